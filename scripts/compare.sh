@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Compares Tepui with a genuine Mesos 1.11 on this machine: behaviour (conformance, replay) or speed (load).
+# Compares Tepui with Mesos 1.11 on this machine: behaviour (conformance, replay) or speed (load).
 #   CPP_MESOS=DIR scripts/compare.sh behaviour|speed
 # DIR holds `master`, `agent` and `libexec` of Mesos. Builds what it needs with cargo.
 set -euo pipefail

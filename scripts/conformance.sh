@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the conformance suite against our own master and agent.
+# Runs the conformance suite against a Tepui master and agent.
 #   conformance.sh TEPUI-BINARY CONFORMANCE-BINARY
 set -euo pipefail
 tepui=$(realpath "$1")

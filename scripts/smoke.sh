@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What a new user does, checked: make run's batch ends well, the cluster can be looked at, and after the stop
-# nothing is left: no process, no cgroup, no mount.
+# Checks what a new user does: the batch of `make run` succeeds, the commands show the cluster, and no process, cgroup
+# or mount remains after the stop.
 #   smoke.sh TEPUI-BINARY
 set -euo pipefail
 tepui=$(realpath "$1")

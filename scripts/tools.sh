@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what building and testing need and this machine lacks. With root it uses apt; without, it says what is missing.
+# Installs missing packages for building and testing. As root it uses apt; without root it says what to install.
 set -euo pipefail
 if ! command -v cargo >/dev/null; then
   echo "Rust is missing: install it from https://rustup.rs and run this again" >&2

@@ -1,4 +1,4 @@
-//! What the edge needs to know of the program it serves: a master or an agent.
+//! What the edge needs to know about the program that it serves: a master or an agent.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -12,48 +12,49 @@ use crate::http::request::Request;
 use crate::http::respond::Response;
 use crate::libprocess::message::Dropped;
 
-/// What a process id names here.
+/// What a libprocess process id names in this program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProcessKind {
-    /// Nothing.
+    /// The id names no process.
     None,
-    /// A process whose messages go to the core.
+    /// The id names a process whose messages go to the core.
     Core,
-    /// A process that takes no messages.
+    /// The id names a process that takes no messages.
     Other,
 }
 
 /// A program that the edge serves.
 pub trait App: Send + Sync + 'static {
-    /// What hosts its core.
+    /// The host of its core.
     type Host: Host;
-    /// What the handlers of its endpoints share.
+    /// The value that the handlers of its endpoints share.
     type Shared: Send + Sync + 'static;
 
     /// Returns the core's inbox; `None` while this process has no core, and messages are dropped.
     fn inbox(&self) -> Option<Arc<Inbox<Self::Host>>>;
 
-    /// The messages that nobody has understood.
+    /// Returns the counter of messages that were dropped because no process understands them.
     fn dropped(&self) -> &Dropped;
 
-    /// What a process id names.
+    /// Returns what a process id names.
     fn process(&self, id: &str) -> ProcessKind;
 
-    /// The core's input for a message of `caller`; `None` when it is refused.
+    /// Returns the core's input for a message of `caller`; `None` if the message is refused.
     fn input(&self, from: Upid, to: String, message: Message, caller: Caller) -> Option<<Self::Host as Host>::Input>;
 
-    /// Resolves when what links mean to this process ends, and they with it; never where that is its own end.
+    /// Resolves when this process closes its links because its term ends. It never resolves in a program whose links
+    /// end with the process.
     fn end_of_term(&self) -> impl Future<Output = ()> + Send {
         std::future::pending()
     }
 
-    /// Its endpoints.
+    /// Returns the endpoints that the program serves.
     fn endpoints(&self) -> &'static EndpointTable<Self::Shared>;
 
-    /// What the handler of `endpoint` is given now.
+    /// Returns the value that the handler of `endpoint` is given for this request.
     ///
     /// # Errors
-    /// The answer of a process that does not serve the endpoint now
+    /// Returns the response of a process that does not serve the endpoint now
     /// ([`Availability`](crate::http::endpoint::Availability)): a redirect, or 503.
     fn shared(
         self: &Arc<Self>,

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddrV4;
 use std::path::PathBuf;
 
-/// Why a server does not start, where that is the same for masters and agents.
+/// Why a server does not start, as far as masters and agents have the reason in common.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Another process listens on the address.
@@ -25,29 +25,29 @@ pub enum Error {
         /// The address of `--ip` and `--port`.
         address: SocketAddrV4,
     },
-    /// The socket cannot be had for another reason.
+    /// The socket cannot be opened for another reason.
     #[error("cannot listen on {address}")]
     Listen {
         /// The address of `--ip` and `--port`.
         address: SocketAddrV4,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// There is no runtime for the connections.
+    /// The caller is not inside a tokio runtime.
     #[error("a server must be started inside a tokio runtime")]
     NoRuntime,
-    /// The system does not give another thread.
+    /// The operating system refuses another thread.
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),
-    /// There are no random bytes for ids.
+    /// The operating system returns no random bytes for ids.
     #[error("cannot get randomness from the operating system")]
     Randomness(#[source] io::Error),
-    /// A directory of the server cannot be made.
+    /// A directory of the server cannot be created.
     #[error("cannot create the directory {path}; choose another --work_dir or --runtime_dir")]
     Directory {
         /// The directory.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
 }

@@ -6,9 +6,9 @@
 //! | [`http`] | requests, routing, responses, event streams |
 //! | [`libprocess`] | messages in both directions: receipts for incoming ones, links for outgoing ones |
 //! | [`core_thread`] | the thread that runs a core: its inbox, its timers, its effects |
-//! | [`endpoints`] | endpoints that both have: files, metrics, version, logging |
+//! | [`endpoints`] | endpoints that both programs have: files, metrics, version, logging |
 //! | [`readers`] | expensive reads: shared builds, rate limits, durations |
-//! | [`app`] | what the edge needs to know of the program that it serves |
+//! | [`app`] | what the edge needs to know about the program that it serves |
 //! | [`limits`] | every bound |
 //! | [`start`] | from an address to a running server |
 

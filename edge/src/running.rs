@@ -6,15 +6,16 @@ use std::thread::JoinHandle;
 
 use tokio::sync::watch;
 
-/// Why a server ended, or nothing particular: it was asked to.
+/// How a server ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ended {
+    /// Why the server ended by itself; `None` if it was asked to end.
     pub reason: Option<String>,
 }
 
-/// Dropping it does not stop the server.
+/// The handle of a running server. Dropping it does not stop the server.
 pub struct Running {
-    /// Where it listens; with the real port when it was asked for any.
+    /// The address that the server listens on, with the actual port if port 0 was requested.
     pub address: SocketAddr,
     ended: watch::Receiver<Option<Ended>>,
     stop: Action,
@@ -22,44 +23,44 @@ pub struct Running {
     core: Option<JoinHandle<()>>,
 }
 
-/// What is asked of a server from outside.
+/// A request to the server from outside.
 pub type Action = Arc<dyn Fn() + Send + Sync>;
 
 impl Running {
-    /// A server at `address` that says by `ended` when it is over, and that ends when `stop` is called.
+    /// Makes the handle of a server at `address`. `ended` reports its end, and `stop` asks it to end.
     pub fn new(address: SocketAddr, ended: watch::Receiver<Option<Ended>>, stop: Action) -> Self {
         Running { address, ended, stop, unregister: None, core: None }
     }
 
-    /// With what [`unregister`](Self::unregister) does.
+    /// Sets what [`unregister`](Self::unregister) does.
     pub fn with_unregister(mut self, unregister: Action) -> Self {
         self.unregister = Some(unregister);
         self
     }
 
-    /// With the core's thread, which [`shutdown`](Self::shutdown) waits for.
+    /// Sets the core's thread, which [`shutdown`](Self::shutdown) waits for.
     pub fn with_core(mut self, core: JoinHandle<()>) -> Self {
         self.core = Some(core);
         self
     }
 
-    /// Says when the server is over.
+    /// Returns the channel that reports the end of the server.
     pub fn ended(&self) -> watch::Receiver<Option<Ended>> {
         self.ended.clone()
     }
 
-    /// Resolves when the server has ended by itself or by [`shutdown`](Self::shutdown).
+    /// Waits until the server has ended by itself or by [`shutdown`](Self::shutdown).
     pub async fn wait(&self) -> Ended {
         let mut ended = self.ended.clone();
         match ended.wait_for(Option::is_some).await {
             Ok(ended) => ended.clone().unwrap_or_default(),
-            // The core's thread is gone.
+            // The sender is gone with the core's thread.
             Err(_) => Ended::default(),
         }
     }
 
-    /// Asks an agent to say goodbye to its master, to end its containers and then itself (Mesos: SIGUSR1). A
-    /// master has nothing to unregister from.
+    /// Asks an agent to unregister from its master, to destroy its containers, and to end (Mesos: SIGUSR1). It has no
+    /// effect on a master.
     pub fn unregister(&self) {
         if let Some(unregister) = &self.unregister {
             unregister();

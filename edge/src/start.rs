@@ -1,4 +1,4 @@
-//! What starting a master and starting an agent have in common.
+//! The start of a server, as far as masters and agents have it in common.
 
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
@@ -22,32 +22,39 @@ use crate::libprocess::message::SenderCheck;
 use crate::limits::{MAX_CONNECTIONS, SHUTDOWN_FLUSH_TIMEOUT};
 use crate::running::{Ended, Running};
 
-/// Where to listen, and what peers are told.
+/// The address to listen on, and the address that peers are told.
 #[derive(Debug, Clone)]
 pub struct Listen {
+    /// The address of `--ip`.
     pub ip: Ipv4Addr,
-    /// Zero for any.
+    /// The port of `--port`; zero for any free port.
     pub port: u16,
+    /// The address that peers are told; `None` for `ip`.
     pub advertise_ip: Option<Ipv4Addr>,
+    /// The port that peers are told; `None` for the port that the server listens on.
     pub advertise_port: Option<u16>,
-    /// Whether the senders of messages are believed.
+    /// How the senders of messages are checked.
     pub sender_check: SenderCheck,
 }
 
-/// A bound socket that nobody accepts from yet.
+/// A bound socket that does not accept connections yet.
 pub struct Bound {
     /// The socket.
     pub listener: TcpListener,
-    /// The address that it listens on, with the real port.
+    /// The address that it listens on, with the actual port.
     pub local: SocketAddrV4,
     /// The address that peers are told.
     pub advertised: SocketAddrV4,
-    /// Whether the senders of messages are believed.
+    /// How the senders of messages are checked.
     pub sender_check: SenderCheck,
 }
 
 const BIND_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Binds the socket of a server.
+///
+/// # Errors
+/// Returns the [`Error`] that says why the address is not available.
 pub fn bind(listen: &Listen) -> Result<Bound, Error> {
     let wanted = SocketAddrV4::new(listen.ip, listen.port);
     let failed = |source| Error::listen(wanted, source);
@@ -60,7 +67,8 @@ pub fn bind(listen: &Listen) -> Result<Bound, Error> {
     Ok(Bound { listener, local, advertised, sender_check: listen.sender_check })
 }
 
-/// A process that a killed agent was just making holds its sockets until it runs its program, so one refusal is none.
+/// Binds the address, and retries for a second while it is in use: a process that a killed agent was just starting
+/// holds the agent's sockets until it executes its program.
 fn bind_with_retry(address: SocketAddrV4) -> io::Result<TcpListener> {
     let deadline = Instant::now() + BIND_TIMEOUT;
     loop {
@@ -73,7 +81,10 @@ fn bind_with_retry(address: SocketAddrV4) -> io::Result<TcpListener> {
     }
 }
 
-/// From the operating system: ids and stream ids authorise calls.
+/// Reads a seed from `/dev/urandom`. Ids made from it authorise calls, so that they must not be guessable.
+///
+/// # Errors
+/// Returns [`Error::Randomness`] if the device cannot be read.
 pub fn seed() -> Result<[u8; 32], Error> {
     let mut seed = [0; 32];
     let mut source = std::fs::File::open("/dev/urandom").map_err(Error::Randomness)?;
@@ -81,11 +92,18 @@ pub fn seed() -> Result<[u8; 32], Error> {
     Ok(seed)
 }
 
+/// Returns the tokio runtime of the caller.
+///
+/// # Errors
+/// Returns [`Error::NoRuntime`] outside a runtime.
 pub fn runtime() -> Result<Handle, Error> {
     Handle::try_current().map_err(|_| Error::NoRuntime)
 }
 
-/// Starts the core's thread and then accepts connections.
+/// Starts the core's thread, then accepts connections.
+///
+/// # Errors
+/// Returns the [`Error`] of the thread or of the socket.
 pub fn launch<A: App>(
     name: &'static str,
     bound: Bound,
@@ -102,7 +120,10 @@ pub fn launch<A: App>(
     Ok(Running::new(address, ended, stop).with_core(core))
 }
 
-/// Starts the core's thread. Must be called inside a tokio runtime, which then carries its links.
+/// Starts the core's thread. The tokio runtime of the caller carries its links.
+///
+/// # Errors
+/// Returns [`Error::NoRuntime`] outside a runtime, and [`Error::Thread`] if the thread cannot be started.
 pub fn start_core<H: Host>(
     name: &'static str,
     advertised: SocketAddrV4,
@@ -115,11 +136,11 @@ pub fn start_core<H: Host>(
     core_thread::spawn(name, inbox, clock, host, effects).map_err(Error::Thread)
 }
 
-/// Accepts connections until `ended` says that the core is over. Returns what says that the connections are over as
-/// well, after what was still to be answered.
+/// Accepts connections until `ended` reports the end of the core. Returns the channel that reports the end of the
+/// connections, once pending responses have been written.
 ///
 /// # Errors
-/// When this is not a tokio runtime, or the socket is unfit.
+/// Returns [`Error::NoRuntime`] outside a runtime, and [`Error::Listen`] if the socket is unusable.
 pub fn listen<A: App>(
     bound: Bound,
     app: Arc<A>,
@@ -139,9 +160,9 @@ pub fn listen<A: App>(
         // An error means that the core's thread is gone, which is an end as well.
         let end = ended_of(ended).await;
         stop.send_replace(true);
-        // An error means that accepting has panicked, and nobody listens any more.
+        // An error means that the accepting task has panicked, so that nothing listens any more.
         let _ = listening.await;
-        // Every connection holds a permit. Those that do not take their last answers are left behind.
+        // Every connection holds a permit. Connections whose peers do not read the last responses are abandoned.
         let _ = timeout(2 * SHUTDOWN_FLUSH_TIMEOUT, room.acquire_many(MAX_CONNECTIONS as u32)).await;
         flushed.send_replace(Some(end));
     });
@@ -152,7 +173,8 @@ async fn ended_of(mut ended: watch::Receiver<Option<Ended>>) -> Ended {
     ended.wait_for(Option::is_some).await.ok().and_then(|ended| ended.clone()).unwrap_or_default()
 }
 
-/// A host reports its end by dropping or sending; `Host` implementations own the sender.
+/// Returns the channel by which a host reports its end: it sends a value or drops the sender. The `Host` owns the
+/// sender.
 pub fn end_channel() -> (watch::Sender<Option<Ended>>, watch::Receiver<Option<Ended>>) {
     watch::channel(None)
 }

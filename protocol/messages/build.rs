@@ -52,7 +52,7 @@ fn collect(dir: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// Every message and enum by full name (leading dot, as descriptors write it).
+/// Every message and enum by full name, with the leading dot that descriptors write.
 struct Index {
     messages: BTreeMap<String, (String, DescriptorProto)>,
     enums: BTreeMap<String, EnumDescriptorProto>,
@@ -87,9 +87,9 @@ impl Index {
         self.messages.insert(full, (package.to_owned(), message.clone()));
     }
 
-    /// An optional message field is boxed unless its message is small (at most two
-    /// fields, none of them a message): keeps a `Resource` or `TaskInfo` a few
-    /// machine words instead of kilobytes, while ids stay inline.
+    /// Returns the fields to box: an optional message field is boxed unless its message is small (at most two fields,
+    /// none of them a message). This keeps a `Resource` or `TaskInfo` at a few machine words instead of kilobytes,
+    /// while ids stay inline.
     fn boxed_fields(&self) -> Vec<String> {
         let small = |name: &str| {
             self.messages.get(name).is_some_and(|(_, m)| {
@@ -167,7 +167,8 @@ impl Index {
         out
     }
 
-    /// The size of the Rust value of a message as a constant expression; of a map's entry, that of its key and value.
+    /// Returns the size of the Rust value of a message as a constant expression; for a map's entry, that of its key and
+    /// value.
     fn size(&self, name: &str) -> String {
         match self.messages.get(name) {
             Some((_, message)) if message.options.as_ref().is_some_and(|o| o.map_entry()) => {
@@ -241,7 +242,7 @@ fn default(field: &FieldDescriptorProto) -> String {
     }
 }
 
-/// The path prost gives the message: packages and enclosing messages as modules.
+/// Returns the path that prost gives the message: packages and enclosing messages become modules.
 fn rust_path(package: &str, full: &str) -> String {
     let mut path: Vec<String> = package.split('.').map(|p| p.to_snake_case()).collect();
     let names: Vec<&str> = full[package.len() + 2..].split('.').collect();

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
-"""A custom executor on pymesos: the task's data says what to do.
+"""A custom executor on pymesos. The data of a task says what the task does.
 
-b"ok" finishes at once; b"wait" runs until killed; every framework message comes back with "echo:" before it.
+b"ok" finishes at once; b"wait" runs until it is killed. Every framework message is returned with the prefix "echo:".
 """
 import sys
 from threading import Thread

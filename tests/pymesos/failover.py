@@ -9,32 +9,32 @@ import os
 import signal
 import sys
 
-from scheduler import Story, driver_for
+from scheduler import RecordingScheduler, driver_for
 
 TASKS = 40
 
 
 def main(zookeeper, masters):
-    story = Story()
-    story.pending = [('task-%d' % n, b'ok') for n in range(TASKS)] + [('across', b'wait')]
-    driver = driver_for(story, zookeeper)
+    scheduler = RecordingScheduler()
+    scheduler.pending = [('task-%d' % n, b'ok') for n in range(TASKS)] + [('across', b'wait')]
+    driver = driver_for(scheduler, zookeeper)
     driver.start()
-    finished = lambda: sum(state == 'TASK_FINISHED' for state in story.states.values())
-    story.until('the master was found in ZooKeeper', lambda: story.registrations == 1)
-    story.until('a task runs, others have finished',
-                lambda: story.states.get('across') == 'TASK_RUNNING' and finished() >= TASKS // 2)
+    finished = lambda: sum(state == 'TASK_FINISHED' for state in scheduler.states.values())
+    scheduler.until('the master was found in ZooKeeper', lambda: scheduler.registrations == 1)
+    scheduler.until('a task runs, others have finished',
+                lambda: scheduler.states.get('across') == 'TASK_RUNNING' and finished() >= TASKS // 2)
     first = driver.master
-    with story.changed:
-        story.pending += [('later-%d' % n, b'ok') for n in range(TASKS)]
+    with scheduler.changed:
+        scheduler.pending += [('later-%d' % n, b'ok') for n in range(TASKS)]
     os.kill(masters[first.split(':')[1]], signal.SIGKILL)
 
-    story.until('it subscribed at another master', lambda: driver.master not in (None, first) and story.registrations == 2)
+    scheduler.until('it subscribed at another master', lambda: driver.master not in (None, first) and scheduler.registrations == 2)
     driver.reviveOffers()
-    story.until('%d tasks finished, before and after' % (2 * TASKS), lambda: finished() == 2 * TASKS)
+    scheduler.until('%d tasks finished, before and after' % (2 * TASKS), lambda: finished() == 2 * TASKS)
     driver.reconcileTasks([dict(task_id=dict(value='across'))])
-    story.until('the next master knows the task that ran across', lambda: story.reconciled.get('across') == 'TASK_RUNNING')
+    scheduler.until('the next master knows the task that ran across', lambda: scheduler.reconciled.get('across') == 'TASK_RUNNING')
     driver.killTask(dict(value='across'))
-    story.until('it was killed', lambda: story.states.get('across') == 'TASK_KILLED')
+    scheduler.until('it was killed', lambda: scheduler.states.get('across') == 'TASK_KILLED')
     driver.stop()
     driver.join()
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The real client pymesos, which finds its master in ZooKeeper, while the leading master is killed.
+# Runs a pymesos framework that finds its master in ZooKeeper while the leading master is killed.
 #   failover.sh TEPUI-BINARY PYTHON-ENVIRONMENT
 set -euo pipefail
 tepui=$(realpath "$1")
@@ -30,7 +30,7 @@ done
 "$tepui" agent --ip=127.0.0.1 --hostname=localhost --port=$port --master="$zk" --launcher=posix --work_dir="$work/agent" \
   --runtime_dir="$work/run" --resources='cpus:2;mem:1024;disk:100' >"$work/agent.log" 2>&1 &
 pids+=($!)
-# pymesos gives up on a ZooKeeper that no master has ever been in.
+# pymesos fails with a ZooKeeper in which no master has ever registered.
 until curl -fs -o "$work/redirect" "http://127.0.0.1:$((port + 1))/redirect"; do
   kill -0 "${pids[@]}" || { echo "the cluster did not start"; exit 1; }
   sleep 0.1

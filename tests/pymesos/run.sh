@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The real client pymesos against a cluster that this script starts and stops.
+# Runs a pymesos framework against a cluster that this script starts and stops.
 #   run.sh TEPUI-BINARY PYTHON-ENVIRONMENT
 set -euo pipefail
 tepui=$(realpath "$1")

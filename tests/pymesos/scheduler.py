@@ -2,7 +2,7 @@
 """A real framework on pymesos against a running cluster: scheduler.py HOST:PORT.
 
 Runs 50 tasks on a custom executor to TASK_FINISHED, exchanges framework messages both ways, kills a
-task, reconciles, and survives a failover of its scheduler. Exit status 0 only if all of it happened.
+task, reconciles, and survives a failover of its scheduler. Exits with 0 only if all of this happened.
 """
 import os
 import sys
@@ -15,8 +15,8 @@ TASKS = 50
 TIMEOUT = 90
 
 
-class Story(Scheduler):
-    """Collects what happens; the main thread waits for what should."""
+class RecordingScheduler(Scheduler):
+    """Records events; the main thread waits for the expected ones."""
 
     def __init__(self):
         self.changed = Condition()
@@ -96,35 +96,35 @@ def task(task_id, data, agent_id):
             command=dict(value='exec %s %s' % (sys.executable, os.path.join(HERE, 'executor.py')))))
 
 
-def driver_for(story, master, framework_id=None):
+def driver_for(scheduler, master, framework_id=None):
     framework = dict(user=os.environ.get('USER', 'root'), name='pymesos', hostname='localhost', failover_timeout=60)
     if framework_id:
         framework['id'] = dict(value=framework_id)
-    return MesosSchedulerDriver(story, framework, master, use_addict=True)
+    return MesosSchedulerDriver(scheduler, framework, master, use_addict=True)
 
 
 def main(master):
-    story = Story()
-    story.pending = [('task-%d' % n, b'ok') for n in range(TASKS)] + [('victim', b'wait')]
-    driver = driver_for(story, master)
+    scheduler = RecordingScheduler()
+    scheduler.pending = [('task-%d' % n, b'ok') for n in range(TASKS)] + [('victim', b'wait')]
+    driver = driver_for(scheduler, master)
     driver.start()
-    finished = lambda: sum(story.states.get('task-%d' % n) == 'TASK_FINISHED' for n in range(TASKS))
-    story.until('subscribed', lambda: story.registrations == 1)
-    story.until('%d tasks finished on a custom executor' % TASKS, lambda: finished() == TASKS)
-    story.until('the long task runs', lambda: story.states.get('victim') == 'TASK_RUNNING')
+    finished = lambda: sum(scheduler.states.get('task-%d' % n) == 'TASK_FINISHED' for n in range(TASKS))
+    scheduler.until('subscribed', lambda: scheduler.registrations == 1)
+    scheduler.until('%d tasks finished on a custom executor' % TASKS, lambda: finished() == TASKS)
+    scheduler.until('the long task runs', lambda: scheduler.states.get('victim') == 'TASK_RUNNING')
 
-    driver.sendFrameworkMessage(dict(value='worker'), dict(value=story.where['victim']), encode_data(b'hello'))
-    story.until('a framework message went there and back', lambda: b'echo:hello' in story.messages)
+    driver.sendFrameworkMessage(dict(value='worker'), dict(value=scheduler.where['victim']), encode_data(b'hello'))
+    scheduler.until('a framework message went there and back', lambda: b'echo:hello' in scheduler.messages)
 
     driver.reconcileTasks([dict(task_id=dict(value='victim')), dict(task_id=dict(value='nobody'))])
-    story.until('reconciliation knows the running task', lambda: story.reconciled.get('victim') == 'TASK_RUNNING')
-    story.until('reconciliation does not know another', lambda: story.reconciled.get('nobody') == 'TASK_LOST')
+    scheduler.until('reconciliation knows the running task', lambda: scheduler.reconciled.get('victim') == 'TASK_RUNNING')
+    scheduler.until('reconciliation does not know another', lambda: scheduler.reconciled.get('nobody') == 'TASK_LOST')
 
     driver.stop(failover=True)
     driver.join()
-    second = Story()
-    second.where = story.where
-    driver = driver_for(second, master, story.framework_id)
+    second = RecordingScheduler()
+    second.where = scheduler.where
+    driver = driver_for(second, master, scheduler.framework_id)
     driver.start()
     second.until('another scheduler took the framework over', lambda: second.registrations == 1)
     driver.reconcileTasks([])

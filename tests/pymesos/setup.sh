@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes a Python environment with pymesos 0.3.15 in DIR (once). Its dependency http-parser ships C code that
-# Cython generated for an older Python, so that code is generated again.
+# Creates a Python environment with pymesos 0.3.15 in DIR if it does not exist. The dependency http-parser ships C code
+# that Cython generated for an older Python, so the code is generated again.
 #   setup.sh DIR
 set -euo pipefail
 dir=$1

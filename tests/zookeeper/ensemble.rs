@@ -1,4 +1,4 @@
-//! A real ZooKeeper for tests: servers of our own, killed at the end. Included by the tests of several crates.
+//! A real ZooKeeper ensemble for tests, whose servers are killed at the end. The tests of several crates include this file.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -11,7 +11,7 @@ pub struct Ensemble {
 }
 
 impl Ensemble {
-    /// None, and loudly, where it cannot be installed.
+    /// Returns `None` and reports a skipped test if ZooKeeper cannot be installed.
     pub fn start(count: usize) -> Option<Self> {
         Self::with_tick(count, 500)
     }

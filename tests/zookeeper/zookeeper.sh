@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # A real ZooKeeper ensemble on loopback for tests: Debian's package, own data directories and ports, no system service.
-#   zookeeper.sh install           installs the package where that is possible; exit 77 and a reason where it is not
+#   zookeeper.sh install           installs the package; exits with 77 and a reason if that is not possible
 #   zookeeper.sh start DIR [N=1]   starts N servers with their data below DIR; prints host:port,host:port…
 #   zookeeper.sh kill DIR I        kill -9 of server I (from 1)
 #   zookeeper.sh up DIR I          starts server I again, with its data
-#   zookeeper.sh stop DIR          kill -9 of all; DIR stays
+#   zookeeper.sh stop DIR          kill -9 of all servers; DIR is kept
 # ZK_TICK: milliseconds of a tick (default 2000, as deployed); a session lasts at least two ticks.
 set -euo pipefail
 jar=/usr/share/java/zookeeper.jar
@@ -17,18 +17,18 @@ install_package() {
   [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null || skip "please install the packages zookeeper and default-jre-headless"
   local packages=(zookeeper)
   command -v java >/dev/null || packages+=(default-jre-headless)
-  # Tests begin together, and the package manager serves one.
+  # Tests start at the same time, and the package manager serves one of them.
   exec 8>"${TMPDIR:-/tmp}/tepui-zookeeper-install.lock"
   flock 8
   if [ -e "$jar" ] && command -v java >/dev/null; then exec 8>&-; return; fi
   apt-get update -qq >&2 || skip "apt-get update failed"
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null \
     || skip "the package zookeeper cannot be installed"
-  # Servers that are started later must not hold it.
+  # Servers that are started later must not inherit the lock.
   exec 8>&-
 }
 
-# Ports below those that the kernel hands out to clients, so that a server that was killed gets its own back.
+# Chooses ports below those that the kernel gives to clients, so that a killed server can use its port again.
 free_ports() {
   python3 - "$1" <<'PYTHON'
 import random, socket, sys
@@ -48,7 +48,7 @@ launch() {
   local dir=$1 id=$2
   (
     cd "$dir"
-    # A small heap and the first compiler only: a server of a test lives for seconds.
+    # A small heap and only the first compiler, because a server of a test runs for seconds.
     exec setsid java -Xmx192m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto \
       -Dzookeeper.admin.enableServer=false -Dzookeeper.jmx.log4j.disable=true \
       -Dzookeeper.forceSync=${ZK_FORCE_SYNC:-yes} \
@@ -58,7 +58,8 @@ launch() {
   echo $! >"$dir/$id.pid"
 }
 
-# Of the server on a port; nothing while it serves nobody. A server that starts accepts before it answers.
+# Prints the state of the server on a port, or nothing while it does not serve. A starting server accepts connections
+# before it answers.
 mode() {
   timeout 1 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$0" && printf srvr >&3 && sed -n "s/^Mode: //p" <&3' "$1" || true
 }
@@ -101,7 +102,7 @@ start() {
 end() {
   local pid
   pid=$(cat "$1" 2>/dev/null) || return 0
-  # Only what this script has started: the number may belong to somebody else by now.
+  # Ends only processes that this script has started, because the pid may belong to another process by now.
   if tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q "QuorumPeerMain $(dirname "$1")/"; then
     kill -KILL "$pid" 2>/dev/null || true
     while kill -0 "$pid" 2>/dev/null; do sleep 0.02; done

@@ -1,4 +1,4 @@
-//! Which values of a type make sense for a flag.
+//! The bounds of a flag's value within its type.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,53 +7,53 @@ use model::format_duration;
 
 use crate::value::format_bytes;
 
-/// The values that a flag accepts among those of its type. Both ends belong to it.
+/// The values that a flag accepts among those of its type. Both ends are included.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Bounds {
     /// Every value of the type.
     Any,
-    /// A text or list that is not empty.
+    /// A text or list with at least one element.
     NotEmpty,
     /// A whole number.
     Integer {
-        /// The least value.
+        /// The minimum.
         min: u64,
-        /// The greatest value.
+        /// The maximum.
         max: u64,
     },
     /// A size in bytes.
     Bytes {
-        /// The least value.
+        /// The minimum in bytes.
         min: u64,
-        /// The greatest value.
+        /// The maximum in bytes.
         max: u64,
     },
     /// A number.
     Float {
-        /// The least value.
+        /// The minimum.
         min: f64,
-        /// The greatest value.
+        /// The maximum.
         max: f64,
     },
     /// A time.
     Duration {
-        /// The least value.
+        /// The minimum.
         min: Duration,
-        /// The greatest value.
+        /// The maximum.
         max: Duration,
     },
 }
 
-/// What bounds compare.
+/// The property of a value that bounds compare.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Size {
-    /// The value has no order (a switch, an address, a name of several).
+    /// The value has no order (a switch, an address, a choice).
     Unordered,
-    /// The length of a text or list.
+    /// The length of a text, or the number of elements of a list.
     Length(usize),
     /// A whole number.
     Integer(u64),
-    /// Bytes.
+    /// A number of bytes.
     Bytes(u64),
     /// A number.
     Float(f64),
@@ -65,28 +65,28 @@ impl Bounds {
     /// The longest time that Mesos' notation can express: 63 bits of nanoseconds.
     pub const LONGEST: Duration = Duration::from_nanos(i64::MAX as u64);
 
-    /// Times of `min` and more.
+    /// Returns bounds for times of at least `min`.
     pub const fn lasts(min: Duration) -> Self {
         Bounds::Duration { min, max: Self::LONGEST }
     }
 
-    /// Times of `min` to `max`.
+    /// Returns bounds for times from `min` to `max`.
     pub const fn lasts_between(min: Duration, max: Duration) -> Self {
         Bounds::Duration { min, max }
     }
 
-    /// Whole numbers of `min` and more.
+    /// Returns bounds for whole numbers of at least `min`.
     pub const fn at_least(min: u64) -> Self {
         Bounds::Integer { min, max: u64::MAX }
     }
 
-    /// Whole numbers of `min` to `max`.
+    /// Returns bounds for whole numbers from `min` to `max`.
     pub const fn between(min: u64, max: u64) -> Self {
         Bounds::Integer { min, max }
     }
 
-    /// Whether a value of this size is accepted. Bounds of another type accept everything: the tests of the tables rule
-    /// that out.
+    /// Returns whether a value of this size is accepted. Bounds of another type accept everything; the tests of the
+    /// tables exclude that case.
     pub fn contain(&self, size: Size) -> bool {
         match (*self, size) {
             (Bounds::NotEmpty, Size::Length(length)) => length > 0,
@@ -98,7 +98,7 @@ impl Bounds {
         }
     }
 
-    /// Whether they say more than the type of the value.
+    /// Returns whether the bounds restrict the type of the value.
     pub fn is_narrow(&self) -> bool {
         match *self {
             Bounds::Any | Bounds::NotEmpty => false,
@@ -110,7 +110,7 @@ impl Bounds {
 }
 
 impl fmt::Display for Bounds {
-    /// As in "expected …".
+    /// Writes the text that follows "expected".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Bounds::Any => f.write_str("any value"),

@@ -1,4 +1,4 @@
-//! Flags whose value is one of a few words.
+//! The flags whose value is one of a few words.
 
 use crate::bounds::{Bounds, Size};
 use crate::definition::Kind;
@@ -13,7 +13,7 @@ macro_rules! choices {
         }
 
         impl $name {
-            /// The word that stands for it on the command line.
+            /// Returns the word on the command line.
             pub const fn as_str(self) -> &'static str {
                 match self { $($name::$variant => $word,)+ }
             }
@@ -46,59 +46,59 @@ fn expected(words: &[&str]) -> String {
 }
 
 choices! {
-    /// `--logging_level`.
+    /// The value of `--logging_level`: the least severe level that is logged.
     LoggingLevel {
-        /// More than Mesos has: what happens in detail.
+        /// The details of what happens. Mesos has no such level.
         Debug = "DEBUG",
-        /// What happens.
+        /// Information about what happens.
         Info = "INFO",
-        /// What an operator may have to look at.
+        /// Events that an operator may have to check.
         Warning = "WARNING",
-        /// What has failed.
+        /// Failures.
         Error = "ERROR",
     }
-    /// `--registry`: where a master keeps its registry.
+    /// The value of `--registry`: the backend of a master's registry.
     RegistryName {
         /// A file in `--work_dir`.
         Embedded = "embedded",
-        /// Records below `--zk`.
+        /// Nodes below the path of `--zk`.
         ZooKeeper = "zookeeper",
-        /// Nowhere.
+        /// Memory.
         InMemory = "in_memory",
-        /// Mesos' name: embedded or zookeeper.
+        /// The name of Mesos, which means embedded or zookeeper.
         ReplicatedLog = "replicated_log",
     }
-    /// `--role_sorter` and `--framework_sorter`.
+    /// The value of `--role_sorter` and `--framework_sorter`.
     SorterName {
         /// Dominant resource fairness.
         Drf = "drf",
-        /// Another order each time.
+        /// A random order.
         Random = "random",
     }
-    /// `--launcher`.
+    /// The value of `--launcher`.
     LauncherName {
-        /// cgroups and namespaces.
+        /// Cgroups and namespaces.
         Linux = "linux",
-        /// Process groups.
+        /// Sessions and process trees.
         Posix = "posix",
     }
-    /// `--recover`.
+    /// The value of `--recover`.
     RecoverName {
         /// The agent reconnects to its executors.
         Reconnect = "reconnect",
-        /// The agent ends them, forgets its id, and exits.
+        /// The agent destroys its containers, forgets its id, and exits.
         Cleanup = "cleanup",
     }
-    /// `--reconfiguration_policy`.
+    /// The value of `--reconfiguration_policy`.
     ReconfigurationName {
-        /// The agent's description must not change.
+        /// The description of the agent must not change.
         Equal = "equal",
         /// Resources and attributes may be added.
         Additive = "additive",
-        /// Everything may change.
+        /// Any change is allowed.
         Any = "any",
     }
-    /// `--containerizers`.
+    /// The value of `--containerizers`.
     Containerizers {
         /// The Mesos containerizer.
         Mesos = "mesos",

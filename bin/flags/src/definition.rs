@@ -1,44 +1,44 @@
-//! What a flag is: name, type, default, bounds, support and help.
+//! The definition of a flag: name, type, default, bounds, support and help.
 
 use crate::bounds::Bounds;
 use crate::error::Error;
 use crate::parse::Values;
 
-/// How a value is written.
+/// The notation of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// `--x`, `--no-x`, `--x=true`, `--x=0`.
+    /// A switch: `--x`, `--no-x`, `--x=true`, `--x=0`.
     Bool,
     /// Any text.
     Text,
     /// A file or directory.
     Path,
-    /// A file that is read whenever it changes; `file://` before it means nothing.
+    /// A file that is read whenever it changes. A `file://` in front of the path has no effect.
     WatchedFile,
     /// An IPv4 address.
     Address,
-    /// Texts separated by commas.
+    /// Texts, separated by commas.
     List,
     /// One of these words.
     Choice(&'static [&'static str]),
-    /// `15secs`, `2weeks`.
+    /// A time: `15secs`, `2weeks`.
     Duration,
-    /// `2GB`, `512MB`.
+    /// A size: `2GB`, `512MB`.
     Bytes,
     /// A whole number that is not negative.
     Integer,
     /// A decimal number.
     Float,
-    /// `50%`.
+    /// A percentage: `50%`.
     Percent,
-    /// `1/10mins`.
+    /// A rate: `1/10mins`.
     Rate,
-    /// A JSON document, inline or as `file:///path` or `/path`.
+    /// A JSON document, inline or in a file, as `file:///path` or `/path`.
     Json,
 }
 
 impl Kind {
-    /// What stands for a value in help. Switches have none, and of a choice the words are shown.
+    /// Returns the placeholder of a value in help; `None` for switches, and for choices, whose words are shown.
     pub const fn value_name(self) -> Option<&'static str> {
         match self {
             Kind::Bool | Kind::Choice(_) => None,
@@ -56,73 +56,73 @@ impl Kind {
     }
 }
 
-/// Whether setting the flag changes anything.
+/// Whether a flag has an effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Support {
-    /// It has the effect that `help` describes.
+    /// The flag has the effect that `help` describes.
     Supported,
-    /// Accepted so that start scripts keep working; setting it prints a warning with this reason.
+    /// The flag is accepted so that start scripts keep working. Setting it prints a warning with this reason.
     NoEffect(&'static str),
-    /// Ignoring it would be dangerous (security, availability): setting it to anything but its default is an error with
-    /// this reason.
+    /// Ignoring the flag would be dangerous (security, availability). Setting it to a value other than its default is
+    /// an error with this reason.
     Refused(&'static str),
 }
 
 /// One flag of one program.
 #[derive(Debug, Clone, Copy)]
 pub struct Flag {
-    /// As on the command line, without dashes.
+    /// The name, without dashes.
     pub name: &'static str,
     /// Deprecated names that still work.
     pub aliases: &'static [&'static str],
-    /// How its value is written.
+    /// The notation of the value.
     pub kind: Kind,
-    /// As it would be given.
+    /// The default in the notation of the command line; `None` if there is none.
     pub default: Option<&'static str>,
-    /// Whether the program cannot do without it.
+    /// Whether the flag has to be given.
     pub required: bool,
-    /// The values that make sense.
+    /// The accepted values.
     pub bounds: Bounds,
-    /// Whether it has an effect.
+    /// Whether the flag has an effect.
     pub support: Support,
-    /// A sentence or more for people.
+    /// The description for people, of at least one sentence.
     pub help: &'static str,
-    /// Says what is wrong with a value, by type and `bounds`.
+    /// Checks a value by type and `bounds`, and returns what is expected.
     pub check: fn(&str, &Bounds) -> Result<(), String>,
 }
 
-/// Flags that `--help` shows together.
+/// The flags that `--help` shows under one heading.
 #[derive(Debug, Clone, Copy)]
 pub struct Section {
-    /// Its heading.
+    /// The heading.
     pub title: &'static str,
-    /// In the order of the table.
+    /// The flags in the order of the table.
     pub flags: &'static [Flag],
 }
 
 /// The flags of one program.
 #[derive(Debug, Clone, Copy)]
 pub struct Definition {
-    /// As it is started.
+    /// The command that starts the program.
     pub program: &'static str,
-    /// A sentence about it.
+    /// One sentence about the program.
     pub about: &'static str,
-    /// All of them, group by group.
+    /// The sections of each table.
     pub sections: &'static [&'static [Section]],
 }
 
 impl Definition {
-    /// All flags, in the order of the table.
+    /// Returns all flags in the order of the table.
     pub fn flags(&self) -> impl Iterator<Item = &'static Flag> + use<> {
         self.sections().flat_map(|section| section.flags)
     }
 
-    /// All sections, in the order of the table.
+    /// Returns all sections in the order of the table.
     pub fn sections(&self) -> impl Iterator<Item = &'static Section> + use<> {
         self.sections.iter().flat_map(|group| group.iter())
     }
 
-    /// The flag of that name or deprecated name.
+    /// Returns the flag with this name or deprecated name.
     pub fn find(&self, name: &str) -> Option<&'static Flag> {
         self.flags().find(|flag| flag.name == name || flag.aliases.contains(&name))
     }
@@ -130,14 +130,14 @@ impl Definition {
 
 /// A struct with a field for every supported flag of a table.
 pub trait FlagGroup: Sized {
-    /// Its table.
+    /// The rows of the table.
     const SECTIONS: &'static [Section];
 
-    /// The values that were given, and the defaults of the others.
+    /// Reads the given values, and the defaults of the other flags.
     ///
     /// # Errors
-    ///
-    /// Fails for the first value that is not of the field's type or bounds, and for a required flag that is missing.
+    /// Returns [`Error`] for the first value that is not of the field's type or bounds, and for a required flag that is
+    /// missing.
     fn read(values: &Values) -> Result<Self, Error>;
 }
 

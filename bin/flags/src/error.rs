@@ -1,13 +1,13 @@
-//! Why flags were refused, and what to do about it.
+//! The reasons for which flags are refused, with the next step.
 
 use std::fmt;
 
-/// Where a value was given.
+/// The source of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// On the command line, for the flag of this name.
+    /// The command line, for the flag of this name.
     Argument(&'static str),
-    /// In a variable of the environment.
+    /// A variable of the environment.
     Variable(String),
 }
 
@@ -20,7 +20,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Why the flags of a program were not accepted.
+/// Why the flags of a program are refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is no flag of this name.
@@ -30,16 +30,16 @@ pub enum Error {
         program: &'static str,
         /// The argument.
         given: String,
-        /// What may have been meant, in brackets, or nothing.
+        /// The name that may have been meant, in brackets; empty if there is none.
         suggestion: String,
     },
-    /// An argument that is no flag.
+    /// An argument is not a flag.
     #[error("unexpected argument '{0}': flags are written --name=value or --name value")]
     Unexpected(String),
-    /// A flag at the end of the command line that is not a switch.
+    /// A flag that is not a switch has no value.
     #[error("flag '--{0}' needs a value: write --{0}=VALUE")]
     MissingValue(&'static str),
-    /// A flag without which the program cannot start.
+    /// A required flag is missing.
     #[error("--{name} is missing; see `{program} --help`")]
     Missing {
         /// The program that was started.
@@ -47,43 +47,43 @@ pub enum Error {
         /// The flag.
         name: &'static str,
     },
-    /// A flag that stands twice on the command line.
+    /// A flag is given twice on the command line.
     #[error("flag '--{0}' is given more than once")]
     Duplicate(&'static str),
-    /// A value of another type or out of bounds.
+    /// A value is of another type or out of bounds.
     #[error("invalid value '{value}' for {origin}: {reason}")]
     Invalid {
-        /// Where the value was given.
+        /// The source of the value.
         origin: Origin,
         /// The value, escaped and shortened for a terminal.
         value: String,
-        /// What was expected.
+        /// The expected value.
         reason: String,
     },
-    /// An argument or variable that is no text.
+    /// An argument or variable is not UTF-8.
     #[error("'{0}' is not UTF-8: flags are shown to people and programs, so their values must be text")]
     NotUtf8(String),
-    /// A `file://` value whose file cannot be read.
+    /// The file of a `file://` value cannot be read.
     #[error("cannot read the value of {origin} from {path}: {source}; the part after file:// is an absolute path")]
     File {
-        /// Where the value was given.
+        /// The source of the value.
         origin: Origin,
         /// The path, escaped and shortened for a terminal.
         path: String,
-        /// Why it cannot be read.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// A flag that it would be dangerous to ignore.
+    /// Ignoring the flag would be dangerous.
     #[error("flag '--{name}' is not supported: {reason}")]
     Refused {
         /// The flag.
         name: &'static str,
-        /// Why it is not supported.
+        /// The reason for which it is not supported.
         reason: &'static str,
     },
 }
 
-/// Text from outside as a sentence can hold it: without control characters, and not longer than a line.
+/// Returns an external text as it may stand in a sentence: without control characters, and truncated to a line.
 pub(crate) fn shown(text: &str) -> String {
     const MAX_CHARACTERS: usize = 100;
     let cut: String = text.chars().take(MAX_CHARACTERS).flat_map(char::escape_debug).collect();

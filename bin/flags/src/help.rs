@@ -1,4 +1,4 @@
-//! The `--help` text of a program.
+//! Renders the `--help` text of a program.
 
 use std::fmt::Write as _;
 
@@ -6,8 +6,8 @@ use crate::definition::{Definition, Flag, Kind, Section, Support};
 
 const WIDTH: usize = 100;
 
-/// The flags of a program in sections: first those that have an effect, each with its type, default and bounds; then the
-/// others by the reason why they have none.
+/// Returns the flags of a program in sections: first those that have an effect, each with its type, default and bounds,
+/// then the others by the reason for which they have none.
 pub fn help(definition: &Definition) -> String {
     let mut out = format!("{}\n\nUsage: {} [--flag=value]...\n", definition.about, definition.program);
     out.push_str(
@@ -53,7 +53,7 @@ fn placeholder(kind: Kind) -> String {
     }
 }
 
-/// Why flags of a section have no effect, each reason once.
+/// Returns the reasons for which flags of a section have no effect, each once.
 fn reasons(section: &Section) -> Vec<Support> {
     let mut reasons = Vec::new();
     for flag in section.flags {

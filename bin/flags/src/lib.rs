@@ -1,8 +1,8 @@
 //! Mesos flags: command line, `MESOS_*` variables and `file://` values.
 //!
-//! Every flag of Mesos 1.11 is known by name, type and default, so that an existing start script works; the table says of
-//! each whether it has an effect here. One table per program generates the struct that the program reads, the text of
-//! `--help`, the names of the variables and what `/flags` shows.
+//! Every flag of Mesos 1.11 is known by name, type and default, so that existing start scripts work. A table says for
+//! each flag whether it has an effect here. One table per program generates the struct that the program reads, the text
+//! of `--help`, the names of the variables, and the content of `/flags`.
 
 mod bounds;
 mod choices;

@@ -102,7 +102,7 @@ macro_rules! flags {
     };
 }
 
-/// A literal that may be missing, as an `Option`.
+/// Turns a literal that may be missing into an `Option`.
 macro_rules! optional {
     () => {
         None::<&'static str>
@@ -112,7 +112,7 @@ macro_rules! optional {
     };
 }
 
-/// The bounds of a row, or those of its type.
+/// Returns the bounds of a row, or else those of its type.
 macro_rules! bounds {
     ($type:ty) => {
         <$type as $crate::value::Field>::BOUNDS

@@ -1,5 +1,5 @@
-//! From arguments and environment to a struct of typed values. The command line wins over the environment; unknown
-//! flags on the command line are errors, unknown variables are not (both as in Mesos).
+//! Reads arguments and environment into a struct of typed values. The command line has precedence over the environment.
+//! As in Mesos, unknown flags on the command line are errors, and unknown variables are ignored.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -9,29 +9,29 @@ use crate::error::{Error, Origin, shown};
 use crate::suggest::suggestion;
 use crate::value::Field;
 
-/// What a program was started for.
+/// The action that a program was started for.
 #[derive(Debug)]
 pub enum Invocation<P> {
     /// `--help` was given.
     Help,
     /// `--version` was given.
     Version,
-    /// With these flags.
+    /// The program has to run with these flags.
     Run(Parsed<P>),
 }
 
 /// The flags that a program was started with.
 #[derive(Debug, Clone)]
 pub struct Parsed<P> {
-    /// A typed field for each flag that has an effect.
+    /// The typed values of the flags that have an effect.
     pub flags: P,
-    /// Sentences to print: flags without effect that were set, deprecated names.
+    /// The sentences to print about flags without effect and deprecated names.
     pub warnings: Vec<String>,
-    /// Every flag that has a value and that value as text, by name: what `/flags` shows.
+    /// The flags that have a value, with the value as text, by name. `/flags` shows them.
     pub listing: BTreeMap<String, String>,
 }
 
-/// The values that were given, as text: what [`FlagGroup::read`](crate::FlagGroup::read) reads.
+/// The given values as text, which [`FlagGroup::read`](crate::FlagGroup::read) reads.
 #[derive(Debug)]
 pub struct Values {
     definition: Definition,
@@ -44,11 +44,10 @@ struct Given {
     origin: Origin,
 }
 
-/// Reads `arguments` (without the program's name) and the `MESOS_*` part of `environment`.
+/// Reads `arguments` (without the program's name) and the `MESOS_*` variables of `environment`.
 ///
 /// # Errors
-///
-/// Fails for the first argument, variable or value that is not accepted, with a sentence that says what is.
+/// Returns [`Error`] for the first argument, variable or value that is not accepted.
 pub fn parse<P: Program>(
     arguments: impl IntoIterator<Item = OsString>,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
@@ -103,7 +102,7 @@ impl Reader {
                 ("version", None | Some("true" | "1")) => self.version = true,
                 ("help" | "version", Some("false" | "0")) => {}
                 _ => {
-                    // Both spellings occur in the wild: --work_dir (Mesos) and --work-dir.
+                    // Start scripts have both notations: --work_dir (Mesos) and --work-dir.
                     let name = name.replace('-', "_");
                     let (flag, negated) = self.find(&name).ok_or_else(|| self.unknown(&argument, &name))?;
                     let value = match (negated, value) {
@@ -136,7 +135,7 @@ impl Reader {
             let Some(flag) = self.values.definition.find(&name) else { continue };
             match self.values.given.get(flag.name) {
                 Some(Given { origin: Origin::Argument(_), .. }) => continue,
-                // The current name wins over a deprecated one.
+                // The current name has precedence over a deprecated one.
                 Some(_) if name != flag.name => continue,
                 _ => {}
             }
@@ -147,7 +146,7 @@ impl Reader {
         Ok(())
     }
 
-    /// The flag of this name, and whether it is negated.
+    /// Returns the flag of this name, and whether it is negated.
     fn find(&self, name: &str) -> Option<(&'static Flag, bool)> {
         if let Some(flag) = self.values.definition.find(name) {
             return Some((flag, false));
@@ -179,11 +178,11 @@ fn negation_with_value(flag: &Flag, value: &str) -> Error {
 }
 
 impl Values {
-    /// The value of a field: as it was given, or the default.
+    /// Returns the value of a field: the given value, or the default.
     ///
     /// # Errors
-    ///
-    /// Fails for a value that is not of the field's type or bounds, and if there is none and must be one.
+    /// Returns [`Error`] for a value that is not of the field's type or bounds, and for a required value that is
+    /// missing.
     pub fn read<F: Field>(
         &self,
         name: &'static str,
@@ -193,7 +192,7 @@ impl Values {
         let invalid = |text: &str, origin: Origin| {
             let value = shown(text);
             move |reason| {
-                // A value that is known to work says more than a rule.
+                // A valid example is more helpful than a rule.
                 let example =
                     default.filter(|default| !default.is_empty()).map(|default| format!(" (default: {default})"));
                 Error::Invalid { origin, value, reason: format!("{reason}{}", example.unwrap_or_default()) }
@@ -206,10 +205,10 @@ impl Values {
         }
     }
 
-    /// Replaces `file:///path` by the file's content, without the final newline.
+    /// Replaces `file:///path` by the content of the file without the final newline.
     fn resolve_file(&mut self, flag: &Flag) -> Result<(), Error> {
         let Some(given) = self.given.get_mut(flag.name) else { return Ok(()) };
-        // A file that is watched stays a path.
+        // A watched file stays a path.
         let path = match given.text.strip_prefix("file://") {
             Some(_) if flag.kind == Kind::WatchedFile => return Ok(()),
             Some(path) => path,
@@ -223,7 +222,7 @@ impl Values {
         Ok(())
     }
 
-    /// A warning about a flag without effect.
+    /// Returns a warning about a flag without effect; refuses one that must not be ignored.
     fn check_support(&self, flag: &Flag) -> Result<Option<String>, Error> {
         let Some(given) = self.given.get(flag.name) else { return Ok(None) };
         if flag.support == Support::Supported {
@@ -242,7 +241,8 @@ impl Values {
         }
     }
 
-    /// In the form of the defaults, which is what readers of `/flags` compare with: `--x=0` is false.
+    /// Returns the values in the notation of the defaults, with which readers of `/flags` compare: `--x=0` becomes
+    /// false.
     fn listing(&self) -> BTreeMap<String, String> {
         let text = |flag: &Flag| {
             let given = self.given.get(flag.name).map(|given| given.text.as_str());

@@ -1,4 +1,4 @@
-//! Values at and beyond the bounds of a flag, computed from its row, for tests that try all flags.
+//! Values at and beyond the bounds of a flag, computed from its row, for tests of all flags.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use model::format_duration;
 use crate::bounds::Bounds;
 use crate::definition::{Flag, Kind};
 
-/// Values that the flag must refuse: of another type, or out of bounds.
+/// Returns values that the flag must refuse: of another type, or out of bounds.
 pub fn nonsense(flag: &Flag) -> Vec<String> {
     let mut samples: Vec<&str> = match flag.kind {
         Kind::Bool => vec!["", "2", "-1", "yes", "TRUE", "NaN"],
@@ -32,7 +32,7 @@ pub fn nonsense(flag: &Flag) -> Vec<String> {
     samples
 }
 
-/// The least and the greatest value of a flag with an order.
+/// Returns the minimum and the maximum of a flag with an order.
 pub fn extremes(flag: &Flag) -> Option<[String; 2]> {
     match flag.bounds {
         Bounds::Any | Bounds::NotEmpty => None,
@@ -44,10 +44,10 @@ pub fn extremes(flag: &Flag) -> Option<[String; 2]> {
     }
 }
 
-/// The nearest values out of bounds.
+/// Returns the nearest values out of bounds.
 fn beyond(bounds: &Bounds) -> Vec<String> {
     const STEP: Duration = Duration::from_nanos(1);
-    /// The notation has fifteen digits: a nanosecond more than weeks would not be seen.
+    /// The notation has fifteen digits, so that one nanosecond more than some weeks would not be visible.
     const VISIBLE_STEP: Duration = Duration::from_millis(1);
     let (below, above) = match *bounds {
         Bounds::Any | Bounds::NotEmpty => (None, None),

@@ -1,9 +1,9 @@
-//! What an unknown name may have meant.
+//! Suggests what an unknown name may have meant.
 
 use crate::definition::Definition;
 use crate::tables::DEFINITIONS;
 
-/// A part of a sentence, in brackets: the nearest name of this program, or the program that has such a flag.
+/// Returns a part of a sentence in brackets: the nearest name of this program, or the program that has such a flag.
 pub(crate) fn suggestion(definition: &Definition, name: &str) -> String {
     if let Some(nearest) = nearest(definition, name) {
         return format!(" (did you mean '--{nearest}'?)");
@@ -14,7 +14,7 @@ pub(crate) fn suggestion(definition: &Definition, name: &str) -> String {
     }
 }
 
-/// The name that takes the fewest changes, if those are few for its length.
+/// Returns the name with the fewest changes, if they are few for its length.
 fn nearest(definition: &Definition, name: &str) -> Option<&'static str> {
     let allowed = (name.len() / 3).clamp(1, 4);
     let names = definition.flags().flat_map(|flag| flag.aliases.iter().chain([&flag.name]).map(|n| (*n, flag.name)));
@@ -25,7 +25,7 @@ fn nearest(definition: &Definition, name: &str) -> Option<&'static str> {
     Some(nearest)
 }
 
-/// Levenshtein distance; two characters in the wrong order count once.
+/// Returns the Levenshtein distance, in which two swapped characters count once.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     let mut before: Vec<usize> = Vec::new();

@@ -1,4 +1,4 @@
-//! The types of values, as Mesos writes them (`stout/flags/parse.hpp`): `2GB`, `true`, `15secs`, `50%`.
+//! The types of values in Mesos' notation (`stout/flags/parse.hpp`): `2GB`, `true`, `15secs`, `50%`.
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -9,41 +9,39 @@ use model::parse_duration;
 use crate::bounds::{Bounds, Size};
 use crate::definition::Kind;
 
-/// A type that values of flags can have.
+/// A type of values of flags.
 pub trait Value: Sized {
-    /// How it is written.
+    /// The notation of the value.
     const KIND: Kind;
-    /// What makes sense for every flag of this type; a row of a table may narrow it.
+    /// The values that every flag of this type accepts. A row of a table may narrow them.
     const BOUNDS: Bounds;
 
     /// Reads a value.
     ///
     /// # Errors
-    ///
-    /// Says what was expected.
+    /// Returns what was expected.
     fn parse(text: &str) -> Result<Self, String>;
 
-    /// What bounds compare.
+    /// Returns the property that bounds compare.
     fn size(&self) -> Size;
 }
 
 /// The type of a field: a [`Value`], or an `Option` of one for a flag without a default.
 pub trait Field: Sized {
-    /// How it is written.
+    /// The notation of the value.
     const KIND: Kind;
-    /// See [`Value::BOUNDS`].
+    /// The bounds of the type ([`Value::BOUNDS`]).
     const BOUNDS: Bounds;
-    /// Whether there must be a value.
+    /// Whether a value is required.
     const REQUIRED: bool;
 
-    /// The field without a value; `None` where there must be one.
+    /// Returns the field without a value; `None` if a value is required.
     fn absent() -> Option<Self>;
 
     /// Reads a value within bounds.
     ///
     /// # Errors
-    ///
-    /// Says what was expected.
+    /// Returns what was expected.
     fn read(text: &str, bounds: &Bounds) -> Result<Self, String>;
 }
 
@@ -76,7 +74,7 @@ impl<V: Value> Field for Option<V> {
     }
 }
 
-/// Reads a value only to know whether it is valid.
+/// Checks whether a value is valid.
 pub(crate) fn check<F: Field>(text: &str, bounds: &Bounds) -> Result<(), String> {
     F::read(text, bounds).map(drop)
 }
@@ -124,7 +122,7 @@ impl Value for PathBuf {
     }
 }
 
-/// A file that is read whenever it changes.
+/// The path of a file that is read whenever it changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WatchedFile(pub PathBuf);
 
@@ -237,10 +235,10 @@ impl Value for Percent {
     }
 }
 
-/// A frequency, as the time from one event to the next: `2/1mins` is one in thirty seconds.
+/// A rate, as the time from one event to the next: `2/1mins` is one event in thirty seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// Not zero.
+    /// The time between two events, which is not zero.
     pub interval: Duration,
 }
 
@@ -266,7 +264,8 @@ impl Value for Rate {
     }
 }
 
-/// Texts separated by commas, without white space around them. As in Mesos' `strings::tokenize`, empty ones do not count.
+/// Texts, separated by commas and without white space around them. As in `strings::tokenize` of Mesos, empty texts are
+/// ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct List(pub Vec<String>);
 
@@ -336,7 +335,7 @@ fn parse_bytes(text: &str) -> Result<u64, String> {
     number.checked_mul(size).ok_or_else(|| "out of range: at most 16777215TB".to_owned())
 }
 
-/// A size in the largest unit in which it is a whole number (as stout prints `Bytes`).
+/// Returns a size in the largest unit in which it is a whole number (as stout prints `Bytes`).
 pub fn format_bytes(bytes: u64) -> String {
     for (unit, size) in BYTE_UNITS.iter().rev() {
         if bytes != 0 && bytes.is_multiple_of(*size) {

@@ -1,4 +1,4 @@
-//! Flags as people and start scripts give them.
+//! Flags as people and start scripts write them.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -31,7 +31,7 @@ fn master(arguments: &[&str], environment: &[(&str, &str)]) -> Parsed<MasterFlag
     given(arguments, environment).expect("valid flags")
 }
 
-/// What is wrong with flags of any program, with those that it needs.
+/// Returns why flags of any program are refused; the flags that it requires are added.
 fn error_of(
     definition: &Definition,
     arguments: Vec<OsString>,
@@ -164,7 +164,8 @@ fn help_and_version_need_no_other_flag() {
     check(&["--help=false", "--master=m", "--work_dir=w"], false, false);
 }
 
-/// Inventory section 10: 71 master flags, 160 agent flags, 29 of mesos-execute, without `version`, `help` and logging.
+/// The numbers of inventory section 10: 71 master flags, 160 agent flags, 29 of mesos-execute, without `version`,
+/// `help` and logging.
 #[test]
 fn every_flag_of_mesos_is_known_once() {
     let count = |definition: Definition, logging: usize| {
@@ -172,7 +173,7 @@ fn every_flag_of_mesos_is_known_once() {
         assert_eq!(names.len(), definition.flags().count(), "{} has a flag twice", definition.program);
         names.len() - logging
     };
-    // Of ours: --failure_sinks and --recovery_policy.
+    // `--failure_sinks` and `--recovery_policy` are not flags of Mesos.
     assert_eq!(count(MasterFlags::DEFINITION, 6 + 2), 70);
     assert_eq!(count(AgentFlags::DEFINITION, 6), 159);
     assert_eq!(count(ExecuteFlags::DEFINITION, 6), 29);
@@ -202,20 +203,21 @@ fn defaults_and_extremes_are_valid_values() {
     }
 }
 
-/// From the command line and from a variable.
+/// Each value is tried on the command line and in a variable.
 #[test]
 fn nonsense_is_refused_by_every_flag() {
     for (definition, flag) in all_flags() {
         for value in nonsense(flag) {
             let argument = error_of_value(&definition, flag, &value);
             let variable = (os(&format!("MESOS_{}", flag.name.to_ascii_uppercase())), os(&value));
-            // A required flag would be given twice, and the command line wins.
+            // A required flag would be given twice, and the command line has precedence.
             let variable =
                 if flag.required { argument.clone() } else { error_of(&definition, Vec::new(), vec![variable]) };
-            for said in [argument, variable] {
-                let said = said.unwrap_or_else(|| panic!("{} accepts --{}={value}", definition.program, flag.name));
-                let told = said.contains(flag.name) || said.contains(&flag.name.to_ascii_uppercase());
-                assert!(told && (said.contains("expected") || said.contains("out of range")), "{said}");
+            for message in [argument, variable] {
+                let message =
+                    message.unwrap_or_else(|| panic!("{} accepts --{}={value}", definition.program, flag.name));
+                let is_named = message.contains(flag.name) || message.contains(&flag.name.to_ascii_uppercase());
+                assert!(is_named && (message.contains("expected") || message.contains("out of range")), "{message}");
             }
         }
         let bytes = |text: &str| OsString::from_vec([text.as_bytes(), b"\xff"].concat());
@@ -223,8 +225,8 @@ fn nonsense_is_refused_by_every_flag() {
         let name = os(&format!("MESOS_{}", flag.name.to_ascii_uppercase()));
         let variable = error_of(&definition, Vec::new(), vec![(name, bytes(""))]);
         let variable = if flag.required { argument.clone() } else { variable };
-        for said in [argument, variable] {
-            assert!(said.is_some_and(|said| said.contains("is not UTF-8")), "{}", flag.name);
+        for message in [argument, variable] {
+            assert!(message.is_some_and(|message| message.contains("is not UTF-8")), "{}", flag.name);
         }
     }
 }

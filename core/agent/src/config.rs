@@ -17,6 +17,7 @@ pub const VERSION: &str = "1.11.0";
 /// `--recover`: what becomes of the executors of an earlier process of this agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Recover {
+    /// They are asked to register again, and their tasks go on.
     #[default]
     Reconnect,
     /// They are ended, and then the agent ends and is forgotten.

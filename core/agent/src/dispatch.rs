@@ -4,7 +4,7 @@ use machine::PeerMessage;
 use messages::Message;
 
 use crate::containers::events;
-use crate::drain;
+use crate::draining::emptying;
 use crate::effects::{Command, Context, Timer};
 use crate::executors::{driver, http};
 use crate::frameworks::update_framework;
@@ -50,7 +50,9 @@ fn message(state: &mut State, cx: &mut Context<'_>, PeerMessage { from, message,
         // Frameworks send to executors and acknowledge directly, pings come from the master's observer, and
         // executors are no master: these check their senders themselves.
         Message::PingSlave(ping) => register::ping(state, cx, &from, ping.connected),
-        Message::FrameworkToExecutor(message) => http::framework_message(state, cx, *message),
+        Message::FrameworkToExecutor(message) => {
+            http::framework_message(&state.frameworks, &state.master, &state.metrics, cx, *message)
+        }
         Message::StatusUpdateAcknowledgement(message) => status_update::acknowledgement(state, cx, &from, *message),
         Message::RegisterExecutor(message) => driver::driver_registers(state, cx, from, *message),
         Message::ReregisterExecutor(message) => driver::driver_reregisters(state, cx, from, *message),
@@ -88,7 +90,7 @@ pub(crate) fn master_message(state: &mut State, cx: &mut Context<'_>, message: M
         Message::ShutdownFramework(message) => kill::shutdown_framework(state, cx, &(&message.framework_id).into()),
         Message::UpdateFramework(message) => update_framework::update_framework(state, cx, *message),
         Message::Shutdown(message) => terminate::shutdown(state, cx, message.message.as_deref()),
-        Message::DrainSlave(message) => drain::drain(state, cx, message.config),
+        Message::DrainSlave(message) => emptying::drain(state, cx, message.config),
         Message::ApplyOperation(message) => apply::apply_operation(state, cx, *message),
         Message::CheckpointResources(message) => apply::checkpoint_resources(state, cx, &message),
         Message::AcknowledgeOperationStatus(message) => status::operation_acknowledged(state, cx, &message),
@@ -101,7 +103,9 @@ fn fired(state: &mut State, cx: &mut Context<'_>, timer: Timer) {
     match timer {
         Timer::Register => register::register(state, cx),
         Timer::PingTimeout => register::ping_timeout(state, cx),
-        Timer::ExecutorRegistration(container) => events::executor_registration_timeout(state, cx, &container),
+        Timer::ExecutorRegistration(container) => {
+            events::executor_registration_timeout(&mut state.frameworks, &state.config, &state.metrics, cx, &container)
+        }
         Timer::ExecutorShutdown(container) => events::executor_shutdown_timeout(&state.frameworks, cx, &container),
         Timer::ExecutorHeartbeat => state.heartbeats.due(&state.frameworks, cx),
         Timer::UpdateRetry(framework, task) => status_update::retry_update(state, cx, &framework, &task),
@@ -109,7 +113,9 @@ fn fired(state: &mut State, cx: &mut Context<'_>, timer: Timer) {
         Timer::Oversubscription => estimator::estimate_due(state, cx),
         Timer::QosCorrection => cx.command(Command::Measure(timer)),
         Timer::ExecutorReregistration => reconnect::reregister_executor_timeout(state, cx),
-        Timer::ExecutorReconnect => reconnect::send_reconnect_executor(state, cx),
+        Timer::ExecutorReconnect => {
+            reconnect::send_reconnect_executor(&state.config, &state.executor_recovery, &state.identity, cx)
+        }
         Timer::Gc => state.gc.collect(cx),
         Timer::DiskWatch => agent_health::disk_watch_due(&state.config, &state.master, cx),
     }

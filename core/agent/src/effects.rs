@@ -63,17 +63,22 @@ impl From<ContainerCommand> for Command {
 /// What the containerizer is asked for.
 #[derive(Debug, Clone)]
 pub enum ContainerCommand {
+    /// Starts an executor in a new container; `Launched` or `LaunchFailed` follows.
     Launch(Box<ContainerLaunch>),
     /// The resources of the container changed (tasks came or went).
     Update {
+        /// The container.
         container: ContainerId,
+        /// What the executor and its tasks are allocated from now on.
         resources: Vec<v1::Resource>,
+        /// Upper bounds of `cpus` and `mem`; a resource without one is bounded by what is allocated.
         limits: Vec<v1::Resource>,
         /// All that are to be visible inside from now on.
         volumes: Vec<ContainerVolume>,
     },
     /// Kill everything in the container and clean up; `Exited` (or `LaunchFailed`) follows.
     Destroy {
+        /// The container.
         container: ContainerId,
     },
 }
@@ -112,55 +117,86 @@ pub struct ContainerLaunch {
 /// its place there (`recovery/recovered_state.rs`) and in the bytes (`messages/proto/tepui/records.proto`).
 #[derive(Debug, Clone, PartialEq)]
 pub enum Record {
+    /// The agent's id and description, as its master knows them.
     AgentInfo(Arc<v1::AgentInfo>),
     /// Another one than before means that the machine has been restarted, and everything on it has ended.
     BootId(String),
+    /// A framework has something on the agent, or its description has changed.
     Framework {
+        /// The framework's description, with its id.
         info: Arc<v1::FrameworkInfo>,
+        /// The v0 driver's address; `None` for HTTP schedulers.
         pid: Option<Upid>,
     },
     /// Nothing of it is left here but what is still to be acknowledged.
     FrameworkRemoved(FrameworkId),
     /// Nobody will acknowledge the updates of this framework.
     UpdatesForgotten(FrameworkId),
+    /// An executor is about to be launched.
     Executor {
+        /// The executor's framework.
         framework: FrameworkId,
+        /// Its container.
         container: ContainerId,
+        /// The executor's description.
         info: Arc<v1::ExecutorInfo>,
         /// Made up by the agent for a task that is a single command.
         command_task: bool,
     },
     /// How the executor was reached last: by driver messages to `pid`, or over HTTP.
     ExecutorLink {
+        /// The executor's framework.
         framework: FrameworkId,
+        /// The executor.
         executor: ExecutorId,
+        /// Its container.
         container: ContainerId,
+        /// The process of a v0 executor; `None` for one that is connected over HTTP.
         pid: Option<Upid>,
     },
+    /// A task was handed to an executor of the agent.
     Task {
+        /// The task's framework.
         framework: FrameworkId,
+        /// The container of the executor that runs it.
         container: ContainerId,
+        /// The task, in the state that it had then.
         task: Arc<v1::Task>,
     },
     /// Its framework knows that it is over. Only where records are put together: otherwise, acknowledgements say it.
     CompletedTask {
+        /// The task's framework.
         framework: FrameworkId,
+        /// The container of the executor that ran it.
         container: ContainerId,
+        /// The task in its terminal state.
         task: Arc<v1::Task>,
     },
+    /// A status update was accepted; it is forwarded until it is acknowledged.
     Update {
+        /// The task's framework.
         framework: FrameworkId,
+        /// The task.
         task: TaskId,
+        /// The update's status, with its UUID.
         status: Arc<v1::TaskStatus>,
     },
+    /// A status update was acknowledged by the framework.
     Acknowledged {
+        /// The task's framework.
         framework: FrameworkId,
+        /// The task.
         task: TaskId,
+        /// The UUID of the update's status: 16 bytes.
         uuid: Vec<u8>,
     },
+    /// An executor's container has ended, and everything in it.
     ContainerDone {
+        /// The executor's framework.
         framework: FrameworkId,
+        /// The executor.
         executor: ExecutorId,
+        /// The container.
         container: ContainerId,
     },
     /// What operations made of the agent's resources; replaces the record before it. Recovery hands the last one, with
@@ -175,14 +211,18 @@ pub enum Record {
     },
     /// The final status of an operation is acknowledged: nothing of it needs to be remembered.
     OperationDone {
+        /// The UUID of the operation.
         operation: Uuid,
     },
     /// `None`: drained, or never to be.
     Drain(Option<Arc<Draining>>),
     /// Its updates are acknowledged as well, or nobody waits for them.
     ExecutorRemoved {
+        /// The executor's framework.
         framework: FrameworkId,
+        /// The executor.
         executor: ExecutorId,
+        /// Its container.
         container: ContainerId,
     },
     /// The agent has left the cluster: its next start is that of a new one.

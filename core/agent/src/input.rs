@@ -27,7 +27,9 @@ pub enum Input {
     ExecutorCall(ExecutorCall),
     /// The connection behind an executor's event stream has ended.
     StreamClosed(StreamId),
+    /// The containerizer reports what became of a container.
     Container(ContainerEvent),
+    /// A timer that the agent has set is due.
     Timer(Timer),
     /// A `Store` effect is durable.
     Stored(StoreToken),
@@ -37,12 +39,16 @@ pub enum Input {
     DiskUsage(f64),
     /// The directories of an `Effect::Volumes` are as they should be, or why not.
     Volumes {
+        /// The number of the `Command::Volumes`.
         number: u64,
+        /// The reason of the failure; `None` if all changes were made.
         failed: Option<String>,
     },
     /// What the machine and the containers use now, for what was due with this timer.
     Usage {
+        /// The timer that the measurement was made for.
         due: Timer,
+        /// What was measured.
         usage: MachineUsage,
     },
     /// The operator asks the agent to unregister and stop (SIGUSR1).
@@ -69,6 +75,7 @@ pub struct ExecutorCall {
     pub reply: ReplyId,
     /// Who calls.
     pub caller: Caller,
+    /// The call as it was received.
     pub call: Box<v1::executor::Call>,
 }
 
@@ -76,13 +83,33 @@ pub struct ExecutorCall {
 #[derive(Debug)]
 pub enum ContainerEvent {
     /// The executor process runs; `pid` is its pid in the agent's namespace.
-    Launched { container: ContainerId, pid: u32 },
+    Launched {
+        /// The container.
+        container: ContainerId,
+        /// The process id of the executor, in the pid namespace of the agent.
+        pid: u32,
+    },
     /// Nothing runs: fetching or starting failed. All traces are already cleaned up.
-    LaunchFailed { container: ContainerId, reason: String },
+    LaunchFailed {
+        /// The container.
+        container: ContainerId,
+        /// The reason, for operators and frameworks.
+        reason: String,
+    },
     /// The container runs and cannot have what an `Update` gives it.
-    UpdateFailed { container: ContainerId, reason: String },
+    UpdateFailed {
+        /// The container.
+        container: ContainerId,
+        /// The reason, for operators and frameworks.
+        reason: String,
+    },
     /// The container is over and leaves no process, mount or cgroup behind.
-    Exited { container: ContainerId, exit: ContainerExit },
+    Exited {
+        /// The container.
+        container: ContainerId,
+        /// How it ended.
+        exit: ContainerExit,
+    },
 }
 
 /// How a container ended.

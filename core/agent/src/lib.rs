@@ -7,7 +7,7 @@ mod agent;
 mod config;
 mod containers;
 mod dispatch;
-mod drain;
+mod draining;
 mod effects;
 mod executors;
 mod frameworks;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use messages::v1;
 use model::Random;
-use model::agent::Draining;
 
 use crate::config::Config;
+use crate::draining::Drain;
 use crate::executors::heartbeats::Heartbeats;
 use crate::frameworks::index::Frameworks;
 use crate::metrics::Metrics;
@@ -15,7 +15,7 @@ use crate::operations::agent_resources::AgentResources;
 use crate::operations::deferred_messages::DeferredMessages;
 use crate::operations::operation_status_updates::OperationStatusUpdates;
 use crate::pending_writes::PendingWrites;
-use crate::recovery::Recovering;
+use crate::recovery::ExecutorRecovery;
 use crate::registration::identity::Identity;
 use crate::registration::master_connection::MasterConnection;
 use crate::sandboxes::gc::Gc;
@@ -44,7 +44,7 @@ pub(crate) struct State {
     /// Heartbeats of executors that speak HTTP.
     pub heartbeats: Heartbeats,
     /// The drain that is under way.
-    pub drain: Option<Arc<Draining>>,
+    pub drain: Drain,
     /// What the agent has.
     pub agent_resources: AgentResources,
     /// Operations that are not acknowledged.
@@ -55,8 +55,8 @@ pub(crate) struct State {
     pub oversubscription: Oversubscription,
     /// Sandboxes that are to be removed.
     pub gc: Gc,
-    /// Until the executors of an earlier process of this agent have come back or had their time.
-    pub recovering: Option<Recovering>,
+    /// The executors of an earlier process of this agent that have yet to come back.
+    pub executor_recovery: ExecutorRecovery,
 }
 
 impl State {
@@ -81,13 +81,13 @@ impl State {
             status_updates: StatusUpdateManager::default(),
             pending_writes: PendingWrites::default(),
             heartbeats: Heartbeats::default(),
-            drain: None,
+            drain: Drain::default(),
             agent_resources: AgentResources::new(config.resources.clone()),
             operation_status_updates: OperationStatusUpdates::default(),
             deferred_messages: DeferredMessages::default(),
             oversubscription: Oversubscription::default(),
             gc: Gc::new(config.gc_delay, config.gc_disk_headroom, metrics.clone()),
-            recovering: None,
+            executor_recovery: ExecutorRecovery::default(),
             metrics,
             config,
         }
@@ -103,7 +103,7 @@ impl State {
         self.operation_status_updates = OperationStatusUpdates::recovered(found);
         self.deferred_messages = DeferredMessages::recovered(found);
         self.metrics.set_total(self.agent_resources.total());
-        self.drain = found.draining.clone();
+        self.drain = Drain::recovered(found.draining.clone());
         Ok(())
     }
 

@@ -510,7 +510,7 @@ fn what_ran_before_a_reboot_has_ended_and_the_agent_is_the_same() {
 }
 
 /// What readers are told of executors that ended before, by an agent that finds the sandboxes of these.
-fn recalled(world: &World, sandboxes: &[&str]) -> Vec<String> {
+fn recovered_completed(world: &World, sandboxes: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
     for record in &world.disk {
         if let Record::Executor { framework, container, info, .. } = record {
@@ -558,18 +558,21 @@ fn what_ended_is_remembered_as_long_as_its_sandbox_is_there() {
     world.store(usize::MAX);
     world.acknowledge("t0");
     world.store(usize::MAX);
-    assert_eq!(recalled(&world, &["t0"]), [""; 0], "it has not ended");
+    assert_eq!(recovered_completed(&world, &["t0"]), [""; 0], "it has not ended");
     let container = world.containers.iter().find(|(_, task)| *task == "t0").map(|(container, _)| container.clone());
     world.exit(container.unwrap());
     world.store(usize::MAX);
-    assert_eq!(recalled(&world, &["t0", "t1"]), ["goes on: t0 [t0 TASK_FINISHED]"]);
-    assert_eq!(recalled(&world, &["t1"]), [""; 0], "nothing of it can be read any more");
+    assert_eq!(recovered_completed(&world, &["t0", "t1"]), ["goes on: t0 [t0 TASK_FINISHED]"]);
+    assert_eq!(recovered_completed(&world, &["t1"]), [""; 0], "nothing of it can be read any more");
 
     world.exit(world.containers.keys().next().unwrap().clone());
     world.store(usize::MAX);
     world.acknowledge("t1");
     world.store(usize::MAX);
-    assert_eq!(recalled(&world, &["t0", "t1"]), ["ended: t0 [t0 TASK_FINISHED]", "ended: t1 [t1 TASK_FAILED]"]);
+    assert_eq!(
+        recovered_completed(&world, &["t0", "t1"]),
+        ["ended: t0 [t0 TASK_FINISHED]", "ended: t1 [t1 TASK_FAILED]"]
+    );
 }
 
 #[test]

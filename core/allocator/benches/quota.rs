@@ -1,8 +1,8 @@
-//! What quota costs, single-threaded, with the parameters of Mesos' `LargeAndSmallQuota` and `NonQuotaVsQuota`
+//! The cost of quota, single-threaded, with the parameters of Mesos' `LargeAndSmallQuota` and `NonQuotaVsQuota`
 //! benchmarks: agents with `cpus:2;mem:2048;disk:2048`; roles with the quota of half an agent and of two agents, one
-//! framework each; in the second, roles with the quota of `agents per role` whole agents.
+//! framework each; in the second benchmark, roles with the quota of `agents per role` whole agents.
 //!
-//! `cargo bench -p allocator --bench quota` prints a table; names as arguments choose cases.
+//! `cargo bench -p allocator --bench quota` prints a table; arguments select cases by name.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a program of its own")]
 
 mod clock;
@@ -118,7 +118,7 @@ impl Bench {
         offers
     }
 
-    /// The middle one of a hundred single changes: the machine's other work is in the worst.
+    /// Prints the median of a hundred single changes, since the worst contains other work of the machine.
     fn each(&mut self, label: &str, offers: &[Allocation], change: impl Fn(&mut Allocator, &Allocation)) {
         let mut times = Vec::new();
         let mut made = 0;
@@ -134,7 +134,7 @@ impl Bench {
     }
 }
 
-/// Guarantees and limits alike.
+/// Sets guarantees and limits to the same amounts.
 fn quota(text: &str) -> Quota {
     let guarantees = Resources::parse(text, "*").unwrap().quantities();
     let limits = guarantees.iter().map(|(name, limit)| (name.clone(), limit)).collect();

@@ -1,8 +1,8 @@
-//! What allocation rounds cost, single-threaded, with the parameters of Mesos' `DeclineOffers` benchmark: each agent
-//! has `cpus:24;mem:4096;disk:4096;ports:[31000-32000]`, of which one framework holds `cpus:16;mem:2014;disk:1024` and
-//! sixteen fragments of ports; all frameworks are in role `*` and decline what they get for good.
+//! The cost of allocation rounds, single-threaded, with the parameters of Mesos' `DeclineOffers` benchmark: each agent
+//! has `cpus:24;mem:4096;disk:4096;ports:[31000-32000]`, of which one framework has `cpus:16;mem:2014;disk:1024` and
+//! sixteen fragments of ports; all frameworks are in role `*` and decline their offers for ever.
 //!
-//! `cargo bench -p allocator` prints a table; names as arguments choose cases.
+//! `cargo bench -p allocator` prints a table; arguments select cases by name.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a program of its own")]
 
 mod clock;
@@ -40,7 +40,7 @@ fn main() {
     }
 }
 
-/// The first round, one that offers everything again after all was declined, and one in between.
+/// Measures the first round, a round that offers everything again after all was declined, and a round in between.
 fn rounds(agents: usize, frameworks: usize) {
     let mut bench = Bench::new(agents, frameworks);
     let label = |what: &str| format!("{agents} agents x {frameworks} frameworks: {what}");
@@ -54,7 +54,7 @@ fn rounds(agents: usize, frameworks: usize) {
     bench.timed(&label("round after all was freed"), |_| {});
 }
 
-/// Resident memory of agents of which everything is offered.
+/// Measures the resident memory of agents whose resources are all offered.
 fn memory(agents: usize) {
     let before = resident_kib();
     let mut bench = Bench::new(agents, 1);
@@ -63,7 +63,7 @@ fn memory(agents: usize) {
     println!("{:<62}{:>10}{:>8} KiB", format!("{agents} agents, all offered: resident memory"), offers.len(), grown);
 }
 
-/// Zero where there is no `/proc`.
+/// Returns the resident memory in KiB; zero where there is no `/proc`.
 fn resident_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

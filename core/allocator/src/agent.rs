@@ -14,18 +14,18 @@ use crate::slab::Ix;
 pub(crate) struct Agent {
     pub id: AgentId,
     pub attributes: AgentAttributes,
-    /// Bit n stands for the capability with number n.
+    /// The capabilities: bit n stands for the capability with number n.
     capabilities: u64,
     pub active: bool,
     pub whitelisted: bool,
     total: Resources,
-    /// Offered or allocated, with allocation roles, by framework.
+    /// The offered or allocated resources, with allocation roles, by framework.
     allocated: Vec<(Ix<Framework>, Resources)>,
-    /// Allocated to frameworks that have not been added yet.
+    /// The resources allocated to frameworks that have not been added yet.
     unclaimed: Vec<(FrameworkId, Resources)>,
     /// The total without the allocations. It is kept up to date with each change, since every visit reads it.
     available: Resources,
-    /// More is allocated than the total; then `available` is computed anew at each change.
+    /// Whether more is allocated than the total; then `available` is computed anew at each change.
     overcommitted: bool,
     /// The allocations beyond the total that count for quota, as entered in the ledger.
     pub excess: Amounts,
@@ -51,7 +51,7 @@ impl Agent {
         agent
     }
 
-    /// Takes over everything but resources and activity. Returns whether the attributes changed.
+    /// Replaces everything but resources and activity. Returns whether the attributes changed.
     pub fn update_info(&mut self, options: &AgentOptions<'_>) -> bool {
         let changed = self.attributes.attributes != options.info.attributes;
         self.attributes = AgentAttributes::from_info(options.info);
@@ -94,7 +94,7 @@ impl Agent {
         self.recompute();
     }
 
-    /// `unallocated` are the same resources without allocation.
+    /// Tracks resources as allocated. `unallocated` are the same resources without allocation.
     pub fn allocate(&mut self, framework: Ix<Framework>, resources: &Resources, unallocated: &Resources) {
         match self.allocated.binary_search_by_key(&framework, |(holder, _)| *holder) {
             Ok(position) => {

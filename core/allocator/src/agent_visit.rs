@@ -21,19 +21,19 @@ use crate::tree::{Kind, Node, VisitScope, Visitor};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Stage {
-    /// Allocates to roles whose guarantee of this priority is not satisfied, until it is.
+    /// Allocates to roles with an unsatisfied guarantee of this priority, until the guarantee is satisfied.
     Guarantees(i32),
     /// Allocates to all roles in the order of their shares.
     FairShare,
 }
 
-/// What a framework in a role is allocated of the visited agent.
+/// Resources of the visited agent that are allocated to a framework in a role.
 #[derive(Debug)]
 pub(crate) struct Grant {
     pub framework: Ix<Framework>,
     pub role: Role,
     pub resources: Resources,
-    /// The same, allocated to the role.
+    /// The resources, allocated to the role.
     pub allocated: Resources,
 }
 
@@ -47,9 +47,9 @@ pub(crate) struct AgentVisit<'a> {
     pub stage: Stage,
     pub left: Resources,
     pub grants: Vec<Grant>,
-    /// Quota withheld resources from at least one role.
+    /// Whether quota withheld resources from at least one role.
     pub quota_withheld: bool,
-    /// Everything left counts for quota.
+    /// Whether everything that is left counts for quota.
     all_quota_resources: bool,
     contains_cache: ContainsCache,
 }
@@ -58,11 +58,11 @@ pub(crate) struct AgentVisit<'a> {
 /// only in their offer filters.
 struct RemainingForRole {
     resources: Resources,
-    /// No resource needs a capability of the framework.
+    /// Whether no resource needs a capability of the framework.
     unrestricted: bool,
-    /// It reaches `--min_allocatable_resources`.
+    /// Whether the resources reach `--min_allocatable_resources`.
     allocatable: bool,
-    /// It contains resources that an unsatisfied guarantee lacks.
+    /// Whether they contain resources that an unsatisfied guarantee lacks.
     helps: bool,
 }
 
@@ -90,14 +90,14 @@ impl<'a> AgentVisit<'a> {
         }
     }
 
-    /// Returns whether all that is left is headroom for guarantees, so that no role without a guarantee can be
-    /// allocated any.
+    /// Returns whether everything that is left is headroom for guarantees, so that no role without a guarantee can be
+    /// allocated any of it.
     pub fn is_all_needed_for_guarantees(&self) -> bool {
         self.all_quota_resources
             && self.ledger.needs_all(self.left.iter().filter_map(|one| self.allocator.cluster.find(one.name())))
     }
 
-    /// Returns what of the agent may be allocated to a role.
+    /// Returns the resources of the agent that may be allocated to a role.
     fn remaining_for_role(&mut self, role: &Role, account: Ix<Account>) -> RemainingForRole {
         let resources = self.left.allocatable_to(role.as_str());
         let allowance = self.ledger.allowance(account);
@@ -128,7 +128,7 @@ impl<'a> AgentVisit<'a> {
         shrink_to(&self.allocator.cluster, resources, total)
     }
 
-    /// Returns what of the resources left for the role the framework could be offered, offer filters aside.
+    /// Returns the part of the resources left for the role that the framework could be offered, offer filters aside.
     fn offerable(&self, role: &Role, leaf: Ix<Node>, left: &RemainingForRole) -> Option<(Ix<Framework>, Resources)> {
         let ix = self.framework_of(leaf)?;
         let framework = self.allocator.frameworks.get(ix)?;
@@ -159,7 +159,7 @@ impl<'a> AgentVisit<'a> {
     }
 
     fn give(&mut self, role: &Role, account: Ix<Account>, framework: Ix<Framework>, resources: Resources) {
-        self.ledger.give(account, &self.allocator.cluster.quota_amounts(&resources));
+        self.ledger.track(account, &self.allocator.cluster.quota_amounts(&resources));
         // A shared resource is offered to one framework per run and agent.
         self.left -= &resources;
         let allocated = resources.allocated(role);

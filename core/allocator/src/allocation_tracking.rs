@@ -59,7 +59,7 @@ impl Allocator {
     }
 
     /// Replaces `offered` by `converted`, the result of operations, in the allocation of a framework and in the total
-    /// of the agent. Further copies of a shared volume, which launches take, are no part of the total.
+    /// of the agent. Further copies of a shared volume, which launches take, are not part of the total.
     pub fn update_allocation(
         &mut self,
         framework: &FrameworkId,
@@ -85,7 +85,7 @@ impl Allocator {
     ///
     /// # Errors
     ///
-    /// The available resources do not contain what the operation consumes.
+    /// Returns an error if the available resources do not contain what the operation consumes.
     pub fn update_available(&mut self, agent: &AgentId, steps: &[Conversion]) -> Result<(), resources::Error> {
         let Some(ix) = self.agent_ids.get(agent).copied() else { return Ok(()) };
         let Some(entry) = self.agents.get(ix) else { return Ok(()) };

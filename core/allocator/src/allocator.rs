@@ -25,21 +25,21 @@ use crate::{Options, Quota};
 pub struct RoleView {
     /// The role.
     pub role: Role,
-    /// The weight in force: that of the role's partition, else the one set for the role, else 1.
+    /// The weight in force: that of the role's partition, otherwise the one set for the role, otherwise 1.
     pub weight: f64,
     /// The frameworks that are subscribed to the role or have resources allocated in it.
     pub frameworks: Vec<FrameworkId>,
-    /// Offered or allocated to exactly this role.
+    /// The resources that are offered or allocated to exactly this role.
     pub allocated: ResourceQuantities,
 }
 
-/// All that the allocator knows, and its decisions. It does no I/O and reads no clock.
+/// The state and the decisions of the allocator. It does no I/O and reads no clock.
 #[derive(Debug)]
 pub struct Allocator {
     pub(crate) options: Options,
     pub(crate) agents: Slab<Agent>,
     pub(crate) frameworks: Slab<Framework>,
-    /// Used for lookup only.
+    /// The indices of agents, used for lookup only.
     pub(crate) agent_ids: FxHashMap<AgentId, Ix<Agent>>,
     pub(crate) framework_ids: FxHashMap<FrameworkId, Ix<Framework>>,
     pub(crate) tree: Tree,
@@ -58,7 +58,7 @@ pub struct Allocator {
 }
 
 impl Allocator {
-    /// An allocator of an empty cluster.
+    /// Creates the allocator of an empty cluster.
     pub fn new(options: Options) -> Self {
         Allocator {
             cluster: Cluster::new(options.excluded_resource_names.clone()),
@@ -86,9 +86,9 @@ impl Allocator {
         self.tree.set_weight(role, weight);
     }
 
-    /// Returns when to call [`allocate`](Self::allocate): a time in the past if something is dirty, else the end of
-    /// the next offer filter; `None` if there is nothing to wait for. During the pause after a failover it is the end
-    /// of the pause.
+    /// Returns when to call [`allocate`](Self::allocate): a time in the past if something is dirty, otherwise the end
+    /// of the next offer filter; `None` if there is nothing to wait for. During the pause after a failover it is the
+    /// end of the pause.
     pub fn next_wakeup(&self) -> Option<Monotonic> {
         if !self.is_dirty() {
             return self.offer_filters.next_deadline().into_iter().chain(self.windows.next_deadline()).min();

@@ -148,7 +148,7 @@ pub(crate) struct Cluster {
     counted: Vec<bool>,
     excluded: BTreeSet<Name>,
     total: Amounts,
-    /// Changes with `total`; shares that were computed at another version are stale.
+    /// A number that changes with `total`; shares that were computed at another version are stale.
     version: u64,
 }
 
@@ -259,7 +259,7 @@ impl Cluster {
         self.names.iter().cloned().zip(amounts.0.iter().map(|amount| Scalar::from_thousandths(*amount))).collect()
     }
 
-    /// Returns the dominant share: the largest fraction of the cluster that `amounts` are of any name that counts.
+    /// Returns the dominant share: the largest fraction that `amounts` are of the cluster, over all names that count.
     pub fn dominant_share(&self, amounts: &Amounts) -> f64 {
         amounts
             .0

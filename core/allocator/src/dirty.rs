@@ -18,7 +18,7 @@ const MAX_LEAVES: usize = 16;
 pub(crate) struct Dirty {
     everything: bool,
     agents: BTreeMap<Ix<Agent>, Recipients>,
-    /// Frameworks in roles that are considered on every agent.
+    /// The frameworks in roles that are considered on every agent.
     leaves: BTreeSet<Ix<Node>>,
 }
 

@@ -33,7 +33,7 @@ pub enum IneligibilityReason {
     FrameworkLacks(&'static str),
     /// The agent lacks a capability that the framework or the role calls for.
     AgentLacks(&'static str),
-    /// The framework's offer constraints: of each group one that the agent does not meet.
+    /// The framework's offer constraints exclude the agent: one constraint of each group that the agent does not meet.
     Constraints(Vec<String>),
     /// Everything is offered or allocated.
     NothingLeft,
@@ -43,9 +43,9 @@ pub enum IneligibilityReason {
     QuotaLimit {
         /// The role whose limit would be exceeded.
         role: Role,
-        /// The resources that the limit is about.
+        /// The resources that the limit applies to.
         names: Vec<Name>,
-        /// What the limit still allows.
+        /// The resources that the limit still allows.
         left: ResourceQuantities,
     },
     /// The resources are headroom for the unsatisfied guarantees of other roles.
@@ -55,22 +55,22 @@ pub enum IneligibilityReason {
         /// The resources that they lack.
         names: Vec<Name>,
     },
-    /// What is left is too little to be offered.
+    /// The resources that are left are too few for an offer.
     BelowMinimum,
-    /// The agent never has as much of these as is asked for.
+    /// The agent never has as much of these resources as the query needs.
     TooLarge(Vec<Name>),
-    /// Less of these is left than is asked for.
+    /// The agent has less left of these resources than the query needs.
     DoesNotFit(Vec<Name>),
     /// An offer filter of the framework covers the resources.
     Filtered {
-        /// When the offer filter ends.
+        /// The end of the offer filter.
         until: Monotonic,
     },
-    /// After a failover with quota set, nothing is offered before this many more agents are back.
+    /// After a failover with quota set, nothing is offered before this many more agents have re-registered.
     Recovering {
-        /// How many agents have to come back.
+        /// The number of agents that have to re-register.
         awaited: usize,
-        /// When the pause ends at the latest.
+        /// The latest end of the pause.
         until: Monotonic,
     },
 }
@@ -204,7 +204,7 @@ impl Allocator {
         let missing = check.missing_in(&whole);
         let mut reasons: Vec<IneligibilityReason> = missing.map(IneligibilityReason::TooLarge).into_iter().collect();
         if left.is_empty() {
-            // Even if everything on the agent were free, quota would withhold it.
+            // Quota would withhold the resources even if everything on the agent were free.
             reasons.extend(
                 self.quota_reasons(check, &whole)
                     .into_iter()
@@ -259,7 +259,7 @@ impl Allocator {
     }
 }
 
-/// What is explained: a framework in a role, an agent, and the demand of a task that waits.
+/// The subject of an explanation: a framework in a role, an agent, and the demand of a waiting task.
 pub(crate) struct EligibilityCheck<'a> {
     pub now: Monotonic,
     pub framework: &'a Framework,

@@ -1,4 +1,4 @@
-//! The answer to `GET /explain`: for frameworks and roles, the reasons for which agents are not offered to them.
+//! The result of `GET /explain`: for frameworks and roles, the reasons for which agents are not offered to them.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::explain::{EligibilityCheck, IneligibilityReason};
 use crate::framework::{Framework, Membership};
 use crate::slab::Ix;
 
-/// The most agents that one query examines over all its frameworks and roles, since the core answers nothing else
+/// The most agents that one query examines over all its frameworks and roles, since the core processes nothing else
 /// meanwhile.
 const MAX_AGENTS_EXAMINED: usize = 100_000;
 /// The most agents that are described one by one for each framework and role; the others are counted.
@@ -43,26 +43,26 @@ pub struct OfferEligibility {
     pub role_share: f64,
     /// The dominant share of the framework within the role.
     pub framework_share: f64,
-    /// How many agents were examined.
+    /// The number of agents that were examined.
     pub agents: usize,
     /// The agents by their first reason, the most frequent reason first.
     pub summary: Vec<ReasonCount>,
-    /// How many agents have no reason against them; the order of shares decides about their resources.
+    /// The number of agents without a reason; the order of shares decides about their resources.
     pub open: usize,
     /// The first agents by id.
     pub agent_details: Vec<AgentEligibility>,
 }
 
-/// How many agents have the same first reason.
+/// The number of agents with the same first reason.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReasonCount {
     /// The reason, in the variant that lasts longest.
     pub reason: IneligibilityReason,
-    /// How many agents there are.
+    /// The number of agents.
     pub agents: usize,
 }
 
-/// One agent and what keeps its resources from a framework.
+/// One agent and the reasons for which its resources are not offered to a framework.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AgentEligibility {
     /// The agent.
@@ -71,11 +71,11 @@ pub struct AgentEligibility {
     pub hostname: String,
     /// The resources that are neither offered nor allocated.
     pub available: Resources,
-    /// The reasons, in the order in which they are checked; empty when nothing keeps the resources back.
+    /// The reasons, in the order in which they are checked; empty if there is none.
     pub reasons: Vec<IneligibilityReason>,
 }
 
-/// The answer to an [`ExplainQuery`].
+/// The result of an [`ExplainQuery`].
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Explanation {
     /// One entry for each framework and role that fits the query, by framework and role.
@@ -85,7 +85,7 @@ pub struct Explanation {
 }
 
 impl Allocator {
-    /// Explains, for each framework and role of the question, what keeps the resources of the agents away.
+    /// Explains, for each framework and role of the query, the reasons for which agents are not offered.
     pub fn explain_query(&self, now: Monotonic, question: &ExplainQuery) -> Explanation {
         let agents = self.agents_in_question(question.agent.as_ref());
         let mut examinations_left = MAX_AGENTS_EXAMINED;
@@ -128,7 +128,7 @@ impl Allocator {
             let own = framework.roles.iter().filter(subscribed).map(|(role, _)| role).filter(|role| asked(role));
             let before = pairs.len();
             pairs.extend(own.map(|role| (framework, role.clone())));
-            // A question about a framework in a role that it is not subscribed to is answered with that reason.
+            // A query for a framework in a role that it is not subscribed to results in that reason.
             if let (Some(_), Some(role), true) = (&question.framework, &question.role, pairs.len() == before) {
                 pairs.push((framework, role.clone()));
             }

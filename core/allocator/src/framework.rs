@@ -13,9 +13,9 @@ use crate::tree::Node;
 #[derive(Debug)]
 pub(crate) struct Framework {
     pub id: FrameworkId,
-    /// Bit n stands for the capability with number n.
+    /// The capabilities: bit n stands for the capability with number n.
     capabilities: u64,
-    /// Connected and not deactivated.
+    /// Whether it is connected and not deactivated.
     pub active: bool,
     /// The roles that it is subscribed to or has resources allocated in.
     pub roles: BTreeMap<Role, Membership>,

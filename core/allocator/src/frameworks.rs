@@ -50,7 +50,7 @@ impl Allocator {
         self.refresh_framework(ix);
     }
 
-    /// Removes a framework; what it holds is available again.
+    /// Removes a framework. Its allocated resources become available again.
     pub fn remove_framework(&mut self, framework: &FrameworkId) {
         let Some(ix) = self.framework_ids.remove(framework) else { return };
         let held: Vec<_> = self

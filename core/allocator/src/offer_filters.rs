@@ -37,7 +37,7 @@ struct LeafOfferFilters {
 
 #[derive(Debug, Default)]
 pub(crate) struct AgentOfferFilters {
-    /// Used for lookup only; its order decides nothing.
+    /// The filters by leaf, used for lookup only; their order decides nothing.
     by_leaf: FxHashMap<Ix<Node>, SmallVec<[OfferFilter; 1]>>,
     /// The resources of the last filter. Frameworks often decline the same resources one after the other; their
     /// filters share one copy.
@@ -54,7 +54,7 @@ pub(crate) struct ContainsCache {
 
 #[derive(Debug)]
 struct OfferFilter {
-    /// Resources without allocation.
+    /// The filtered resources, without allocation.
     resources: Resources,
     until: Monotonic,
 }
@@ -180,7 +180,7 @@ impl OfferFilters {
 }
 
 impl AgentOfferFilters {
-    /// Returns until when the resources, given without allocation, are filtered for a leaf.
+    /// Returns the time until which the resources, given without allocation, are filtered for a leaf.
     pub fn until(&self, leaf: Ix<Node>, resources: &Resources, cache: &mut ContainsCache) -> Option<Monotonic> {
         let filters = self.by_leaf.get(&leaf)?;
         let matching = filters.iter().filter(|filter| cache.contains(&filter.resources, resources));

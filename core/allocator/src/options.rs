@@ -11,7 +11,7 @@ use resources::{Name, ResourceQuantities, Resources, Scalar};
 
 use crate::OfferConstraintsFilter;
 
-/// How siblings in the tree of roles and frameworks are ordered.
+/// The order of siblings in the tree of roles and frameworks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Sorter {
     /// Dominant resource fairness: the smallest share first.
@@ -21,7 +21,7 @@ pub enum Sorter {
     Random,
 }
 
-/// A text names none of the sorters.
+/// The error of a text that names no sorter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected drf or random")]
 pub struct UnknownSorter;
@@ -103,7 +103,7 @@ pub struct AgentOptions<'a> {
 pub struct FrameworkOptions<'a> {
     /// The id that the master gave the framework.
     pub id: &'a FrameworkId,
-    /// What the framework says about itself.
+    /// The framework's description of itself.
     pub info: &'a v1::FrameworkInfo,
     /// The roles in which it wants no offers.
     pub suppressed: &'a [Role],

@@ -1,5 +1,5 @@
 //! The pause of allocation after a failover, as in Mesos: if quota is set, allocating before most agents have
-//! reregistered would give guaranteed resources to other roles on the few agents that have, and these could not be
+//! re-registered would give guaranteed resources to other roles on the few agents that have, and these could not be
 //! taken back.
 
 use model::Monotonic;

@@ -72,7 +72,7 @@ impl<T> Ix<T> {
     }
 }
 
-// By hand, since deriving would ask the same of `T`.
+// The trait is implemented by hand, since deriving it would require the same of `T`.
 impl<T> Clone for Ix<T> {
     fn clone(&self) -> Self {
         *self

@@ -1,4 +1,4 @@
-//! Offer constraints, told with the agents and constraints of Mesos' own tests.
+//! Offer constraints, with the agents and constraints of Mesos' own tests.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 mod scenario;
@@ -21,7 +21,7 @@ fn constraint(selector: Option<Selector>, predicate: Option<Predicate>) -> Attri
     }
 }
 
-/// `foo exists`, `@hostname is x`, `bar is not x`, `bar matches x`, `bar mismatches x`.
+/// Parses `foo exists`, `@hostname is x`, `bar is not x`, `bar matches x`, `bar mismatches x`.
 fn parse(text: &str) -> AttributeConstraint {
     let (name, rest) = text.split_once(' ').unwrap();
     let (verb, value) = match rest.split_once(' ') {
@@ -62,7 +62,7 @@ fn compile(message: &scheduler::OfferConstraints) -> Arc<OfferConstraintsFilter>
     Arc::new(OfferConstraintsFilter::compile(message, PatternLimits::default()).unwrap())
 }
 
-/// Groups of constraints for role `r`.
+/// Returns a framework with groups of constraints for role `r`.
 fn demanding(groups: &[&[&str]]) -> FrameworkSpec {
     let groups = groups.iter().map(|texts| group(texts.iter().map(|text| parse(text)).collect())).collect();
     FrameworkSpec { constraints: Some(compile(&for_role("r", groups))), ..framework("f1", &["r"]) }
@@ -73,10 +73,10 @@ fn on(attributes: &str) -> AgentSpec {
     if attributes.is_empty() { agent } else { agent.with_attributes(attributes) }
 }
 
-/// An agent with these attributes is offered, one with those is not.
+/// Expects that an agent with the attributes `offered` is offered, and one with the attributes `excluded` is not.
 fn check(groups: &[&[&str]], offered: &[&str], excluded: &[&str]) {
     for attributes in offered {
-        // Who comes first makes no difference.
+        // The order in which agent and framework are added makes no difference.
         scenario().add_framework(&demanding(groups)).add_agent(&on(attributes)).expect_offers(&[("f1", "r", "a1", "")]);
         scenario().add_agent(&on(attributes)).add_framework(&demanding(groups)).expect_offers(&[("f1", "r", "a1", "")]);
     }
@@ -195,7 +195,7 @@ fn an_agent_returns_with_other_attributes() {
         .expect_offers(&[]);
 }
 
-/// Places of those that are gone are used again.
+/// The indices of removed agents and frameworks are reused.
 #[test]
 fn what_is_gone_leaves_nothing_behind() {
     scenario()

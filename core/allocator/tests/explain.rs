@@ -1,4 +1,4 @@
-//! What is said to the question "why am I offered nothing?", case by case.
+//! The reasons for which a framework is offered nothing, case by case.
 #![allow(clippy::unwrap_used, reason = "test code")]
 
 mod scenario;
@@ -18,7 +18,7 @@ fn in_role(role: &str) -> ExplainQuery {
     ExplainQuery { role: Some(Role::new(role)), ..ExplainQuery::default() }
 }
 
-/// `f1 r: 2 × refused by the framework (5 s), 1 open`
+/// Prints an explanation as `f1 r: 2 × refused by the framework (5 s), 1 open`.
 fn show(now: Monotonic, answer: &Explanation) -> Vec<String> {
     let lines = answer.eligibilities.iter().map(|eligibility| {
         let tallies = eligibility.summary.iter().map(|tally| {
@@ -40,7 +40,7 @@ impl Scenario {
     }
 }
 
-/// One framework and one agent: this stands between them.
+/// Expects the reasons for which one agent is not offered to one framework.
 fn check(framework: FrameworkSpec, agent: AgentSpec, expected: &str) {
     scenario().add_framework(&framework).add_agent(&agent).tells(&about("f1"), &[&format!("f1 r: {expected}")]);
 }
@@ -106,7 +106,7 @@ fn an_offer_filter_says_how_long() {
         .tells(&about("f1"), &["f1 r: 2 open"]);
 }
 
-/// What was refused was the little that a limit had left: to wait for the refusal to end helps nobody.
+/// The framework declined the little that a limit had left, so the end of the filter would not help it.
 #[test]
 fn a_limit_comes_before_the_offer_filter_that_it_caused() {
     scenario()
@@ -129,7 +129,7 @@ fn a_limit_comes_before_the_offer_filter_that_it_caused() {
                 IneligibilityReason::Filtered { until: Monotonic::default() + Duration::from_secs(60) },
             ],
         );
-    // A limit that cuts nothing is none of its business.
+    // A limit that allows the resources is no reason.
     scenario()
         .set_guarantees_and_limits("r", "", "cpus:2")
         .add_framework(&f1())
@@ -150,7 +150,7 @@ fn headroom_comes_before_the_offer_filter_of_the_rest() {
         .tells(&about("f1"), &["f1 r: 1 × cpus kept free for what was guaranteed to s"]);
 }
 
-/// Agents that are full would be of no use to a role at its limit if they were not.
+/// A role at its limit could not use the agents if they were free.
 #[test]
 fn a_limit_comes_before_a_full_agent() {
     scenario()
@@ -190,7 +190,7 @@ fn a_demand_is_compared_with_what_there_is() {
         );
 }
 
-/// What the limit leaves would be offered, but the demand needs more than that.
+/// The rest below the limit would be offered, but the demand is larger.
 #[test]
 fn a_demand_is_compared_with_what_quota_leaves() {
     let needs = |text: &str| ExplainQuery { demand: Some(resources(text).quantities()), ..about("f1") };

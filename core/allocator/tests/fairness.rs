@@ -1,4 +1,4 @@
-//! Who comes first, by what everybody holds: the scenarios of Mesos' sorter tests for dominant shares, in our words.
+//! The order of frameworks by what everybody has: the scenarios of Mesos' sorter tests for dominant shares.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 mod scenario;
@@ -11,8 +11,8 @@ use model::{AgentId, FrameworkId, Role};
 use resources::Resources;
 use scenario::*;
 
-/// Frameworks, what each holds of one large agent, and in which order they would be served. The name of a framework is
-/// its role (`a/b`), or begins with it (`a/b:name`).
+/// Frameworks, the resources of each on one large agent, and the order in which they are served. The name of a
+/// framework is its role (`a/b`), or begins with it (`a/b:name`).
 struct SorterScenario {
     scenario: Scenario,
     total: Resources,
@@ -38,7 +38,7 @@ impl SorterScenario {
         self
     }
 
-    /// From now on, instead of what it held before.
+    /// Sets the resources of a framework, in place of those that it had.
     fn holds(self, name: &str, text: &str) -> Self {
         self.holds_all(name, resources(text))
     }
@@ -82,7 +82,7 @@ impl SorterScenario {
         self
     }
 
-    /// A small agent is offered to one after the other, each of which declines.
+    /// Offers a small agent to one framework after the other, each of which declines.
     fn sorts(mut self, expected: &[&str]) -> Self {
         let large = AgentSpec { total: self.total.clone(), ..agent("large", "") };
         let used: Vec<_> = self.held.iter().map(|(name, held)| (id(name), held.allocated(&role(name)))).collect();
@@ -119,7 +119,7 @@ fn volume(amount: u32, name: &str, shared: bool) -> Resources {
     Resources::from_proto(&protos).unwrap()
 }
 
-/// The same steps with flat roles and with roles of any depth.
+/// The same steps are done with flat roles and with roles of any depth.
 #[test]
 fn the_smallest_dominant_share_comes_first() {
     let flat = ["a", "b", "c", "d", "e", "f"];
@@ -241,7 +241,7 @@ fn a_role_gets_a_child_and_loses_itself() {
         .sorts(&["b", "a/c", "a"])
         .weighs("a/c", 0.2)
         .sorts(&["b", "a", "a/c"])
-        // The weight of a role is not that of its own frameworks within it.
+        // The weight of a role does not apply to its own frameworks within it.
         .weighs("a", 3.0)
         .sorts(&["a", "a/c", "b"])
         .weighs("a/c", 1.0)
@@ -270,7 +270,7 @@ fn who_is_quiet_still_counts_above() {
         .suppresses("a")
         .sorts(&["b"])
         .holds("a/c", "cpus:5;mem:5")
-        // 15 of 100 are held in `a`.
+        // 15 of 100 are allocated in `a`.
         .sorts(&["b", "a/c"])
         .leaves("a/c")
         .sorts(&["b"])
@@ -292,7 +292,7 @@ fn a_weight_is_one_of_the_whole_subtree() {
         .holds("b/y", "cpus:10;mem:10")
         .sorts(&["b/y", "a/x"])
         .holds("b/z", "cpus:5;mem:5")
-        // Equal: 15 of weight 3 and 10 of weight 2; what follows tells them apart.
+        // The shares are equal: 15 at weight 3 and 10 at weight 2; the next allocation tells them apart.
         .holds("b", "cpus:4;mem:4")
         .sorts(&["a/x", "b", "b/z", "b/y"])
         .holds("a/zz", "cpus:2;mem:2")
@@ -399,7 +399,7 @@ fn more_copies_of_a_volume_do_not_count() {
         .holds_all("r:a", copies(4))
         .sorts(&["r:a", "r:b"])
         .holds("r:b", "cpus:4;mem:4")
-        // As long as one copy is held, the volume counts.
+        // The volume counts as long as one copy is allocated.
         .sorts(&["r:b", "r:a"])
         .holds_all("r:a", copies(2))
         .sorts(&["r:b", "r:a"])

@@ -1,4 +1,4 @@
-//! Whom the allocator asks to leave an agent, and the pause after a failover.
+//! The frameworks that the allocator asks to leave an agent, and the pause after a failover.
 #![allow(clippy::unwrap_used, reason = "test code")]
 
 mod scenario;
@@ -38,7 +38,7 @@ impl Scenario {
         self
     }
 
-    /// Exactly these frameworks are asked to leave these agents.
+    /// Expects that exactly these frameworks are asked to leave these agents.
     fn asks(mut self, expected: &[(&str, &str)]) -> Self {
         self.allocator.allocate(self.now);
         let asked = self.allocator.inverse_offers(self.now);
@@ -130,7 +130,7 @@ fn the_next_question_wakes_the_master() {
     assert_eq!(scenario.allocator.next_wakeup(), Some(scenario.now + Duration::from_secs(5)));
 }
 
-/// A filter of zero seconds means "at the next round" in Mesos, which is the allocation interval away.
+/// A filter of zero seconds means "at the next round" in Mesos, which is one allocation interval later.
 #[test]
 fn no_filter_is_shorter_than_the_allocation_interval() {
     two_holders()
@@ -173,7 +173,7 @@ fn a_cancelled_window_asks_nobody() {
         .with_allocator(|allocator| assert_eq!(allocator.unavailability(&AgentId::new("a2")), None));
 }
 
-/// Its answer about the old window comes late.
+/// The answer is about the old window and arrives late.
 #[test]
 fn an_answer_to_a_question_that_is_not_outstanding_is_ignored() {
     two_holders()
@@ -256,7 +256,7 @@ fn agents_that_stay_away_are_not_waited_for_longer_than_the_timeout() {
     scenario.advance_seconds(599).waits().advance_seconds(1).expect_offer_counts(&[("f1", 1)]);
 }
 
-/// One agent times 0.8 is none.
+/// 0.8 of one agent is rounded down to none.
 #[test]
 fn a_single_agent_is_not_waited_for() {
     scenario()

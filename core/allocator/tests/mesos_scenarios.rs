@@ -1,5 +1,5 @@
-//! What is left of Mesos' scenarios for its hierarchical allocator, in our words; most others are in `stories`, `quota`,
-//! `maintenance` and `constraints`.
+//! The scenarios of Mesos' hierarchical allocator tests that are not in `scenarios`, `quota`, `maintenance` and
+//! `constraints`.
 #![allow(clippy::unwrap_used, reason = "test code")]
 
 mod scenario;
@@ -22,7 +22,7 @@ fn revocable(text: &str) -> Resources {
     with(&resources(text), |proto| proto.revocable = Some(Default::default()))
 }
 
-/// Dynamically reserved for one role after the other.
+/// Returns resources that are dynamically reserved for one role after the other.
 fn reserved(text: &str, roles: &[&str]) -> Resources {
     with(&resources(text), |proto| {
         let reservation =
@@ -40,7 +40,7 @@ fn volume(text: &str, role: &str, shared: bool) -> Resources {
 }
 
 impl Scenario {
-    /// Framework, agent and resources of each offer of a run.
+    /// Expects the framework, agent and resources of each offer of a run.
     fn shows(mut self, expected: &[(&str, &str, Resources)]) -> Self {
         let offers = self.allocator.allocate(self.now);
         let mut got: Vec<_> = offers
@@ -63,7 +63,7 @@ impl Scenario {
         self
     }
 
-    /// Everything last offered comes back without a filter.
+    /// Recovers everything that was offered last, without a filter.
     fn takes_all_back(mut self) -> Self {
         for offer in std::mem::take(&mut self.offers) {
             self.allocator.recover(self.now, &offer.framework, &offer.agent, &offer.resources, None);
@@ -72,9 +72,9 @@ impl Scenario {
     }
 }
 
-// Shares.
+// Tests of shares.
 
-/// Reserved resources weigh in the share of the role that holds them.
+/// Reserved resources count in the share of the role that uses them.
 #[test]
 fn reservations_count_in_shares() {
     scenario()
@@ -84,7 +84,7 @@ fn reservations_count_in_shares() {
         .add_framework(&framework("f2", &["r2"]))
         .add_agent(&agent("a2", "cpus:2;mem:512"))
         .expect_offers(&[("f2", "r2", "a2", "")])
-        // r1 holds 100 of 112 cpus, r2 two.
+        // r1 has 100 of 112 cpus, r2 two.
         .add_agent(&agent("a3", "cpus:10;mem:10"))
         .expect_offers(&[("f2", "r2", "a3", "")]);
 }
@@ -101,7 +101,7 @@ fn a_subtree_that_holds_more_waits() {
         .expect_offers(&[("f3", "d/e", "a2", "")])
         .add_framework(&framework("f4", &["d/f"]))
         .add_agent(&agent("a3", "cpus:2;mem:1024"))
-        // `d` holds a third, `a` two thirds, though nothing is held in `a/c`.
+        // `d` has a third, `a` two thirds, though nothing is allocated in `a/c`.
         .expect_offers(&[("f4", "d/f", "a3", "")]);
 }
 
@@ -144,7 +144,7 @@ fn a_weight_counts_before_its_role_exists() {
         .expect_offer_counts(&[("f1", 1), ("f2", 2), ("f3", 3)]);
 }
 
-/// MESOS-9554: the one with the smaller share cannot use what the one with the larger can.
+/// MESOS-9554: the framework with the smaller share cannot use what the one with the larger share can.
 #[test]
 fn who_cannot_be_served_is_in_nobody_s_way() {
     let refined = reserved("cpus:1;mem:1;disk:1", &["parent", "parent/child"]);
@@ -171,7 +171,7 @@ fn a_reservation_of_ports_only_is_kept_in_the_books() {
         .with_allocator(|allocator| assert_eq!(allocator.quotas().count(), 0));
 }
 
-/// What a framework holds is counted once, whoever is told of first.
+/// The resources of a framework count once, whether the framework or its agents are added first.
 #[test]
 fn nothing_is_counted_twice() {
     let counted = |allocator: &mut Allocator| {
@@ -191,7 +191,7 @@ fn nothing_is_counted_twice() {
         .expect_available("a1", "");
 }
 
-// Agents.
+// Tests of agents.
 
 #[test]
 fn what_an_agent_learns_is_used_at_once() {
@@ -216,7 +216,7 @@ fn oversubscribed_resources_come_change_and_go() {
         .shows(&[("f1", "a1", two.clone())])
         .update_agent(&base().with(four.clone()))
         .shows(&[("f1", "a1", two.clone())])
-        // Less than is held: nothing to give until enough came back.
+        // The new total is below the allocation: nothing is available until enough is recovered.
         .update_agent(&base().with(one.clone()))
         .shows(&[])
         .gives_back("f1", "r", "a1", &two)
@@ -237,7 +237,7 @@ fn revocable_resources_come_back_with_others() {
         .shows(&[("f1", "a1", &resources("mem:100") + &spare)]);
 }
 
-/// An agent that leaves and returns has everything to give again, though nothing was given back.
+/// An agent that leaves and returns is available as a whole, though nothing was recovered.
 #[test]
 fn a_returning_agent_starts_anew() {
     scenario()
@@ -265,7 +265,7 @@ fn an_operator_s_reservation_needs_free_resources() {
         .expect_quota_used("r", "cpus:4;mem:400");
 }
 
-/// A disk disappears with the operation that used it up.
+/// A disk disappears with the operation that consumes it.
 #[test]
 fn an_operation_may_take_resources_away() {
     let (f1, a1) = (FrameworkId::new("f1"), AgentId::new("a1"));
@@ -281,9 +281,9 @@ fn an_operation_may_take_resources_away() {
         .expect_offers(&[("f1", "r", "a1", "cpus:100;mem:1024")]);
 }
 
-// Filters, suppressing, reviving.
+// Tests of offer filters, suppressing and reviving.
 
-/// A refusal is measured from when it was made, not from the next run.
+/// An offer filter lasts from the time of the decline, not from the next run.
 #[test]
 fn a_short_offer_filter_outlives_no_interval() {
     let options = Options { allocation_interval: Duration::from_millis(500), ..Options::default() };
@@ -400,7 +400,7 @@ fn whoever_asks_for_anything_is_offered_crumbs() {
         .expect_offers(&[("f1", "r", "a1", "cpus:0.001;mem:1")]);
 }
 
-/// `--min_allocatable_resources=cpus:1,mem:100|disk:50`: all of one of the two.
+/// `--min_allocatable_resources=cpus:1,mem:100|disk:50`: an offer covers all of one of the two.
 #[test]
 fn one_of_the_minimums_is_enough() {
     let minimums = ["cpus:1;mem:100", "disk:50"].map(|text| resources(text).quantities());
@@ -412,9 +412,9 @@ fn one_of_the_minimums_is_enough() {
         .expect_offers(&[("f1", "r", "compute", ""), ("f1", "r", "storage", "")]);
 }
 
-// Shared volumes.
+// Tests of shared volumes.
 
-/// MESOS-8009: whoever cannot deal with sharing gets the rest.
+/// MESOS-8009: frameworks without SHARED_RESOURCES are offered the other resources.
 #[test]
 fn shared_volumes_are_for_those_that_share() {
     let shared = volume("disk:50", "r", true);
@@ -429,7 +429,7 @@ fn shared_volumes_are_for_those_that_share() {
         .shows(&[("f2", "a1", &resources("cpus:2;mem:200") + &shared)]);
 }
 
-/// In a run a volume goes to one framework, in the next to the next; all may hold it at once.
+/// In one run a volume is offered to one framework, in the next run to another; all may use it at once.
 #[test]
 fn many_hold_one_shared_volume() {
     let shared = volume("disk:50", "r", true);
@@ -447,7 +447,7 @@ fn many_hold_one_shared_volume() {
         .shows(&[("f3", "a1", part)]);
 }
 
-// Quota.
+// Tests of quota.
 
 #[test]
 fn frameworks_of_a_role_share_its_quota() {
@@ -463,7 +463,7 @@ fn frameworks_of_a_role_share_its_quota() {
         .add_agent(&agent("a3", "cpus:1;mem:512"))
         .expect_offers(&[("f1a", "prod", "a3", "cpus:1;mem:512")])
         .recover_resources("f1a", "prod", "a1", "cpus:1;mem:512")
-        // f1a holds a quarter, f1b half of all.
+        // f1a has a quarter, f1b half of everything.
         .expect_offers(&[("f1a", "prod", "a1", "")])
         .decline("f1a", 5)
         .expect_offers(&[("f1b", "prod", "a1", ""), ("f1b", "prod", "a3", "")]);
@@ -483,7 +483,8 @@ fn a_kept_guarantee_ends_the_preference() {
         .expect_quota_used("prod", "cpus:0.25;mem:128");
 }
 
-/// Who may use only what was declined by the one it is kept for gets it when the guarantee is kept elsewhere.
+/// A framework that may only use resources that the role with the guarantee declined gets them when the guarantee is
+/// satisfied elsewhere.
 #[test]
 fn quota_starves_nobody_that_waits() {
     scenario()
@@ -540,7 +541,7 @@ fn reservations_of_roles_without_quota_are_offered_beside_it() {
         .expect_quota_used("dev", "cpus:2;mem:1024");
 }
 
-/// However often a shared volume is held, it uses quota once.
+/// A shared volume uses quota once, whatever the number of its copies.
 #[test]
 fn a_shared_volume_uses_quota_once() {
     let (f1, a1) = (FrameworkId::new("f1"), AgentId::new("a1"));
@@ -568,7 +569,8 @@ fn a_shared_volume_uses_quota_once() {
         .expect_offers(&[]);
 }
 
-/// More than is held somewhere is no reason to keep more free elsewhere. (Mesos subtracts over the whole cluster.)
+/// An agent with more allocated than its total is no reason to withhold more on others. (Mesos subtracts over the whole
+/// cluster.)
 #[test]
 fn an_overcommitted_agent_takes_nothing_from_others() {
     scenario()

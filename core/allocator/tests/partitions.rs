@@ -1,4 +1,4 @@
-//! Partitions told as stories: lending, and getting back.
+//! Scenarios of partitions: lending and preemption.
 #![allow(clippy::unwrap_used, reason = "test code")]
 
 mod scenario;
@@ -6,7 +6,7 @@ mod scenario;
 use allocator::{Allocator, Partition, PartitionId};
 use model::{Monotonic, Role};
 use resources::ResourceQuantities;
-use scenario::{Can, agent, framework, holding, partition, resources, scenario};
+use scenario::{Can, agent, allocated_to, framework, partition, resources, scenario};
 
 fn amounts(text: &str) -> ResourceQuantities {
     resources(text).quantities()
@@ -50,7 +50,7 @@ fn a_borrower_gets_nothing_more_once_the_lender_is_back() {
         .add_framework(&framework("f2", &["night"]))
         .recover_resources("f1", "day", "a1", "cpus:1;mem:100")
         .expect_offers(&[("f2", "night", "a1", "")])
-        // It wants one more of its minimum, and no borrower is in its way.
+        // The lender wants one more of its minimum, which no borrower uses.
         .add_agent(&agent("a2", "cpus:1;mem:100"))
         .expect_offers(&[("f2", "night", "a2", "")])
         .add_agent(&agent("a3", "cpus:1;mem:100"))
@@ -125,7 +125,7 @@ fn quota_of_the_role_is_back_when_its_partition_goes() {
         .expect_offers(&[("f1", "day", "a1", "cpus:0.5;mem:50")]);
 }
 
-/// Nothing is taken back as long as there is something free.
+/// Nothing is preempted as long as free resources suffice.
 #[test]
 fn only_what_is_missing_is_preempted() {
     scenario()
@@ -142,7 +142,7 @@ fn only_what_is_missing_is_preempted() {
         .expect_offers(&[("f2", "night", "a1", "cpus:1;mem:100")])
         .expect_preemptions(&[("f1", "day", "a2", "cpus:2;mem:200")])
         .with_allocator(|allocator| {
-            let under_way = holding("f1", "day", "a2", "cpus:2;mem:200");
+            let under_way = allocated_to("f1", "day", "a2", "cpus:2;mem:200");
             assert_eq!(allocator.preemptions(&[under_way]), []);
         })
         .recover_resources("f1", "day", "a2", "cpus:2;mem:200")
@@ -197,7 +197,7 @@ fn a_role_has_one_partition() {
         });
 }
 
-/// A lender whose framework is not REGION_AWARE: agents far away are none of its business.
+/// Makes the lender's framework one that is not REGION_AWARE, so that agents of other regions are of no use to it.
 fn near_only(scenario: scenario::Scenario) -> scenario::Scenario {
     scenario
         .set_partition(partition("night", "cpus:2;mem:200", ""))
@@ -222,12 +222,12 @@ fn what_is_free_elsewhere_is_no_help_to_the_lender() {
         .add_agent_with_used(&agent("a2", "cpus:2;mem:200"), &[("f1", "day", "cpus:2;mem:200")])
         .expect_preemptions(&[("f1", "day", "a2", "cpus:2;mem:200")])
         .with_allocator(|allocator| {
-            let elsewhere = holding("f1", "day", "a1", "cpus:2;mem:200");
+            let elsewhere = allocated_to("f1", "day", "a1", "cpus:2;mem:200");
             assert_eq!(allocator.preemptions(&[elsewhere]).len(), 1, "nor is what comes back there");
         });
 }
 
-/// Nobody ends for a framework that has already said that it does not want the agent.
+/// No task is killed for a framework that has declined the agent.
 #[test]
 fn what_the_lender_filters_is_not_preempted_for_it() {
     scenario()
@@ -285,7 +285,7 @@ fn the_guarantee_of_a_partition_above_stays_with_its_borrowers() {
         .add_agent_with_used(&agent("a1", two), &[("f1", "day/early", two)])
         .add_agent_with_used(&agent("a2", two), &[("f2", "day/late", two)])
         .add_framework(&framework("f3", &["night"]))
-        // Both hold more than is theirs, together by three; the day as a whole by one.
+        // Both use more than their minimum, together by three; the day as a whole by one.
         .expect_preemptions(&[("f1", "day/early", "a1", "cpus:1;mem:100")]);
 }
 
@@ -303,7 +303,7 @@ fn nothing_is_taken_back_before_the_agents_are_back() {
         .expect_preemptions(&[("f1", "day", "a1", "cpus:1;mem:100")]);
 }
 
-/// What is promised to a role above counts for those below it, and is no claim of somebody else against them.
+/// The guarantee of a role above counts for the roles below it, and is no competing claim against them.
 #[test]
 fn the_priority_of_a_role_is_that_of_those_below_it() {
     scenario()
@@ -318,7 +318,7 @@ fn the_priority_of_a_role_is_that_of_those_below_it() {
         .expect_offers(&[("f2", "mid", "a2", "cpus:2;mem:200")]);
 }
 
-/// Where the role above the lender is at its limit, only its own roles can make allowance.
+/// If the role above the lender is at its limit, only its own roles can give resources back.
 #[test]
 fn what_comes_from_outside_a_limit_that_is_reached_is_no_help() {
     let four = "cpus:4;mem:400";

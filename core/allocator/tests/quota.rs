@@ -1,4 +1,4 @@
-//! Quota told as stories. Most are scenarios of Mesos' own allocator tests, in our words.
+//! Scenarios of quota. Most are those of Mesos' own allocator tests.
 #![allow(clippy::unwrap_used, reason = "test code")]
 
 mod scenario;
@@ -82,7 +82,7 @@ fn what_has_no_quota_is_offered_along_unless_it_is_guaranteed_to_others() {
         .set_quota("r2", "mem:1024")
         .add_agent(&one("a2"))
         .expect_offers(&[("f1", "r1", "a2", "cpus:1;ports:[31000-32000]")])
-        // At its limit of cpus, it is still offered the memory of one of the two agents.
+        // At its limit of cpus, the role is still offered the memory of one of the two agents.
         .add_agent(&one("a3"))
         .expect_offer_counts(&[("f1", 1)])
         .expect_quota_used("r1", "cpus:2;mem:2048");
@@ -107,7 +107,7 @@ fn headroom_is_kept_for_an_absent_role() {
         .add_agent(&agent("a1", "cpus:1;mem:512"))
         .expect_offers(&[])
         .add_agent(&agent("a2", "cpus:2;mem:1024"))
-        // The second look gives away what is free beyond the promise; the rest stays, even in pieces.
+        // The second visit allocates what is free beyond the guarantee; the rest stays available, even in pieces.
         .expect_offer_counts(&[("f1", 1)])
         .expect_quota_used("dev", "cpus:1;mem:512");
 }
@@ -136,7 +136,7 @@ fn a_declined_guarantee_is_not_given_to_others() {
         .expect_offers(&[])
         .add_agent(&agent("a2", "cpus:1;mem:512"))
         .expect_offers(&[("f1", "prod", "a2", "")])
-        // With a third agent the promise is kept without the declined one.
+        // With a third agent the guarantee is satisfied without the declined one.
         .add_agent(&agent("a3", "cpus:1;mem:512"))
         .expect_offers(&[("f1", "prod", "a3", ""), ("f2", "dev", "a1", "")]);
 }
@@ -192,7 +192,7 @@ fn what_is_freed_below_a_limit_can_be_taken_elsewhere() {
         .expect_offers(&[("f1", "r", "a1", "")])
         .add_agent(&agent("a2", "cpus:1;mem:100"))
         .expect_offers(&[])
-        // a1 is refused, so the room below the limit is for a2.
+        // a1 is declined, so the rest below the limit is for a2.
         .decline("f1", 3600)
         .expect_offers(&[("f1", "r", "a2", "cpus:1;mem:100")]);
 }
@@ -211,7 +211,7 @@ fn reservations_use_quota_held_or_not() {
         .expect_quota_used("prod", "cpus:2;mem:256");
 }
 
-/// MESOS-3338: reservations of others are no headroom.
+/// MESOS-3338: resources that are reserved for others are no headroom.
 #[test]
 fn what_is_reserved_for_others_keeps_no_guarantee() {
     scenario()
@@ -249,7 +249,7 @@ fn ancestors_reservations_are_no_headroom_when_held() {
         .expect_offer_counts(&[("f2", 1)]);
 }
 
-/// On purpose unlike Mesos, which lets roles below go beyond the limit and counts it afterwards.
+/// This differs from Mesos on purpose: Mesos lets roles below exceed the limit and counts it afterwards.
 #[test]
 fn a_limit_holds_for_everything_below() {
     scenario()
@@ -280,7 +280,7 @@ fn headroom_knows_what_roles_below_hold() {
         .with_allocator(|allocator| assert_eq!(allocator.allocate(Default::default()).len(), 1));
 }
 
-/// What Mesos means to do one day (MESOS-7150): a guarantee is for everybody below.
+/// Mesos plans the same (MESOS-7150): a guarantee is for all roles below.
 #[test]
 fn a_guarantee_is_for_everything_below() {
     scenario()
@@ -321,7 +321,7 @@ fn an_operation_moves_use_from_unreserved_to_reserved() {
         })
         .expect_quota_used("r", plain)
         .recover_resources("f1", "r", "a1", reserved)
-        // Reserved, though nobody holds it.
+        // The resources are reserved, though nothing of them is allocated.
         .expect_quota_used("r", plain)
         .expect_offers(&[("f1", "r", "a1", reserved)])
         .with_allocator(|allocator| {

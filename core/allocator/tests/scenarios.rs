@@ -1,4 +1,4 @@
-//! The allocator's behaviour, case by case. Many are scenarios that Mesos' own tests cover, told in our words.
+//! The allocator's behaviour, case by case. Many are scenarios that Mesos' own tests cover.
 #![allow(clippy::unwrap_used, reason = "test code")]
 
 mod scenario;
@@ -30,7 +30,7 @@ fn nothing_happens_without_a_reason() {
     assert_eq!(scenario.allocator.next_wakeup(), None);
 }
 
-/// The worked example of the DRF paper, in the order Mesos' allocator test plays it.
+/// The worked example of the DRF paper, in the order of Mesos' allocator test.
 #[test]
 fn the_smaller_dominant_share_is_served_first() {
     scenario()
@@ -40,12 +40,12 @@ fn the_smaller_dominant_share_is_served_first() {
         .add_framework(&framework("f2", &["r2"]))
         .expect_offers(&[])
         .add_agent(&agent("a2", "cpus:1;mem:512"))
-        // r1 holds everything so far.
+        // r1 has everything so far.
         .expect_offers(&[("f2", "r2", "a2", "cpus:1;mem:512")])
         .add_agent(&agent("a3", "cpus:3;mem:2048"))
-        // r1 2/6, r2 1/6 of the cpus.
+        // r1 has 2/6, r2 1/6 of the cpus.
         .expect_offers(&[("f2", "r2", "a3", "cpus:3;mem:2048")])
-        // r1 2/10, r2 4/10 of the cpus.
+        // r1 has 2/10, r2 4/10 of the cpus.
         .add_framework(&framework("f3", &["r1"]))
         .add_agent(&agent("a4", "cpus:4;mem:4096"))
         .expect_offers(&[("f3", "r1", "a4", "cpus:4;mem:4096")]);
@@ -60,7 +60,7 @@ fn equals_take_turns() {
     scenario.expect_offer_counts(&[("f1", 3), ("f2", 3)]);
 }
 
-/// With equal shares the one that was chosen less often is next, even when it holds nothing now.
+/// With equal shares the framework that was chosen less often is next, even if it has nothing now.
 #[test]
 fn a_tie_goes_to_the_less_often_chosen_then_to_the_name() {
     scenario()
@@ -134,7 +134,7 @@ fn excluded_resources_make_no_share() {
         .expect_offers(&[("f1", "r1", "a1", "")])
         .add_agent(&agent("a2", "cpus:50;mem:5000"))
         .expect_offers(&[("f2", "r2", "a2", "")])
-        // f1 holds all gpus and hardly any cpus.
+        // f1 has all gpus and hardly any cpus.
         .add_agent(&agent("a3", "cpus:1;mem:100"))
         .expect_offers(&[("f1", "r1", "a3", "")]);
 }
@@ -147,7 +147,7 @@ fn a_multi_role_framework_counts_in_each_role_for_itself() {
         .add_agent(&agent("a1", "cpus:1;mem:100"))
         .expect_offers(&[("f1", "r1", "a1", "")])
         .add_agent(&agent("a2", "cpus:1;mem:100"))
-        // In r2 both hold nothing: the name decides, what f1 has in r1 does not count.
+        // In r2 both have nothing: the name decides, and what f1 has in r1 does not count.
         .expect_offers(&[("f1", "r2", "a2", "")])
         .add_agent(&agent("a3", "cpus:1;mem:100"))
         .expect_offers(&[("f1", "r1", "a3", "")])
@@ -200,7 +200,7 @@ fn an_offer_filter_lasts_for_its_time() {
     scenario.advance_seconds(4).expect_offers(&[]).advance_seconds(1).expect_offers(&[("f1", "r", "a1", "")]);
 }
 
-/// Mesos would wait for its next batch; asking again at once would go on for ever.
+/// Mesos waits for its next batch; asking again at once would continue for ever.
 #[test]
 fn an_offer_filter_lasts_at_least_the_allocation_interval() {
     scenario()
@@ -226,7 +226,7 @@ fn what_one_declines_another_gets() {
         .expect_offers(&[]);
 }
 
-/// More than was refused is worth another look; less is not.
+/// More than was declined is offered again; less is not.
 #[test]
 fn an_offer_filter_covers_what_it_contains() {
     scenario()
@@ -505,7 +505,7 @@ fn what_tasks_hold_is_neither_offered_nor_forgotten() {
         .expect_offers(&[("f1", "r", "a1", "cpus:3;mem:300")]);
 }
 
-/// A master need not repeat what the agent said.
+/// A master need not repeat what the agent reported.
 #[test]
 fn a_framework_holds_what_its_agents_said_before_it_came() {
     scenario()
@@ -533,7 +533,8 @@ fn resources_of_an_unknown_framework_come_back() {
         .expect_offers(&[("f1", "r", "a1", "cpus:1;mem:100")]);
 }
 
-/// An agent may use more than it has (it came back smaller, or lies): nothing is offered until the books balance.
+/// An agent may use more than it has (it returned smaller, or lies): nothing is offered until the allocations fit
+/// again.
 #[test]
 fn an_overcommitted_agent_offers_nothing() {
     scenario()
@@ -584,7 +585,7 @@ fn an_agent_that_leaves_takes_its_shares_along() {
         .expect_offers(&[("f1", "r1", "a1", "")])
         .remove_agent("a1")
         .add_agent(&agent("a2", "cpus:4;mem:400"))
-        // Both hold nothing again, but f1 was chosen once.
+        // Both have nothing again, but f1 was chosen once.
         .expect_offers(&[("f2", "r2", "a2", "")])
         .recover_resources("f1", "r1", "a1", "cpus:4;mem:400")
         .expect_offers(&[]);

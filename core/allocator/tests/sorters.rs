@@ -1,4 +1,4 @@
-//! The sorters `random`: chance in proportion to weights, the same for the same seed.
+//! The sorters `random`: chances in proportion to weights, and the same result for the same seed.
 #![allow(clippy::unwrap_used, reason = "test code")]
 
 mod scenario;
@@ -17,7 +17,7 @@ fn random(seed: u64) -> Options {
     options(Sorter::Random, Sorter::Random, seed)
 }
 
-/// What a run offers of this many equal agents.
+/// Returns the offers of a run over this many equal agents.
 fn run(options: Options, prepare: impl FnOnce(Scenario) -> Scenario, agents: usize) -> Vec<Allocation> {
     let mut scenario = prepare(Scenario::with(options));
     for i in 0..agents {
@@ -34,12 +34,12 @@ fn counts(offers: &[Allocation]) -> BTreeMap<String, usize> {
     counts
 }
 
-/// Of 2000 agents each framework gets about this many.
+/// Expects about this many of 2000 agents for each framework.
 fn check(options: Options, prepare: impl FnOnce(Scenario) -> Scenario, expected: &[(&str, usize)]) {
     let counts = counts(&run(options, prepare, 2000));
     assert_eq!(counts.len(), expected.len());
     for (framework, expected) in expected {
-        // More than four standard deviations of any of these counts.
+        // The tolerance is more than four standard deviations of any of these counts.
         assert!(
             counts[*framework].abs_diff(*expected) < 100,
             "{framework}: {} instead of {expected}",
@@ -75,7 +75,7 @@ fn each_level_is_shuffled_for_itself() {
     check(random(3), tree, &[("own", 500), ("x", 500), ("b", 1000)]);
 }
 
-/// Chance looks at no shares: who holds much is served as often as who holds nothing.
+/// The random sorter ignores shares: a framework with many resources is served as often as one without any.
 #[test]
 fn shares_do_not_matter() {
     let unequal = |scenario: Scenario| {
@@ -89,7 +89,7 @@ fn shares_do_not_matter() {
     assert_eq!(by_share, [("f2".to_owned(), 100)].into());
 }
 
-/// Mesos wants both sorters to be the same; here each level has its own.
+/// Mesos requires both sorters to be the same; here each level has its own.
 #[test]
 fn roles_by_share_and_frameworks_by_chance() {
     let unequal = |scenario: Scenario| {
@@ -113,7 +113,7 @@ fn the_seed_decides() {
     assert_ne!(run(random(6), many, 50), run(random(7), many, 50));
 }
 
-/// Refusals that end are looked at for those who refused only: chance holds there, too.
+/// Ended filters are considered for the frameworks that declined only; their order is random, too.
 #[test]
 fn ended_offer_filters_are_served_in_random_order() {
     let mut firsts = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! What the monitor knows of one agent, as JSON for `GET /explain`.
+//! The monitor's knowledge of one agent, as JSON for `GET /explain`.
 
 use model::{AgentId, Monotonic};
 use serde_json::{Value, json};

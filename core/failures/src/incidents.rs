@@ -18,7 +18,7 @@ const MAX_ACTIONS: usize = 50;
 pub(crate) struct Incidents {
     master: String,
     next: u64,
-    /// By number.
+    /// The open and the closed incidents, by number.
     incidents: BTreeMap<u64, Arc<Incident>>,
     open: BTreeMap<(InvolvedObject, Kind), u64>,
     closed: std::collections::VecDeque<u64>,

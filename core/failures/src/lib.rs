@@ -1,6 +1,5 @@
 //! Failure detection and remediation: suspicion of agents, incidents and recovery policies. The crate does no I/O and
-//! reads no clock. [`Monitor::observe`] takes events in after [`Monitor::restore`]; what is to be done comes out as
-//! [`Effect`]s.
+//! reads no clock. [`Monitor::observe`] takes events in after [`Monitor::restore`] and returns [`Effect`]s.
 //!
 //! | module | owns |
 //! | --- | --- |

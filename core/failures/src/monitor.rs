@@ -21,17 +21,17 @@ use model::incident::{Incident, IncidentUpdate, InvolvedObject, Kind, Severity};
 /// new each time.
 const MAX_DEPARTED: usize = 1_000;
 
-/// What a monitor is told.
+/// An event that a monitor is told about.
 #[derive(Debug, Clone)]
 pub enum Event {
-    /// This master took over from another one.
+    /// This master was elected after another one.
     MasterElected {
-        /// How many agents are expected to come back.
-        awaited: usize,
+        /// The number of agents that the registry recovered.
+        recovered: usize,
     },
-    /// The agents of the master before are back or are no longer awaited.
+    /// All recovered agents have returned, or their time to do so has passed.
     RecoveryComplete,
-    /// An agent registered, for the first time or again after it was lost.
+    /// An agent registered, for the first time or after it left.
     AgentAdded {
         /// The agent.
         agent: AgentId,
@@ -44,27 +44,27 @@ pub enum Event {
     AgentDisconnected(AgentId),
     /// An agent has connected again without registering anew.
     AgentReconnected(AgentId),
-    /// It was marked unreachable.
+    /// An agent was marked unreachable.
     AgentUnreachable {
         /// The agent.
         agent: AgentId,
-        /// Why, as the details of the incident.
+        /// The cause, which becomes the details of the incident.
         cause: String,
     },
-    /// An agent was removed, was marked gone, or was unreachable and is forgotten.
+    /// An agent was removed or marked gone, or an unreachable one was removed from the registry.
     AgentRemoved(AgentId),
     /// An agent answered a ping.
     PongReceived(AgentId),
     /// The next ping of an agent is due, so the agent is checked.
     PingDue(AgentId),
-    /// An agent has reported its signals.
+    /// An agent reported its signals.
     Reported {
         /// The agent.
         agent: AgentId,
         /// What it reported.
         signals: Signals,
     },
-    /// A task has ended.
+    /// A task ended.
     TaskEnded {
         /// The agent that it ran on.
         agent: AgentId,
@@ -90,7 +90,7 @@ pub enum Event {
     DrainRefused {
         /// The agent.
         agent: AgentId,
-        /// Why it cannot be drained.
+        /// The reason why it cannot be drained.
         reason: String,
     },
     /// The connection to a framework's scheduler is lost.
@@ -104,16 +104,16 @@ pub enum Event {
     FrameworkConnected(FrameworkId),
     /// A framework is removed.
     FrameworkRemoved(FrameworkId),
-    /// The registry has not been written for too long, for this reason.
+    /// The registry has not been written for too long; the text is the reason.
     RegistryStalled(String),
-    /// What had to be durable is written.
+    /// The registry has been written again.
     RegistryWritten,
 }
 
-/// What a monitor wants to be done.
+/// An effect of a monitor.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
-    /// The incident is new or has changed.
+    /// Publish an incident that is new or has changed.
     Publish(Arc<Incident>, IncidentUpdate),
     /// Offer nothing of the agent until it is released.
     Hold(AgentId),
@@ -126,34 +126,34 @@ pub enum Effect {
 /// The numbers of incidents and of agents under remediation, for metrics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct IncidentCounts {
-    /// How many incidents were detected since the master began.
+    /// The number of incidents that were detected since the term of this master began.
     pub detected: u64,
-    /// How many incidents were over since the master began.
+    /// The number of incidents that ended since then.
     pub recovered: u64,
-    /// How many incidents are open now.
+    /// The number of incidents that are open now.
     pub open: usize,
-    /// How many incidents were not recorded because too many are open.
+    /// The number of incidents that were not recorded because too many were open.
     pub suppressed: u64,
-    /// How many agents policies keep from offers or drain now.
+    /// The number of agents that policies hold or drain now.
     pub held: usize,
-    /// How often the limit on such agents kept a policy from acting.
+    /// The number of times that the limit on such agents kept a policy from acting.
     pub refused: u64,
 }
 
-/// Detects failures and decides what is done about them.
+/// Detects failures and decides about remediation.
 #[derive(Debug)]
 pub struct Monitor {
     pub(crate) policy: Policy,
     pub(crate) master: String,
     pub(crate) incidents: Incidents,
-    /// Boxed: nodes of the map are half empty, and there are ten thousand.
-    /// Looked up for every ping and every task that ends, so that a tree of 200,000 agents would cost more than the rest.
+    /// The agents. They are boxed, since the table is half empty. A hash map, since an agent is looked up for every
+    /// ping and every task that ends: a tree of 200,000 agents would cost more than everything else.
     pub(crate) subjects: FxHashMap<AgentId, Box<Subject>>,
     pub(crate) departed: VecDeque<AgentId>,
     pub(crate) registered: usize,
-    /// The number of agents of the master before, as long as some of them are awaited.
+    /// The number of agents that the registry recovered; zero once all of them have returned or left.
     expected: usize,
-    /// Whether frameworks of the master before may still have to be reported as missing.
+    /// Whether disconnections of frameworks that the master before recorded may still have to be closed.
     pub(crate) awaits_frameworks: bool,
     /// Agents whose history changed and is not persisted yet.
     pub(crate) unsaved: BTreeSet<AgentId>,
@@ -161,7 +161,7 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// A monitor of an empty cluster, for the master of this id.
+    /// Creates the monitor of an empty cluster, for the master with this id.
     pub fn new(policy: Policy, master: impl Into<String>) -> Self {
         let master = master.into();
         Monitor {
@@ -190,8 +190,8 @@ impl Monitor {
         }
     }
 
-    /// Returns how many agents may be held at once. Agents that are awaited after a failover count as part of the
-    /// cluster, since the first one that returns may be the one to hold.
+    /// Returns the number of agents that may be held at once. Recovered agents count as part of the cluster, since the
+    /// first one that returns may be the one to hold.
     pub(crate) fn max_held(&self) -> usize {
         self.policy.max_held(self.registered.max(self.expected))
     }
@@ -201,10 +201,10 @@ impl Monitor {
         self.remediations.holds(agent)
     }
 
-    /// Takes one event in and appends what is to be done to `effects`.
+    /// Takes one event in and appends its effects to `effects`.
     pub fn observe(&mut self, now: Now, event: Event, effects: &mut Vec<Effect>) {
         match event {
-            Event::MasterElected { awaited } => self.took_over(now, awaited, effects),
+            Event::MasterElected { recovered } => self.took_over(now, recovered, effects),
             Event::RecoveryComplete => self.all_returned(now, effects),
             Event::AgentAdded { agent, hostname, operators } => self.added(now, agent, hostname, operators, effects),
             Event::AgentDisconnected(agent) => self.disconnected(now, &agent, effects),
@@ -257,15 +257,15 @@ impl Monitor {
         }
     }
 
-    fn took_over(&mut self, now: Now, awaited: usize, effects: &mut Vec<Effect>) {
-        self.expected = awaited;
-        if awaited > 0 {
+    fn took_over(&mut self, now: Now, recovered: usize, effects: &mut Vec<Effect>) {
+        self.expected = recovered;
+        if recovered > 0 {
             let finding = Finding {
                 kind: Kind::MasterFailover,
                 severity: Severity::Info,
                 object: InvolvedObject::Master(self.master.clone()),
                 hostname: None,
-                details: format!("it took over; {awaited} agents of the master before it are awaited"),
+                details: format!("it took over; {recovered} agents of the master before it are awaited"),
             };
             self.open_incident(now, finding, effects);
         }
@@ -312,7 +312,7 @@ impl Monitor {
         subject.operators = operators;
         subject.checked = None;
         subject.suspicion.restart_interval(now.monotonic);
-        if std::mem::take(&mut subject.awaited) && !operators && self.remediations.drained.remove(&agent) {
+        if std::mem::take(&mut subject.recovered) && !operators && self.remediations.drained.remove(&agent) {
             // An operator reactivated it, or the drain was not persisted.
             self.unsaved.insert(agent.clone());
         }
@@ -384,7 +384,7 @@ impl Monitor {
         }
     }
 
-    /// `unreachable` is the cause if the agent may return.
+    /// An agent left. `unreachable` is the cause if the agent may return.
     fn lost(&mut self, now: Now, agent: &AgentId, unreachable: Option<String>, effects: &mut Vec<Effect>) {
         let may_return = unreachable.is_some();
         let mut flaps = false;
@@ -393,10 +393,10 @@ impl Monitor {
             // The departure of an agent that was not connected has been counted already.
             let left = std::mem::take(&mut subject.connected) && !counted;
             flaps = left && may_return && subject.departed(now.monotonic, &self.policy);
-            let awaited = std::mem::take(&mut subject.awaited);
+            let recovered = std::mem::take(&mut subject.recovered);
             let registered = std::mem::take(&mut subject.registered);
             self.registered -= usize::from(registered);
-            if registered || awaited {
+            if registered || recovered {
                 self.departed.push_back(agent.clone());
             }
             self.unsaved.insert(agent.clone());
@@ -427,7 +427,7 @@ impl Monitor {
     fn forget_departed(&mut self, now: Now, effects: &mut Vec<Effect>) {
         while self.departed.len() > MAX_DEPARTED {
             let Some(oldest) = self.departed.pop_front() else { break };
-            let is_away = |subject: &Subject| !subject.registered && !subject.awaited;
+            let is_away = |subject: &Subject| !subject.registered && !subject.recovered;
             if self.subjects.get(&oldest).is_some_and(|subject| is_away(subject)) && !self.departed.contains(&oldest) {
                 self.subjects.remove(&oldest);
                 self.unsaved.insert(oldest.clone());
@@ -449,7 +449,7 @@ impl Monitor {
     fn check_agent(&mut self, now: Now, agent: &AgentId, effects: &mut Vec<Effect>) {
         let Some(subject) = self.subjects.get_mut(agent) else { return };
         let before = subject.checked.replace(now.monotonic);
-        // A master that was paused has not processed the answers that wait for it; the agents were not silent.
+        // A master that was paused has not processed the answers that wait for it, so the agents were not silent.
         let expected = self.policy.suspicion.expected_interval;
         let stalled = before.is_some_and(|before| now.monotonic.since(before) > expected + expected / 2);
         if stalled {
@@ -578,11 +578,11 @@ impl Monitor {
         if !keeps_out && (kept_out || is_held) {
             subject.overruled.extend(open);
             match &mut subject.quarantine {
-                // It ends now, and is remembered for the length of the next one.
+                // The quarantine ends now. It is remembered for the length of the next one.
                 Some(quarantine) if is_held => quarantine.until = quarantine.until.min(now.monotonic),
                 quarantine => *quarantine = None,
             }
-            // A drain that is under way goes on as the operator's.
+            // A drain that is in progress continues as the operator's.
             if kept_out {
                 self.remediations.drained.remove(agent);
             }

@@ -1,6 +1,6 @@
-//! The state of a monitor that outlives a master: incidents, and the history of agents as far as later decisions
-//! depend on it, so that a flapping agent stays in quarantine over a failover. What a monitor learns from pings,
-//! signals and single tasks is not persisted, since it is learnt again quickly.
+//! The state of a monitor that outlives a master: incidents, and the history of agents as far as later decisions depend
+//! on it, so that a flapping agent stays in quarantine over a failover. What a monitor learns from pings, signals and
+//! single tasks is not persisted, since it is learnt again quickly.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -36,11 +36,11 @@ pub struct FailureHistory {
 pub struct FailureChanges {
     /// Incidents by number.
     pub incidents: BTreeMap<u64, Option<Arc<Incident>>>,
-    /// By agent; `None` for an agent whose history is forgotten.
+    /// Histories by agent; `None` for an agent whose history is forgotten.
     pub failure_histories: BTreeMap<AgentId, Option<Arc<FailureHistory>>>,
 }
 
-/// The persisted state of the master before.
+/// The persisted state that a new master begins with.
 #[derive(Debug, Clone, Copy)]
 pub struct PersistedFailures<'a> {
     /// The incidents by number.
@@ -52,21 +52,21 @@ pub struct PersistedFailures<'a> {
 /// The state of an agent in the registry when a master begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AgentRegistryState {
-    /// It was registered with the master before and is awaited.
+    /// The agent was registered with the master before and has not re-registered yet.
     Recovered,
-    /// It was given up as unreachable and may come back.
+    /// The agent was marked unreachable and may return.
     Unreachable,
-    /// It left for good.
+    /// The agent was removed or marked gone.
     Gone,
 }
 
 impl Monitor {
-    /// Returns whether anything has to be written down.
+    /// Returns whether any change has to be persisted.
     pub fn has_unsaved(&self) -> bool {
         self.incidents.has_unsaved() || !self.unsaved.is_empty()
     }
 
-    /// Returns what has changed since the last call, at most `most` incidents and histories at once.
+    /// Returns what has changed since the last call: at most `most` incidents and histories.
     pub fn take_unsaved(&mut self, now: Now, most: usize) -> FailureChanges {
         let incidents = self.incidents.take_unsaved(most);
         let agents: Vec<AgentId> = std::iter::from_fn(|| self.unsaved.pop_first()).take(most).collect();
@@ -77,7 +77,7 @@ impl Monitor {
         FailureChanges { incidents, failure_histories: failure_histories.collect() }
     }
 
-    /// Returns the history of an agent; `None` if there is nothing to remember.
+    /// Returns the history of an agent; `None` if there is nothing to persist.
     fn history(&self, now: Now, agent: &AgentId) -> Option<FailureHistory> {
         let subject = self.subjects.get(agent)?;
         let wall = |at: Monotonic| translate(at, now);
@@ -99,8 +99,8 @@ impl Monitor {
         (history != nothing).then_some(history)
     }
 
-    /// Restores the state of the master before; called before any event. `registry_state` returns the state of an
-    /// agent in the registry. Incidents that cannot be true any more are closed at once.
+    /// Restores the persisted state, before any event. `registry_state` returns the state of an agent in the registry.
+    /// Incidents that cannot be true any more are closed at once.
     pub fn restore(
         &mut self,
         now: Now,
@@ -123,7 +123,7 @@ impl Monitor {
         }
         for incident in self.incidents.open() {
             match (&incident.object, incident.object.agent()) {
-                // The master it was about leads no more.
+                // The master that it is about leads no more.
                 (InvolvedObject::Master(_), _) => self.close_incident(now, incident.kind, &incident.object, effects),
                 (_, Some(agent)) if registry_state(agent) == AgentRegistryState::Gone => {
                     self.close_incident(now, incident.kind, &incident.object, effects);
@@ -135,7 +135,7 @@ impl Monitor {
         let mut departed = Vec::new();
         for (agent, subject) in &mut self.subjects {
             match registry_state(agent) {
-                AgentRegistryState::Recovered => subject.awaited = true,
+                AgentRegistryState::Recovered => subject.recovered = true,
                 AgentRegistryState::Unreachable | AgentRegistryState::Gone => departed.push(agent.clone()),
             }
         }
@@ -157,7 +157,7 @@ impl Monitor {
         }
     }
 
-    /// Returns, once, the frameworks with an open disconnection of the master before.
+    /// Returns, once, the frameworks whose disconnection the master before recorded and that is still open.
     pub fn take_missed_frameworks(&mut self) -> Vec<FrameworkId> {
         if !std::mem::take(&mut self.awaits_frameworks) {
             return Vec::new();

@@ -1,6 +1,6 @@
 //! The phi accrual failure detector (Hayashibara, Défago, Yared, Katayama, 2004). Phi measures how suspicious the
-//! silence of an agent is, given the intervals of its answers so far: a phi of 1 means that a live agent is silent
-//! for so long once in 10 times, a phi of 8 once in 100 million times.
+//! silence of an agent is, given the intervals of its answers so far: at a phi of 1 a live agent is silent for this
+//! long once in 10 times, at a phi of 8 once in 100 million times.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use model::Monotonic;
 /// The largest phi, which keeps it finite for JSON.
 const CERTAIN: f64 = 1000.0;
 
-/// When the silence of an agent counts as suspicious.
+/// The options that decide when the silence of an agent is suspicious.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SuspicionOptions {
-    /// Phi from which on an agent is suspicious.
+    /// The phi from which on an agent is suspicious.
     pub threshold: f64,
     /// The number of intervals that are remembered: 100 are 25 minutes at a ping every 15 s.
     pub window: usize,
@@ -26,8 +26,8 @@ pub struct SuspicionOptions {
 }
 
 impl SuspicionOptions {
-    /// Options for an interval between pings. One ping may stay unanswered, and answers may vary by an eighth of the
-    /// interval. At 15 s an agent is suspicious after about 40 s; Mesos gives it up after 75 s.
+    /// Returns the options for an interval between pings. One ping may stay unanswered, and answers may vary by an
+    /// eighth of the interval. At 15 s an agent is suspicious after about 40 s; Mesos marks it unreachable after 75 s.
     pub fn for_interval(interval: Duration) -> Self {
         SuspicionOptions {
             threshold: 8.0,
@@ -42,10 +42,10 @@ impl SuspicionOptions {
 /// The recent answers of one agent.
 #[derive(Debug, Clone, Default)]
 pub struct Suspicion {
-    /// Seconds, the oldest first.
+    /// The intervals in seconds, the oldest first.
     intervals: VecDeque<f32>,
     last: Option<Monotonic>,
-    /// `last` was no answer.
+    /// Whether `last` is no answer, so that the interval since then says nothing.
     interval_unknown: bool,
 }
 
@@ -69,7 +69,7 @@ impl Suspicion {
         self.interval_unknown = true;
     }
 
-    /// Returns how long the agent has been silent; zero before it was heard of.
+    /// Returns how long the agent has been silent; zero before its first event.
     pub fn silence(&self, now: Monotonic) -> Duration {
         self.last.map_or(Duration::ZERO, |last| now.since(last))
     }
@@ -95,9 +95,9 @@ impl Suspicion {
     }
 }
 
-/// -log10 of the probability that a normally distributed value lies `z` deviations above the mean or further: the
-/// logistic approximation of the distribution (error below 1.4e-4), in the form that neither overflows nor loses
-/// small probabilities.
+/// Returns -log10 of the probability that a normally distributed value lies `z` deviations above the mean or further.
+/// It is the logistic approximation of the distribution (error below 1.4e-4), in the form that neither overflows nor
+/// loses small probabilities.
 fn tail(z: f64) -> f64 {
     let y = z * (1.5976 + 0.070566 * z * z);
     let softplus = y.max(0.0) + (-y.abs()).exp().ln_1p();

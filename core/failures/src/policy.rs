@@ -1,5 +1,5 @@
-//! The recovery policy (`--recovery_policy`): what is done about incidents. By default agents that do not answer or
-//! flap are held, that is, nothing of them is offered; all other incidents are only reported.
+//! The recovery policy (`--recovery_policy`): the actions that incidents lead to. By default agents that do not answer
+//! or flap are held, that is, nothing of them is offered; all other incidents are only reported.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use crate::phi::SuspicionOptions;
 use crate::signals::{Bounds, Thresholds};
 use model::incident::{Incident, Kind, Severity};
 
-/// What is done about incidents, and from when on something is one.
+/// The bounds from which on something is an incident, and the actions that incidents lead to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
-    /// Whether anything is done about incidents; they are recorded in any case.
+    /// Whether incidents lead to actions; they are recorded in any case.
     pub enabled: bool,
     /// The largest share of the registered agents, rounded down, that is held at once.
     pub max_share: f64,
@@ -22,23 +22,23 @@ pub struct Policy {
     pub suspicion: SuspicionOptions,
     /// When measurements of an agent are worth an incident.
     pub thresholds: Thresholds,
-    /// When an agent that comes and goes is quarantined.
+    /// When an agent that leaves and returns is quarantined.
     pub flapping: Flapping,
-    /// How long an agent that has come back is on probation: if it leaves again during it, it is flapping.
+    /// The length of the probation of an agent that has returned: if it leaves again during this time, it is flapping.
     pub probation: Duration,
 }
 
-/// What is done about incidents of one kind.
+/// The action for incidents of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// The kind of incident.
     #[serde(rename = "type")]
     pub kind: Kind,
-    /// From this severity on.
+    /// The lowest severity that the rule is for.
     #[serde(default = "lowest")]
     pub severity: Severity,
-    /// What is done.
+    /// The action.
     pub action: RemediationAction,
 }
 
@@ -46,7 +46,7 @@ fn lowest() -> Severity {
     Severity::Info
 }
 
-/// What can be done about an incident.
+/// An action that an incident leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RemediationAction {
@@ -54,25 +54,25 @@ pub enum RemediationAction {
     Report,
     /// Nothing of the agent is offered until the incident, or the quarantine of a flapping agent, is over.
     StopOffering,
-    /// The agent is drained, as by DRAIN_AGENT. An operator reactivates it.
+    /// The agent is drained, as by DRAIN_AGENT. It stays drained until an operator reactivates it.
     Drain,
 }
 
-/// When an agent that comes and goes is flapping, and how long it is quarantined.
+/// The bounds of flapping, and the length of a quarantine.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Flapping {
-    /// So many departures are too many.
+    /// The number of departures from which on an agent is flapping.
     pub departures: usize,
-    /// Departures within this time count together.
+    /// The time within which departures are counted together.
     pub within: Duration,
     /// The length of the first quarantine; each further one is twice as long.
     pub quarantine: Duration,
-    /// The longest quarantine; an agent without flapping for as long begins with the first length again.
+    /// The longest quarantine. An agent that has not flapped for this long begins with the first length again.
     pub max_quarantine: Duration,
 }
 
 impl Policy {
-    /// The defaults for an interval between pings.
+    /// Creates the default policy for an interval between pings.
     pub fn new(ping_interval: Duration) -> Self {
         let rule = |kind| Rule { kind, severity: Severity::Info, action: RemediationAction::StopOffering };
         Policy {
@@ -91,14 +91,14 @@ impl Policy {
         }
     }
 
-    /// Returns what the policy wants to be done about an incident: the action of the last rule that fits.
+    /// Returns the action for an incident: that of the last rule that fits.
     pub fn remediation(&self, incident: &Incident) -> RemediationAction {
         let fits = |rule: &&Rule| rule.kind == incident.kind && incident.severity >= rule.severity;
         let rule = self.rules.iter().rev().find(fits).filter(|_| self.enabled);
         rule.map_or(RemediationAction::Report, |rule| rule.action)
     }
 
-    /// Returns how many of the registered agents may be held at once.
+    /// Returns the number of the registered agents that may be held at once.
     pub fn max_held(&self, registered: usize) -> usize {
         (self.max_share * registered as f64).floor() as usize
     }
@@ -107,7 +107,7 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// The error says which value is wrong and what it may be.
+    /// The error names the wrong value and its possible values.
     pub fn parse(text: &str, ping_interval: Duration) -> Result<Self, InvalidPolicy> {
         let mut policy = Policy::new(ping_interval);
         if text.trim() == "off" {

@@ -15,11 +15,11 @@ const OPERATORS: &str = "an operator decides about this agent";
 
 #[derive(Debug, Default)]
 pub(crate) struct Remediations {
-    /// Held agents, with the number of the incident that is the reason.
+    /// The held agents, with the number of the incident that is the reason.
     held: BTreeMap<AgentId, u64>,
     /// Agents that policies drain, until an operator reactivates them.
     pub drained: BTreeSet<AgentId>,
-    /// How often the limit prevented a remediation.
+    /// The number of times that the limit prevented a remediation.
     pub refused: u64,
 }
 
@@ -64,19 +64,19 @@ impl Monitor {
         }
     }
 
-    /// Returns the incident to remediate and the action; draining takes precedence over holding.
+    /// Returns the incident to remediate and the action; draining takes precedence over stopping offers.
     fn wanted(&self, subject: &Subject, agent: &AgentId) -> Option<(Arc<Incident>, RemediationAction)> {
         let incidents = self.incidents.open_about(agent);
         let remediable = incidents.into_iter().filter(|incident| !subject.overruled.contains(&incident.kind));
-        let mut holding = None;
+        let mut stop_offering = None;
         for incident in remediable {
             match self.policy.remediation(&incident) {
                 RemediationAction::Drain => return Some((incident, RemediationAction::Drain)),
-                RemediationAction::StopOffering => drop(holding.get_or_insert(incident)),
+                RemediationAction::StopOffering => drop(stop_offering.get_or_insert(incident)),
                 RemediationAction::Report => {}
             }
         }
-        holding.map(|incident| (incident, RemediationAction::StopOffering))
+        stop_offering.map(|incident| (incident, RemediationAction::StopOffering))
     }
 
     fn may_hold(&self, agent: &AgentId) -> bool {

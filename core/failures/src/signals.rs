@@ -7,13 +7,13 @@ use model::incident::{Kind, Severity};
 /// The measurements of an agent. Agents of Mesos report none.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Signals {
-    /// Five-minute load average per processor.
+    /// The five-minute load average per processor.
     pub load: Option<f64>,
-    /// Share of the last five minutes in which something waited for a processor, 0..1.
+    /// The share of the last five minutes in which some process waited for a processor, 0..1.
     pub cpu_waiting: Option<f64>,
-    /// Share of memory that is available without swapping, 0..1.
+    /// The share of memory that is available without swapping, 0..1.
     pub memory_available: Option<f64>,
-    /// Share of the file system of the work directory in use, 0..1.
+    /// The share of the file system of the work directory that is in use, 0..1.
     pub disk_used: Option<f64>,
 }
 
@@ -21,29 +21,30 @@ pub struct Signals {
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bounds {
-    /// From this value on it is a warning.
+    /// The value from which on the incident is a warning.
     pub warning: f64,
-    /// From this value on it is critical.
+    /// The value from which on the incident is critical.
     pub critical: f64,
 }
 
-/// The bounds of everything that is measured.
+/// The bounds of all measurements.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Thresholds {
-    /// Share of the disk in use.
+    /// The share of the disk that is in use, 0..1.
     pub disk_used: Bounds,
-    /// Share of memory in use.
+    /// The share of memory that is in use, 0..1.
     pub memory_used: Bounds,
-    /// Load average per processor.
+    /// The load average per processor.
     pub load: Bounds,
-    /// Share of the time in which something waited for a processor.
+    /// The share of the time in which some process waited for a processor, 0..1.
     pub cpu_waiting: Bounds,
-    /// Share of the tasks that ended in the last ten minutes that failed, of at least `least_tasks`.
+    /// The share of failed tasks among those that ended in the last ten minutes, 0..1; it counts from `least_tasks`
+    /// tasks on.
     pub task_failures: Bounds,
-    /// With fewer tasks than this, no share of failures counts.
+    /// The number of tasks below which their share of failures does not count.
     pub least_tasks: usize,
-    /// Executors of one framework on one agent that crashed in the last ten minutes.
+    /// The number of executors of one framework on one agent that crashed in the last ten minutes.
     pub executor_crashes: Bounds,
 }
 
@@ -69,7 +70,7 @@ impl Default for Thresholds {
 const RELIEF: f64 = 0.95;
 
 impl Bounds {
-    /// Returns the severity of a value; `before` is its last severity.
+    /// Returns the severity of a value; `None` below the bounds. `before` is its last severity.
     pub fn severity_of(&self, value: f64, before: Option<Severity>) -> Option<Severity> {
         let reached = |bound: f64, severity: Severity| {
             let is_known = before.is_some_and(|before| before >= severity);

@@ -29,19 +29,19 @@ pub(crate) struct Subject {
     /// The kinds of incidents in spite of which an operator reactivated it; they hold it again only when they recur.
     pub overruled: BTreeSet<Kind>,
     pub suspicion: Suspicion,
-    /// When it was checked last.
+    /// The time of its last check.
     pub checked: Option<Monotonic>,
     pub signals: Option<Signals>,
-    /// Whether each of the tasks that ended recently failed.
+    /// Whether each of the recently ended tasks failed.
     pub task_results: SlidingWindow<bool>,
     pub crashes: BTreeMap<FrameworkId, SlidingWindow<()>>,
     pub departures: SlidingWindow<()>,
     pub quarantine: Option<Quarantine>,
     pub probation: Option<Monotonic>,
-    /// Whether it was registered with the master before and has not come back yet.
-    pub awaited: bool,
-    /// Until when incidents about failures of tasks and executors stay open without evidence, since the evidence of
-    /// the master before is not persisted.
+    /// Whether it was registered with the master before and has not re-registered yet.
+    pub recovered: bool,
+    /// The time until which incidents about failures of tasks and executors stay open without evidence, since the
+    /// evidence of the master before is not persisted.
     pub evidence_until: Option<Monotonic>,
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct Subject {
 pub(crate) struct Quarantine {
     pub until: Monotonic,
     pub length: Duration,
-    /// A quarantine that begins before this time is longer than this one.
+    /// The time before which a new quarantine is longer than this one.
     pub remembered: Monotonic,
 }
 
@@ -70,7 +70,7 @@ impl Subject {
             departures: SlidingWindow::new(policy.flapping.within, MAX_DEPARTURES),
             quarantine: None,
             probation: None,
-            awaited: false,
+            recovered: false,
             evidence_until: None,
         }
     }
@@ -119,7 +119,7 @@ impl Subject {
         self.evidence_until.is_none_or(|until| until <= now)
     }
 
-    /// Returns how many tasks ended recently, and how many of them failed.
+    /// Returns the number of tasks that ended recently, and the number of those that failed.
     pub fn task_failures(&self, now: Monotonic) -> (usize, usize) {
         let failed = self.task_results.iter(now).filter(|failed| **failed).count();
         (self.task_results.count(now), failed)

@@ -1,4 +1,4 @@
-//! Stories of agents that fail, and what the monitor makes of them.
+//! Scenarios of agents that fail, and the incidents and effects of the monitor.
 
 #![allow(clippy::unwrap_used, reason = "a story that cannot go on fails")]
 
@@ -16,14 +16,14 @@ const PING: Duration = Duration::from_secs(15);
 struct Harness {
     monitor: Monitor,
     seconds: u64,
-    /// Of the monotonic clock, by the wall clock.
+    /// The seconds by which the wall clock is ahead of the monotonic clock.
     ahead: u64,
     agents: usize,
     told: Vec<String>,
 }
 
 impl Harness {
-    /// So many healthy agents, of which one may be held (or as `policy` says).
+    /// Creates a monitor of this many healthy agents, of which one may be held (or as `policy` says).
     fn with(agents: usize, policy: &str) -> Self {
         let monitor = Monitor::new(Policy::parse(policy, PING).unwrap(), "m");
         let mut harness = Harness { monitor, seconds: 1000, ahead: 0, agents, told: Vec::new() };
@@ -52,7 +52,7 @@ impl Harness {
         self.told.extend(effects.iter().map(show));
     }
 
-    /// Rounds of pings, which all answer but these.
+    /// Performs rounds of pings, which all agents answer but the silent ones.
     fn rounds(&mut self, count: usize, silent: &[usize]) {
         for _ in 0..count {
             self.seconds += 15;
@@ -129,7 +129,7 @@ fn no_more_than_a_share_is_held_and_the_rest_has_the_reason() {
     harness.rounds(3, &[1, 2]);
     harness.told.retain(|line| line.starts_with("hold") || line.contains("not_held"));
     harness.check(&["hold S1", "agent S2 agent_suspicious warning: not_held"]);
-    // Room for the second one when the first is well again.
+    // The second agent may be held when the first one has recovered.
     harness.rounds(1, &[2]);
     harness.told.retain(|line| line.starts_with("hold") || line.starts_with("release"));
     harness.check(&["release S1", "hold S2"]);
@@ -153,12 +153,12 @@ fn a_flapping_agent_is_in_quarantine_for_twice_as_long_each_time() {
     }
     assert!(harness.told.contains(&"agent S1 agent_flapping warning: quarantine".to_owned()), "{:?}", harness.told);
     assert_eq!(held(&mut harness), 60);
-    // On probation once is enough.
+    // On probation, one departure is enough.
     harness.leaves_and_returns(1);
     assert_eq!(held(&mut harness), 120);
     harness.leaves_and_returns(1);
     assert_eq!(held(&mut harness), 240);
-    // An hour of good behaviour is a new beginning.
+    // After an hour without departures the agent is treated like a new one.
     harness.rounds(300, &[]);
     for _ in 0..3 {
         harness.leaves_and_returns(1);
@@ -173,22 +173,22 @@ fn operators_go_before_policies() {
     harness.observe(Event::OperatorDecided { agent: id(1), keeps_out: true });
     harness.rounds(3, &[1]);
     harness.check(&["agent S1 agent_suspicious warning", "agent S1 agent_suspicious warning: left_alone"]);
-    // Wanted back in spite of all.
+    // The operator wants the agent back in spite of the incident.
     harness.observe(Event::OperatorDecided { agent: id(1), keeps_out: false });
     harness.rounds(1, &[1]);
     harness.check(&[]);
-    // What begins anew is no reason that was overruled.
+    // An incident that begins anew is no incident that was overruled.
     harness.rounds(1, &[]);
     harness.told.clear();
     harness.rounds(4, &[1]);
     assert!(harness.told.contains(&"hold S1".to_owned()), "{:?}", harness.told);
-    // And one that is held is the operator's from when he says so.
+    // A held agent is no longer the policies' from the operator's decision on.
     harness.told.clear();
     harness.observe(Event::OperatorDecided { agent: id(1), keeps_out: true });
     assert!(harness.told.contains(&"release S1".to_owned()), "{:?}", harness.told);
 }
 
-/// He need not deactivate it first.
+/// The operator need not deactivate the agent first.
 #[test]
 fn an_operator_ends_a_quarantine_and_the_next_is_longer_nevertheless() {
     let mut harness = Harness::of(5);
@@ -299,7 +299,7 @@ fn an_agent_that_was_unreachable_returns_on_probation() {
     assert!(harness.told.contains(&"hold S1".to_owned()), "{:?}", harness.told);
 }
 
-/// What is written down, and what a monitor makes of it that begins so many seconds later, with these agents awaited.
+/// The persisted state, and the monitor of a later master that begins with it while these agents are recovered.
 struct Heir {
     incidents: BTreeMap<u64, Arc<Incident>>,
     failure_histories: BTreeMap<AgentId, Arc<FailureHistory>>,
@@ -308,7 +308,7 @@ struct Heir {
 impl Heir {
     fn of(harness: &mut Harness) -> Self {
         let mut successor = Heir { incidents: BTreeMap::new(), failure_histories: BTreeMap::new() };
-        // A few at a time, as a master does.
+        // A master persists a few at a time.
         while harness.monitor.has_unsaved() {
             let notes = harness.monitor.take_unsaved(harness.now(), 2);
             assert!(notes.incidents.len() <= 2 && notes.failure_histories.len() <= 2);
@@ -324,7 +324,7 @@ impl Heir {
         successor
     }
 
-    /// Another machine: its monotonic clock has just begun.
+    /// The successor runs on another machine, whose monotonic clock has just begun.
     fn takes_over(
         &self,
         harness: &Harness,
@@ -339,13 +339,13 @@ impl Heir {
         let legacy = PersistedFailures { incidents: &self.incidents, failure_histories: &self.failure_histories };
         successor.monitor.restore(successor.now(), legacy, registry_state, &mut effects);
         successor.told.extend(effects.iter().map(show));
-        successor.observe(Event::MasterElected { awaited: successor.agents });
+        successor.observe(Event::MasterElected { recovered: successor.agents });
         successor.told.retain(|line| !line.contains("master m2"));
         successor
     }
 }
 
-fn awaited(_: &AgentId) -> AgentRegistryState {
+fn recovered(_: &AgentId) -> AgentRegistryState {
     AgentRegistryState::Recovered
 }
 
@@ -365,25 +365,25 @@ fn a_flapping_agent_is_not_forgiven_because_the_master_changed() {
     let notes = Heir::of(&mut harness);
     assert!(!harness.monitor.has_unsaved());
 
-    // The first agent that is back is held, though it is the only one by now.
-    let mut successor = notes.takes_over(&harness, "{}", 20, awaited);
+    // The first agent that returns is held, though it is the only registered one then.
+    let mut successor = notes.takes_over(&harness, "{}", 20, recovered);
     successor.check(&[]);
     successor.returns(1);
-    // The decision is the one before: it is not entered again.
+    // The decision equals the one before, so it is not recorded again.
     successor.check(&["hold S1"]);
     (0..5).filter(|number| *number != 1).for_each(|number| successor.returns(number));
     successor.rounds(2, &[]);
     assert!(successor.monitor.holds(&id(1)), "10 of 60 seconds are left");
     successor.rounds(2, &[]);
     assert!(!successor.monitor.holds(&id(1)));
-    // And it is on probation: leaving once more is enough, for twice as long.
+    // The agent is on probation, so one more departure is enough, for twice as long.
     successor.leaves_and_returns(1);
     let explained = successor.monitor.explain(successor.now().monotonic, &id(1)).unwrap();
     assert_eq!((&explained["quarantine_seconds"], &explained["held"]), (&120.0.into(), &true.into()));
 
-    // Also if nobody was there while it ended.
+    // The same holds if no master led while the quarantine ended.
     let notes = Heir::of(&mut successor);
-    let mut third = notes.takes_over(&successor, "{}", 600, awaited);
+    let mut third = notes.takes_over(&successor, "{}", 600, recovered);
     third.returns(1);
     third.rounds(1, &[]);
     assert!(!third.monitor.holds(&id(1)));
@@ -399,13 +399,13 @@ fn departures_before_a_failover_count() {
     harness.leaves_and_returns(1);
     let notes = Heir::of(&mut harness);
     let check = |after: u64, holds: bool| {
-        let mut successor = notes.takes_over(&harness, "{}", after, awaited);
+        let mut successor = notes.takes_over(&harness, "{}", after, recovered);
         successor.returns(1);
         successor.leaves_and_returns(1);
         assert_eq!(successor.monitor.holds(&id(1)), holds, "after {after} s");
     };
     check(100, true);
-    // The first one was more than ten minutes ago.
+    // The first departure was more than ten minutes ago.
     check(350, false);
 }
 
@@ -416,7 +416,7 @@ fn a_clock_that_jumped_makes_no_quarantine_longer() {
     let notes = Heir::of(&mut harness);
     // The clock of the next machine is ten minutes behind.
     harness.seconds -= 600;
-    let mut successor = notes.takes_over(&harness, "{}", 0, awaited);
+    let mut successor = notes.takes_over(&harness, "{}", 0, recovered);
     (0..5).for_each(|number| successor.returns(number));
     assert!(successor.monitor.holds(&id(1)));
     successor.rounds(5, &[]);
@@ -460,11 +460,11 @@ fn incidents_go_on_under_the_next_master() {
     assert!(successor.monitor.take_missed_frameworks().is_empty());
     successor.observe(Event::FrameworkConnected(FrameworkId::new("F")));
     successor.check(&["framework F framework_disconnected over"]);
-    // Numbers go on.
+    // The numbers of incidents continue.
     successor.observe(Event::AgentDisconnected(id(4)));
     let newest = successor.monitor.take_unsaved(successor.now(), 100).incidents.into_iter().next_back().unwrap();
     assert!(newest.0 > last && newest.1.unwrap().id.starts_with("m2-F"), "after {last}");
-    // What is not known to be over is not, for as long as it would have counted.
+    // An incident that is not known to have ended stays open for as long as its evidence would have counted.
     successor.rounds(20, &[4]);
     assert!(successor.monitor.holds(&id(0)));
     successor.rounds(21, &[4]);
@@ -475,7 +475,7 @@ fn incidents_go_on_under_the_next_master() {
 fn what_was_about_agents_that_left_for_good_is_over() {
     let mut harness = Harness::of(5);
     (0..3).for_each(|_| harness.leaves_and_returns(1));
-    harness.observe(Event::MasterElected { awaited: 3 });
+    harness.observe(Event::MasterElected { recovered: 3 });
     let notes = Heir::of(&mut harness);
     let mut successor = notes.takes_over(&harness, "{}", 1, |_| AgentRegistryState::Gone);
     successor.check(&["agent S1 agent_flapping over: stop_offering", "master m master_failover over"]);
@@ -507,7 +507,7 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// Everything that can be held or drained is.
+/// A policy that holds or drains agents for every incident it can.
 const EAGER: &str = r#"{"max_share": 0.4, "rules": [
     {"type": "disk_pressure", "action": "drain"},
     {"type": "memory_pressure", "action": "stop_offering"},
@@ -516,7 +516,7 @@ const EAGER: &str = r#"{"max_share": 0.4, "rules": [
     {"type": "executor_crash_loop", "action": "stop_offering"}]}"#;
 
 proptest! {
-    /// Whatever happens: only registered agents are held, never against an operator, never more than the share, and
+    /// After any events only registered agents are held, never against an operator and never more than the share, and
     /// holds and releases alternate.
     #[test]
     fn limits_hold(events in prop::collection::vec((event(), 0..40_u64), 1..200)) {
@@ -583,7 +583,7 @@ proptest! {
         }
     }
 
-    /// The longer an agent is silent, the more suspicious it is, and never certain beyond measure.
+    /// Phi grows with the silence of an agent and stays finite.
     #[test]
     fn suspicion_grows(intervals in prop::collection::vec(0.0..120.0_f64, 0..150), silences in prop::collection::vec(0.0..1e6_f64, 2..20)) {
         let options = failures::SuspicionOptions::for_interval(PING);

@@ -1,44 +1,60 @@
-//! What a core answers to a request; the edge turns it into HTTP.
+//! The response of a core to a request; the edge turns it into HTTP.
 
-/// The statuses cores use; the edge adds its own (405, 406, 415, 307…).
+/// The status codes that cores use; the edge has more of its own (405, 406, 415, 307…).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u16)]
 pub enum Status {
+    /// 200
     Ok = 200,
+    /// 202: the call was accepted and goes on; Mesos answers scheduler calls with it.
     Accepted = 202,
+    /// 400: the call is invalid.
     BadRequest = 400,
+    /// 403: the caller may not make this call.
     Forbidden = 403,
+    /// 404: what the call names does not exist.
     NotFound = 404,
+    /// 409: the call contradicts the state of the cluster.
     Conflict = 409,
+    /// 500: the call failed for a reason that is not the caller's.
     InternalServerError = 500,
+    /// 501: this call is not implemented.
     NotImplemented = 501,
+    /// 503: the call cannot be served now and may be repeated later.
     ServiceUnavailable = 503,
 }
 
 /// A status and a plain-text body (empty for success: Mesos' mutating calls have none).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallResponse {
+    /// The status of the HTTP response.
     pub status: Status,
+    /// The body, as plain text.
     pub body: String,
 }
 
 impl CallResponse {
+    /// Returns 200 without a body.
     pub fn ok() -> Self {
         CallResponse { status: Status::Ok, body: String::new() }
     }
 
+    /// Returns 202 without a body.
     pub fn accepted() -> Self {
         CallResponse { status: Status::Accepted, body: String::new() }
     }
 
+    /// Returns a response with this status and this body.
     pub fn new(status: Status, body: impl Into<String>) -> Self {
         CallResponse { status, body: body.into() }
     }
 
+    /// Returns 400 with a body that says what is wrong with the call.
     pub fn bad_request(body: impl Into<String>) -> Self {
         CallResponse::new(Status::BadRequest, body)
     }
 
+    /// Returns 403 with a body that says what the caller may not do.
     pub fn forbidden(body: impl Into<String>) -> Self {
         CallResponse::new(Status::Forbidden, body)
     }

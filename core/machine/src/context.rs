@@ -1,4 +1,4 @@
-//! What every handler of a step is given: the time, and the way to emit effects.
+//! The context of a step: its time, and the way to emit effects.
 
 use std::net::SocketAddrV4;
 use std::sync::Arc;
@@ -83,17 +83,17 @@ impl<'a, T: EffectTypes> Context<'a, T> {
         self.out.push(Effect::Store { token, record });
     }
 
-    /// Tells readers of a change.
+    /// Tells readers about a change.
     pub fn publish(&mut self, change: T::Change) {
         self.out.push(Effect::Publish(change));
     }
 
-    /// Asks for something that only this machine asks for.
+    /// Emits a command, which only this machine has.
     pub fn command(&mut self, command: impl Into<T::Command>) {
         self.out.push(Effect::Command(command.into()));
     }
 
-    /// Makes room for that many effects: a step may make ten thousand offers.
+    /// Reserves memory for this many effects: a step may make ten thousand offers.
     pub fn reserve(&mut self, effects: usize) {
         self.out.reserve(effects);
     }

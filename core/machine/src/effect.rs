@@ -1,4 +1,4 @@
-//! What a machine wants done, as data.
+//! The effects of a machine, as data.
 
 use std::fmt::Debug;
 use std::net::SocketAddrV4;
@@ -13,13 +13,13 @@ use crate::call_response::CallResponse;
 pub trait EffectTypes: Debug + Clone + 'static {
     /// Names a deadline; arming the same timer again replaces its deadline.
     type Timer: Debug + Clone + Ord;
-    /// What an HTTP event stream of the machine carries.
+    /// The events on an HTTP event stream of the machine.
     type StreamEvent: Debug + Clone;
-    /// What is made durable.
+    /// The records that are made durable.
     type Record: Debug + Clone;
-    /// What readers are told.
+    /// The changes that readers are told about.
     type Change: Debug + Clone;
-    /// What only this machine asks for.
+    /// The commands that only this machine has.
     type Command: Debug + Clone;
 }
 
@@ -41,7 +41,7 @@ pub enum Effect<T: EffectTypes> {
         event: T::StreamEvent,
     },
     /// Ends a stream after the events before it. The machine forgets the stream with this effect: no input about its
-    /// end need follow, and one that does is ignored.
+    /// end need follow, and one that follows is ignored.
     CloseStream(StreamId),
     /// Sends a libprocess message.
     Send {
@@ -54,7 +54,7 @@ pub enum Effect<T: EffectTypes> {
     },
     /// Keeps a connection to this address and reports when it breaks.
     Link(SocketAddrV4),
-    /// Nothing at this address is of interest any more.
+    /// Gives up the connection to this address.
     Unlink(SocketAddrV4),
     /// Delivers the timer as an input at `at`; replaces an earlier deadline of the same timer.
     Arm {
@@ -66,19 +66,19 @@ pub enum Effect<T: EffectTypes> {
     /// Cancels the deadline of a timer, if it has one.
     Disarm(T::Timer),
     /// Makes `record` durable, then confirms `token` with an input. Records become durable in the order of these
-    /// effects: what is confirmed has all earlier ones before it on the disk.
+    /// effects: when one is confirmed, all earlier ones are on the disk.
     Store {
-        /// Named by the confirmation.
+        /// The token that the confirmation names.
         token: StoreToken,
-        /// What to write.
+        /// The record.
         record: T::Record,
     },
-    /// Tells readers. Changes are applied in order.
+    /// Tells readers about a change. Changes are applied in order.
     Publish(T::Change),
-    /// Anything that only this machine asks for.
+    /// A command, which only this machine has.
     Command(T::Command),
 }
 
-/// Names one write until it is durable.
+/// The name of one write until it is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StoreToken(pub u64);

@@ -1,4 +1,4 @@
-//! Carrying effects out. Hosts with sockets, the simulator and tests implement the same trait, so an effect that is
+//! The trait that carries out effects. Hosts with sockets, the simulator and tests implement it, so an effect that is
 //! added to the machine cannot be forgotten by one of them.
 
 use std::net::SocketAddrV4;
@@ -31,9 +31,9 @@ pub trait Interpreter<T: EffectTypes> {
     fn disarm(&mut self, timer: T::Timer);
     /// Makes a record durable.
     fn store(&mut self, token: StoreToken, record: T::Record);
-    /// Tells readers of a change.
+    /// Tells readers about a change.
     fn publish(&mut self, change: T::Change);
-    /// Does what only this machine asks for.
+    /// Carries out a command, which only this machine has.
     fn command(&mut self, command: T::Command);
 
     /// Carries out one effect.

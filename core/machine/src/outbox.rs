@@ -14,22 +14,22 @@ impl<T: EffectTypes> Outbox<T> {
         self.effects.push(effect);
     }
 
-    /// Makes room for that many more effects.
+    /// Reserves memory for this many more effects.
     pub fn reserve(&mut self, effects: usize) {
         self.effects.reserve(effects);
     }
 
-    /// Whether there is nothing to be done.
+    /// Returns whether there are no effects.
     pub fn is_empty(&self) -> bool {
         self.effects.is_empty()
     }
 
-    /// The effects so far, the oldest first.
+    /// Returns the effects so far, the oldest first.
     pub fn effects(&self) -> &[Effect<T>] {
         &self.effects
     }
 
-    /// Takes all effects out, the oldest first; the memory is kept for the next step.
+    /// Removes and returns all effects, the oldest first; the memory is kept for the next step.
     pub fn drain(&mut self) -> std::vec::Drain<'_, Effect<T>> {
         self.effects.drain(..)
     }

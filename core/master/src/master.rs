@@ -48,9 +48,9 @@ impl StateMachine for Master {
             }
             Input::StoreStalled(None) => failures::observe(state, cx, ::failures::Event::RegistryWritten),
         }
-        allocation::publish_refusals(state, cx);
-        allocation::schedule_allocation(state, cx);
-        frameworks::count_events(state, out.effects().get(before..).unwrap_or_default());
+        allocation::publish_offer_filter_counts(&mut state.allocator, cx);
+        allocation::schedule_allocation(&mut state.allocation_timer, &state.allocator, &state.config, cx);
+        frameworks::count_events(&state.frameworks, out.effects().get(before..).unwrap_or_default());
     }
 }
 
@@ -93,13 +93,19 @@ impl Master {
 fn on_timer(state: &mut State, cx: &mut Context<'_>, timer: Timer) {
     match timer {
         Timer::Allocate => allocation::allocate(state, cx),
-        Timer::Heartbeat(slot) => frameworks::heartbeat(state, cx, slot),
+        Timer::Heartbeat(slot) => frameworks::heartbeat(&state.frameworks, &mut state.heartbeats, cx, slot),
         Timer::Ping(slot) => agents::ping(state, cx, slot),
         Timer::FrameworkFailover(framework) => frameworks::failover_timed_out(state, cx, &framework),
         Timer::RecoveredAgents => agents::recovered_agents_timed_out(state, cx),
         Timer::PingRecoveredAgents => agents::ping_recovered_agents(state, cx),
         Timer::AgentRemoval => agents::process_scheduled_removals(state, cx),
-        Timer::PersistFailures => failures::persist_failures(state, cx),
+        Timer::PersistFailures => failures::persist_failures(
+            &mut state.failure_persistence,
+            &mut state.monitor,
+            &mut state.registry,
+            &state.metrics,
+            cx,
+        ),
         Timer::RegistryGc => registry::prune_registry(state, cx),
         Timer::AgentReregister(agent) => agents::reregistration_timed_out(state, cx, &agent),
         Timer::OfferTimeout(offer) => offers::offer_timed_out(state, cx, &offer),

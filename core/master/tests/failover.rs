@@ -61,7 +61,7 @@ fn agents_that_are_as_they_were_come_back_without_a_record() {
         c.recorded
             .changes
             .iter()
-            .any(|change| matches!(change, Change::AgentsRecovered(awaited) if awaited.len() == 3))
+            .any(|change| matches!(change, Change::AgentsRecovered(recovered) if recovered.len() == 3))
     );
     c.forget();
     comes_back(&mut c, &all[0]);

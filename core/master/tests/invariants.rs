@@ -250,7 +250,7 @@ impl Reader {
             | Change::PartitionsUpdated(_)
             | Change::MaintenanceUpdated(_)
             | Change::InverseOfferStatusesCleared(_)
-            | Change::RefusalsCounted { .. }
+            | Change::OfferFiltersCounted { .. }
             | Change::IncidentsRestored(_)
             | Change::Incident(..) => {}
             Change::InverseOfferAnswered { agent, framework, .. } => {

@@ -108,7 +108,7 @@ fn everything_that_happens_and_in_which_order() {
     publish task t added: TASK_STAGING
     send to slave(1)@127.0.0.1:5051: RunTask t launch_executor=true
     reply Accepted
-    publish 1 refusals in r
+    publish 1 offer filters in r
     arm Allocate
     ");
     c.update(&a, &f.id, "t", TaskFinished, 1);
@@ -127,6 +127,6 @@ fn everything_that_happens_and_in_which_order() {
     disarm Heartbeat(41)
     publish framework m-0000 updated: connected=false active=false
     publish framework m-0000 removed
-    publish 0 refusals in r
+    publish 0 offer filters in r
     ");
 }

@@ -1,9 +1,8 @@
-//! Who makes a request.
+//! The sender of a request or a message.
 
 use crate::Principal;
 
-/// Who makes a request or sends a message, as far as the edge has found out. Without authentication that is nobody in
-/// particular.
+/// The sender of a request or a message, as far as the edge has found out. Without authentication it is anonymous.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Caller {
     /// The authenticated principal; `None` for an anonymous caller.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use messages::v1;
 
-/// From small to large; in nanoseconds.
+/// The units from small to large, in nanoseconds.
 const UNITS: [(&str, u64); 8] = [
     ("ns", 1),
     ("us", 1_000),
@@ -16,26 +16,26 @@ const UNITS: [(&str, u64); 8] = [
     ("weeks", 604_800_000_000_000),
 ];
 
-/// A double has no more.
+/// The decimal digits that a double keeps.
 const SIGNIFICANT_DIGITS: usize = 15;
 
 /// Why a text is no duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDuration {
-    /// No number, no unit, or something else besides.
+    /// The text is not a number followed by a unit.
     #[error("expected a number and a unit (ns, us, ms, secs, mins, hrs, days, weeks), e.g. 10secs")]
     Form,
-    /// Mesos counts nanoseconds in 63 bits: 292 years.
+    /// Mesos counts nanoseconds in 63 bits, which is 292 years.
     #[error("out of range: at most 15250 weeks")]
     TooLong,
 }
 
-/// Reads a decimal number followed by one of the units of Mesos. Singular forms are what people type: they are accepted,
-/// too.
+/// Reads a decimal number followed by one of the units of Mesos. Singular forms are accepted, too, since people type
+/// them.
 ///
 /// # Errors
 ///
-/// The text has another form, is negative, or is longer than Mesos can count.
+/// Returns an error if the text has another form, is negative, or is longer than Mesos can count.
 pub fn parse_duration(text: &str) -> Result<Duration, InvalidDuration> {
     let split = text.find(|c: char| c.is_ascii_alphabetic()).ok_or(InvalidDuration::Form)?;
     let (number, unit) = text.split_at(split);
@@ -46,15 +46,15 @@ pub fn parse_duration(text: &str) -> Result<Duration, InvalidDuration> {
         return Err(InvalidDuration::Form);
     }
     let nanos = (number * size as f64).round();
-    // The rounding makes the largest number itself a bit too large.
+    // By its rounding the largest number is itself a bit too large.
     if nanos > i64::MAX as f64 {
         return Err(InvalidDuration::TooLong);
     }
     Ok(Duration::from_nanos(nanos as u64))
 }
 
-/// Writes a duration as stout prints it: in the largest unit that fits, in the next smaller one if only that makes it a whole number
-/// (`90secs`), else with a fraction (`1.1875days`).
+/// Writes a duration as stout prints it: in the largest unit that fits, in the next smaller one if only that makes it a
+/// whole number (`90secs`), otherwise with a fraction (`1.1875days`).
 pub fn format_duration(duration: Duration) -> String {
     let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
     let fitting = UNITS.iter().rposition(|(_, size)| nanos >= *size).unwrap_or(0);
@@ -70,20 +70,20 @@ pub fn format_duration(duration: Duration) -> String {
     }
 }
 
-/// A number of at least one that is not whole, without zeros at its end.
+/// Writes a number of at least one that is not whole, without zeros at its end.
 fn decimal(number: f64) -> String {
     let before_point = number.trunc().to_string().len();
     let text = format!("{number:.*}", SIGNIFICANT_DIGITS.saturating_sub(before_point));
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// The duration in a message. Zero for a negative one: validation refuses those, so it only bounds what an unchecked peer
-/// can do.
+/// Reads the duration of a message. A negative one becomes zero: validation refuses negative durations, so this only
+/// bounds what an unchecked peer can cause.
 pub fn duration_from_proto(duration: &v1::DurationInfo) -> Duration {
     Duration::from_nanos(u64::try_from(duration.nanoseconds).unwrap_or(0))
 }
 
-/// A duration for a message; at most 292 years.
+/// Converts a duration for a message; it becomes at most 292 years.
 pub fn duration_to_proto(duration: Duration) -> v1::DurationInfo {
     v1::DurationInfo { nanoseconds: i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX) }
 }
@@ -137,7 +137,7 @@ mod tests {
         fn what_is_printed_is_read(nanos in prop_oneof![0..10_000_000_u64, 0..9_000_000_000_000_000_000_u64]) {
             let duration = Duration::from_nanos(nanos);
             let read = parse_duration(&format_duration(duration)).unwrap();
-            // Fifteen digits of a long time leave out what nobody measures.
+            // Fifteen digits of a long time leave out a part that nobody measures.
             let error = read.abs_diff(duration).as_secs_f64();
             prop_assert!(error <= duration.as_secs_f64() * 1e-13, "{error}");
         }

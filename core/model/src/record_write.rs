@@ -1,10 +1,10 @@
-//! What is handed to durable storage.
+//! The writes that are handed to durable storage.
 
-/// One change of a durable map from keys to bytes.
+/// One write to a durable map from keys to bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordWrite {
-    /// A path: the first part names a kind of record, the rest is opaque (a role may contain slashes).
+    /// The key, a path: its first part names a kind of record, the rest is opaque (a role may contain slashes).
     pub key: String,
-    /// `None` deletes the key.
+    /// The new value; `None` deletes the key.
     pub value: Option<Vec<u8>>,
 }

@@ -1,8 +1,9 @@
-//! Which task states are final.
+//! The task states that are final.
 
 use messages::v1::TaskState;
 
-/// The task holds its resources no more, and no later update revives it (Mesos: `protobuf::isTerminalState`).
+/// Returns whether a state is terminal: the task uses no resources any more, and no later update revives it (Mesos:
+/// `protobuf::isTerminalState`).
 pub fn is_terminal(state: TaskState) -> bool {
     use TaskState::*;
     match state {

@@ -1,6 +1,6 @@
-//! Text from outside as it may be shown: what would steer a terminal, break a line or turn its direction is written as an
-//! escape. Names, messages and ids are given by frameworks, and a terminal obeys what it is sent (CVE-2021-25743 is this
-//! fault of `kubectl`).
+//! Text from outside in a form that is safe to show: characters that would control a terminal, break a line or turn its
+//! direction are written as escapes. Frameworks choose names, messages and ids, and a terminal obeys what it is sent
+//! (CVE-2021-25743 is this fault of `kubectl`).
 
 use std::borrow::Cow;
 
@@ -26,7 +26,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// The bidirectional controls are those of Unicode Standard Annex 9, section 2.
+/// Returns whether a character is escaped. The bidirectional controls are those of Unicode Standard Annex 9, section 2.
 fn is_unsafe(character: char) -> bool {
     character.is_control()
         || matches!(

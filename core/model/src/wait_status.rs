@@ -1,8 +1,8 @@
 //! Wait statuses (wait(2)) in the words of Mesos' messages.
 
-/// The bit of a wait status that says that memory was written to the disk.
+/// The bit of a wait status that says that the process dumped core.
 const CORE_DUMPED: i32 = 0x80;
-/// The first real-time signal that programs can use: the C library keeps the two before to itself.
+/// The first real-time signal that programs can use: the C library reserves the two before it.
 const FIRST_REAL_TIME: i32 = 34;
 
 /// The signals that end a process, by number on Linux, as `strsignal` names them.
@@ -29,7 +29,8 @@ const SIGNALS: [(i32, &str); 20] = [
     (31, "Bad system call"),
 ];
 
-/// Returns how a process has ended, as stout's `WSTRINGIFY`: `exited with status 1`, `terminated with signal Killed`.
+/// Describes how a process ended, as stout's `WSTRINGIFY` does: `exited with status 1`, `terminated with signal
+/// Killed`.
 pub fn describe_wait_status(status: i32) -> String {
     match status & 0x7f {
         0 => format!("exited with status {}", (status >> 8) & 0xff),
@@ -41,7 +42,7 @@ pub fn describe_wait_status(status: i32) -> String {
     }
 }
 
-/// Returns the name of a signal, as `strsignal`.
+/// Returns the name of a signal, as `strsignal` does.
 pub fn signal_name(signal: i32) -> String {
     match SIGNALS.iter().find(|(number, _)| *number == signal) {
         Some((_, name)) => (*name).to_owned(),

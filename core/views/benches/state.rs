@@ -1,4 +1,4 @@
-//! How long reads and changes take in a cluster of 10,000 agents with a task each, and in one ten times larger.
+//! The time of reads and changes in a cluster of 10,000 agents with a task each, and in one ten times larger.
 //!
 //! `cargo bench -p views`
 
@@ -39,7 +39,7 @@ fn measure(size: usize) {
         println!("  {what:<44} {:>9.3} ms  {:>6.1} MB", millis(took), json as f64 / 1e6);
     };
     read(&view, "/state, nothing encoded yet", "/state");
-    // Something changes that is not shown: the answer is built again, its parts are not.
+    // A change of something that is not shown: the answer is built again, its parts are not.
     view.apply(&Change::OfferRemoved(offer_id(0)));
     read(&view, "/state again", "/state");
     view.apply(&running(0));
@@ -49,7 +49,7 @@ fn measure(size: usize) {
     per_change("finish a task", &mut view, (0..size).map(finished).collect());
     per_change("remove a task", &mut view, (0..size).map(removed).collect());
     read(&view, "/state after all finished", "/state");
-    // Something changes that is not shown: the answer is built again, its parts are not.
+    // A change of something that is not shown: the answer is built again, its parts are not.
     view.apply(&Change::OfferRemoved(offer_id(0)));
     read(&view, "/state again", "/state");
     read(&view, "/state-summary", "/state-summary");
@@ -96,7 +96,7 @@ fn facts(history: usize) -> StaticInfo {
         leader: None,
         heartbeat_interval: std::time::Duration::from_secs(15),
         flags: Default::default(),
-        // All the finished tasks are to be shown.
+        // All finished tasks are to be shown.
         limits: Limits { completed_tasks_per_framework: history, ..Limits::default() },
     }
 }

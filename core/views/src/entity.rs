@@ -1,5 +1,5 @@
-//! What entities have in common: immutable behind `Arc`s, each with the JSON of its
-//! version, encoded by the first reader that asks.
+//! The common parts of entities: they are immutable behind `Arc`s, each with the JSON of its version, which the first
+//! reader encodes.
 
 use std::sync::{Arc, OnceLock};
 
@@ -10,12 +10,17 @@ use resources::Resources;
 
 use crate::{json, v0};
 
-/// Encoded at most once for an entity's version; every snapshot that holds it shares the result.
+/// JSON that is encoded at most once for a version of an entity; every snapshot with that version shares the result.
 #[derive(Debug, Default)]
 pub(crate) struct Fragment(OnceLock<Box<[u8]>>);
 
 impl Fragment {
-    /// Appends it. The first time it is encoded in place, and what is kept is a copy of exactly its size.
+    /// Returns the bytes; the first call encodes them.
+    pub fn get(&self, encode: impl FnOnce() -> Vec<u8>) -> &[u8] {
+        self.0.get_or_init(|| encode().into_boxed_slice())
+    }
+
+    /// Appends the bytes. The first call encodes them in place, and keeps a copy of exactly their size.
     pub fn append(&self, out: &mut Vec<u8>, encode: impl FnOnce(&mut Vec<u8>)) {
         if let Some(encoded) = self.0.get() {
             return out.extend_from_slice(encoded);
@@ -29,12 +34,13 @@ impl Fragment {
 
 #[derive(Debug)]
 pub(crate) struct Task {
-    /// As the last change told.
+    /// The task, as the last change described it.
     pub task: Arc<v1::Task>,
-    /// What it was given.
+    /// The task's resources.
     pub resources: Resources,
     json: Fragment,
     v1: Fragment,
+    protobuf: Fragment,
 }
 
 impl Task {
@@ -43,7 +49,7 @@ impl Task {
         Task::with(parse(&task.resources), task)
     }
 
-    /// The task in its next state.
+    /// Returns the task in its next state.
     pub fn succeeded_by(&self, task: Arc<v1::Task>) -> Self {
         let resources =
             if self.task.resources == task.resources { self.resources.clone() } else { parse(&task.resources) };
@@ -51,30 +57,35 @@ impl Task {
     }
 
     fn with(resources: Resources, task: Arc<v1::Task>) -> Self {
-        Task { task, resources, json: Fragment::default(), v1: Fragment::default() }
+        Task { task, resources, json: Fragment::default(), v1: Fragment::default(), protobuf: Fragment::default() }
     }
 
-    /// The form of `/state`.
+    /// Appends the form of `/state`.
     pub fn write_v0(&self, out: &mut Vec<u8>) {
         self.json.append(out, |out| v0::task(out, &self.task, &self.resources));
     }
 
-    /// The form of the v1 API.
+    /// Appends the form of the v1 API.
     pub fn write_v1(&self, out: &mut Vec<u8>) {
         self.v1.append(out, |out| json::message(out, &*self.task));
     }
 
-    /// The resources it has in use.
-    pub fn held(&self) -> Option<&Resources> {
+    /// Returns the encoded message.
+    pub fn protobuf(&self) -> &[u8] {
+        self.protobuf.get(|| wire::encode(&*self.task))
+    }
+
+    /// Returns the resources that the task uses; `None` if it is terminal.
+    pub fn used_resources(&self) -> Option<&Resources> {
         holds_resources(self.task.state()).then_some(&self.resources)
     }
 
-    /// Whether the task ends with its next state.
+    /// Returns whether the task becomes terminal with its next state.
     pub fn ends_as(&self, next: &v1::Task) -> bool {
         !is_terminal(self.task.state()) && is_terminal(next.state())
     }
 
-    /// Mesos announces an update to another state, and each result of a check.
+    /// Returns whether Mesos announces an update: one to another state, and each result of a check.
     pub fn is_announced(&self, status: &v1::TaskStatus) -> bool {
         use v1::task_status::Reason;
         matches!(status.reason(), Reason::TaskCheckStatusUpdated | Reason::TaskHealthCheckStatusUpdated)
@@ -82,7 +93,110 @@ impl Task {
     }
 }
 
-/// The core has validated them, so what does not parse is not there.
+/// A completed task, kept as the bytes of its message, which take a quarter of the memory of the message, and a copy of what
+/// readers select tasks by.
+#[derive(Debug)]
+pub(crate) struct CompletedTask {
+    id: Box<str>,
+    agent: Box<str>,
+    state: TaskState,
+    first_status: Option<f64>,
+    encoded: Box<[u8]>,
+    json: Fragment,
+    v1: Fragment,
+}
+
+impl From<&Task> for CompletedTask {
+    fn from(task: &Task) -> Self {
+        let task = &task.task;
+        CompletedTask {
+            id: task.task_id.value.as_str().into(),
+            agent: task.agent_id.value.as_str().into(),
+            state: task.state(),
+            first_status: first_status(task),
+            encoded: wire::encode(&**task).into_boxed_slice(),
+            json: Fragment::default(),
+            v1: Fragment::default(),
+        }
+    }
+}
+
+impl CompletedTask {
+    /// Appends the form of `/state`.
+    pub fn write_v0(&self, out: &mut Vec<u8>) {
+        self.json.append(out, |out| {
+            let task = self.decode();
+            v0::task(out, &task, &parse(&task.resources));
+        });
+    }
+
+    /// Appends the form of the v1 API.
+    pub fn write_v1(&self, out: &mut Vec<u8>) {
+        self.v1.append(out, |out| json::message(out, &self.decode()));
+    }
+
+    /// Returns the encoded message.
+    pub fn protobuf(&self) -> &[u8] {
+        &self.encoded
+    }
+
+    /// Returns the message. What this program encodes is complete and within the limits of what it decoded before.
+    pub fn decode(&self) -> v1::Task {
+        wire::decode(&self.encoded, &wire::Limits::default()).unwrap_or_default()
+    }
+}
+
+/// A task of a master, completed or not, as readers select it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum AnyTask<'a> {
+    Current(&'a Task),
+    Completed(&'a CompletedTask),
+}
+
+impl<'a> AnyTask<'a> {
+    pub fn id(self) -> &'a str {
+        match self {
+            AnyTask::Current(task) => &task.task.task_id.value,
+            AnyTask::Completed(task) => &task.id,
+        }
+    }
+
+    pub fn agent(self) -> &'a str {
+        match self {
+            AnyTask::Current(task) => &task.task.agent_id.value,
+            AnyTask::Completed(task) => &task.agent,
+        }
+    }
+
+    pub fn state(self) -> TaskState {
+        match self {
+            AnyTask::Current(task) => task.task.state(),
+            AnyTask::Completed(task) => task.state,
+        }
+    }
+
+    /// Returns the time of the first status; `None` without a status.
+    pub fn first_status(self) -> Option<f64> {
+        match self {
+            AnyTask::Current(task) => first_status(&task.task),
+            AnyTask::Completed(task) => task.first_status,
+        }
+    }
+
+    /// Appends the form of `/state`.
+    pub fn write_v0(self, out: &mut Vec<u8>) {
+        match self {
+            AnyTask::Current(task) => task.write_v0(out),
+            AnyTask::Completed(task) => task.write_v0(out),
+        }
+    }
+}
+
+fn first_status(task: &v1::Task) -> Option<f64> {
+    task.statuses.first().map(|status| status.timestamp.unwrap_or_default())
+}
+
+/// Parses resources. The core has validated them, so a part that does not parse is left out.
 pub(crate) fn parse(resources: &[v1::Resource]) -> Resources {
     Resources::from_proto(resources).unwrap_or_default()
 }
@@ -111,7 +225,48 @@ mod tests {
         assert_eq!((out.as_slice(), times.get()), (&b"before xxx"[..], 1));
     }
 
-    /// The parts of a status that are written by hand follow the generic mapping.
+    /// A completed task is shown as it was before.
+    #[test]
+    fn a_completed_task_is_its_message() {
+        let status = |state: TaskState, timestamp| v1::TaskStatus {
+            task_id: v1::TaskId { value: "t".to_owned() },
+            state: state as i32,
+            timestamp: Some(timestamp),
+            uuid: Some(vec![7; 16]),
+            ..v1::TaskStatus::default()
+        };
+        let message = Arc::new(v1::Task {
+            name: "\u{1}".to_owned(),
+            task_id: v1::TaskId { value: "t".to_owned() },
+            framework_id: v1::FrameworkId { value: "f".to_owned() },
+            agent_id: v1::AgentId { value: "a".to_owned() },
+            state: TaskState::TaskFailed as i32,
+            resources: Resources::parse("cpus:0.1;ports:[1-2]", "*")
+                .unwrap()
+                .allocated(&model::Role::new("r"))
+                .to_proto(),
+            statuses: vec![status(TaskState::TaskRunning, 1.5), status(TaskState::TaskFailed, 2.5)],
+            limits: [("mem".to_owned(), v1::value::Scalar { value: 0.0 })].into(),
+            ..v1::Task::default()
+        });
+        let task = Task::new(Arc::clone(&message));
+        let completed = CompletedTask::from(&task);
+        assert_eq!(completed.decode(), *message);
+        assert_eq!(completed.protobuf(), task.protobuf());
+        let written = |write: &dyn Fn(&mut Vec<u8>)| {
+            let mut out = Vec::new();
+            write(&mut out);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(written(&|out| completed.write_v0(out)), written(&|out| task.write_v0(out)));
+        assert_eq!(written(&|out| completed.write_v1(out)), written(&|out| task.write_v1(out)));
+        let shown =
+            |task: AnyTask<'_>| (task.id().to_owned(), task.agent().to_owned(), task.state(), task.first_status());
+        assert_eq!(shown(AnyTask::Completed(&completed)), shown(AnyTask::Current(&task)));
+        assert_eq!(shown(AnyTask::Completed(&completed)).3, Some(1.5));
+    }
+
+    /// The parts of a status that are written by hand equal the generic mapping.
     #[test]
     fn statuses_follow_the_mapping() {
         let id = |value: &str, parent| v1::ContainerId { value: value.to_owned(), parent };

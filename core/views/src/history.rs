@@ -1,4 +1,4 @@
-//! Bounded memory of what is over: the newest entries are kept.
+//! A bounded history that keeps the newest entries.
 
 use crate::snapshot_map::SnapshotMap;
 
@@ -20,28 +20,28 @@ impl<V: Clone> History<V> {
         History { entries: SnapshotMap::default(), limit }
     }
 
-    /// Returns the key that finds the value again, and what fell out at the other end.
+    /// Appends a value. Returns the key that finds it again, and the oldest value if that had to be dropped.
     pub fn push(&mut self, value: V) -> (u64, Option<V>) {
         let key = self.entries.push(value);
         (key, if self.entries.len() > self.limit { self.entries.pop_first() } else { None })
     }
 
-    /// Oldest first.
+    /// Iterates over the values, the oldest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &V> + Clone {
         self.entries.iter()
     }
 
-    /// Removes the oldest value of which this is true.
+    /// Removes and returns the oldest value for which `is_it` is true.
     pub fn remove_where(&mut self, is_it: impl Fn(&V) -> bool) -> Option<V> {
         self.entries.remove_where(is_it)
     }
 
-    /// Takes the value with this key out.
+    /// Removes and returns the value with this key.
     pub fn remove(&mut self, key: u64) -> Option<V> {
         self.entries.remove(key)
     }
 
-    /// How many values there are.
+    /// Returns the number of values.
     pub fn len(&self) -> usize {
         self.entries.len()
     }

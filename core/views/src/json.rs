@@ -1,9 +1,9 @@
-//! Writing JSON text straight into a buffer, object by object, without a tree in between.
+//! Writing of JSON text into a buffer, object by object, without a tree in between.
 
 use messages::schema::HasDescriptor;
 use model::Timestamp;
 
-/// The inside of `{…}`: names its members and sets the commas.
+/// The inside of `{…}`. It writes the names of members and the commas.
 pub(crate) struct Object<'a> {
     out: &'a mut Vec<u8>,
     empty: bool,
@@ -15,7 +15,7 @@ pub(crate) fn object(out: &mut Vec<u8>, members: impl FnOnce(&mut Object<'_>)) {
     out.push(b'}');
 }
 
-/// `{"type":…,…}`: a message of the v1 API.
+/// Writes `{"type":…,…}`: a message of the v1 API.
 pub(crate) fn typed(out: &mut Vec<u8>, kind: &str, member: impl FnOnce(&mut Object<'_>)) {
     object(out, |object| {
         object.string("type", kind);
@@ -23,7 +23,7 @@ pub(crate) fn typed(out: &mut Vec<u8>, kind: &str, member: impl FnOnce(&mut Obje
     });
 }
 
-/// `[…]` of what `write` makes of each item.
+/// Writes `[…]` with what `write` writes for each item.
 pub(crate) fn array<T>(out: &mut Vec<u8>, items: impl IntoIterator<Item = T>, write: impl Fn(&mut Vec<u8>, T)) {
     out.push(b'[');
     for (i, item) in items.into_iter().enumerate() {
@@ -47,15 +47,15 @@ pub(crate) fn integer(out: &mut Vec<u8>, number: i64) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// Seconds with all their digits: what a double would round.
+/// Writes a time in seconds with all its digits, which a double would round.
 pub(crate) fn time(out: &mut Vec<u8>, at: Timestamp) {
     const NANOS: u64 = 1_000_000_000;
     decimal(out, at.nanos() / NANOS, NANOS, at.nanos() % NANOS);
 }
 
-/// A double that is a time of day in seconds: every status has one, and the shortest digits of
-/// any double are costly to find. Between 2004 and 2038 doubles are 2^-22 apart, so that seven
-/// decimals, which one exact product gives, always lead back to the same double.
+/// Writes a double that is a time of day in seconds. Every status has one, and the shortest digits of any double are
+/// costly to find. Between 2004 and 2038 doubles are 2^-22 apart, so that seven decimals, which one exact product
+/// gives, always read back as the same double.
 pub(crate) fn seconds(out: &mut Vec<u8>, time: f64) {
     const BEGIN: f64 = (1u64 << 30) as f64;
     const END: f64 = (1u64 << 31) as f64;
@@ -68,28 +68,29 @@ pub(crate) fn seconds(out: &mut Vec<u8>, time: f64) {
     decimal(out, whole as u64, SCALE, fraction);
 }
 
-/// `whole` and `fraction` parts of `scale`, a power of ten; without trailing zeros but for the first decimal.
+/// Writes a decimal number of `whole` and `fraction` parts of `scale`, a power of ten, without trailing zeros except
+/// for the first decimal.
 fn decimal(out: &mut Vec<u8>, whole: u64, scale: u64, fraction: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
     let mut buffer = itoa::Buffer::new();
-    // The leading one keeps the zeros after the point.
+    // The leading digit keeps the zeros after the point.
     let digits = buffer.format(scale + fraction).get(1..).unwrap_or_default().trim_end_matches('0');
     out.push(b'.');
     out.extend_from_slice(if digits.is_empty() { b"0" } else { digits.as_bytes() });
 }
 
-/// A message in the generic mapping of protobuf to JSON.
+/// Writes a message in the generic mapping of protobuf to JSON.
 pub(crate) fn message<M: HasDescriptor>(out: &mut Vec<u8>, message: &M) {
     wire::json::write(message, out);
 }
 
 impl<'a> Object<'a> {
-    /// Members only, for a caller that writes the braces itself.
+    /// Writes members only, for a caller that writes the braces itself.
     pub fn begun(out: &'a mut Vec<u8>) -> Self {
         Object { out, empty: true }
     }
 
-    /// Starts a member; its value is for the caller to write. The name needs no escapes: it is this program's.
+    /// Begins a member, whose value the caller writes. The name is this program's and needs no escapes.
     pub fn member(&mut self, name: &'static str) -> &mut Vec<u8> {
         self.separate();
         self.out.push(b'"');
@@ -98,7 +99,7 @@ impl<'a> Object<'a> {
         self.out
     }
 
-    /// Starts a member whose name came from outside.
+    /// Begins a member whose name comes from outside.
     pub fn entry(&mut self, name: &str) -> &mut Vec<u8> {
         self.separate();
         string(self.out, name);
@@ -113,7 +114,7 @@ impl<'a> Object<'a> {
         self.empty = false;
     }
 
-    /// Members that `write` makes, at least one.
+    /// Writes members by `write`, which writes at least one.
     pub fn members(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         self.separate();
         write(self.out);
@@ -124,12 +125,12 @@ impl<'a> Object<'a> {
         string(self.member(name), text);
     }
 
-    /// Writes a member that is a number, in the shortest form that reads the same.
+    /// Writes a member that is a number, in the shortest form that reads back as the same number.
     pub fn double(&mut self, name: &'static str, number: f64) {
         double(self.member(name), number);
     }
 
-    /// In seconds.
+    /// Writes a member that is a time in seconds.
     pub fn time(&mut self, name: &'static str, at: Timestamp) {
         time(self.member(name), at);
     }

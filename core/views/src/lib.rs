@@ -1,9 +1,8 @@
-//! What readers see: entities built from the change streams, and their v0 JSON and v1 forms.
+//! The state that readers see: entities built from the change streams, and their v0 JSON and v1 forms.
 //!
-//! A shell applies each published change to a [`master::View`] or [`agent::View`] and
-//! answers readers from a [`master::Snapshot`] or [`agent::Snapshot`]: a copy that costs
-//! next to nothing to take, so that `/state` is built on the reader's own thread while
-//! the view goes on.
+//! A shell applies each published change to a [`master::View`] or [`agent::View`] and answers readers from a
+//! [`master::Snapshot`] or [`agent::Snapshot`]: a cheap copy, so that `/state` is built on the reader's own thread
+//! while the view is updated further.
 
 pub mod agent;
 mod entity;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Query(BTreeMap<String, String>);
 
-/// Every key that some read looks at.
+/// Every key that some read uses.
 const READ: &[&str] = &[
     "container_id",
     "executor_id",
@@ -21,7 +21,7 @@ const READ: &[&str] = &[
 ];
 
 impl Query {
-    /// Without the keys that decide nothing: monitors add time stamps against caches, and two reads
+    /// Returns the query without the keys that decide nothing: monitors add time stamps against caches, and two reads
     /// that differ in them only are the same read.
     pub fn meaningful(&self) -> Query {
         Query(
@@ -33,17 +33,18 @@ impl Query {
         )
     }
 
-    /// The value of a parameter.
+    /// Returns the value of a parameter.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.0.get(key).map(String::as_str)
     }
 
-    /// Mesos ignores a number that does not parse rather than refusing the request.
+    /// Returns a parameter as a number; `None` if it does not parse. As in Mesos, such a parameter is ignored and the
+    /// request is not refused.
     pub(crate) fn number(&self, key: &str) -> Option<i32> {
         self.get(key)?.parse().ok()
     }
 
-    /// Whether an entity passes an optional `?key=id` filter.
+    /// Returns whether an entity passes an optional `?key=id` filter.
     pub(crate) fn selects(&self, key: &str, id: &str) -> bool {
         self.get(key).is_none_or(|wanted| wanted == id)
     }

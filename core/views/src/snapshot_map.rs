@@ -1,16 +1,16 @@
 //! An ordered collection whose clones share their contents.
 //!
-//! A view keeps every kind of entity in one, under a sequence number given at its first
-//! appearance. Cloning copies one pointer; the first write after a clone copies the list
-//! of chunks and the chunk it touches (the entities themselves are behind `Arc`s).
+//! A view keeps every kind of entity in one, under a sequence number assigned at its first appearance. Cloning copies
+//! one pointer; the first write after a clone copies the list of chunks and the chunk that it changes (the entities
+//! themselves are behind `Arc`s).
 
 use std::sync::Arc;
 
-/// Small enough that copying a shared chunk is cheap, large enough that the list of
-/// chunks of 100,000 entities stays below 2,000 pointers.
+/// The entries of a chunk: few enough that copying a shared chunk is cheap, and enough that the list of chunks of
+/// 100,000 entities stays below 2,000 pointers.
 const CHUNK: usize = 64;
 
-/// Where a chunk begins is kept beside it: a search does not touch the chunks it passes by.
+/// A chunk of entries. The key of its first entry is kept beside them, so that a search reads no other chunk.
 #[derive(Debug)]
 struct Chunk<V> {
     /// The key of its first entry.
@@ -26,7 +26,7 @@ impl<V> Clone for Chunk<V> {
 
 #[derive(Debug)]
 pub(crate) struct SnapshotMap<V> {
-    /// None is empty; keys ascend within a chunk and from chunk to chunk.
+    /// The chunks. None is empty; keys ascend within a chunk and from chunk to chunk.
     chunks: Arc<Vec<Chunk<V>>>,
     len: usize,
     next: u64,
@@ -45,12 +45,12 @@ impl<V> Clone for SnapshotMap<V> {
 }
 
 impl<V> SnapshotMap<V> {
-    /// How many values there are.
+    /// Returns the number of values.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// All values, in the order in which they were pushed.
+    /// Iterates over all values in the order in which they were pushed.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &V> + Clone {
         self.chunks.iter().flat_map(|chunk| chunk.entries.iter()).map(|(_, value)| value)
     }
@@ -63,7 +63,7 @@ impl<V> SnapshotMap<V> {
     fn locate(&self, key: u64) -> Option<(usize, usize)> {
         let index = self.chunks.partition_point(|chunk| chunk.first <= key).checked_sub(1)?;
         let chunk = self.chunks.get(index)?;
-        // Its place as long as nothing before it is removed.
+        // This is its place as long as no entry before it is removed.
         let place = usize::try_from(key - chunk.first).ok()?;
         if chunk.entries.get(place).is_some_and(|(found, _)| *found == key) {
             return Some((index, place));
@@ -74,7 +74,7 @@ impl<V> SnapshotMap<V> {
 }
 
 impl<V: Clone> SnapshotMap<V> {
-    /// Appends, and returns the key that finds the value again.
+    /// Appends a value, and returns the key that finds it again.
     pub fn push(&mut self, value: V) -> u64 {
         let key = self.next;
         self.next += 1;
@@ -87,14 +87,14 @@ impl<V: Clone> SnapshotMap<V> {
         key
     }
 
-    /// The value with this key, to be changed; snapshots keep the value that they have.
+    /// Returns the value with this key for a change; snapshots keep the value that they have.
     pub fn get_mut(&mut self, key: u64) -> Option<&mut V> {
         let (chunk, slot) = self.locate(key)?;
         let chunk = Arc::make_mut(&mut self.chunks).get_mut(chunk)?;
         Some(&mut Arc::make_mut(&mut chunk.entries).get_mut(slot)?.1)
     }
 
-    /// Takes the value with this key out.
+    /// Removes and returns the value with this key.
     pub fn remove(&mut self, key: u64) -> Option<V> {
         let (at, slot) = self.locate(key)?;
         let chunks = Arc::make_mut(&mut self.chunks);
@@ -109,14 +109,14 @@ impl<V: Clone> SnapshotMap<V> {
         Some(value)
     }
 
-    /// Looks at every entry.
+    /// Removes and returns the first value for which `is_it` is true. It looks at every entry.
     pub fn remove_where(&mut self, is_it: impl Fn(&V) -> bool) -> Option<V> {
         let (key, _) = self.chunks.iter().flat_map(|chunk| chunk.entries.iter()).find(|(_, value)| is_it(value))?;
         let key = *key;
         self.remove(key)
     }
 
-    /// Takes the oldest value out.
+    /// Removes and returns the oldest value.
     pub fn pop_first(&mut self) -> Option<V> {
         let key = self.chunks.first()?.first;
         self.remove(key)
@@ -153,7 +153,7 @@ mod tests {
     }
 
     proptest! {
-        /// As an ordered map would; and clones keep what they had.
+        /// It behaves as an ordered map, and clones keep their contents.
         #[test]
         fn is_a_map_with_lasting_clones(steps in prop::collection::vec(step(), 0..400)) {
             let mut series = SnapshotMap::default();

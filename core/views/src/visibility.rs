@@ -1,30 +1,30 @@
-//! What a reader may see.
+//! The rights of a reader.
 
 use messages::v1;
 use model::master::FrameworkSnapshot;
 
-/// What the reader of a snapshot may see. Renderers ask it for whatever rights can hide. Until callers are authorized,
-/// everybody sees everything.
+/// What the reader of a snapshot may see. Renderers ask it about everything that rights can hide. Until callers are
+/// authorized, every reader sees everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Visibility(());
 
 impl Visibility {
-    /// Of a reader who may see everything.
+    /// Returns the rights of a reader who may see everything.
     pub fn everything() -> Self {
         Visibility(())
     }
 
-    /// The same text for readers who may see the same: they can share an answer.
+    /// Returns a text that is the same for readers with the same rights, who can share a response.
     pub fn class(&self) -> &str {
         "everything"
     }
 
-    /// Whether a framework and what belongs to it is shown (`VIEW_FRAMEWORK`).
+    /// Returns whether a framework and everything that belongs to it is shown (`VIEW_FRAMEWORK`).
     pub fn shows_framework(&self, _framework: &FrameworkSnapshot) -> bool {
         true
     }
 
-    /// Whether an operator's stream carries an event.
+    /// Returns whether an operator's stream carries an event.
     pub fn shows_event(&self, _event: &v1::master::Event) -> bool {
         true
     }

@@ -1,4 +1,4 @@
-//! A view fed with what a C++ Mesos 1.11 agent knew must show what that agent showed (see `mesos_master.rs`).
+//! A view of what a C++ Mesos 1.11 agent knew must show what that agent showed (see `mesos_master.rs`).
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
@@ -30,7 +30,7 @@ fn check(recording: &Recording) {
     let snapshot = replay(recording).snapshot();
     let mut compared = 0;
     for (name, expected) in recording.answers() {
-        // Each answer was measured anew.
+        // Mesos measured anew for each response.
         let usage = measured(name, expected);
         let shown = match name.strip_prefix("GET_") {
             None => snapshot.get(name, &Query::default(), &usage),
@@ -49,7 +49,7 @@ fn a_call(name: &str) -> Call {
     Call { r#type: Some(call::Type::from_str_name(name).unwrap() as i32), ..Call::default() }
 }
 
-/// A queued task has its command in Mesos; the change stream does not tell it.
+/// Removes the commands of queued tasks: Mesos shows them, and the change stream does not contain them.
 fn forget_commands(value: &mut Value) {
     match value {
         Value::Object(members) => {
@@ -65,7 +65,7 @@ fn forget_commands(value: &mut Value) {
     }
 }
 
-/// What the shell would have measured for this answer.
+/// Returns the measurements that the shell would have made for this response.
 fn measured(name: &str, answer: &Value) -> BTreeMap<ContainerId, Usage> {
     let (list, names): (&Value, _) = match name {
         "/containers" => (answer, ("statistics", "status")),
@@ -131,13 +131,13 @@ fn replay(recording: &Recording) -> View {
     let state = *response.get_state.unwrap();
     let agent: Response = recording.message("GET_AGENT");
     let info = *agent.get_agent.unwrap().agent_info.unwrap();
-    let legacy = &recording["/state"];
-    let mut view = View::new(facts(legacy));
+    let state_json = &recording["/state"];
+    let mut view = View::new(facts(state_json));
     view.apply(&Change::Agent {
         total: Resources::from_proto(&info.resources).unwrap(),
         info: Arc::new(info),
         master: Some(Box::new(v1::MasterInfo {
-            hostname: legacy["master_hostname"].as_str().map(str::to_owned),
+            hostname: state_json["master_hostname"].as_str().map(str::to_owned),
             ..v1::MasterInfo::default()
         })),
         registered: true,
@@ -160,7 +160,7 @@ fn replay(recording: &Recording) -> View {
     let live = executors.executors.iter().map(|executor| (&executor.executor_info, true));
     let completed = executors.completed_executors.iter().map(|executor| (&executor.executor_info, false));
     for (info, live) in live.chain(completed) {
-        let snapshot = executor_snapshot(legacy, info);
+        let snapshot = executor_snapshot(state_json, info);
         let (framework, container) = (snapshot.framework.clone(), snapshot.container.clone());
         view.apply(&Change::ExecutorAdded(Arc::new(snapshot)));
         let id = &info.executor_id.value;
@@ -186,7 +186,7 @@ fn replay(recording: &Recording) -> View {
     view
 }
 
-/// The description, completed by what only `/state` tells.
+/// Returns the description of an executor, completed by what only `/state` shows.
 fn executor_snapshot(state: &Value, info: &v1::ExecutorInfo) -> ExecutorSnapshot {
     let list = |of: &Value, key: &str| of[key].as_array().unwrap().clone();
     let frameworks = [list(state, "frameworks"), list(state, "completed_frameworks")].concat();
@@ -288,7 +288,7 @@ fn sandboxes_have_the_paths_mesos_gives_them() {
     check(&view, by_ids, None);
 }
 
-/// After a restart, what an earlier process had is shown like what this one has seen end.
+/// After a restart, executors and tasks of an earlier process are shown like those that ended in this one.
 #[test]
 fn what_an_earlier_process_had_is_shown_as_completed() {
     let mut view = replay(&Recording::load("agent-running"));
@@ -329,7 +329,7 @@ fn what_an_earlier_process_had_is_shown_as_completed() {
     assert!(view.snapshot().resolve("/w/a/stdout").is_some());
 }
 
-/// Every metric of Mesos is there under its name, whatever has been counted yet.
+/// Every metric of Mesos is present under its name, whatever has been counted yet.
 #[test]
 fn metrics_have_the_names_of_mesos() {
     let mut counters = Counters::default();
@@ -405,8 +405,9 @@ fn a_framework_is_completed_once() {
     check(&view, &[], &[("two", &["x"]), ("one", &["a", "b"])]);
 }
 
-/// After a teardown nobody is told how tasks end: they are shown as completed in the state they had, hold nothing, and are
-/// terminated ones in GET_TASKS; queued ones stay queued (`Slave::executorTerminated` in Mesos' `slave.cpp`).
+/// After a teardown no update says how tasks end: they are shown as completed in the state that they had, use no
+/// resources, and are terminated tasks in GET_TASKS; queued tasks stay queued (`Slave::executorTerminated` in Mesos'
+/// `slave.cpp`).
 #[test]
 fn tasks_of_a_torn_down_framework_are_over() {
     let check = |state: ExecutorState, removed: &[&str], expect: (&[&str], &[&str], &[&str], f64)| {

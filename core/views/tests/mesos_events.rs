@@ -1,4 +1,4 @@
-//! The events an operator's stream of a C++ Mesos 1.11 master carried, and those we make of the changes behind them.
+//! The events of an operator's stream of a C++ Mesos 1.11 master, and those of a view for the changes behind them.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
@@ -83,7 +83,7 @@ fn framework(framework: &v1::master::response::get_frameworks::Framework) -> Arc
     Arc::new(snapshot)
 }
 
-/// What Mesos keeps to itself.
+/// Mesos does not announce these changes.
 #[test]
 fn not_everything_is_news() {
     let recording = Recording::load("master-running");
@@ -140,7 +140,7 @@ fn ends_are_counted_once() {
         ..v1::TaskStatus::default()
     };
     let change = Change::TaskUpdated { task: Arc::new(task), status: Arc::new(status) };
-    // The same update again, as after a lost acknowledgement.
+    // The same update is repeated, as after a lost acknowledgement.
     view.apply(&change);
     view.apply(&change);
     let metrics = metrics::master(&view.snapshot(), &Counters::default());
@@ -172,7 +172,7 @@ fn offer_filters_are_shown_by_the_roles_of_frameworks() {
     let mut check = |role: &str, active, expected: Option<f64>| {
         let name = format!("allocator/mesos/offer_filters/roles/{role}/active");
         let role = Role::new(role);
-        view.apply(&Change::RefusalsCounted { role, active });
+        view.apply(&Change::OfferFiltersCounted { role, active });
         let metrics = metrics::master(&view.snapshot(), &Counters::default());
         let shown = metrics.iter().find(|(own, _)| *own == name);
         assert_eq!(shown.map(|(_, value)| *value), expected);
@@ -228,7 +228,8 @@ fn quota_is_shown_by_name() {
     check(&[], &[], &[]);
 }
 
-/// As Mesos' sorter computes it: divided by the role's weight, of which frameworks of a role with subroles have none.
+/// The share is computed as by Mesos' sorter: divided by the role's weight, which does not apply to the frameworks of a
+/// role with subroles.
 #[test]
 fn dominant_shares_are_divided_by_weights() {
     let mut view = scenario::replay(&Recording::load("master-killed"));

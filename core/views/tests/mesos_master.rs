@@ -1,8 +1,8 @@
-//! A view fed with what a C++ Mesos 1.11 master knew (its own `GET_STATE`) must show what that master showed.
+//! A view of what a C++ Mesos 1.11 master knew (its own `GET_STATE`) must show what that master showed.
 //!
-//! `tests/mesos/` holds answers of a real master and agent at three moments, with ids and paths made plain:
-//! tasks running; one framework completed and a task killed; everything torn down. One thing is amended: the capability
-//! QUOTA_V2, which its v1 API prints as `{}` for want of a name.
+//! `tests/mesos/` has responses of a real master and agent at three moments, with simplified ids and paths: tasks
+//! running; one framework completed and a task killed; everything torn down. One thing is amended: the capability
+//! QUOTA_V2, which Mesos' v1 API prints as `{}`, since it lacks its name.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
@@ -56,7 +56,7 @@ fn filters_and_pages() {
     let mut sorted = all.clone();
     sorted.sort();
     assert_eq!(sorted, ["noack-1", "quick-1", "sleeper-1", "withexec-1"]);
-    // Without a status, and so before the rest.
+    // The task has no status and so comes first.
     assert_eq!(all[0], "withexec-1");
     let newest_first: Vec<String> = all.iter().rev().cloned().collect();
     assert_eq!(ids("/tasks", "tasks", &[]), newest_first);
@@ -72,7 +72,7 @@ fn filters_and_pages() {
     assert!(view.get("/nothing", &Query::default()).is_none());
 }
 
-/// The generic mapping of the protobuf answer and the hand-made JSON say the same, empty lists apart.
+/// The generic mapping of the protobuf response and the hand-written JSON are equal except for empty lists.
 #[test]
 fn both_encodings_agree() {
     let recording = Recording::load("master-killed");
@@ -87,7 +87,7 @@ fn both_encodings_agree() {
     }
 }
 
-/// Every metric of Mesos is there under its name; those that a view knows have its value.
+/// Every metric of Mesos is present under its name; those that a view knows have its value.
 #[test]
 fn metrics_are_those_of_mesos() {
     let recording = Recording::load("master-killed");
@@ -101,19 +101,19 @@ fn metrics_are_those_of_mesos() {
     let theirs = theirs["/metrics/snapshot"].as_object().unwrap();
     let missing: Vec<&String> = theirs.keys().filter(|name| !ours.contains_key(*name)).collect();
     assert_eq!(missing, Vec::<&String>::new());
-    // Not recorded: of all disk, and of all processors.
+    // These are not recorded: the shares of all disk, and of all processors.
     let shares = [("*", 4096.0 / 4196.0), ("eng", 2.5 / 6.0)];
     let shares = shares.map(|(role, share)| (format!("allocator/mesos/roles/{role}/shares/dominant"), share));
     let extra: Vec<&String> = ours.keys().filter(|name| !theirs.contains_key(*name)).collect();
-    let refusals = shares
+    let offer_filters = shares
         .iter()
         .map(|(name, _)| name.replace("roles/", "offer_filters/roles/").replace("shares/dominant", "active"));
-    let expected: BTreeSet<String> = refusals.chain(shares.iter().map(|(name, _)| name.clone())).collect();
+    let expected: BTreeSet<String> = offer_filters.chain(shares.iter().map(|(name, _)| name.clone())).collect();
     assert_eq!(extra, expected.iter().collect::<Vec<_>>());
     shares.iter().for_each(|(name, share)| assert!((ours[name] - share).abs() < 1e-9, "{name}: {}", ours[name]));
     let known = |name: &&String| {
         let events = ["messages", "calls", "events", "operations", "operator", "offers/", "uptime", "valid", "queue"];
-        // The replay takes tasks from their final state.
+        // The replay adds tasks in their final state.
         let ended = ["finished", "killed", "failed", "registrations"];
         !events.iter().chain(&ended).any(|part| name.contains(part)) && *name != "master/elected"
     };

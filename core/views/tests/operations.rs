@@ -45,7 +45,7 @@ fn operations_are_shown_oldest_first_until_they_are_forgotten() {
     let gone = OperationUuid::from_proto(&v1::Uuid { value: vec![2; 16] }).unwrap();
     view.apply(&Change::OperationRemoved(gone));
     assert_eq!(states(&shown(&view)), ["OPERATION_PENDING"]);
-    // A reader keeps what it took.
+    // A reader keeps the snapshot that it has.
     let call = v1::master::Call { r#type: Some(v1::master::call::Type::GetOperations as i32), ..Default::default() };
     assert_eq!(before.operator(&call).unwrap().get_operations.unwrap().operations.len(), 2);
 }

@@ -1,9 +1,9 @@
-//! However a view came to its state, it shows the same: after any history, the answers of a view that lived through
-//! it (with readers, and so cached fragments, all along) equal those of a view built from what is left.
+//! The same state is shown whatever its history: the responses of a view that followed all changes (with readers, and
+//! so cached fragments, all along) equal those of a view built from what is left.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use views::metrics::{self, Counters};
 const LIMITS: Limits =
     Limits { completed_frameworks: 2, completed_tasks_per_framework: 3, unreachable_tasks_per_framework: 2 };
 
-/// What happens, in small numbers so that things meet again.
+/// One step of the history. The numbers are small, so that steps concern the same entities.
 #[derive(Debug, Clone)]
 enum Step {
     Agent { agent: u8, cpus: u8 },
@@ -71,7 +71,7 @@ proptest! {
         let mut cluster = Cluster::default();
         for step in &steps {
             if let Step::Read = step {
-                // Fills the caches of everything there is.
+                // This fills the caches of all entities.
                 let _ = shown(&lived);
             }
             for change in cluster.take(step) {
@@ -82,6 +82,57 @@ proptest! {
         cluster.changes_from_scratch().iter().for_each(|change| rebuilt.apply(change));
         prop_assert_eq!(shown(&lived), shown(&rebuilt));
         prop_assert_eq!(gauges(&lived), gauges(&rebuilt));
+    }
+
+    #[test]
+    fn protobuf_from_parts_decodes_to_the_whole(steps in prop::collection::vec(step(), 0..60)) {
+        const READS: [call::Type; 6] = [
+            call::Type::GetState, call::Type::GetAgents, call::Type::GetFrameworks, call::Type::GetExecutors,
+            call::Type::GetTasks, call::Type::GetRoles,
+        ];
+        let mut view = View::new(facts());
+        let mut cluster = Cluster::default();
+        for step in &steps {
+            cluster.take(step).iter().for_each(|change| view.apply(change));
+            if let Step::Read = step {
+                for kind in READS {
+                    let (parts, whole) = answers_of(&view, kind);
+                    prop_assert_eq!(parts, whole);
+                }
+            }
+        }
+        for kind in READS {
+            let (parts, whole) = answers_of(&view, kind);
+            prop_assert_eq!(parts, whole);
+        }
+        let subscribed = view.snapshot().subscribed_protobuf();
+        let subscribed: v1::master::Event = wire::decode(&subscribed, &wire::Limits::default()).unwrap();
+        prop_assert_eq!(subscribed, view.subscribed());
+    }
+
+    #[test]
+    fn kept_counts_equal_a_recount(steps in prop::collection::vec(step(), 0..60)) {
+        let mut view = View::new(facts());
+        let mut cluster = Cluster::default();
+        for change in steps.iter().flat_map(|step| cluster.take(step)) {
+            view.apply(&change);
+            let counted = counted(&view);
+            prop_assert_eq!(kept(&view, &counted), counted);
+        }
+    }
+
+    /// Changes that a view makes no sense of, as when it begins in the middle of a stream, leave the counts right, too.
+    #[test]
+    fn kept_counts_equal_a_recount_from_the_middle_of_a_stream(
+        steps in prop::collection::vec(step(), 0..60),
+        begin in 0..60usize,
+    ) {
+        let mut view = View::new(facts());
+        let mut cluster = Cluster::default();
+        let changes: Vec<Change> = steps.iter().flat_map(|step| cluster.take(step)).collect();
+        changes.iter().skip(begin).for_each(|change| view.apply(change));
+        let counted = counted(&view);
+        prop_assert_eq!(kept(&view, &counted), counted);
     }
 
     #[test]
@@ -117,10 +168,85 @@ fn shown(view: &View) -> Vec<(String, String)> {
     let call = Call { r#type: Some(call::Type::GetState as i32), ..Call::default() };
     let json = view.operator_json(&call).unwrap();
     answers.push(("GET_STATE".to_owned(), String::from_utf8(json.to_vec()).unwrap()));
+    answers.push(("GET_STATE as protobuf".to_owned(), format!("{:?}", view.operator_protobuf(&call).unwrap())));
     answers
 }
 
-/// Without what counts events.
+/// A read of the operator API, as protobuf from encoded parts and as the tree that it has to be.
+fn answers_of(view: &View, kind: call::Type) -> (v1::master::Response, v1::master::Response) {
+    let call = Call { r#type: Some(kind as i32), ..Call::default() };
+    let encoded = view.operator_protobuf(&call).unwrap();
+    (wire::decode(&encoded, &wire::Limits::default()).unwrap(), view.operator(&call).unwrap())
+}
+
+/// What `metrics::master` says of resources, and of the tasks of frameworks that are counted.
+fn kept(view: &View, counted: &[(String, f64)]) -> Vec<(String, f64)> {
+    let is_counted = |name: &str| {
+        name.starts_with("allocator/mesos/resources/") || counted.iter().any(|(counted, _)| counted == name)
+    };
+    let metrics = metrics::master(&view.snapshot(), &Counters::default()).into_iter();
+    metrics.filter(|(name, _)| is_counted(name)).collect()
+}
+
+/// The same, counted from all that readers are shown.
+fn counted(view: &View) -> Vec<(String, f64)> {
+    let call = Call { r#type: Some(call::Type::GetState as i32), ..Call::default() };
+    let state = view.operator(&call).unwrap().get_state.unwrap();
+    let mut counts: BTreeMap<String, f64> = BTreeMap::new();
+    for name in ["cpus", "mem", "disk"] {
+        counts.insert(format!("allocator/mesos/resources/{name}/total"), 0.0);
+    }
+    let scalars = |resources: &[v1::Resource]| -> Vec<(String, f64)> {
+        resources.iter().filter_map(|one| Some((one.name.clone(), one.scalar.as_ref()?.value))).collect()
+    };
+    let agents = state.get_agents.unwrap().agents;
+    for (name, amount) in agents.iter().flat_map(|agent| scalars(&agent.total_resources)) {
+        *counts.entry(format!("allocator/mesos/resources/{name}/total")).or_default() += amount;
+    }
+    let names: Vec<String> = counts.keys().map(|name| name.replace("/total", "/offered_or_allocated")).collect();
+    counts.extend(names.into_iter().map(|name| (name, 0.0)));
+    let held = |agent: &v1::master::response::get_agents::Agent| {
+        [scalars(&agent.allocated_resources), scalars(&agent.offered_resources)].concat()
+    };
+    for (name, amount) in agents.iter().flat_map(held) {
+        if let Some(sum) = counts.get_mut(&format!("allocator/mesos/resources/{name}/offered_or_allocated")) {
+            *sum += amount;
+        }
+    }
+    let tasks = state.get_tasks.unwrap();
+    let frameworks = state.get_frameworks.unwrap();
+    let infos: Vec<&v1::FrameworkInfo> = frameworks
+        .frameworks
+        .iter()
+        .chain(&frameworks.completed_frameworks)
+        .map(|framework| &framework.framework_info)
+        .collect();
+    for info in &infos {
+        let id = &info.id.as_ref().unwrap().value;
+        // No master gives an id twice; these steps do, and then both frameworks have metrics of the same names.
+        if infos.iter().filter(|other| other.id == info.id).count() > 1 {
+            continue;
+        }
+        let of_framework = |tasks: &[v1::Task], state: Option<TaskState>| {
+            let tasks = tasks.iter().filter(|task| task.framework_id.value == *id);
+            tasks.filter(|task| state.is_none_or(|state| task.state() == state)).count()
+        };
+        for state in ["STAGING", "STARTING", "RUNNING", "KILLING", "UNREACHABLE", "UNKNOWN"] {
+            let state = TaskState::from_str_name(&format!("TASK_{state}")).unwrap();
+            let unreachable = match state {
+                TaskState::TaskUnreachable => of_framework(&tasks.unreachable_tasks, None),
+                _ => 0,
+            };
+            let prefix = metrics::framework_prefix(&info.name, id);
+            let name = format!("{prefix}tasks/active/{}", state.as_str_name().to_lowercase());
+            counts.insert(name, (of_framework(&tasks.tasks, Some(state)) + unreachable) as f64);
+        }
+    }
+    // Amounts are thousandths, whose sums doubles do not hit exactly.
+    counts.into_iter().map(|(name, count)| (name, (count * 1000.0).round() / 1000.0)).collect()
+}
+
+/// Returns the metrics without those that count events.
 fn gauges(view: &View) -> Vec<(String, f64)> {
     let is_gauge = |name: &str| {
         let ended = ["finished", "failed", "killed", "error", "lost", "dropped", "gone", "gone_by_operator"];
@@ -136,8 +262,8 @@ fn gauges(view: &View) -> Vec<(String, f64)> {
     all.filter(|(name, _)| is_gauge(name)).collect()
 }
 
-/// What a master would know, kept as plainly as can be. It says what changed as a master would: before an agent
-/// leaves, all that was on it does.
+/// The state of a master, kept as plainly as possible. It publishes changes as a master does: before an agent is
+/// removed, everything on it is.
 #[derive(Debug, Default)]
 struct Cluster {
     agents: Vec<AgentSnapshot>,
@@ -152,7 +278,7 @@ struct Framework {
     tasks: Vec<v1::Task>,
     unreachable: Vec<v1::Task>,
     completed: Vec<v1::Task>,
-    /// With numbers that tell what came first.
+    /// The executors, with numbers that give their order.
     executors: Vec<(usize, ExecutorSnapshot)>,
     offers: Vec<(usize, Offer)>,
     appeared: usize,
@@ -368,7 +494,7 @@ impl Cluster {
         changes
     }
 
-    /// The shortest way to the same state.
+    /// Returns the shortest list of changes that leads to the same state.
     fn changes_from_scratch(&self) -> Vec<Change> {
         let lost = self
             .unreachable
@@ -435,7 +561,7 @@ impl Framework {
         changes
     }
 
-    /// Their agent is back.
+    /// Removes the unreachable tasks of an agent that has returned.
     fn forget_unreachable(&mut self, agent: &AgentId) -> Vec<Change> {
         let gone = self.unreachable.extract_if(.., |task| task.agent_id.value == agent.as_str());
         gone.map(|task| Change::TaskRemoved {

@@ -1,8 +1,8 @@
-//! The memory that unfinished requests may take, over all connections, and that large answers may take that somebody
-//! still reads.
+//! The budgets of memory over all connections: one for unfinished requests, and one for large responses that are still
+//! being read.
 //!
-//! A request is counted as bytes arrive, not as they are announced: whoever only announces much, or sends nothing more, takes
-//! nothing from others.
+//! A request counts the bytes that have arrived, and not the length that it announces. A peer that announces a long
+//! body and sends nothing therefore takes no memory from others.
 
 use std::sync::Arc;
 
@@ -11,25 +11,26 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::limits::{MAX_ANSWERS_KIB, MAX_BODIES_KIB};
 
-/// What every request may take without asking, and the step in which shares grow.
+/// The bytes that every request may take without a permit, and the step in which shares grow.
 const STEP: usize = 64 * 1024;
 const KIB: usize = 1024;
 
+/// A budget in KiB. Clones share it.
 #[derive(Clone)]
 pub struct Budget(Arc<Semaphore>);
 
-/// The part of the budget that one request has, until it is dropped.
+/// The part of the budget that one request holds until the share is dropped.
 pub struct Share {
     budget: Budget,
     held: Option<OwnedSemaphorePermit>,
 }
 
-/// Waiting would not help: those who hold the budget may be waiting for more of it.
+/// The budget has no memory left. Nobody waits for it, because the holders may themselves be waiting for more of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("Too much is being received or sent at the moment")]
 pub struct Exhausted;
 
-/// Bytes that hold their part of the budget until the last of those who share them is done.
+/// Bytes that hold their part of the budget until the last clone is dropped.
 struct Held {
     bytes: Vec<u8>,
     _permit: OwnedSemaphorePermit,
@@ -42,30 +43,37 @@ impl AsRef<[u8]> for Held {
 }
 
 impl Budget {
-    /// Returns the budget of request bodies.
+    /// Returns the budget of request bodies, [`MAX_BODIES_KIB`].
     pub fn of_requests() -> Self {
         Budget(Arc::new(Semaphore::new(MAX_BODIES_KIB)))
     }
 
-    /// Returns the budget of answers.
+    /// Returns the budget of responses, [`MAX_ANSWERS_KIB`].
     pub fn of_answers() -> Self {
         Budget(Arc::new(Semaphore::new(MAX_ANSWERS_KIB)))
     }
 
-    /// Bytes of which every clone is the same memory.
+    /// Takes `bytes` into the budget until the last clone of the result is dropped. Clones share the memory.
+    ///
+    /// # Errors
+    /// Returns [`Exhausted`] if the budget has less than `bytes` left.
     pub fn hold(&self, bytes: Vec<u8>) -> Result<Bytes, Exhausted> {
         let kib = u32::try_from(bytes.len().div_ceil(KIB)).map_err(|_| Exhausted)?;
         let permit = self.0.clone().try_acquire_many_owned(kib).map_err(|_| Exhausted)?;
         Ok(Bytes::from_owner(Held { bytes, _permit: permit }))
     }
 
+    /// Returns a share of this budget that holds nothing yet.
     pub fn share(&self) -> Share {
         Share { budget: self.clone(), held: None }
     }
 }
 
 impl Share {
-    /// Grows or shrinks to what `bytes` need.
+    /// Grows or shrinks the share to what a body of `bytes` needs. A body of up to 64 KiB needs nothing.
+    ///
+    /// # Errors
+    /// Returns [`Exhausted`] if the budget cannot cover the growth; the share then stays as it is.
     pub fn fit(&mut self, bytes: usize) -> Result<(), Exhausted> {
         let wanted = if bytes <= STEP { 0 } else { bytes.next_multiple_of(STEP) / KIB };
         let held = self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);

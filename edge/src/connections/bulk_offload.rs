@@ -1,6 +1,7 @@
-//! Where a connection runs. Most run on the I/O threads; one that is being sent a large answer moves to a thread where
-//! all of those are, until it is sent a small one. Whoever copies megabytes uses up its turns on the processors and then
-//! has to wait for them: with the connection of a scheduler on the same thread, its calls would wait, too.
+//! Chooses the thread that a connection runs on. Most connections run on the I/O threads. A connection that sends a
+//! large response moves to one separate thread, and returns with the next small response. A task that copies megabytes
+//! exhausts its share of the processor and is then scheduled late; the calls of a scheduler whose connection shared
+//! that thread would wait with it.
 
 use std::future::Future;
 use std::io;
@@ -14,23 +15,24 @@ use tracing::warn;
 
 use super::connection::Connection;
 
-/// The thread for large answers; it starts with the first of them.
+/// The thread for large responses. It starts with the first of them.
 #[derive(Default)]
 pub struct BulkThread(OnceLock<Option<Thread>>);
 
 struct Thread {
     handle: Handle,
-    /// The thread ends when this is dropped.
+    /// Dropping it ends the thread.
     _alive: oneshot::Sender<()>,
 }
 
 impl BulkThread {
-    /// Nothing when it cannot be started: then connections stay where they are.
+    /// Returns the runtime of the thread; `None` if the thread cannot be started. Connections then stay on their
+    /// threads.
     fn handle(&self) -> Option<&Handle> {
         let thread = self.0.get_or_init(|| match Thread::start() {
             Ok(thread) => Some(thread),
             Err(error) => {
-                warn!(%error, "cannot start the thread for large answers");
+                warn!(%error, "cannot start the thread for large responses");
                 None
             }
         });
@@ -44,16 +46,16 @@ impl Thread {
         let handle = runtime.handle().clone();
         let (_alive, ended) = oneshot::channel::<()>();
         std::thread::Builder::new().name("bulk".to_owned()).spawn(move || {
-            // An error means what it is there for: nobody needs the thread any more.
+            // The receiver fails when the sender is dropped, which is the signal to end the thread.
             let _ = runtime.block_on(ended);
         })?;
         Ok(Thread { handle, _alive })
     }
 }
 
-/// A conversation that runs where its connection belongs.
+/// The task of a connection, which moves between the I/O threads and the bulk thread.
 pub struct BulkOffload<F> {
-    /// Nothing once it went on elsewhere.
+    /// `None` once the task has moved to the other runtime.
     connection_task: Option<Pin<Box<F>>>,
     connection: Connection,
     bulk: Arc<BulkThread>,
@@ -62,14 +64,14 @@ pub struct BulkOffload<F> {
 }
 
 impl<F: Future<Output = ()> + Send + 'static> BulkOffload<F> {
-    /// To be polled on `io_runtime` first.
+    /// Wraps the task of `connection`. The result has to be spawned on `io_runtime`.
     pub fn new(connection_task: F, connection: Connection, bulk: Arc<BulkThread>, io_runtime: Handle) -> Self {
         BulkOffload { connection_task: Some(Box::pin(connection_task)), connection, bulk, io_runtime, offloaded: false }
     }
 
-    /// Moves to the other place, if it can.
+    /// Moves the task to the other runtime; `None` if the bulk thread cannot be started.
     fn switch_runtime(&mut self) -> Option<()> {
-        let place = if self.offloaded { &self.io_runtime } else { self.bulk.handle()? };
+        let runtime = if self.offloaded { &self.io_runtime } else { self.bulk.handle()? };
         let moved = BulkOffload {
             connection_task: self.connection_task.take(),
             connection: self.connection.clone(),
@@ -77,7 +79,7 @@ impl<F: Future<Output = ()> + Send + 'static> BulkOffload<F> {
             io_runtime: self.io_runtime.clone(),
             offloaded: !self.offloaded,
         };
-        place.spawn(moved);
+        runtime.spawn(moved);
         Some(())
     }
 }
@@ -94,7 +96,7 @@ impl<F: Future<Output = ()> + Send + 'static> Future for BulkOffload<F> {
         if this.connection.is_sending_bulk() == this.offloaded {
             return Poll::Pending;
         }
-        // The new task polls it at once, so no wake-up is lost with this one.
+        // The new task polls the inner task at once, so no wake-up is lost.
         match this.switch_runtime() {
             Some(()) => Poll::Ready(()),
             None => Poll::Pending,
@@ -122,19 +124,19 @@ mod tests {
         let peer = socket.peer_addr().unwrap();
         let connection = Connection::new(PlainTransport::new(socket).unwrap(), peer);
         let own = connection.clone();
-        let (tell, told) = oneshot::channel();
+        let (sender, receiver) = oneshot::channel();
         let connection_task = async move {
-            let mut places = Vec::new();
+            let mut threads = Vec::new();
             for bytes in [0, usize::MAX, usize::MAX, 0] {
                 own.response_started(bytes);
                 tokio::task::yield_now().await;
-                places.push(thread_name());
+                threads.push(thread_name());
             }
-            tell.send(places).unwrap();
+            sender.send(threads).unwrap();
         };
         tokio::spawn(BulkOffload::new(connection_task, connection, Arc::default(), Handle::current()));
-        let places = told.await.unwrap();
-        let offloaded: Vec<bool> = places.iter().map(|place| place == "bulk").collect();
-        assert_eq!(offloaded, [false, true, true, false], "{places:?}");
+        let threads = receiver.await.unwrap();
+        let offloaded: Vec<bool> = threads.iter().map(|thread| thread == "bulk").collect();
+        assert_eq!(offloaded, [false, true, true, false], "{threads:?}");
     }
 }

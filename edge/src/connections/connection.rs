@@ -1,4 +1,4 @@
-//! What outlives a request of a connection: its transport, what it is doing, and the switch that ends it.
+//! The state of a connection that outlives a request: its transport, its phase, and the switch that ends it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use super::transport::Transport;
 use crate::limits::BULK_RESPONSE_BYTES;
 
-/// An accepted connection. Clones are the same one.
+/// An accepted connection. Clones refer to the same one.
 #[derive(Clone)]
 pub struct Connection(Arc<Shared<dyn Transport>>);
 
@@ -18,12 +18,12 @@ struct Shared<T: ?Sized> {
     peer: SocketAddr,
     kill: Notify,
     phase: AtomicU8,
-    /// The last answer was, or is, a large one.
+    /// Whether the most recent response is a large one.
     sending_bulk: AtomicBool,
     transport: T,
 }
 
-/// What is being received. Only a request that has to be complete before it is answered has a deadline.
+/// What a connection is receiving. Only a request that has to be complete before it is answered has a deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Phase {
@@ -31,12 +31,12 @@ pub(crate) enum Phase {
     BetweenRequests = 0,
     /// A request has begun and is not complete.
     Receiving = 1,
-    /// The body of a request is read by its handler, which may take for ever.
+    /// The handler reads the body of a request, which may take any time.
     Streaming = 2,
 }
 
 impl Connection {
-    /// A connection with `peer` over `transport`.
+    /// Makes the connection with `peer` over `transport`.
     pub fn new(transport: impl Transport, peer: SocketAddr) -> Self {
         let phase = AtomicU8::new(Phase::BetweenRequests as u8);
         Connection(Arc::new(Shared {
@@ -48,22 +48,22 @@ impl Connection {
         }))
     }
 
-    /// What carries the bytes.
+    /// Returns the transport that carries the bytes.
     pub fn transport(&self) -> &dyn Transport {
         &self.0.transport
     }
 
-    /// The address of the other end.
+    /// Returns the address of the peer.
     pub fn peer(&self) -> SocketAddr {
         self.0.peer
     }
 
-    /// Ready when the peer has closed its side.
+    /// Returns `Ready` when the peer has closed its side.
     pub fn poll_hung_up(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.0.transport.poll_hung_up(cx)
     }
 
-    /// Ends the connection, whatever it is doing.
+    /// Ends the connection at once, in any phase.
     pub fn kill(&self) {
         self.0.kill.notify_one();
     }
@@ -73,7 +73,7 @@ impl Connection {
         self.0.kill.notified().await;
     }
 
-    /// An answer of so many bytes begins.
+    /// Notes that a response of `bytes` bytes begins.
     pub(crate) fn response_started(&self, bytes: usize) {
         self.0.sending_bulk.store(bytes > BULK_RESPONSE_BYTES, Ordering::Release);
     }

@@ -1,5 +1,6 @@
-//! A connection's bytes for hyper: first those already read, then the transport's; with deadlines against
-//! peers that trickle a request in or do not read the response.
+//! The bytes of a connection as hyper reads and writes them: the bytes that were read before hyper took over, then
+//! those of the transport. Deadlines end the connection of a peer that sends a request too slowly or does not read the
+//! response.
 
 use std::future::Future;
 use std::io;
@@ -14,18 +15,20 @@ use tokio::time::{Instant, Sleep};
 use super::connection::{Connection, Phase};
 use crate::limits::{MIN_BODY_RATE, REQUEST_TIMEOUT, WRITE_BURST, WRITE_STALL_TIMEOUT};
 
+/// An accepted connection as a stream for hyper.
 pub struct Io {
     connection: Connection,
     already_read: Bytes,
-    /// Runs while a request has begun and is not complete.
+    /// Runs while a request has begun and is not complete yet.
     read_deadline: Option<Pin<Box<Sleep>>>,
-    /// Runs while bytes wait for the peer to take them.
+    /// Runs while bytes wait to be taken by the peer.
     write_deadline: Option<Pin<Box<Sleep>>>,
-    /// Bytes written since this connection last let others run.
+    /// The bytes written since this connection last yielded to other tasks.
     burst: usize,
 }
 
 impl Io {
+    /// Makes the stream. `already_read` has the bytes that were received before HTTP was recognised.
     pub fn new(connection: Connection, already_read: Bytes) -> Self {
         Io { connection, already_read, read_deadline: None, write_deadline: None, burst: 0 }
     }
@@ -47,7 +50,7 @@ impl Io {
         }
     }
 
-    /// Pending, unless the peer has been trickling for too long.
+    /// Returns `Pending` while the request may still arrive in time, and an error after its deadline.
     fn poll_read_deadline(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.connection.is_in(Phase::Receiving) {
             self.read_deadline = None;
@@ -129,7 +132,7 @@ impl AsyncWrite for Io {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match bufs.iter().position(|buf| buf.len() > WRITE_BURST) {
-            // What precedes a large body, or a piece of it.
+            // This is the head of a chunk of a large body.
             Some(0) => self.poll_write(cx, &bufs[0]),
             Some(large) => {
                 self.poll_write_with(cx, |connection| connection.transport().try_write_vectored(&bufs[..large]))

@@ -1,5 +1,5 @@
-//! Accepts connections. One that begins with libprocess messages is read as such, in batches; any other, and the
-//! rest of one that goes on with something else, is HTTP.
+//! Accepts connections. Libprocess messages at the beginning of a connection are read in batches; everything after
+//! them, and every other connection, is HTTP.
 
 use std::io;
 use std::sync::Arc;
@@ -25,16 +25,19 @@ use crate::libprocess::message::{Receipt, SenderCheck, receive};
 use crate::libprocess::message_response::MessageResponses;
 use crate::limits::{MAX_BODY, MAX_HEAD, MIN_BODY_RATE, REQUEST_TIMEOUT, WRITE_STALL_TIMEOUT};
 
-/// What all connections of a process share.
+/// The state that all connections of a process share.
 pub struct Service<A: App> {
+    /// The program that is served.
     pub app: Arc<A>,
-    /// The memory of unfinished requests.
+    /// The memory budget of unfinished requests.
     pub budget: Budget,
+    /// How the sender of a message is checked.
     pub sender_check: SenderCheck,
 }
 
 impl<A: App> Service<A> {
-    /// Takes a message, unless its sender is not believed.
+    /// Appends the input of a message to `batch`, unless the check of the sender refuses it. Returns what the sender is
+    /// told.
     pub fn receive(&self, received: Received, connection: &Connection, batch: &mut InboxBatch<A::Host>) -> Receipt {
         match self.sender_check.check(&received.from, connection.peer()) {
             Ok(()) => receive(&*self.app, received, &Caller::default(), batch),
@@ -46,7 +49,7 @@ impl<A: App> Service<A> {
     }
 }
 
-/// Serves until `stop` turns true. A connection holds a permit of `room` until it has ended.
+/// Accepts connections until `stop` turns true. Each connection holds a permit of `room` until it has ended.
 pub async fn serve<A: App>(
     listener: TcpListener,
     acceptor: impl Acceptor,
@@ -64,7 +67,7 @@ pub async fn serve<A: App>(
         let (socket, peer, permit) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                // Out of files, usually: whoever closes a connection makes room.
+                // The usual cause is a lack of file descriptors, which the end of any connection relieves.
                 warn!(%error, "cannot accept connections");
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
@@ -92,7 +95,7 @@ pub async fn serve<A: App>(
 
 /// Resolves when the process ends.
 pub async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // An error means that nobody can say so any more.
+    // An error means that the sender is gone, and with it the process.
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
@@ -123,7 +126,7 @@ enum Next {
     Closed,
 }
 
-/// Takes messages until something else comes.
+/// Reads messages until other bytes arrive.
 async fn read_messages<A: App>(connection: &Connection, service: &Service<A>) -> io::Result<Next> {
     let mut decoder = RequestDecoder::new(EnvelopeLimits { max_head: MAX_HEAD, max_body: MAX_BODY });
     let mut batch = InboxBatch::default();
@@ -163,7 +166,7 @@ async fn read_messages<A: App>(connection: &Connection, service: &Service<A>) ->
                 };
                 return refuse(connection, receipts, status).await;
             }
-            // Nothing of the request was consumed: HTTP knows what to say, whatever is wrong with it.
+            // Nothing of the request was consumed, so that HTTP answers it, including what is wrong with it.
             Some(_) => {
                 write_all(connection, &receipts).await?;
                 return Ok(Next::Http(decoder.into_unread().freeze()));
@@ -179,7 +182,7 @@ async fn read_messages<A: App>(connection: &Connection, service: &Service<A>) ->
     }
 }
 
-/// The last words on a connection that cannot go on.
+/// Sends the pending receipts and a status, after which the connection ends.
 async fn refuse(connection: &Connection, mut receipts: Vec<u8>, status: &str) -> io::Result<Next> {
     let refusal = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
     receipts.extend_from_slice(refusal.as_bytes());
@@ -187,7 +190,8 @@ async fn refuse(connection: &Connection, mut receipts: Vec<u8>, status: &str) ->
     Ok(Next::Closed)
 }
 
-/// Between messages a link may idle for ever; a message must arrive by its deadline, which every byte of it moves.
+/// Reads more bytes of a link. Between messages a link may be idle for any time; a message has to arrive by its
+/// deadline, which every byte moves.
 async fn read_more(
     connection: &Connection,
     decoder: &mut RequestDecoder,

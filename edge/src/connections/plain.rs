@@ -1,4 +1,4 @@
-//! Plain TCP: the transport of connections in both directions.
+//! Plain TCP, the transport of connections in both directions.
 
 use std::io::{self, IoSlice};
 use std::net::{SocketAddr, SocketAddrV4};
@@ -15,10 +15,10 @@ use super::transport::Transport;
 pub struct PlainTransport(TcpStream);
 
 impl PlainTransport {
-    /// Takes a connected socket over; what is written goes out at once (`TCP_NODELAY`).
+    /// Takes over a connected socket and sets `TCP_NODELAY`, so that written bytes go out at once.
     ///
     /// # Errors
-    /// Those of the socket.
+    /// Returns the error of the socket if it does not take the option.
     pub fn new(socket: TcpStream) -> io::Result<Self> {
         socket.set_nodelay(true)?;
         Ok(PlainTransport(socket))
@@ -63,16 +63,17 @@ impl Transport for PlainTransport {
     }
 }
 
-/// Makes connections of accepted sockets. It may take as long as a handshake does; it runs on the connection's task.
+/// Turns accepted sockets into connections. It runs on the task of the connection, so that a handshake delays no other
+/// connection.
 pub trait Acceptor: Send + Sync + 'static {
-    /// The connection of `socket`, whose other end is `peer`.
+    /// Returns the connection of `socket`, whose other end is `peer`.
     ///
     /// # Errors
-    /// Those of the socket, and of a handshake.
+    /// Returns the error of the socket or of the handshake.
     fn accept(&self, socket: TcpStream, peer: SocketAddr) -> impl Future<Output = io::Result<Connection>> + Send;
 }
 
-/// Takes sockets as they are.
+/// Accepts sockets as plain TCP.
 pub struct PlainAcceptor;
 
 impl Acceptor for PlainAcceptor {
@@ -84,7 +85,7 @@ impl Acceptor for PlainAcceptor {
 /// Connects to a libprocess peer.
 ///
 /// # Errors
-/// Those of the socket.
+/// Returns the error of `connect(2)` or of the socket's options.
 pub async fn connect(address: SocketAddrV4) -> io::Result<Box<dyn Transport>> {
     Ok(Box::new(PlainTransport::new(TcpStream::connect(address).await?)?))
 }

@@ -1,22 +1,22 @@
-//! The two clocks of a step.
+//! The two clocks of a step: monotonic time since the start, and the time of day.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use model::{Monotonic, Now, Timestamp};
 
-/// Reads both clocks of a step.
+/// Reads the two clocks of a step.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     start: Instant,
 }
 
 impl Clock {
-    /// A clock whose monotonic time begins now.
+    /// Returns a clock whose monotonic time begins now.
     pub fn start() -> Self {
         Clock { start: Instant::now() }
     }
 
-    /// The time since the start, and the time of the day.
+    /// Returns the time since the start and the time of day.
     pub fn now(&self) -> Now {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Now {

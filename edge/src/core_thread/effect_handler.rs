@@ -1,5 +1,5 @@
-//! What a host's effects act on: replies pending_replies, open streams, links, timers. Owned by the core thread;
-//! tasks are woken at the end of a batch only.
+//! The targets of a host's effects: pending replies, open streams, links and timers. The core's thread owns them, and
+//! wakes tasks only at the end of a batch.
 
 use std::net::SocketAddrV4;
 use std::sync::Arc;
@@ -22,8 +22,11 @@ use crate::libprocess::links::Links;
 /// The id of a request that has been answered already.
 pub const NO_REPLY: ReplyId = ReplyId(0);
 
+/// The pending replies, streams, links and timers of one core.
 pub struct EffectHandler<H: Host> {
+    /// The armed timers of the core.
     pub timers: Timers<H::Timer>,
+    /// The outgoing connections of the core.
     pub links: Links<H>,
     inbox: Arc<Inbox<H>>,
     pending_replies: FxHashMap<ReplyId, oneshot::Sender<CallResponse>>,
@@ -34,6 +37,7 @@ pub struct EffectHandler<H: Host> {
 }
 
 impl<H: Host> EffectHandler<H> {
+    /// Makes a handler without replies, streams and timers, for the core behind `inbox`.
     pub fn new(inbox: Arc<Inbox<H>>, links: Links<H>) -> Self {
         EffectHandler {
             timers: Timers::new(),
@@ -47,20 +51,22 @@ impl<H: Host> EffectHandler<H> {
         }
     }
 
-    /// Goes out with the answers, when the changes of this batch are visible.
+    /// Answers 202 at the end of the batch, when its changes are visible to readers.
     pub(crate) fn handled(&mut self, to: oneshot::Sender<CallResponse>) {
         self.answers.push((to, CallResponse::accepted()));
     }
 
+    /// Answers a request. The response goes out at the end of the batch. [`NO_REPLY`] is ignored.
     pub fn reply(&mut self, reply: ReplyId, answer: CallResponse) {
         match self.pending_replies.remove(&reply) {
             Some(to) => self.answers.push((to, answer)),
             None if reply == NO_REPLY => {}
-            None => error!(?reply, "answer to a request that is owed none"),
+            None => error!(?reply, "the core answered a request that is not pending"),
         }
     }
 
-    /// A subscriber at the bound of its queue loses its connection; the core hears of it as of any other end.
+    /// Appends an event to a stream. A subscriber whose queue is full loses its connection; the core is informed as
+    /// after any other end of a stream.
     pub fn event(&mut self, stream: StreamId, event: H::Event) {
         let Some(queue) = self.streams.get(&stream) else { return };
         let bytes = event.size();
@@ -76,33 +82,39 @@ impl<H: Host> EffectHandler<H> {
         }
     }
 
+    /// Ends a stream after the events that are queued.
     pub fn close_stream(&mut self, stream: StreamId) {
         if let Some(queue) = self.streams.remove(&stream) {
             queue.finish();
         }
     }
 
+    /// Sends a libprocess message of the process `from`.
     pub fn send(&mut self, from: &Arc<str>, to: Upid, message: Message) {
         self.links.send(from, to, message);
     }
 
+    /// Opens a link to an address and watches it (`ProcessBase::link` of libprocess).
     pub fn link(&mut self, address: SocketAddrV4) {
         self.links.link(address);
     }
 
+    /// Stops watching a link. Queued messages are still sent.
     pub fn unlink(&mut self, address: SocketAddrV4) {
         self.links.unlink(address);
     }
 
+    /// Sets the deadline of a timer, in place of an earlier one.
     pub fn arm(&mut self, timer: H::Timer, at: Monotonic) {
         self.timers.arm(timer, at);
     }
 
+    /// Removes the deadline of a timer.
     pub fn disarm(&mut self, timer: &H::Timer) {
         self.timers.disarm(timer);
     }
 
-    /// End the core's thread after this batch.
+    /// Ends the core's thread after this batch.
     pub fn finish(&mut self) {
         self.done = true;
     }
@@ -119,7 +131,7 @@ impl<H: Host> EffectHandler<H> {
         self.streams.insert(stream, queue);
     }
 
-    /// Whether the stream was still open.
+    /// Removes a stream and returns whether it was still open.
     pub(crate) fn remove_stream(&mut self, stream: StreamId) -> bool {
         self.streams.remove(&stream).is_some()
     }
@@ -130,7 +142,7 @@ impl<H: Host> EffectHandler<H> {
             queue.wake();
         }
         for (to, answer) in self.answers.drain(..) {
-            // Whoever asked may have hung up.
+            // The receiver may have been dropped because the client has disconnected.
             let _ = to.send(answer);
         }
     }

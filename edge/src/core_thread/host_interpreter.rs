@@ -1,4 +1,4 @@
-//! Carries out the effects of a hosted core: what concerns connections by the [`EffectHandler`], the rest by the host.
+//! Carries out the effects of a hosted core: the [`EffectHandler`] does what concerns connections, the host the rest.
 
 use std::net::SocketAddrV4;
 use std::sync::Arc;
@@ -10,26 +10,26 @@ use model::{Monotonic, ReplyId, StreamId, Upid};
 use super::Host;
 use super::effect_handler::EffectHandler;
 
-/// What a host does itself of the effects of its core.
+/// The effects of a core that its host carries out itself.
 pub trait EffectHost: Host {
-    /// The effects of its core.
+    /// The effect types of the core.
     type Effects: EffectTypes<Timer = Self::Timer, StreamEvent = Self::Event>;
 
     /// Makes a record durable.
     fn store(&mut self, token: StoreToken, record: <Self::Effects as EffectTypes>::Record);
 
-    /// Keeps a change for the readers until the end of the batch.
+    /// Collects a change that readers see at the end of the batch.
     fn publish_change(&mut self, change: <Self::Effects as EffectTypes>::Change);
 
-    /// Does what only this core asks for.
+    /// Carries out a command that only this core has.
     fn command(&mut self, command: <Self::Effects as EffectTypes>::Command, effects: &mut EffectHandler<Self>);
 
-    /// Puts an event on a stream.
+    /// Appends an event to a stream.
     fn event(&mut self, stream: StreamId, event: Self::Event, effects: &mut EffectHandler<Self>) {
         effects.event(stream, event);
     }
 
-    /// Ends a stream after the events before it.
+    /// Ends a stream after the events that are queued.
     fn close_stream(&mut self, stream: StreamId, effects: &mut EffectHandler<Self>) {
         effects.close_stream(stream);
     }

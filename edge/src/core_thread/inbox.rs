@@ -13,26 +13,26 @@ use super::thread::{Host, shrink_after_burst};
 use crate::http::stream::StreamQueue;
 use crate::limits::{MAX_INBOX_KIB, MIN_INPUT_KIB};
 
-/// What a core's thread is given.
+/// One item for the core's thread.
 pub enum InboxItem<H: Host> {
-    /// An input that nobody waits for.
+    /// An input without a caller.
     Input(H::Input),
-    /// An input with a caller who waits for the answer.
+    /// An input of a caller who waits for the response.
     Ask {
-        /// The id that the core answers to.
+        /// The id that the core's reply names.
         reply: ReplyId,
-        /// Where the answer goes.
+        /// The receiver of the response.
         to: oneshot::Sender<CallResponse>,
         /// The input, which carries `reply`.
         input: H::Input,
     },
-    /// An input that begins an event stream, which the core feeds.
+    /// An input that opens an event stream.
     Open {
         /// The id that the core's events name.
         stream: StreamId,
-        /// Where the events go.
+        /// The queue of the events.
         queue: Arc<StreamQueue<H::Event>>,
-        /// What the caller is told first.
+        /// The response to the caller before the stream begins.
         ask: StreamOpenReply,
         /// The input, which carries `stream`.
         input: H::Input,
@@ -46,41 +46,41 @@ pub enum InboxItem<H: Host> {
         /// Which of the connections to that address.
         generation: u64,
     },
-    /// Work that a host has given to another thread is done.
+    /// A host's work on another thread is done. The number names the work.
     HostWork(u64),
-    /// The thread is to end.
+    /// The thread ends.
     Stop,
 }
 
-/// What the one who opens a stream is told before anything of the stream.
+/// What the opener of a stream is told before the first event.
 pub enum StreamOpenReply {
-    /// The core's answer.
+    /// The core answers with the reply of this id.
     CallResponse(ReplyId, oneshot::Sender<CallResponse>),
-    /// That the core has seen to it, and that readers see that it has.
+    /// The edge answers 202 once the core has handled the input and readers see its changes.
     Handled(oneshot::Sender<CallResponse>),
 }
 
-/// The bounded queue in front of a core. What waits is bounded in bytes
-/// ([`MAX_INBOX_KIB`]), and every input counts at least [`MIN_INPUT_KIB`]; at the bound those who send wait.
+/// The bounded queue in front of a core. The bound is in bytes ([`MAX_INBOX_KIB`]), and every input counts at least
+/// [`MIN_INPUT_KIB`]. Senders wait while the queue is full.
 pub struct Inbox<H: Host> {
     state: Mutex<InboxState<H>>,
     arrived: Condvar,
-    /// A permit for every KiB.
+    /// One permit for every KiB.
     room: Semaphore,
     next_reply: AtomicU64,
 }
 
 struct InboxState<H: Host> {
     items: Vec<InboxItem<H>>,
-    /// The permits that they took together.
+    /// The permits of the queued items together.
     permits: usize,
-    /// The core thread sleeps.
+    /// Whether the core's thread sleeps.
     asleep: bool,
-    /// The core has stopped.
+    /// Whether the core has stopped.
     closed: bool,
 }
 
-/// Several items on their way, with what they count.
+/// Several items that are about to be sent, with their cost.
 pub struct InboxBatch<H: Host> {
     items: Vec<InboxItem<H>>,
     costs: Vec<u32>,
@@ -93,19 +93,19 @@ impl<H: Host> Default for InboxBatch<H> {
 }
 
 impl<H: Host> InboxBatch<H> {
-    /// Appends an item that came as so many bytes.
+    /// Appends an item that was received as `bytes` bytes.
     pub fn push(&mut self, item: InboxItem<H>, bytes: usize) {
         self.items.push(item);
         self.costs.push(cost(bytes));
     }
 
-    /// Drops everything.
+    /// Drops all items.
     pub fn clear(&mut self) {
         self.items.clear();
         self.costs.clear();
     }
 
-    /// How many of the first items fit into half of the inbox, at least one, and what they count together.
+    /// Returns how many of the first items fit into half of the inbox, at least one, and their cost in KiB.
     fn first_part(&self) -> (usize, u32) {
         let mut total = 0;
         for (count, cost) in self.costs.iter().enumerate() {
@@ -118,18 +118,18 @@ impl<H: Host> InboxBatch<H> {
     }
 }
 
-/// What an input of so many bytes counts, in KiB: never more than there is room for.
+/// Returns the cost in KiB of an input of `bytes` bytes, at most the capacity of the inbox.
 fn cost(bytes: usize) -> u32 {
     bytes.div_ceil(1024).clamp(MIN_INPUT_KIB, MAX_INBOX_KIB) as u32
 }
 
-/// The core has stopped: the process is about to end.
+/// The core has stopped, and the process is about to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("shutting down")]
 pub struct Stopped;
 
 impl<H: Host> Inbox<H> {
-    /// An empty inbox.
+    /// Makes an empty inbox.
     pub fn new() -> Arc<Self> {
         let state = InboxState { items: Vec::new(), permits: 0, asleep: false, closed: false };
         Arc::new(Inbox {
@@ -140,20 +140,20 @@ impl<H: Host> Inbox<H> {
         })
     }
 
-    /// Waits for room, then queues an item that came as so many bytes.
+    /// Waits for room, then queues an item that was received as `bytes` bytes.
     ///
     /// # Errors
-    /// When the core has stopped.
+    /// Returns [`Stopped`] if the core has stopped.
     pub async fn send(&self, item: InboxItem<H>, bytes: usize) -> Result<(), Stopped> {
         let cost = cost(bytes);
         self.room.acquire_many(cost).await.map_err(|_| Stopped)?.forget();
         self.put(cost, |queue| queue.push(item))
     }
 
-    /// Queues several items at once, as far as there is room for them; empties `batch`.
+    /// Queues all items of `batch`, in as few steps as there is room for, and empties it.
     ///
     /// # Errors
-    /// When the core has stopped.
+    /// Returns [`Stopped`] if the core has stopped.
     pub async fn send_all(&self, batch: &mut InboxBatch<H>) -> Result<(), Stopped> {
         while !batch.items.is_empty() {
             let (count, cost) = batch.first_part();
@@ -164,26 +164,27 @@ impl<H: Host> Inbox<H> {
         Ok(())
     }
 
-    /// Sends an input that came as so many bytes, and waits for the answer, which `make` gets an id for.
+    /// Sends an input that was received as `bytes` bytes and waits for the response. `make` builds the input from the
+    /// id of the reply.
     ///
     /// # Errors
-    /// When the core has stopped.
+    /// Returns [`Stopped`] if the core has stopped.
     pub async fn ask(&self, bytes: usize, make: impl FnOnce(ReplyId) -> H::Input) -> Result<CallResponse, Stopped> {
         let (reply, to, answer) = self.reply();
         self.send(InboxItem::Ask { reply, to, input: make(reply) }, bytes).await?;
         answer.await.map_err(|_| Stopped)
     }
 
-    /// The id of an answer to come, and both ends of its way.
+    /// Returns the id of a new reply, and the two ends of its channel.
     pub fn reply(&self) -> (ReplyId, oneshot::Sender<CallResponse>, oneshot::Receiver<CallResponse>) {
         let (to, answer) = oneshot::channel();
         (ReplyId(self.next_reply.fetch_add(1, Ordering::Relaxed)), to, answer)
     }
 
-    /// Queues what must not wait: at most one item per open stream, link, worker or signal, so that its number is
-    /// bounded by theirs.
+    /// Queues an item that must not wait. There is at most one such item for each open stream, link, worker and signal,
+    /// so that their number bounds the items.
     pub fn send_control(&self, item: InboxItem<H>) {
-        // A core that has stopped needs no news.
+        // An item for a core that has stopped has no effect.
         let _ = self.put(0, |queue| queue.push(item));
     }
 
@@ -203,7 +204,7 @@ impl<H: Host> Inbox<H> {
         Ok(())
     }
 
-    /// Swaps what waits into `batch`, which is empty; returns without any at `deadline`.
+    /// Swaps the queued items into `batch`, which has to be empty. Returns at `deadline` even if nothing is queued.
     pub fn take(&self, batch: &mut Vec<InboxItem<H>>, deadline: Option<Instant>) {
         shrink_after_burst(batch);
         let mut state = self.lock();

@@ -1,4 +1,4 @@
-//! The thread that runs a core: its inbox, its timers, and what its effects act on.
+//! The thread that runs a core: its inbox, its timers, and the targets of its effects.
 
 mod clock;
 pub mod effect_handler;

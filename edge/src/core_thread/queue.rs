@@ -1,5 +1,5 @@
-//! A bounded queue from the core thread to one task, taken whole: what piles up while the task writes
-//! becomes one write.
+//! A bounded queue from the core's thread to one task. The task takes the whole content at once, so that everything
+//! queued during one write becomes the next write.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -10,12 +10,12 @@ pub struct BatchQueue<T> {
     bound: Bound,
 }
 
-/// What may wait in a queue. An item of more bytes than that is taken when nothing else waits.
+/// The bound of a queue. An item larger than the byte bound is accepted if the queue is empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bound {
     /// The number of items.
     pub items: usize,
-    /// The sum of what the items say of their sizes.
+    /// The sum of the sizes that the items were pushed with, in bytes.
     pub bytes: usize,
 }
 
@@ -28,12 +28,12 @@ struct State<T> {
     waker: Option<Waker>,
 }
 
-/// What has become of an item.
+/// The result of appending an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pushed {
-    /// It is the only item: the task must be woken, now or at the end of the batch.
+    /// The item is the only one, and the task has to be woken, now or at the end of the batch.
     First,
-    /// Others wait before it.
+    /// Other items wait before it.
     Behind,
     /// A bound is reached; the item was not taken.
     Full,
@@ -42,18 +42,18 @@ pub enum Pushed {
 }
 
 impl<T> BatchQueue<T> {
-    /// An empty queue.
+    /// Makes an empty queue.
     pub fn new(bound: Bound) -> Self {
         let state = State { items: Vec::new(), bytes: 0, closed: false, aborted: false, notified: false, waker: None };
         BatchQueue { state: Mutex::new(state), bound }
     }
 
-    /// Appends an item of so many bytes. Does not wake: call [`wake`](Self::wake) once per batch.
+    /// Appends an item of `bytes` bytes without waking the task. Callers call [`wake`](Self::wake) once per batch.
     pub fn push(&self, item: T, bytes: usize) -> Pushed {
         self.push_or_return(item, bytes).0
     }
 
-    /// As [`push`](Self::push); gives the item back when it was not taken.
+    /// Does the same as [`push`](Self::push), and returns the item if it was not taken.
     pub fn push_or_return(&self, item: T, bytes: usize) -> (Pushed, Option<T>) {
         let mut state = self.lock();
         if state.closed {
@@ -68,7 +68,7 @@ impl<T> BatchQueue<T> {
         (if state.items.len() == 1 { Pushed::First } else { Pushed::Behind }, None)
     }
 
-    /// Wakes the consumer.
+    /// Wakes the task that takes from the queue.
     pub fn wake(&self) {
         let waker = self.lock().waker.take();
         if let Some(waker) = waker {
@@ -76,19 +76,19 @@ impl<T> BatchQueue<T> {
         }
     }
 
-    /// Makes the next take return, even with nothing.
+    /// Makes the next take return even if nothing is queued.
     pub fn notify(&self) {
         self.lock().notified = true;
         self.wake();
     }
 
-    /// No more items; those queued are still taken.
+    /// Closes the queue for new items. Queued items are still taken.
     pub fn finish(&self) {
         self.lock().closed = true;
         self.wake();
     }
 
-    /// No more items, and none of those queued.
+    /// Closes the queue and drops the queued items.
     pub fn abort(&self) {
         let dropped = {
             let mut state = self.lock();
@@ -101,7 +101,7 @@ impl<T> BatchQueue<T> {
         self.wake();
     }
 
-    /// True when nothing was queued and now nothing will be.
+    /// Closes the queue if it is empty, and returns whether it did.
     pub fn close_if_empty(&self) -> bool {
         let mut state = self.lock();
         if state.items.is_empty() {
@@ -110,12 +110,12 @@ impl<T> BatchQueue<T> {
         state.closed
     }
 
-    /// Whether no more items are taken.
+    /// Returns whether the queue takes no more items.
     pub fn is_closed(&self) -> bool {
         self.lock().closed
     }
 
-    /// Swaps everything queued into `into` (which should be empty). False at the end of the queue.
+    /// Swaps the queued items into `into`, which should be empty. Returns false at the end of the queue.
     pub fn poll_take(&self, cx: &mut Context<'_>, into: &mut Vec<T>) -> Poll<bool> {
         let mut state = self.lock();
         if !state.items.is_empty() {
@@ -135,12 +135,12 @@ impl<T> BatchQueue<T> {
         Poll::Pending
     }
 
-    /// As [`poll_take`](Self::poll_take).
+    /// Does the same as [`poll_take`](Self::poll_take), asynchronously.
     pub async fn take(&self, into: &mut Vec<T>) -> bool {
         std::future::poll_fn(|cx| self.poll_take(cx, into)).await
     }
 
-    /// Resolves when the queue is aborted, for a task that is busy with what it took.
+    /// Resolves when the queue is aborted, for a task that is busy with the items it took.
     pub async fn aborted(&self) {
         std::future::poll_fn(|cx| {
             let mut state = self.lock();

@@ -1,5 +1,5 @@
-//! The thread that runs one core: takes what the inbox holds in batches, steps the core for each item, carries out the
-//! effects that concern the edge, and wakes every task concerned once per batch.
+//! The thread that runs one core. It takes the items of the inbox in batches, steps the core for each, carries out the
+//! effects that concern the edge, and wakes every affected task once per batch.
 
 use std::net::SocketAddrV4;
 use std::sync::Arc;
@@ -15,43 +15,48 @@ use crate::limits::MAX_BATCH;
 
 /// What hosts a core: turns inputs into steps, and the core's effects into calls of the [`EffectHandler`].
 pub trait Host: Sized + Send + 'static {
-    /// What the core is stepped with.
+    /// The input of the core's step.
     type Input: Send + 'static;
-    /// What the HTTP event streams that the core feeds carry.
+    /// The events of the HTTP streams that the core feeds.
     type Event: StreamEvent + Send + 'static;
-    /// What the core arms.
+    /// The timers that the core arms.
     type Timer: Ord + Clone + Send + 'static;
 
-    /// The input of a timer that is due.
+    /// Returns the input for a timer that is due.
     fn timer(timer: Self::Timer) -> Self::Input;
-    /// The input of an event stream whose connection has ended.
+    /// Returns the input for an event stream whose connection has ended.
     fn stream_closed(stream: StreamId) -> Self::Input;
-    /// The input of a link that has broken.
+    /// Returns the input for a link that has broken.
     fn exited(address: SocketAddrV4) -> Self::Input;
 
-    /// Steps the core and carries its effects out.
+    /// Steps the core and carries out its effects.
     fn step(&mut self, now: Now, input: Self::Input, effects: &mut EffectHandler<Self>);
 
-    /// Whether the core may go on. When it may not, nothing of it goes out any more and its thread ends.
+    /// Returns whether the core may continue. If not, none of its effects leaves the process any more, and the thread
+    /// ends.
     fn may_act(&self) -> bool {
         true
     }
 
-    /// Work that the host has given to another thread is done ([`InboxItem::HostWork`]).
+    /// Is called when work that the host gave to another thread is done ([`InboxItem::HostWork`]).
     fn work_done(&mut self, _work: u64, _effects: &mut EffectHandler<Self>) {}
 
-    /// The batch is over: make its changes visible before anybody is answered.
+    /// Makes the changes of the batch visible to readers. It is called at the end of the batch, before the replies go
+    /// out.
     fn publish(&mut self);
 }
 
-/// Gives back the memory of a burst; what ordinary batches need stays.
+/// Returns the memory of a burst of items to the allocator, and keeps what ordinary batches need.
 pub fn shrink_after_burst<T>(emptied: &mut Vec<T>) {
     if emptied.capacity() > 4 * MAX_BATCH {
         emptied.shrink_to(MAX_BATCH);
     }
 }
 
-/// Runs `host` until `InboxItem::Stop`. `name` is the thread's.
+/// Runs `host` on a thread called `name` until [`InboxItem::Stop`].
+///
+/// # Errors
+/// Returns the error of the operating system if the thread cannot be started.
 pub fn spawn<H: Host>(
     name: &str,
     inbox: Arc<Inbox<H>>,
@@ -67,7 +72,7 @@ pub fn spawn<H: Host>(
             inbox.take(&mut batch, deadline);
             let mut items = batch.drain(..);
             loop {
-                // Before the steps, and again before what they have decided goes out.
+                // The check happens before the steps, and again before their effects go out.
                 stopped |= !host.may_act();
                 if stopped {
                     break;
@@ -93,7 +98,7 @@ pub fn spawn<H: Host>(
         }
         inbox.close();
         effects.close();
-        // Says that everything is over.
+        // Dropping the host reports the end.
         drop(host);
     })
 }

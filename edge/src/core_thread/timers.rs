@@ -4,34 +4,38 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::Monotonic;
 
+/// A set of timers ordered by deadline.
 pub struct Timers<T> {
     due: BTreeSet<(Monotonic, T)>,
     deadlines: BTreeMap<T, Monotonic>,
 }
 
 impl<T: Ord + Clone> Timers<T> {
+    /// Makes an empty set.
     pub fn new() -> Self {
         Timers { due: BTreeSet::new(), deadlines: BTreeMap::new() }
     }
 
-    /// Replaces an earlier deadline of the same timer.
+    /// Sets the deadline of `timer`, in place of an earlier one.
     pub fn arm(&mut self, timer: T, at: Monotonic) {
         self.disarm(&timer);
         self.deadlines.insert(timer.clone(), at);
         self.due.insert((at, timer));
     }
 
+    /// Removes the deadline of `timer`.
     pub fn disarm(&mut self, timer: &T) {
         if let Some((timer, at)) = self.deadlines.remove_entry(timer) {
             self.due.remove(&(at, timer));
         }
     }
 
+    /// Returns the earliest deadline.
     pub fn next(&self) -> Option<Monotonic> {
         self.due.first().map(|(at, _)| *at)
     }
 
-    /// Takes the earliest timer that is due.
+    /// Removes and returns the earliest timer that is due.
     pub fn pop_due(&mut self, now: Monotonic) -> Option<T> {
         if self.next()? > now {
             return None;

@@ -1,4 +1,4 @@
-//! The endpoints that masters and agents have in common, as rows of their tables.
+//! The endpoints that masters and agents have in common, as rows of the endpoint table.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,39 +19,39 @@ use crate::http::request::Request;
 use crate::http::respond::{self, empty};
 use crate::readers::rate_limiter::RateLimiter;
 
-/// What the common endpoints are answered from.
+/// The state that the common endpoints are answered from.
 pub struct Common {
-    /// What `/files` shows.
+    /// The files below `/files`.
     pub files: Arc<Files>,
     /// The verbosity of the log.
     pub logging: Arc<Logging>,
-    /// The pace of `/metrics/snapshot`.
+    /// The rate limit of `/metrics/snapshot`.
     pub metrics_limit: RateLimiter,
-    /// The running program.
+    /// The description of the running program.
     pub build: Build,
     /// Every flag that has a value, for `/flags`.
     pub flags: Vec<(String, String)>,
-    /// When the process has started.
+    /// The time at which the process started.
     pub started: Instant,
 }
 
-/// A program with the common endpoints.
+/// A program that serves the common endpoints.
 pub trait CommonEndpoints: Send + Sync + Sized + 'static {
-    /// What the common endpoints are answered from.
+    /// Returns the state that the common endpoints are answered from.
     fn common(&self) -> &Common;
 
-    /// All metrics now.
+    /// Returns all metrics with their current values.
     fn metrics(&self) -> Metrics;
 
-    /// The table that the common rows are part of, for `/help`.
+    /// Returns the table that the common rows are part of, for `/help`.
     fn table() -> &'static EndpointTable<Self>;
 }
 
-/// The common endpoints of a program.
+/// The rows of the common endpoints of a program.
 pub struct CommonRows<A>(std::marker::PhantomData<A>);
 
 impl<A: CommonEndpoints> CommonRows<A> {
-    /// The processes that every program has.
+    /// The rows of the processes that every program has.
     pub const ROWS: &'static [Endpoint<A>] = &[
         Endpoint::new("files", "browse", "Lists the files of a directory: ?path=.", Handler::Whole(browse))
             .needs(Realm::ReadOnly, &[Action::AccessMesosLog, Action::AccessSandbox]),
@@ -88,14 +88,14 @@ impl<A: CommonEndpoints> CommonRows<A> {
     ];
 }
 
-/// `/health`.
+/// Returns the row of `/health` of `process`. A client that reaches it gets 200.
 pub const fn health<A: CommonEndpoints>(process: &'static str) -> Endpoint<A> {
     let handler = Handler::Whole(|_: Arc<A>, _| Box::pin(async { empty(StatusCode::OK) }));
     Endpoint::new(process, "health", "Answers 200: the process is there.", handler)
         .content(RequestContent::None, ResponseContent::Empty)
 }
 
-/// `/flags`.
+/// Returns the row of `/flags` of `process`.
 pub const fn flags<A: CommonEndpoints>(process: &'static str) -> Endpoint<A> {
     let handler: fn(Arc<A>, Request) -> ResponseFuture =
         |app, request| Box::pin(async move { respond::json(info::flags(&app.common().flags), request.jsonp()) });

@@ -1,4 +1,4 @@
-//! Virtual paths and the files behind them: logs and sandboxes, and nothing else of the machine.
+//! Maps virtual paths to files: logs and sandboxes, and nothing else of the machine.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -11,53 +11,63 @@ use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 
 use super::names;
 
-/// A read gives at most this much (Mesos: 16 pages).
+/// The maximum of bytes that one read returns (Mesos: 16 pages).
 pub const MAX_READ: u64 = 16 * 4096;
 
-/// Entries of one listing; a task can fill a directory, and the listing is held in memory.
+/// The maximum of entries in one listing. A task can fill a directory, and the listing is held in memory.
 const MAX_ENTRIES: usize = 100_000;
 
-/// The root that a virtual path lies below, and the rest of the path. The rest is untrusted.
+/// Resolves a virtual path to a root directory and the rest of the path below it. The rest is untrusted.
 pub type Resolve = Arc<dyn Fn(&str) -> Option<(PathBuf, PathBuf)> + Send + Sync>;
-/// Every virtual path and where it leads, for `/files/debug`.
+/// Lists every virtual path with its target, for `/files/debug`.
 pub type List = Arc<dyn Fn() -> Vec<(String, PathBuf)> + Send + Sync>;
 
+/// Why a file is not shown.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// 400, in Mesos' words.
+    /// The request is answered with 400 and this text of Mesos.
     #[error("{0}")]
     Invalid(String),
-    /// 404, without a word.
+    /// The request is answered with 404 and an empty body.
     #[error("no such file")]
     NotFound,
-    /// 500.
+    /// The request is answered with 500 and this text.
     #[error("{0}")]
     Unknown(String),
 }
 
+/// The files that a process shows over HTTP (`Files` of Mesos).
 pub struct Files {
     attached: Vec<(String, PathBuf)>,
     resolve: Resolve,
     list: List,
 }
 
+/// A part of a file.
 pub struct Contents {
-    /// Of the whole file.
+    /// The size of the whole file in bytes.
     pub size: u64,
+    /// The bytes that were read.
     pub data: Vec<u8>,
 }
 
 impl Files {
-    /// `attached` are fixed; `resolve` answers for what comes and goes.
+    /// Makes the set of shown files. `attached` has fixed virtual paths and their targets; `resolve` and `list` answer
+    /// for paths that change while the process runs.
     pub fn new(attached: Vec<(String, PathBuf)>, resolve: Resolve, list: List) -> Self {
         Files { attached, resolve, list }
     }
 
+    /// Returns every virtual path with its target.
     pub fn mapping(&self) -> Vec<(String, PathBuf)> {
         self.attached.iter().cloned().chain((self.list)()).collect()
     }
 
-    /// The files of a directory, by name. Names that are no UTF-8 are encoded ([`names`]), and found by that.
+    /// Returns the files of a directory, ordered by name. Names that are not UTF-8 are encoded ([`names`]) and are
+    /// found by the encoded name. A path to a file yields an empty list.
+    ///
+    /// # Errors
+    /// Returns [`FileError`] if the path leads nowhere, leads out of its root, or cannot be read.
     pub fn browse(&self, path: &str) -> Result<Vec<v1::FileInfo>, FileError> {
         let found = self.find(path)?;
         if !found.real.is_dir() {
@@ -67,7 +77,8 @@ impl Files {
         let owners = Owners::read();
         let mut listing = Vec::new();
         for entry in std::fs::read_dir(&found.real).map_err(unreadable)?.take(MAX_ENTRIES).flatten() {
-            // Follows links, as `ls -L`; a dangling one is left out, and so is what was removed meanwhile.
+            // The metadata follow links, as `ls -L` does. Dangling links and files that were removed meanwhile are left
+            // out.
             let Ok(metadata) = std::fs::metadata(entry.path()) else { continue };
             let name = names::encode(&entry.file_name());
             listing.push(owners.describe(format!("{}/{name}", path.trim_end_matches('/')), &metadata));
@@ -76,7 +87,10 @@ impl Files {
         Ok(listing)
     }
 
-    /// Up to `length` bytes (and up to `MAX_READ`) from `offset`; none for a length of zero.
+    /// Returns up to `length` bytes, at most `MAX_READ`, from `offset`. A length of zero yields the size alone.
+    ///
+    /// # Errors
+    /// Returns [`FileError`] if the path is not a regular file below its root, or cannot be read.
     pub fn read(&self, path: &str, offset: u64, length: Option<u64>) -> Result<Contents, FileError> {
         let (file, size) = self.open(path, "Cannot read a directory.\n")?;
         if offset >= size || length == Some(0) {
@@ -97,13 +111,16 @@ impl Files {
         Ok(Contents { size, data })
     }
 
-    /// The name, the size in bytes and the content to stream.
+    /// Returns the name, the size in bytes and the content for streaming.
+    ///
+    /// # Errors
+    /// Returns [`FileError`] if the path is not a regular file below its root, or cannot be read.
     pub fn download(&self, path: &str) -> Result<(String, u64, impl Read + Send + use<>), FileError> {
         let (mut file, size) = self.open(path, "Cannot download a directory.\n")?;
         let name = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
         file.seek(SeekFrom::Start(0))
             .map_err(|error| FileError::Unknown(format!("Failed to read '{path}': {error}.\n")))?;
-        // A log that grows while it is downloaded must not exceed the announced length.
+        // A log may grow while it is downloaded, and the body must not exceed the announced length.
         Ok((name, size, file.take(size)))
     }
 
@@ -144,15 +161,15 @@ impl Files {
     }
 }
 
-/// A path without links, inside its root when it was looked at.
+/// A path without links, which was inside its root when it was resolved.
 struct Found {
     root: PathBuf,
     real: PathBuf,
 }
 
 impl Found {
-    /// A task may have put a link in the way since: none is followed now. Nor does the open wait for the other
-    /// end of a pipe that a task has left there.
+    /// Opens the file without following any link, because a task may have placed a link meanwhile. `O_NONBLOCK` keeps
+    /// the open from waiting for the other end of a named pipe.
     fn open(&self) -> io::Result<File> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         let Ok(rest) = self.real.strip_prefix(&self.root) else { return Err(io::ErrorKind::NotFound.into()) };
@@ -163,7 +180,7 @@ impl Found {
         let inside = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
         match openat2(&root, rest, flags, Mode::empty(), inside) {
             Ok(file) => Ok(File::from(file)),
-            // Kernels before 5.6, and sandboxes that do not know the call.
+            // The call is missing in kernels before 5.6, and some seccomp filters hide it.
             Err(rustix::io::Errno::NOSYS) => {
                 Ok(File::from(rustix::fs::openat(&root, rest, flags | OFlags::NOFOLLOW, Mode::empty())?))
             }
@@ -172,7 +189,7 @@ impl Found {
     }
 }
 
-/// Names of users and groups; a number stands for itself when the machine has no name for it.
+/// The names of users and groups. An id that the machine has no name for is shown as a number.
 struct Owners {
     users: Vec<(u32, String)>,
     groups: Vec<(u32, String)>,
@@ -201,7 +218,7 @@ impl Owners {
     }
 }
 
-/// `name:x:id:…`
+/// Parses lines of the form `name:x:id:…`.
 fn parse_names(file: &Path) -> Vec<(u32, String)> {
     let text = std::fs::read_to_string(file).unwrap_or_default();
     let entry = |line: &str| {

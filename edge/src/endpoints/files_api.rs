@@ -1,4 +1,4 @@
-//! `/files/*`, and the same over the operator API.
+//! The `/files/*` endpoints, and the same reads for the operator API.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use super::names::content_disposition;
 use crate::http::request::Request;
 use crate::http::respond::{self, Response, ResponseBody, bad_request, not_found, text};
 
-/// `/files/debug`.
+/// Answers `/files/debug`: every virtual path and its target, as a JSON object.
 pub fn debug(files: &Files, request: &Request) -> Response {
     let mapping = files.mapping().into_iter().map(|(path, real)| (path, json!(real.display().to_string())));
     let mapping: serde_json::Map<String, Value> = mapping.collect();
@@ -27,7 +27,7 @@ fn path_of(request: &Request) -> Result<String, Response> {
     path.map(str::to_owned).ok_or_else(|| bad_request("Expecting 'path=value' in query.\n"))
 }
 
-/// `/files/browse`.
+/// Answers `/files/browse?path=`: the files of a directory, as a JSON array.
 pub async fn browse(files: &Arc<Files>, request: &Request) -> Response {
     let path = match path_of(request) {
         Ok(path) => path,
@@ -43,7 +43,7 @@ pub async fn browse(files: &Arc<Files>, request: &Request) -> Response {
     }
 }
 
-/// `/files/read`.
+/// Answers `/files/read?path=&offset=&length=`: `{"offset": …, "data": …}`.
 pub async fn read(files: &Arc<Files>, request: &Request) -> Response {
     let path = match path_of(request) {
         Ok(path) => path,
@@ -57,7 +57,7 @@ pub async fn read(files: &Arc<Files>, request: &Request) -> Response {
         Ok(length) => length,
         Err(refusal) => return bad_request(refusal),
     };
-    // A pailer asks for the size with an offset of -1.
+    // An offset of -1 asks for the size of the file.
     let (from, length) = match u64::try_from(offset) {
         Ok(offset) => (offset, length.and_then(|length| u64::try_from(length).ok())),
         Err(_) => (0, Some(0)),
@@ -72,7 +72,7 @@ pub async fn read(files: &Arc<Files>, request: &Request) -> Response {
     }
 }
 
-/// `/files/download`.
+/// Answers `/files/download?path=` with the file as a streamed body.
 pub async fn download(files: &Arc<Files>, request: &Request) -> Response {
     let path = match path_of(request) {
         Ok(path) => path,
@@ -95,7 +95,8 @@ pub async fn download(files: &Arc<Files>, request: &Request) -> Response {
     response
 }
 
-/// Each chunk is read when the connection wants it: a client that reads slowly holds a file open, but no thread.
+/// Streams the content in chunks. Each chunk is read when the connection has room for it, so that a slow client holds a
+/// file open and no thread.
 fn chunks(content: impl Read + Send + 'static) -> impl futures_util::Stream<Item = io::Result<Frame<Bytes>>> + Send {
     const CHUNK: usize = 64 * 1024;
     futures_util::stream::unfold(Some(content), async |content| {
@@ -109,19 +110,25 @@ fn chunks(content: impl Read + Send + 'static) -> impl futures_util::Stream<Item
         match tokio::task::spawn_blocking(read).await.map_err(io::Error::other).flatten() {
             Ok((chunk, _)) if chunk.is_empty() => None,
             Ok((chunk, content)) => Some((Ok(Frame::data(Bytes::from(chunk))), Some(content))),
-            // The client hears of it by the missing bytes.
+            // The client notices the error by the missing bytes.
             Err(error) => Some((Err(error), None)),
         }
     })
 }
 
-/// `LIST_FILES`.
+/// Answers the operator call `LIST_FILES`.
+///
+/// # Errors
+/// Returns the HTTP response that refuses the call ([`FileError`]).
 pub async fn list(files: &Arc<Files>, path: String) -> Result<Vec<v1::FileInfo>, Response> {
     let files = files.clone();
     blocking(move || files.browse(&path)).await.map_err(refused)
 }
 
-/// `READ_FILE`.
+/// Answers the operator call `READ_FILE`.
+///
+/// # Errors
+/// Returns the HTTP response that refuses the call ([`FileError`]).
 pub async fn read_range(
     files: &Arc<Files>,
     path: String,
@@ -146,7 +153,7 @@ fn refused(error: FileError) -> Response {
     }
 }
 
-/// At least -1, which means "not given".
+/// Parses a number of the query. The minimum is -1, which means "not given".
 fn number(request: &Request, key: &str) -> Result<Option<i64>, String> {
     let Some(value) = request.query.get(key) else { return Ok(None) };
     match value.parse::<i64>() {
@@ -156,7 +163,8 @@ fn number(request: &Request, key: &str) -> Result<Option<i64>, String> {
     }
 }
 
-/// Readers go on at the offset plus what they got, so a character cut by the end of the read is left for the next.
+/// Cuts an incomplete character off the end. Readers continue at the offset plus the length of the data, so the next
+/// read returns it whole.
 fn whole_characters(data: &[u8]) -> std::borrow::Cow<'_, str> {
     match std::str::from_utf8(data) {
         Err(error) if error.error_len().is_none() && error.valid_up_to() > 0 => {
@@ -178,7 +186,7 @@ fn entry(file: &v1::FileInfo) -> Value {
     })
 }
 
-/// As `ls -l` shows it.
+/// Formats a file mode as `ls -l` does.
 fn mode(mode: u32) -> String {
     let kind = match mode & 0o170_000 {
         0o040_000 => 'd',

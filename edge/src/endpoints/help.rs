@@ -1,5 +1,5 @@
-//! `/help`, written from the endpoint table: the processes, the endpoints of one, and a page for each, as Markdown in
-//! the form of libprocess (`help.cpp`). Where Mesos finds no page for a route of several parts, this does.
+//! Renders `/help` from the endpoint table: the processes, the endpoints of a process, and a page for each endpoint, as
+//! Markdown in the form of libprocess (`help.cpp`). Unlike Mesos it finds the page of a route with several parts.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use crate::http::endpoint::{Availability, Endpoint, EndpointTable, Methods};
 use crate::http::request::{Request, decode};
 use crate::http::respond::{Response, bad_request, json, respond};
 
-/// The answer to `/help`, `/help/PROCESS` or `/help/PROCESS/ENDPOINT`.
+/// Answers `/help`, `/help/PROCESS` and `/help/PROCESS/ENDPOINT`.
 pub fn answer<A>(table: &EndpointTable<A>, request: &Request) -> Response {
     if request.query.get("format") == Some("json") {
         return json(everything(table), None);
@@ -40,7 +40,7 @@ pub fn answer<A>(table: &EndpointTable<A>, request: &Request) -> Response {
     respond(StatusCode::OK, &[(header::CONTENT_TYPE, content_type(request))], markdown)
 }
 
-/// Programs are told what it is; a browser would offer to save that.
+/// Returns `text/x-markdown` for programs, and plain text for browsers, which would offer to save Markdown.
 fn content_type(request: &Request) -> HeaderValue {
     let agent = request.header(header::USER_AGENT).unwrap_or_default();
     if agent.starts_with("curl") || agent.starts_with("HTTPie") {
@@ -105,7 +105,7 @@ fn page<A>(row: &Endpoint<A>) -> String {
     )
 }
 
-/// `?format=json`, in the shape of libprocess.
+/// Renders `?format=json` in the shape of libprocess.
 fn everything<A>(table: &EndpointTable<A>) -> String {
     let endpoint = |row: &'static Endpoint<A>| json!({ "name": format!("/{}", row.route), "text": page(row) });
     let processes = rows_of(table)

@@ -1,10 +1,10 @@
-//! What a process says about itself and its machine: `/version`, `/flags`, `/system/stats.json`.
+//! The description of a process and its machine: `/version`, `/flags`, `/system/stats.json`.
 
 use messages::v1;
 use serde_json::{Map, Value, json};
 use views::master::Build;
 
-/// `/version`, keys in Mesos' order.
+/// Renders `/version` as JSON, with the keys in the order of Mesos.
 pub fn version(build: &Build) -> Vec<u8> {
     let mut object = Map::new();
     object.insert("build_date".to_owned(), json!(build.date));
@@ -20,6 +20,7 @@ pub fn version(build: &Build) -> Vec<u8> {
     Value::Object(object).to_string().into_bytes()
 }
 
+/// Returns the description of the build as the operator call `GET_VERSION` sends it.
 pub fn version_info(build: &Build) -> v1::VersionInfo {
     v1::VersionInfo {
         version: build.version.clone(),
@@ -32,31 +33,37 @@ pub fn version_info(build: &Build) -> v1::VersionInfo {
     }
 }
 
-/// `/flags`.
+/// Renders `/flags` as JSON.
 pub fn flags(flags: &[(String, String)]) -> Vec<u8> {
     let flags: Map<String, Value> = flags.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
     json!({ "flags": flags }).to_string().into_bytes()
 }
 
+/// Returns the flags as the operator call `GET_FLAGS` sends them.
 pub fn flag_list(flags: &[(String, String)]) -> Vec<v1::Flag> {
     flags.iter().map(|(name, value)| v1::Flag { name: name.clone(), value: Some(value.clone()) }).collect()
 }
 
-/// Load, pressure and memory of the machine; what `/proc` does not tell is left out.
+/// The load, pressure and memory of the machine. Values that `/proc` does not have are `None`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct System {
+    /// The number of processors.
     pub cpus: f64,
+    /// The load averages of 1, 5 and 15 minutes.
     pub load: Option<[f64; 3]>,
-    /// Share of the last five minutes in which something waited for a processor. Kernels may be built without it, or have
-    /// it switched off (`psi=0`).
+    /// The share of the last five minutes, from 0 to 1, in which some task waited for a processor. `None` on kernels
+    /// without pressure stall information (`psi=0`).
     pub cpu_waiting: Option<f64>,
+    /// The memory in bytes.
     pub memory_total: Option<f64>,
+    /// The free memory in bytes.
     pub memory_free: Option<f64>,
-    /// Without swapping.
+    /// The memory in bytes that is available without swapping.
     pub memory_available: Option<f64>,
 }
 
 impl System {
+    /// Reads the values of now from `/proc`.
     pub fn read() -> Self {
         let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
         let pressure = std::fs::read_to_string("/proc/pressure/cpu").unwrap_or_default();
@@ -71,7 +78,7 @@ impl System {
         }
     }
 
-    /// Under the names of the metrics.
+    /// Returns the values under the names of the metrics.
     pub fn gauges(&self) -> Vec<(&'static str, f64)> {
         let mut gauges = vec![("system/cpus_total", self.cpus)];
         if let Some([one, five, fifteen]) = self.load {
@@ -82,7 +89,7 @@ impl System {
         gauges
     }
 
-    /// `/system/stats.json`.
+    /// Renders `/system/stats.json`.
     pub fn stats(&self) -> Vec<u8> {
         let mut object = Map::new();
         if let Some([one, five, fifteen]) = self.load {
@@ -106,7 +113,7 @@ fn parse_load(text: &str) -> Option<[f64; 3]> {
     Some([numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?])
 }
 
-/// Documentation/accounting/psi.rst: percentages of the time in which some task waited.
+/// Parses `/proc/pressure/cpu` (Documentation/accounting/psi.rst): the percentages of time in which some task waited.
 fn parse_pressure(text: &str) -> Option<f64> {
     let some = text.lines().find_map(|line| line.strip_prefix("some "))?;
     let percent: f64 = some.split_whitespace().find_map(|field| field.strip_prefix("avg300="))?.parse().ok()?;

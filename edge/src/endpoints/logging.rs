@@ -1,4 +1,4 @@
-//! The verbosity of the log, as `/logging/toggle` and the operator API see it.
+//! The verbosity of the log, for `/logging/toggle` and the operator API.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,26 +10,30 @@ use tokio::task::AbortHandle;
 use crate::http::request::Request;
 use crate::http::respond::{Response, bad_request, empty, text};
 
-/// Called with the new level: 0 is normal, higher is more.
+/// Sets the verbosity of the log: 0 is the normal level, higher values log more.
 pub type SetLevel = fn(u32);
 
+/// The verbosity of the log, which a request changes for some time.
 pub struct Logging {
     level: AtomicU32,
-    /// What will return to normal. One at a time: who changes the level for years, and often, leaves no tasks behind.
+    /// The task that returns the level to normal. There is one at a time, so that frequent changes for long times leave
+    /// no tasks behind.
     reset: Mutex<Option<AbortHandle>>,
     set: Option<SetLevel>,
 }
 
 impl Logging {
+    /// Makes the control of the log. `set` is `None` for a program whose verbosity is fixed.
     pub fn new(set: Option<SetLevel>) -> Arc<Self> {
         Arc::new(Logging { level: AtomicU32::new(0), reset: Mutex::new(None), set })
     }
 
+    /// Returns the current level.
     pub fn level(&self) -> u32 {
         self.level.load(Ordering::Relaxed)
     }
 
-    /// Returns to normal after `duration`.
+    /// Sets the level, and returns it to normal after `duration`.
     pub fn set(self: &Arc<Self>, level: u32, duration: Duration) {
         let mut reset = self.reset.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(earlier) = reset.take() {
@@ -51,7 +55,7 @@ impl Logging {
         }
     }
 
-    /// `/logging/toggle?level=&duration=`.
+    /// Answers `/logging/toggle?level=&duration=`.
     pub fn toggle(self: &Arc<Self>, request: &Request) -> Response {
         let (level, duration) = (request.query.get("level"), request.query.get("duration"));
         let (level, duration) = match (level, duration) {

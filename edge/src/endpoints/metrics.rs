@@ -1,4 +1,4 @@
-//! `/metrics/snapshot` as Mesos has it, and `/metrics` for Prometheus.
+//! The endpoints `/metrics/snapshot` of Mesos and `/metrics` for Prometheus.
 
 use http::{HeaderValue, StatusCode, header};
 
@@ -6,14 +6,16 @@ use crate::http::request::Request;
 use crate::http::respond::{self, Response, bad_request};
 use crate::readers::rate_limiter::RateLimiter;
 
+/// Metrics by name.
 pub type Metrics = Vec<(String, f64)>;
 
-/// Twice a second, then asking waits (libprocess' default).
+/// Returns the rate limit of `/metrics/snapshot`: two requests a second, further requests wait (the default of
+/// libprocess).
 pub fn rate_limit() -> RateLimiter {
     RateLimiter::per_second(2)
 }
 
-/// One flat object, in the order of names, numbers as doubles.
+/// Answers `/metrics/snapshot`: one flat JSON object ordered by name, with the values as doubles.
 pub async fn snapshot<F>(limit: &RateLimiter, request: &Request, collect: F) -> Response
 where
     F: FnOnce() -> Metrics + Send + 'static,
@@ -27,6 +29,7 @@ where
     respond::json(to_json(&gather(collect).await), request.jsonp())
 }
 
+/// Answers `/metrics` in the text format of Prometheus.
 pub async fn prometheus<F>(collect: F) -> Response
 where
     F: FnOnce() -> Metrics + Send + 'static,
@@ -36,7 +39,7 @@ where
     respond::respond(StatusCode::OK, &[(header::CONTENT_TYPE, kind)], text)
 }
 
-/// No metric takes time to collect, so a `timeout=` is never reached.
+/// Collects the metrics. No metric takes time to collect, so that a `timeout=` is never reached.
 pub async fn gather<F>(collect: F) -> Metrics
 where
     F: FnOnce() -> Metrics + Send + 'static,

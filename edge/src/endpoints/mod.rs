@@ -1,4 +1,4 @@
-//! Endpoints that masters and agents both have.
+//! The endpoints that masters and agents have in common.
 
 pub mod common;
 pub mod files;

@@ -1,19 +1,20 @@
-//! Names of files as text. A file's name is any bytes but `/` and zero; JSON, protobuf and URLs are UTF-8.
+//! Names of files as text. The name of a file may consist of any bytes but `/` and zero, while JSON, protobuf and URLs
+//! need UTF-8.
 //!
-//! A name that is UTF-8 stands for itself. In one that is not, bytes that make no character and `%` are percent-encoded:
-//! `caf\xe9 5%` is `caf%E9 5%25`. Who asks for a name gets the file of exactly that name if there is one, else the one
-//! that is so encoded.
+//! A name that is UTF-8 is shown unchanged. In any other name, bytes that are not UTF-8 and `%` are percent-encoded:
+//! `caf\xe9 5%` becomes `caf%E9 5%25`. A request for a name gets the file of exactly that name if it exists, else the
+//! file whose encoded name it is.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
-/// Percent-encodes the bytes that make no UTF-8, and nothing else.
+/// Percent-encodes the bytes that are not UTF-8, and nothing else.
 pub fn escape_invalid(bytes: &[u8]) -> String {
     escape(bytes, |valid| valid.to_owned())
 }
 
-/// A name as it is shown.
+/// Returns the text that a name is shown as.
 pub fn encode(name: &OsStr) -> String {
     match name.to_str() {
         Some(text) => text.to_owned(),
@@ -32,7 +33,7 @@ fn escape(bytes: &[u8], valid: impl Fn(&str) -> String) -> String {
     text
 }
 
-/// The name that is shown so, if it is one that is no UTF-8.
+/// Returns the name whose encoded form is `shown`; `None` if `shown` is not the encoded form of a name.
 fn decode(shown: &str) -> Option<OsString> {
     let mut name = Vec::with_capacity(shown.len());
     let mut rest = shown.as_bytes();
@@ -54,8 +55,8 @@ fn decode(shown: &str) -> Option<OsString> {
     (plain && name.to_str().is_none()).then_some(name)
 }
 
-/// The path below a directory that the shown path means: each name as it is if it exists, else decoded if that exists.
-/// Links are not looked through; whether the path leads out is the caller's to check.
+/// Returns the path below a directory that the shown path means: each part unchanged if it exists, else decoded if that
+/// exists. Links are not resolved; the caller checks whether the path leads out of the directory.
 pub fn find(directory: &Path, shown: &Path) -> PathBuf {
     let mut found = directory.to_owned();
     for component in shown.components() {
@@ -73,8 +74,8 @@ pub fn find(directory: &Path, shown: &Path) -> PathBuf {
     found
 }
 
-/// `Content-Disposition` of a download (RFC 6266): the name in ASCII with what is not plain replaced, and all of it where
-/// that is not the same (RFC 8187). Nothing of the name can end the header or begin a parameter.
+/// Returns the `Content-Disposition` of a download (RFC 6266): the name in ASCII with special characters replaced, and
+/// the complete name in the encoding of RFC 8187 if it differs. No name can end the header or begin a parameter.
 pub fn content_disposition(name: &str) -> String {
     let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%') || c == ' ';
     let fallback: String = name.chars().map(|c| if plain(c) { c } else { '_' }).collect();
@@ -82,7 +83,7 @@ pub fn content_disposition(name: &str) -> String {
     if fallback != name {
         header.push_str("; filename*=UTF-8''");
         for byte in name.bytes() {
-            // RFC 8187: attr-char.
+            // These are the characters of attr-char in RFC 8187.
             if byte.is_ascii_alphanumeric() || b"!#$&+-.^_`|~".contains(&byte) {
                 header.push(char::from(byte));
             } else {

@@ -1,7 +1,7 @@
-//! What an endpoint lets its callers do, in the terms of Mesos' authorization
+//! What an endpoint permits its callers, in the terms of Mesos' authorization
 //! (`include/mesos/authorizer/authorizer.proto` and `acls.proto` of Mesos 1.11).
 
-/// The realm that a caller authenticates for. Endpoints without a realm serve everybody.
+/// The realm that a caller authenticates for. Everybody may use an endpoint without a realm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Realm {
     /// `mesos-master-readonly`, `mesos-agent-readonly`.
@@ -14,7 +14,7 @@ pub enum Realm {
     Executor,
 }
 
-/// An action of Mesos' authorizer. A caller without the right is refused with 403, or is shown less.
+/// An action of Mesos' authorizer. A caller without the right to it gets 403 or a reduced response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// `GET_ENDPOINT_WITH_PATH`: the object is the endpoint's path without its process.
@@ -31,9 +31,9 @@ pub enum Action {
     ViewRole,
     /// `VIEW_CONTAINER`.
     ViewContainer,
-    /// `ACCESS_MESOS_LOG`, for the log of the process.
+    /// `ACCESS_MESOS_LOG`: the log of the process.
     AccessMesosLog,
-    /// `ACCESS_SANDBOX`, for everything else below `/files`.
+    /// `ACCESS_SANDBOX`: every other file below `/files`.
     AccessSandbox,
     /// `SET_LOG_LEVEL`.
     SetLogLevel,
@@ -63,6 +63,6 @@ pub enum Action {
     StartMaintenance,
     /// `STOP_MAINTENANCE`.
     StopMaintenance,
-    /// The call in the body decides: the operator, scheduler and executor APIs.
+    /// The call in the body determines the action: the operator, scheduler and executor APIs.
     OfTheCall,
 }

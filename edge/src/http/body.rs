@@ -1,4 +1,4 @@
-//! Bodies of requests: received whole within the bounds, or read by a handler as they come.
+//! The bodies of requests: received whole within the bounds, or read by a handler piece by piece.
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
@@ -10,22 +10,22 @@ use crate::connections::budget::Share;
 use crate::connections::connection::{Connection, Phase};
 use crate::limits::MAX_BODY;
 
-/// The body of a request that its handler reads. The peer is read no faster than the handler asks for more.
+/// The body of a request that its handler reads. The peer is read only as fast as the handler asks for more.
 pub struct BodyStream {
     incoming: Incoming,
     connection: Connection,
-    /// What [`whole`](Self::whole) keeps in memory; held until the handler drops the stream.
+    /// The memory that [`whole`](Self::whole) takes from the budget until the handler drops the stream.
     share: Share,
     records: Decoder,
 }
 
-/// Why there is no more of a body.
+/// Why a body ends early.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    /// The peer has sent something else than a body, or is gone.
+    /// The peer has disconnected, or has sent bytes that are not a body.
     #[error("Failed to read the body: {0}")]
     Read(#[from] hyper::Error),
-    /// The body is no RecordIO.
+    /// The body is not RecordIO.
     #[error("Failed to decode the request body: {0}")]
     Record(#[from] RecordError),
 }
@@ -38,17 +38,17 @@ impl BodyStream {
     /// Receives the whole body.
     ///
     /// # Errors
-    /// The refusal of a body that is too large, ends early, or for which there is no memory now.
+    /// Returns the response that refuses a body that is too large, ends early, or exceeds the memory budget.
     pub async fn whole(&mut self) -> Result<Bytes, Response> {
         let body = collect(&mut self.incoming, &mut self.share).await?;
         self.connection.set_phase(Phase::BetweenRequests);
         Ok(body)
     }
 
-    /// Reads the next record of a body of RecordIO; `None` at the end. Between records the peer may take its time.
+    /// Reads the next record of a RecordIO body; `None` at the end. The time between records is not limited.
     ///
     /// # Errors
-    /// When the peer goes away in the middle, or sends something else.
+    /// Returns [`BodyError`] if the peer disconnects within a record or sends bytes that are not RecordIO.
     pub async fn next_record(&mut self) -> Result<Option<Bytes>, BodyError> {
         self.connection.set_phase(Phase::Streaming);
         loop {
@@ -56,9 +56,9 @@ impl BodyStream {
                 return Ok(Some(record.into()));
             }
             let Some(frame) = self.incoming.frame().await else { return Ok(None) };
-            // Trailers are of no interest.
+            // Trailers are ignored.
             let Ok(data) = frame?.into_data() else { continue };
-            // What was complete before a fault still counts.
+            // Records that were complete before a fault still count.
             let pushed = self.records.push(&data);
             if let Some(record) = self.records.next_record() {
                 return Ok(Some(record.into()));
@@ -76,17 +76,17 @@ impl Drop for BodyStream {
     }
 }
 
-/// The whole body, within the bounds.
+/// Receives the whole body within the bounds.
 pub(crate) async fn collect(incoming: &mut Incoming, share: &mut Share) -> Result<Bytes, Response> {
     if incoming.size_hint().lower() > MAX_BODY as u64 {
         return Err(too_large());
     }
-    // Most bodies come in one piece, which is not copied.
+    // Most bodies arrive in one piece, which is not copied.
     let mut whole = Bytes::new();
     let mut joined = BytesMut::new();
     while let Some(frame) = incoming.frame().await {
         let frame = frame.map_err(|error| closing(bad_request(format!("Failed to read the body: {error}"))))?;
-        // Trailers are of no interest.
+        // Trailers are ignored.
         let Ok(data) = frame.into_data() else { continue };
         let length = whole.len() + joined.len() + data.len();
         if length > MAX_BODY {

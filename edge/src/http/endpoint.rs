@@ -1,7 +1,8 @@
-//! The endpoints of a process: one row each, which routing, `/help`, followers, method checks and body limits read.
+//! The endpoints of a process, one row each. Routing, `/help`, redirects of followers, method checks and body limits
+//! read the rows.
 //!
-//! A path names `/<process id>/<route>`, or `/<route>` of the table's delegate. As in libprocess, a path that is longer
-//! than any route is served by the nearest route above it (`/api/v1/operator` by `/api/v1`), and `/slaves/` by `/slaves`.
+//! A path names `/<process id>/<route>`, or `/<route>` of the table's delegate. As in libprocess, the nearest route
+//! above a path serves it if no route matches (`/api/v1` serves `/api/v1/operator`), and `/slaves` serves `/slaves/`.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,12 +12,13 @@ use super::body::BodyStream;
 use super::request::{Request, decode};
 use super::respond::Response;
 
-/// An answer to come.
+/// A future response.
 pub type ResponseFuture = Pin<Box<dyn Future<Output = Response> + Send>>;
 
-/// Answers a request; `A` is what the process' handlers share. The variant says how the handler takes the body.
+/// The function that answers a request. `A` is the state that the handlers of a process share. The variant says how the
+/// handler takes the body.
 pub enum Handler<A> {
-    /// The body is received first, within [`MAX_BODY`](crate::limits::MAX_BODY).
+    /// The whole body is received first, within [`MAX_BODY`](crate::limits::MAX_BODY).
     Whole(fn(Arc<A>, Request) -> ResponseFuture),
     /// The handler reads the body while it answers.
     Stream(fn(Arc<A>, Request, BodyStream) -> ResponseFuture),
@@ -25,98 +27,98 @@ pub enum Handler<A> {
 /// Which paths at or below a route an endpoint serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
-    /// The route and everything below it that has no endpoint of its own, as in libprocess.
+    /// The route and all paths below it without an endpoint of their own, as in libprocess.
     AndBelow,
-    /// The route alone.
+    /// The route only.
     Exact,
-    /// What is below the route, and not the route itself.
+    /// The paths below the route, without the route itself.
     Below,
 }
 
-/// The methods that an endpoint serves. Others are answered with 405.
+/// The methods that an endpoint serves. Other methods are answered with 405.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Methods {
-    /// Every method: Mesos does not look at that of most reads.
+    /// Every method. Mesos does not check the method of most reads.
     Any,
-    /// These alone.
+    /// These methods only.
     Only(&'static [&'static str]),
 }
 
-/// What the body of a request is.
+/// The content of a request's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestContent {
-    /// Nothing is expected, and nothing is looked at.
+    /// The body is ignored.
     None,
-    /// A form, whatever the `Content-Type` says.
+    /// A form, independent of the `Content-Type`.
     Form,
-    /// JSON, whatever the `Content-Type` says.
+    /// JSON, independent of the `Content-Type`.
     Json,
-    /// A call: `application/json` or `application/x-protobuf`, else 415.
+    /// A call in `application/json` or `application/x-protobuf`; any other type is answered with 415.
     Call,
-    /// A call, or `application/recordio` of several messages.
+    /// A call, or several messages in `application/recordio`.
     CallOrRecords,
 }
 
-/// What a success is answered with.
+/// The content of a successful response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResponseContent {
-    /// Nothing.
+    /// An empty body.
     Empty,
-    /// Text.
+    /// Plain text.
     Text,
-    /// JSON, which `?jsonp=CALLBACK` makes a script of.
+    /// JSON, which `?jsonp=CALLBACK` turns into a script.
     Json,
-    /// What the call and its `Accept` ask for; some calls are answered with a stream of records.
+    /// The content depends on the call and its `Accept` header. Some calls are answered with a stream of records.
     OfTheCall,
-    /// JSON, or a stream of lines.
+    /// JSON, or a stream of JSON lines.
     JsonOrLines,
     /// A file.
     File,
 }
 
-/// When a process answers by itself.
+/// When a process answers a request itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Availability {
-    /// Always.
+    /// The process always answers.
     Always,
-    /// When the master leads. A follower redirects to the same path of the leader; it answers 503 while nobody leads and
-    /// while it recovers.
+    /// The process answers while the master leads. A follower redirects to the same path of the leader, and answers 503
+    /// while nobody leads and while the leader recovers.
     Leader,
-    /// As `Leader`, with a redirect to the leader's address alone.
+    /// The same as `Leader`, except that the redirect names the leader's address without the path.
     LeaderAddress,
-    /// When the agent has recovered; 503 before.
+    /// The process answers once the agent has recovered, and answers 503 before.
     Recovered,
 }
 
 /// One endpoint.
 pub struct Endpoint<A: 'static> {
-    /// The id of the process that it belongs to.
+    /// The id of the process that the endpoint belongs to.
     pub process: &'static str,
-    /// Its path below the process, without slashes at its ends; empty for the process itself.
+    /// The path below the process, without slashes at both ends; empty for the process itself.
     pub route: &'static str,
-    /// Which paths it serves.
+    /// The paths that the endpoint serves.
     pub extent: Extent,
-    /// Which methods it serves.
+    /// The methods that the endpoint serves.
     pub methods: Methods,
-    /// Whom its callers authenticate for; `None` for everybody.
+    /// The realm that callers authenticate for; `None` if everybody may call.
     pub realm: Option<Realm>,
-    /// What its callers need the right to.
+    /// The actions that callers need the right to.
     pub actions: &'static [Action],
-    /// When it answers by itself.
+    /// When the process answers itself.
     pub availability: Availability,
-    /// What it is sent.
+    /// The content of the request.
     pub request: RequestContent,
-    /// What it sends.
+    /// The content of a successful response.
     pub response: ResponseContent,
-    /// What it does, in one line.
+    /// What the endpoint does, in one line.
     pub help: &'static str,
-    /// Answers.
+    /// The function that answers.
     pub handler: Handler<A>,
 }
 
 impl<A> Endpoint<A> {
-    /// An endpoint that takes every method and the paths below its route, needs no right, always answers, expects no
-    /// body, and answers with JSON. The other functions change that.
+    /// Makes an endpoint that takes every method and the paths below its route, needs no right, always answers, ignores
+    /// the body, and answers with JSON. The other functions change these properties.
     pub const fn new(process: &'static str, route: &'static str, help: &'static str, handler: Handler<A>) -> Self {
         Endpoint {
             process,
@@ -133,39 +135,39 @@ impl<A> Endpoint<A> {
         }
     }
 
-    /// With another extent.
+    /// Sets the paths that the endpoint serves.
     pub const fn extent(mut self, extent: Extent) -> Self {
         self.extent = extent;
         self
     }
 
-    /// For these methods alone.
+    /// Restricts the endpoint to these methods.
     pub const fn methods(mut self, methods: &'static [&'static str]) -> Self {
         self.methods = Methods::Only(methods);
         self
     }
 
-    /// For callers of a realm with the right to these actions.
+    /// Restricts the endpoint to callers of a realm with the right to these actions.
     pub const fn needs(mut self, realm: Realm, actions: &'static [Action]) -> Self {
         self.realm = Some(realm);
         self.actions = actions;
         self
     }
 
-    /// Available at times only.
+    /// Sets when the process answers itself.
     pub const fn available(mut self, availability: Availability) -> Self {
         self.availability = availability;
         self
     }
 
-    /// With these bodies.
+    /// Sets the contents of request and response.
     pub const fn content(mut self, request: RequestContent, response: ResponseContent) -> Self {
         self.request = request;
         self.response = response;
         self
     }
 
-    /// `/<process>/<route>`.
+    /// Returns `/<process>/<route>`.
     pub fn path(&self) -> String {
         match self.route {
             "" => format!("/{}", self.process),
@@ -173,7 +175,7 @@ impl<A> Endpoint<A> {
         }
     }
 
-    /// Whether the method is one of those served.
+    /// Returns whether the endpoint serves the method.
     pub fn takes(&self, method: &http::Method) -> bool {
         match self.methods {
             Methods::Any => true,
@@ -184,27 +186,27 @@ impl<A> Endpoint<A> {
 
 /// All endpoints of a process, in groups.
 pub struct EndpointTable<A: 'static> {
-    /// The process that paths without a process belong to.
+    /// The process whose routes are also served without the process id in the path.
     pub delegate: &'static str,
-    /// Its endpoints and those of the other processes.
+    /// The rows, grouped by the module that has them.
     pub groups: &'static [&'static [Endpoint<A>]],
 }
 
-/// No route has more parts, so that no more of a path are looked at.
+/// The maximum of parts of a route. Further parts of a path are not examined.
 const MAX_PARTS: usize = 4;
 
 impl<A> EndpointTable<A> {
-    /// Every endpoint.
+    /// Returns every endpoint.
     pub fn rows(&self) -> impl Iterator<Item = &'static Endpoint<A>> {
         self.groups.iter().flat_map(|group| group.iter())
     }
 
-    /// Whether a process of this id exists: messages to it are taken (if only to drop them).
+    /// Returns whether a process of this id exists. Messages to such a process are accepted, even if they are dropped.
     pub fn has_process(&self, id: &str) -> bool {
         self.rows().any(|row| row.process == id)
     }
 
-    /// The endpoint that serves a path.
+    /// Returns the endpoint that serves a path.
     pub fn resolve(&self, path: &str) -> Option<&'static Endpoint<A>> {
         let mut parts = path.split('/').filter(|part| !part.is_empty()).map(|part| decode(part).ok());
         let parts: Vec<String> = parts.by_ref().take(MAX_PARTS + 1).collect::<Option<_>>()?;
@@ -217,7 +219,7 @@ impl<A> EndpointTable<A> {
     fn nearest(&self, process: &str, parts: &[String]) -> Option<&'static Endpoint<A>> {
         (0..=parts.len().min(MAX_PARTS)).rev().find_map(|count| {
             let wanted = parts[..count].join("/");
-            // The `.json` names went away with Mesos 1.0; old monitors still use them.
+            // Mesos removed the `.json` names in 1.0; old monitors still use them.
             let bare = wanted.strip_suffix(".json").unwrap_or(&wanted);
             let exact = count == parts.len();
             let named = |route: &str| {

@@ -1,4 +1,4 @@
-//! HTTP: requests, endpoints, calls, responses, event streams.
+//! HTTP: requests, endpoints, calls, responses and event streams.
 
 pub mod action;
 pub mod body;

@@ -1,4 +1,4 @@
-//! A stream of lines in a chunked response: for `curl -N` and for programs without RecordIO.
+//! A stream of lines in a chunked response, for `curl -N` and for programs without RecordIO.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,7 +9,8 @@ use hyper::body::{Body, Frame};
 
 use super::stream::{StreamError, StreamQueue};
 
-/// `on_end` runs when it is dropped, however the stream ends.
+/// The body of a streaming response with one JSON object per line. `on_end` runs when the body is dropped, whatever
+/// ends the stream.
 pub struct NdjsonBody<F: FnOnce()> {
     source: Arc<StreamQueue<Bytes>>,
     first: Option<Bytes>,
@@ -17,7 +18,7 @@ pub struct NdjsonBody<F: FnOnce()> {
 }
 
 impl<F: FnOnce()> NdjsonBody<F> {
-    /// `first` goes out before anything queued.
+    /// Makes the body. `first` goes out before the queued lines.
     pub fn new(first: Bytes, source: Arc<StreamQueue<Bytes>>, on_end: F) -> Self {
         NdjsonBody { source, first: Some(first).filter(|first| !first.is_empty()), on_end: Some(on_end) }
     }

@@ -1,4 +1,4 @@
-//! A request, and the parts of its target.
+//! A request and the parts of its target.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method};
@@ -8,38 +8,38 @@ use views::Query;
 use crate::connections::connection::Connection;
 use crate::endpoints::names::escape_invalid;
 
-/// A request.
+/// An HTTP request.
 pub struct Request {
     /// The method.
     pub method: Method,
-    /// The path as it came, without the query.
+    /// The path as received, without the query.
     pub path: String,
-    /// The path and the query as they came.
+    /// The path and the query as received.
     pub target: String,
     /// The decoded query.
     pub query: Query,
     /// The headers.
     pub headers: HeaderMap,
-    /// The whole body; empty for a handler that reads it as a stream.
+    /// The whole body; empty if the handler reads the body as a stream.
     pub body: Bytes,
-    /// Who makes the request.
+    /// The caller who makes the request.
     pub caller: Caller,
-    /// The connection that it came on.
+    /// The connection that the request came on.
     pub connection: Connection,
 }
 
 impl Request {
-    /// The text of a header; one that is no text counts as empty.
+    /// Returns the text of a header; `None` if the header is absent or not text.
     pub fn header(&self, name: HeaderName) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap_or_default())
     }
 
-    /// The callback of `?jsonp=`, which has been checked for what a name may consist of.
+    /// Returns the callback of `?jsonp=`, whose characters have been checked.
     pub fn jsonp(&self) -> Option<&str> {
         self.query.get("jsonp")
     }
 
-    /// The parts of the path below an endpoint's own path, with or without the process before it.
+    /// Returns the part of the path below an endpoint's own path. The process at the beginning of the path is optional.
     pub fn below<'a>(&'a self, process: &str, route: &str) -> &'a str {
         let path = self.path.trim_matches('/');
         let path = path.strip_prefix(process).and_then(|rest| rest.strip_prefix('/')).unwrap_or(path);
@@ -47,7 +47,7 @@ impl Request {
     }
 }
 
-/// The callback of `?jsonp=` becomes the beginning of a script that a browser runs, so that it must be a name.
+/// The callback of `?jsonp=` is not a name. It becomes the beginning of a script that a browser executes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("Invalid 'jsonp' callback: expecting letters, digits, '_', '.', '$', '[' and ']' alone")]
 pub struct InvalidCallback;
@@ -55,7 +55,7 @@ pub struct InvalidCallback;
 /// Checks the callback of `?jsonp=`.
 ///
 /// # Errors
-/// When it has other characters than those of a name.
+/// Returns [`InvalidCallback`] if it has characters that a name may not have.
 pub fn check_callback(query: &Query) -> Result<(), InvalidCallback> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.$[]".contains(&byte);
     match query.get("jsonp") {
@@ -64,12 +64,15 @@ pub fn check_callback(query: &Query) -> Result<(), InvalidCallback> {
     }
 }
 
-/// Why a query or a form could not be decoded; prints as Mesos says it.
+/// Why a query or a form cannot be decoded, with the text of Mesos.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("Unable to decode query string: Malformed % escape in '{0}'")]
 pub struct MalformedQuery(String);
 
-/// Reads `a=1&b=2`, the query of a URL or the body of a form.
+/// Parses `a=1&b=2`, which is the query of a URL or the body of a form.
+///
+/// # Errors
+/// Returns [`MalformedQuery`] for an incomplete percent escape.
 pub fn parse_query(text: &str) -> Result<Query, MalformedQuery> {
     let pairs = text.split(['&', ';']).filter(|pair| !pair.is_empty()).map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -78,8 +81,11 @@ pub fn parse_query(text: &str) -> Result<Query, MalformedQuery> {
     pairs.collect()
 }
 
-/// Percent- and plus-decoding. Bytes that make no UTF-8 stay percent-encoded: they stand for themselves where names of
-/// files are meant ([`crate::common::names`]), and are no name of anything else.
+/// Decodes percent escapes and plus signs. Bytes that are not UTF-8 stay percent-encoded: names of files keep them in
+/// this form ([`crate::endpoints::names`]), and no other name has them.
+///
+/// # Errors
+/// Returns [`MalformedQuery`] for an incomplete percent escape.
 pub fn decode(text: &str) -> Result<String, MalformedQuery> {
     let malformed = || MalformedQuery(text.to_owned());
     let mut bytes = Vec::with_capacity(text.len());

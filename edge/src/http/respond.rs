@@ -1,4 +1,4 @@
-//! Responses as libprocess writes them: plain-text errors, JSON with `?jsonp=`, compression on request.
+//! Responses in the form of libprocess: errors as plain text, JSON with `?jsonp=`, and compression on request.
 
 use std::convert::Infallible;
 use std::io::Write;
@@ -14,7 +14,7 @@ use machine::CallResponse;
 
 use crate::limits::{GZIP_MINIMUM, MAX_BODY};
 
-/// An answer.
+/// An HTTP response.
 pub type Response = http::Response<ResponseBody>;
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type BoxBody = Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>;
@@ -23,16 +23,16 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const JAVASCRIPT: HeaderValue = HeaderValue::from_static("text/javascript");
 
-/// What follows the head of an answer.
+/// The body of a response.
 pub enum ResponseBody {
-    /// All of it.
+    /// The complete body.
     Whole(Bytes),
-    /// Pieces that are asked for when the connection has room for them.
+    /// Pieces that are produced when the connection has room for them.
     Stream(BoxBody),
 }
 
 impl ResponseBody {
-    /// A body that is sent as it comes.
+    /// Makes a body that is sent while it is produced.
     pub fn stream<B>(body: B) -> Self
     where
         B: Body<Data = Bytes> + Send + 'static,
@@ -41,7 +41,7 @@ impl ResponseBody {
         ResponseBody::Stream(Box::pin(http_body_util::BodyExt::map_err(body, Into::into)))
     }
 
-    /// The length of a whole body; zero for a stream, whose length nobody knows.
+    /// Returns the length of a whole body in bytes; zero for a stream, whose length is unknown.
     pub fn known_length(&self) -> usize {
         match self {
             ResponseBody::Whole(bytes) => bytes.len(),
@@ -80,7 +80,7 @@ impl From<Infallible> for ResponseBody {
     }
 }
 
-/// An answer with these headers and this body.
+/// Returns a response with these headers and this body.
 pub fn respond(status: StatusCode, headers: &[(HeaderName, HeaderValue)], body: impl Into<Bytes>) -> Response {
     let mut response = http::Response::new(ResponseBody::Whole(body.into()));
     *response.status_mut() = status;
@@ -90,37 +90,37 @@ pub fn respond(status: StatusCode, headers: &[(HeaderName, HeaderValue)], body: 
     response
 }
 
-/// An answer in plain text.
+/// Returns a response in plain text.
 pub fn text(status: StatusCode, body: impl Into<Bytes>) -> Response {
     respond(status, &[(header::CONTENT_TYPE, TEXT)], body)
 }
 
-/// A status without a body or type, as Mesos' `OK()` and `Accepted()`.
+/// Returns a status without a body and without a type, as `OK()` and `Accepted()` of libprocess do.
 pub fn empty(status: StatusCode) -> Response {
     respond(status, &[], Bytes::new())
 }
 
-/// 400 with a reason.
+/// Returns 400 with a reason.
 pub fn bad_request(body: impl Into<Bytes>) -> Response {
     text(StatusCode::BAD_REQUEST, body)
 }
 
-/// What libprocess says for a route that does not exist.
+/// Returns the 404 of libprocess for a route that does not exist.
 pub fn not_found() -> Response {
     text(StatusCode::NOT_FOUND, "404 Not Found.")
 }
 
-/// 501, in the words of libprocess.
+/// Returns 501 with the text of libprocess.
 pub fn not_implemented() -> Response {
     text(StatusCode::NOT_IMPLEMENTED, "501 Not Implemented.")
 }
 
-/// 503 with a reason.
+/// Returns 503 with a reason.
 pub fn unavailable(body: impl Into<Bytes>) -> Response {
     text(StatusCode::SERVICE_UNAVAILABLE, body)
 }
 
-/// 405, in the words of libprocess.
+/// Returns 405 with the text of libprocess.
 pub fn method_not_allowed(allowed: &[&'static str], received: &http::Method) -> Response {
     let expected = allowed.iter().map(|method| format!("'{method}'")).collect::<Vec<_>>().join(", ");
     let body = format!("405 Method Not Allowed. Expecting one of {{ {expected} }}, but received '{received}'.");
@@ -131,18 +131,18 @@ pub fn method_not_allowed(allowed: &[&'static str], received: &http::Method) -> 
     response
 }
 
-/// 413 for a body above [`MAX_BODY`], after which the connection ends.
+/// Returns 413 for a body above [`MAX_BODY`], after which the connection ends.
 pub fn too_large() -> Response {
     closing(text(StatusCode::PAYLOAD_TOO_LARGE, format!("A body may have {MAX_BODY} bytes")))
 }
 
-/// Ends the connection after the answer: what is left of the request cannot be skipped.
+/// Makes the connection end after the response, because the rest of the request cannot be skipped.
 pub fn closing(mut response: Response) -> Response {
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
-/// 307 to another place.
+/// Returns 307 to another location.
 pub fn redirect(location: &str) -> Response {
     match HeaderValue::from_str(location) {
         Ok(location) => respond(StatusCode::TEMPORARY_REDIRECT, &[(header::LOCATION, location)], Bytes::new()),
@@ -150,7 +150,7 @@ pub fn redirect(location: &str) -> Response {
     }
 }
 
-/// JSON, or a call of `jsonp` with it.
+/// Returns JSON, or a script that calls `jsonp` with it.
 pub fn json(body: impl Into<Bytes>, jsonp: Option<&str>) -> Response {
     match jsonp {
         None => respond(StatusCode::OK, &[(header::CONTENT_TYPE, JSON)], body),
@@ -166,13 +166,13 @@ pub fn json(body: impl Into<Bytes>, jsonp: Option<&str>) -> Response {
     }
 }
 
-/// A core's answer.
+/// Returns the response of a core.
 pub fn answer(answer: CallResponse) -> Response {
     let status = StatusCode::from_u16(answer.status as u16).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if answer.body.is_empty() && status.is_success() { empty(status) } else { text(status, answer.body) }
 }
 
-/// Compresses a body that is worth it, for those who accept it.
+/// Compresses a body from [`GZIP_MINIMUM`](crate::limits::GZIP_MINIMUM) bytes on if the client accepts it.
 pub async fn compress(accepted: Option<&HeaderValue>, mut response: Response) -> Response {
     let ResponseBody::Whole(body) = response.body() else { return response };
     if body.len() < GZIP_MINIMUM || !accepts_gzip(accepted) || response.headers().contains_key(header::CONTENT_ENCODING)
@@ -180,7 +180,7 @@ pub async fn compress(accepted: Option<&HeaderValue>, mut response: Response) ->
         return response;
     }
     let body = body.clone();
-    // A large state takes milliseconds, in which the connections of this worker would wait.
+    // The compression of a large state takes milliseconds, in which other connections of this thread would wait.
     let compressed = if body.len() < COMPRESS_INLINE {
         gzip(&body).ok()
     } else {
@@ -195,7 +195,7 @@ pub async fn compress(accepted: Option<&HeaderValue>, mut response: Response) ->
 
 const COMPRESS_INLINE: usize = 64 * 1024;
 
-/// At the fastest level: monitors poll large states over fast networks, and the machine has work to do.
+/// Compresses at the fastest level: monitors poll large states over fast networks, and processor time is scarcer.
 fn gzip(body: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::fast());
     encoder.write_all(body)?;

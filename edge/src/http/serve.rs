@@ -1,4 +1,4 @@
-//! HTTP/1.1 connections, by hyper, and how a request finds its handler.
+//! Serves HTTP/1.1 connections with hyper, and finds the handler of each request.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ use crate::limits::{MAX_HEAD, MAX_HEADERS, SHUTDOWN_FLUSH_TIMEOUT};
 
 const LIBPROCESS_FROM: HeaderName = HeaderName::from_static("libprocess-from");
 
-/// Serves a connection to its end. When `stop` turns true, the request that is being answered is the last.
+/// Serves a connection to its end. After `stop` turns true, the current request is the last.
 pub async fn serve<A: App>(
     connection: Connection,
     service: Arc<Service<A>>,
@@ -43,9 +43,9 @@ pub async fn serve<A: App>(
         async move { Ok::<_, Infallible>(answer(request, connection, service).await) }
     });
     let served = http1::Builder::new()
-        // Clients may close their side after the request, and still read the answer.
+        // A client may close its side after the request and still read the response.
         .half_close(true)
-        // Some clients compare header names by case.
+        // Some clients compare the names of headers by case.
         .title_case_headers(true)
         .max_buf_size(MAX_HEAD)
         .max_headers(MAX_HEADERS)
@@ -77,7 +77,7 @@ async fn answer<A: App>(
     let (agent, from) = (text_of(&header::USER_AGENT), text_of(&LIBPROCESS_FROM));
     let is_message = wire::libprocess::is_message(head.method.as_str(), agent, from);
     let endpoint = if is_message { None } else { service.app.endpoints().resolve(&path) };
-    // Held until the answer is ready, since what is made of the body takes memory too.
+    // The share is held until the response is ready, because what the handler makes of the body needs memory, too.
     let mut share = service.budget.share();
     let body = match endpoint {
         Some(Endpoint { handler: Handler::Stream(_), .. }) => None,
@@ -124,7 +124,7 @@ async fn answer<A: App>(
     response
 }
 
-/// What an endpoint's row says, in the order of Mesos: who answers, the method, then the handler.
+/// Applies the row of an endpoint in the order of Mesos: availability, then the method, then the handler.
 async fn dispatch<A: App>(
     app: &Arc<A>,
     endpoint: &'static Endpoint<A::Shared>,
@@ -158,7 +158,7 @@ async fn dispatch<A: App>(
     }
 }
 
-/// A message on a connection that began with something else.
+/// Answers a libprocess message on a connection that began with HTTP.
 async fn message<A: App>(
     service: &Service<A>,
     connection: &Connection,

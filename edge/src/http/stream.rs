@@ -1,4 +1,5 @@
-//! Event streams: from the core's queue to RecordIO in a chunked response, encoded on the connection's task.
+//! Event streams: from the core's queue to RecordIO in a chunked response. The task of the connection encodes the
+//! events.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,13 +20,13 @@ pub struct StreamQueue<E> {
 }
 
 impl<E> StreamQueue<E> {
-    /// A queue for the subscriber at the other end of `connection`.
+    /// Makes the queue for the subscriber at the other end of `connection`.
     pub fn new(connection: Connection) -> Arc<Self> {
         let bound = Bound { items: MAX_STREAM_EVENTS, bytes: MAX_STREAM_BYTES };
         Arc::new(StreamQueue { queue: BatchQueue::new(bound), connection })
     }
 
-    /// Appends an event of so many bytes. Whoever finds the queue full [`kill`](Self::kill)s it.
+    /// Appends an event of `bytes` bytes. The caller [`kill`](Self::kill)s a queue that is full.
     pub fn push(&self, event: E, bytes: usize) -> Pushed {
         self.queue.push(event, bytes)
     }
@@ -35,12 +36,12 @@ impl<E> StreamQueue<E> {
         self.queue.wake();
     }
 
-    /// Ends the stream after the events queued.
+    /// Ends the stream after the queued events.
     pub fn finish(&self) {
         self.queue.finish();
     }
 
-    /// Everything queued; nothing at the end.
+    /// Takes the queued events; `None` at the end.
     pub(crate) fn poll_take(&self, cx: &mut Context<'_>, into: &mut Vec<E>) -> Poll<Option<()>> {
         self.queue.poll_take(cx, into).map(|more| more.then_some(()))
     }
@@ -53,14 +54,14 @@ impl<E> StreamQueue<E> {
         self.queue.abort();
     }
 
-    /// Drops what is queued and the connection.
+    /// Drops the queued events and the connection.
     pub fn kill(&self) {
         self.queue.abort();
         self.connection.kill();
     }
 }
 
-/// The body of a streaming response. `on_end` runs when it is dropped, however the stream ends.
+/// The body of a streaming response. `on_end` runs when the body is dropped, whatever ends the stream.
 pub struct EventBody<E, F: FnOnce()> {
     source: Arc<StreamQueue<E>>,
     content_type: ContentType,
@@ -72,18 +73,18 @@ pub struct EventBody<E, F: FnOnce()> {
 /// Why a stream ends before its queue does.
 #[derive(Debug, thiserror::Error)]
 pub enum StreamError {
-    /// hyper ends the response abnormally and closes the connection.
+    /// The subscriber has disconnected. hyper ends the response abnormally and closes the connection.
     #[error("the subscriber has closed its connection")]
     Gone,
 }
 
 impl<E: StreamEvent, F: FnOnce()> EventBody<E, F> {
-    /// The body of a stream that begins with the first event of `source`.
+    /// Makes the body of a stream that begins with the first event of `source`.
     pub fn new(source: Arc<StreamQueue<E>>, content_type: ContentType, on_end: F) -> Self {
         Self::with_initial_records(Vec::new(), source, content_type, on_end)
     }
 
-    /// `first`, already records, go out before anything queued.
+    /// Makes the body of a stream that begins with `first`, which are encoded records.
     pub fn with_initial_records(
         first: Vec<Bytes>,
         source: Arc<StreamQueue<E>>,
@@ -94,7 +95,7 @@ impl<E: StreamEvent, F: FnOnce()> EventBody<E, F> {
         EventBody { source, content_type, first: first.into_iter(), taken, on_end: Some(on_end) }
     }
 
-    /// Encodes no earlier than the connection has room for it.
+    /// Returns the next record. Events are encoded when the connection has room for them.
     fn next_record(&mut self) -> Option<Bytes> {
         let encode = |event: E| Bytes::from(record(&event.encode_as(self.content_type)));
         self.first.next().or_else(|| self.taken.next().map(encode))
@@ -111,7 +112,7 @@ where
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
         let this = &mut *self;
         loop {
-            // One record a frame: clients exist that take a chunk for a record, as it is with Mesos.
+            // Each record is a frame of its own: some clients treat a chunk as a record, which holds with Mesos.
             if let Some(record) = this.next_record() {
                 return Poll::Ready(Some(Ok(Frame::data(record))));
             }
@@ -119,8 +120,8 @@ where
             match this.source.queue.poll_take(cx, &mut taken) {
                 Poll::Ready(true) => this.taken = taken.into_iter(),
                 Poll::Ready(false) => return Poll::Ready(None),
-                // hyper tolerates half-closed connections, so it does not look; a subscriber that hangs up must be
-                // noticed at once, since its failover timeout starts then.
+                // hyper tolerates half-closed connections and does not look for them. A disconnected subscriber has to
+                // be noticed at once, since its failover timeout starts then.
                 Poll::Pending => {
                     return this.source.poll_hung_up(cx).map(|()| Some(Err(StreamError::Gone)));
                 }
@@ -146,7 +147,7 @@ impl<E, F: FnOnce()> Drop for EventBody<E, F> {
     }
 }
 
-/// A payload as it goes out.
+/// Returns a payload in the framing of RecordIO.
 pub fn record(payload: &[u8]) -> Vec<u8> {
     let mut record = Vec::with_capacity(payload.len() + 12);
     wire::recordio::encode(payload, &mut record);

@@ -1,8 +1,8 @@
-//! Outgoing libprocess messages: one connection per remote address, kept while somebody links it.
+//! Outgoing libprocess messages: one connection per remote address, kept while the core links it.
 //!
-//! As in libprocess, a link is a connection that we open and watch: when it closes or fails, everybody at that
-//! address has *exited*. Messages to an address share its connection, in order; an address that nobody linked gets
-//! one for a burst of messages. Responses are read and thrown away.
+//! As in libprocess, a link is a connection that this process opens and watches. When it closes or fails, all processes
+//! at that address have *exited*. Messages to an address share its connection, in order. An address without a link gets
+//! a connection for a burst of messages. Responses are read and discarded.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -36,14 +36,14 @@ pub struct Links<H: Host> {
     links: HashMap<SocketAddrV4, Link>,
     written: Vec<Arc<Peer>>,
     generations: u64,
-    /// Shared by every connection that may still have something to write.
+    /// Shared by every connection that may still have bytes to write.
     writing: Arc<()>,
 }
 
 struct Link {
     peer: Arc<Peer>,
-    /// The connection whose end is to be reported. Behind `peer.generation` when that is a
-    /// newer one, opened to send something before the end of the older one was reported.
+    /// The generation of the connection whose end is reported. It is lower than `peer.generation` if a newer connection
+    /// was opened for a message before the end of the older one was reported.
     watched: Option<u64>,
 }
 
@@ -61,7 +61,7 @@ struct Outgoing {
 }
 
 impl<H: Host> Links<H> {
-    /// `own_address` is what peers are told to answer to.
+    /// Makes an empty set of links. Peers answer to `own_address`.
     pub fn new(own_address: SocketAddrV4, runtime: Handle, inbox: Arc<Inbox<H>>) -> Self {
         Links {
             own_address,
@@ -74,6 +74,7 @@ impl<H: Host> Links<H> {
         }
     }
 
+    /// Links an address: connects unless a connection exists, and reports its end to the core.
     pub fn link(&mut self, address: SocketAddrV4) {
         let link = self.get_or_connect(address);
         link.watched = Some(link.peer.generation);
@@ -81,7 +82,7 @@ impl<H: Host> Links<H> {
         link.peer.queue.notify();
     }
 
-    /// What is queued is still sent.
+    /// Stops watching an address. Queued messages are still sent.
     pub fn unlink(&mut self, address: SocketAddrV4) {
         if let Some(link) = self.links.get_mut(&address) {
             link.watched = None;
@@ -90,6 +91,8 @@ impl<H: Host> Links<H> {
         }
     }
 
+    /// Sends a message of the process `from`, over a new connection if none exists. A peer whose queue is full loses
+    /// its connection.
     pub fn send(&mut self, from: &Arc<str>, to: Upid, message: Message) {
         if to.is_none() {
             return;
@@ -110,7 +113,7 @@ impl<H: Host> Links<H> {
         }
     }
 
-    /// Whether the end of this connection means that a linked address has exited.
+    /// Returns whether the end of this connection means that a linked address has exited.
     pub(crate) fn ended(&mut self, address: SocketAddrV4, generation: u64) -> bool {
         let Some(link) = self.links.get_mut(&address) else { return false };
         let watched = link.watched == Some(generation);
@@ -134,14 +137,14 @@ impl<H: Host> Links<H> {
             link.peer.linked.store(false, Ordering::Release);
             link.peer.queue.finish();
         }
-        // The last words of an agent are its goodbye.
+        // The last message of an agent is UnregisterSlaveMessage, which should reach the master.
         let deadline = Instant::now() + SHUTDOWN_FLUSH_TIMEOUT;
         while Arc::strong_count(&self.writing) > 1 && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(2));
         }
     }
 
-    /// The connection to `address`, a new one if there is none or it is over.
+    /// Returns the connection to `address`, and opens a new one if there is none or it has ended.
     fn get_or_connect(&mut self, address: SocketAddrV4) -> &mut Link {
         let connect = |generations: &mut u64| {
             *generations += 1;
@@ -168,8 +171,8 @@ impl<H: Host> Links<H> {
 }
 
 impl Peer {
-    /// Whether the task must be woken; the message itself when this connection is over; nothing when it
-    /// just went over, with all messages, because its peer does not read.
+    /// Queues a message. Returns whether the task has to be woken. The error has the message itself if this connection
+    /// has ended, and `None` if it ends now with all its messages because its peer does not read.
     fn push(&self, outgoing: Outgoing) -> Result<bool, Option<Outgoing>> {
         let bytes = outgoing.message.encoded_len();
         match self.queue.push_or_return(outgoing, bytes) {
@@ -205,14 +208,14 @@ async fn run_connection(peer: &Peer, own_address: SocketAddrV4, writing: Arc<()>
             () = peer.queue.aborted() => return Err(io::ErrorKind::ConnectionAborted.into()),
         }
     }
-    // Finished, not broken: let the peer read everything before the connection goes.
+    // The connection is finished and not broken: the peer may read everything before the connection closes.
     transport.shutdown().await?;
     drop(writing);
     let _ = timeout(CLOSE_LINGER_TIMEOUT, discard_until_end(&*transport)).await;
     Ok(())
 }
 
-/// False when the connection is no longer wanted: unlinked and idle, or shutting down.
+/// Takes the next messages. Returns false if the connection is no longer needed: idle without a link, or shutting down.
 async fn next_batch(peer: &Peer, batch: &mut Vec<Outgoing>) -> bool {
     loop {
         if peer.linked.load(Ordering::Acquire) {
@@ -255,7 +258,7 @@ async fn write_batch(
     write_all(transport, &bytes).await
 }
 
-/// Goes on reading meanwhile: a peer whose responses are not read stops reading requests.
+/// Writes all bytes and reads responses meanwhile, because a peer whose responses are not read stops reading requests.
 async fn write_all(transport: &dyn Transport, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match transport.try_write(bytes) {
@@ -272,7 +275,7 @@ async fn write_all(transport: &dyn Transport, mut bytes: &[u8]) -> io::Result<()
     Ok(())
 }
 
-/// Reads and forgets until the peer closes.
+/// Reads and discards bytes until the peer closes.
 async fn discard_until_end(transport: &dyn Transport) -> io::Result<()> {
     loop {
         transport.readable().await?;
@@ -282,7 +285,8 @@ async fn discard_until_end(transport: &dyn Transport) -> io::Result<()> {
     }
 }
 
-/// Whether the end was reached. The buffer is on the stack of this call, not in the task: there may be 10,000 links.
+/// Discards available bytes and returns whether the end was reached. The buffer is on the stack of this call and not in
+/// the task, since there may be 10,000 links.
 fn discard_available(transport: &dyn Transport) -> io::Result<bool> {
     let mut scratch = [0; 8192];
     loop {

@@ -1,6 +1,6 @@
-//! Incoming libprocess messages: which process takes them, decoding, and what their sender is told.
+//! Incoming libprocess messages: which process takes them, how they are decoded, and what their sender is told.
 //!
-//! libprocess answers 202 as soon as the process exists; what cannot be understood is dropped.
+//! libprocess answers 202 as soon as the process exists. Messages that cannot be decoded are dropped.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,18 +14,18 @@ use wire::libprocess::Received;
 use crate::app::{App, ProcessKind};
 use crate::core_thread::{InboxBatch, InboxItem};
 
-/// What the sender is told.
+/// The HTTP response to a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Receipt {
-    /// 202.
+    /// 202: the process exists.
     Accepted,
-    /// 404.
+    /// 404: no such process.
     NoSuchProcess,
-    /// 400.
+    /// 400: the check of the sender failed.
     Refused(WrongAddress),
 }
 
-/// Whether a message's sender, which a header names, is believed.
+/// How the sender of a message, which a header names, is checked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum SenderCheck {
     /// Every sender is believed.
@@ -36,7 +36,7 @@ pub enum SenderCheck {
     PeerAddress,
 }
 
-/// A message comes from another machine than its sender claims to be on. The text is that of libprocess.
+/// A message comes from another address than that of its sender. The text is that of libprocess.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("UPID IP address validation failed: Message from {from} was sent from IP {peer}")]
 pub struct WrongAddress {
@@ -48,7 +48,7 @@ impl SenderCheck {
     /// Checks the sender of a message that came from `peer`.
     ///
     /// # Errors
-    /// When the addresses differ and have to be the same.
+    /// Returns [`WrongAddress`] if the addresses differ and have to be equal.
     pub fn check(self, from: &Upid, peer: SocketAddr) -> Result<(), WrongAddress> {
         match self {
             SenderCheck::PeerAddress if peer.ip() != IpAddr::V4(*from.address.ip()) => {
@@ -59,7 +59,7 @@ impl SenderCheck {
     }
 }
 
-/// Messages that were dropped because nobody installs their name or their body did not decode.
+/// Counts messages that were dropped because no process has a handler for their name or their body did not decode.
 #[derive(Debug, Default)]
 pub struct Dropped {
     unknown: AtomicU64,
@@ -67,12 +67,13 @@ pub struct Dropped {
 }
 
 impl Dropped {
+    /// Returns the number of dropped messages since the start.
     pub fn total(&self) -> u64 {
         self.unknown.load(Ordering::Relaxed) + self.malformed.load(Ordering::Relaxed)
     }
 }
 
-/// Appends the input that a message makes, if it makes one. `caller` is who the connection belongs to.
+/// Appends the input for a message to `batch`, unless the message is dropped. `caller` is the owner of the connection.
 pub fn receive<A: App>(app: &A, received: Received, caller: &Caller, batch: &mut InboxBatch<A::Host>) -> Receipt {
     let bytes = received.body.len();
     match app.process(&received.to) {

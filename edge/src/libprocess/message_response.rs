@@ -1,8 +1,8 @@
-//! The answers to libprocess messages. Their senders throw them away, but they are HTTP and carry a date.
+//! The responses to libprocess messages. Senders discard them, but they are HTTP and carry a date.
 
 use std::time::{Duration, Instant, SystemTime};
 
-/// Renders the two answers at most once a second.
+/// Renders the two common responses at most once a second.
 #[derive(Default)]
 pub struct MessageResponses {
     rendered: Option<Instant>,
@@ -11,19 +11,19 @@ pub struct MessageResponses {
 }
 
 impl MessageResponses {
-    /// 202, as libprocess answers when the process exists.
+    /// Returns 202, the response of libprocess if the process exists.
     pub fn accepted(&mut self) -> &[u8] {
         self.refresh();
         &self.accepted
     }
 
-    /// 404.
+    /// Returns 404.
     pub fn no_such_process(&mut self) -> &[u8] {
         self.refresh();
         &self.no_such_process
     }
 
-    /// The answer to a message that is refused for this reason.
+    /// Returns 400 with the reason for which a message is refused.
     pub fn refused(&mut self, reason: &str) -> Vec<u8> {
         let date = httpdate::fmt_http_date(SystemTime::now());
         format!(

@@ -1,4 +1,4 @@
-//! libprocess messages: receipts for those that come in, links for those that go out.
+//! libprocess messages: receipts for incoming ones, links for outgoing ones.
 
 pub mod links;
 pub mod message;

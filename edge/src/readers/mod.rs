@@ -1,4 +1,4 @@
-//! Expensive reads: builds that everybody who asks shares, rate limits, and how long things take.
+//! Expensive reads: builds shared by identical requests, rate limits, and durations.
 
 pub mod rate_limiter;
 pub mod singleflight;

@@ -1,21 +1,24 @@
-//! A rate limit that delays, as libprocess' does: `/metrics/snapshot` is cheap to ask for and dear to answer.
+//! A rate limit that delays requests, as that of libprocess: `/metrics/snapshot` is cheap to request and expensive to
+//! answer.
 
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
+/// Delays callers so that they proceed at a constant rate.
 pub struct RateLimiter {
     interval: Duration,
     next: Mutex<Instant>,
 }
 
 impl RateLimiter {
+    /// Makes a limiter that lets `permits` callers proceed per second.
     pub fn per_second(permits: u32) -> Self {
         RateLimiter { interval: Duration::from_secs(1) / permits, next: Mutex::new(Instant::now()) }
     }
 
-    /// Waits for its turn; turns are given in the order of asking.
+    /// Waits for a permit. Callers get permits in the order of their calls.
     pub async fn acquire(&self) {
         let mut next = self.next.lock().await;
         sleep_until(*next).await;

@@ -1,5 +1,5 @@
-//! Expensive reads: built one at a time on a thread of low priority, and shared by everybody who asks for the same
-//! before the build has begun. Whoever comes later may expect to see later changes, and gets the next build.
+//! Expensive reads. One build at a time runs on a thread of low priority, and all identical requests that arrive before
+//! the build begins share its result. A later request may expect later changes, and gets the next build.
 
 use std::collections::HashMap;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -12,25 +12,30 @@ use tokio::sync::{Semaphore, watch};
 type Outcome = Option<Bytes>;
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Builds give way to the core and to connections where processors are short: so much nicer than the process.
+/// The niceness of builds relative to the process, so that the core and connections come first when processors are
+/// short.
 const NICE: i32 = 10;
 
+/// Builds responses once for all identical requests that wait for them (Go `x/sync/singleflight`).
 pub struct Singleflight {
     pending: Mutex<HashMap<String, watch::Receiver<Option<Outcome>>>>,
     /// One build at a time leaves the other processors to the core and to scheduler calls.
     build_permit: Semaphore,
     builder: SyncSender<Job>,
-    /// Where snapshots are taken, whoever asks.
+    /// The runtime on which snapshots are taken, independent of the runtime of the caller.
     runtime: Handle,
 }
 
 impl Singleflight {
-    /// The thread ends when the last handle is dropped.
+    /// Starts the thread of the builds. The thread ends when the last handle is dropped.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system if the thread cannot be started.
     pub fn new(runtime: Handle) -> std::io::Result<Arc<Self>> {
-        // Never holds more than one: who sends has the build_permit.
+        // The channel holds at most one job, because its sender has the `build_permit`.
         let (builder, jobs) = sync_channel::<Job>(1);
         std::thread::Builder::new().name("readers".to_owned()).spawn(move || {
-            // Best effort: without it a build is only slower to give way.
+            // Without the lower priority a build still works, but competes with the core.
             let own = rustix::process::getpriority_process(None).unwrap_or_default();
             let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), own + NICE);
             jobs.iter().for_each(|job| job());
@@ -39,10 +44,10 @@ impl Singleflight {
         Ok(Arc::new(Singleflight { pending, build_permit: Semaphore::new(1), builder, runtime }))
     }
 
-    /// `prepare` takes a snapshot when boarding ends, and returns what builds the answer from it, and what has to outlive
-    /// the build: a clone of the snapshot. Only the build runs at low priority: a thread that gives way must not hold a
-    /// lock that the core waits for, and one that frees what the core has allocated holds one of the allocator's.
-    /// Nothing when the build yields nothing or has failed.
+    /// Returns the result of the next build for `key`; `None` if the build fails or has no result. `prepare` runs when
+    /// no more requests can join the build. It returns the function that builds the response, and a clone of the
+    /// snapshot that has to outlive the build. Only the build runs at low priority: a thread of low priority must not
+    /// hold a lock that the core waits for, and a thread that frees memory of the core holds a lock of the allocator.
     pub async fn run<B, K>(self: Arc<Self>, key: String, prepare: impl FnOnce() -> (B, K) + Send + 'static) -> Outcome
     where
         B: FnOnce() -> Outcome + Send + 'static,
@@ -69,16 +74,16 @@ impl Singleflight {
         let (sender, receiver) = watch::channel(None);
         pending.insert(key.clone(), receiver.clone());
         drop(pending);
-        // A task of its own: whoever asked first may hang up, the others still wait.
+        // The build has a task of its own, because the first caller may disconnect while others still wait.
         self.runtime.clone().spawn(async move {
             let permit = self.build_permit.acquire().await;
             self.lock().remove(&key);
             let (build, kept) = prepare();
             let (built, outcome) = tokio::sync::oneshot::channel();
             let job = Box::new(move || {
-                // A build that panics must not end the thread; its readers get nothing.
+                // A build that panics must not end the thread; its callers get no result.
                 let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(build));
-                // Nobody may be waiting any more.
+                // The receiver may be gone.
                 let _ = built.send(outcome.ok().flatten());
             });
             let sent = self.builder.try_send(job);
@@ -117,7 +122,7 @@ mod tests {
             (build, ())
         }));
         first_runs.await.unwrap();
-        // The first build runs, so these nine share the next one.
+        // While the first build runs, these nine requests share the next one.
         let later: Vec<_> = (0..9)
             .map(|_| {
                 let builds = builds.clone();

@@ -1,5 +1,5 @@
-//! How long something that happens again and again takes, as Mesos' timers tell it: the last duration, and
-//! what is known of those before.
+//! The duration of a recurring activity in the form of libprocess' timers: the last duration, and statistics of the
+//! recent ones.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use views::metrics::Counters;
 
-/// As many as a time series of libprocess keeps.
+/// The maximum of remembered durations, that of a time series of libprocess.
 const CAPACITY: usize = 1000;
 
-/// Quantiles by the end of their names.
+/// The quantiles by the suffixes of their names.
 const QUANTILES: [(&str, f64); 6] =
     [("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99), ("p999", 0.999), ("p9999", 0.9999)];
 
+/// The durations of one activity within a time window.
 #[derive(Debug)]
 pub struct Timing {
     window: Duration,
@@ -23,16 +24,17 @@ pub struct Timing {
 #[derive(Debug, Default)]
 struct State {
     last: Option<f64>,
-    /// In milliseconds, oldest first.
+    /// The durations in milliseconds, oldest first.
     recent: VecDeque<(Instant, f64)>,
 }
 
 impl Timing {
-    /// Forgets durations that are older.
+    /// Makes a timing that forgets durations older than `window`.
     pub fn over(window: Duration) -> Self {
         Timing { window, state: Mutex::default() }
     }
 
+    /// Records that the activity ended at `now` and took `took`.
     pub fn record(&self, now: Instant, took: Duration) {
         let milliseconds = took.as_secs_f64() * 1000.0;
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -43,7 +45,8 @@ impl Timing {
         }
     }
 
-    /// `<name>_ms` and its statistics; like Mesos nothing before the first time, no statistics before the second.
+    /// Adds `<name>_ms` and its statistics to `counters`. As in Mesos the value is absent before the first duration,
+    /// and the statistics before the second.
     pub fn report(&self, now: Instant, name: &str, counters: &mut Counters) {
         let (last, mut recent) = {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -67,7 +70,7 @@ impl Timing {
     }
 }
 
-/// Between two values it is the weighted mean of both.
+/// Returns the quantile; between two values it is their weighted mean.
 fn at_fraction(sorted: &[f64], fraction: f64) -> f64 {
     let position = fraction * sorted.len().saturating_sub(1) as f64;
     let below = position.floor();

@@ -1,18 +1,25 @@
-//! Where a master or agent listens.
+//! The addresses of masters and agents.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::error::Error;
 
-/// A host and port, and the process a path without prefix is meant for.
+/// The host and port that a master or an agent listens on.
+///
+/// It is parsed from `host:port`, `http://host:port`, `//host:port` (the form of Mesos' redirects) and
+/// `master@host:port`, and printed as `host:port`. `zk://…` is not an address; [`detect`](crate::detect) finds the
+/// master that leads there.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Address {
+    /// The host name, IPv4 address or IPv6 address (without brackets).
     pub host: String,
+    /// The TCP port.
     pub port: u16,
 }
 
 impl Address {
+    /// Makes an address from a host and a port.
     pub fn new(host: impl Into<String>, port: u16) -> Self {
         Address { host: host.into(), port }
     }
@@ -30,11 +37,15 @@ impl fmt::Display for Address {
 impl FromStr for Address {
     type Err = Error;
 
-    /// `host:port`, `http://host:port`, `//host:port` (the form of Mesos' redirects), `master@host:port`.
+    /// Parses an address.
+    ///
+    /// # Errors
+    /// Returns [`Error::Address`] for a text of another form, for `zk://`, and for `https://`, which is not supported
+    /// yet.
     fn from_str(given: &str) -> Result<Self, Error> {
         let invalid = |reason| Error::Address { given: given.to_owned(), reason };
         if given.starts_with("zk://") {
-            return Err(invalid("it is where masters are elected; ask `detect` who leads"));
+            return Err(invalid("it is the address of an election; `detect` finds the master that leads there"));
         }
         if given.starts_with("https://") {
             return Err(invalid("TLS is not built yet; use http://host:port"));

@@ -1,7 +1,7 @@
-//! Calls to one peer over one connection, in order.
+//! Sends calls to one peer in order over one connection.
 //!
-//! A scheduler acknowledges every update; a connection each would cost more than the
-//! call, and calls on different connections may overtake each other.
+//! A scheduler acknowledges every update. A separate connection for each would cost more than the call itself, and
+//! calls on different connections may overtake each other.
 
 use std::sync::Arc;
 
@@ -18,20 +18,25 @@ use crate::transport::{self, Call};
 #[derive(Debug, Clone)]
 pub(crate) struct Channel {
     address: Address,
-    /// Open but for the first call and after a peer closed it. Held while a call is under way.
+    /// The connection; `None` before the first call and after a peer has closed it. It is locked during a call.
     connection: Arc<Mutex<Option<SendRequest<Full<Bytes>>>>>,
 }
 
 impl Channel {
+    /// Makes a channel that connects with the first call.
     pub fn new(address: Address) -> Self {
         Channel { address, connection: Arc::default() }
     }
 
+    /// Returns the address of the peer.
     pub fn address(&self) -> &Address {
         &self.address
     }
 
-    /// The body of a successful answer. A call that was written is never sent twice.
+    /// Sends a call and returns the body of the successful response. A call that was written is never sent twice.
+    ///
+    /// # Errors
+    /// Returns [`Error`] if the request fails or is refused.
     pub async fn exchange(&self, call: &Call) -> Result<Bytes, Error> {
         let mut connection = self.connection.lock().await;
         let mut request = call.request(&self.address)?;
@@ -44,7 +49,8 @@ impl Channel {
                     *connection = Some(open);
                     return body;
                 }
-                // A server may close an idle connection at any moment; only what it never saw is sent again.
+                // A server may close an idle connection at any moment. Only a call that the server has not seen is sent
+                // again.
                 Err(mut failed) => match failed.take_message() {
                     Some(unsent) => request = unsent,
                     None => return Err(self.broke(failed.into_error())),

@@ -1,5 +1,5 @@
-//! A framework that stays subscribed: when the master fails or changes, it finds the
-//! leader and takes its tasks over under the same id.
+//! A driver keeps a framework subscribed. After a failure or a change of the master it finds the leader and subscribes
+//! again with the same framework id.
 
 use std::time::Duration;
 
@@ -13,10 +13,12 @@ use crate::error::Error;
 use crate::events::Events;
 use crate::scheduler::Scheduler;
 
-/// How long to wait before subscribing again: doubled with each failure in a row.
+/// The wait before the driver subscribes again. It doubles with each failure in a row. The default is 500 ms to 30 s.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
+    /// The wait after the first failure.
     pub first: Duration,
+    /// The maximum wait.
     pub most: Duration,
 }
 
@@ -26,18 +28,29 @@ impl Default for Backoff {
     }
 }
 
-/// What a framework hears from its driver.
+/// An event of a [`Driver`].
 #[derive(Debug)]
 pub enum DriverEvent {
-    /// Offers made before are void, and updates may have been missed: reconcile.
-    Subscribed { framework: v1::FrameworkId, master: Address },
-    /// Anything but SUBSCRIBED.
+    /// The framework is subscribed. Earlier offers are invalid, and updates may have been missed; the framework should
+    /// reconcile ([`Scheduler::reconcile`]).
+    Subscribed {
+        /// The id of the framework, which the master assigns at the first subscription.
+        framework: v1::FrameworkId,
+        /// The master that leads.
+        master: Address,
+    },
+    /// An event of the master other than SUBSCRIBED, such as offers and updates.
     Event(Box<Event>),
-    /// The subscription ended or could not be had; the next call of [`Driver::next`] waits and tries again.
-    Disconnected { error: Error, retry_in: Duration },
+    /// The subscription has ended or could not be made. The next call of [`Driver::next`] waits and subscribes again.
+    Disconnected {
+        /// Why the subscription has ended.
+        error: Error,
+        /// The wait before the next attempt.
+        retry_in: Duration,
+    },
 }
 
-/// Where to subscribe.
+/// The masters to subscribe with.
 #[derive(Debug)]
 enum Masters {
     Known(Vec<Address>),
@@ -45,7 +58,7 @@ enum Masters {
 }
 
 impl Masters {
-    /// To be tried in this order.
+    /// Returns the masters in the order in which they are tried.
     async fn candidates(&self) -> Vec<Address> {
         match self {
             Masters::Known(masters) => masters.clone(),
@@ -54,8 +67,10 @@ impl Masters {
     }
 }
 
-/// Keeps a framework subscribed. Give it a `failover_timeout`, or the master kills its
-/// tasks when the connection breaks.
+/// Keeps a framework subscribed.
+///
+/// The framework should have a `failover_timeout` in its [`FrameworkInfo`](v1::FrameworkInfo). Without one the master
+/// kills its tasks as soon as the connection breaks.
 #[derive(Debug)]
 pub struct Driver {
     masters: Masters,
@@ -66,18 +81,26 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// Any of the masters will do: followers tell who leads.
+    /// Makes a driver for these masters. One address suffices, because followers redirect to the leader.
     pub fn new(masters: impl IntoIterator<Item = Address>, info: v1::FrameworkInfo) -> Self {
         Driver::of(Masters::Known(masters.into_iter().collect()), info)
     }
 
-    /// Follows the leader that is elected at `zk://…`; must be called inside a tokio runtime.
+    /// Makes a driver that follows the leader of the election at `zk://…`. `session_timeout` is that of the ZooKeeper
+    /// session. It has to be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// Returns [`Error::Undetectable`] if `url` is not such a URL.
     pub fn detecting(url: &str, session_timeout: Duration, info: v1::FrameworkInfo) -> Result<Self, Error> {
         let detector = Detector::of(url, session_timeout).map_err(Error::Undetectable)?;
         Ok(Driver::of(Masters::Detected(detector), info))
     }
 
-    /// What people write as `--master`: the address of a master, or where masters are elected.
+    /// Makes a driver from the value of a `--master` flag: the address of a master, or `zk://…`. It has to be called
+    /// inside a tokio runtime.
+    ///
+    /// # Errors
+    /// Returns [`Error::Address`] or [`Error::Undetectable`] for a text of another form.
     pub fn at(given: &str, info: v1::FrameworkInfo) -> Result<Self, Error> {
         if is_elected(given) {
             return Driver::detecting(given, SESSION_TIMEOUT, info);
@@ -89,19 +112,25 @@ impl Driver {
         Driver { masters, info, backoff: Backoff::default(), failures: 0, subscription: None }
     }
 
+    /// Sets the waits between subscriptions.
     pub fn with_backoff(mut self, backoff: Backoff) -> Self {
         self.backoff = backoff;
         self
     }
 
-    /// For calls; `None` while not subscribed. A clone of it stays good until the next [`DriverEvent::Disconnected`].
+    /// Returns the handle for calls; `None` while the framework is not subscribed. A clone is valid until the next
+    /// [`DriverEvent::Disconnected`].
     pub fn scheduler(&self) -> Option<&Scheduler> {
         self.subscription.as_ref().map(|(scheduler, _)| scheduler)
     }
 
-    /// The next thing that happens. An error is final: the master refuses this framework, now and later.
+    /// Waits for the next event, and subscribes if the framework is not subscribed.
     ///
-    /// Dropping the future before it is ready loses nothing but the time waited.
+    /// Dropping the future before it resolves loses no event; only the wait begins anew.
+    ///
+    /// # Errors
+    /// Returns an [`Error`] if the master refuses this framework, now and in the future, or if no master is known.
+    /// Transient errors become [`DriverEvent::Disconnected`].
     pub async fn next(&mut self) -> Result<DriverEvent, Error> {
         match self.subscription.as_mut() {
             None => self.subscribe().await,

@@ -1,15 +1,17 @@
-//! What can go wrong between a client and the cluster, and what to do about it.
+//! The errors of a client, with the next step in their texts.
 
 use model::visible;
 
 use crate::address::Address;
 
-/// The longest text of a peer that is repeated, in characters.
-const MAX_SAID: usize = 2000;
+/// The maximum length of a peer's text in an error, in characters.
+const MAX_SHOWN: usize = 2000;
 
+/// Why a request or a subscription failed.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum Error {
-    #[error("'{}' is not the address of a master or agent: {reason}", said(.given))]
+    #[error("'{}' is not the address of a master or agent: {reason}", shown(.given))]
     Address { given: String, reason: &'static str },
     #[error("cannot connect to {address}: is it running, and is the address right?")]
     Connect { address: Address, source: std::io::Error },
@@ -17,23 +19,23 @@ pub enum Error {
     Transport { address: Address, source: hyper::Error },
     #[error("cannot write a request to {0}")]
     Request(Address, #[source] http::Error),
-    /// The peer understood the request and refused it.
-    #[error("{address} answered {status}{}{}{}", if .body.is_empty() { "" } else { ": " }, said(.body), hint(*.status, .body))]
+    /// The peer has answered with a status other than success.
+    #[error("{address} answered {status}{}{}{}", if .body.is_empty() { "" } else { ": " }, shown(.body), hint(*.status, .body))]
     Status { address: Address, status: u16, body: String },
     /// The peer serves no file under this virtual path.
     #[error(
         "{address} has no file '{}': nothing has written it yet, it was garbage collected, or its name is another; what \
-         there is: GET http://{address}/files/browse?path=DIRECTORY", said(.path)
+         there is: GET http://{address}/files/browse?path=DIRECTORY", shown(.path)
     )]
     NoFile { address: Address, path: String },
-    #[error("agent {} is not registered with the master, so its files cannot be read", said(.0))]
+    #[error("agent {} is not registered with the master, so its files cannot be read", shown(.0))]
     NoAgent(String),
-    #[error("{0} redirects in a circle: no master leads at the moment")]
+    #[error("{0} redirects in a cycle: no master leads at the moment")]
     Redirects(Address),
-    #[error("{address} sent something that is not Mesos: {}", said(.reason))]
+    #[error("{address} sent a response that is not from Mesos: {}", shown(.reason))]
     Protocol { address: Address, reason: String },
-    /// The master ended the subscription with an ERROR event.
-    #[error("the master refused the framework: {}", said(.0))]
+    /// The master has ended the subscription with an ERROR event.
+    #[error("the master refused the framework: {}", shown(.0))]
     Refused(String),
     #[error("no answer from {0} in time")]
     Timeout(Address),
@@ -49,21 +51,21 @@ pub enum Error {
     NoMaster,
 }
 
-/// Returns what a peer said on one line that steers no terminal, cut where it is very long.
-fn said(text: &str) -> String {
-    match text.char_indices().nth(MAX_SAID) {
+/// Returns a peer's text on one line, without control characters, and truncated to [`MAX_SHOWN`].
+fn shown(text: &str) -> String {
+    match text.char_indices().nth(MAX_SHOWN) {
         Some((end, _)) => format!("{}…", visible(text.get(..end).unwrap_or_default())),
         None => visible(text).into_owned(),
     }
 }
 
-/// What may be done about a status, after the peer's own words.
-fn hint(status: u16, said: &str) -> &'static str {
+/// Returns what the user may do about a status; it follows the peer's own text.
+fn hint(status: u16, text: &str) -> &'static str {
     match status {
-        401 => " (it wants credentials, which this client cannot give yet)",
+        401 => " (it requires credentials, which this client does not support yet)",
         403 => " (not subscribed, or not permitted)",
-        // Words of its own come from a master that knows the path, and say what is missing.
-        404 if said.is_empty() => {
+        // A master that knows the path returns a text that names what is missing.
+        404 if text.is_empty() => {
             " (it has no such endpoint: is this a master where an agent is meant, or an older version?)"
         }
         503 => " (it is not ready: try again in a moment)",
@@ -72,7 +74,7 @@ fn hint(status: u16, said: &str) -> &'static str {
 }
 
 impl Error {
-    /// Whether trying again later may help: the peer could not be reached or is not ready.
+    /// Returns whether a retry may succeed, because the peer could not be reached or was not ready.
     pub fn is_transient(&self) -> bool {
         match self {
             Error::Connect { .. }

@@ -1,4 +1,4 @@
-//! An event stream: RecordIO frames of one message type.
+//! Event streams: RecordIO frames of one message type.
 
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -14,18 +14,18 @@ use crate::address::Address;
 use crate::error::Error;
 use crate::transport;
 
-/// A record larger than this is not an event of any cluster this can serve.
+/// The maximum size of a record in bytes, above that of any event.
 const MAX_RECORD: usize = 256 << 20;
 
 const MISSED_HEARTBEATS: u32 = 4;
 
-/// The events of a subscription, in order. Dropping it ends the subscription.
+/// The events of a subscription in order. Dropping the value ends the subscription.
 #[derive(Debug)]
 pub struct Events<T> {
     address: Address,
     body: Incoming,
     decoder: Decoder,
-    /// A peer that is silent for longer is taken for dead.
+    /// The time without bytes after which the peer counts as lost.
     silence_limit: Option<Duration>,
     event: PhantomData<fn() -> T>,
 }
@@ -41,7 +41,12 @@ impl<T: HasDescriptor> Events<T> {
         }
     }
 
-    /// The next event; `None` when the peer ended the stream.
+    /// Waits for the next event; `None` if the peer has ended the stream.
+    ///
+    /// Dropping the future before it resolves loses no event.
+    ///
+    /// # Errors
+    /// Returns [`Error`] if the connection breaks, the peer is silent for too long, or a record is not an event.
     pub async fn next(&mut self) -> Result<Option<T>, Error> {
         loop {
             if let Some(record) = self.decoder.next_record() {
@@ -64,13 +69,13 @@ impl<T: HasDescriptor> Events<T> {
         }
     }
 
-    /// The peer promised a heartbeat at this interval. A few may be late, not more: a
-    /// connection whose other end vanished without a word looks just like a quiet one.
+    /// Sets the interval of the peer's heartbeats. After several missed ones the peer counts as lost, since a
+    /// connection whose other end has vanished looks the same as an idle one.
     pub(crate) fn expect_heartbeats(&mut self, interval: Duration) {
         self.silence_limit = Some(interval.saturating_mul(MISSED_HEARTBEATS));
     }
 
-    /// The peer whose events these are.
+    /// Returns the peer that sends the events.
     pub fn address(&self) -> &Address {
         &self.address
     }

@@ -1,4 +1,4 @@
-//! Files a master or agent shows: logs and sandboxes.
+//! Reads the files that a master or an agent shows: logs and sandboxes.
 
 use std::time::Duration;
 
@@ -9,47 +9,59 @@ use crate::error::Error;
 use crate::operator::{AgentOperator, FileContents, about_file, get_json};
 use crate::rotated::FollowRotated;
 
-/// The most `/files/read` hands out at once is a few pages; asking for more only wastes memory.
+/// The maximum number of bytes of one read. Masters and agents return a few pages at once.
 const CHUNK: usize = 64 << 10;
 
-/// Agents serve a file that is being written from the page cache.
+/// The interval of reads at the end of a file. They are cheap, since a file that is being written is in the page cache.
 const POLL: Duration = Duration::from_millis(300);
 
-/// Browses and reads the files of one master or agent.
+/// Browses and reads the files of one master or agent by their virtual paths (`/files` of Mesos).
 #[derive(Debug, Clone)]
 pub struct Files {
     address: Address,
 }
 
-/// A piece of a file.
+/// A part of a file as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chunk {
+    /// The offset of the part in the file, in bytes.
     pub offset: u64,
-    /// Text as the server decoded it; bytes that are no UTF-8 were replaced there, so that its length may differ from
-    /// what was read: to go on from its end use [`Files::read_bytes`].
+    /// The text as the server has decoded it. The server replaces bytes that are not UTF-8, so that the length of the
+    /// text may differ from the number of bytes read. [`Files::read_bytes`] allows to continue at the end of a part.
     pub data: String,
 }
 
+/// An entry of a directory.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FileInfo {
+    /// The virtual path.
     pub path: String,
+    /// The size in bytes.
     pub size: u64,
+    /// Whether the entry is a directory.
     pub is_directory: bool,
 }
 
 impl Files {
+    /// Makes a reader of the files of the master or agent at `address`.
     pub fn new(address: Address) -> Self {
         Files { address }
     }
 
-    /// The size of the file.
+    /// Returns the size of a file in bytes.
+    ///
+    /// # Errors
+    /// Returns [`Error::NoFile`] if there is no such file, and any other [`Error`] of the request.
     pub async fn size(&self, path: &str) -> Result<u64, Error> {
         let answer = get_json(&self.address, &format!("/files/read?path={}", encode(path))).await;
         let answer = answer.map_err(|error| about_file(error, path))?;
         answer["offset"].as_u64().ok_or_else(|| self.protocol("no offset in the answer to /files/read"))
     }
 
-    /// Up to 64 KiB from `offset`; empty at the end of the file.
+    /// Reads up to 64 KiB from `offset` as text; empty at the end of the file.
+    ///
+    /// # Errors
+    /// Returns [`Error::NoFile`] if there is no such file, and any other [`Error`] of the request.
     pub async fn read(&self, path: &str, offset: u64) -> Result<Chunk, Error> {
         let query = format!("/files/read?path={}&offset={offset}&length={CHUNK}", encode(path));
         let answer = get_json(&self.address, &query).await.map_err(|error| about_file(error, path))?;
@@ -61,18 +73,21 @@ impl Files {
         }
     }
 
-    /// Bytes as they are from `offset`, up to 64 KiB; empty at the end of the file.
+    /// Reads up to 64 KiB from `offset`; empty at the end of the file.
+    ///
+    /// # Errors
+    /// Returns [`Error::NoFile`] if there is no such file, and any other [`Error`] of the request.
     pub async fn read_bytes(&self, path: &str, offset: u64) -> Result<FileContents, Error> {
-        // Masters and agents answer this call alike.
+        // Masters and agents have the same call.
         AgentOperator::new(self.address.clone()).read_file(path, offset, Some(CHUNK as u64)).await
     }
 
-    /// Reads on and on from `offset`, as `tail -f` does.
+    /// Returns a reader that follows the file from `offset`, as `tail -f` does.
     pub fn follow(&self, path: impl Into<String>, offset: u64) -> Follow {
         Follow { files: self.clone(), path: path.into(), offset, poll: POLL }
     }
 
-    /// Reads an output that is rotated (`stdout`, `stderr`) from its oldest file on, as one stream.
+    /// Returns a reader that follows a rotated output (`stdout`, `stderr`) from its oldest file on, as one stream.
     pub fn follow_rotated(&self, path: impl Into<String>) -> FollowRotated {
         FollowRotated::new(self.clone(), path.into())
     }
@@ -81,6 +96,10 @@ impl Files {
         &self.address
     }
 
+    /// Returns the entries of a directory.
+    ///
+    /// # Errors
+    /// Returns [`Error::NoFile`] if there is no such directory, and any other [`Error`] of the request.
     pub async fn browse(&self, path: &str) -> Result<Vec<FileInfo>, Error> {
         let answer = get_json(&self.address, &format!("/files/browse?path={}", encode(path))).await;
         let answer = answer.map_err(|error| about_file(error, path))?;
@@ -100,7 +119,7 @@ impl Files {
     }
 }
 
-/// A file that may grow.
+/// A reader that follows a file while it grows.
 #[derive(Debug, Clone)]
 pub struct Follow {
     files: Files,
@@ -110,19 +129,22 @@ pub struct Follow {
 }
 
 impl Follow {
-    /// How long to wait at the end of the file before looking again.
+    /// Sets the interval of reads at the end of the file. The default is 300 ms.
     pub fn polling_every(mut self, poll: Duration) -> Self {
         self.poll = poll;
         self
     }
 
-    /// Where the next piece begins.
+    /// Returns the offset of the next part in bytes.
     pub fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// What there is beyond what was read, empty when there is nothing yet. A file that
-    /// became shorter was rotated or truncated: it is read from its start (see [`FollowRotated`] for outputs of tasks).
+    /// Returns the bytes that have not been read yet; empty if there are none now. A file that has become shorter was
+    /// rotated or truncated, and is read from its start (see [`FollowRotated`] for outputs of tasks).
+    ///
+    /// # Errors
+    /// Returns [`Error`] if the file cannot be read. The next call reads the same part again.
     pub async fn available(&mut self) -> Result<Vec<u8>, Error> {
         let mut read = self.files.read_bytes(&self.path, self.offset).await?;
         if read.size < self.offset {
@@ -133,7 +155,10 @@ impl Follow {
         Ok(read.data)
     }
 
-    /// The next piece, never empty: waits for the file to grow.
+    /// Waits until the file has more bytes, and returns them. The result is never empty.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Follow::available`].
     pub async fn next(&mut self) -> Result<Vec<u8>, Error> {
         loop {
             let data = self.available().await?;
@@ -145,7 +170,7 @@ impl Follow {
     }
 }
 
-/// Percent-encodes a query value; everything but unreserved characters and `/` (RFC 3986, 2.3 and 3.4).
+/// Percent-encodes a query value: everything but unreserved characters and `/` (RFC 3986, 2.3 and 3.4).
 pub(crate) fn encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {

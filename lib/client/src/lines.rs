@@ -1,4 +1,4 @@
-//! A stream of lines, as `GET /failures?follow` answers. Empty lines say only that the peer is there, and are left out.
+//! A stream of lines, such as the response of `GET /failures?follow`. Empty lines are heartbeats and are left out.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use crate::address::Address;
 use crate::error::Error;
 use crate::transport;
 
-/// A longer line is none that a master writes.
+/// The maximum length of a line in bytes, above that of any line of a master.
 const MAX_LINE: usize = 16 << 20;
-/// Masters write an empty line every 15 s; some may be late.
+/// The time without bytes after which the master counts as lost. Masters write an empty line every 15 s.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// Dropping it ends the stream.
+/// A stream of lines. Dropping the value ends the stream.
 #[derive(Debug)]
 pub struct Lines {
     address: Address,
@@ -22,12 +22,15 @@ pub struct Lines {
     unread: Vec<u8>,
 }
 
-/// Asks for a stream of lines.
+/// Requests a stream of lines.
+///
+/// # Errors
+/// Returns [`Error`] if the request fails or is refused.
 pub async fn lines(address: &Address, path: &str) -> Result<Lines, Error> {
     let (address, response) = transport::send(address, &transport::Call::get(path)).await?;
     if !response.status().is_success() {
         let status = response.status().as_u16();
-        // The error is in its body.
+        // The body has the reason.
         return match transport::body_of(&address, response).await {
             Err(error) => Err(error),
             Ok(_) => Err(Error::Status { address, status, body: String::new() }),
@@ -37,7 +40,10 @@ pub async fn lines(address: &Address, path: &str) -> Result<Lines, Error> {
 }
 
 impl Lines {
-    /// The next one that is not empty; `None` when the peer ended the stream.
+    /// Waits for the next line that is not empty; `None` if the peer has ended the stream.
+    ///
+    /// # Errors
+    /// Returns [`Error`] if the connection breaks, the peer is silent for too long, or a line is too long or not UTF-8.
     pub async fn next(&mut self) -> Result<Option<String>, Error> {
         loop {
             while let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {

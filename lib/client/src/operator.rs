@@ -1,4 +1,4 @@
-//! The operator's side: calls to a master or an agent, and the legacy JSON endpoints.
+//! The operator APIs of masters and agents, and the JSON endpoints of the v0 API.
 
 use std::time::Duration;
 
@@ -14,26 +14,32 @@ use crate::events::Events;
 use crate::files::encode;
 use crate::transport;
 
-/// Of a master's operator streams (`DEFAULT_HEARTBEAT_INTERVAL` of Mesos).
+/// The heartbeat interval of a master's operator streams (`DEFAULT_HEARTBEAT_INTERVAL` of Mesos).
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// Fetches a JSON document such as `/state`.
+/// Returns a JSON document such as `/state`. `path` may have a query.
+///
+/// # Errors
+/// Returns [`Error`] if the request fails, is refused, or the body is not JSON.
 pub async fn get_json(address: &Address, path: &str) -> Result<serde_json::Value, Error> {
     let (address, response) = transport::send(address, &transport::Call::get(path)).await?;
     let body = transport::body_of(&address, response).await?;
     serde_json::from_slice(&body).map_err(|e| Error::Protocol { address, reason: format!("{path} is not JSON: {e}") })
 }
 
-/// Stores a JSON document at a path of its own, such as `/partitions/<id>`; the answer is empty or text.
+/// Stores a JSON document at a path such as `/partitions/<id>`, and returns the text of the response.
+///
+/// # Errors
+/// Returns [`Error::Status`] if the master refuses the document, and any other [`Error`] of the request.
 pub async fn put_json(address: &Address, path: &str, value: &serde_json::Value) -> Result<String, Error> {
     change(address, http::Method::PUT, path, value.to_string().into()).await
 }
 
-/// Sends a form to a legacy endpoint, such as `/master/teardown`, and returns the text of the answer. The values are
-/// percent-encoded here.
+/// Sends a form to an endpoint of the v0 API, such as `/master/teardown`, and returns the text of the response. The
+/// values are percent-encoded by this function.
 ///
 /// # Errors
-/// [`Error::Status`] where the master refuses it.
+/// Returns [`Error::Status`] if the master refuses the form, and any other [`Error`] of the request.
 pub async fn post_form(address: &Address, path: &str, fields: &[(&str, &str)]) -> Result<String, Error> {
     let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
     let body = Bytes::from(fields.join("&"));
@@ -44,7 +50,10 @@ pub async fn post_form(address: &Address, path: &str, fields: &[(&str, &str)]) -
     Ok(String::from_utf8_lossy(&body).into_owned())
 }
 
-/// Removes what is at a path.
+/// Sends DELETE for a path such as `/partitions/<id>`, and returns the text of the response.
+///
+/// # Errors
+/// Returns [`Error::Status`] if the master refuses it, and any other [`Error`] of the request.
 pub async fn delete(address: &Address, path: &str) -> Result<String, Error> {
     change(address, http::Method::DELETE, path, Bytes::new()).await
 }
@@ -57,55 +66,82 @@ async fn change(address: &Address, method: http::Method, path: &str, body: Bytes
     Ok(String::from_utf8_lossy(&body).into_owned())
 }
 
-/// The operator API of a master.
+/// The operator API of a master (`POST /api/v1`). Requests to a follower are redirected to the leader.
 #[derive(Debug, Clone)]
 pub struct MasterOperator {
     address: Address,
 }
 
-/// The operator API of an agent.
+/// The operator API of an agent (`POST /api/v1`).
 #[derive(Debug, Clone)]
 pub struct AgentOperator {
     address: Address,
 }
 
 impl MasterOperator {
+    /// Makes the API of the master at `address`.
     pub fn new(address: Address) -> Self {
         MasterOperator { address }
     }
 
-    /// Sends a call with an answer (`GET_*`).
+    /// Sends a call without fields (`GET_*`) and returns its response.
+    ///
+    /// # Errors
+    /// Returns [`Error`] if the request fails or is refused.
     pub async fn get(&self, call: Type) -> Result<v1::master::Response, Error> {
         self.call(&v1::master::Call { r#type: Some(call.into()), ..Default::default() }).await
     }
 
+    /// Returns the quotas of all roles (GET_QUOTA).
+    ///
+    /// # Errors
+    /// Returns [`Error`] if the request fails or is refused.
     pub async fn quotas(&self) -> Result<v1::quota::QuotaStatus, Error> {
         let answer = self.get(Type::GetQuota).await?.get_quota;
         answer.map(|answer| answer.status).ok_or_else(|| missing(&self.address, "get_quota"))
     }
 
-    /// Those that were set; every other role has the weight 1. Masters leave the list out while it is empty.
+    /// Returns the weights that were set (GET_WEIGHTS). Every other role has the weight 1. Masters omit the list while
+    /// it is empty.
+    ///
+    /// # Errors
+    /// Returns [`Error`] if the request fails or is refused.
     pub async fn weights(&self) -> Result<Vec<v1::WeightInfo>, Error> {
         Ok(self.get(Type::GetWeights).await?.get_weights.map(|answer| answer.weight_infos).unwrap_or_default())
     }
 
+    /// Returns the maintenance schedule (GET_MAINTENANCE_SCHEDULE).
+    ///
+    /// # Errors
+    /// Returns [`Error`] if the request fails or is refused.
     pub async fn maintenance_schedule(&self) -> Result<v1::maintenance::Schedule, Error> {
         let answer = self.get(Type::GetMaintenanceSchedule).await?.get_maintenance_schedule;
         answer.map(|answer| answer.schedule).ok_or_else(|| missing(&self.address, "get_maintenance_schedule"))
     }
 
+    /// Returns the state of machines under maintenance (GET_MAINTENANCE_STATUS).
+    ///
+    /// # Errors
+    /// Returns [`Error`] if the request fails or is refused.
     pub async fn maintenance_status(&self) -> Result<v1::maintenance::ClusterStatus, Error> {
         let answer = self.get(Type::GetMaintenanceStatus).await?.get_maintenance_status;
         answer.map(|answer| answer.status).ok_or_else(|| missing(&self.address, "get_maintenance_status"))
     }
 
-    /// Sends any call, such as one of [`operator_calls`](crate::operator_calls); those that change something answer with an empty
-    /// response.
+    /// Sends any call, such as one of [`operator_calls`](crate::operator_calls), and returns its response. The response
+    /// is empty for calls that change something.
+    ///
+    /// # Errors
+    /// Returns [`Error::Status`] if the master refuses the call, and any other [`Error`] of the request.
     pub async fn call(&self, call: &v1::master::Call) -> Result<v1::master::Response, Error> {
         exchange(&self.address, call).await
     }
 
-    /// Of the file with this virtual path; without `length` up to its end.
+    /// Reads up to `length` bytes of a file from `offset`, by its virtual path (READ_FILE). Without `length` it reads
+    /// to the end; the master may return less.
+    ///
+    /// # Errors
+    /// Returns [`Error::NoFile`] if there is no such file, and any other [`Error`] of the request.
     pub async fn read_file(&self, path: &str, offset: u64, length: Option<u64>) -> Result<FileContents, Error> {
         let read_file = v1::master::call::ReadFile { path: path.to_owned(), offset, length };
         let call = v1::master::Call {
@@ -118,6 +154,10 @@ impl MasterOperator {
         Ok(FileContents { size: read.size, data: read.data })
     }
 
+    /// Returns the entries of a directory, by its virtual path (LIST_FILES).
+    ///
+    /// # Errors
+    /// Returns [`Error::NoFile`] if there is no such directory, and any other [`Error`] of the request.
     pub async fn list_files(&self, path: &str) -> Result<Vec<v1::FileInfo>, Error> {
         let call = v1::master::Call {
             r#type: Some(Type::ListFiles.into()),
@@ -129,7 +169,10 @@ impl MasterOperator {
         Ok(listed.file_infos)
     }
 
-    /// The stream of cluster events; the first one is SUBSCRIBED with the whole state.
+    /// Subscribes to the events of the cluster (SUBSCRIBE). The first event is SUBSCRIBED with the whole state.
+    ///
+    /// # Errors
+    /// Returns [`Error`] if the request fails or is refused.
     pub async fn subscribe(&self) -> Result<Events<v1::master::Event>, Error> {
         let call = v1::master::Call { r#type: Some(Type::Subscribe.into()), ..Default::default() };
         let request = transport::Call::post("/api/v1", ContentType::Protobuf, wire::encode(&call));
@@ -146,27 +189,42 @@ impl MasterOperator {
     }
 }
 
-/// A piece of a file, and how large the file was when it was read.
+/// A part of a file, and the size of the file at the time of the read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileContents {
+    /// The size of the whole file in bytes.
     pub size: u64,
+    /// The bytes that were read.
     pub data: Vec<u8>,
 }
 
 impl AgentOperator {
+    /// Makes the API of the agent at `address`.
     pub fn new(address: Address) -> Self {
         AgentOperator { address }
     }
 
+    /// Sends a call without fields (`GET_*`) and returns its response.
+    ///
+    /// # Errors
+    /// Returns [`Error`] if the request fails or is refused.
     pub async fn get(&self, call: v1::agent::call::Type) -> Result<v1::agent::Response, Error> {
         self.call(&v1::agent::Call { r#type: Some(call.into()), ..Default::default() }).await
     }
 
+    /// Sends any call and returns its response.
+    ///
+    /// # Errors
+    /// Returns [`Error::Status`] if the agent refuses the call, and any other [`Error`] of the request.
     pub async fn call(&self, call: &v1::agent::Call) -> Result<v1::agent::Response, Error> {
         exchange(&self.address, call).await
     }
 
-    /// Of the file with this virtual path; without `length` up to its end.
+    /// Reads up to `length` bytes of a file from `offset`, by its virtual path (READ_FILE). Without `length` it reads
+    /// to the end; the agent may return less.
+    ///
+    /// # Errors
+    /// Returns [`Error::NoFile`] if there is no such file, and any other [`Error`] of the request.
     pub async fn read_file(&self, path: &str, offset: u64, length: Option<u64>) -> Result<FileContents, Error> {
         let read_file = v1::agent::call::ReadFile { path: path.to_owned(), offset, length };
         let call = v1::agent::Call {
@@ -179,6 +237,10 @@ impl AgentOperator {
         Ok(FileContents { size: read.size, data: read.data })
     }
 
+    /// Returns the entries of a directory, by its virtual path (LIST_FILES).
+    ///
+    /// # Errors
+    /// Returns [`Error::NoFile`] if there is no such directory, and any other [`Error`] of the request.
     pub async fn list_files(&self, path: &str) -> Result<Vec<v1::FileInfo>, Error> {
         let call = v1::agent::Call {
             r#type: Some(v1::agent::call::Type::ListFiles.into()),
@@ -191,7 +253,7 @@ impl AgentOperator {
     }
 }
 
-/// Masters and agents answer 404 where they serve no such file, mostly without a word.
+/// Turns the 404 of a master or agent into an error that names the file, because their texts usually do not.
 pub(crate) fn about_file(error: Error, path: &str) -> Error {
     match error {
         Error::Status { address, status: 404, .. } => Error::NoFile { address, path: path.to_owned() },
@@ -200,7 +262,7 @@ pub(crate) fn about_file(error: Error, path: &str) -> Error {
 }
 
 fn missing(address: &Address, member: &str) -> Error {
-    Error::Protocol { address: address.clone(), reason: format!("its answer has no {member}") }
+    Error::Protocol { address: address.clone(), reason: format!("its response has no {member}") }
 }
 
 async fn exchange<C: HasDescriptor, R: HasDescriptor>(address: &Address, call: &C) -> Result<R, Error> {

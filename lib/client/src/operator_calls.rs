@@ -1,4 +1,5 @@
-//! What an operator may order of a master, as calls for [`MasterOperator::call`](crate::MasterOperator::call).
+//! The calls by which an operator changes the cluster, for [`MasterOperator::call`](crate::MasterOperator::call). Their
+//! checks and effects are those of Mesos' operator API.
 //!
 //! ```no_run
 //! use client::{Address, MasterOperator, operator_calls};
@@ -29,35 +30,36 @@ fn call(kind: Type) -> Call {
     Call { r#type: Some(kind.into()), ..Call::default() }
 }
 
-/// Replaces the whole quota of each named role; a configuration without amounts removes it. `force` skips the checks
-/// against what the cluster has and what is in use.
+/// UPDATE_QUOTA: replaces the quota of each named role. A configuration without amounts removes it. `force` skips the
+/// checks against the resources of the cluster and those in use.
 pub fn update_quota(quota_configs: Vec<QuotaConfig>, force: bool) -> Call {
     let update_quota = UpdateQuota { force: Some(force), quota_configs };
     Call { update_quota: Some(Box::new(update_quota)), ..call(Type::UpdateQuota) }
 }
 
-/// Roles that are not named keep their weights.
+/// UPDATE_WEIGHTS: sets the weights of the named roles. Other roles keep theirs.
 pub fn update_weights(weight_infos: Vec<WeightInfo>) -> Call {
     Call { update_weights: Some(Box::new(UpdateWeights { weight_infos })), ..call(Type::UpdateWeights) }
 }
 
-/// Replaces the whole schedule.
+/// UPDATE_MAINTENANCE_SCHEDULE: replaces the whole schedule.
 pub fn update_maintenance_schedule(schedule: Schedule) -> Call {
     let update = UpdateMaintenanceSchedule { schedule };
     Call { update_maintenance_schedule: Some(Box::new(update)), ..call(Type::UpdateMaintenanceSchedule) }
 }
 
-/// Machines that are scheduled go down: their agents are removed.
+/// START_MAINTENANCE: takes scheduled machines down. Their agents are removed.
 pub fn start_maintenance(machines: Vec<MachineId>) -> Call {
     Call { start_maintenance: Some(Box::new(StartMaintenance { machines })), ..call(Type::StartMaintenance) }
 }
 
-/// Machines that are down come up, and leave the schedule.
+/// STOP_MAINTENANCE: brings machines up and removes them from the schedule.
 pub fn stop_maintenance(machines: Vec<MachineId>) -> Call {
     Call { stop_maintenance: Some(Box::new(StopMaintenance { machines })), ..call(Type::StopMaintenance) }
 }
 
-/// Ends the agent's tasks, each within its own grace period or this shorter one; nothing new is offered there.
+/// DRAIN_AGENT: kills the tasks of an agent, each within its own grace period or `max_grace_period` if that is shorter,
+/// and stops offering its resources. With `mark_gone` the agent is marked gone afterwards.
 pub fn drain_agent(agent_id: AgentId, max_grace_period: Option<Duration>, mark_gone: bool) -> Call {
     let mut drain = DrainAgent { agent_id, mark_gone: Some(mark_gone), ..DrainAgent::default() };
     if let Some(grace) = max_grace_period {
@@ -68,47 +70,52 @@ pub fn drain_agent(agent_id: AgentId, max_grace_period: Option<Duration>, mark_g
     Call { drain_agent: Some(Box::new(drain)), ..call(Type::DrainAgent) }
 }
 
-/// Nothing of the agent is offered any more; its tasks go on.
+/// DEACTIVATE_AGENT: stops offering the resources of an agent. Its tasks continue.
 pub fn deactivate_agent(agent_id: AgentId) -> Call {
     Call { deactivate_agent: Some(Box::new(DeactivateAgent { agent_id })), ..call(Type::DeactivateAgent) }
 }
 
-/// Ends a deactivation, or a draining that is over.
+/// REACTIVATE_AGENT: ends a deactivation, or a draining that has completed.
 pub fn reactivate_agent(agent_id: AgentId) -> Call {
     Call { reactivate_agent: Some(Box::new(ReactivateAgent { agent_id })), ..call(Type::ReactivateAgent) }
 }
 
-/// The agent will never come back: its tasks are over, and one that comes nevertheless is told to end.
+/// MARK_AGENT_GONE: declares that the agent will never return. Its tasks end as TASK_GONE_BY_OPERATOR, and an agent that
+/// returns nevertheless is shut down.
 pub fn mark_agent_gone(agent_id: AgentId) -> Call {
     Call { mark_agent_gone: Some(Box::new(MarkAgentGone { agent_id })), ..call(Type::MarkAgentGone) }
 }
 
-/// `source` is what `resources` are before; empty when they lose their last reservation only.
+/// RESERVE_RESOURCES: reserves resources. `source` has the resources as they are before; it may be empty if
+/// `resources` differ from it only by their last reservation.
 pub fn reserve(agent_id: AgentId, source: Vec<Resource>, resources: Vec<Resource>) -> Call {
     let reserve = ReserveResources { agent_id, source, resources };
     Call { reserve_resources: Some(Box::new(reserve)), ..call(Type::ReserveResources) }
 }
 
+/// UNRESERVE_RESOURCES: removes the last reservation of each resource.
 pub fn unreserve(agent_id: AgentId, resources: Vec<Resource>) -> Call {
     let unreserve = UnreserveResources { agent_id, resources };
     Call { unreserve_resources: Some(Box::new(unreserve)), ..call(Type::UnreserveResources) }
 }
 
+/// CREATE_VOLUMES: creates persistent volumes from reserved disk.
 pub fn create_volumes(agent_id: AgentId, volumes: Vec<Resource>) -> Call {
     Call { create_volumes: Some(Box::new(CreateVolumes { agent_id, volumes })), ..call(Type::CreateVolumes) }
 }
 
-/// Deletes what is in them.
+/// DESTROY_VOLUMES: destroys persistent volumes and deletes their data.
 pub fn destroy_volumes(agent_id: AgentId, volumes: Vec<Resource>) -> Call {
     Call { destroy_volumes: Some(Box::new(DestroyVolumes { agent_id, volumes })), ..call(Type::DestroyVolumes) }
 }
 
-/// `addition` is disk that is reserved as the volume is.
+/// GROW_VOLUME: grows a persistent volume by `addition`, which is disk with the same reservation.
 pub fn grow_volume(agent_id: AgentId, volume: Resource, addition: Resource) -> Call {
     let grow = GrowVolume { agent_id: Some(agent_id), volume, addition };
     Call { grow_volume: Some(Box::new(grow)), ..call(Type::GrowVolume) }
 }
 
+/// SHRINK_VOLUME: shrinks a persistent volume by `subtract` MB.
 pub fn shrink_volume(agent_id: AgentId, volume: Resource, subtract: f64) -> Call {
     let shrink = ShrinkVolume { agent_id: Some(agent_id), volume, subtract: Scalar { value: subtract } };
     Call { shrink_volume: Some(Box::new(shrink)), ..call(Type::ShrinkVolume) }

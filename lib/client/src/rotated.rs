@@ -1,9 +1,9 @@
-//! An output and the old files it was rotated to, read as one stream.
+//! Reads an output and the old files that it was rotated to as one stream.
 //!
-//! A file `stdout` is rotated to `stdout.1`, that to `stdout.2`, and so on. Nothing in a read says whether the file was
-//! rotated since the last one: its size may be the same again. What tells is the list of the old files, each of which keeps
-//! its size and the time of its last change while it is renamed. A read counts if the list was the same before and after,
-//! and no rotation was under way (`stdout.rotating`, which Tepui's agents keep meanwhile).
+//! A file `stdout` is rotated to `stdout.1`, that to `stdout.2`, and so on. A read alone does not show whether the file
+//! was rotated since the last one, because its size may be the same again. The list of old files shows it: each of them
+//! keeps its size and modification time while it is renamed. A read is used only if the list was the same before and
+//! after it, and no rotation was in progress (`stdout.rotating`, which Tepui's agents create meanwhile).
 
 use std::time::{Duration, Instant};
 
@@ -13,16 +13,17 @@ use crate::error::Error;
 use crate::files::Files;
 use crate::operator::AgentOperator;
 
-/// Agents serve a file that is being written from the page cache.
+/// The interval of reads at the end of the stream. They are cheap, since a file that is being written is in the page
+/// cache.
 const POLL: Duration = Duration::from_millis(300);
-/// How often a rotation that is under way is looked at.
+/// The interval of checks while a rotation is in progress.
 const BUSY_POLL: Duration = Duration::from_millis(20);
-/// A rotation takes milliseconds; one that was interrupted for good is not waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// Reads between two looks at the list of files.
+/// The maximum wait for a rotation. It takes milliseconds; one that was interrupted for good is not waited for.
+const ROTATION_TIMEOUT: Duration = Duration::from_secs(30);
+/// The maximum of reads between two listings.
 const READS: usize = 16;
 
-/// What tells an old file from the others, under whatever number.
+/// The properties that identify an old file independent of its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Identity {
     modified: i64,
@@ -32,15 +33,15 @@ struct Identity {
 /// The files at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Listing {
-    /// From the oldest (the highest number) on.
+    /// The old files from the oldest (the one with the highest number) on.
     old: Vec<(u32, Identity)>,
-    /// Of the file that is written to.
+    /// The size of the current file in bytes.
     size: u64,
     rotating: bool,
 }
 
 impl Listing {
-    /// Of the entries of the directory that `path` lies in.
+    /// Returns the files of `path` among the entries of its directory.
     fn of(path: &str, entries: &[v1::FileInfo]) -> Self {
         let mut listing = Listing::default();
         for entry in entries {
@@ -76,7 +77,7 @@ impl Listing {
         }
     }
 
-    /// What comes behind the old file with this index.
+    /// Returns the file that follows the old file with this index.
     fn behind(&self, index: usize) -> File {
         match self.old.get(index + 1) {
             Some((_, next)) => File::Old(*next),
@@ -84,7 +85,7 @@ impl Listing {
         }
     }
 
-    /// A place so many bytes before the end.
+    /// Returns the position `bytes` before the end.
     fn before_end(&self, mut bytes: u64) -> Position {
         if bytes <= self.size {
             return Position { file: File::Current { after: self.newest() }, offset: self.size - bytes };
@@ -103,26 +104,26 @@ impl Listing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum File {
     Old(Identity),
-    /// The file that is written to, behind this old one.
+    /// The current file, after this old one.
     Current {
         after: Option<Identity>,
     },
 }
 
-/// Where the next byte is read.
+/// The position of the next byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Position {
     file: File,
     offset: u64,
 }
 
-/// Where a position is in a later listing.
+/// A position in a later listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Found {
     position: Position,
-    /// Of the old file to read; `None` for the file that is written to.
+    /// The number of the old file to read; `None` for the current file.
     number: Option<u32>,
-    /// What is behind the position is gone: reading goes on with the oldest there is.
+    /// Whether the bytes at the position are gone, so that reading continues with the oldest existing file.
     skipped: bool,
 }
 
@@ -141,13 +142,13 @@ impl Position {
             },
         };
         let mut offset = self.offset;
-        // An old file holds less than what was read of it if the rotation left the rest in the file.
+        // An old file is shorter than the bytes read of it if the rotation has left the rest in the current file.
         while let Some((_, identity)) = listing.old.get(index) {
             if offset < identity.size {
                 return Position { file: File::Old(*identity), offset }.found(listing, skipped);
             }
             if identity.size == 0 {
-                // Stands for output that was dropped: where the rest of it went is not known.
+                // The empty file marks output that was dropped. Where the rest of it is now is unknown.
                 (skipped, offset) = (true, 0);
             }
             offset -= identity.size;
@@ -165,16 +166,17 @@ impl Position {
     }
 }
 
-/// What there was to read.
+/// A part of an output.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Piece {
-    /// Empty at the end of the stream.
+    /// The bytes; empty at the end of the stream.
     pub data: Vec<u8>,
-    /// Output before these bytes was removed by rotations before it could be read.
+    /// Whether output before these bytes was removed by rotations before it was read.
     pub skipped: bool,
 }
 
-/// Reads an output from its oldest file on, over rotations; none of its bytes is lost or repeated while the old files stay.
+/// Reads an output from its oldest file on, across rotations. No byte is lost or repeated as long as the old files
+/// exist.
 #[derive(Debug, Clone)]
 pub struct FollowRotated {
     files: Files,
@@ -189,27 +191,25 @@ impl FollowRotated {
         FollowRotated { files, path, position: None, skipped: false, poll: POLL }
     }
 
-    /// How long to wait at the end of the stream before looking again.
+    /// Sets the interval of reads at the end of the stream. The default is 300 ms.
     pub fn polling_every(mut self, poll: Duration) -> Self {
         self.poll = poll;
         self
     }
 
-    /// Goes to so many bytes before the end of the stream, or to its beginning if it is shorter.
+    /// Moves to `bytes` bytes before the end of the stream, or to its beginning if the stream is shorter.
     ///
     /// # Errors
-    ///
-    /// The files cannot be listed.
+    /// Returns [`Error`] if the files cannot be listed.
     pub async fn start_before_end(&mut self, bytes: u64) -> Result<(), Error> {
         self.position = Some(self.settled_listing().await?.before_end(bytes));
         Ok(())
     }
 
-    /// Returns what there is beyond what was read; no data when there is nothing yet.
+    /// Returns the bytes that have not been read yet; empty if there are none now.
     ///
     /// # Errors
-    ///
-    /// The agent cannot be asked, or has no such file. The next call goes on where this one began.
+    /// Returns [`Error`] if the agent cannot be reached or has no such file. The next call reads the same part again.
     pub async fn available(&mut self) -> Result<Piece, Error> {
         let mut listing = self.settled_listing().await?;
         loop {
@@ -229,7 +229,7 @@ impl FollowRotated {
                     let index = later.index_of(identity).unwrap_or_default();
                     position = Position { file: later.behind(index), offset: 0 };
                 }
-                // Not rotated, but shorter than what was read: its writer has begun it anew.
+                // The file is shorter than what was read although it was not rotated: its writer has truncated it.
                 File::Current { .. } if size < found.position.offset => position.offset = 0,
                 _ => {}
             }
@@ -241,11 +241,10 @@ impl FollowRotated {
         }
     }
 
-    /// Returns the next piece, never without data: waits for the output to grow.
+    /// Waits until the output has more bytes, and returns them. The result is never empty.
     ///
     /// # Errors
-    ///
-    /// As [`FollowRotated::available`].
+    /// Returns the errors of [`FollowRotated::available`].
     pub async fn next(&mut self) -> Result<Piece, Error> {
         loop {
             let piece = self.available().await?;
@@ -257,7 +256,7 @@ impl FollowRotated {
         }
     }
 
-    /// What is there at a place, and the size of that file.
+    /// Reads at a position, and returns the bytes and the size of that file.
     async fn read(&self, found: Found) -> Result<(Vec<u8>, u64), Error> {
         let path = match found.number {
             Some(number) => format!("{}.{number}", self.path),
@@ -266,7 +265,7 @@ impl FollowRotated {
         let mut data = Vec::new();
         for _ in 0..READS {
             let read = match self.files.read_bytes(&path, found.position.offset + data.len() as u64).await {
-                // Rotated away since the listing, which the next one tells.
+                // The file was rotated since the listing; the next listing shows it.
                 Err(Error::Status { status: 404, .. }) if found.number.is_some() => return Ok((data, 0)),
                 outcome => outcome?,
             };
@@ -281,11 +280,11 @@ impl FollowRotated {
         Ok((data, size))
     }
 
-    /// The files while no rotation is under way.
+    /// Returns the files once no rotation is in progress.
     async fn settled_listing(&self) -> Result<Listing, Error> {
         let directory = self.path.rsplit_once('/').map_or("", |(directory, _)| directory);
         let agent = AgentOperator::new(self.files.address().clone());
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + ROTATION_TIMEOUT;
         loop {
             let listing = Listing::of(&self.path, &agent.list_files(directory).await?);
             if !listing.rotating || Instant::now() >= deadline {
@@ -304,7 +303,7 @@ mod tests {
         Identity { modified, size }
     }
 
-    /// Old files by time of change and size, the oldest first.
+    /// Returns a listing of old files by modification time and size, the oldest first.
     fn listing(old: &[(i64, u64)], size: u64) -> Listing {
         let count = u32::try_from(old.len()).unwrap();
         let numbered = (0..).zip(old).map(|(at, (modified, size))| (count - at, identity(*modified, *size)));
@@ -347,26 +346,26 @@ mod tests {
             offset,
         };
         let old = |(modified, size), offset| Position { file: File::Old(identity(modified, size)), offset };
-        // Nothing has happened.
+        // Nothing has changed.
         check(current(Some((1, 10)), 7), &listing(&[(1, 10)], 8), None, 7, false);
         check(current(None, 7), &listing(&[], 8), None, 7, false);
-        // One rotation: the rest of what is old now comes first.
+        // After one rotation, the rest of the file that is old now comes first.
         check(current(Some((1, 10)), 7), &listing(&[(1, 10), (2, 9)], 3), Some(1), 7, false);
         check(current(None, 7), &listing(&[(2, 9)], 3), Some(1), 7, false);
         // More was read than the rotation has moved.
         check(current(Some((1, 10)), 12), &listing(&[(1, 10), (2, 9)], 30), None, 3, false);
         check(current(Some((1, 10)), 12), &listing(&[(1, 10), (2, 9), (3, 9)], 30), Some(1), 3, false);
-        // All that was old has been read.
+        // The whole file that is old now was read before.
         check(current(Some((1, 10)), 9), &listing(&[(1, 10), (2, 9)], 3), None, 0, false);
-        // Two rotations, and the oldest has gone.
+        // After two rotations, the oldest file is gone.
         check(current(Some((2, 9)), 4), &listing(&[(2, 9), (3, 9), (4, 9)], 3), Some(2), 4, false);
-        // What comes before is gone: so may be what comes next.
+        // The preceding file is gone, so that the next one may be gone as well.
         check(current(Some((1, 10)), 4), &listing(&[(3, 9), (4, 9)], 3), Some(2), 0, true);
         check(current(Some((1, 10)), 4), &listing(&[], 3), None, 0, true);
-        // An empty file stands for output that was dropped.
+        // An empty file marks output that was dropped.
         check(current(None, 7), &listing(&[(2, 0), (3, 9)], 3), Some(1), 0, true);
         check(current(Some((1, 10)), 7), &listing(&[(1, 10), (2, 0)], 3), None, 0, true);
-        // In the midst of an old file that is renamed, or goes.
+        // The position is within an old file that is renamed or removed.
         check(old((2, 9), 4), &listing(&[(2, 9), (3, 9), (4, 9)], 3), Some(3), 4, false);
         check(old((2, 9), 4), &listing(&[(3, 9), (4, 9)], 3), Some(2), 0, true);
     }

@@ -1,4 +1,4 @@
-//! A scheduler's side of the v1 API: subscribe, then calls.
+//! The scheduler's side of the v1 API: the subscription and the calls.
 
 use std::time::Duration;
 
@@ -16,7 +16,11 @@ use crate::transport;
 const PATH: &str = "/api/v1/scheduler";
 const STREAM_ID: HeaderName = HeaderName::from_static("mesos-stream-id");
 
-/// A subscribed framework: sends calls for the stream of events it came with.
+/// A subscribed framework. It sends calls that belong to one event stream. Clones share its connection, on which calls
+/// keep their order.
+///
+/// Every method sends one call and waits until the master has accepted it (202). The effects of a call arrive as
+/// events.
 #[derive(Debug, Clone)]
 pub struct Scheduler {
     calls: Channel,
@@ -25,8 +29,14 @@ pub struct Scheduler {
 }
 
 impl Scheduler {
-    /// Subscribes `info` and waits for SUBSCRIBED. With `info.id` set it takes over that framework:
-    /// an earlier scheduler's stream ends. The stream starts with the events after SUBSCRIBED.
+    /// Subscribes `info` at `master` or the leader that it redirects to, and waits for SUBSCRIBED. With `info.id` it
+    /// takes over that framework, and the stream of an earlier scheduler ends. The returned stream begins with the
+    /// events after SUBSCRIBED.
+    ///
+    /// [`Driver`](crate::Driver) does the same and subscribes again after failures.
+    ///
+    /// # Errors
+    /// Returns [`Error::Refused`] if the master refuses the framework, and any other [`Error`] of the request.
     pub async fn subscribe(master: &Address, info: v1::FrameworkInfo) -> Result<(Self, Events<Event>), Error> {
         let subscribe = Call {
             framework_id: info.id.clone(),
@@ -45,7 +55,7 @@ impl Scheduler {
         }
         let stream_id = stream_id.ok_or_else(|| Error::Protocol {
             address: master.clone(),
-            reason: "no Mesos-Stream-Id in its answer".to_owned(),
+            reason: "no Mesos-Stream-Id in its response".to_owned(),
         })?;
         let mut events: Events<Event> = Events::new(master.clone(), response);
         loop {
@@ -67,16 +77,20 @@ impl Scheduler {
         }
     }
 
+    /// Returns the id of the framework.
     pub fn framework_id(&self) -> &v1::FrameworkId {
         &self.framework
     }
 
-    /// The master that leads, after redirects.
+    /// Returns the leading master, after redirects.
     pub fn master(&self) -> &Address {
         self.calls.address()
     }
 
-    /// Sends any call; `framework_id` is filled in.
+    /// Sends any call. `framework_id` is set by this function.
+    ///
+    /// # Errors
+    /// Returns [`Error::Status`] if the master refuses the call, and any other [`Error`] of the request.
     pub async fn call(&self, mut call: Call) -> Result<(), Error> {
         call.framework_id = Some(self.framework.clone());
         let request = transport::Call::post(PATH, ContentType::Protobuf, wire::encode(&call))
@@ -84,7 +98,11 @@ impl Scheduler {
         self.calls.exchange(&request).await.map(drop)
     }
 
-    /// Launches tasks on offers of one agent; what they do not use is declined.
+    /// Launches tasks on offers of one agent (ACCEPT with LAUNCH). Resources that the tasks do not use are declined.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Scheduler::call`]. A task that is invalid or comes too late is reported by a status
+    /// update.
     pub async fn launch(&self, offers: Vec<v1::OfferId>, tasks: Vec<v1::TaskInfo>) -> Result<(), Error> {
         let operation = v1::offer::Operation {
             r#type: Some(v1::offer::operation::Type::Launch.into()),
@@ -94,6 +112,11 @@ impl Scheduler {
         self.accept(offers, vec![operation], None).await
     }
 
+    /// Accepts offers of one agent with any operations (ACCEPT). `filters` say for how long the agent's remaining
+    /// resources are not offered again; the default is 5 s.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Scheduler::call`].
     pub async fn accept(
         &self,
         offer_ids: Vec<v1::OfferId>,
@@ -109,6 +132,10 @@ impl Scheduler {
         .await
     }
 
+    /// Declines offers (DECLINE). `filters` say for how long the resources are not offered again; the default is 5 s.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Scheduler::call`].
     pub async fn decline(&self, offer_ids: Vec<v1::OfferId>, filters: Option<v1::Filters>) -> Result<(), Error> {
         let decline = call::Decline { offer_ids, filters };
         self.call(Call {
@@ -119,7 +146,11 @@ impl Scheduler {
         .await
     }
 
-    /// Acknowledges a status update; updates without a uuid need none and send nothing.
+    /// Acknowledges a status update (ACKNOWLEDGE). Updates without a uuid need no acknowledgement, and the function
+    /// sends nothing for them. The master repeats an update until it is acknowledged.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Scheduler::call`].
     pub async fn acknowledge(&self, status: &v1::TaskStatus) -> Result<(), Error> {
         let (Some(uuid), Some(agent_id)) = (&status.uuid, &status.agent_id) else { return Ok(()) };
         let acknowledge =
@@ -132,13 +163,21 @@ impl Scheduler {
         .await
     }
 
+    /// Kills a task (KILL). The end of the task is reported by a status update.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Scheduler::call`].
     pub async fn kill(&self, task_id: v1::TaskId) -> Result<(), Error> {
         let kill = call::Kill { task_id, ..Default::default() };
         self.call(Call { r#type: Some(call::Type::Kill.into()), kill: Some(Box::new(kill)), ..Default::default() })
             .await
     }
 
-    /// Asks for the current state of these tasks, or of all when none is named; answers come as updates.
+    /// Asks for the current state of these tasks, or of all tasks if the list is empty (RECONCILE). The states arrive
+    /// as updates.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Scheduler::call`].
     pub async fn reconcile(&self, tasks: Vec<call::reconcile::Task>) -> Result<(), Error> {
         let reconcile = call::Reconcile { tasks };
         self.call(Call {
@@ -149,7 +188,10 @@ impl Scheduler {
         .await
     }
 
-    /// Sends bytes to an executor, at most once and without an answer.
+    /// Sends bytes to an executor (MESSAGE). They arrive at most once, and without a confirmation.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Scheduler::call`].
     pub async fn message(
         &self,
         agent_id: v1::AgentId,
@@ -165,16 +207,26 @@ impl Scheduler {
         .await
     }
 
-    /// No more offers until [`Scheduler::revive`].
+    /// Stops offers until [`Scheduler::revive`] (SUPPRESS).
+    ///
+    /// # Errors
+    /// Returns the errors of [`Scheduler::call`].
     pub async fn suppress(&self) -> Result<(), Error> {
         self.call(Call { r#type: Some(call::Type::Suppress.into()), ..Default::default() }).await
     }
 
+    /// Ends SUPPRESS and removes all filters of declined offers (REVIVE).
+    ///
+    /// # Errors
+    /// Returns the errors of [`Scheduler::call`].
     pub async fn revive(&self) -> Result<(), Error> {
         self.call(Call { r#type: Some(call::Type::Revive.into()), ..Default::default() }).await
     }
 
-    /// Kills all tasks and removes the framework for good.
+    /// Kills all tasks and removes the framework for good (TEARDOWN).
+    ///
+    /// # Errors
+    /// Returns the errors of [`Scheduler::call`].
     pub async fn teardown(&self) -> Result<(), Error> {
         self.call(Call { r#type: Some(call::Type::Teardown.into()), ..Default::default() }).await
     }

@@ -1,4 +1,4 @@
-//! One HTTP/1.1 request at a time, with the redirects of Mesos masters followed.
+//! Sends one HTTP/1.1 request at a time, and follows the redirects of Mesos masters.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use tokio::net::TcpStream;
 use crate::address::Address;
 use crate::error::Error;
 
-/// Time to connect; a master that does not accept within it is as good as down.
+/// The time for a connection. A master that does not accept within it counts as down.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Followers point at the leader, so one hop is the rule; more happens during an election.
+/// The maximum of redirects. A follower redirects to the leader; more than one happens only during an election.
 const MAX_REDIRECTS: usize = 4;
-/// Bodies of ordinary answers; `/state` of a very large cluster stays below it.
+/// The maximum size of a response body in bytes, above `/state` of a very large cluster.
 pub(crate) const MAX_BODY: usize = 1 << 30;
 
-/// Of messages from the cluster, whose number of agents and tasks is its own affair.
+/// Returns the limits on messages of a cluster, whose number of agents and tasks is not restricted.
 pub(crate) fn limits(max_bytes: usize) -> wire::Limits {
     wire::Limits { max_bytes, max_elements: max_bytes, ..wire::Limits::default() }
 }
@@ -28,17 +28,23 @@ pub(crate) fn limits(max_bytes: usize) -> wire::Limits {
 /// A request that can be sent again to another master.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
+    /// The method.
     pub method: http::Method,
+    /// The path with its query.
     pub path: String,
+    /// The headers besides `Host`.
     pub headers: Vec<(header::HeaderName, String)>,
+    /// The body; empty for GET.
     pub body: Bytes,
 }
 
 impl Call {
+    /// Makes a GET request.
     pub fn get(path: impl Into<String>) -> Self {
         Call { method: http::Method::GET, path: path.into(), headers: Vec::new(), body: Bytes::new() }
     }
 
+    /// Makes a POST request whose response has the type of its body.
     pub fn post(path: impl Into<String>, content_type: wire::ContentType, body: Vec<u8>) -> Self {
         let content_type = content_type.as_str().to_owned();
         Call {
@@ -49,11 +55,16 @@ impl Call {
         }
     }
 
+    /// Adds a header.
     pub fn header(mut self, name: header::HeaderName, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
+    /// Returns the HTTP request for the peer at `address`.
+    ///
+    /// # Errors
+    /// Returns [`Error::Request`] if the path or a header is invalid.
     pub fn request(&self, address: &Address) -> Result<Request<Full<Bytes>>, Error> {
         let mut request =
             Request::builder().method(self.method.clone()).uri(&self.path).header(header::HOST, address.to_string());
@@ -64,7 +75,7 @@ impl Call {
     }
 }
 
-/// Sends the call and returns the first answer that is no redirect, with the address that gave it.
+/// Sends a call and returns the first response that is not a redirect, with the address that sent it.
 pub(crate) async fn send(start: &Address, call: &Call) -> Result<(Address, Response<Incoming>), Error> {
     let mut address = start.clone();
     for _ in 0..=MAX_REDIRECTS {
@@ -75,7 +86,7 @@ pub(crate) async fn send(start: &Address, call: &Call) -> Result<(Address, Respo
         let location = response.headers().get(header::LOCATION).and_then(|l| l.to_str().ok()).unwrap_or_default();
         address = location.parse().map_err(|_| Error::Protocol {
             address: address.clone(),
-            reason: format!("it redirects to '{location}', which is no address"),
+            reason: format!("it redirects to '{location}', which is not an address"),
         })?;
     }
     Err(Error::Redirects(start.clone()))
@@ -93,7 +104,7 @@ pub(crate) async fn connect(address: &Address) -> Result<http1::SendRequest<Full
         .await
         .map_err(|_| Error::Timeout(address.clone()))?
         .map_err(|source| Error::Connect { address: address.clone(), source })?;
-    // Calls are small and latency matters more than packets; failure only costs latency.
+    // Calls are small, and latency matters more than the number of packets. Without the option only latency suffers.
     let _ = stream.set_nodelay(true);
     let broke = |source| Error::Transport { address: address.clone(), source };
     let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broke)?;
@@ -101,12 +112,12 @@ pub(crate) async fn connect(address: &Address) -> Result<http1::SendRequest<Full
     Ok(sender)
 }
 
-/// The whole body of an answer with an expected status; anything else is `Error::Status`.
+/// Returns the whole body of a successful response. Any other status is an [`Error::Status`].
 pub(crate) async fn body_of(address: &Address, response: Response<Incoming>) -> Result<Bytes, Error> {
     let status = response.status();
     let body = Limited::new(response.into_body(), MAX_BODY).collect().await.map_err(|error| Error::Protocol {
         address: address.clone(),
-        reason: format!("its answer could not be read: {error}"),
+        reason: format!("its response could not be read: {error}"),
     })?;
     let body = body.to_bytes();
     if status.is_success() {

@@ -1,4 +1,4 @@
-//! The client against a server that plays a master by script.
+//! The client against a server that acts as a master by a script.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
@@ -68,9 +68,9 @@ async fn a_status_comes_with_what_to_do() {
         assert!(error.to_string().contains(expect), "{error}");
         error.is_transient()
     };
-    assert!(!check("401 Unauthorized", b"why", "wants credentials").await);
+    assert!(!check("401 Unauthorized", b"why", "requires credentials").await);
     assert!(!check("404 Not Found", b"", "it has no such endpoint").await);
-    // Who says something knows the path.
+    // A master that returns a text knows the path.
     assert!(!check("404 Not Found", b"no such partition", "answered 404: no such partition").await);
     assert!(check("503 Service Unavailable", b"why", "try again").await);
 }
@@ -122,7 +122,7 @@ async fn a_file_is_followed_byte_by_byte() {
         piece(3, b"a\xffb"),
         piece(3, b""),
         piece(5, b"cd"),
-        // Rotated: shorter than what was read.
+        // The file was rotated: it is shorter than what was read.
         piece(1, b""),
         piece(1, b"x"),
     ];

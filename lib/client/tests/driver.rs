@@ -1,4 +1,4 @@
-//! A framework that stays subscribed while its masters come and go.
+//! A framework stays subscribed while its masters change.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
@@ -17,7 +17,7 @@ fn driver(masters: &[&Peer]) -> Driver {
     Driver::new(masters.iter().map(|peer| peer.address.clone()), framework()).with_backoff(IMPATIENT)
 }
 
-/// What happens next, in a word.
+/// Returns the next event in a word.
 async fn next(driver: &mut Driver) -> String {
     match driver.next().await {
         Ok(DriverEvent::Subscribed { framework, .. }) => format!("subscribed as {}", framework.value),
@@ -60,7 +60,7 @@ async fn a_dead_master_is_passed_over() {
     }
 }
 
-/// Returns when nobody listens any more.
+/// Waits until the peer does not listen any more.
 async fn dead_for_good(peer: &Peer) {
     let address = (peer.address.host.as_str(), peer.address.port);
     while tokio::net::TcpStream::connect(address).await.is_ok() {

@@ -1,9 +1,9 @@
-//! Why a case ended before its end.
+//! The reasons why a case ends without passing.
 
 use std::fmt::Display;
 use std::io;
 
-/// `Result` of everything a case does.
+/// The result of every step of a case.
 pub type Checked<T = ()> = Result<T, CaseError>;
 
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +20,7 @@ pub enum CaseError {
     },
     #[error("not within {seconds} s: {what}")]
     Timeout { what: String, seconds: f64 },
-    /// Something in this set-up makes the case meaningless.
+    /// The set-up of this run makes the case meaningless.
     #[error("skipped: {0}")]
     Skip(String),
 }
@@ -35,7 +35,7 @@ impl CaseError {
         move |source| CaseError::Io { doing, source }
     }
 
-    /// Adds what was being done when it happened.
+    /// Adds the step during which the error happened.
     pub fn during(self, step: &str) -> Self {
         match self {
             CaseError::Unexpected { what, expected, got } => {
@@ -48,7 +48,7 @@ impl CaseError {
     }
 }
 
-/// Names the step in whatever goes wrong within it.
+/// Adds the name of a step to an error that happens within it.
 pub trait During {
     fn during(self, step: &str) -> Self;
 }
@@ -59,7 +59,7 @@ impl<T> During for Checked<T> {
     }
 }
 
-/// A report shows enough of a body to recognise it.
+/// Shortens a body for a report to what suffices to recognise it.
 fn shorten(text: &str) -> String {
     const SHOWN: usize = 400;
     match text.char_indices().nth(SHOWN) {

@@ -1,4 +1,6 @@
-//! The few comparisons that cases are made of.
+//! The comparisons that cases are made of.
+//!
+//! Each returns a `CaseError` that names what was compared, what was expected, and what was found.
 
 use std::fmt::Debug;
 
@@ -25,7 +27,7 @@ pub fn starts(what: &str, expected: &str, got: &str) -> Checked {
     holds(what, &format!("text beginning with {expected:?}"), got.starts_with(expected), format!("{got:?}"))
 }
 
-/// The value at a JSON pointer, which must be there.
+/// Returns the value at a JSON pointer, which must exist.
 pub fn at<'a>(json: &'a Value, pointer: &str) -> Checked<&'a Value> {
     json.pointer(pointer).ok_or_else(|| CaseError::unexpected("JSON", format!("a value at {pointer}"), json))
 }

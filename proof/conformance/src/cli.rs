@@ -1,4 +1,4 @@
-//! The command line.
+//! The command line of `conformance`.
 
 use std::io::{self, Write};
 use std::net::{SocketAddr, SocketAddrV4, ToSocketAddrs};
@@ -27,7 +27,7 @@ struct Cli {
 enum Command {
     /// List the cases.
     List,
-    /// Play recorded conversations to two masters and compare their answers.
+    /// Send recorded requests to two masters and compare their answers.
     Replay(Replay),
 }
 
@@ -39,16 +39,16 @@ struct Run {
     /// An agent registered with it; cases that need one are skipped without.
     #[arg(long, value_parser = address)]
     agent: Option<SocketAddrV4>,
-    /// A second master, shown in a column of its own.
+    /// A second master, shown in its own column.
     #[arg(long, value_parser = address)]
     versus: Option<SocketAddrV4>,
     /// An agent registered with the second master.
     #[arg(long, value_parser = address, requires = "versus")]
     versus_agent: Option<SocketAddrV4>,
-    /// Only cases whose number begins with this or whose sentence contains it.
+    /// Only cases whose number begins with this or whose description contains it.
     #[arg(long)]
     filter: Option<String>,
-    /// Also the cases that need this set-up.
+    /// Include the cases that need this set-up.
     #[arg(long, value_delimiter = ',')]
     with: Vec<Need>,
     /// The same as --with slow.
@@ -61,13 +61,13 @@ struct Run {
 
 #[derive(Debug, Args)]
 struct Replay {
-    /// The master whose answers are right.
+    /// The master whose answers are the reference.
     #[arg(long, value_parser = address)]
     master: SocketAddrV4,
-    /// The master whose answers are compared; without it the first one's are printed.
+    /// The master to compare with the first one. Without it, the answers of the first one are printed.
     #[arg(long, value_parser = address)]
     versus: Option<SocketAddrV4>,
-    /// Files with conversations; the ones that come with this program, if none is named.
+    /// Files with recordings. The default is the recordings that come with this program.
     files: Vec<PathBuf>,
 }
 
@@ -115,7 +115,7 @@ fn test(run: &Run) -> io::Result<bool> {
     Ok(!report::any_failed(&columns))
 }
 
-/// The masters do not disturb each other, so they are tested at the same time.
+/// Tests all masters at the same time; they do not affect each other.
 fn run_all(cases: &[&Case], targets: &[(SocketAddrV4, Option<SocketAddrV4>)], with: &[Need]) -> Vec<Column> {
     thread::scope(|scope| {
         let start = |(master, agent): &(SocketAddrV4, Option<SocketAddrV4>)| {
@@ -128,7 +128,7 @@ fn run_all(cases: &[&Case], targets: &[(SocketAddrV4, Option<SocketAddrV4>)], wi
             (title, running)
         };
         let running: Vec<_> = targets.iter().map(start).collect();
-        // A case does not panic; should one, its column stays empty and the others are shown.
+        // Cases do not panic. If one did, its column would stay empty and the others would be shown.
         running
             .into_iter()
             .map(|(title, thread)| Column { title, outcomes: thread.join().unwrap_or_default() })
@@ -147,11 +147,11 @@ fn list() -> io::Result<bool> {
 }
 
 fn play(replay: &Replay) -> io::Result<bool> {
-    let conversations = replay::load(&replay.files)?;
+    let recordings = replay::load(&replay.files)?;
     let mut out = io::stdout().lock();
     match replay.versus {
-        Some(versus) => replay::compare(&mut out, &conversations, replay.master, versus),
-        None => replay::print(&mut out, &conversations, replay.master),
+        Some(versus) => replay::compare(&mut out, &recordings, replay.master, versus),
+        None => replay::print(&mut out, &recordings, replay.master),
     }
 }
 

@@ -1,4 +1,4 @@
-//! An event stream: chunked HTTP around RecordIO around JSON.
+//! An event stream: JSON records in RecordIO framing in a chunked HTTP response.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use crate::http::{Connection, Request, Response};
 
 const MAX_RECORD: usize = 32 << 20;
 
-/// Events kept for a case that waits for others; the oldest go first.
+/// The number of events that are kept for a later step; the oldest are dropped first.
 const KEPT: usize = 1024;
 
 pub struct EventStream {
@@ -18,12 +18,12 @@ pub struct EventStream {
     connection: Connection,
     records: wire::recordio::Decoder,
     ended: bool,
-    /// Came while waiting for something else.
+    /// The events that arrived while another one was awaited.
     kept: VecDeque<Value>,
 }
 
 impl EventStream {
-    /// Sends the request and reads the head of the answer, whatever its status.
+    /// Sends the request and reads the head of the response, whatever its status is.
     pub fn open(address: std::net::SocketAddrV4, request: &Request) -> Checked<Self> {
         let mut connection = Connection::open(address)?;
         connection.write(&request.to_bytes(address))?;
@@ -37,7 +37,7 @@ impl EventStream {
         })
     }
 
-    /// The next event, heartbeats included; `None` when nothing came in time or the stream has ended.
+    /// Returns the next event, including heartbeats; `None` at the deadline or at the end of the stream.
     pub fn next_any(&mut self, deadline: Instant) -> Checked<Option<Value>> {
         match self.next_record(deadline)? {
             Some(record) => match serde_json::from_slice(&record) {
@@ -62,20 +62,20 @@ impl EventStream {
                 }
                 Ok(None) => self.ended = true,
                 Err(CaseError::Timeout { .. }) => return Ok(None),
-                // Whoever closes a stream with unread data on it resets it.
+                // A peer that closes a stream with unread data on it resets the connection.
                 Err(CaseError::Io { .. }) => self.ended = true,
                 Err(other) => return Err(other),
             }
         }
     }
 
-    /// The next event of this type; others are kept for later.
+    /// Waits for the next event of this type; others are kept for later.
     pub fn expect(&mut self, kind: &str, time: Duration) -> Checked<Value> {
         self.expect_that(kind, time, |_| true)
     }
 
-    /// The next event of this type that satisfies `wanted`; others are kept for later, since the
-    /// order of events about different things is not promised.
+    /// Waits for the next event of this type that satisfies `wanted`. Others are kept for later, since the order of
+    /// events about different subjects is not promised.
     pub fn expect_that(&mut self, kind: &str, time: Duration, wanted: impl Fn(&Value) -> bool) -> Checked<Value> {
         let fits = |event: &Value| event["type"] == kind && wanted(event);
         if let Some(event) = self.kept.iter().position(fits).and_then(|position| self.kept.remove(position)) {
@@ -110,7 +110,7 @@ impl EventStream {
         CaseError::unexpected("stream", kind, others.join(" "))
     }
 
-    /// Nothing of this type comes for a while.
+    /// Checks that no event of this type arrives for a while.
     pub fn expect_none(&mut self, kind: &str, time: Duration) -> Checked {
         let deadline = Instant::now() + time;
         while let Some(event) = self.next_any(deadline)? {
@@ -122,7 +122,7 @@ impl EventStream {
         Ok(())
     }
 
-    /// The stream ends, whatever still comes before.
+    /// Checks that the stream ends in time; events before the end are ignored.
     pub fn expect_end(&mut self, time: Duration) -> Checked {
         let deadline = Instant::now() + time;
         while self.next_any(deadline)?.is_some() {}

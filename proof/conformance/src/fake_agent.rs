@@ -1,4 +1,4 @@
-//! An agent that exists only as messages.
+//! An agent that the suite simulates with libprocess messages.
 
 use messages::internal::{
     ApplyOperationMessage, RegisterSlaveMessage, ReregisterSlaveMessage, RunTaskMessage, SlaveRegisteredMessage,
@@ -21,7 +21,7 @@ pub struct FakeAgent {
 }
 
 impl FakeAgent {
-    /// Registers with 4 cpus, 4 GB and some ports.
+    /// Registers with 4 cpus, 4 GB of memory and some ports.
     pub fn register(world: &World) -> Checked<Self> {
         Self::register_with(world, Pings::Answered)
     }
@@ -78,7 +78,7 @@ impl FakeAgent {
         Ok(self.peer.expect("mesos.internal.RunTaskMessage", SOON)?.1)
     }
 
-    /// Says that a task of this framework is in a state, as its executor.
+    /// Reports a state of a task of this framework, as its executor would. Returns the uuid of the update.
     pub fn update(&mut self, framework: &str, task: &str, state: TaskState) -> Checked<Vec<u8>> {
         let uuid = uuid::Uuid::new_v4().into_bytes().to_vec();
         let status = TaskStatus {
@@ -105,7 +105,7 @@ impl FakeAgent {
         Ok(uuid)
     }
 
-    /// Says how an operation went, to be acknowledged with the returned uuid.
+    /// Reports the state of an operation. Returns the uuid with which it is to be acknowledged.
     pub fn report(&mut self, applied: &ApplyOperationMessage, state: OperationState) -> Checked<Vec<u8>> {
         let uuid = random_uuid();
         let status = OperationStatus {
@@ -126,21 +126,21 @@ impl FakeAgent {
         Ok(uuid.value)
     }
 
-    /// Leaves for good, as on SIGUSR1.
+    /// Unregisters, as an agent does on SIGUSR1.
     pub fn unregister(&mut self) -> Checked {
         self.registered = false;
         let goodbye = UnregisterSlaveMessage { slave_id: self.agent_id() };
         self.peer.send("mesos.internal.UnregisterSlaveMessage", &goodbye)
     }
 
-    /// The master has given this agent up in another way.
-    pub fn forget(&mut self) {
+    /// Records that the master has removed this agent in another way.
+    pub fn mark_removed(&mut self) {
         self.registered = false;
     }
 }
 
 impl Drop for FakeAgent {
-    /// The next case shall not be offered what does not exist.
+    /// Unregisters, so that the next case is not offered an agent that does not exist.
     fn drop(&mut self) {
         if self.registered {
             let _ = self.unregister();

@@ -1,4 +1,4 @@
-//! A raw HTTP/1.1 client on blocking sockets: every byte that is sent is decided here, nothing is corrected.
+//! A raw HTTP/1.1 client on blocking sockets. It sends exactly the bytes that a case asks for.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, SocketAddrV4, TcpStream};
@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use crate::case_error::{CaseError, Checked};
 
-/// A peer that is silent for this long when an answer is due has failed the case.
+/// The time within which a peer must answer.
 pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Far above any answer a case asks for; a peer that sends more is not believed.
+/// The largest response that is read; it is far above any response that a case asks for.
 const MAX_ANSWER: usize = 64 << 20;
 
 #[derive(Debug, Clone)]
@@ -105,7 +105,7 @@ impl Response {
             .map_err(|error| CaseError::unexpected("body", format!("JSON ({error})"), self.text()))
     }
 
-    /// This status, or the case has failed.
+    /// Checks the status.
     pub fn expect(self, status: u16) -> Checked<Self> {
         if self.status == status {
             return Ok(self);
@@ -113,7 +113,7 @@ impl Response {
         Err(CaseError::unexpected("status", status, format!("{} {:?}", self.status, self.text())))
     }
 
-    /// This body exactly.
+    /// Checks that the body is exactly this.
     pub fn expect_body(self, body: &str) -> Checked<Self> {
         crate::check::equal("body", body.to_owned(), self.text())?;
         Ok(self)
@@ -139,14 +139,14 @@ impl Response {
     }
 }
 
-/// One request on a connection of its own.
+/// Sends one request on its own connection.
 pub fn fetch(address: SocketAddrV4, request: &Request) -> Checked<Response> {
     let mut connection = Connection::open(address)?;
     connection.write(&request.to_bytes(address))?;
     connection.read_response(request.is_head())
 }
 
-/// Bytes as they are, then one answer.
+/// Sends raw bytes and reads one response.
 pub fn fetch_raw(address: SocketAddrV4, bytes: &[u8]) -> Checked<Response> {
     let mut connection = Connection::open(address)?;
     connection.write(bytes)?;
@@ -155,7 +155,7 @@ pub fn fetch_raw(address: SocketAddrV4, bytes: &[u8]) -> Checked<Response> {
 
 pub struct Connection {
     stream: TcpStream,
-    /// Received and not yet used.
+    /// The bytes that were received and not yet used.
     buffer: Vec<u8>,
 }
 
@@ -171,7 +171,7 @@ impl Connection {
         self.stream.write_all(bytes).map_err(CaseError::io("writing"))
     }
 
-    /// Half-closes: no more will be sent.
+    /// Half-closes the connection.
     pub fn finish_writing(&mut self) -> Checked {
         self.stream.shutdown(Shutdown::Write).map_err(CaseError::io("shutting down"))
     }
@@ -197,13 +197,13 @@ impl Connection {
         Ok(response)
     }
 
-    /// The status line and the headers only; a stream follows.
+    /// Reads the status line and the headers of a stream. If the response is not chunked, its body is read as well.
     pub fn read_stream_head(&mut self) -> Checked<Response> {
         let head = self.read_head(Instant::now() + RESPONSE_TIMEOUT)?;
         if head.is_chunked() { Ok(head) } else { self.finish_plain(head) }
     }
 
-    /// An answer that turned out not to be a stream.
+    /// Reads the body of a response that is not a stream.
     fn finish_plain(&mut self, mut head: Response) -> Checked<Response> {
         let length = head.header("Content-Length").and_then(|length| length.trim().parse().ok()).unwrap_or(0);
         head.body = self.take_exactly(length, Instant::now() + RESPONSE_TIMEOUT)?;
@@ -222,7 +222,7 @@ impl Connection {
         }
     }
 
-    /// The next chunk of a chunked body; `None` at its end, proper or not.
+    /// Returns the next chunk of a chunked body; `None` at its end, whether it is complete or not.
     pub fn read_chunk(&mut self, deadline: Instant) -> Checked<Option<Vec<u8>>> {
         loop {
             if let Some(end) = find(&self.buffer, b"\r\n") {
@@ -249,7 +249,7 @@ impl Connection {
         }
     }
 
-    /// Whether the peer ends the connection in time; what it sends before is ignored.
+    /// Returns whether the peer ends the connection in time; what it sends before is ignored.
     pub fn ends_within(&mut self, time: Duration) -> Checked<bool> {
         let deadline = Instant::now() + time;
         loop {
@@ -258,7 +258,7 @@ impl Connection {
                 Ok(true) => {}
                 Ok(false) => return Ok(true),
                 Err(CaseError::Timeout { .. }) => return Ok(false),
-                // A reset ends it as well.
+                // A reset ends the connection as well.
                 Err(CaseError::Io { .. }) => return Ok(true),
                 Err(other) => return Err(other),
             }
@@ -274,13 +274,13 @@ impl Connection {
         Ok(self.buffer.drain(..length).collect())
     }
 
-    /// Reads some more; `false` at the end of the stream.
+    /// Reads more bytes. Returns false at the end of the stream.
     fn fill(&mut self, deadline: Instant) -> Checked<bool> {
-        let patience = deadline.saturating_duration_since(Instant::now());
-        if patience.is_zero() {
+        let remaining = deadline.saturating_duration_since(Instant::now());
+        if remaining.is_zero() {
             return Err(CaseError::Timeout { what: "the next bytes".into(), seconds: RESPONSE_TIMEOUT.as_secs_f64() });
         }
-        self.stream.set_read_timeout(Some(patience)).map_err(CaseError::io("setting a timeout"))?;
+        self.stream.set_read_timeout(Some(remaining)).map_err(CaseError::io("setting a timeout"))?;
         let mut chunk = [0; 16 << 10];
         match self.stream.read(&mut chunk) {
             Ok(0) => Ok(false),
@@ -290,7 +290,7 @@ impl Connection {
                 Ok(true)
             }
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                Err(CaseError::Timeout { what: "the next bytes".into(), seconds: patience.as_secs_f64() })
+                Err(CaseError::Timeout { what: "the next bytes".into(), seconds: remaining.as_secs_f64() })
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
             Err(error) => Err(CaseError::io("reading")(error)),
@@ -325,7 +325,7 @@ mod tests {
 
     use super::*;
 
-    /// What is read from a peer that sends these bytes and hangs up.
+    /// Returns what is read from a peer that sends these bytes and closes the connection.
     fn answered(bytes: &'static [u8]) -> Checked<Response> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let SocketAddr::V4(address) = listener.local_addr().unwrap() else { unreachable!() };
@@ -333,7 +333,7 @@ mod tests {
             let (mut stream, _) = listener.accept().unwrap();
             stream.write_all(bytes).unwrap();
             stream.shutdown(Shutdown::Write).unwrap();
-            // Until the client is done; closing with unread bytes would reset what was sent.
+            // The server waits for the client to finish, because closing with unread bytes would reset what was sent.
             let _ = stream.read_to_end(&mut Vec::new());
         });
         let mut connection = Connection::open(address)?;

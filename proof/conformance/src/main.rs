@@ -1,5 +1,5 @@
-//! A black-box suite for masters and agents that speak Mesos. It knows nothing of how they are made: every case holds on
-//! C++ Mesos 1.11, and a case that fails there is a wrong case.
+//! A black-box suite for masters and agents that speak Mesos. It depends on no implementation: every case holds for C++
+//! Mesos 1.11, and a case that fails there is wrong.
 
 mod case_error;
 mod cases;

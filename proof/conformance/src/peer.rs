@@ -1,4 +1,4 @@
-//! A libprocess process of our own: it listens on loopback, answers 202 to every message and keeps it for the case.
+//! A libprocess process of the suite: it listens on loopback, answers 202 to every message and keeps it for the case.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -14,7 +14,7 @@ use wire::libprocess::{EnvelopeLimits, Received, RequestDecoder, encode_message}
 
 use crate::case_error::{CaseError, Checked};
 
-/// Messages kept for a case that does not read; a master that sends more waits.
+/// The number of messages that are kept for a case that does not read; a master that sends more waits.
 const INBOX: usize = 1024;
 
 const PING: &str = "mesos.internal.PingSlaveMessage";
@@ -25,12 +25,12 @@ pub struct Peer {
     master: Upid,
     outgoing: TcpStream,
     inbox: Receiver<Received>,
-    /// Received while waiting for something else: the order of different messages is not promised.
+    /// The messages that arrived while another one was awaited; the order of different messages is not promised.
     kept: RefCell<VecDeque<Received>>,
     incoming: Arc<Mutex<Vec<TcpStream>>>,
 }
 
-/// Whether a peer answers pings, as an agent that lives does.
+/// Whether a peer answers pings, as a healthy agent does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pings {
     Answered,
@@ -62,7 +62,7 @@ impl Peer {
         self.outgoing.write_all(&bytes).map_err(CaseError::io(format!("sending {name}")))
     }
 
-    /// The next message of this name; others are kept for later.
+    /// Waits for the next message of this name; others are kept for later.
     pub fn expect<T: prost::Message + Default>(&self, name: &str, time: Duration) -> Checked<(Upid, T)> {
         let received = self.expect_raw(name, time)?;
         let message = T::decode(received.body.as_ref())
@@ -107,7 +107,7 @@ impl Peer {
         CaseError::unexpected("messages", name, names.join(" "))
     }
 
-    /// No message of this name comes for a while.
+    /// Checks that no message of this name arrives for a while.
     pub fn expect_none(&self, name: &str, time: Duration) -> Checked {
         let deadline = Instant::now() + time;
         while let Ok(received) = self.inbox.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
@@ -120,8 +120,8 @@ impl Peer {
 }
 
 impl Drop for Peer {
-    /// Closes every connection in both directions, as the end of a process does. The
-    /// connection to itself wakes the acceptor, which sees that nobody listens any more.
+    /// Closes every connection in both directions, as the end of a process does. A connection to the peer itself wakes
+    /// the acceptor, which then ends.
     fn drop(&mut self) {
         let _ = self.outgoing.shutdown(Shutdown::Both);
         let (_, unused) = sync_channel(0);
@@ -144,7 +144,7 @@ impl Acceptor {
     fn run(&self, listener: &TcpListener) {
         for stream in listener.incoming() {
             let Ok(stream) = stream else { return };
-            // The peer itself connecting: it is being dropped.
+            // The connection comes from the peer itself, which is being dropped.
             if Arc::strong_count(&self.incoming) == 1 {
                 return;
             }
@@ -180,7 +180,7 @@ fn receive(mut stream: TcpStream, pid: &Upid, deliver: &SyncSender<Received>, pi
     }
 }
 
-/// A pong goes to whoever pinged, over a connection of its own.
+/// Sends a pong to the sender of a ping over its own connection.
 fn pong(pid: &Upid, observer: &Upid) -> std::io::Result<()> {
     let mut bytes = Vec::new();
     encode_message(pid, observer, PONG, &[], &mut bytes);
@@ -190,7 +190,7 @@ fn pong(pid: &Upid, observer: &Upid) -> std::io::Result<()> {
     stream.read(&mut [0; 256]).map(drop)
 }
 
-/// Connects and throws away what the other side answers.
+/// Connects, and discards the answers of the other side.
 fn connect(address: SocketAddrV4) -> Checked<TcpStream> {
     let stream = TcpStream::connect(address).map_err(CaseError::io(format!("connecting to {address}")))?;
     let mut answers = stream.try_clone().map_err(CaseError::io("cloning a socket"))?;

@@ -1,4 +1,4 @@
-//! What the run says: a table for people, or JSON.
+//! The report of a run: a table, or JSON.
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::suite::{self, Case, Outcome, Verdict};
 
-/// One master's results, in the order of the cases.
+/// The results of one master, in the order of the cases.
 pub struct Column {
     pub title: String,
     pub outcomes: Vec<Outcome>,
@@ -37,7 +37,7 @@ pub fn table(out: &mut impl Write, cases: &[&Case], columns: &[Column]) -> io::R
     totals(out, columns)
 }
 
-/// Why things failed or were skipped.
+/// Writes why cases failed or were skipped.
 fn details(out: &mut impl Write, cases: &[&Case], columns: &[Column]) -> io::Result<()> {
     for (letter, column) in letters().zip(columns) {
         for (case, outcome) in cases.iter().zip(&column.outcomes) {
@@ -110,7 +110,7 @@ fn word(verdict: &Verdict) -> &'static str {
     }
 }
 
-/// An error with its causes on one line.
+/// Returns an error with its causes on one line.
 fn explain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -13,7 +13,7 @@ use crate::world::{SOON, World};
 
 pub const PATH: &str = "/api/v1/scheduler";
 
-/// A FrameworkInfo of a role of its own.
+/// Returns a FrameworkInfo with a role of its own.
 pub fn framework(world: &World) -> Value {
     json!({
         "user": "root",
@@ -23,7 +23,7 @@ pub fn framework(world: &World) -> Value {
     })
 }
 
-/// The same with some fields replaced.
+/// Replaces some fields of an object.
 pub fn with(mut info: Value, changes: Value) -> Value {
     if let (Some(info), Value::Object(changes)) = (info.as_object_mut(), changes) {
         info.extend(changes);
@@ -52,7 +52,7 @@ pub struct Scheduler {
     pub info: Value,
     pub stream_id: String,
     pub events: EventStream,
-    over: bool,
+    ended: bool,
 }
 
 impl Scheduler {
@@ -68,7 +68,7 @@ impl Scheduler {
         let stream_id = events.head.header("Mesos-Stream-Id").unwrap_or_default().to_owned();
         let subscribed = events.expect("SUBSCRIBED", SOON)?;
         let id = check::at(&subscribed, "/subscribed/framework_id")?.clone();
-        Ok(Scheduler { master: world.master, info: with(info, json!({"id": id})), stream_id, events, over: false })
+        Ok(Scheduler { master: world.master, info: with(info, json!({"id": id})), stream_id, events, ended: false })
     }
 
     pub fn id(&self) -> &str {
@@ -79,12 +79,12 @@ impl Scheduler {
         self.info["roles"][0].as_str().unwrap_or_default()
     }
 
-    /// A call on this stream; `body` holds the part of its type, if it has one.
+    /// Makes a call on this stream. `body` holds the field of its type, if it has one.
     pub fn call(&self, kind: &str, body: Value) -> Checked<Response> {
         fetch(self.master, &self.request(kind, body).header("Mesos-Stream-Id", &self.stream_id))
     }
 
-    /// The same without the header that says which stream it belongs to.
+    /// Returns the request of a call without the Mesos-Stream-Id header.
     pub fn request(&self, kind: &str, body: Value) -> Request {
         let call = json!({"type": kind, "framework_id": self.info["id"]});
         Request::post(PATH).json(&with(call, body))
@@ -94,7 +94,7 @@ impl Scheduler {
         self.call(kind, body)?.expect(202)?.expect_body("").map(drop)
     }
 
-    /// The next offer of this agent.
+    /// Waits for the next offer of this agent.
     pub fn offer_of(&mut self, agent_id: &str) -> Checked<Value> {
         let from_agent = |offer: &Value| offer["agent_id"]["value"] == agent_id;
         let find = |event: &Value| event["offers"]["offers"].as_array()?.iter().find(|o| from_agent(o)).cloned();
@@ -102,7 +102,7 @@ impl Scheduler {
         find(&event).ok_or_else(|| CaseError::unexpected("OFFERS", "an offer of the agent", &event))
     }
 
-    /// No offer of this agent comes for a while.
+    /// Checks that no offer of this agent arrives for a while.
     pub fn no_offer_of(&mut self, agent_id: &str, time: Duration) -> Checked {
         let deadline = Instant::now() + time;
         while let Some(event) = self.events.next_any(deadline)? {
@@ -114,7 +114,7 @@ impl Scheduler {
         Ok(())
     }
 
-    /// The status in the next UPDATE about this task.
+    /// Returns the status in the next UPDATE about this task.
     pub fn update_of(&mut self, task_id: &str) -> Checked<Value> {
         let about = |event: &Value| event["update"]["status"]["task_id"]["value"] == task_id;
         let event = self.events.expect_that("UPDATE", SOON, about)?;
@@ -136,22 +136,22 @@ impl Scheduler {
         self.accepted("ACKNOWLEDGE", json!({"acknowledge": acknowledge}))
     }
 
-    /// Breaks the connection; the framework stays with the master for its failover timeout.
+    /// Breaks the connection. The framework remains with the master for its failover timeout.
     pub fn disconnect(mut self) -> (Value, String) {
-        self.over = true;
+        self.ended = true;
         (self.info.clone(), self.stream_id.clone())
     }
 
-    /// The framework ended in another way than by this scheduler's own teardown.
-    pub fn forget(&mut self) {
-        self.over = true;
+    /// Records that the framework ended in another way than by the teardown of this scheduler.
+    pub fn mark_removed(&mut self) {
+        self.ended = true;
     }
 }
 
 impl Drop for Scheduler {
-    /// What a case subscribed does not disturb the next one.
+    /// Tears the framework down, so that it does not affect the next case.
     fn drop(&mut self) {
-        if !self.over {
+        if !self.ended {
             let _ = self.call("TEARDOWN", json!({}));
         }
     }
@@ -161,7 +161,7 @@ pub fn scalar(name: &str, value: f64) -> Value {
     json!({"name": name, "type": "SCALAR", "scalar": {"value": value}})
 }
 
-/// A command task with little cpu and memory.
+/// Returns a command task with little cpu and memory.
 pub fn task(id: &str, agent_id: &str) -> Value {
     json!({
         "name": id,

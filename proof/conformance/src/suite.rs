@@ -1,4 +1,4 @@
-//! Cases, and running them.
+//! Cases, and how they are run.
 
 use std::time::{Duration, Instant};
 
@@ -7,28 +7,28 @@ use clap::ValueEnum;
 use crate::case_error::{CaseError, Checked};
 use crate::world::World;
 
-/// What a case needs beyond a standalone master; asked for with `--with`.
+/// The set-ups that cases need beyond a standalone master. They are selected with `--with`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Need {
     /// A master started with `--authenticate_http_frameworks`.
     Auth,
     /// A master that is not the leader.
     Follower,
-    /// Reservations and volumes.
+    /// Cases of reservations and volumes.
     Reserve,
     Weights,
     Quota,
     Maintenance,
-    /// Draining, deactivating and marking gone.
+    /// Cases of draining, deactivating and marking gone.
     Drain,
     /// Cases that wait longer than ten seconds.
     Slow,
 }
 
 pub struct Case {
-    /// The section of the behaviour list and a number in it; sorts the report.
+    /// The section of the list of behaviours and a number in it. The report is sorted by it.
     pub id: &'static str,
-    /// One sentence: what holds.
+    /// One sentence that says what holds.
     pub checks: &'static str,
     pub needs: &'static [Need],
     pub run: fn(&World) -> Checked,
@@ -49,14 +49,14 @@ pub struct Outcome {
 /// Runs the cases one after the other against one master.
 pub fn run(cases: &[&Case], world: &World, with: &[Need]) -> Vec<Outcome> {
     let run_one = |case: &&Case| {
-        let begun = Instant::now();
-        let verdict = judge(case, world, with);
-        Outcome { verdict, took: begun.elapsed() }
+        let start = Instant::now();
+        let verdict = verdict_of(case, world, with);
+        Outcome { verdict, took: start.elapsed() }
     };
     cases.iter().map(run_one).collect()
 }
 
-fn judge(case: &Case, world: &World, with: &[Need]) -> Verdict {
+fn verdict_of(case: &Case, world: &World, with: &[Need]) -> Verdict {
     if let Some(need) = case.needs.iter().find(|need| !with.contains(need)) {
         return Verdict::Skip(format!("needs --with {}", name(*need)));
     }

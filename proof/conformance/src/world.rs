@@ -1,4 +1,4 @@
-//! What a case may know: the addresses under test and names nobody has used yet.
+//! The environment of a case: the addresses under test and unused names.
 
 use std::cell::Cell;
 use std::net::SocketAddrV4;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::case_error::{CaseError, Checked};
 use crate::http::{Request, Response, fetch};
 
-/// How long anything that takes an allocation or a few messages may take.
+/// The time within which an allocation or a few messages must be complete.
 pub const SOON: Duration = Duration::from_secs(8);
 
 pub struct World {
@@ -29,7 +29,7 @@ impl World {
         self.agent.ok_or_else(|| CaseError::Skip("needs --agent".into()))
     }
 
-    /// A name that is new to the master, also after an earlier run of the suite.
+    /// Returns a name that is new to the master, even after an earlier run of the suite.
     pub fn fresh(&self, what: &str) -> String {
         self.names.set(self.names.get() + 1);
         format!("{what}-{}-{}", self.nonce, self.names.get())
@@ -51,23 +51,23 @@ impl World {
         self.get(target)?.expect(200)?.json()
     }
 
-    /// A call of the operator API, in JSON.
+    /// Makes a call of the operator API in JSON.
     pub fn operator(&self, call: &Value) -> Checked<Response> {
         self.send(Request::post("/api/v1").json(call))
     }
 
-    /// A call of the agent's operator API, in JSON.
+    /// Makes a call of the agent's operator API in JSON.
     pub fn agent_operator(&self, call: &Value) -> Checked<Response> {
         self.send_to_agent(Request::post("/api/v1").json(call))
     }
 
-    /// The id the master gave the agent under test.
+    /// Returns the id that the master assigned to the agent under test.
     pub fn agent_id(&self) -> Checked<String> {
         let state = fetch(self.agent()?, &Request::get("/state"))?.expect(200)?.json()?;
         Ok(crate::check::text_at(&state, "/id")?.to_owned())
     }
 
-    /// Where the master sends its own messages from.
+    /// Returns the libprocess address from which the master sends messages.
     pub fn master_pid(&self) -> Checked<model::Upid> {
         let state = self.get_json("/state")?;
         let pid = crate::check::text_at(&state, "/pid")?;
@@ -75,7 +75,7 @@ impl World {
     }
 }
 
-/// Asks again until the answer is there; for facts that take a moment to appear.
+/// Asks repeatedly until the answer is there, for facts that take a moment to appear.
 pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Checked<Option<T>>) -> Checked<T> {
     const PAUSE: Duration = Duration::from_millis(50);
     let deadline = Instant::now() + SOON;

@@ -1,5 +1,5 @@
-//! The suite against the real thing. `CPP_MESOS` names a directory with `master`, `agent` and `libexec` of a genuine
-//! Apache Mesos 1.11; without it this test says that it was skipped. A case that fails here is a wrong case.
+//! Runs the suite against C++ Mesos. `CPP_MESOS` names a directory with `master`, `agent` and `libexec` of Apache Mesos
+//! 1.11; without it this test reports that it was skipped. A case that fails here is wrong.
 
 #![allow(clippy::unwrap_used)]
 
@@ -25,7 +25,7 @@ fn start_agent(mesos: &GenuineMesos, work: &Path, master: SocketAddrV4) -> (Prog
     (agent, SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))
 }
 
-/// What the cases started is given its grace period; an agent that is killed leaves it running.
+/// Waits until the containers that the cases started have ended; an agent that is killed leaves them running.
 fn await_end_of_containers(agent: SocketAddrV4) {
     until("no containers are left", || {
         get_blocking(agent.port(), "/containers").filter(|shown| shown.body.ends_with("[]"))

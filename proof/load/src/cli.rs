@@ -1,4 +1,4 @@
-//! The command line, which is also the manual.
+//! The command line of `load`; its help texts are the manual.
 
 use std::net::SocketAddrV4;
 
@@ -7,14 +7,13 @@ use clap::{Args, Parser, Subcommand};
 /// Simulated agents and schedulers against any Mesos master.
 ///
 /// Every agent is a libprocess process of its own (`slave(17)@127.0.0.1:PORT`, all behind one port) that registers,
-/// answers pings and runs tasks: TASK_RUNNING at once, TASK_FINISHED when that is acknowledged. One scheduler uses the v1
-/// HTTP API (protobuf, event stream, calls pipelined on one connection), launches one task per offer and acknowledges
-/// every update. Readers fetch /state. Nothing here knows one master from another: whatever speaks Mesos 1.x may be
-/// measured.
+/// answers pings and runs tasks: TASK_RUNNING at once, TASK_FINISHED when that is acknowledged. One scheduler uses the
+/// v1 HTTP API (protobuf, event stream, calls pipelined on one connection), launches one task per offer and
+/// acknowledges every update. Readers fetch /state. Any master that speaks Mesos 1.x can be measured.
 ///
-/// Start the master first, fresh, e.g. `LIBPROCESS_IP=127.0.0.1 LIBPROCESS_PORT=5050 MESOS_REGISTRY=in_memory
-/// mesos-master`; every run needs an empty one, since agents that left still cost it memory. The generator shares the
-/// machine with the master: it reports its own processor time too, and is to be built with `--release`.
+/// Start a fresh master first, e.g. `LIBPROCESS_IP=127.0.0.1 LIBPROCESS_PORT=5050 MESOS_REGISTRY=in_memory
+/// mesos-master`. Every run needs an empty one, since agents that have left still cost it memory. The generator shares
+/// the machine with the master; it also reports its own processor time. Build it with `--release`.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 pub struct Cli {
@@ -27,6 +26,7 @@ pub enum Command {
     Run(Run),
     Incremental(Incremental),
     Freed(Freed),
+    Reads(Reads),
     Failover(Failover),
 }
 
@@ -36,6 +36,7 @@ impl Command {
             Command::Run(options) => options.masters.targets(),
             Command::Incremental(options) => options.masters.targets(),
             Command::Freed(options) => options.masters.targets(),
+            Command::Reads(options) => options.masters.targets(),
             Command::Failover(options) => vec![Target { address: options.master, pid: None }],
         }
     }
@@ -45,6 +46,7 @@ impl Command {
             Command::Run(options) => options.masters.json,
             Command::Incremental(options) => options.masters.json,
             Command::Freed(options) => options.masters.json,
+            Command::Reads(options) => options.masters.json,
             Command::Failover(options) => options.json,
         }
     }
@@ -53,9 +55,9 @@ impl Command {
 /// Measures one master, or two of them one after the other.
 ///
 /// The phases of a run: (1) the agents register; (2) a scheduler subscribes and is offered every agent; (3) tasks are
-/// launched as fast as offers allow, until each was finished and acknowledged; (4) /state is read by one client; (5) tasks
-/// are launched at a fixed rate, first alone, then while many clients read /state at once; (6) nothing happens but pings.
-/// At the end the framework is torn down and the agents unregister.
+/// launched as fast as offers allow, until each is finished and acknowledged; (4) one client reads /state; (5) tasks
+/// are launched at a fixed rate, first without readers, then while many clients read /state at once; (6) there are only
+/// pings. At the end the framework is torn down and the agents unregister.
 #[derive(Debug, Clone, Args)]
 pub struct Run {
     #[command(flatten)]
@@ -65,12 +67,12 @@ pub struct Run {
     #[arg(long, default_value_t = 10_000)]
     pub agents: usize,
 
-    /// Tasks of phase 3
+    /// The number of tasks of phase 3
     #[arg(long, default_value_t = 10_000)]
     pub tasks: usize,
 
-    /// Tasks launched by one ACCEPT; more of them matter where agents are fewer than tasks, since a master that offers
-    /// freed resources once a second is then waited for, not measured
+    /// The number of tasks launched by one ACCEPT. Use more than one where agents are fewer than tasks: the run would
+    /// otherwise measure how long a master that offers freed resources once a second waits
     #[arg(long, default_value_t = 1)]
     pub tasks_per_offer: usize,
 
@@ -78,11 +80,11 @@ pub struct Run {
     #[arg(long, default_value_t = 7)]
     pub state_reads: usize,
 
-    /// Clients that read /state at once in phase 5; 0 leaves the phase out
+    /// Clients that read /state at once in phase 5; 0 skips the phase
     #[arg(long, default_value_t = 10)]
     pub state_clients: usize,
 
-    /// How long these clients read, again and again
+    /// Seconds for which these clients read repeatedly
     #[arg(long, default_value_t = 5)]
     pub client_seconds: u64,
 
@@ -90,16 +92,16 @@ pub struct Run {
     #[arg(long, default_value_t = 100)]
     pub rate: usize,
 
-    /// Length of phase 6; genuine masters ping each agent every 15 seconds
+    /// Seconds of phase 6; masters of Mesos ping each agent every 15 seconds
     #[arg(long, default_value_t = 15)]
     pub idle_seconds: u64,
 }
 
-/// Measures what one more agent and one more task cost in a small and in a ten times larger cluster.
+/// Measures what one more agent and one more task cost in a small cluster and in one that is ten times larger.
 ///
-/// With `--agents 1000`: 1000 agents register, a scheduler subscribes, then the cost of `--step` more agents (registered
-/// and offered) and of `--step` tasks is measured; the cluster grows to 10,000 agents, and both are measured again. In a
-/// system whose work is proportional to what changes, the ratio is 1.
+/// With `--agents 1000`, 1000 agents register and a scheduler subscribes. Then the cost of `--step` more agents
+/// (registered and offered) and of `--step` tasks is measured; the cluster grows to 10,000 agents, and both are
+/// measured again. If the work is proportional to what changes, the ratio is 1.
 #[derive(Debug, Clone, Args)]
 pub struct Incremental {
     #[command(flatten)]
@@ -109,17 +111,17 @@ pub struct Incremental {
     #[arg(long, default_value_t = 1000)]
     pub agents: usize,
 
-    /// How many agents and tasks the cost is averaged over
+    /// The number of agents and tasks over which the cost is averaged
     #[arg(long, default_value_t = 500)]
     pub step: usize,
 }
 
-/// Measures how long resources that were freed take to be offered again.
+/// Measures the time until freed resources are offered again.
 ///
-/// First, tasks that take a whole agent each are launched at a fixed rate: measured is the time from an agent's
-/// TASK_FINISHED to the next offer of that agent. Then a second framework subscribes, and both decline their oldest offers
-/// at that rate, with a refusal of 0 s: measured is the time from a DECLINE to the offer of the same agent (to the other
-/// framework: masters keep a refusal of 0 s for an allocation interval).
+/// First, tasks that take a whole agent each are launched at a fixed rate, and the time from an agent's TASK_FINISHED
+/// to the next offer of that agent is measured. Then a second framework subscribes, both decline their oldest offers at
+/// that rate with a filter of 0 s, and the time from a DECLINE to the offer of the same agent to the other framework is
+/// measured (masters keep a filter of 0 s for an allocation interval).
 #[derive(Debug, Clone, Args)]
 pub struct Freed {
     #[command(flatten)]
@@ -133,19 +135,47 @@ pub struct Freed {
     #[arg(long, default_value_t = 100)]
     pub rate: usize,
 
-    /// How long each of the two goes on
+    /// Seconds of each of the two parts
     #[arg(long, default_value_t = 10)]
     pub seconds: u64,
 }
 
-/// Measures how long the agents of a master that is killed take to be back at the next one.
+/// Measures what reads of a large cluster cost its master, and what tasks cost it in memory.
 ///
-/// Starts the master with the command given after `--`, which has to listen on `--master`; has agents register and run
-/// tasks that never end; kills it (SIGKILL), starts the same command again, and lets all agents re-register at once as soon
+/// The agents register and are offered to a scheduler. Tasks are launched until each was finished and acknowledged, then
+/// as many that run for ever: measured is by how much the master grows. Then every large read is done once and `--times`
+/// times more. Start a master of Tepui with `--max_completed_tasks_per_framework` of at least `--tasks`, or the history
+/// holds less than that.
+#[derive(Debug, Clone, Args)]
+pub struct Reads {
+    #[command(flatten)]
+    pub masters: Masters,
+
+    /// Agents to simulate
+    #[arg(long, default_value_t = 50_000)]
+    pub agents: usize,
+
+    /// Tasks that end, and tasks that go on
+    #[arg(long, default_value_t = 50_000)]
+    pub tasks: usize,
+
+    /// Tasks launched by one ACCEPT
+    #[arg(long, default_value_t = 1)]
+    pub tasks_per_offer: usize,
+
+    /// Reads of each kind after the first
+    #[arg(long, default_value_t = 10)]
+    pub times: usize,
+}
+
+/// Measures how long the agents of a killed master take to re-register with the next one.
+///
+/// Starts the master with the command after `--`, which must listen on `--master`; lets agents register and run tasks
+/// that never end; kills it (SIGKILL), starts the same command again, and lets all agents re-register at once as soon
 /// as it leads. The master is killed at the end.
 #[derive(Debug, Clone, Args)]
 pub struct Failover {
-    /// Where the command's master listens, as ip:port
+    /// The address of the command's master, as ip:port
     #[arg(long)]
     pub master: SocketAddrV4,
 
@@ -153,7 +183,7 @@ pub struct Failover {
     #[arg(long, default_value_t = 10_000)]
     pub agents: usize,
 
-    /// Tasks that each of them runs
+    /// Tasks that each agent runs
     #[arg(long, default_value_t = 10)]
     pub tasks_per_agent: usize,
 
@@ -161,7 +191,7 @@ pub struct Failover {
     #[arg(long)]
     pub json: bool,
 
-    /// Seconds after which a phase is given up
+    /// Seconds after which a phase is aborted
     #[arg(long, default_value_t = 120)]
     pub timeout: u64,
 
@@ -176,11 +206,12 @@ pub struct Masters {
     #[arg(long)]
     pub master: SocketAddrV4,
 
-    /// Its process id: without it neither processor time nor memory is reported
+    /// Its process id; without it neither processor time nor memory is reported
     #[arg(long)]
     pub master_pid: Option<u32>,
 
-    /// A second master, the reference: measured after the first, printed beside it, with the ratio of the two
+    /// A second master as the reference. It is measured after the first and printed beside it, with the ratio of the
+    /// two
     #[arg(long)]
     pub versus: Option<SocketAddrV4>,
 
@@ -192,7 +223,7 @@ pub struct Masters {
     #[arg(long)]
     pub json: bool,
 
-    /// Seconds after which a phase is given up
+    /// Seconds after which a phase is aborted
     #[arg(long, default_value_t = 120)]
     pub timeout: u64,
 }

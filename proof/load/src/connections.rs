@@ -1,4 +1,4 @@
-//! The sockets: many messages per write, whatever accumulated per read.
+//! The sockets. They write many messages at once and read whatever has accumulated.
 
 use std::io;
 use std::net::SocketAddrV4;
@@ -19,18 +19,19 @@ use crate::http::EventStream;
 use crate::scheduler::Scheduler;
 use crate::shared::Shared;
 
-/// Batches waiting for the socket; a master that reads slower than we write slows us down.
+/// The number of batches that wait for the socket. A master that reads more slowly than the generator writes slows the
+/// generator down.
 const QUEUE: usize = 64;
 const READ: usize = 256 << 10;
-/// What a master sends in one go: a full set of offers of a large cluster.
+/// The limits of a single event: a full set of offers of a large cluster fits in.
 const LIMITS: Limits = Limits { max_bytes: 1 << 30, max_depth: 100, max_elements: 100_000_000 };
 
-/// Answers to messages, which the master ignores.
+/// The response to messages, which the master ignores.
 const ACCEPTED: &[u8] = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
 
 pub type Outgoing = Sender<Vec<u8>>;
 
-/// The fleet's way to its master, which may be another process from one moment to the next.
+/// The fleet's connection to its master, which another master process may replace.
 pub struct Link(Mutex<Outgoing>);
 
 impl Link {
@@ -39,7 +40,7 @@ impl Link {
         outgoing.send(batch).await.map_err(io::Error::other)
     }
 
-    /// To the master that listens there now.
+    /// Connects to the master that listens at the address now.
     pub async fn reconnect(&self, master: SocketAddrV4) -> io::Result<()> {
         let outgoing = connect_fleet(master).await?;
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = outgoing;
@@ -70,7 +71,7 @@ async fn connect_fleet(master: SocketAddrV4) -> io::Result<Outgoing> {
     Ok(outgoing)
 }
 
-/// Subscribes the scheduler; its calls take a second connection.
+/// Subscribes the scheduler. Its calls use a second connection.
 pub async fn run_scheduler(scheduler: Arc<Shared<Scheduler>>, master: SocketAddrV4) -> io::Result<Outgoing> {
     let (reader, calls) = connect(master).await?;
     tokio::spawn(log_end("connection for calls", count_responses(reader, Arc::clone(&scheduler))));
@@ -176,7 +177,7 @@ async fn read_events(reader: &mut OwnedReadHalf, scheduler: &Shared<Scheduler>, 
     Ok(())
 }
 
-/// A lost connection shows as a phase that never ends; this says why.
+/// Reports why a connection ended. Without it only a phase that does not end would show.
 async fn log_end(what: &'static str, connection: impl Future<Output = io::Result<()>>) {
     if let Err(error) = connection.await {
         eprintln!("load: {what}: {error}");

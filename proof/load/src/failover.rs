@@ -1,4 +1,4 @@
-//! `load failover`: a master is killed and started again, and all its agents come back with their tasks.
+//! `load failover`: a master is killed and started again, and all its agents re-register with their tasks.
 
 use std::net::SocketAddrV4;
 use std::process::{Child, Command, Stdio};
@@ -11,7 +11,7 @@ use crate::report::Report;
 use crate::run::{announce, in_background};
 use crate::session::{RunError, Session};
 
-/// Between two looks whether a master leads.
+/// The interval of checks whether a master leads.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 pub async fn run(options: &Failover) -> Result<Report, RunError> {
@@ -50,7 +50,7 @@ pub async fn run(options: &Failover) -> Result<Report, RunError> {
     Ok(report)
 }
 
-/// Killed when dropped.
+/// A master process, which is killed when dropped.
 struct Master(Child);
 
 impl Master {
@@ -63,13 +63,13 @@ impl Master {
 
 impl Drop for Master {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended by itself.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Before that, a master of Mesos refuses this or sends the client elsewhere.
+/// Waits until the master leads. Before that, a master of Mesos refuses this request or redirects it.
 async fn leads(master: SocketAddrV4, limit: Duration) -> Result<(), RunError> {
     let begin = Instant::now();
     while in_background(move || get(master, "/slaves")).await.is_err() {

@@ -1,7 +1,7 @@
-//! Thousands of simulated agents as one state machine: libprocess messages in, libprocess messages out.
+//! Thousands of simulated agents as one state machine, with libprocess messages as input and output.
 //!
-//! Each agent is a process of its own (`slave(17)@ip:port`) behind one port. It behaves like a genuine agent whose
-//! tasks do nothing: TASK_RUNNING at once, TASK_FINISHED as soon as that is acknowledged.
+//! Each agent is a libprocess process of its own (`slave(17)@ip:port`) behind one port. It behaves like an agent of
+//! Mesos whose tasks do nothing: TASK_RUNNING at once, TASK_FINISHED as soon as that is acknowledged.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddrV4;
@@ -19,21 +19,21 @@ use wire::libprocess::{Received, encode_message};
 
 use crate::resources::{ports, scalar};
 
-/// What an agent of Mesos 1.11 says it can do: MULTI_ROLE up to TASK_RESOURCE_LIMITS.
+/// The capabilities of an agent of Mesos 1.11: MULTI_ROLE to TASK_RESOURCE_LIMITS.
 const CAPABILITIES: std::ops::RangeInclusive<i32> = 1..=8;
 
-/// How far the fleet as a whole has come.
+/// The progress of the fleet as a whole.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Progress {
     pub registered: usize,
-    /// With the master that came after the first.
+    /// The number of agents that are registered with the current master, after the first one was replaced.
     pub reregistered: usize,
     pub pings: usize,
     /// Tasks whose TASK_RUNNING was acknowledged and that will not end.
     pub tasks_running: usize,
     /// Tasks whose TASK_FINISHED was acknowledged.
     pub tasks_done: usize,
-    /// Messages a fleet does not expect, e.g. the master's order to shut down.
+    /// Messages that a fleet does not expect, e.g. the master's order to shut down.
     pub refused: usize,
 }
 
@@ -43,23 +43,23 @@ pub struct Fleet {
     agents: Vec<Agent>,
     progress: Progress,
     uuids: Uuids,
-    /// When each agent last told of a task that ended.
+    /// The ids of agents that reported the end of a task, and when.
     freed: Vec<(String, Instant)>,
-    /// Tasks run for ever.
-    lasting: bool,
-    /// Of lasting tasks.
+    /// Whether tasks never end.
+    endless: bool,
+    /// The frameworks of tasks that never end.
     frameworks: BTreeMap<String, FrameworkInfo>,
 }
 
 #[derive(Default)]
 struct Agent {
     id: Option<AgentId>,
-    /// The present master knows it.
+    /// Whether the agent is registered with the current master.
     is_back: bool,
-    /// The status update each task waits to be acknowledged.
+    /// The status update of each task that waits for its acknowledgement.
     tasks: HashMap<(String, String), Update>,
-    /// What it tells the next master of.
-    lasting: Vec<Task>,
+    /// The tasks that the agent reports to the next master.
+    endless: Vec<Task>,
 }
 
 struct Update {
@@ -68,7 +68,7 @@ struct Update {
 }
 
 impl Fleet {
-    /// `address` is where the agents listen.
+    /// Creates a fleet whose agents listen on `address`.
     pub fn new(master: Upid, address: SocketAddrV4) -> Self {
         Fleet {
             master,
@@ -77,17 +77,17 @@ impl Fleet {
             progress: Progress::default(),
             uuids: Uuids::default(),
             freed: Vec::new(),
-            lasting: false,
+            endless: false,
             frameworks: BTreeMap::new(),
         }
     }
 
-    /// From now on tasks run until the end of time.
+    /// Makes all tasks that are launched from now on run without end.
     pub fn set_tasks_endless(&mut self) {
-        self.lasting = true;
+        self.endless = true;
     }
 
-    /// The ids of the agents that freed resources, and when: since the last call.
+    /// Returns the ids of the agents that freed resources since the last call, and when.
     pub fn take_freed(&mut self) -> Vec<(String, Instant)> {
         std::mem::take(&mut self.freed)
     }
@@ -100,7 +100,7 @@ impl Fleet {
         self.agents.len()
     }
 
-    /// Adds agents, with the messages that register them.
+    /// Adds agents and appends the messages that register them to `out`.
     pub fn add(&mut self, count: usize, out: &mut Vec<u8>) {
         for _ in 0..count {
             let index = self.agents.len();
@@ -116,20 +116,20 @@ impl Fleet {
         }
     }
 
-    /// Every agent has to come back.
-    pub fn master_is_gone(&mut self) {
+    /// Records that the master has ended and every agent has to re-register.
+    pub fn forget_registrations(&mut self) {
         self.progress.reregistered = 0;
         self.agents.iter_mut().for_each(|agent| agent.is_back = false);
     }
 
-    /// The messages of agents that are not back yet, with the tasks they run.
+    /// Appends the messages that re-register the agents that are not registered yet, with their tasks.
     pub fn reregister(&mut self, out: &mut Vec<u8>) {
         for (index, agent) in self.agents.iter().enumerate().filter(|(_, agent)| !agent.is_back) {
-            let mut frameworks: Vec<&str> = agent.lasting.iter().map(|task| task.framework_id.value.as_str()).collect();
+            let mut frameworks: Vec<&str> = agent.endless.iter().map(|task| task.framework_id.value.as_str()).collect();
             frameworks.dedup();
             let reregister = internal::ReregisterSlaveMessage {
                 slave: AgentInfo { id: agent.id.clone(), ..self.info(index) },
-                tasks: agent.lasting.clone(),
+                tasks: agent.endless.clone(),
                 frameworks: frameworks.iter().filter_map(|id| self.frameworks.get(*id).cloned()).collect(),
                 version: Some("1.11.0".to_owned()),
                 agent_capabilities: capabilities(),
@@ -140,7 +140,7 @@ impl Fleet {
         }
     }
 
-    /// The messages by which all agents leave for good.
+    /// Appends the messages that unregister all agents.
     pub fn leave(&mut self, out: &mut Vec<u8>) {
         for (index, agent) in self.agents.iter().enumerate() {
             if let Some(id) = &agent.id {
@@ -149,7 +149,7 @@ impl Fleet {
         }
     }
 
-    /// One message to one of the agents; what it answers is appended to `out`.
+    /// Handles one message to one of the agents and appends its answers to `out`.
     pub fn receive(&mut self, received: &Received, out: &mut Vec<u8>) {
         let Some(index) = index_of(&received.to).filter(|index| *index < self.agents.len()) else {
             self.progress.refused += 1;
@@ -180,7 +180,7 @@ impl Fleet {
             return;
         }
         self.progress.registered += 1;
-        // As a genuine agent does, which then has nothing to report.
+        // An agent of Mesos sends this message, too, even if it has nothing to report.
         let update = internal::UpdateSlaveMessage {
             slave_id: id,
             update_oversubscribed_resources: Some(false),
@@ -193,8 +193,8 @@ impl Fleet {
     fn run(&mut self, index: usize, run: internal::RunTaskMessage, out: &mut Vec<u8>) {
         let Some(framework_id) = run.framework.id.clone() else { return };
         self.update(index, &framework_id, &run.task.task_id, TaskState::TaskRunning, out);
-        if self.lasting {
-            self.agents[index].lasting.push(task_of(&framework_id, run.task));
+        if self.endless {
+            self.agents[index].endless.push(task_of(&framework_id, run.task));
             self.frameworks.entry(framework_id.value).or_insert(run.framework);
         }
     }
@@ -204,7 +204,7 @@ impl Fleet {
         let tasks = &mut self.agents[index].tasks;
         match tasks.get(&key) {
             Some(update) if update.uuid != ack.uuid => {}
-            Some(Update { state: TaskState::TaskRunning, .. }) if self.lasting => {
+            Some(Update { state: TaskState::TaskRunning, .. }) if self.endless => {
                 tasks.remove(&key);
                 self.progress.tasks_running += 1;
             }
@@ -279,7 +279,7 @@ fn capabilities() -> Vec<Capability> {
     CAPABILITIES.map(|kind| Capability { r#type: Some(kind) }).collect()
 }
 
-/// As an agent tells of it when it comes back.
+/// Returns a task as an agent reports it when it re-registers.
 fn task_of(framework: &FrameworkId, info: TaskInfo) -> Task {
     Task {
         name: info.name,
@@ -293,7 +293,7 @@ fn task_of(framework: &FrameworkId, info: TaskInfo) -> Task {
     }
 }
 
-/// The place of `slave(17)`.
+/// Returns the index of the agent `slave(17)`.
 fn index_of(process: &str) -> Option<usize> {
     process.strip_prefix("slave(")?.strip_suffix(')')?.parse::<usize>().ok()?.checked_sub(1)
 }
@@ -302,7 +302,7 @@ fn unix_time() -> f64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
-/// Uuids only have to differ, and cheaply.
+/// Uuids that are only unique, and cheap to make.
 #[derive(Default)]
 struct Uuids(u64);
 

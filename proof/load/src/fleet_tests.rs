@@ -6,7 +6,7 @@ use super::*;
 
 const MASTER: &str = "master@10.0.0.1:5050";
 
-/// A fleet and what it has sent.
+/// A fleet and the bytes that it has sent.
 struct Scenario {
     fleet: Fleet,
     out: Vec<u8>,
@@ -20,7 +20,7 @@ impl Scenario {
         scenario
     }
 
-    /// The master (or whoever `from` is) sends a message to a process of the fleet.
+    /// Sends a message from the master, or another process, to a process of the fleet.
     fn send<T: HasDescriptor>(&mut self, from: &str, to: &str, message: &T) -> &mut Self {
         let received = Received {
             from: from.parse().unwrap(),
@@ -57,7 +57,7 @@ impl Scenario {
         self.send(MASTER, &format!("slave({agent})"), &acknowledgement)
     }
 
-    /// What was sent since the last look: from which process to whom.
+    /// Returns what was sent since the last call: the sender with its addressee, and the message.
     fn sent(&mut self) -> Vec<(Received, Message)> {
         let mut decoder = RequestDecoder::new(EnvelopeLimits::default());
         decoder.push(&std::mem::take(&mut self.out));
@@ -70,7 +70,7 @@ impl Scenario {
             .collect()
     }
 
-    /// The only thing sent since the last look is a status update of this state; its uuid.
+    /// Checks that only one status update of this state was sent since the last call, and returns its uuid.
     fn sent_update(&mut self, expect: TaskState) -> Vec<u8> {
         match &self.sent()[..] {
             [(received, Message::StatusUpdate(update))] => {
@@ -150,7 +150,7 @@ fn agents_bring_their_lasting_tasks_to_the_next_master() {
     assert!(scenario.acknowledge(2, running).sent().is_empty(), "it does not end");
     assert_eq!(scenario.fleet.progress().tasks_running, 1);
 
-    scenario.fleet.master_is_gone();
+    scenario.fleet.forget_registrations();
     scenario.fleet.reregister(&mut scenario.out);
     let tasks = |sent: Vec<(Received, Message)>| -> Vec<_> {
         sent.into_iter()

@@ -1,4 +1,4 @@
-//! `load freed`: how long resources that were freed take to be offered again.
+//! `load freed`: the time until freed resources are offered again.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -9,10 +9,10 @@ use crate::run::{announce, latencies, paced};
 use crate::session::{Connected, RunError, Session};
 use crate::stats::Sample;
 
-/// What was freed last may still be on its way.
+/// The time for which offers of the last freed resources are awaited.
 const SETTLE: Duration = Duration::from_secs(2);
 
-/// An agent, and when something happened to it.
+/// An agent id and the time of an event.
 type AgentEvent = (String, Instant);
 
 pub async fn run(options: &Freed, target: Target) -> Result<Report, RunError> {
@@ -57,7 +57,7 @@ async fn offers_are_declined(options: &Freed, session: &Session, report: &mut Re
         tick.tick().await;
         let due = (begin.elapsed().as_secs_f64() * options.rate as f64) as usize;
         for _ in declined..due {
-            // Whoever has more gives to the other.
+            // The scheduler that has more offers declines some.
             let (from, calls) = if first.lock().offers() >= second.0.lock().offers() {
                 (first, calls)
             } else {
@@ -72,9 +72,9 @@ async fn offers_are_declined(options: &Freed, session: &Session, report: &mut Re
     tokio::time::sleep(SETTLE).await;
     let cost = meter.stop()?;
     let (mut one, other) = (first.lock().take_measurements(), second.0.lock().take_measurements());
-    one.handed_back.extend(other.handed_back);
+    one.declined_for_others.extend(other.declined_for_others);
     one.offered.extend(other.offered);
-    report_latencies(PHASE, &one.handed_back, one.offered, report);
+    report_latencies(PHASE, &one.declined_for_others, one.offered, report);
     cost.report(PHASE, report);
     let mut out = Vec::new();
     second.0.change(|scheduler| scheduler.teardown(Instant::now(), &mut out));
@@ -88,7 +88,7 @@ fn report_latencies(phase: &'static str, freed: &[AgentEvent], offered: Vec<Agen
     latencies(phase, "freed to offer", &waits, report);
 }
 
-/// From each moment an agent was freed to the next one it was offered.
+/// Returns the time from each release of an agent's resources to the next offer of the agent.
 fn reoffer_latencies(freed: &[AgentEvent], mut offered: Vec<AgentEvent>) -> Sample {
     offered.sort_by_key(|(_, at)| *at);
     let mut offers: HashMap<String, Vec<Instant>> = HashMap::new();

@@ -1,4 +1,4 @@
-//! The little HTTP a load generator needs: requests as bytes, and the body of an endless response as records.
+//! The HTTP that a load generator needs: requests as bytes, and the body of an endless response as records.
 
 use wire::recordio::{Decoder, RecordError};
 
@@ -32,12 +32,12 @@ pub enum StreamError {
     Record(#[from] RecordError),
 }
 
-/// The response to SUBSCRIBE, read as its bytes come.
+/// The response to SUBSCRIBE, which is parsed as its bytes arrive.
 pub struct EventStream {
     stream_id: Option<String>,
-    /// Bytes of the head, or of an incomplete chunk-size line.
+    /// The bytes of an incomplete head or chunk-size line.
     pending: Vec<u8>,
-    /// Bytes of the current chunk still to come, with its line end.
+    /// The number of bytes of the current chunk that are still to come, including its line end.
     chunk: usize,
     records: Decoder,
 }
@@ -49,7 +49,7 @@ impl Default for EventStream {
 }
 
 impl EventStream {
-    /// The `Mesos-Stream-Id`, once the head of the response is there.
+    /// Returns the `Mesos-Stream-Id` once the head of the response is complete.
     pub fn id(&self) -> Option<&str> {
         self.stream_id.as_deref()
     }
@@ -70,7 +70,7 @@ impl EventStream {
     }
 
     fn body(&mut self, mut bytes: &[u8]) -> Result<(), StreamError> {
-        /// Of the line that ends a chunk.
+        /// The length of the line end of a chunk.
         const LINE_END: usize = 2;
         while !bytes.is_empty() {
             if self.chunk > 0 {
@@ -96,7 +96,7 @@ impl EventStream {
     }
 }
 
-/// The length of the head and the stream id.
+/// Returns the length of the head and the stream id; `None` if the head is incomplete.
 fn parse_head(bytes: &[u8]) -> Result<Option<(usize, String)>, StreamError> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut response = httparse::Response::new(&mut headers);

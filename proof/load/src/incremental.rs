@@ -1,4 +1,4 @@
-//! `load incremental`: what one more agent and one more task cost, in a small and in a large cluster.
+//! `load incremental`: what one more agent and one more task cost in a small and in a large cluster.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
-//! Simulated agents and schedulers over real sockets, against any master: see `load --help`.
+//! `load` runs simulated agents and schedulers over real sockets against any master: see `load --help`.
 //!
-//! `fleet` and `scheduler` are state machines without sockets; `connections` and `readers` are the sockets; `session`
-//! puts them together; `run`, `incremental`, `freed` and `failover` are what is measured.
+//! `fleet` and `scheduler` are state machines without sockets. `connections` and `readers` own the sockets, and
+//! `session` connects the parts. `run`, `incremental`, `freed` and `failover` are the measurements.
 
 mod cli;
 mod connections;
@@ -13,6 +13,7 @@ mod incremental;
 mod meter;
 mod process;
 mod readers;
+mod reads;
 mod report;
 mod resources;
 mod run;
@@ -48,7 +49,7 @@ fn main() -> ExitCode {
 }
 
 fn measure(cli: &Cli) -> Result<String, Box<dyn Error>> {
-    // One thread: the master needs the other cores.
+    // The generator uses one thread, because the master needs the other cores.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut reports = Vec::new();
     for target in cli.command.targets() {
@@ -56,6 +57,7 @@ fn measure(cli: &Cli) -> Result<String, Box<dyn Error>> {
             Command::Run(options) => runtime.block_on(run::run(options, target))?,
             Command::Incremental(options) => runtime.block_on(incremental::run(options, target))?,
             Command::Freed(options) => runtime.block_on(freed::run(options, target))?,
+            Command::Reads(options) => runtime.block_on(reads::run(options, target))?,
             Command::Failover(options) => runtime.block_on(failover::run(options))?,
         });
     }

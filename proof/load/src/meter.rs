@@ -1,4 +1,4 @@
-//! What a stretch of a run costs: time that passed, processor time of the master and of this program.
+//! The cost of a part of a run: elapsed time, and processor time of the master and of this program.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ pub struct Meter {
 #[derive(Debug, Clone, Copy)]
 pub struct Cost {
     pub wall: Duration,
-    /// Absent when the master's process is not known.
+    /// The processor time of the master; `None` if its process is not known.
     pub cpu: Option<Duration>,
     pub resident: Option<u64>,
     pub peak: Option<u64>,
@@ -30,7 +30,7 @@ impl Meter {
         Ok(Meter { pid, begin: Instant::now(), master, own, peak: master.map(|usage| usage.resident) })
     }
 
-    /// Notes the master's memory of this moment, in case it is the most.
+    /// Records the current memory of the master if it is the most so far.
     pub fn sample_memory(&mut self) {
         let resident = self.pid.and_then(|pid| Usage::of(pid).ok()).map(|usage| usage.resident);
         self.peak = self.peak.max(resident);
@@ -52,7 +52,7 @@ impl Meter {
 }
 
 impl Cost {
-    /// The figures every phase has.
+    /// Adds the figures that every phase has.
     pub fn report(&self, phase: &'static str, report: &mut Report) {
         report.add(phase, "wall", "s", Some(self.wall.as_secs_f64()));
         report.add(phase, "master cpu", "s", self.cpu.map(|cpu| cpu.as_secs_f64()));

@@ -1,8 +1,8 @@
-//! What a process costs, from the outside: `/proc/PID`. See proc_pid_stat(5).
+//! The resource usage of a process, from `/proc/PID`. See proc_pid_stat(5).
 
 use std::time::Duration;
 
-/// One reading.
+/// The usage at one time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usage {
     /// User and system time of all threads since the process began.
@@ -39,7 +39,8 @@ impl Usage {
     }
 }
 
-/// Fields 14 and 15. The name of the program, in parentheses, may itself contain blanks and parentheses.
+/// Returns the sum of the fields 14 and 15. The name of the program, in parentheses, may itself contain blanks and
+/// parentheses.
 fn cpu_ticks(stat: &str) -> Option<u64> {
     let (_, after_name) = stat.rsplit_once(')')?;
     let mut fields = after_name.split_whitespace().skip(11);

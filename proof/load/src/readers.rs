@@ -1,4 +1,4 @@
-//! Clients that read `/state`, each a thread of its own: their work must not delay what is measured elsewhere.
+//! Clients that read `/state`. Each has its own thread, so that its work does not delay other measurements.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddrV4, TcpStream};
@@ -8,15 +8,15 @@ use wire::libprocess::ResponseSkipper;
 
 use crate::stats::Sample;
 
-/// What reading a number of times showed.
+/// The result of a number of reads.
 #[derive(Debug, Clone, Default)]
 pub struct Reads {
     pub durations: Sample,
-    /// The size of the last response, with its head.
+    /// The size of the last response in bytes, including its head.
     pub bytes: usize,
 }
 
-/// Reads `/state` over one connection until `enough`, given the number of reads so far.
+/// Reads `/state` over one connection until `enough`, which is given the number of reads so far, returns true.
 pub fn read_state(master: SocketAddrV4, enough: impl Fn(usize) -> bool) -> io::Result<Reads> {
     let mut socket = connect(master)?;
     let request = format!("GET /state HTTP/1.1\r\nHost: {master}\r\n\r\n");
@@ -33,6 +33,49 @@ pub fn read_state(master: SocketAddrV4, enough: impl Fn(usize) -> bool) -> io::R
     Ok(reads)
 }
 
+/// A read of a master.
+#[derive(Debug, Clone)]
+pub enum Request {
+    /// Of a path.
+    Get(&'static str),
+    /// By a call of the operator API, encoded as protobuf.
+    Call {
+        /// The call.
+        body: Vec<u8>,
+        /// Of the answer.
+        media_type: &'static str,
+    },
+}
+
+impl Request {
+    fn encode(&self, master: SocketAddrV4) -> Vec<u8> {
+        match self {
+            Request::Get(path) => format!("GET {path} HTTP/1.1\r\nHost: {master}\r\n\r\n").into_bytes(),
+            Request::Call { body, media_type } => {
+                let head = format!(
+                    "POST /api/v1 HTTP/1.1\r\nHost: {master}\r\nContent-Type: application/x-protobuf\r\n\
+                     Accept: {media_type}\r\nContent-Length: {}\r\n\r\n",
+                    body.len()
+                );
+                [head.as_bytes(), body].concat()
+            }
+        }
+    }
+}
+
+/// Reads so many times over one connection; returns the size of the last response, with its head.
+pub fn read_each(master: SocketAddrV4, request: &Request, times: usize) -> io::Result<usize> {
+    let mut socket = connect(master)?;
+    let request = request.encode(master);
+    let mut buffer = vec![0; 1 << 20];
+    let mut bytes = 0;
+    for _ in 0..times {
+        socket.write_all(&request)?;
+        bytes = read_response(&mut socket, &mut buffer)?;
+    }
+    Ok(bytes)
+}
+
 fn connect(master: SocketAddrV4) -> io::Result<TcpStream> {
     let socket = TcpStream::connect(master)?;
     socket.set_nodelay(true)?;
@@ -40,7 +83,7 @@ fn connect(master: SocketAddrV4) -> io::Result<TcpStream> {
     Ok(socket)
 }
 
-/// The body of a short answer.
+/// Returns the body of a short response.
 pub fn get(master: SocketAddrV4, path: &str) -> io::Result<Vec<u8>> {
     let mut socket = connect(master)?;
     socket.write_all(format!("GET {path} HTTP/1.1\r\nHost: {master}\r\nConnection: close\r\n\r\n").as_bytes())?;
@@ -53,7 +96,7 @@ pub fn get(master: SocketAddrV4, path: &str) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Several clients at once, each reading again and again for so long, and at least once.
+/// Runs several clients at once. Each reads repeatedly for `duration`, and at least once.
 pub fn read_state_together(master: SocketAddrV4, clients: usize, duration: Duration) -> io::Result<Vec<Reads>> {
     let end = Instant::now() + duration;
     let enough = move |count| count > 0 && Instant::now() >= end;
@@ -65,9 +108,10 @@ pub fn read_state_together(master: SocketAddrV4, clients: usize, duration: Durat
     threads.into_iter().map(|thread| thread.join().map_err(|_| io::Error::other("a reader panicked"))?).collect()
 }
 
-/// To the scheduler of the same process, whose calls are measured meanwhile: in a cluster they share no processor.
+/// Gives priority to the scheduler of the same process, whose calls are measured at the same time. In a real cluster
+/// they share no processor.
 fn lower_priority() {
-    // Best effort; what is measured says how late the generator itself was.
+    // A failure is ignored, because the report says how late the generator itself was.
     let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10);
 }
 

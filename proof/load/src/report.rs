@@ -1,10 +1,10 @@
-//! What a run found, as a table for people or as JSON for programs.
+//! The figures of a run as a table or as JSON.
 
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
-/// One figure. A figure that could not be taken (no process id, no events) is left out.
+/// One figure. A figure that could not be measured (no process id, no events) is left out.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Metric {
     pub phase: &'static str,
@@ -36,7 +36,8 @@ impl Report {
     }
 }
 
-/// A column for each master; with two of them also how many times the first takes what the second, the reference, takes.
+/// Returns a table with a column for each master. With two of them it also has the ratio of the first to the second,
+/// which is the reference.
 pub fn table(reports: &[Report]) -> String {
     let mut text = format!("{:<48}", "");
     for report in reports {
@@ -72,7 +73,7 @@ pub fn json(reports: &[Report]) -> Result<String, serde_json::Error> {
     serde_json::to_string_pretty(reports)
 }
 
-/// Three digits are as many as a measurement on a shared machine deserves.
+/// Formats a number with three digits; more would be noise in a measurement on a shared machine.
 fn number(value: f64) -> String {
     match value.abs() {
         v if v >= 100.0 => format!("{value:.0}"),

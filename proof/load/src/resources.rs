@@ -1,4 +1,4 @@
-//! Resources as offered and used by the simulation.
+//! The resources that the simulation offers and uses.
 
 use messages::v1::resource::AllocationInfo;
 use messages::v1::{Resource, value};

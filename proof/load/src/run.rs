@@ -10,10 +10,10 @@ use crate::scheduler::Measurements;
 use crate::session::{RunError, Session};
 use crate::stats::Sample;
 
-/// For comparison with the latencies of the master.
+/// The name of the figure that puts the latencies of the master into perspective.
 const OWN_DELAY: &str = "generator itself woken late";
 
-/// How long tasks are launched without readers, for comparison.
+/// The time for which tasks are launched without readers, for comparison.
 const ALONE: Duration = Duration::from_secs(3);
 
 pub async fn run(options: &Run, target: Target) -> Result<Report, RunError> {
@@ -127,7 +127,7 @@ async fn contention(options: &Run, session: &mut Session, report: &mut Report) -
 async fn idle(options: &Run, session: &Session, report: &mut Report) -> Result<(), RunError> {
     const PHASE: &str = "6. idle";
     announce(report, PHASE);
-    // What the phases before left to do is not idling.
+    // Work that the earlier phases left behind does not count as idle.
     tokio::time::sleep(Duration::from_secs(2)).await;
     let before = session.fleet.lock().progress().pings;
     let meter = session.meter()?;
@@ -141,13 +141,13 @@ async fn idle(options: &Run, session: &Session, report: &mut Report) -> Result<(
     Ok(())
 }
 
-/// A run takes minutes: say where it is. Standard output is for the report.
+/// Writes the current phase to standard error, since a run takes minutes and standard output is for the report.
 pub fn announce(report: &Report, phase: &str) {
     eprintln!("load: {}: {phase}", report.master);
 }
 
-/// Launches tasks at a rate until `enough`. Returns how late the generator itself woke up each time: whatever it measures
-/// contains delays of that kind, which no master is to blame for.
+/// Launches tasks at a rate until `enough` returns true. Returns how late the generator itself woke up each time; its
+/// latency figures contain delays of that size for which no master is responsible.
 pub async fn paced(rate: usize, session: &mut Session, mut enough: impl FnMut() -> bool) -> Result<Sample, RunError> {
     let begin = Instant::now();
     let mut launched = 0;
@@ -194,7 +194,7 @@ pub fn latencies(phase: &'static str, what: &str, sample: &Sample, report: &mut 
     report.add(phase, format!("{what}, max"), "ms", milliseconds(sample.max()));
 }
 
-/// Only worth a line when there are any.
+/// Adds the number of failures, if there are any.
 fn failures(phase: &'static str, measured: &Measurements, report: &mut Report) {
     let some = |count: usize| (count > 0).then_some(count as f64);
     report.add(phase, "calls refused", "count", some(measured.calls_refused));

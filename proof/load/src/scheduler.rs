@@ -1,5 +1,5 @@
-//! A v1 scheduler as a state machine: events in, calls out. It launches small tasks, by default one per offer, and
-//! acknowledges every status update.
+//! A v1 scheduler as a state machine, with events as input and calls as output. It launches small tasks, by default one
+//! per offer, and acknowledges every status update.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -16,47 +16,47 @@ use crate::resources::{allocated, scalar};
 use crate::stats::Sample;
 
 const ROLE: &str = "load";
-/// What a task takes.
+/// The resources of a task.
 const TASK: [(&str, f64); 2] = [("cpus", 0.1), ("mem", 32.0)];
-/// "Do not offer me the rest of this agent again", for the length of any run.
+/// The seconds for which the rest of an agent is declined, which is longer than any run.
 const REFUSE: f64 = 3600.0;
 
-/// What was counted and measured since the last [`Scheduler::take_measurements`].
+/// Counts and durations since the last [`Scheduler::take_measurements`].
 #[derive(Debug, Default)]
 pub struct Measurements {
-    /// From ACCEPT to the TASK_RUNNING update.
+    /// The times from ACCEPT to the TASK_RUNNING update.
     pub running: Sample,
-    /// From ACCEPT to the TASK_FINISHED update.
+    /// The times from ACCEPT to the TASK_FINISHED update.
     pub finished: Sample,
-    /// From a call to its response.
+    /// The times from a call to its response.
     pub calls: Sample,
-    /// Calls answered with anything but 200 or 202.
+    /// The number of calls that were answered with another status than 200 or 202.
     pub calls_refused: usize,
-    /// Tasks that ended otherwise than TASK_FINISHED.
+    /// The number of tasks that ended in another state than TASK_FINISHED.
     pub tasks_failed: usize,
-    /// Agents offered to a greedy scheduler, and when.
+    /// The agents that were offered to a greedy scheduler, and when.
     pub offered: Vec<(String, Instant)>,
-    /// Agents whose offer was handed back for others to use, and when.
-    pub handed_back: Vec<(String, Instant)>,
+    /// The agents whose offers were declined so that others can use them, and when.
+    pub declined_for_others: Vec<(String, Instant)>,
 }
 
-/// How far the scheduler has come since it began.
+/// The progress of the scheduler since its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// Different agents offered.
+    /// The number of different agents that were offered.
     pub agents_offered: usize,
-    /// Tasks that reached a terminal state.
+    /// The number of tasks that reached a terminal state.
     pub tasks_ended: usize,
-    /// Those of them whose state was not TASK_FINISHED.
+    /// The number of those whose state was not TASK_FINISHED.
     pub tasks_failed: usize,
-    /// Calls without a response so far.
+    /// The number of calls without a response so far.
     pub unanswered: usize,
 }
 
 pub struct Scheduler {
     host: String,
     tasks_per_offer: usize,
-    /// A task takes all that is offered.
+    /// Whether a task takes the whole offer.
     greedy: bool,
     framework: Option<FrameworkId>,
     stream: Option<String>,
@@ -75,9 +75,9 @@ pub struct Scheduler {
 struct Offered {
     id: OfferId,
     agent: AgentId,
-    /// How many tasks have room in it: what a finished task leaves may be offered alone.
-    room: usize,
-    /// All of it, for a greedy scheduler.
+    /// The number of tasks that fit into the offer. What a finished task frees may be offered by itself.
+    capacity: usize,
+    /// The whole offer, for a greedy scheduler.
     resources: Vec<Resource>,
 }
 
@@ -102,12 +102,12 @@ impl Scheduler {
         }
     }
 
-    /// Its tasks take all that is offered, and leave nothing to refuse.
+    /// Makes tasks take the whole offer, so that nothing is left to decline.
     pub fn greedy(self) -> Self {
         Scheduler { greedy: true, ..self }
     }
 
-    /// Offers it could use now.
+    /// Returns the number of offers that could be used now.
     pub fn offers(&self) -> usize {
         self.offers.len()
     }
@@ -121,7 +121,7 @@ impl Scheduler {
         }
     }
 
-    /// What the master had against this framework.
+    /// Returns the error of the master about this framework.
     pub fn error(&self) -> Option<&str> {
         self.error.as_deref()
     }
@@ -130,7 +130,7 @@ impl Scheduler {
         std::mem::take(&mut self.measurements)
     }
 
-    /// The request that opens the event stream, on a connection of its own.
+    /// Returns the request that opens the event stream on a connection of its own.
     pub fn subscribe(&self) -> Vec<u8> {
         let framework_info = FrameworkInfo {
             user: "root".to_owned(),
@@ -157,22 +157,22 @@ impl Scheduler {
         }
     }
 
-    /// Launches so many more tasks, as far as there are offers; the rest as they come.
+    /// Launches this many more tasks, as far as there are offers; the others follow as offers arrive.
     pub fn launch(&mut self, tasks: usize, now: Instant, out: &mut Vec<u8>) {
         self.to_launch += tasks;
         self.use_offers(now, out);
     }
 
-    /// Declines the oldest offers, as far as there are any: others may have them at once.
+    /// Declines the oldest offers, as far as there are any. Other frameworks may be offered them at once.
     pub fn decline_oldest(&mut self, count: usize, now: Instant, out: &mut Vec<u8>) {
         for _ in 0..count {
             let Some(offered) = self.offers.pop_front() else { return };
-            self.measurements.handed_back.push((offered.agent.value, now));
+            self.measurements.declined_for_others.push((offered.agent.value, now));
             self.decline(offered.id, 0.0, now, out);
         }
     }
 
-    /// Ends the framework and with it all of its tasks.
+    /// Ends the framework with all of its tasks.
     pub fn teardown(&mut self, now: Instant, out: &mut Vec<u8>) {
         self.call(Call { r#type: Some(Type::Teardown.into()), ..Call::default() }, now, out);
     }
@@ -196,7 +196,7 @@ impl Scheduler {
         }
     }
 
-    /// The response to the oldest call still unanswered: responses come in the order of the requests.
+    /// Handles the response to the oldest unanswered call; responses arrive in the order of the requests.
     pub fn answered(&mut self, status: u16, now: Instant) {
         if let Some(since) = self.unanswered.pop_front() {
             self.measurements.calls.add(now.duration_since(since));
@@ -214,16 +214,19 @@ impl Scheduler {
                 self.offers.push_back(Offered {
                     id: offer.id,
                     agent: offer.agent_id,
-                    room: 1,
+                    capacity: 1,
                     resources: offer.resources,
                 });
                 continue;
             }
             match task_capacity(&offer) {
                 0 => self.decline(offer.id, REFUSE, now, out),
-                room => {
-                    self.offers.push_back(Offered { id: offer.id, agent: offer.agent_id, room, resources: Vec::new() })
-                }
+                capacity => self.offers.push_back(Offered {
+                    id: offer.id,
+                    agent: offer.agent_id,
+                    capacity,
+                    resources: Vec::new(),
+                }),
             }
         }
         self.use_offers(now, out);
@@ -233,11 +236,11 @@ impl Scheduler {
         while self.to_launch > 0
             && let Some(offered) = self.offers.pop_front()
         {
-            let count = self.to_launch.min(self.tasks_per_offer).min(offered.room);
+            let count = self.to_launch.min(self.tasks_per_offer).min(offered.capacity);
             self.to_launch -= count;
             let task_infos: Vec<_> = (0..count).map(|_| self.next_task(&offered)).collect();
             self.tasks.extend(task_infos.iter().map(|task| (task.task_id.value.clone(), now)));
-            // With fewer offers than tasks, the rest of the agent is wanted again at once.
+            // With fewer offers than tasks, the rest of the agent is needed again at once.
             let refuse_seconds = if self.to_launch > self.offers.len() * self.tasks_per_offer { 0.0 } else { REFUSE };
             let accept = Accept {
                 offer_ids: vec![offered.id],
@@ -310,7 +313,7 @@ impl Scheduler {
     }
 }
 
-/// How many tasks fit into an offer. Mesos counts in thousandths, so a tenth is exact.
+/// Returns how many tasks fit into an offer. Mesos counts in thousandths, so a tenth is exact.
 fn task_capacity(offer: &Offer) -> usize {
     let thousandths = |amount: f64| (amount * 1000.0).round() as usize;
     let fits = |(name, amount): &(&str, f64)| {

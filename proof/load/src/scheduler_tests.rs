@@ -68,7 +68,7 @@ impl Scenario {
         self
     }
 
-    /// The calls since the last look, shortened to what matters here.
+    /// Returns the calls since the last call of this function, in short form.
     fn calls(&mut self) -> Vec<String> {
         let out = std::mem::take(&mut self.out);
         let mut rest = &out[..];
@@ -154,7 +154,7 @@ fn a_greedy_task_takes_all_that_is_offered() {
     let measured = scenario.scheduler.take_measurements();
     let agents = |moments: Vec<(String, Instant)>| moments.into_iter().map(|(agent, _)| agent).collect::<Vec<_>>();
     assert_eq!(agents(measured.offered), ["S1", "S2", "S3"]);
-    assert_eq!(agents(measured.handed_back), ["S3"]);
+    assert_eq!(agents(measured.declined_for_others), ["S3"]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A fleet and a scheduler connected to one master, and the things they can be made to do.
+//! A fleet and a scheduler that are connected to one master, and the operations of a measurement.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -16,7 +16,7 @@ use crate::process::UsageError;
 use crate::scheduler::Scheduler;
 use crate::shared::{Overdue, Shared};
 
-/// An agent waits about so long for an answer before it registers again.
+/// The time after which an agent without an answer registers again.
 const RETRY: Duration = Duration::from_secs(1);
 
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +37,7 @@ pub enum RunError {
     Metrics(#[from] serde_json::Error),
 }
 
-/// A scheduler, and where its calls go.
+/// A scheduler and the connection of its calls.
 pub type Connected = (Arc<Shared<Scheduler>>, Outgoing);
 
 pub struct Session {
@@ -50,7 +50,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// An empty fleet, listening on a free port of the address from which the master is reached.
+    /// Opens a session with an empty fleet that listens on a free port of the address from which the master is reached.
     pub async fn open(target: Target, limit: Duration) -> Result<Self, RunError> {
         let listener = TcpListener::bind((own_address(target.address)?, 0)).await?;
         let address = SocketAddrV4::new(own_address(target.address)?, listener.local_addr()?.port());
@@ -63,7 +63,7 @@ impl Session {
         Meter::start(self.target.pid)
     }
 
-    /// Adds agents; ends when all are registered.
+    /// Adds agents and waits until all are registered.
     pub async fn register(&self, agents: usize) -> Result<(), RunError> {
         let mut out = Vec::new();
         let total = self.fleet.change(|fleet| {
@@ -84,13 +84,13 @@ impl Session {
         Ok(())
     }
 
-    /// One whose tasks take the whole of an offer.
+    /// Subscribes a scheduler whose tasks take the whole of an offer.
     pub async fn subscribe_greedy(&mut self) -> Result<(), RunError> {
         self.scheduler = Some(self.connect_greedy().await?);
         Ok(())
     }
 
-    /// One more framework, which this session knows nothing of.
+    /// Connects one more framework that does not belong to this session.
     pub async fn connect_greedy(&self) -> Result<Connected, RunError> {
         self.connect(Scheduler::new(self.host(), 1).greedy()).await
     }
@@ -105,12 +105,12 @@ impl Session {
         self.target.address.to_string()
     }
 
-    /// After another master has taken the address: the agents come back to it, again and again until it has answered
+    /// Re-registers all agents after another master has taken the address. They repeat it until the master has answered
     /// each.
     pub async fn reregister(&self) -> Result<(), RunError> {
         self.link.reconnect(self.target.address).await?;
         let total = self.fleet.change(|fleet| {
-            fleet.master_is_gone();
+            fleet.forget_registrations();
             fleet.len()
         });
         let begin = Instant::now();
@@ -129,7 +129,7 @@ impl Session {
         }
     }
 
-    /// Ends when so many tasks run, and their agents know that the scheduler knows.
+    /// Waits until this many tasks run and their agents have the acknowledgements.
     pub async fn all_running(&self, tasks: usize) -> Result<(), RunError> {
         let running = self.fleet.until(self.limit, |fleet| fleet.progress().tasks_running >= tasks).await;
         running.map_err(|source| RunError::Overdue {
@@ -139,7 +139,7 @@ impl Session {
         })
     }
 
-    /// Ends when every agent of the fleet was offered.
+    /// Waits until every agent of the fleet was offered.
     pub async fn all_offered(&self) -> Result<(), RunError> {
         let (scheduler, _) = self.scheduler()?;
         let total = self.fleet.lock().len();
@@ -164,7 +164,7 @@ impl Session {
         Ok(())
     }
 
-    /// Ends when every task was finished, and the agents know that the scheduler knows.
+    /// Waits until every task is finished and the agents have the acknowledgements.
     pub async fn all_done(&self) -> Result<(), RunError> {
         let (scheduler, _) = self.scheduler()?;
         let overdue = |source| {
@@ -176,11 +176,11 @@ impl Session {
             scheduler.until(self.limit, |s| s.progress().tasks_ended >= self.tasks || s.error().is_some()).await;
         self.not_refused()?;
         ended.map_err(overdue)?;
-        // A task the master refuses never reaches an agent.
+        // A task that the master refuses never reaches an agent.
         let expected = self.tasks.saturating_sub(scheduler.lock().progress().tasks_failed);
         let done = self.fleet.until(self.limit, |fleet| fleet.progress().tasks_done >= expected).await;
         done.map_err(overdue)?;
-        // Responses still to come would count as slow ones of the next phase.
+        // Responses that are still to come would count as slow ones of the next phase.
         scheduler.until(self.limit, |scheduler| scheduler.progress().unanswered == 0).await.map_err(overdue)
     }
 
@@ -188,7 +188,7 @@ impl Session {
         self.scheduler.as_ref().map(|(scheduler, calls)| (&**scheduler, calls)).ok_or(RunError::Lost)
     }
 
-    /// Leaves the master as empty as it was.
+    /// Tears the framework down and unregisters the agents, so that the master is as empty as before.
     pub async fn close(self) -> Result<(), RunError> {
         let mut out = Vec::new();
         if let Ok((scheduler, calls)) = self.scheduler() {
@@ -197,7 +197,7 @@ impl Session {
         }
         self.fleet.lock().leave(&mut out);
         self.link.send(out).await?;
-        // Nothing confirms either; the sockets must not close before the master has read them.
+        // Neither is confirmed, and the sockets must not close before the master has read them.
         tokio::time::sleep(Duration::from_secs(2)).await;
         Ok(())
     }
@@ -211,10 +211,10 @@ impl Session {
     }
 }
 
-/// The address this machine uses towards the master, and the master therefore towards us.
+/// Returns the address of this machine on the route to the master.
 fn own_address(master: SocketAddrV4) -> io::Result<Ipv4Addr> {
     let probe = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
-    // Of a datagram socket this only selects the route.
+    // Connecting a datagram socket only selects the route.
     probe.connect(master)?;
     match probe.local_addr()?.ip() {
         std::net::IpAddr::V4(address) => Ok(address),

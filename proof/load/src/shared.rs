@@ -1,4 +1,4 @@
-//! A state machine that several connections feed, and that the phases of a run wait on.
+//! A state machine that several connections change and that the phases of a run wait for.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,23 +19,27 @@ impl<T> Shared<T> {
         Shared { state: Mutex::new(state), changed: Notify::new() }
     }
 
-    /// Reads the state, or changes it without waking who waits.
+    /// Locks the state for reading, or for changes that wake nobody.
     pub fn lock(&self) -> MutexGuard<'_, T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the state and wakes who waits.
+    /// Changes the state and wakes those who wait.
     pub fn change<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
         let result = change(&mut self.lock());
         self.changed.notify_waiters();
         result
     }
 
-    /// Waits until the state is as wanted.
+    /// Waits until `wanted` holds.
+    ///
+    /// # Errors
+    ///
+    /// Returns `Overdue` after `limit`.
     pub async fn until(&self, limit: Duration, wanted: impl Fn(&T) -> bool) -> Result<(), Overdue> {
         let wait = async {
             loop {
-                // Made before the look, so that no change falls between the two.
+                // The notification is created before the check, so that no change between the two is missed.
                 let changed = self.changed.notified();
                 if wanted(&self.lock()) {
                     return;

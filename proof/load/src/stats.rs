@@ -1,8 +1,8 @@
-//! Medians and percentiles of what was measured.
+//! Medians and percentiles of measured durations.
 
 use std::time::Duration;
 
-/// Durations of one kind of event.
+/// The durations of one kind of event.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sample(Vec<Duration>);
 
@@ -11,7 +11,7 @@ impl Sample {
         self.0.push(duration);
     }
 
-    /// The smallest value that `percent` of all values do not exceed (nearest rank).
+    /// Returns the smallest value that `percent` of all values do not exceed (nearest rank).
     pub fn percentile(&self, percent: usize) -> Option<Duration> {
         let mut sorted = self.0.clone();
         sorted.sort_unstable();

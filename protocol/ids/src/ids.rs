@@ -16,10 +16,12 @@ macro_rules! text_id {
         pub struct $name(Arc<str>);
 
         impl $name {
+            /// Returns the id with this text, which is not checked.
             pub fn new(text: impl AsRef<str>) -> Self {
                 $name(Arc::from(text.as_ref()))
             }
 
+            /// Returns the text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -54,6 +56,7 @@ macro_rules! proto_id {
         }
 
         impl $name {
+            /// Returns the message that carries this id.
             pub fn to_proto(&self) -> $proto {
                 <$proto>::from(self)
             }
@@ -114,8 +117,8 @@ impl From<&ExecutorId> for v1::ExecutorId {
     }
 }
 
-/// One open event stream; its text is the `Mesos-Stream-Id` header. Minted at the
-/// edge from the operating system's randomness, since knowing it authorises calls.
+/// One open event stream. Its text is the `Mesos-Stream-Id` header. The edge mints it from the randomness of the
+/// operating system, since whoever knows it may make calls on the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId(pub Uuid);
 
@@ -125,6 +128,6 @@ impl fmt::Display for StreamId {
     }
 }
 
-/// A request whose answer is owed; minted by the edge, answered at most once.
+/// A request that waits for its response. The edge mints the number; the core responds to it at most once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReplyId(pub u64);

@@ -5,17 +5,22 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::str::FromStr;
 use std::sync::Arc;
 
+/// The address of a libprocess process (libprocess: `UPID`). Its text form is `id@ip:port`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Upid {
+    /// The name of the process, e.g. `slave(1)`.
     pub id: Arc<str>,
+    /// The address that the process is reached at.
     pub address: SocketAddrV4,
 }
 
+/// The text that is not a libprocess address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a libprocess address: expected id@ip:port")]
 pub struct InvalidUpid(pub String);
 
 impl Upid {
+    /// Returns the address of the process `id` at `address`.
     pub fn new(id: impl AsRef<str>, address: SocketAddrV4) -> Self {
         Upid { id: Arc::from(id.as_ref()), address }
     }
@@ -26,6 +31,7 @@ impl Upid {
         Upid { id: Arc::from(""), address: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0) }
     }
 
+    /// Whether this is the empty address of [`Upid::none`].
     pub fn is_none(&self) -> bool {
         self.id.is_empty() && self.address.port() == 0
     }
@@ -43,7 +49,7 @@ impl FromStr for Upid {
     fn from_str(text: &str) -> Result<Self, InvalidUpid> {
         let invalid = || InvalidUpid(text.to_owned());
         let (id, address) = text.rsplit_once('@').ok_or_else(invalid)?;
-        // The id becomes part of a request line, and must not end it to begin a request of its own.
+        // The id becomes part of a request line. It must not be able to end that line and begin another request.
         if id.contains(|c: char| c.is_control() || c.is_whitespace()) {
             return Err(invalid());
         }

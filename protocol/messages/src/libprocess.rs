@@ -26,7 +26,7 @@ macro_rules! messages {
         }
 
         impl Message {
-            /// The full protobuf name, which is also the last part of the request path.
+            /// Returns the full protobuf name, which is also the last part of the request path.
             pub fn name(&self) -> &'static str {
                 match self {
                     Message::SchedulerCall(_) => "mesos.scheduler.Call",
@@ -35,7 +35,7 @@ macro_rules! messages {
                 }
             }
 
-            /// How many bytes [`encode_to_vec`](Self::encode_to_vec) gives.
+            /// Returns the number of bytes that [`encode_to_vec`](Self::encode_to_vec) returns.
             pub fn encoded_len(&self) -> usize {
                 match self {
                     Message::SchedulerCall(bytes) => bytes.len(),
@@ -58,7 +58,7 @@ macro_rules! messages {
             ///
             /// # Errors
             ///
-            /// The name is unknown.
+            /// Returns an error if the name is unknown.
             pub fn descriptor_of(name: &str) -> Result<Option<&'static MessageDescriptor>, UnknownMessage> {
                 match name {
                     "mesos.scheduler.Call" => Ok(None),
@@ -72,7 +72,7 @@ macro_rules! messages {
             ///
             /// # Errors
             ///
-            /// The name is unknown, or (inner) the body is not such a message.
+            /// The outer error says that the name is unknown, the inner one that the body is not such a message.
             pub fn decode(name: &str, body: &[u8]) -> Result<Result<Self, prost::DecodeError>, UnknownMessage> {
                 Ok(match name {
                     "mesos.scheduler.Call" => Ok(Message::SchedulerCall(body.to_vec())),

@@ -8,7 +8,8 @@
 pub struct MessageDescriptor {
     /// The full protobuf name: `mesos.v1.TaskInfo`.
     pub name: &'static str,
-    /// Bytes of the Rust value, without what it points to; of a map's entry, bytes of its key and its value.
+    /// The size of the Rust value in bytes, without what it points to; for a map's entry, the size of its key and its
+    /// value.
     pub size: usize,
     /// The fields in declaration order, which is the order JSON prints them in.
     pub fields: &'static [FieldDescriptor],
@@ -25,7 +26,7 @@ pub struct FieldDescriptor {
     pub kind: Kind,
     /// How often it occurs.
     pub label: Label,
-    /// The explicit default of the `.proto` file.
+    /// The explicit default of the `.proto` file; `None` if it has none.
     pub default: Option<DefaultValue>,
     /// Whether the `.proto` file marks it as deprecated.
     pub deprecated: bool,
@@ -85,15 +86,15 @@ pub struct EnumDescriptor {
 /// The explicit default of a field.
 #[derive(Debug, Clone, Copy)]
 pub enum DefaultValue {
-    /// Of a `bool`.
+    /// The default of a `bool`.
     Bool(bool),
-    /// Of an integer of any size.
+    /// The default of an integer of any size.
     Integer(i64),
-    /// Of a `double` or a `float`.
+    /// The default of a `double` or a `float`.
     Double(f64),
-    /// Of a `string`.
+    /// The default of a `string`.
     String(&'static str),
-    /// Of an enum, by the name of the value.
+    /// The default of an enum: the name of the value.
     Enum(&'static str),
 }
 

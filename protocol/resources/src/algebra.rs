@@ -8,21 +8,21 @@ use ids::Role;
 
 use crate::Resource;
 
-/// A multiset of resources in canonical form: sorted by descriptor, mergeable entries merged, no empty entry.
-/// A clone shares everything until one side changes.
+/// A multiset of resources in canonical form: sorted by descriptor, with mergeable entries merged and no empty entry. A
+/// clone shares all memory until one side changes.
 #[derive(Clone, Default)]
 pub struct Resources(Option<Arc<Vec<Resource>>>);
 
 impl Resources {
-    /// So many entries are cheaper to add one by one than to sort.
+    /// Up to this many entries are cheaper to add one by one than to sort.
     const FEW: usize = 4;
 
-    /// No resources.
+    /// Creates an empty collection.
     pub fn new() -> Self {
         Resources::default()
     }
 
-    /// Returns whether there is nothing in the collection.
+    /// Returns whether the collection is empty.
     pub fn is_empty(&self) -> bool {
         self.entries().is_empty()
     }
@@ -63,7 +63,7 @@ impl Resources {
                 .all(|(own, other)| own.cmp_descriptor(other) == Ordering::Equal && own.merges_with(other))
     }
 
-    /// The canonical form of a list, in time that grows with its length times the logarithm.
+    /// Returns the canonical form of a list. The time grows with the length times its logarithm.
     fn from_unsorted(mut entries: Vec<Resource>) -> Resources {
         entries.retain(|resource| !resource.is_empty());
         entries.sort_by(Resource::cmp_position);
@@ -127,8 +127,8 @@ impl Resources {
         }
     }
 
-    /// Returns whether `other` could be subtracted as a whole. Two identical exclusive disks are contained only where
-    /// there are two; Mesos compares them one by one.
+    /// Returns whether `other` can be subtracted as a whole. Two identical exclusive disks are contained only if there
+    /// are two of them; Mesos compares them one by one.
     pub fn contains(&self, other: &Resources) -> bool {
         self.is_identical(other)
             || other.iter().all(|wanted| {
@@ -212,7 +212,8 @@ impl FromIterator<Resource> for Resources {
 impl Extend<Resource> for Resources {
     fn extend<I: IntoIterator<Item = Resource>>(&mut self, entries: I) {
         let mut entries = entries.into_iter();
-        // A few are added one by one; more of them all at once, since each would move half of the others.
+        // A few entries are added one by one. More of them are added all at once, since each would move half of the
+        // others.
         for resource in entries.by_ref().take(Self::FEW) {
             self.add(resource);
         }

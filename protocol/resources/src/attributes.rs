@@ -6,7 +6,7 @@ use messages::v1::value;
 use crate::proto::ranges_to_proto;
 use crate::value_parser::{self, Parsed};
 
-/// Mesos ends the process with such a text; we say what is wrong.
+/// Why a text is no list of attributes. Mesos ends the process with such a text; Tepui says what is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum InvalidAttribute {
@@ -22,7 +22,7 @@ pub enum InvalidAttribute {
 ///
 /// # Errors
 ///
-/// The first attribute that cannot be read is named.
+/// The error names the first attribute that cannot be read.
 pub fn parse(text: &str) -> Result<Vec<v1::Attribute>, InvalidAttribute> {
     value_parser::tokens(text, ";\n").map(attribute).collect()
 }

@@ -5,30 +5,35 @@ use messages::v1::offer::operation::Type;
 
 use crate::{Error, Reservation, ReservationKind, Resource, Resources, Value};
 
-/// One step of an operation. What is consumed must be there as a whole.
+/// One step of an operation. The consumed resources must be there as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conversion {
-    /// What disappears.
+    /// The resources that disappear.
     pub consumed: Resources,
-    /// What appears in its place.
+    /// The resources that appear in their place.
     pub converted: Resources,
 }
 
 impl Conversion {
-    /// The step that undoes this one.
+    /// Returns the step that undoes this one.
     pub fn inverse(self) -> Conversion {
         Conversion { consumed: self.converted, converted: self.consumed }
     }
 
-    /// The same for whoever holds the resources: agents know no allocation.
+    /// Returns the same step without allocations, for agents, which know no allocation.
     pub fn unallocated(&self) -> Conversion {
         Conversion { consumed: self.consumed.unallocated(), converted: self.converted.unallocated() }
     }
 }
 
-/// What an operation consumes and produces, step by step. Operations that start something (LAUNCH, LAUNCH_GROUP) have
-/// no conversion, and those of a resource provider (CREATE_DISK, DESTROY_DISK) have none until the provider has said
-/// what came of them.
+/// Returns what an operation consumes and produces, step by step. Operations that start something (LAUNCH,
+/// LAUNCH_GROUP) have no conversion, and those of a resource provider (CREATE_DISK, DESTROY_DISK) have none until the
+/// provider has reported the result.
+///
+/// # Errors
+///
+/// Returns the reason, in Mesos' words, if a resource in the operation is invalid or the operation cannot be applied to
+/// it.
 pub fn conversions(operation: &v1::offer::Operation) -> Result<Vec<Conversion>, Error> {
     match operation.r#type() {
         Type::Unknown => Err(Error::UnknownOperation),
@@ -42,7 +47,7 @@ pub fn conversions(operation: &v1::offer::Operation) -> Result<Vec<Conversion>, 
     }
 }
 
-/// With `source` any change of reservations, else one more level on whatever is there.
+/// A reservation with `source` replaces any reservations; one without it adds one more level to those that are there.
 fn reserve(reserve: &v1::offer::operation::Reserve) -> Result<Vec<Conversion>, Error> {
     let converted = Resources::from_proto(&reserve.resources)?;
     let consumed =
@@ -108,14 +113,18 @@ fn popped(reserved: &Resources) -> Result<Resources, Error> {
 }
 
 impl Resources {
-    /// The resources after one step, or why it cannot be done.
+    /// Returns the resources after one step.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the consumed resources are not contained.
     pub fn apply(&self, conversion: &Conversion) -> Result<Resources, Error> {
         let Conversion { consumed, converted } = conversion;
         if !self.contains(consumed) {
             return Err(Error::NotContained { resources: self.to_string(), wanted: consumed.to_string() });
         }
         let mut result = self - consumed;
-        // A shared volume ends with its last copy only.
+        // A shared volume ends only with its last copy.
         if let Some(copied) = consumed.iter().find(|own| own.is_shared() && !converted.contains_resource(own))
             && result.contains_resource(copied)
         {
@@ -125,17 +134,26 @@ impl Resources {
         Ok(result)
     }
 
-    /// One step after the other; all or none.
+    /// Returns the resources after all steps, each applied to the result of the one before.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of the first step that cannot be applied; no step is applied then.
     pub fn apply_all(&self, conversions: &[Conversion]) -> Result<Resources, Error> {
         conversions.iter().try_fold(self.clone(), |resources, conversion| resources.apply(conversion))
     }
 
-    /// What an agent has to remember beyond its flags: what operations made of its own resources.
+    /// Returns what an agent has to remember beyond its flags: the results of operations on its own resources.
     pub fn checkpointed(&self) -> Resources {
         self.filter(Resource::needs_checkpoint)
     }
 
-    /// The resources of the agent's flags, each checkpointed one in the place of what it was made from.
+    /// Returns the resources of the agent's flags, with each checkpointed resource in the place of the resources it was
+    /// made from.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the flags no longer have the resources that a checkpointed one was made from.
     pub fn with_checkpointed(&self, checkpointed: &Resources) -> Result<Resources, Error> {
         checkpointed.iter().try_fold(self.clone(), |total, resource| {
             if !resource.needs_checkpoint() {
@@ -151,13 +169,13 @@ impl Resources {
 }
 
 impl Resource {
-    /// Returns whether an agent has to remember the resource beyond its flags: it is its own and is dynamically
-    /// reserved or a persistent volume.
+    /// Returns whether an agent has to remember the resource beyond its flags: it belongs to the agent itself and is
+    /// dynamically reserved or a persistent volume.
     pub fn needs_checkpoint(&self) -> bool {
         self.provider_id().is_none() && (self.is_dynamically_reserved() || self.is_persistent_volume())
     }
 
-    /// The disk that a persistent volume is made from, and that is left of it.
+    /// Returns the disk that a persistent volume is made from, which is left when the volume is destroyed.
     pub fn without_persistence(&self) -> Resource {
         let mut disk = self.clone();
         disk.copies = 1;
@@ -172,7 +190,7 @@ impl Resource {
         disk
     }
 
-    /// As the agent's flags can say it: unreserved or statically reserved, no volume.
+    /// Returns the resource as the agent's flags can express it: unreserved or statically reserved, and no volume.
     fn before_operations(&self) -> Resource {
         let mut plain = self.without_persistence();
         let is_static = |reservation: &Reservation| reservation.kind == ReservationKind::Static;

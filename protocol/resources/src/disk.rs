@@ -8,12 +8,12 @@ use messages::v1;
 use crate::Labels;
 
 /// The details of a disk. Two of them are equal if source and persistence id are equal, as in Mesos: the creator of a
-/// volume and the path of its mount describe a use of the disk and not the disk.
+/// volume and the path of its mount describe a use of the disk, not the disk.
 #[derive(Debug, Clone)]
 pub struct Disk {
     /// Where the disk comes from; `None` for the root disk.
     pub source: Option<Source>,
-    /// What makes it a persistent volume.
+    /// The identity of the persistent volume; `None` for a disk that is no volume.
     pub persistence: Option<Persistence>,
     /// How a task mounts it.
     pub volume: Option<Arc<v1::Volume>>,
@@ -24,7 +24,7 @@ pub struct Disk {
 pub struct Persistence {
     /// The id, unique within a role on an agent.
     pub id: Arc<str>,
-    /// Who created it.
+    /// The principal who created it; `None` without authentication.
     pub principal: Option<Arc<str>>,
 }
 
@@ -41,18 +41,18 @@ pub struct Source {
     pub profile: Option<Arc<str>>,
     /// The vendor of the resource provider's plug-in.
     pub vendor: Option<Arc<str>>,
-    /// What the plug-in wants to be remembered.
+    /// Labels that the plug-in attached to the disk.
     pub metadata: Option<Labels>,
 }
 
 /// The kinds of sources of disks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SourceKind {
-    /// A directory; its space can be divided.
+    /// A directory. Its space can be divided.
     Path,
-    /// A file system of its own; taken whole.
+    /// A file system of its own. It is used as a whole.
     Mount,
-    /// A block device; taken whole.
+    /// A block device. It is used as a whole.
     Block,
     /// Unformatted space of a resource provider.
     Raw,

@@ -23,7 +23,7 @@ impl fmt::Debug for Resources {
     }
 }
 
-/// By itself, however often it is held.
+/// Prints one copy, however many there are.
 impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.name.fmt(f)?;
@@ -138,7 +138,7 @@ fn separated<T>(
     Ok(())
 }
 
-/// A resource as it came, perhaps invalid: only what a reader needs to recognise it.
+/// A resource as it was received, perhaps an invalid one. It prints what a reader needs to recognise it.
 pub(crate) struct RawResource<'a>(pub &'a v1::Resource);
 
 impl fmt::Display for RawResource<'_> {

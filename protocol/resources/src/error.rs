@@ -5,14 +5,14 @@ use crate::roles::InvalidRole;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum Error {
-    /// One of several; names the offending one.
+    /// Wraps the error of one resource in a list and names that resource.
     #[error("Resource '{resource}' is invalid: {reason}")]
     Invalid {
         resource: String,
         #[source]
         reason: Box<Error>,
     },
-    /// Ours: a bound on what one message costs.
+    /// A bound of Tepui on the cost of one message.
     #[error("More than {limit} resources")]
     TooMany { limit: usize },
     #[error("Empty resource name")]
@@ -23,10 +23,10 @@ pub enum Error {
     UnsupportedType,
     #[error("Invalid scalar resource")]
     InvalidScalar,
-    /// Also what is not finite, and what rounds to nothing.
+    /// The amount is negative, not finite, or zero after rounding.
     #[error("Invalid scalar resource: value <= 0")]
     NotPositive,
-    /// Ours: sums of such numbers would overflow.
+    /// A bound of Tepui: sums of larger numbers could overflow.
     #[error("Invalid scalar resource: value > 1e12")]
     ScalarTooLarge,
     #[error("Invalid ranges resource")]
@@ -99,7 +99,7 @@ pub enum Error {
     UnsupportedOperation,
     #[error("Operation not supported for resource provider")]
     UnsupportedForProvider,
-    /// Mesos ends the process here; its checks come before.
+    /// Mesos ends the process in this case; its checks come before.
     #[error("Resource {0} is not reserved")]
     NotReserved(String),
     #[error("{resources} does not contain {wanted}")]

@@ -27,7 +27,7 @@ impl Resources {
         self.with_allocation(None)
     }
 
-    /// Returns the roles that something is allocated to.
+    /// Returns the roles that entries are allocated to.
     pub fn allocation_roles(&self) -> BTreeSet<Role> {
         self.iter().filter_map(|resource| resource.allocation.clone()).collect()
     }
@@ -64,22 +64,22 @@ impl Resources {
         self.filter(|resource| resource.is_allocatable_to(role))
     }
 
-    /// Returns what may be taken back at any time.
+    /// Returns the revocable resources, which may be taken back at any time.
     pub fn revocable(&self) -> Resources {
         self.filter(Resource::is_revocable)
     }
 
-    /// Returns what may not be taken back.
+    /// Returns the resources that are not revocable.
     pub fn non_revocable(&self) -> Resources {
         self.filter(|resource| !resource.is_revocable())
     }
 
-    /// Returns what several tasks may hold at once.
+    /// Returns the shared resources, which several tasks may use at once.
     pub fn shared(&self) -> Resources {
         self.filter(Resource::is_shared)
     }
 
-    /// Returns what one task at a time may hold.
+    /// Returns the resources that one task at a time may use.
     pub fn non_shared(&self) -> Resources {
         self.filter(|resource| !resource.is_shared())
     }
@@ -109,7 +109,7 @@ impl Resources {
         self.iter().map(|resource| resource.name.clone()).collect()
     }
 
-    /// Returns the sum of the scalars of that name; `None` when there is none.
+    /// Returns the sum of the scalars of a name; `None` if there are none.
     pub fn get_scalar(&self, name: &str) -> Option<Scalar> {
         self.iter()
             .filter(|resource| resource.name.as_str() == name)
@@ -117,7 +117,7 @@ impl Resources {
             .reduce(Scalar::saturating_add)
     }
 
-    /// Returns the union of the ranges of that name; `None` when there is none.
+    /// Returns the union of the ranges of a name; `None` if there are none.
     pub fn get_ranges(&self, name: &str) -> Option<Ranges> {
         self.iter()
             .filter_map(|resource| match &resource.value {
@@ -127,7 +127,7 @@ impl Resources {
             .reduce(|sum, ranges| sum.union(&ranges))
     }
 
-    /// Returns the union of the sets of that name; `None` when there is none.
+    /// Returns the union of the sets of a name; `None` if there are none.
     pub fn get_set(&self, name: &str) -> Option<Set> {
         self.iter()
             .filter_map(|resource| match &resource.value {
@@ -137,7 +137,7 @@ impl Resources {
             .reduce(|sum, set| sum.union(&set))
     }
 
-    /// Returns the sum of the scalars of a name; zero when there is none.
+    /// Returns the sum of the scalars of a name; zero if there are none.
     pub fn total(&self, name: &Name) -> Scalar {
         self.iter()
             .filter(|resource| resource.name == *name)
@@ -145,27 +145,27 @@ impl Resources {
             .fold(Scalar::ZERO, Scalar::saturating_add)
     }
 
-    /// Processors.
+    /// Returns the number of processors.
     pub fn cpus(&self) -> f64 {
         self.total(&Name::CPUS).as_f64()
     }
 
-    /// Graphics processors.
+    /// Returns the number of graphics processors.
     pub fn gpus(&self) -> f64 {
         self.total(&Name::GPUS).as_f64()
     }
 
-    /// Memory in megabytes.
+    /// Returns the memory in megabytes.
     pub fn mem(&self) -> f64 {
         self.total(&Name::MEM).as_f64()
     }
 
-    /// Disk space in megabytes.
+    /// Returns the disk space in megabytes.
     pub fn disk(&self) -> f64 {
         self.total(&Name::DISK).as_f64()
     }
 
-    /// Ports; empty when there are none.
+    /// Returns the ports; empty if there are none.
     pub fn ports(&self) -> Ranges {
         self.get_ranges("ports").unwrap_or_default()
     }
@@ -175,7 +175,8 @@ impl Resources {
         self.iter().filter_map(|resource| Some((resource.name.clone(), resource.value.as_scalar()?))).collect()
     }
 
-    /// Returns whether there is at least this amount of each name; of ranges the integers count, of sets the items.
+    /// Returns whether there is at least this amount of each name. For ranges the number of integers counts, for sets
+    /// the number of items.
     pub fn covers(&self, quantities: &ResourceQuantities) -> bool {
         quantities.iter().all(|(name, wanted)| {
             let amounts =
@@ -197,8 +198,8 @@ impl Resources {
         *self = self.to_unreserved();
     }
 
-    /// Returns the same resources with one more, innermost reservation. The caller checks that it refines the
-    /// previous one.
+    /// Returns the same resources with one more, innermost reservation. The caller checks that it refines the one
+    /// before it.
     pub fn push_reservation(&self, reservation: &Reservation) -> Resources {
         self.map(|resource| resource.change_details(|details| details.reservations.push(reservation.clone())))
     }

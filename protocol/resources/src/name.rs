@@ -1,14 +1,15 @@
-//! Names of resources. Nearly every resource has one of a handful of names, so these
-//! cost no allocation and compare as integers.
+//! Names of resources. Nearly every resource has one of a handful of names; these names cost no allocation and compare
+//! as integers.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// Ordered as people list them: cpus, gpus, mem, disk, ports, then the rest by text.
+/// The name of a resource. Names are ordered as people list them: cpus, gpus, mem, disk, ports, then all others by
+/// text.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(NameRepr);
 
-/// `Other` never holds a text that has a variant of its own. The box keeps the whole at two words.
+/// `Other` never holds a text that has a variant of its own. The box keeps the type at two words.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum NameRepr {
     Cpus,
@@ -34,7 +35,7 @@ impl Name {
     /// `ephemeral_ports`, as ranges.
     pub const EPHEMERAL_PORTS: Name = Name(NameRepr::EphemeralPorts);
 
-    /// The name that a text says.
+    /// Returns the name with this text.
     pub fn new(text: &str) -> Self {
         Name(match text {
             "cpus" => NameRepr::Cpus,

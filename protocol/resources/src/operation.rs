@@ -1,5 +1,6 @@
-//! What each type of offer operation is: the one place that names them all. Everything that differs between types is
-//! said here by matches without a default, so a new type does not compile until each has been decided.
+//! What each type of offer operation is. This is the one place that names all types: everything that differs between
+//! them is said here by matches without a default arm, so a new type does not compile until each question has been
+//! decided.
 
 use messages::v1::offer::Operation;
 use messages::v1::offer::operation::Type;
@@ -10,7 +11,7 @@ use crate::{Resources, conversions};
 /// When the result of an operation is known, and who may use it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Application {
-    /// LAUNCH, LAUNCH_GROUP: tasks take the resources as they are.
+    /// LAUNCH, LAUNCH_GROUP: tasks use the resources as they are.
     Launch,
     /// The master applies it at once, since the agent can hardly refuse it; the operations after it in the same call
     /// see the result. Mesos calls such operations speculative.
@@ -18,7 +19,7 @@ pub enum Application {
     /// The master applies it at once, and the operations after it in the same call do not see the result: Mesos
     /// reserves the freedom to resize volumes later.
     ImmediateForLaterOffers,
-    /// A resource provider says what came of it.
+    /// A resource provider reports the result.
     ByResourceProvider,
     /// A type of a newer version.
     Unknown,
@@ -33,16 +34,16 @@ pub struct OperationSpec {
     pub name: &'static str,
     /// The field of `Offer.Operation` that describes it: `create_disk`; also its name in metrics. Empty for UNKNOWN.
     pub field: &'static str,
-    /// When the result is known.
+    /// When the result of an operation is known.
     pub application: Application,
-    /// What an agent needs to be able to carry it out.
+    /// The capability that an agent needs to carry it out; `None` if every agent can.
     pub capability: Option<agent_info::capability::Type>,
     /// Whether the shared volumes that are left of the offers have to be looked up again afterwards.
     pub changes_volumes: bool,
 }
 
 impl OperationSpec {
-    /// The specification of a type.
+    /// Returns the specification of a type.
     pub const fn of(kind: Type) -> OperationSpec {
         use agent_info::capability::Type as Capability;
         let (name, field, application, capability, changes_volumes) = match kind {
@@ -85,7 +86,7 @@ impl OperationSpec {
     }
 }
 
-/// Resources in an operation.
+/// The resources in one field of an operation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ResourceList<'a> {
     /// A field that holds one resource.
@@ -95,7 +96,7 @@ pub enum ResourceList<'a> {
 }
 
 impl<'a> ResourceList<'a> {
-    /// The resources, whatever the field holds.
+    /// Returns the resources, whatever the field holds.
     pub fn as_slice(self) -> &'a [Resource] {
         match self {
             ResourceList::One(resource) => std::slice::from_ref(resource),
@@ -104,7 +105,8 @@ impl<'a> ResourceList<'a> {
     }
 }
 
-/// All resources of an operation in the order in which Mesos checks them; `None` if the field of its type is not set.
+/// Returns all resources of an operation in the order in which Mesos checks them; `None` if the field of its type is
+/// not set.
 pub fn resource_lists(operation: &Operation) -> Option<Vec<ResourceList<'_>>> {
     use ResourceList::{Many, One};
     Some(match operation.r#type() {
@@ -168,7 +170,7 @@ pub fn for_each_resource_list(operation: &mut Operation, change: impl Fn(&mut Ve
     }
 }
 
-/// The tasks that an operation launches; `None` for operations that launch none.
+/// Returns the tasks that an operation launches; `None` for operations that launch none.
 pub fn tasks(operation: &Operation) -> Option<&[TaskInfo]> {
     match operation.r#type() {
         Type::Launch => operation.launch.as_ref().map(|launch| launch.task_infos.as_slice()),
@@ -185,8 +187,8 @@ pub fn tasks(operation: &Operation) -> Option<&[TaskInfo]> {
     }
 }
 
-/// The resource provider whose resources an operation converts; `None` for resources of the agent itself. Validation
-/// has made sure that all resources of an operation are of one provider.
+/// Returns the resource provider whose resources an operation converts; `None` for resources of the agent itself.
+/// Validation has made sure that all resources of an operation belong to one provider.
 pub fn provider(operation: &Operation) -> Option<ResourceProviderId> {
     match OperationSpec::of(operation.r#type()).application {
         Application::Launch | Application::Unknown => None,
@@ -196,7 +198,7 @@ pub fn provider(operation: &Operation) -> Option<ResourceProviderId> {
     }
 }
 
-/// What an operation takes from the resources it is applied to; empty if it launches tasks or cannot be converted.
+/// Returns the resources that an operation consumes; empty if it launches tasks or cannot be converted.
 pub fn consumed(operation: &Operation) -> Resources {
     match OperationSpec::of(operation.r#type()).application {
         Application::Launch | Application::Unknown => Resources::new(),
@@ -222,7 +224,7 @@ mod tests {
         types.values.iter().map(|(number, _)| Type::try_from(*number).unwrap())
     }
 
-    /// An operation with one resource in each field of its message that holds any.
+    /// Returns an operation with one resource in each field of its message that can hold any.
     fn filled(kind: Type) -> Operation {
         let resource = r#"{"name":"x","type":"SCALAR","scalar":{"value":1},"provider_id":{"value":"p"}}"#;
         let spec = OperationSpec::of(kind);
@@ -257,7 +259,7 @@ mod tests {
         }
     }
 
-    /// Every field of every conversion that holds resources is listed, for reading and for changing.
+    /// The lists for reading and for changing contain every field of every conversion that holds resources.
     #[test]
     fn all_resources_of_conversions_are_listed() {
         for kind in types().filter(|kind| !matches!(kind, Type::Unknown | Type::Launch | Type::LaunchGroup)) {

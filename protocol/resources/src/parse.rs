@@ -11,9 +11,13 @@ use crate::value_parser::{self, Parsed};
 use crate::{Error, Name, Resource, Resources, roles};
 
 impl Resources {
-    /// Resources that name no role are `default_role`'s.
+    /// Parses the text of `--resources`. Resources that name no role get `default_role`.
+    ///
+    /// # Errors
+    ///
+    /// Returns the reason, in Mesos' words, if the text has neither form or describes an invalid resource.
     pub fn parse(text: &str, default_role: &str) -> Result<Self, Error> {
-        // As in Mesos, whatever is no JSON array is taken for the short form.
+        // As in Mesos, a text that is no JSON array is read as the short form.
         let given = match serde_json::from_str::<Vec<serde_json::Value>>(text) {
             Ok(array) => json(&array, default_role)?,
             Err(_) => short(text, default_role)?,
@@ -24,7 +28,7 @@ impl Resources {
     }
 }
 
-/// What only programs may create.
+/// Refuses resources that only programs may create.
 fn check_command_line(resources: &Resources) -> Result<(), Error> {
     let mut kinds: BTreeMap<&Name, u8> = BTreeMap::new();
     for resource in resources {

@@ -118,7 +118,7 @@ impl Resource {
         Ok(proto)
     }
 
-    /// Returns the message with both formats where both can say it, as Mesos' endpoints show it.
+    /// Returns the message with both formats where both can express the reservation, as Mesos' endpoints show it.
     #[allow(deprecated, reason = "the old format is the point")]
     pub fn to_proto_endpoint(&self) -> v1::Resource {
         let mut proto = self.to_proto();
@@ -135,7 +135,7 @@ impl Resource {
     }
 }
 
-/// Given a valid resource.
+/// Converts a valid resource.
 fn convert(proto: &v1::Resource) -> Result<Resource, Error> {
     let details = DescriptorDetails {
         reservations: reservations(proto)?,

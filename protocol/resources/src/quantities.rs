@@ -1,15 +1,15 @@
-//! Amounts by name and nothing else: what shares, quotas and minimums are computed with.
+//! Amounts by name and nothing else: shares, quotas and minimums are computed with them.
 
 use std::fmt;
 
 use crate::{Name, Scalar};
 
-/// Sorted by name, no zero.
+/// Amounts by name, sorted by name, without zeros.
 #[derive(Clone, PartialEq, Eq, Default, Hash)]
 pub struct ResourceQuantities(Vec<(Name, Scalar)>);
 
 impl ResourceQuantities {
-    /// No amounts.
+    /// Creates an empty collection.
     pub fn new() -> Self {
         ResourceQuantities::default()
     }
@@ -29,7 +29,7 @@ impl ResourceQuantities {
         self.0.iter().map(|(name, amount)| (name, *amount))
     }
 
-    /// Zero when absent.
+    /// Returns the amount of a name; zero if it is absent.
     pub fn get(&self, name: &Name) -> Scalar {
         self.position(name).map_or(Scalar::ZERO, |i| self.0[i].1)
     }
@@ -43,7 +43,7 @@ impl ResourceQuantities {
         self.update(name, |own| own.saturating_add(amount));
     }
 
-    /// What is not there is ignored.
+    /// Subtracts from the amount of a name, which does not become negative.
     pub fn subtract(&mut self, name: &Name, amount: Scalar) {
         self.update(name, |own| own.saturating_sub(amount).max(Scalar::ZERO));
     }
@@ -70,7 +70,8 @@ impl ResourceQuantities {
         other.iter().all(|(name, amount)| self.get(name) >= amount)
     }
 
-    /// The largest fraction of `total` among the names `counted` accepts; a name without total does not count.
+    /// Returns the largest fraction of `total` among the names that `counted` accepts. A name that `total` does not
+    /// have is not counted.
     pub fn max_share(&self, total: &ResourceQuantities, counted: impl Fn(&Name) -> bool) -> f64 {
         total
             .iter()
@@ -100,7 +101,7 @@ impl FromIterator<(Name, Scalar)> for ResourceQuantities {
     }
 }
 
-/// As Mesos: `cpus:1; disk:64; mem:32`, in the order of the alphabet.
+/// Prints the amounts as Mesos does, in alphabetical order: `cpus:1; disk:64; mem:32`.
 impl fmt::Display for ResourceQuantities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_empty() {

@@ -17,7 +17,8 @@ pub struct Range {
 pub struct Ranges(Arc<[Range]>);
 
 impl Ranges {
-    /// Sorts and merges what overlaps or touches; inverted ranges are dropped.
+    /// Creates a set from ranges in any order. Ranges that overlap or touch are merged, and inverted ranges are
+    /// dropped.
     pub fn new(ranges: impl IntoIterator<Item = Range>) -> Self {
         let mut given: Vec<Range> = ranges.into_iter().filter(|range| range.begin <= range.end).collect();
         given.sort_unstable();
@@ -46,7 +47,7 @@ impl Ranges {
         self.0.is_empty()
     }
 
-    /// Returns the number of integers, or the largest number if there are more.
+    /// Returns the number of integers, or `u64::MAX` if there are more.
     pub fn count(&self) -> u64 {
         self.iter().fold(0u64, |sum, range| sum.saturating_add((range.end - range.begin).saturating_add(1)))
     }
@@ -113,7 +114,7 @@ impl FromIterator<Range> for Ranges {
     }
 }
 
-/// As Mesos: `[31000-32000, 33000-33000]`.
+/// Prints the ranges as Mesos does: `[31000-32000, 33000-33000]`.
 impl fmt::Display for Ranges {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[")?;

@@ -9,7 +9,7 @@ use ids::Role;
 pub enum ReservationKind {
     /// Made by the agent's operator with `--resources`.
     Static,
-    /// Made by a framework or an operator's call; can be undone.
+    /// Made by a call of a framework or an operator, which another call can undo.
     Dynamic,
 }
 
@@ -18,29 +18,29 @@ pub enum ReservationKind {
 pub struct Reservation {
     /// How it was made.
     pub kind: ReservationKind,
-    /// The role that it is for.
+    /// The role that the resources are reserved for.
     pub role: Role,
-    /// Who made it.
+    /// The principal who made it; `None` without authentication.
     pub principal: Option<Arc<str>>,
-    /// What its maker wants to be remembered.
+    /// Labels that its maker attached.
     pub labels: Option<Labels>,
 }
 
-/// Sorted, since Mesos compares labels without regard to order.
+/// Labels, sorted, since Mesos compares them without regard to their order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Labels(Arc<[Label]>);
 
 type Label = (Box<str>, Option<Box<str>>);
 
 impl Labels {
-    /// Labels from keys and values, in any order.
+    /// Creates labels from keys and values in any order.
     pub fn new(labels: impl IntoIterator<Item = (Box<str>, Option<Box<str>>)>) -> Self {
         let mut labels: Vec<_> = labels.into_iter().collect();
         labels.sort_unstable();
         Labels(labels.into())
     }
 
-    /// Iterates over keys and values, sorted.
+    /// Iterates over keys and values in sorted order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>)> + '_ {
         self.0.iter().map(|(key, value)| (key.as_ref(), value.as_deref()))
     }

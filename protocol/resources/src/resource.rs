@@ -7,23 +7,24 @@ use ids::Role;
 
 use crate::{Disk, Name, Reservation, ReservationKind, Scalar, Value, roles};
 
-/// One entry of a collection: how much of what, and on which terms.
+/// One entry of a collection: an amount, and a descriptor that says what it is an amount of.
 #[derive(Debug, Clone)]
 pub struct Resource {
     pub(crate) name: Name,
     pub(crate) value: Value,
-    /// Whose offer or task it is part of.
+    /// The role whose offer or task the resource is part of.
     pub(crate) allocation: Option<Role>,
     /// `None` for the plain resource: unreserved, without disk information, neither revocable nor shared.
     pub(crate) details: Option<Arc<DescriptorDetails>>,
-    /// How many times a shared resource is held; 1 for any other.
+    /// The number of copies of a shared resource; 1 for any other.
     pub(crate) copies: u32,
 }
 
-/// The rarer half of a descriptor; most resources have none, and those split from one agent's share it.
+/// The rarer half of a descriptor. Most resources have none, and resources that were split from one agent's resource
+/// share it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) struct DescriptorDetails {
-    /// From the outermost reservation to the most refined.
+    /// The reservations from the outermost to the most refined.
     pub reservations: Vec<Reservation>,
     pub disk: Option<Disk>,
     pub revocable: bool,
@@ -32,12 +33,12 @@ pub(crate) struct DescriptorDetails {
 }
 
 impl Resource {
-    /// A plain resource: unreserved, not allocated, neither shared nor revocable.
+    /// Creates a plain resource: unreserved, not allocated, neither shared nor revocable.
     pub fn new(name: impl Into<Name>, value: Value) -> Self {
         Resource { name: name.into(), value, allocation: None, details: None, copies: 1 }
     }
 
-    /// A plain resource of a scalar amount.
+    /// Creates a plain resource of a scalar amount.
     pub fn scalar(name: impl Into<Name>, amount: Scalar) -> Self {
         Resource::new(name, Value::Scalar(amount))
     }
@@ -47,7 +48,7 @@ impl Resource {
         &self.name
     }
 
-    /// Returns how much it is.
+    /// Returns the amount.
     pub fn value(&self) -> &Value {
         &self.value
     }
@@ -62,12 +63,12 @@ impl Resource {
         self.details.as_ref().map_or(&[], |details| &details.reservations)
     }
 
-    /// The role of the innermost reservation; `None` when unreserved.
+    /// Returns the role of the innermost reservation; `None` for an unreserved resource.
     pub fn reservation_role(&self) -> Option<&Role> {
         self.reservations().last().map(|reservation| &reservation.role)
     }
 
-    /// Returns what it says about its disk.
+    /// Returns the details of the disk; `None` for a resource without any.
     pub fn disk(&self) -> Option<&Disk> {
         self.details.as_ref().and_then(|details| details.disk.as_ref())
     }
@@ -77,7 +78,7 @@ impl Resource {
         self.details.as_ref().and_then(|details| details.provider.as_deref())
     }
 
-    /// Returns how many times a shared resource is held; 1 for any other.
+    /// Returns the number of copies of a shared resource; 1 for any other.
     pub fn copies(&self) -> u32 {
         self.copies
     }
@@ -87,12 +88,12 @@ impl Resource {
         self.details.as_ref().is_some_and(|details| details.revocable)
     }
 
-    /// Once, however often it is held.
+    /// Returns the resource with one copy, however many there are.
     pub fn single_copy(&self) -> Resource {
         Resource { copies: 1, ..self.clone() }
     }
 
-    /// Returns whether several tasks may hold it at once.
+    /// Returns whether several tasks may use it at once.
     pub fn is_shared(&self) -> bool {
         self.details.as_ref().is_some_and(|details| details.shared)
     }
@@ -117,7 +118,7 @@ impl Resource {
         self.reservations().len() > 1
     }
 
-    /// Unreserved, or reserved to the role itself or an ancestor of it.
+    /// Returns whether it is unreserved, or reserved to the role itself or an ancestor of it.
     pub fn is_allocatable_to(&self, role: &str) -> bool {
         self.reservation_role().is_none_or(|reserved| roles::is_within(role, reserved.as_str()))
     }
@@ -132,32 +133,33 @@ impl Resource {
         self.allocation.as_ref().is_some_and(|role| roles::is_within(role.as_str(), subtree))
     }
 
-    /// Nothing to hold: Mesos drops such entries wherever they appear.
+    /// Returns whether the amount is empty. Mesos drops such entries wherever they appear.
     pub fn is_empty(&self) -> bool {
         self.value.is_empty() || self.copies == 0
     }
 
-    /// Exclusive resources are taken whole or not at all.
+    /// Returns whether the resource can only be used as a whole.
     pub fn is_exclusive(&self) -> bool {
         self.disk().is_some_and(Disk::is_exclusive)
     }
 
-    /// The same with another amount. Whether it may be divided is for the caller to know.
+    /// Returns the resource with another amount. The caller knows whether it may be divided.
     pub fn with_scalar(&self, amount: Scalar) -> Self {
         Resource { value: Value::Scalar(amount), ..self.clone() }
     }
 
-    /// Returns whether `other` could be taken from it.
+    /// Returns whether `other` can be subtracted from it.
     pub fn contains(&self, other: &Resource) -> bool {
         self.can_subtract(other) && self.value.contains(&other.value) && self.copies >= other.copies
     }
 
-    /// The same thing and amount, whoever it is allocated to and however often it is held.
+    /// Returns whether both are the same resource and amount, whoever they are allocated to and however many copies
+    /// there are.
     pub fn is_same_but_for_allocation(&self, other: &Resource) -> bool {
         self.name == other.name && self.details == other.details && self.value == other.value
     }
 
-    /// The same kind of thing, whatever the amount.
+    /// Compares the descriptors and ignores the amounts.
     pub(crate) fn cmp_descriptor(&self, other: &Resource) -> Ordering {
         let details = || match (&self.details, &other.details) {
             (Some(own), Some(other)) if Arc::ptr_eq(own, other) => Ordering::Equal,
@@ -173,12 +175,12 @@ impl Resource {
         self.cmp_descriptor(other).then_with(|| self.value.cmp(&other.value))
     }
 
-    /// Given equal descriptors.
+    /// Returns whether two resources with equal descriptors can be merged into one entry.
     pub(crate) fn merges_with(&self, other: &Resource) -> bool {
         if self.is_shared() { self.value == other.value } else { !self.is_exclusive() }
     }
 
-    /// Given that it [merges](Self::merges_with).
+    /// Adds a resource that it [merges with](Self::merges_with).
     pub(crate) fn merge(&mut self, other: &Resource) {
         if self.is_shared() {
             self.copies = self.copies.saturating_add(other.copies);
@@ -191,7 +193,7 @@ impl Resource {
         self.cmp_descriptor(other) == Ordering::Equal && self.splits_by(other)
     }
 
-    /// Given equal descriptors.
+    /// Returns whether a part as large as `other`, which has an equal descriptor, can be split off.
     pub(crate) fn splits_by(&self, other: &Resource) -> bool {
         if self.is_shared() || self.is_exclusive() { self.value == other.value } else { true }
     }
@@ -203,7 +205,7 @@ impl Resource {
     }
 }
 
-/// Shared resources are equal only with equal counts.
+/// Two shared resources are equal only if they have the same number of copies.
 impl PartialEq for Resource {
     fn eq(&self, other: &Self) -> bool {
         self.cmp_position(other) == Ordering::Equal && self.copies == other.copies

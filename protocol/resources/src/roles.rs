@@ -6,7 +6,7 @@
 /// The longest role name in bytes.
 pub const MAX_LENGTH: usize = 1024;
 
-/// The most levels that a role has: `a/b/c` has three.
+/// The most levels of a role: `a/b/c` has three.
 pub const MAX_LEVELS: usize = 32;
 
 /// Why a text is no role name, in Mesos' words.
@@ -33,14 +33,14 @@ pub enum InvalidRole {
     Whitespace(String),
 }
 
-/// The role of resources that are reserved to nobody, and of frameworks that name none.
+/// The role of resources that are reserved to nobody, and of frameworks that name no role.
 pub const ANY: &str = "*";
 
 /// Checks the syntax of a role name.
 ///
 /// # Errors
 ///
-/// The first rule that is broken.
+/// Returns the first rule that is broken.
 pub fn validate(role: &str) -> Result<(), InvalidRole> {
     let name = || role.to_owned();
     if role.len() > MAX_LENGTH {
@@ -63,32 +63,36 @@ pub fn validate(role: &str) -> Result<(), InvalidRole> {
     })
 }
 
-/// ASCII whitespace and DEL, which Mesos calls backspace.
+/// Returns whether a character is ASCII whitespace or DEL, which Mesos calls backspace.
 fn is_refused(c: char) -> bool {
     matches!(c, '\t'..='\r' | ' ' | '\x7f')
 }
 
-/// The number of levels of a role: 1 for a top-level role.
+/// Returns the number of levels of a role: 1 for a top-level role.
 pub fn levels(role: &str) -> usize {
     role.split('/').count()
 }
 
-/// `role` is strictly below `ancestor`.
+/// Returns whether `role` is strictly below `ancestor`.
 pub fn is_strict_subrole(role: &str, ancestor: &str) -> bool {
     role.strip_prefix(ancestor).is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// `role` is `ancestor` or below it.
+/// Returns whether `role` is `ancestor` or below it.
 pub fn is_within(role: &str, ancestor: &str) -> bool {
     role == ancestor || is_strict_subrole(role, ancestor)
 }
 
-/// From the parent up to the top-level role.
+/// Iterates over the roles above a role, from its parent up to the top-level role.
 pub fn ancestors(role: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(role), |role| role.rsplit_once('/').map(|(parent, _)| parent)).skip(1)
 }
 
-/// A comma-separated list, as in `--roles`.
+/// Parses a comma-separated list of roles, as in `--roles`.
+///
+/// # Errors
+///
+/// Returns the first rule that a role of the list breaks.
 pub fn parse_list(text: &str) -> Result<Vec<String>, InvalidRole> {
     let roles: Vec<String> = text.split(',').filter(|role| !role.is_empty()).map(str::to_owned).collect();
     roles.iter().try_for_each(|role| validate(role))?;

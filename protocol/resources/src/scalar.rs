@@ -1,5 +1,5 @@
-//! Amounts in thousandths. Mesos keeps three decimals of every scalar and computes on
-//! integers, so that frameworks see 0.1 + 0.2 = 0.3; here the integer is all there is.
+//! Amounts in thousandths. Mesos keeps three decimals of every scalar and computes with integers, so that frameworks
+//! see 0.1 + 0.2 = 0.3. Here the amount is that integer.
 
 use std::fmt;
 
@@ -8,19 +8,19 @@ use std::fmt;
 pub struct Scalar(i64);
 
 impl Scalar {
-    /// Nothing.
+    /// The amount of zero.
     pub const ZERO: Scalar = Scalar(0);
 
-    /// The largest amount accepted from outside: sums of thousands of them still fit.
+    /// The largest amount that is accepted from outside. Sums of thousands of such amounts still fit.
     pub const MAX_INPUT: f64 = 1e12;
 
-    /// An amount from its thousandths.
+    /// Creates an amount from its thousandths.
     pub const fn from_thousandths(thousandths: i64) -> Self {
         Scalar(thousandths)
     }
 
-    /// Rounds half away from zero, as Mesos (`llround`). Out of range saturates; not-a-number is zero: callers
-    /// refuse both before.
+    /// Converts a number. It is rounded half away from zero, as in Mesos (`llround`). A number out of range becomes the
+    /// nearest amount, and NaN becomes zero; callers refuse both before.
     pub fn from_f64(value: f64) -> Self {
         Scalar((value * 1000.0).round() as i64)
     }
@@ -30,12 +30,13 @@ impl Scalar {
         self.0
     }
 
-    /// Whole and fraction apart, so that only numbers below 1000 are divided and the result prints as it was given.
+    /// Returns the amount as a number. Whole and fraction are converted apart, so that only numbers below 1000 are
+    /// divided and the result prints as it was given.
     pub fn as_f64(self) -> f64 {
         (self.0 / 1000) as f64 + (self.0 % 1000) as f64 / 1000.0
     }
 
-    /// Returns whether it is nothing.
+    /// Returns whether the amount is zero.
     pub const fn is_zero(self) -> bool {
         self.0 == 0
     }
@@ -51,7 +52,7 @@ impl Scalar {
     }
 }
 
-/// Exact, without trailing zeros: `2`, `0.1`, `1024.125`.
+/// Prints the exact amount without trailing zeros: `2`, `0.1`, `1024.125`.
 impl fmt::Display for Scalar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (whole, fraction) = (self.0.unsigned_abs() / 1000, self.0.unsigned_abs() % 1000);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 pub struct Set(Arc<[Arc<str>]>);
 
 impl Set {
-    /// A set from texts in any order.
+    /// Creates a set from texts in any order.
     pub fn new<T: AsRef<str>>(items: impl IntoIterator<Item = T>) -> Self {
         let mut items: Vec<Arc<str>> = items.into_iter().map(|item| Arc::from(item.as_ref())).collect();
         items.sort_unstable();
@@ -46,7 +46,7 @@ impl Set {
         self.union_all([other])
     }
 
-    /// The items of this set and of all the others.
+    /// Returns the items of this set and of all the others.
     pub(crate) fn union_all<'a>(&self, others: impl IntoIterator<Item = &'a Set>) -> Set {
         let others = others.into_iter().flat_map(|other| other.0.iter());
         let mut items: Vec<Arc<str>> = self.0.iter().chain(others).cloned().collect();
@@ -67,7 +67,7 @@ impl Default for Set {
     }
 }
 
-/// As Mesos: `{a, b}`.
+/// Prints the set as Mesos does: `{a, b}`.
 impl fmt::Display for Set {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("{")?;

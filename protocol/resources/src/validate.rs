@@ -1,4 +1,4 @@
-//! Whether a resource on the wire makes sense, with Mesos' order of checks and its reasons.
+//! Checks whether a resource on the wire makes sense, with Mesos' order of checks and its reasons.
 
 use messages::v1;
 use messages::v1::resource::disk_info::Source;
@@ -10,8 +10,8 @@ use crate::display::RawResource;
 use crate::proto::labels;
 use crate::{Error, Scalar, roles};
 
-/// Far more than an agent has disks, volumes and reservations. Adding up entries that do not merge takes time in
-/// proportion to their square, and whoever says that he is an agent may list them.
+/// The most entries of one list: far more than an agent has disks, volumes and reservations. Adding up entries that do
+/// not merge takes time in proportion to their square, and any peer that claims to be an agent may list them.
 const MAX_ENTRIES: usize = 4096;
 
 /// Checks each resource of a list.
@@ -19,7 +19,7 @@ const MAX_ENTRIES: usize = 4096;
 /// # Errors
 ///
 /// The reason is that of `Resources::validate` in Mesos' `src/common/resources.cpp`, and names the first invalid
-/// resource. More than 4,096 resources are refused, which is not of Mesos.
+/// resource. A list of more than 4,096 resources is refused, which Mesos does not do.
 pub fn validate_resources(resources: &[v1::Resource]) -> Result<(), Error> {
     if resources.len() > MAX_ENTRIES {
         return Err(Error::TooMany { limit: MAX_ENTRIES });
@@ -84,7 +84,7 @@ fn check_scalar(value: f64) -> Result<(), Error> {
     }
 }
 
-/// Mesos compares each pair; sorting finds the same overlaps and cannot be made slow by a long list.
+/// Mesos compares each pair of ranges. Sorting finds the same overlaps and cannot be made slow by a long list.
 fn check_ranges(ranges: &[v1::value::Range]) -> Result<(), Error> {
     if ranges.iter().any(|range| range.begin > range.end) {
         return Err(Error::InvertedRange);
@@ -166,7 +166,7 @@ fn stack(resource: &v1::Resource) -> Result<(), Error> {
     Ok(())
 }
 
-/// The old fields may accompany the stack when they say the same.
+/// The old fields may accompany the stack of reservations if they say the same.
 #[allow(deprecated, reason = "old agents and frameworks still send the old format")]
 fn both_formats(resource: &v1::Resource) -> Result<(), Error> {
     let [reservation] = resource.reservations.as_slice() else {
@@ -176,7 +176,7 @@ fn both_formats(resource: &v1::Resource) -> Result<(), Error> {
             );
             Err(Error::Format(text))
         };
-        // Mesos lets an unknown type pass here; it cannot be converted.
+        // Mesos accepts an unknown type here; it cannot be converted.
         return match (&resource.role, &resource.reservation) {
             (Some(_), _) => more_than_one("role"),
             (None, Some(_)) => more_than_one("reservation"),

@@ -5,7 +5,7 @@ use crate::{Ranges, Scalar, Set};
 /// The amount of a resource.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Value {
-    /// A number.
+    /// A scalar.
     Scalar(Scalar),
     /// A set of integers.
     Ranges(Ranges),
@@ -14,7 +14,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// Returns whether it is nothing.
+    /// Returns whether the amount is empty.
     pub fn is_empty(&self) -> bool {
         match self {
             Value::Scalar(scalar) => scalar.is_zero(),
@@ -23,7 +23,7 @@ impl Value {
         }
     }
 
-    /// Returns the number; `None` for ranges and sets.
+    /// Returns the scalar; `None` for ranges and sets.
     pub fn as_scalar(&self) -> Option<Scalar> {
         match self {
             Value::Scalar(scalar) => Some(*scalar),
@@ -49,7 +49,7 @@ impl Value {
         }
     }
 
-    /// Returns whether `other` is contained; values of different kinds are not.
+    /// Returns whether `other` is contained; values of different kinds never are.
     pub fn contains(&self, other: &Value) -> bool {
         match (self, other) {
             (Value::Scalar(own), Value::Scalar(other)) => other <= own,
@@ -69,7 +69,7 @@ impl Value {
         }
     }
 
-    /// Adds all of them, in time that grows with what they contain and not with the square of it.
+    /// Adds all of the values. The time grows with what they contain and not with the square of it.
     pub(crate) fn add_all(&mut self, others: &[Value]) {
         match (&mut *self, others) {
             (_, []) => {}

@@ -4,14 +4,14 @@ use crate::{Range, Ranges};
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Parsed {
-    /// Not negative and finite; not rounded yet.
+    /// A scalar that is finite and not negative, before rounding.
     Scalar(f64),
     Ranges(Ranges),
     Set(Vec<String>),
     Text(String),
 }
 
-/// In Mesos' words, except for the last: Mesos keeps inverted ranges.
+/// Why a text is no value, in Mesos' words except for the last variant: Mesos keeps inverted ranges.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InvalidValue {
     #[error("Expecting non-empty string")]
@@ -62,7 +62,7 @@ fn ranges(text: &str) -> Result<Ranges, InvalidValue> {
         .collect()
 }
 
-/// A number that cannot be an amount (negative, infinite) is a text, as in Mesos.
+/// A number that cannot be an amount (negative, infinite) is read as a text, as in Mesos.
 fn scalar_or_text(text: String) -> Result<Parsed, InvalidValue> {
     match text.parse::<f64>() {
         Ok(number) if number.is_subnormal() => Err(InvalidValue::Subnormal),

@@ -1,4 +1,4 @@
-//! Addition, subtraction, containment and equality, case by case: the ground that Mesos' resources tests cover.
+//! Addition, subtraction, containment and equality, case by case: the cases that Mesos' resources tests cover.
 #![allow(clippy::unwrap_used, reason = "test code")]
 
 mod common;
@@ -8,7 +8,7 @@ use ids::Role;
 use messages::v1;
 use resources::{Resource, ResourceQuantities, Resources, Scalar};
 
-/// Left and right, then their sum, their difference, and whether left contains right.
+/// Takes the left and the right side, and expects their sum, their difference, and whether left contains right.
 #[track_caller]
 fn check(left: impl Into<Given>, right: impl Into<Given>, sum: &str, difference: &str, contains: bool) {
     let (Given(left), Given(right)) = (left.into(), right.into());
@@ -130,7 +130,7 @@ fn dynamic_reservations_are_told_apart() {
     check(labelled_a(), labelled_a(), "cpus(reservations: [(DYNAMIC,ads,{k: a})]):16", "{}", true);
 }
 
-/// As Mesos compares labels.
+/// Mesos compares labels without regard to their order.
 #[test]
 fn the_order_of_labels_does_not_matter() {
     let level = |labels: &[(&str, Option<&str>)]| proto("cpus:1").reserved(labelled(labels, dynamic("ads"))).alone();
@@ -199,7 +199,7 @@ fn the_use_of_a_volume_does_not_matter() {
     });
     assert_eq!(one.clone().alone(), other.clone().alone());
     assert!((&one.clone().alone() - &other.alone()).is_empty());
-    // But it is kept.
+    // The use of the volume is kept all the same.
     assert_eq!(one.clone().alone().to_proto(), [one]);
 }
 
@@ -266,14 +266,14 @@ fn shared_resources_are_counted() {
     check(volume(), [volume(), volume()], &shown(3), "{}", false);
     let other = proto("disk(r):100").persistent("2").shared();
     assert_eq!((&volume().alone() - &other.clone().alone()), volume().alone());
-    // Sharing is a part of what it is.
+    // Sharing is a part of the resource's descriptor.
     let unshared = proto("disk(r):50").persistent("1");
     assert!(!volume().alone().contains(&unshared.clone().alone()));
     assert!(!unshared.clone().alone().contains(&volume().alone()));
     let both = of(&[volume(), volume(), unshared]);
     assert_eq!((both.len(), both.disk()), (2, 100.0));
     assert_eq!(both.shared().iter().map(Resource::copies).collect::<Vec<_>>(), [2]);
-    // Counts are no amounts.
+    // The number of copies is no amount.
     assert_eq!(of(&[volume(), volume()]).quantities(), volume().alone().quantities());
 }
 
@@ -401,7 +401,7 @@ fn quantities_alone() {
     assert_eq!(ResourceQuantities::new().to_string(), "{}");
 }
 
-/// 10,000 agents' books are kept in memory several times over.
+/// The resources of 10,000 agents are kept in memory several times over.
 #[test]
 fn resources_are_small() {
     assert!(size_of::<Resources>() <= 8);

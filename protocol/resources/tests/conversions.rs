@@ -1,4 +1,4 @@
-//! What operations do to resources.
+//! The effects of operations on resources.
 #![allow(
     clippy::unwrap_used,
     clippy::cloned_ref_to_slice_refs,
@@ -54,7 +54,7 @@ fn shrink(volume: v1::Resource, megabytes: f64) -> Operation {
     })
 }
 
-/// Given resources, what an operation makes of them, or the words it is refused with.
+/// Applies an operation to the given resources, and expects the result or the reason of the refusal.
 #[track_caller]
 fn check(given: &[v1::Resource], operation: &Operation, expect: Result<&[v1::Resource], &str>) {
     let conversions = conversions(operation);
@@ -204,7 +204,7 @@ fn checkpointed_resources_take_the_place_of_what_they_were_made_from() {
     );
 }
 
-/// An agent with a bit of everything, and an operation that fits it.
+/// Generates the resources of an agent with something of every kind, and an operation that fits them.
 fn possible() -> impl Strategy<Value = (Resources, Operation)> {
     let reservation =
         select(vec![dynamic("eng"), by("ops", dynamic("ads")), labelled(&[("k", Some("v"))], dynamic("eng"))]);
@@ -249,7 +249,7 @@ proptest! {
         prop_assert_eq!(result.apply_all(&back).unwrap(), given);
     }
 
-    /// What the agent remembers is enough to know what it has.
+    /// The checkpointed resources suffice to restore the agent's total.
     #[test]
     fn the_checkpoint_restores_the_total((given, operation) in possible()) {
         let total = given.apply_all(&conversions(&operation).unwrap()).unwrap();

@@ -10,7 +10,7 @@ use messages::v1::resource::ReservationInfo;
 use resources::roles;
 use resources::{Resources, validate_resource, validate_resources};
 
-/// A resource in the old format.
+/// Returns a resource in the old format.
 fn old(text: &str, role: Option<&str>, reservation: Option<ReservationInfo>) -> v1::Resource {
     proto(text).with(|resource| {
         resource.role = role.map(str::to_owned);
@@ -32,10 +32,10 @@ fn the_old_format_means_the_same() {
     ] {
         let resources = given.clone().alone();
         assert_eq!(resources.to_proto(), std::slice::from_ref(&normal));
-        // Said back in the old format; "unreserved" is said aloud.
+        // The old format writes it back, and names `*` for an unreserved resource.
         let role = given.role.clone().or(Some("*".to_owned()));
         assert_eq!(resources.to_proto_pre_refinement(), Ok(vec![v1::Resource { role: role.clone(), ..given.clone() }]));
-        // Endpoints show both.
+        // Endpoints show both formats.
         let both = v1::Resource { reservations: normal.reservations.clone(), role, ..given };
         assert_eq!(resources.to_proto_endpoint(), std::slice::from_ref(&both));
         assert_eq!(both.alone(), resources);
@@ -236,7 +236,7 @@ fn role_names() {
     }
 }
 
-/// Bounds that Mesos does not have: every level of every role is an entry in tables of the master.
+/// The bounds are Tepui's: every level of every role is an entry in tables of the master.
 #[test]
 fn roles_are_bounded() {
     let check = |role: String, reason: &str| {

@@ -138,7 +138,7 @@ fn what_the_json_form_refuses() {
             "{error:?}"
         );
     }
-    // No JSON array: taken for the short form.
+    // A text that is no JSON array is read as the short form.
     for text in [&one("")[1..], &format!("{}x", one("")), &one("").replace('}', "]")] {
         assert!(Resources::parse(text, "*").is_err(), "{text}");
     }
@@ -196,7 +196,7 @@ fn how_scalars_are_printed() {
     }
 }
 
-/// Name, type (0 scalar, 1 ranges, 3 text) and value of each.
+/// Returns name, type (0 scalar, 1 ranges, 3 text) and value of each attribute.
 fn shown(text: &str) -> Result<Vec<(String, i32, String)>, String> {
     let attributes = attributes::parse(text).map_err(|error| error.to_string())?;
     let value = |attribute: &messages::v1::Attribute| match attribute {
@@ -218,7 +218,7 @@ fn attributes_are_texts_scalars_and_ranges() {
         Ok(vec![of("rack", 3, "abc"), of("zone", 3, "west"), of("level", 0, "10"), of("keys", 1, "[(1000, 1500)]")])
     );
     assert_eq!(shown(""), Ok(vec![]));
-    // Only the first colon divides; the order stays.
+    // Only the first colon divides name and value, and the order is kept.
     assert_eq!(shown("url:http://x:80\nb:-1"), Ok(vec![of("url", 3, "http://x:80"), of("b", 3, "-1")]));
 }
 

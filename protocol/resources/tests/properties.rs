@@ -12,8 +12,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use resources::{Range, Ranges, ResourceQuantities, Resources, Scalar};
 
-/// Ports and tags are taken from this half of what there is, so that two collections of different halves are disjoint:
-/// for scalars `a + b - b = a` always, for sets of things only then.
+/// Half of the ports and tags. Collections of different halves are disjoint: for scalars `a + b - b = a` always holds,
+/// for sets only if `a` and `b` are disjoint.
 #[derive(Debug, Clone, Copy)]
 enum Half {
     Low,
@@ -42,7 +42,7 @@ fn plain(half: Half) -> impl Strategy<Value = v1::Resource> {
     ]
 }
 
-/// Any resource that passes validation.
+/// Generates any resource that passes validation.
 fn resource(half: Half) -> impl Strategy<Value = v1::Resource> {
     let reservations = prop_oneof![
         2 => Just(vec![]),
@@ -94,7 +94,7 @@ fn high() -> impl Strategy<Value = Resources> {
     protos(Half::High).prop_map(|protos| of(&protos))
 }
 
-/// A part of `whole`: some entries left out, some made smaller.
+/// Returns a part of `whole`: some entries are left out, some made smaller.
 fn part(whole: &Resources, choices: &[u8]) -> Resources {
     let shrink = |(mut resource, choice): (v1::Resource, u8)| match choice % 4 {
         0 => None,
@@ -163,7 +163,7 @@ proptest! {
         prop_assert!((&b - &a).is_empty());
     }
 
-    /// Except for the copies of a shared volume: the wire says it once.
+    /// The wire keeps everything but the number of copies of a shared volume, of which it has one.
     #[test]
     fn the_wire_keeps_everything(a in low()) {
         let protos = a.to_proto();
@@ -189,7 +189,8 @@ proptest! {
         prop_assert_eq!(parse(&plain.to_string()), plain);
     }
 
-    /// The JSON form of `--resources`, in both formats of reservations, says whatever an agent may have from the start.
+    /// The JSON form of `--resources` can express everything that an agent may have from the start, in both formats of
+    /// reservations.
     #[test]
     fn the_json_form_means_the_same(a in low()) {
         let given = a.unallocated().filter(|resource| {
@@ -203,7 +204,7 @@ proptest! {
         prop_assert_eq!(&Resources::parse(&json(&given.to_proto()), "*").unwrap(), &given);
         let old = given.to_proto_pre_refinement().unwrap();
         prop_assert_eq!(&Resources::parse(&json(&old), "*").unwrap(), &given);
-        // What names no role is the default role's, and only that.
+        // Resources that name no role get the default role, and no others do.
         let by_default = Resources::parse(&json(&given.unreserved().to_proto()), "eng").unwrap();
         prop_assert_eq!(by_default.quantities(), given.unreserved().quantities());
         prop_assert!(by_default.unreserved().is_empty());
@@ -241,7 +242,7 @@ proptest! {
         prop_assert!((0.0..=1.0).contains(&share));
     }
 
-    /// Against a plain list of the integers inside.
+    /// The operations agree with those on a plain list of the integers inside.
     #[test]
     fn ranges_are_sets_of_integers(left in vec((0u64..60, 0u64..12), 0..6), right in vec((0u64..60, 0u64..12), 0..6)) {
         let ranges = |pairs: &[(u64, u64)]| Ranges::new(pairs.iter().map(|(begin, more)| Range { begin: *begin, end: begin + more }));
@@ -277,7 +278,7 @@ proptest! {
     }
 }
 
-/// Field by field, without regard to sense.
+/// Generates a resource field by field, without regard to its meaning.
 fn any_resource() -> impl Strategy<Value = v1::Resource> {
     let scalar = option::of(any::<f64>().prop_map(|value| v1::value::Scalar { value }));
     let range = (any::<u64>(), any::<u64>()).prop_map(|(begin, end)| v1::value::Range { begin, end });

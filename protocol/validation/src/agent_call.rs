@@ -1,4 +1,4 @@
-//! Validation of an operator's call to an agent by itself.
+//! Validation of an operator's call to an agent, without regard to the agent's state.
 
 use messages::v1::agent::call::{LaunchContainer, Type, attach_container_input};
 use messages::v1::agent::{Call, call};
@@ -11,7 +11,7 @@ use crate::{ValidationError, Within, command, container, container_id, resource}
 ///
 /// # Errors
 ///
-/// The reason is that of `agent::validation::operation` in Mesos' `src/slave/validation.cpp`.
+/// The reason is that of `agent::call::validate` in Mesos' `src/slave/validation.cpp`.
 #[allow(deprecated)] // The *_NESTED_CONTAINER calls are deprecated, and still served.
 pub fn validate(call: &Call) -> Result<(), ValidationError> {
     let Some(kind) = call.r#type.and_then(|number| Type::try_from(number).ok()) else {
@@ -91,7 +91,7 @@ pub fn validate(call: &Call) -> Result<(), ValidationError> {
             present(&call.mark_resource_provider_gone, "mark_resource_provider_gone").map(drop)
         }
 
-        // UNKNOWN is answered 501 later, by the handler.
+        // The handler answers UNKNOWN with 501 later.
         Type::Unknown
         | Type::GetHealth
         | Type::GetFlags
@@ -113,7 +113,7 @@ fn validate_id(id: &ContainerId, call: &str) -> Result<(), ValidationError> {
     container_id::validate(id).within(&format!("'{call}.container_id' is invalid"))
 }
 
-/// Nested containers always have a parent to be placed under.
+/// A nested container always has a parent.
 fn validate_nested(id: &ContainerId, call: &str) -> Result<(), ValidationError> {
     validate_id(id, call)?;
     present(&id.parent, &format!("{call}.container_id.parent")).map(drop)
@@ -139,7 +139,7 @@ fn validate_attach_input(attach: &call::AttachContainerInput) -> Result<(), Vali
         None => Err(ValidationError::new("Expecting 'attach_container_input.type' to be present")),
         Some(Type::Unknown) => Err(ValidationError::new("'attach_container_input.type' is unknown")),
         Some(Type::ContainerId) => {
-            // An absent id reads as the empty one, which the id rule refuses.
+            // An absent id is read as the empty one, which the rule for ids refuses.
             let id = attach.container_id.as_deref().cloned().unwrap_or_default();
             validate_id(&id, "attach_container_input")
         }
@@ -180,7 +180,7 @@ fn validate_launch(launch: &LaunchContainer) -> Result<(), ValidationError> {
     )
 }
 
-/// The master does not know of standalone containers, so they may use no reserved, persistent or revocable resources.
+/// The master does not know standalone containers, so they may use no reserved, persistent or revocable resources.
 fn validate_standalone(launch: &LaunchContainer) -> Result<(), ValidationError> {
     for resource in &launch.resources {
         require(!resource::is_reserved(resource), "'launch_container.resources' must be unreserved")?;

@@ -1,4 +1,4 @@
-//! Validation of agents that register or reregister.
+//! Validation of agents that register or re-register.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::{ValidationError, Within, executor, framework, ids, resource};
 ///
 /// # Errors
 ///
-/// The reason is that of Mesos' `src/master/validation.cpp`.
+/// The reason is that of `master::message::registerSlave` in Mesos' `src/master/validation.cpp`.
 pub fn validate_register(message: &RegisterSlaveMessage) -> Result<(), ValidationError> {
     validate_info(&message.slave)?;
     resource::validate_each(&message.checkpointed_resources)
@@ -21,7 +21,8 @@ pub fn validate_register(message: &RegisterSlaveMessage) -> Result<(), Validatio
 ///
 /// # Errors
 ///
-/// The reason is that of Mesos' `src/master/validation.cpp`; the master answers it with a shutdown of the agent.
+/// The reason is that of `master::message::reregisterSlave` in Mesos' `src/master/validation.cpp`; the master answers
+/// it with a shutdown of the agent.
 pub fn validate_reregister(message: &ReregisterSlaveMessage) -> Result<(), ValidationError> {
     validate_info(&message.slave)?;
     resource::validate_each(&message.checkpointed_resources)?;
@@ -51,7 +52,7 @@ fn validate_info(agent: &AgentInfo) -> Result<(), ValidationError> {
     resource::validate_each(&agent.resources)
 }
 
-/// Resources are checked for syntax only: an agent reports them without allocation.
+/// Resources are checked for syntax only, since an agent reports them without allocation.
 fn validate_executor<'a>(
     info: &'a ExecutorInfo,
     frameworks: &BTreeSet<&str>,

@@ -9,7 +9,7 @@ use crate::{ValidationError, Within, command};
 ///
 /// # Errors
 ///
-/// The reason is that of `checks::validation::checkInfo` in Mesos' `src/checks/health_checker.cpp`.
+/// The reason is that of `validateCheckInfo` in Mesos' `src/common/validation.cpp`.
 pub fn validate(check: &v1::CheckInfo) -> Result<(), ValidationError> {
     require(check.r#type.is_some(), "CheckInfo must specify 'type'")?;
     match check.r#type() {
@@ -39,7 +39,7 @@ pub fn validate(check: &v1::CheckInfo) -> Result<(), ValidationError> {
 ///
 /// # Errors
 ///
-/// The reason is that of `checks::validation::healthCheck` in Mesos.
+/// The reason is that of `validateHealthCheck` in Mesos' `src/common/validation.cpp`.
 pub fn validate_health_check(check: &v1::HealthCheck) -> Result<(), ValidationError> {
     require(check.r#type.is_some(), "HealthCheck must specify 'type'")?;
     match check.r#type() {
@@ -72,7 +72,7 @@ pub fn validate_health_check(check: &v1::HealthCheck) -> Result<(), ValidationEr
 ///
 /// # Errors
 ///
-/// The reason is that of `checks::validation::checkStatusInfo` in Mesos.
+/// The reason is that of `validateCheckStatusInfo` in Mesos' `src/common/validation.cpp`.
 pub fn validate_status(status: &v1::CheckStatusInfo) -> Result<(), ValidationError> {
     require(status.r#type.is_some(), "CheckStatusInfo must specify 'type'")?;
     match status.r#type() {

@@ -11,7 +11,7 @@ use crate::{ValidationError, Within};
 ///
 /// The reason is that of `validateContainerInfo` in Mesos' `src/common/validation.cpp`.
 pub fn validate(container: &v1::ContainerInfo) -> Result<(), ValidationError> {
-    // Mesos only logs when the typed part of the union belongs to another type.
+    // Mesos only logs it when the typed part of the union belongs to another type.
     for volume in &container.volumes {
         validate_volume(volume).within("Invalid volume")?;
     }
@@ -21,7 +21,7 @@ pub fn validate(container: &v1::ContainerInfo) -> Result<(), ValidationError> {
     let Some(docker) = &container.docker else {
         return Err(ValidationError::new("DockerInfo 'docker' is not set for DOCKER typed ContainerInfo"));
     };
-    // The containerizer finds its containers again by the name it gives them (MESOS-8497).
+    // The containerizer finds its containers again by the names it gives them (MESOS-8497).
     let names_itself = docker.parameters.iter().any(|parameter| parameter.key == "name");
     require(!names_itself, "Parameter in DockerInfo must not be 'name'")
 }
@@ -63,7 +63,7 @@ fn validate_source(source: &v1::volume::Source) -> Result<(), ValidationError> {
     }
 }
 
-/// `share_cgroups` as written, without its default.
+/// Returns `share_cgroups` as written, without its default.
 pub(crate) fn share_cgroups(container: Option<&v1::ContainerInfo>) -> Option<bool> {
     container?.linux_info.as_ref()?.share_cgroups
 }

@@ -7,14 +7,14 @@ use crate::{ValidationError, Within, ids};
 /// The longest id of one container in bytes: a file name without the suffixes of the launcher, such as `.lock`.
 pub const MAX_LENGTH: usize = 242;
 
-/// The deepest nesting of containers. It bounds the recursion, which the client chooses by a chain of parents.
+/// The deepest nesting of containers. It bounds a recursion whose depth the client chooses by a chain of parents.
 const MAX_DEPTH: usize = 32;
 
 /// Checks an id and all its ancestors.
 ///
 /// # Errors
 ///
-/// The reason is that of `validateContainerId` in Mesos' `src/slave/validation.cpp`.
+/// The reason is that of `container::validateContainerId` in Mesos' `src/slave/validation.cpp`.
 pub fn validate(id: &v1::ContainerId) -> Result<(), ValidationError> {
     validate_at(id, 1)
 }

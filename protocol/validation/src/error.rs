@@ -9,7 +9,7 @@ use std::borrow::Cow;
 pub struct ValidationError(Cow<'static, str>);
 
 impl ValidationError {
-    /// A refusal for a reason. A reason of more than 2,048 bytes is cut.
+    /// Creates an error with this reason. A reason of more than 2,048 bytes is cut.
     pub fn new(reason: impl Into<Cow<'static, str>>) -> Self {
         ValidationError(shortened(reason.into()))
     }
@@ -21,7 +21,7 @@ impl ValidationError {
 }
 
 /// The longest reason in bytes. Every refused task of a call repeats the reason, which may list all resources of an
-/// agent: without a bound a short call had answers of any size.
+/// agent: without a bound, a short call could cause an answer of any size.
 const MAX_REASON: usize = 2048;
 
 fn shortened(reason: Cow<'static, str>) -> Cow<'static, str> {
@@ -32,9 +32,13 @@ fn shortened(reason: Cow<'static, str>) -> Cow<'static, str> {
     Cow::Owned(format!("{}…", reason.get(..end).unwrap_or_default()))
 }
 
-/// Adds to a reason where in a larger message the refused part is.
+/// Adds the place of the refused part in a larger message to a reason.
 pub trait Within<T> {
     /// Prefixes the reason: `<place>: <reason>`.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of `self` with the prefix.
     fn within(self, place: &str) -> Result<T, ValidationError>;
 }
 
@@ -49,7 +53,7 @@ pub(crate) fn require(holds: bool, reason: &'static str) -> Result<(), Validatio
     if holds { Ok(()) } else { Err(ValidationError::new(reason)) }
 }
 
-/// The sub-message a call of its type must carry.
+/// Returns the sub-message that a call of its type must carry.
 pub(crate) fn present<'a, T>(field: &'a Option<T>, name: &str) -> Result<&'a T, ValidationError> {
     field.as_ref().ok_or_else(|| ValidationError::new(format!("Expecting '{name}' to be present")))
 }

@@ -1,4 +1,4 @@
-//! Validation of an `ExecutorInfo`, by itself and against the one that runs already.
+//! Validation of an `ExecutorInfo`, by itself and against a running executor with the same id.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::{ValidationError, Within, command, container, ids, resource};
 ///
 /// # Errors
 ///
-/// The reason is that of `executor::internal::validate` in Mesos' `src/master/validation.cpp`.
+/// The reason is that of `executor::validate` in Mesos' `src/master/validation.cpp`.
 pub fn validate(executor: &ExecutorInfo) -> Result<(), ValidationError> {
     validate_type(executor)?;
     ids::validate(&executor.executor_id.value)?;
@@ -47,12 +47,12 @@ fn validate_type(executor: &ExecutorInfo) -> Result<(), ValidationError> {
         executor_info::Type::Custom => {
             require(executor.command.is_some(), "'ExecutorInfo.command' must be set for 'CUSTOM' executor")
         }
-        // A type of the future; LAUNCH and LAUNCH_GROUP judge it by their own rules.
+        // The type may be one of a newer version; LAUNCH and LAUNCH_GROUP have their own rules for it.
         executor_info::Type::Unknown => Ok(()),
     }
 }
 
-/// The checks that need to know the framework and what runs on the agent already.
+/// Checks an executor against the framework and against the executors that run on the agent already.
 pub(crate) fn validate_launch(
     executor: &ExecutorInfo,
     framework_id: &str,
@@ -67,7 +67,7 @@ pub(crate) fn validate_launch(
     }
 }
 
-/// The master fills the id in for LAUNCH; in LAUNCH_GROUP the scheduler must.
+/// The master sets the id for LAUNCH; in LAUNCH_GROUP the scheduler must set it.
 fn validate_framework_id(executor: &ExecutorInfo, expected: &str) -> Result<(), ValidationError> {
     match executor.framework_id.as_ref().map(|id| id.value.as_str()) {
         None => Err(ValidationError::new("'ExecutorInfo.framework_id' must be set")),
@@ -86,8 +86,8 @@ fn validate_resources(executor: &ExecutorInfo) -> Result<(), ValidationError> {
     resource::validate_revocable_mix(resources).within("Executor mixes revocable and non-revocable resources")
 }
 
-/// Mesos prints both messages between rulers. Ours names the fields that differ: the part that programs match on is the
-/// first line, and a message may hold megabytes and secrets.
+/// Mesos prints both messages between rulers. Tepui names the fields that differ: programs match on the first line
+/// only, and a message may contain megabytes and secrets.
 fn incompatible(running: &ExecutorInfo, wanted: &ExecutorInfo) -> String {
     let ruler = "-".repeat(60);
     format!(
@@ -120,11 +120,11 @@ pub fn same(a: &ExecutorInfo, b: &ExecutorInfo) -> bool {
     differences(a, b).is_empty()
 }
 
-/// An absent message equals an empty one, as protobuf 2's getters see it.
+/// An absent message equals an empty one, as protobuf 2's getters return it.
 fn same_command(a: Option<&v1::CommandInfo>, b: Option<&v1::CommandInfo>) -> bool {
     let empty = v1::CommandInfo::default();
     let (a, b) = (a.unwrap_or(&empty), b.unwrap_or(&empty));
-    // `cache` says how to fetch, not what.
+    // `cache` says how to fetch a URI, not what to fetch.
     let uris = |command: &v1::CommandInfo| {
         set(&command.uris, |uri| (uri.value.clone(), uri.executable(), uri.extract(), uri.output_file().to_owned()))
     };
@@ -165,8 +165,8 @@ fn same_discovery(a: Option<&v1::DiscoveryInfo>, b: Option<&v1::DiscoveryInfo>) 
         && labels(a) == labels(b)
 }
 
-/// The different elements of a list and how many elements there are. Mesos asks whether every element of one list has
-/// an equal one in the other and whether the lists are of the same length.
+/// Returns the different elements of a list and the number of all elements. Mesos asks whether every element of one
+/// list has an equal one in the other and whether the lists have the same length.
 fn set<'a, T: 'a, K: Ord>(list: impl IntoIterator<Item = &'a T>, key: impl Fn(&T) -> K) -> (usize, BTreeSet<K>) {
     let mut count = 0;
     let keys = list.into_iter().inspect(|_| count += 1).map(key).collect();

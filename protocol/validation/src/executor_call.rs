@@ -1,4 +1,4 @@
-//! Validation of an executor's call by itself.
+//! Validation of an executor's call, without regard to the agent's state.
 
 use messages::v1::executor::{Call, call::Type};
 use messages::v1::{TaskState, TaskStatus, task_status::Source};
@@ -10,7 +10,7 @@ use crate::{ValidationError, check, ids};
 ///
 /// # Errors
 ///
-/// The reason is that of `executor::call::validate` in Mesos' `src/common/validation.cpp`.
+/// The reason is that of `validateExecutorCall` in Mesos' `src/common/validation.cpp`.
 pub fn validate(call: &Call) -> Result<(), ValidationError> {
     let Some(kind) = call.r#type.and_then(|number| Type::try_from(number).ok()) else {
         return Err(ValidationError::new("Expecting 'type' to be present"));

@@ -10,7 +10,7 @@ use resources::roles;
 
 use crate::{ValidationError, Within, ids};
 
-/// The most roles that a framework names, counted with the roles above each: the master keeps an entry for each.
+/// The most roles of a framework, counted with the roles above each: the master keeps an entry for every one of them.
 pub const MAX_ROLES: usize = 4096;
 
 /// The largest `FrameworkInfo` in encoded bytes. Every message that launches a task carries it.
@@ -20,8 +20,8 @@ pub const MAX_SIZE: usize = 128 << 10;
 ///
 /// # Errors
 ///
-/// The reason is that of `framework::validate` in Mesos' `src/master/validation.cpp`; the bounds on its size and on
-/// the number of roles are not of Mesos.
+/// The reason is that of `framework::validate` in Mesos' `src/master/validation.cpp`. Mesos does not bound its size and
+/// the number of roles.
 pub fn validate(info: &FrameworkInfo) -> Result<(), ValidationError> {
     validate_size(info)?;
     validate_roles(info)?;
@@ -52,7 +52,7 @@ pub fn has_capability(info: &FrameworkInfo, wanted: capability::Type) -> bool {
     info.capabilities.iter().any(|capability| capability.r#type() == wanted)
 }
 
-/// Returns the roles of a framework: `roles` if it is MULTI_ROLE, else `role`.
+/// Returns the roles of a framework: `roles` if it is MULTI_ROLE, otherwise `role`.
 #[allow(deprecated)] // `role` is what frameworks without MULTI_ROLE have.
 pub fn roles(info: &FrameworkInfo) -> BTreeSet<String> {
     if has_capability(info, capability::Type::MultiRole) {
@@ -66,7 +66,7 @@ pub fn roles(info: &FrameworkInfo) -> BTreeSet<String> {
 ///
 /// # Errors
 ///
-/// The reason is that of `framework::validateRoles` in Mesos' `src/master/validation.cpp`.
+/// The reason is that of `framework::internal::validateRoles` in Mesos' `src/master/validation.cpp`.
 #[allow(deprecated)]
 pub fn validate_roles(info: &FrameworkInfo) -> Result<(), ValidationError> {
     if !has_capability(info, capability::Type::MultiRole) {
@@ -100,7 +100,7 @@ pub fn validate_roles(info: &FrameworkInfo) -> Result<(), ValidationError> {
 ///
 /// # Errors
 ///
-/// The id breaks the rules of [`ids::validate`].
+/// Returns an error if the id breaks the rules of [`ids::validate`].
 pub fn validate_id(info: &FrameworkInfo) -> Result<(), ValidationError> {
     match &info.id {
         Some(id) if !id.value.is_empty() => ids::validate(&id.value),
@@ -112,7 +112,7 @@ pub fn validate_id(info: &FrameworkInfo) -> Result<(), ValidationError> {
 ///
 /// # Errors
 ///
-/// The reason is Mesos'.
+/// The reason is that of `validateOfferFilters` in Mesos' `src/common/validation.cpp`.
 pub fn validate_offer_filters(info: &FrameworkInfo) -> Result<(), ValidationError> {
     info.offer_filters.values().try_for_each(validate_offer_filter)
 }
@@ -130,11 +130,11 @@ fn validate_offer_filter(filters: &OfferFilters) -> Result<(), ValidationError> 
     Ok(())
 }
 
-/// Checks a quantity: zero or a normal positive number.
+/// Checks a quantity: it is zero or a normal positive number.
 ///
 /// # Errors
 ///
-/// The reason is Mesos'.
+/// The reason is that of `validateInputScalarValue` in Mesos' `src/common/validation.cpp`.
 pub fn validate_scalar(value: f64) -> Result<(), ValidationError> {
     use std::num::FpCategory;
     match value.classify() {
@@ -146,12 +146,12 @@ pub fn validate_scalar(value: f64) -> Result<(), ValidationError> {
     }
 }
 
-/// Checks that the failover timeout is a number of nanoseconds of 64 bits. NaN is refused, since no timer can be set
-/// for it; Mesos accepts it.
+/// Checks that the failover timeout fits into 64 bits of nanoseconds. NaN is refused, since no timer can be set for it;
+/// Mesos accepts it.
 ///
 /// # Errors
 ///
-/// The reason is Mesos'.
+/// The reason is that of `framework::internal::validateFailoverTimeout` in Mesos' `src/master/validation.cpp`.
 pub fn validate_failover_timeout(info: &FrameworkInfo) -> Result<(), ValidationError> {
     let seconds = info.failover_timeout();
     let nanoseconds = seconds * 1e9;
@@ -165,7 +165,7 @@ pub fn validate_failover_timeout(info: &FrameworkInfo) -> Result<(), ValidationE
 ///
 /// # Errors
 ///
-/// The reason is Mesos'.
+/// The reason is that of `framework::validateUpdate` in Mesos' `src/master/validation.cpp`.
 pub fn validate_update(old: &FrameworkInfo, new: &FrameworkInfo) -> Result<(), ValidationError> {
     // The reason does not name the old principal, since the caller may be another one.
     if old.principal != new.principal {
@@ -188,11 +188,11 @@ pub fn validate_update(old: &FrameworkInfo, new: &FrameworkInfo) -> Result<(), V
 }
 
 /// Keeps the user and the checkpointing of a framework that subscribes again, instead of refusing another value
-/// (MESOS-703).
+/// (`framework::preserveImmutableFields` in Mesos, MESOS-703).
 ///
 /// # Errors
 ///
-/// The principal has changed.
+/// Returns an error if the principal has changed.
 pub fn validate_resubscribe(old: &FrameworkInfo, new: &mut FrameworkInfo) -> Result<(), ValidationError> {
     new.user.clone_from(&old.user);
     if new.checkpoint() != old.checkpoint() {
@@ -205,7 +205,8 @@ pub fn validate_resubscribe(old: &FrameworkInfo, new: &mut FrameworkInfo) -> Res
 ///
 /// # Errors
 ///
-/// The reason names the first role that is not.
+/// The reason is that of `framework::validateSuppressedRoles` in Mesos' `src/master/validation.cpp`; it names the first
+/// role that is not.
 pub fn validate_suppressed_roles(
     roles: &BTreeSet<String>,
     suppressed: &BTreeSet<String>,
@@ -218,12 +219,13 @@ pub fn validate_suppressed_roles(
     }
 }
 
-/// Checks that the roles of offer constraints are among the roles of the framework. The missing space in the reason
-/// is Mesos'.
+/// Checks that the roles of offer constraints are among the roles of the framework. The missing space in the reason is
+/// Mesos'.
 ///
 /// # Errors
 ///
-/// The reason names the first role that is not.
+/// The reason is that of `framework::validateOfferConstraintsRoles` in Mesos' `src/master/validation.cpp`; it names the
+/// first role that is not.
 pub fn validate_offer_constraints_roles(
     roles: &BTreeSet<String>,
     constraints: &OfferConstraints,

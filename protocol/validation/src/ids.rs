@@ -31,7 +31,7 @@ pub fn validate(id: &str) -> Result<(), ValidationError> {
 ///
 /// # Errors
 ///
-/// The bytes are not a UUID.
+/// Returns an error if the bytes are not a UUID.
 pub fn validate_uuid(bytes: &[u8]) -> Result<(), ValidationError> {
     match bytes.get(6).map(|byte| byte >> 4) {
         Some(1..=5) if bytes.len() == 16 => Ok(()),

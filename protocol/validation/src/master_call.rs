@@ -1,4 +1,4 @@
-//! Validation of an operator's call to the master by itself.
+//! Validation of an operator's call to the master, without regard to the master's state.
 
 use messages::v1::master::{Call, call::Type};
 
@@ -50,7 +50,7 @@ pub fn validate(call: &Call) -> Result<(), ValidationError> {
         Type::RemoveQuota => present(&call.remove_quota, "remove_quota").map(drop),
         Type::Teardown => present(&call.teardown, "teardown").map(drop),
         Type::MarkAgentGone => present(&call.mark_agent_gone, "mark_agent_gone").map(drop),
-        // UNKNOWN is answered 501 later, by the handler.
+        // The handler answers UNKNOWN with 501 later.
         Type::Unknown
         | Type::GetHealth
         | Type::GetFlags

@@ -24,7 +24,7 @@ pub struct OfferSummary {
 ///
 /// # Errors
 ///
-/// The reason of the first broken rule.
+/// The reason is that of `offer::validate` in Mesos' `src/master/validation.cpp`, for the first rule that is broken.
 pub fn validate(
     ids: &[OfferId],
     lookup: impl Fn(&str) -> Option<OfferSummary>,
@@ -36,11 +36,12 @@ pub fn validate(
     validate_agent(&offers)
 }
 
-/// Checks inverse offers, which have no role, in the same way.
+/// Checks that inverse offers can be accepted together. They have no role; the other rules are those of [`validate`].
 ///
 /// # Errors
 ///
-/// The reason of the first broken rule.
+/// The reason is that of `offer::validateInverseOffers` in Mesos' `src/master/validation.cpp`, for the first rule that
+/// is broken.
 pub fn validate_inverse(
     ids: &[OfferId],
     lookup: impl Fn(&str) -> Option<OfferSummary>,

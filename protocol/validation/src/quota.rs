@@ -1,4 +1,5 @@
-//! Validation of quotas by themselves: the configurations of UPDATE_QUOTA and the requests of SET_QUOTA.
+//! Validation of quotas, without regard to the cluster: the configurations of UPDATE_QUOTA and the requests of
+//! SET_QUOTA.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,9 +10,9 @@ use resources::{Scalar, roles};
 use crate::framework::validate_scalar;
 use crate::{ValidationError, Within};
 
-/// One exabyte, for what is counted in megabytes.
+/// The largest amount of a resource that is counted in megabytes: one exabyte.
 const MOST_MEGABYTES: f64 = (1u64 << 40) as f64;
-/// One trillion, for everything else.
+/// The largest amount of any other resource: one trillion.
 const MOST: f64 = 1e12;
 
 /// The most resources that a quota names.
@@ -33,7 +34,7 @@ pub fn validate_config(config: &QuotaConfig) -> Result<(), ValidationError> {
     validate_within_limits(config)
 }
 
-/// Larger numbers overflow once they are summed. That the number of names is bounded is not of Mesos.
+/// Larger numbers overflow once they are summed. Mesos does not bound the number of names.
 fn validate_size(amounts: &Amounts) -> Result<(), ValidationError> {
     if amounts.len() > MAX_NAMES {
         let names = amounts.len();
@@ -76,7 +77,7 @@ fn validate_within_limits(config: &QuotaConfig) -> Result<(), ValidationError> {
     Ok(())
 }
 
-/// `{ cpus: 1, mem: 2 }`.
+/// Prints the amounts as `{ cpus: 1, mem: 2 }`.
 fn list(amounts: &Amounts) -> String {
     let each: Vec<String> = amounts.iter().map(|(name, amount)| format!("{name}: {}", shown(amount.value))).collect();
     match each.is_empty() {
@@ -85,7 +86,7 @@ fn list(amounts: &Amounts) -> String {
     }
 }
 
-/// As Mesos prints amounts, with three decimals at most; numbers that have no place among those as they are.
+/// Prints an amount as Mesos does, with at most three decimals; a number that has no such form is printed as it is.
 fn shown(value: f64) -> String {
     const LARGEST: f64 = 9e15;
     if value.abs() < LARGEST { Scalar::from_f64(value).to_string() } else { value.to_string() }
@@ -114,7 +115,7 @@ pub fn validate_request(request: &QuotaRequest) -> Result<(), ValidationError> {
     })
 }
 
-/// Nothing but an amount.
+/// Checks that a resource is an amount and has no other property.
 fn validate_plain(resource: &v1::Resource) -> Result<(), ValidationError> {
     if is_reserved(resource) {
         return Err(ValidationError::new("QuotaInfo must not contain any ReservationInfo"));
@@ -131,7 +132,7 @@ fn validate_plain(resource: &v1::Resource) -> Result<(), ValidationError> {
     Ok(())
 }
 
-/// In either format.
+/// Returns whether a resource is reserved in either format.
 #[allow(deprecated, reason = "the format from before reservation refinement is still sent")]
 fn is_reserved(resource: &v1::Resource) -> bool {
     !resource.reservations.is_empty()

@@ -34,7 +34,7 @@ pub fn validate(resources: &[Resource]) -> Result<(), ValidationError> {
 ///
 /// # Errors
 ///
-/// The reason is Mesos'.
+/// The reason is that of `validateGpus` in Mesos' `src/common/validation.cpp`.
 pub fn validate_gpus(resources: &[Resource]) -> Result<(), ValidationError> {
     let thousandths = scalar_thousandths(resources, "gpus").unwrap_or(0);
     require(thousandths % 1000 == 0, "The 'gpus' resource must be an unsigned integer")
@@ -75,7 +75,8 @@ fn validate_reservations(resources: &[Resource]) -> Result<(), ValidationError> 
 ///
 /// # Errors
 ///
-/// The reason names the id that is not.
+/// The reason is that of `resource::validateUniquePersistenceID` in Mesos' `src/master/validation.cpp`; it names the id
+/// that is not unique.
 pub fn validate_unique_persistence(resources: &[Resource]) -> Result<(), ValidationError> {
     let mut seen = BTreeSet::new();
     for resource in resources {
@@ -89,11 +90,11 @@ pub fn validate_unique_persistence(resources: &[Resource]) -> Result<(), Validat
     Ok(())
 }
 
-/// Checks that all resources are allocated to one role. The master fills in the role of the offers before.
+/// Checks that all resources are allocated to one role. The master sets the role of the offers before.
 ///
 /// # Errors
 ///
-/// The reason is Mesos'.
+/// The reason is that of `resource::validateAllocatedToSingleRole` in Mesos' `src/master/validation.cpp`.
 pub fn validate_allocated_to_single_role(resources: &[Resource]) -> Result<(), ValidationError> {
     let mut first: Option<&str> = None;
     for resource in resources {
@@ -115,7 +116,8 @@ pub fn validate_allocated_to_single_role(resources: &[Resource]) -> Result<(), V
 ///
 /// # Errors
 ///
-/// The reason names the resource that is mixed.
+/// The reason is that of `resource::validateRevocableAndNonRevocableResources` in Mesos' `src/master/validation.cpp`;
+/// it names the resource that is mixed.
 pub fn validate_revocable_mix<'a>(resources: impl IntoIterator<Item = &'a Resource>) -> Result<(), ValidationError> {
     let mut kinds: BTreeMap<&str, bool> = BTreeMap::new();
     for resource in resources {
@@ -152,8 +154,9 @@ pub fn validate_persistent_volumes(volumes: &[Resource]) -> Result<(), Validatio
     Ok(())
 }
 
-/// Whether two of the parts claim the same port or the same item of a set. What one part repeats is merged first, as
-/// the algebra of resources does.
+/// Returns whether two of the parts claim the same port or the same item of a set (Mesos:
+/// `resource::detectOverlappingSetAndRangeResources`). Repetitions within one part are merged first, as by the algebra
+/// of resources.
 pub(crate) fn overlap(parts: &[&[Resource]]) -> bool {
     let mut claims: BTreeMap<Vec<u8>, Claims<'_>> = BTreeMap::new();
     for (part, resources) in parts.iter().enumerate() {
@@ -179,7 +182,7 @@ pub(crate) fn overlap(parts: &[&[Resource]]) -> bool {
 /// What the parts claim of one kind of resource.
 #[derive(Default)]
 struct Claims<'a> {
-    /// Items of sets and the part that claims each.
+    /// Items of sets, each with the number of the part that claims it.
     items: BTreeSet<(&'a str, usize)>,
     ranges: BTreeMap<usize, Vec<Range>>,
 }
@@ -190,13 +193,13 @@ impl Claims<'_> {
         let merged = self.ranges.into_values().map(Ranges::new);
         let mut ranges: Vec<Range> = merged.flat_map(|ranges| ranges.as_slice().to_vec()).collect();
         ranges.sort_unstable();
-        // Those of one part are disjoint, so neighbours that overlap are of two parts.
+        // The ranges of one part are disjoint, so neighbours that overlap belong to two parts.
         items.windows(2).any(|pair| matches!(pair, [left, right] if left == right))
             || ranges.windows(2).any(|pair| matches!(pair, [left, right] if right.begin <= left.end))
     }
 }
 
-/// What is equal for two resources that merge: all but their values.
+/// Returns what is equal for two resources that merge: everything but their values.
 fn descriptor(resource: &Resource) -> Vec<u8> {
     let mut plain = resource.clone();
     plain.ranges = None;
@@ -204,13 +207,13 @@ fn descriptor(resource: &Resource) -> Vec<u8> {
     plain.encode_to_vec()
 }
 
-/// The sum of the scalars of this name, in thousandths; `None` if there is none.
+/// Returns the sum of the scalars of a name in thousandths; `None` if there is none.
 pub(crate) fn scalar_thousandths(resources: &[Resource], name: &str) -> Option<i64> {
     let scalars = resources.iter().filter(|resource| resource.name == name).filter_map(|resource| resource.scalar);
     scalars.fold(None, |sum, scalar| Some(sum.unwrap_or(0i64).saturating_add((scalar.value * 1000.0).round() as i64)))
 }
 
-/// Reserved in either format, statically or dynamically.
+/// Returns whether a resource is reserved in either format, statically or dynamically.
 pub(crate) fn is_reserved(resource: &Resource) -> bool {
     reservation_role(resource) != "*"
 }

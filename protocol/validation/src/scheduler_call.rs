@@ -1,4 +1,4 @@
-//! Validation of a scheduler's call by itself.
+//! Validation of a scheduler's call, without regard to the master's state.
 
 use messages::v1::scheduler::{Call, call::Type};
 
@@ -42,14 +42,14 @@ pub fn validate(call: &Call, principal: Option<&str>) -> Result<(), ValidationEr
                 "'framework_id' differs from 'update_framework.framework_info.id'",
             )
         }
-        // UNKNOWN is answered 501 later, by the handler.
+        // The handler answers UNKNOWN with 501 later.
         Type::Subscribe | Type::Teardown | Type::Revive | Type::Suppress | Type::Unknown => Ok(()),
     }
 }
 
 fn validate_subscribe(call: &Call, principal: Option<&str>) -> Result<(), ValidationError> {
     let framework = &present(&call.subscribe, "subscribe")?.framework_info;
-    // An id that is unset equals an id that is the empty string: protobuf 2 getters cannot tell.
+    // An unset id equals an id that is the empty string, since protobuf 2 getters cannot tell them apart.
     let id = |id: &Option<messages::v1::FrameworkId>| id.as_ref().map_or(String::new(), |id| id.value.clone());
     require(id(&framework.id) == id(&call.framework_id), "'framework_id' differs from 'subscribe.framework_info.id'")?;
     match (principal, framework.principal.as_deref()) {

@@ -1,25 +1,27 @@
-//! Whether an agent can carry out everything that a task or an executor asks for. What cannot be given is refused: nothing
-//! ever runs with less protection than was asked for.
+//! Whether an agent can carry out everything that a task or an executor asks for. What cannot be carried out is
+//! refused: nothing ever runs with less protection than was asked for.
 
 use messages::schema::HasDescriptor;
 use messages::v1;
-use wire::{Inside, SetField, visit_set_fields};
+use wire::{FieldVisit, SetField, visit_set_fields};
 
 use crate::ValidationError;
 use crate::supported_fields::{FIELDS, PATHS, Support};
 
-/// Checks a task that runs in the command executor.
+/// Checks a task that runs in the command executor. `isolators` are the names of the isolators in use.
 ///
 /// # Errors
-/// Names the first field that is set and cannot be carried out with these isolators, and what is missing.
+///
+/// The error names the first field that is set and cannot be carried out with these isolators, and what is missing.
 pub fn check_task(task: &v1::TaskInfo, isolators: &[&str]) -> Result<(), ValidationError> {
     check("task", task, isolators)
 }
 
-/// Checks an executor. Its tasks are its own business: what they ask for is handed to it.
+/// Checks an executor. Its tasks are not checked, since the executor runs them itself.
 ///
 /// # Errors
-/// As [`check_task`].
+///
+/// The error is that of [`check_task`].
 pub fn check_executor(executor: &v1::ExecutorInfo, isolators: &[&str]) -> Result<(), ValidationError> {
     check("executor", executor, isolators)
 }
@@ -33,21 +35,21 @@ fn check<M: HasDescriptor>(root: &str, message: &M, isolators: &[&str]) -> Resul
             )))
         };
         let isolator = |name: &str| match isolators.contains(&name) {
-            true => Ok(Inside::Look),
+            true => Ok(FieldVisit::Descend),
             false => refuse(&format!("the isolator '{name}' (see its flag --isolation)")),
         };
         match support(&set) {
-            Some(Support::Honoured | Support::Informational) => Ok(Inside::Skip),
-            Some(Support::Inside) => Ok(Inside::Look),
+            Some(Support::Honoured | Support::Informational) => Ok(FieldVisit::Skip),
+            Some(Support::ByField) => Ok(FieldVisit::Descend),
             Some(Support::Isolator(name)) => isolator(name),
             Some(Support::Only(values, missing)) => match set.word.is_some_and(|word| values.contains(&word)) {
-                true => Ok(Inside::Skip),
+                true => Ok(FieldVisit::Skip),
                 false => refuse(missing),
             },
-            // `true` is to share with the agent, which a container with the isolator does not.
+            // `true` shares with the agent what a container with this isolator does not share.
             Some(Support::Unless(value, name)) if set.word == Some(value) => match isolators.contains(&name) {
                 true => refuse(&format!("a way to share what the isolator '{name}' separates")),
-                false => Ok(Inside::Skip),
+                false => Ok(FieldVisit::Skip),
             },
             Some(Support::Unless(_, name)) => isolator(name),
             Some(Support::Refused(missing)) => refuse(missing),
@@ -57,7 +59,7 @@ fn check<M: HasDescriptor>(root: &str, message: &M, isolators: &[&str]) -> Resul
 }
 
 fn support(set: &SetField<'_>) -> Option<Support> {
-    // Positions do not matter.
+    // Positions in repeated fields do not matter.
     let is_at = |path: &str| set.path.split('.').map(|part| part.split('[').next()).eq(path.split('.').map(Some));
     if let Some((_, support)) = PATHS.iter().find(|(path, _)| is_at(path)) {
         return Some(*support);
@@ -75,7 +77,7 @@ mod tests {
 
     use super::*;
 
-    /// Every field of every message that is looked into has its row, and every row its field.
+    /// Every field of every message in the table has its row, and every row has its field.
     #[test]
     fn no_field_is_forgotten() {
         let mut seen: BTreeSet<&str> = BTreeSet::new();
@@ -92,7 +94,7 @@ mod tests {
             assert_eq!(names.len(), rows.len(), "{}: a row is there twice", message.name);
             for field in message.fields {
                 let looks_inside = rows.iter().any(|(name, support)| {
-                    *name == field.name && matches!(support, Support::Inside | Support::Isolator(_))
+                    *name == field.name && matches!(support, Support::ByField | Support::Isolator(_))
                 });
                 if let (Kind::Message(inner), true) = (field.kind, looks_inside) {
                     open.push(inner);

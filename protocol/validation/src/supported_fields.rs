@@ -1,26 +1,26 @@
 //! The table of all fields that describe what an agent is to run: which it carries out, which it refuses, and which only
 //! inform others. A test walks the descriptors, so that no field is missing.
 
-/// What an agent makes of a field that is set.
+/// What an agent does about a field that is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Support {
-    /// It is carried out.
+    /// The field is carried out.
     Honoured,
-    /// It changes nothing for the container: names, labels, and what is handed on as it is.
+    /// The field changes nothing about the container: a name, a label, or something that is handed on as it is.
     Informational,
-    /// What is inside decides.
-    Inside,
-    /// It is carried out by this isolator, and refused where that is not in use.
+    /// The fields of the message inside decide, each by its own row.
+    ByField,
+    /// This isolator carries the field out; the field is refused if the isolator is not in use.
     Isolator(&'static str),
-    /// These values are carried out; others are refused for want of this.
+    /// These values are carried out; all others are refused, since the second part is missing.
     Only(&'static [&'static str], &'static str),
-    /// This value is carried out as it is, and the other one by this isolator.
+    /// This value is carried out without an isolator, and every other one by this isolator.
     Unless(&'static str, &'static str),
-    /// Nothing here carries it out yet: this is missing.
+    /// Nothing carries the field out yet, since this is missing.
     Refused(&'static str),
 }
 
-use Support::{Honoured, Informational, Inside, Isolator, Only, Refused, Unless};
+use Support::{ByField, Honoured, Informational, Isolator, Only, Refused, Unless};
 
 /// The messages whose fields are in the table, with the fields in the order of the schema.
 pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
@@ -31,13 +31,13 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
             ("task_id", Honoured),
             ("agent_id", Honoured),
             ("resources", Honoured),
-            ("executor", Inside),
-            ("command", Inside),
-            ("container", Inside),
-            ("health_check", Inside),
-            ("check", Inside),
+            ("executor", ByField),
+            ("command", ByField),
+            ("container", ByField),
+            ("health_check", ByField),
+            ("check", ByField),
             ("kill_policy", Honoured),
-            // Of the executor; the command executor has no use for it, in Mesos neither.
+            // The field is for the executor; Mesos' command executor does not use it either.
             ("data", Informational),
             ("labels", Informational),
             ("discovery", Informational),
@@ -51,8 +51,8 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
             ("type", Honoured),
             ("executor_id", Honoured),
             ("framework_id", Honoured),
-            ("command", Inside),
-            ("container", Inside),
+            ("command", ByField),
+            ("container", ByField),
             ("resources", Honoured),
             ("name", Informational),
             ("source", Informational),
@@ -65,8 +65,8 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
     (
         "mesos.v1.CommandInfo",
         &[
-            ("uris", Inside),
-            ("environment", Inside),
+            ("uris", ByField),
+            ("environment", ByField),
             ("shell", Honoured),
             ("value", Honoured),
             ("arguments", Honoured),
@@ -79,15 +79,15 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
             ("value", Honoured),
             ("executable", Honoured),
             ("extract", Honoured),
-            // How to fetch, not what.
+            // The field says how to fetch, not what to fetch.
             ("cache", Informational),
             ("output_file", Honoured),
         ],
     ),
-    ("mesos.v1.Environment", &[("variables", Inside)]),
+    ("mesos.v1.Environment", &[("variables", ByField)]),
     (
         "mesos.v1.Environment.Variable",
-        &[("name", Honoured), ("type", Honoured), ("value", Honoured), ("secret", Inside)],
+        &[("name", Honoured), ("type", Honoured), ("value", Honoured), ("secret", ByField)],
     ),
     (
         "mesos.v1.Secret",
@@ -99,12 +99,12 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
             ("type", Only(&["MESOS"], "the containerizer 'docker'")),
             ("volumes", Refused("volumes other than persistent ones")),
             ("hostname", Refused("the isolator 'namespaces/uts'")),
-            // Of the other type, which is refused by itself; Mesos only logs it beside MESOS.
+            // The field belongs to the other type, which is refused by itself; Mesos only logs it beside MESOS.
             ("docker", Informational),
-            ("mesos", Inside),
-            ("network_infos", Inside),
-            ("linux_info", Inside),
-            ("rlimit_info", Inside),
+            ("mesos", ByField),
+            ("network_infos", ByField),
+            ("linux_info", ByField),
+            ("rlimit_info", ByField),
             ("tty_info", Refused("terminals for containers")),
         ],
     ),
@@ -112,8 +112,8 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
     (
         "mesos.v1.NetworkInfo",
         &[
-            ("ip_addresses", Inside),
-            // Without a name it is the network of the agent, which every container has.
+            ("ip_addresses", ByField),
+            // Without a name it is the network of the agent, which every container shares.
             ("name", Refused("the isolator 'network/cni'")),
             ("groups", Refused("the isolator 'network/cni'")),
             ("labels", Informational),
@@ -134,10 +134,10 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
             ("bounding_capabilities", Refused("the isolator 'linux/capabilities'")),
             ("effective_capabilities", Refused("the isolator 'linux/capabilities'")),
             ("share_pid_namespace", Unless("true", "namespaces/pid")),
-            ("seccomp", Inside),
+            ("seccomp", ByField),
             ("ipc_mode", Only(&["SHARE_PARENT"], "the isolator 'namespaces/ipc'")),
             ("shm_size", Refused("the isolator 'namespaces/ipc'")),
-            // The container of an executor has cgroups of its own either way.
+            // The container of an executor has cgroups of its own in either case.
             ("share_cgroups", Honoured),
         ],
     ),
@@ -161,7 +161,7 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
                         "RLMT_CPU",
                         "RLMT_DATA",
                         "RLMT_FSIZE",
-                        // Linux has not known it since 2.4.25, so there is nothing to set.
+                        // Linux has not enforced this limit since 2.4.25, so there is nothing to set.
                         "RLMT_LOCKS",
                         "RLMT_MEMLOCK",
                         "RLMT_MSGQUEUE",
@@ -190,8 +190,8 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
             ("consecutive_failures", Honoured),
             ("grace_period_seconds", Honoured),
             ("type", Honoured),
-            ("command", Inside),
-            ("http", Inside),
+            ("command", ByField),
+            ("http", ByField),
             ("tcp", Honoured),
         ],
     ),
@@ -202,7 +202,7 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
             ("scheme", Honoured),
             ("port", Honoured),
             ("path", Honoured),
-            // Mesos has never looked at it.
+            // Mesos has never read this field.
             ("statuses", Informational),
         ],
     ),
@@ -210,7 +210,7 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
         "mesos.v1.CheckInfo",
         &[
             ("type", Honoured),
-            ("command", Inside),
+            ("command", ByField),
             ("http", Honoured),
             ("tcp", Honoured),
             ("delay_seconds", Honoured),
@@ -218,13 +218,13 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
             ("timeout_seconds", Honoured),
         ],
     ),
-    ("mesos.v1.CheckInfo.Command", &[("command", Inside)]),
+    ("mesos.v1.CheckInfo.Command", &[("command", ByField)]),
 ];
 
-/// Mesos: `Default secret resolver cannot resolve references`.
+/// What is missing for secrets of type REFERENCE. Mesos' reason is `Default secret resolver cannot resolve references`.
 const SECRET_RESOLVER: &str = "a secret resolver, so only secrets of type VALUE can be resolved";
 
-/// Paths with a rule of their own: a check runs as the task does, with its files.
+/// Paths with a rule of their own: a check runs as the task does, with the task's files.
 pub(crate) const PATHS: &[(&str, Support)] = &[
     ("check.command.command.user", Refused("checks as another user than the task's")),
     ("check.command.command.uris", Refused("files of its own for a check")),

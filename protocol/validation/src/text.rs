@@ -1,6 +1,6 @@
-//! How Mesos prints numbers inside its reasons.
+//! The format of numbers in Mesos' reasons.
 
-/// A double as a C++ stream prints it: six significant digits, no trailing zeros.
+/// Prints a double as a C++ stream does: six significant digits, no trailing zeros.
 pub(crate) fn double(value: f64) -> String {
     const DIGITS: i32 = 6;
     if value.is_nan() {
@@ -9,7 +9,7 @@ pub(crate) fn double(value: f64) -> String {
     if value.is_infinite() {
         return if value < 0.0 { "-inf" } else { "inf" }.to_owned();
     }
-    // Rust's `e` notation rounds to the wanted digits and tells the exponent after rounding.
+    // Rust's `e` notation rounds to the wanted digits and returns the exponent after rounding.
     let scientific = format!("{value:.*e}", (DIGITS - 1) as usize);
     let Some((mantissa, exponent)) = scientific.split_once('e') else { return scientific };
     let exponent: i32 = exponent.parse().unwrap_or(0);
@@ -24,7 +24,7 @@ fn trim_zeros(digits: &str) -> &str {
     if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits }
 }
 
-/// An amount of megabytes in the largest unit that loses nothing.
+/// Prints an amount of megabytes in the largest unit in which it is a whole number.
 pub(crate) fn megabytes(megabytes: f64) -> String {
     const UNITS: [(&str, u64); 5] = [("B", 1), ("KB", 1 << 10), ("MB", 1 << 20), ("GB", 1 << 30), ("TB", 1 << 40)];
     let bytes = (megabytes * (1 << 20) as f64) as u64;

@@ -1,4 +1,4 @@
-//! Calls on their own: given a call, expect Mesos' reason ("" when it is fine).
+//! Calls without state: a case gives a call and expects Mesos' reason ("" if the call is valid).
 
 use messages::v1::scheduler::call::{Acknowledge, AcknowledgeOperationStatus, Subscribe, Type, UpdateFramework};
 use messages::v1::{self, FrameworkId, FrameworkInfo, agent, executor, master, scheduler};
@@ -354,7 +354,7 @@ mod of_operators_to_agents {
         let call = wait(chain);
         let reason = validation::agent_call::validate(&call).unwrap_err().to_string();
         assert!(reason.ends_with("'ContainerID' is nested too deeply"), "{reason}");
-        // Dropping such a chain recurses as well; wire refuses it before it is built.
+        // Dropping such a chain recurses as well; `wire` refuses it before it is built.
         std::mem::forget(call);
     }
 

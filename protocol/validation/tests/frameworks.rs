@@ -1,4 +1,4 @@
-//! FrameworkInfo, its updates, offers and ids: given one, expect Mesos' reason ("" when fine).
+//! `FrameworkInfo`, its updates, offers and ids: a case gives one and expects Mesos' reason ("" if it is valid).
 
 #![allow(clippy::unwrap_used)]
 
@@ -31,7 +31,7 @@ fn single_role(role: Option<&str>) -> FrameworkInfo {
     FrameworkInfo { role: role.map(str::to_owned), capabilities: Vec::new(), ..multi_role(&[]) }
 }
 
-/// Bounds that Mesos does not have.
+/// The bounds are Tepui's; Mesos has none.
 #[test]
 fn a_framework_is_bounded() {
     let many: Vec<String> = (0..4097).map(|i| format!("r{i}")).collect();
@@ -192,7 +192,7 @@ fn suppressed_roles_are_among_the_roles() {
     );
 }
 
-/// Offers of a made-up master: `<framework> <role> <agent>` by offer id.
+/// Checks offers of a simulated master: `<framework> <role> <agent>` by offer id.
 fn check_offers(ids: &[&str], reason: &str) {
     let book = |id: &str| {
         let facts = match id {
@@ -235,7 +235,7 @@ fn offers_used_together_belong_together() {
 }
 
 proptest! {
-    /// What the rule lets through can be a directory of that name, whatever was sent.
+    /// Any id that the rule accepts can be the name of a directory, whatever was sent.
     #[test]
     fn a_valid_id_is_one_path_component(id in "\\PC{0,40}|[./a\\\\\u{0}-\u{1f}]{0,8}") {
         if ids::validate(&id).is_ok() {

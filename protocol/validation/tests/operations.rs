@@ -1,4 +1,4 @@
-//! Operations: given one, who asks and which agent is meant, expect Mesos' reason ("" when it may be done).
+//! Operations: a case gives one, the caller and the agent, and expects Mesos' reason ("" if the operation is allowed).
 
 #![allow(clippy::unwrap_used)]
 
@@ -15,8 +15,8 @@ use validation::operation::{Context, OperationAgent, OperationFramework, validat
 
 const VALID: &str = "";
 
-/// Who asks, of which agent. By default: a framework in role `eng` with SHARED_RESOURCES, of an agent that can all, has
-/// the volume `taken` and runs a task on the shared volume `used`.
+/// The caller and the agent. By default the caller is a framework in role `eng` with SHARED_RESOURCES, and the agent
+/// has all capabilities, the volume `taken`, and a task on the shared volume `used`.
 #[derive(Clone, Copy)]
 struct OperationScenario {
     principal: Option<&'static str>,
@@ -72,7 +72,7 @@ fn level(role: &str) -> ReservationInfo {
     ReservationInfo { r#type: Some(2), role: Some(role.to_owned()), ..Default::default() }
 }
 
-/// Offered in `eng` and to be reserved for a role.
+/// Returns a resource that is offered in `eng` and to be reserved for a role.
 fn reserved(name: &str, amount: u32, role: &str) -> Resource {
     Resource {
         reservations: vec![level(role)],

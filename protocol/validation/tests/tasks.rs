@@ -1,4 +1,4 @@
-//! Launches: given a task (or a group) and an offer, expect Mesos' reason ("" when it can be launched).
+//! Launches: a case gives a task (or a group) and an offer, and expects Mesos' reason ("" if it can be launched).
 
 #![allow(clippy::unwrap_used)]
 
@@ -61,8 +61,8 @@ fn with_executor(executor: ExecutorInfo) -> TaskInfo {
     TaskInfo { command: None, executor: Some(Box::new(executor)), ..task("t") }
 }
 
-/// The world of every test: framework `f` has an offer of agent `s1`, a task `running`,
-/// a task `unreachable` and an executor `known` there.
+/// Runs a check with the state of every test: framework `f` has an offer of agent `s1`, a task `running`, a task
+/// `unreachable` and an executor `known` there.
 fn validate_with<T>(limits: bool, validate: impl Fn(&Context) -> T) -> T {
     let offered = Resources::from_proto(&offer()).unwrap();
     let known = custom_executor("known");
@@ -333,7 +333,7 @@ fn containers_are_well_formed() {
         docker: docker.map(Box::new),
         ..Default::default()
     };
-    // Frameworks send these two without an image all the time.
+    // Frameworks often send these two without an image.
     check_container(mesos.clone(), "");
     check_container(docker(Some(Default::default())), "");
     check_container(docker(None), "DockerInfo 'docker' is not set for DOCKER typed ContainerInfo");
@@ -460,7 +460,7 @@ fn task_and_executor_fit_the_offer_together() {
         ),
         "{reason}"
     );
-    // The executor runs already, so only the task needs room.
+    // The executor runs already, so only the task needs resources.
     let known =
         |cpus: f64| TaskInfo { resources: vec![scalar("cpus", cpus)], ..with_executor(custom_executor("known")) };
     check(known(4.0), VALID);
@@ -532,7 +532,7 @@ mod forms {
         let reason = |value: &str| format!("Resource 'cpus:{value}' is invalid: Invalid scalar resource: value <= 0");
         check_form(launch(vec![cpus(1.0)], vec![cpus(0.0)]), VALID);
         check_form(launch(vec![cpus(-1.0)], vec![]), &reason("-1"));
-        // Mesos prints what is left of it, 0.
+        // Mesos prints the rounded amount, 0.
         check_form(launch(vec![cpus(0.0001)], vec![]), &reason("0.0001"));
         check_form(launch(vec![cpus(1.0)], vec![cpus(-2.0)]), &reason("-2"));
         let reserve = Reserve { resources: vec![], source: vec![cpus(-1.0)] };

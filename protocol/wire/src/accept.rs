@@ -6,13 +6,13 @@ use crate::ContentType;
 /// `Message-Content-Type` names.
 pub const RECORDIO: &str = "application/recordio";
 
-/// The encoding to answer with, or `None` for a 406. JSON is preferred when both are acceptable; a missing header
+/// Returns the encoding to answer with; `None` for a 406. JSON is preferred if both are acceptable. A missing header
 /// accepts everything.
 pub fn negotiate(accept: Option<&str>) -> Option<ContentType> {
     [ContentType::Json, ContentType::Protobuf].into_iter().find(|t| accepts(accept, t.as_str()))
 }
 
-/// Whether the header value allows `media_type`.
+/// Returns whether the header value allows `media_type`.
 ///
 /// The most specific range decides (`type/subtype`, then `type/*`, then `*/*`), also against the client: with
 /// `application/json;q=0, */*` JSON is refused. Only whether `q` is zero counts, not its rank.
@@ -23,7 +23,7 @@ pub fn accepts(accept: Option<&str>, media_type: &str) -> bool {
     [media_type, &any_subtype, "*/*"].into_iter().find_map(|range| allowed_by_range(accept, range)).unwrap_or(false)
 }
 
-/// What the first element naming exactly `range` says, if any does.
+/// Returns what the first element that names exactly `range` says; `None` if no element names it.
 fn allowed_by_range(accept: &str, range: &str) -> Option<bool> {
     accept.split(',').find_map(|element| {
         let mut parts = element.split(';').map(without_blanks).filter(|part| !part.is_empty());
@@ -32,7 +32,7 @@ fn allowed_by_range(accept: &str, range: &str) -> Option<bool> {
     })
 }
 
-/// Mesos removes every blank of the header first, inner ones included.
+/// Mesos removes every blank of the header first, also inside of elements.
 fn without_blanks(text: &str) -> String {
     text.chars().filter(|c| !matches!(c, ' ' | '\t' | '\n')).collect()
 }

@@ -15,7 +15,7 @@ pub enum ContentType {
 }
 
 impl ContentType {
-    /// The media type, as Mesos writes it.
+    /// Returns the media type as Mesos writes it.
     pub const fn as_str(self) -> &'static str {
         match self {
             ContentType::Json => "application/json",
@@ -23,7 +23,8 @@ impl ContentType {
         }
     }
 
-    /// Reads a `Content-Type` header. Mesos compares exactly: another case or a `charset` parameter is a 415.
+    /// Reads a `Content-Type` header; `None` for any other value. Mesos compares exactly: another case or a `charset`
+    /// parameter leads to a 415.
     pub fn from_header(value: &str) -> Option<Self> {
         [ContentType::Json, ContentType::Protobuf].into_iter().find(|t| t.as_str() == value)
     }
@@ -54,7 +55,7 @@ impl From<JsonError> for BodyError {
 ///
 /// # Errors
 ///
-/// The body is not a complete message of this type within the limits.
+/// Returns an error if the body is not a complete message of this type within the limits.
 pub fn decode_as<T: HasDescriptor>(content_type: ContentType, body: &[u8], limits: &Limits) -> Result<T, BodyError> {
     match content_type {
         ContentType::Json => Ok(json::decode(body, limits)?),
@@ -62,7 +63,7 @@ pub fn decode_as<T: HasDescriptor>(content_type: ContentType, body: &[u8], limit
     }
 }
 
-/// Encodes a message.
+/// Encodes a message in this encoding.
 pub fn encode_as<T: HasDescriptor>(content_type: ContentType, message: &T) -> Vec<u8> {
     match content_type {
         ContentType::Json => json::encode(message),

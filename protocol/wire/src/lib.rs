@@ -4,6 +4,7 @@
 //! | module | owns |
 //! | --- | --- |
 //! | [`decode`], [`decode_message`], [`encode`] | protobuf bytes to and from messages, with the checks `prost` does not make |
+//! | [`MessageParts`] | messages put together from fields that are encoded already |
 //! | [`visit_set_fields`] | which fields of a message are set |
 //! | [`json`] | Mesos JSON, which is not proto3 JSON |
 //! | [`recordio`], [`StreamEvent`] | the framing of event streams, and what they carry |
@@ -25,6 +26,8 @@ pub mod v0;
 
 pub use content_type::{BodyError, ContentType, decode_as, encode_as};
 pub use limits::Limits;
-pub use protobuf::visit_set_fields;
-pub use protobuf::{DecodeError, Inside, SetField, decode, decode_message, encode, encode_message, encode_with_list};
+pub use protobuf::{
+    DecodeError, FieldVisit, MessageParts, SetField, decode, decode_message, encode, encode_message, encode_with_list,
+    visit_set_fields,
+};
 pub use stream_event::StreamEvent;

@@ -1,24 +1,25 @@
 //! The bounds on untrusted input, checked before anything is allocated for it.
 
-/// What one message may cost. Reaching a bound is an error, never a truncation.
+/// The bounds on the cost of one message. A message beyond a bound is an error; it is never truncated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of one encoded message, protobuf or JSON.
+    /// The most bytes of one encoded message, protobuf or JSON.
     pub max_bytes: usize,
-    /// Messages nested in messages (protobuf), or arrays and objects (JSON).
+    /// The deepest nesting of messages in messages (protobuf), or of arrays and objects (JSON).
     pub max_depth: usize,
-    /// Fields in one message, counted over all levels; bounds the memory a few wire bytes can claim, since an empty
-    /// element of a repeated field is two bytes on the wire and hundreds in memory.
+    /// The most fields in one message, counted over all levels. It bounds the memory that a few wire bytes can claim:
+    /// an empty element of a repeated field has two bytes on the wire and hundreds in memory.
     pub max_elements: usize,
 }
 
 impl Limits {
-    /// Bytes of memory per byte on the wire. Messages that have a use stay below 35.
+    /// The most bytes of memory per byte on the wire. Useful messages stay below 35.
     const MEMORY_FACTOR: usize = 48;
-    /// A short message may consist of little else than empty lists and sub-messages.
+    /// The memory that any message may take: a short message may consist of little else than empty lists and
+    /// sub-messages.
     const MEMORY_FLOOR: usize = 64 << 10;
 
-    /// Bytes of memory that a message of `bytes` on the wire may take once it is decoded.
+    /// Returns the number of bytes of memory that a message of `bytes` on the wire may take once it is decoded.
     pub(crate) const fn max_memory(self, bytes: usize) -> usize {
         bytes.saturating_mul(Self::MEMORY_FACTOR).saturating_add(Self::MEMORY_FLOOR)
     }

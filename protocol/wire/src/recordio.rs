@@ -1,8 +1,9 @@
-//! RecordIO, the framing of event streams: `<decimal length>\n<payload>`, repeated, nothing between records.
+//! RecordIO, the framing of event streams: `<decimal length>
+//! <payload>`, repeated, with nothing between records.
 
 use std::collections::VecDeque;
 
-/// More digits than any length that fits a `u64` has.
+/// The longest header. A length that fits a `u64` has no more digits.
 const MAX_HEADER: usize = 20;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,7 +25,7 @@ pub fn encode(payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(payload);
 }
 
-/// Splits a byte stream into records, whatever the boundaries of the chunks it comes in.
+/// Splits a byte stream into records, whatever the boundaries of the chunks it arrives in.
 ///
 /// The first error is final: a stream that lost its framing cannot be resumed.
 #[derive(Debug)]
@@ -42,12 +43,16 @@ enum State {
 }
 
 impl Decoder {
-    /// A decoder that refuses records of more than `max_record` bytes.
+    /// Creates a decoder that refuses records of more than `max_record` bytes.
     pub fn new(max_record: usize) -> Self {
         Decoder { max_record, state: State::Header(Vec::new()), ready: VecDeque::new() }
     }
 
     /// Takes the next bytes of the stream. Records completed before an error remain available.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a length is malformed or a record is too large.
     pub fn push(&mut self, mut bytes: &[u8]) -> Result<(), RecordError> {
         while !bytes.is_empty() {
             bytes = self.advance(bytes)?;
@@ -55,12 +60,12 @@ impl Decoder {
         Ok(())
     }
 
-    /// The next complete record.
+    /// Returns the next complete record; `None` until more bytes arrive.
     pub fn next_record(&mut self) -> Option<Vec<u8>> {
         self.ready.pop_front()
     }
 
-    /// Whether the stream may end here: no record has begun.
+    /// Returns whether the stream may end here, since no record has begun.
     pub fn is_at_boundary(&self) -> bool {
         matches!(&self.state, State::Header(digits) if digits.is_empty())
     }
@@ -102,7 +107,7 @@ impl Decoder {
             self.ready.push_back(Vec::new());
             self.state = State::Header(Vec::new());
         } else {
-            // The announced length is only a claim; memory follows the bytes that really come.
+            // The announced length is only a claim: memory is taken for the bytes that really arrive.
             self.state = State::Payload { missing: length, record: Vec::with_capacity(length.min(64 << 10)) };
         }
     }

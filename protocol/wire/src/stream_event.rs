@@ -1,4 +1,4 @@
-//! What an event stream carries.
+//! The events of a stream.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use crate::{ContentType, encode_as};
 
 /// An event of a stream, encoded in the subscriber's content type by whoever writes it.
 pub trait StreamEvent {
-    /// The event in the subscriber's encoding.
+    /// Returns the event in the subscriber's encoding.
     fn encode_as(&self, content_type: ContentType) -> Vec<u8>;
 
-    /// About how many bytes it keeps in memory while it waits.
+    /// Returns about how many bytes of memory the event takes while it waits.
     fn size(&self) -> usize;
 }
 

@@ -1,19 +1,25 @@
 //! `mesos.scheduler.Call` of the v0 driver. Its bytes are those of the v1 call, except in `Subscribe`, where `force`
-//! has number 2 and pushes the fields after it one up. So it is renumbered and read as the v1 call.
+//! has number 2 and the fields after it have numbers that are larger by one. So it is renumbered and read as the v1
+//! call.
 
 use messages::v1::scheduler::Call;
 
 use crate::protobuf::scan::{Fields, Payload, put_bytes, put_varint};
 use crate::{DecodeError, Limits, decode, encode};
 
-/// Number of `Call.subscribe`, in both versions.
+/// The number of `Call.subscribe`, in both versions.
 const SUBSCRIBE: u32 = 3;
-/// Number of `Call.Subscribe.framework_info`, in both versions.
+/// The number of `Call.Subscribe.framework_info`, in both versions.
 const FRAMEWORK_INFO: u32 = 1;
-/// Number of `Call.Subscribe.force`, in v0 only.
+/// The number of `Call.Subscribe.force`, in v0 only.
 const FORCE: u32 = 2;
 
-/// Reads a v0 call as a v1 call and the `force` of its `subscribe`: take over from a scheduler that is still connected.
+/// Reads a v0 call as a v1 call, and the `force` of its `subscribe`: whether to replace a scheduler that is still
+/// connected.
+///
+/// # Errors
+///
+/// Returns an error if the bytes are malformed, incomplete, or beyond the limits.
 pub fn decode_scheduler_call(bytes: &[u8], limits: &Limits) -> Result<(Call, bool), DecodeError> {
     if bytes.len() > limits.max_bytes {
         return Err(DecodeError::TooLarge { size: bytes.len(), limit: limits.max_bytes });
@@ -30,7 +36,7 @@ pub fn decode_scheduler_call(bytes: &[u8], limits: &Limits) -> Result<(Call, boo
     Ok((decode(&renumbered, limits)?, force))
 }
 
-/// Writes a v1 call as a v0 driver would; `force` is left out unless it is set, as the driver does.
+/// Writes a v1 call as a v0 driver does; `force` is left out unless it is set, as by the driver.
 pub fn encode_scheduler_call(call: &Call, force: bool) -> Vec<u8> {
     let renumber = |subscribe: &[u8], out: &mut Vec<u8>| {
         if force {
@@ -40,7 +46,7 @@ pub fn encode_scheduler_call(call: &Call, force: bool) -> Vec<u8> {
             put(if number <= FRAMEWORK_INFO { number } else { number + 1 }, payload, out);
         })
     };
-    // Cannot fail: the bytes were written by the line itself.
+    // This cannot fail, since `encode` has written the bytes.
     map_subscribe(&encode(call), renumber).unwrap_or_default()
 }
 

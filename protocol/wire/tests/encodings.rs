@@ -1,6 +1,6 @@
 //! The small codecs: RecordIO, `Accept`, content types, the v0 call.
 
-// Clippy knows test functions as tests, but not their helpers.
+// Clippy recognises test functions as tests, but not their helpers.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use messages::v1::scheduler::Call;
@@ -95,7 +95,7 @@ fn content_types_are_compared_exactly() {
     }
 }
 
-/// The header matrix of an agent's API.
+/// Every combination of headers of an agent's API is answered as by Mesos.
 #[test]
 fn bodies_are_refused_in_the_words_of_mesos() {
     let error = |content_type, body: &[u8]| {
@@ -132,7 +132,7 @@ fn v0_subscribe_has_other_numbers() {
         let bytes = v0::encode_scheduler_call(&subscribe(), force);
         assert_eq!(v0::decode_scheduler_call(&bytes, &limits), Ok((subscribe(), force)));
 
-        // The same bytes as the table of v0 reads them.
+        // The table of v0 reads the same bytes in the same way.
         let call: messages::mesos::scheduler::Call = wire::decode(&bytes, &limits).unwrap();
         let subscribe = call.subscribe.unwrap();
         assert_eq!(subscribe.force, force.then_some(true));

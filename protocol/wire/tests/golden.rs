@@ -1,9 +1,10 @@
-//! What a genuine Mesos 1.11.0 master and agent wrote to the network, replayed.
+//! Messages that a genuine Mesos 1.11.0 master and agent wrote to the network, replayed.
 //!
-//! `golden/*.http` are libprocess messages of one agent that registers and runs one task; `golden/*.pb` and `*.json` are
-//! answers of one master to the same call in both encodings; `scheduler-events.jsonl` is the event stream of a framework.
+//! `golden/*.http` are libprocess messages of one agent that registers and runs one task; `golden/*.pb` and `*.json`
+//! are answers of one master to the same call in both encodings; `scheduler-events.jsonl` is the event stream of a
+//! framework.
 
-// Clippy knows test functions as tests, but not their helpers.
+// Clippy recognises test functions as tests, but not their helpers.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use ids::Upid;
@@ -16,7 +17,7 @@ const AGENT: &str = "slave(1)@127.0.0.1:17051";
 const MASTER: &str = "master@127.0.0.1:17050";
 const OBSERVER: &str = "slave-observer(1)@127.0.0.1:17050";
 
-/// Received as `name` from `from`, decoded, encoded and sent again, the message has the same bytes.
+/// Receives `golden` and expects a message `name` from `from`; decoded, encoded and sent again, it has the same bytes.
 fn check(golden: &[u8], from: &str, to: &str, name: &str) {
     for chunk in [1, 7, golden.len()] {
         let received = receive(golden, chunk);
@@ -29,7 +30,8 @@ fn check(golden: &[u8], from: &str, to: &str, name: &str) {
 
         let mut sent = Vec::new();
         encode_message(&received.from, &to, name, &message.encode_to_vec(), &mut sent);
-        // This build of Mesos leaves the Host empty; by its source, and for any proxy between, the address belongs there.
+        // This build of Mesos leaves the Host header empty; by its source, and for any proxy between, the address
+        // belongs there.
         let sent = String::from_utf8_lossy(&sent).replace(&format!("Host: {}", to.address), "Host: ");
         assert_eq!(sent, String::from_utf8_lossy(golden), "{name}");
     }
@@ -87,18 +89,18 @@ fn a_task_runs() {
     );
 }
 
-/// Equal as JSON: the order of fields carries no meaning, and of the shortest spellings of a double any will do.
+/// Compares as JSON: the order of fields carries no meaning, and any of the shortest spellings of a double is equal.
 fn assert_same_json(ours: &[u8], theirs: &str) {
     let ours: serde_json::Value = serde_json::from_slice(ours).unwrap();
     let theirs: serde_json::Value = serde_json::from_str(theirs).unwrap();
     assert_eq!(ours, theirs);
 }
 
-/// The same answer in both encodings: ours of one is theirs of the other.
+/// The same answer in both encodings: Tepui converts one into Mesos' other.
 #[test]
 fn an_answer_of_a_master() {
     let protobuf = include_bytes!("golden/GET_MASTER.pb");
-    // The v1 edge of 1.11.0 does not know the name of the capability QUOTA_V2 and prints `{}` for it.
+    // The v1 API of 1.11.0 does not know the name of the capability QUOTA_V2 and prints `{}` for it.
     let text = include_str!("golden/GET_MASTER.json").replace("{}", r#"{"type":"QUOTA_V2"}"#);
     let limits = Limits::default();
 

@@ -1,4 +1,4 @@
-//! What the endpoints of an agent share.
+//! The state that the endpoints of an agent share.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,23 +27,23 @@ use super::host::AgentHost;
 use super::publisher::Publisher;
 use super::usage;
 
-/// What the endpoints of an agent share.
+/// The state that the endpoints of an agent share.
 pub struct AgentApp {
     /// The core's inbox.
     pub inbox: Arc<Inbox<AgentHost>>,
-    /// Messages that nobody has understood.
+    /// The counter of messages that no process understands.
     pub dropped: Dropped,
-    /// The view.
+    /// The view that readers are answered from.
     pub publisher: Arc<Publisher>,
-    /// The containers, for what they use.
+    /// The containers, whose usage some endpoints show.
     pub containers: Arc<Containers>,
     /// The core's metrics.
     pub core_metrics: Arc<::agent::Metrics>,
-    /// Expensive reads.
+    /// The expensive reads that identical requests share.
     pub singleflight: Arc<Singleflight>,
-    /// What the endpoints that every program has are answered from.
+    /// The state of the endpoints that every program has.
     pub common: Common,
-    /// The pace of `/monitor/statistics`, which looks into every container.
+    /// The rate limit of `/monitor/statistics`, which measures every container.
     pub statistics_limit: RateLimiter,
 }
 
@@ -109,20 +109,20 @@ impl CommonEndpoints for AgentApp {
 }
 
 impl AgentApp {
-    /// What the caller of a request may see.
+    /// Returns what the caller of a request may see.
     pub fn visibility(&self, _request: &Request) -> Visibility {
         Visibility::everything()
     }
 
-    /// The key under which callers who may see the same share a read of `what`.
+    /// Returns the key of a read of `what`. Callers who may see the same share the read.
     pub fn read_key(&self, request: &Request, what: &str) -> String {
         format!("{what} {}", self.visibility(request).class())
     }
 
-    /// What the selected containers use.
+    /// Returns the usage of the selected containers.
     ///
     /// # Errors
-    /// When the query selects containers in a way that makes no sense.
+    /// Returns 400 if the query selects containers in an invalid way.
     pub fn measure(
         &self,
         snapshot: &Snapshot,

@@ -1,5 +1,5 @@
-//! Calls about containers that this agent does not carry out yet. What there is not is still said as Mesos says it, so
-//! that a client that looks for a container can tell "gone" from "cannot".
+//! Answers calls about containers that this agent does not implement yet. A container that does not exist is still
+//! reported with Mesos' text, so that a client can distinguish a missing container from a missing feature.
 
 use http::StatusCode;
 use messages::v1;
@@ -10,7 +10,7 @@ use views::agent::Snapshot;
 
 use edge::http::respond::{Response, bad_request, empty, text};
 
-/// Nothing for calls that are not about containers.
+/// Returns the response to a call about containers; `None` for any other call.
 pub fn answer(snapshot: &Snapshot, call: &Call) -> Option<Response> {
     match call.r#type() {
         Type::LaunchNestedContainer | Type::LaunchNestedContainerSession | Type::LaunchContainer => {
@@ -25,7 +25,7 @@ pub fn answer(snapshot: &Snapshot, call: &Call) -> Option<Response> {
 
 fn about(snapshot: &Snapshot, kind: Type, container: &v1::ContainerId) -> Response {
     let Ok(id) = ContainerId::try_from(container) else {
-        // `validation` has refused these.
+        // The validation has refused such calls before.
         return bad_request("'container_id' is invalid");
     };
     let gone = match kind {
@@ -37,7 +37,8 @@ fn about(snapshot: &Snapshot, kind: Type, container: &v1::ContainerId) -> Respon
     let not_found = text(StatusCode::NOT_FOUND, gone);
     match (snapshot.has_container(id.root().as_str()), id.parent().is_some(), kind) {
         (false, ..) => not_found,
-        // Nested containers cannot be launched, so there are none; to remove what is not there has always succeeded.
+        // Nested containers cannot be launched, so none exists; removing a container that does not exist succeeds in
+        // Mesos.
         (true, true, Type::RemoveContainer | Type::RemoveNestedContainer) => empty(StatusCode::OK),
         (true, true, _) => not_found,
         (true, false, kind) => cannot(kind),

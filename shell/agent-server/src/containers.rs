@@ -1,5 +1,5 @@
-//! Containers between the core's commands and the containerizer: sandboxes and fetching come first, on threads that
-//! may wait, and a container may be destroyed meanwhile.
+//! Connects the core's container commands to the containerizer. Sandboxes and fetches come first, on threads that may
+//! block, and a container may be destroyed meanwhile.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -22,6 +22,7 @@ use super::worker::Worker;
 use super::{sandbox, unacknowledged_updates};
 use edge::core_thread::{Inbox, InboxItem};
 
+/// The containers of an agent, from the command to launch them to their end.
 pub struct Containers {
     containerizer: Containerizer,
     shared: Arc<Shared>,
@@ -30,32 +31,32 @@ pub struct Containers {
     worker: Worker,
     preparations: Semaphore,
     downloads: Semaphore,
-    /// Fetches that have been made and that have failed.
+    /// The counters of succeeded and failed fetches.
     pub fetches: Fetches,
 }
 
-/// Sandboxes made at once: more would only wait for the same disk.
+/// The maximum of sandboxes that are made at once. More of them would wait for the same disk.
 const MAX_PREPARATIONS: usize = 4;
 
-/// Containers whose files are fetched at once; each may take as long as its server likes.
+/// The maximum of containers whose files are fetched at once. A fetch takes as long as its server does.
 const MAX_DOWNLOADS: usize = 64;
 
-/// What the containerizer's thread sees of it.
+/// The part that the containerizer's thread uses, too.
 struct Shared {
     inbox: Arc<Inbox<AgentHost>>,
-    /// Never held for longer than a look: the core's thread takes it.
+    /// The containers that have not ended. The core's thread takes this lock, so nobody holds it while blocking.
     live: Mutex<HashMap<ContainerId, LiveContainer>>,
-    /// Held while it is decided who owns a volume, and while that is written.
+    /// Held while the owner of a volume is determined and written.
     ownership: Mutex<()>,
 }
 
-/// What a running container gets instead of what it had.
+/// The new limits and volumes of a running container.
 pub struct ContainerChange {
-    /// The container.
+    /// The container to change.
     pub container: ContainerId,
-    /// Its limits.
+    /// The new limits.
     pub limits: Limits,
-    /// The volumes that it is to see.
+    /// The volumes that the container has to see.
     pub volumes: Vec<ContainerVolume>,
 }
 
@@ -74,23 +75,28 @@ struct LiveContainer {
     phase: Phase,
     cancelled: Arc<AtomicBool>,
     sandbox: PathBuf,
-    /// It runs as another user than the agent.
+    /// Whether the container runs as another user than the agent.
     switches_user: bool,
-    /// Those it is to see; it does unless it is still being prepared.
+    /// The volumes that the container has to see. It sees them once it has been prepared.
     volumes: Vec<ContainerVolume>,
-    /// The shared ones that it uses.
+    /// The sources of the shared volumes that the container uses.
     shared_volumes: Vec<PathBuf>,
 }
 
 enum Phase {
-    /// Its sandbox is being filled; these are the limits to start with.
+    /// The sandbox is being prepared. The value has the limits to start with.
     Preparing(Limits),
     Started,
-    /// It was started by an earlier process; what it was given then is about to be said.
+    /// An earlier process of the agent has started the container. The core is about to report its volumes.
     Recovered,
 }
 
 impl Containers {
+    /// Starts the containerizer and returns the containers that it has recovered. `sandbox_of` returns the sandbox of a
+    /// recovered container.
+    ///
+    /// # Errors
+    /// Returns the error of the containerizer if it cannot start.
     pub fn start(
         config: containerizer::Config,
         settings: Settings,
@@ -101,7 +107,7 @@ impl Containers {
     ) -> Result<(Arc<Self>, Recovered), containerizer::Error> {
         let shared = Arc::new(Shared { inbox, live: Mutex::new(HashMap::new()), ownership: Mutex::new(()) });
         let reporter = shared.clone();
-        // Held until those that are found again are known here: what is reported of them meanwhile waits for it.
+        // The lock is held until the recovered containers are entered, so that reports about them wait.
         let mut live = shared.lock();
         let containerizer = Containerizer::new(config, move |event| reporter.report(event))?;
         let recovered = containerizer.recovered();
@@ -133,15 +139,15 @@ impl Containers {
         Ok((Arc::new(containers), recovered))
     }
 
-    /// The limits of a container with these resources.
+    /// Returns the limits of a container with these resources.
     pub fn limits(&self, resources: &[v1::Resource], ceilings: &[v1::Resource]) -> Limits {
         self.settings.limits(resources, ceilings)
     }
 
-    /// Changes a container on the worker, after what was asked for before, and then calls `done`.
+    /// Changes a container on the worker's thread, after earlier changes, and then calls `done`.
     pub fn update(self: &Arc<Self>, change: ContainerChange, done: impl FnOnce() + Send + 'static) {
         let containers = self.clone();
-        // Also when the change panics.
+        // `done` is called even if the change panics.
         let done = Finally(Some(done));
         self.worker.run(move || {
             let _done = done;
@@ -150,7 +156,7 @@ impl Containers {
         });
     }
 
-    /// Ends a container after what was asked for before; one that is being prepared is not started any more.
+    /// Destroys a container after earlier changes. A container that is being prepared is not started any more.
     pub fn destroy(self: &Arc<Self>, container: ContainerId) {
         match self.shared.lock().get(container.as_str()) {
             None => return,
@@ -160,22 +166,23 @@ impl Containers {
         self.worker.run(move || containers.destroy_started(&container));
     }
 
-    /// The agent ends: nothing of its own is left behind but containers that run.
+    /// Prepares for the end of the agent: containers that are being prepared are not started, and running containers
+    /// continue.
     pub fn stop(&self) {
         self.containerizer.stop();
     }
 
-    /// Nothing for a container that is over or not started yet.
+    /// Returns the usage of a container; `None` if it has ended or has not started.
     pub fn usage(&self, container: &ContainerId) -> Option<containerizer::Usage> {
         self.containerizer.usage(container).ok()
     }
 
-    /// All that have not ended.
+    /// Returns the ids of all containers that have not ended.
     pub fn live(&self) -> Vec<ContainerId> {
         self.shared.lock().keys().cloned().collect()
     }
 
-    /// Prepares and starts a container, on threads that may wait.
+    /// Prepares and starts a container, on threads that may block.
     pub fn launch(self: &Arc<Self>, launch: Box<ContainerLaunch>) {
         let cancelled = Arc::new(AtomicBool::new(false));
         let live = LiveContainer {
@@ -190,7 +197,7 @@ impl Containers {
         let containers = self.clone();
         self.runtime.spawn(async move {
             let permits = if fetch::has_files(&launch) { &containers.downloads } else { &containers.preparations };
-            // Never closed: without a permit there is merely no limit.
+            // The semaphore is never closed; without a permit the limit would not apply.
             let _permit = permits.acquire().await;
             let containers = containers.clone();
             let work = move || {
@@ -200,12 +207,12 @@ impl Containers {
                     containers.shared.failed(&launch.container, reason);
                 }
             };
-            // It cannot fail unless the runtime ends.
+            // The task fails only if the runtime ends.
             let _ = tokio::task::spawn_blocking(work).await;
         });
     }
 
-    /// May take as long as a download.
+    /// Makes the sandbox, its volumes and its files. It blocks for as long as the downloads take.
     fn prepare(&self, launch: &ContainerLaunch, cancelled: &Arc<AtomicBool>) -> Result<containerizer::Launch, String> {
         launch::check(launch, &self.containerizer.isolators()).map_err(|error| error.to_string())?;
         let user = launch.user.as_deref().map(resolve_user).transpose()?.flatten();
@@ -214,14 +221,14 @@ impl Containers {
         }
         sandbox::create(&launch.sandbox, user.as_ref())
             .map_err(|error| format!("Failed to create sandbox '{}': {error}", launch.sandbox.display()))?;
-        // Before anything is fetched: a file must not take the place of a volume.
+        // Volumes come before fetched files, so that a file cannot take the place of a volume.
         self.update_sandbox(&launch.container, &launch.sandbox, &[], &launch.volumes)?;
         self.fetches.fetch(&self.settings.fetch, launch, user.as_ref(), cancelled)?;
         launch::describe(&self.settings, launch, user).map_err(|error| error.to_string())
     }
 
-    /// A `destroy` comes before this (and is seen here), after it (and finds the container), or in between: then it
-    /// found nothing to destroy, which is made up for.
+    /// Starts a prepared container. A `destroy` may come before, which is seen here, or after, which finds the
+    /// container. A `destroy` in between has found no container, so that the container is destroyed here.
     fn start_prepared(&self, mut prepared: containerizer::Launch, shown: &[ContainerVolume]) -> Result<(), String> {
         let id = prepared.id.clone();
         let destroyed = || "Container destroyed while preparing".to_owned();
@@ -242,7 +249,7 @@ impl Containers {
         if self.containerizer.separates_mounts() {
             prepared.binds = volumes.iter().map(|volume| volumes::bind(&sandbox, volume)).collect();
         }
-        // Not under the lock: it may wait for the containerizer, whose reports need the lock.
+        // The lock is released, because the launch may wait for the containerizer, whose reports need the lock.
         self.containerizer.launch(prepared).map_err(|error| error.to_string())?;
         if cancelled.load(Ordering::Acquire)
             && let Err(error) = self.containerizer.destroy(&id)
@@ -260,14 +267,14 @@ impl Containers {
             Phase::Started | Phase::Recovered => {
                 drop(live);
                 if let Err(error) = self.containerizer.update(container, limits) {
-                    // It has probably just ended.
+                    // The container has probably just ended.
                     debug!(%container, %error, "cannot change the limits of a container");
                 }
             }
         }
     }
 
-    /// Tasks with other volumes came or went. It is done before they are delivered.
+    /// Shows a container the volumes of its current tasks. New tasks are delivered afterwards.
     fn update_volumes(&self, container: &ContainerId, wanted: Vec<ContainerVolume>) {
         let (sandbox, shown) = {
             let mut live = self.shared.lock();
@@ -288,8 +295,8 @@ impl Containers {
             (entry.sandbox.clone(), shown)
         };
         if let Err(reason) = self.show_volumes(container, &sandbox, &shown, &wanted) {
-            // Its data would go with the sandbox: the task must not go on without the volume.
-            warn!(%container, reason, "a container does not see its volumes");
+            // The data of a task without its volume would be deleted with the sandbox, so the task must not continue.
+            warn!(%container, reason, "the volumes of a container cannot be shown in its sandbox");
             self.shared.notify(ContainerEvent::UpdateFailed { container: container.clone(), reason });
         }
     }
@@ -311,7 +318,8 @@ impl Containers {
         })
     }
 
-    /// Makes the places of volumes in a sandbox, after taking away those of volumes that are not wanted any more.
+    /// Removes the mount points or links of volumes that are not wanted any more from a sandbox, and adds those of new
+    /// ones.
     fn update_sandbox(
         &self,
         id: &ContainerId,
@@ -319,21 +327,21 @@ impl Containers {
         shown: &[ContainerVolume],
         wanted: &[ContainerVolume],
     ) -> Result<(), String> {
-        let place = if self.containerizer.separates_mounts() { SandboxMount::Directory } else { SandboxMount::Link };
+        let mount = if self.containerizer.separates_mounts() { SandboxMount::Directory } else { SandboxMount::Link };
         for volume in shown.iter().filter(|volume| !wanted.contains(volume)) {
-            if place == SandboxMount::Directory
+            if mount == SandboxMount::Directory
                 && let Err(error) = self.containerizer.unbind(id, &volumes::bind(sandbox, volume).target())
             {
-                debug!(container = %id, %error, "cannot take a volume from a container");
+                debug!(container = %id, %error, "cannot unmount a volume from a container");
             }
             self.shared.release_volume(id, volume);
-            volumes::remove_from_sandbox(sandbox, volume, place).map_err(|error| error.to_string())?;
+            volumes::remove_from_sandbox(sandbox, volume, mount).map_err(|error| error.to_string())?;
         }
         let switches_user = self.shared.lock().get(id).is_none_or(|live| live.switches_user);
         for volume in wanted.iter().filter(|volume| !shown.contains(volume)) {
-            volumes::check_place(volume, place, switches_user).map_err(|error| error.to_string())?;
+            volumes::check_mount(volume, mount, switches_user).map_err(|error| error.to_string())?;
             self.shared.acquire_volume(id, sandbox, volume).map_err(|error| error.to_string())?;
-            volumes::add_to_sandbox(sandbox, volume, place).map_err(|error| error.to_string())?;
+            volumes::add_to_sandbox(sandbox, volume, mount).map_err(|error| error.to_string())?;
         }
         Ok(())
     }
@@ -350,8 +358,9 @@ impl Containers {
 }
 
 impl Shared {
-    /// A shared volume in use keeps its owner, as in Mesos. Of two containers that begin to use one together the first
-    /// decides, so the second waits until that is written.
+    /// Sets the owner of a volume for a container. As in Mesos, a shared volume in use keeps its owner. Of two
+    /// containers that begin to use a volume together, the first determines the owner, and the second waits until the
+    /// owner is written.
     fn acquire_volume(&self, id: &ContainerId, sandbox: &Path, volume: &ContainerVolume) -> Result<(), VolumeError> {
         let _deciding = self.ownership.lock().unwrap_or_else(PoisonError::into_inner);
         let others_use = {
@@ -368,7 +377,7 @@ impl Shared {
         if volume.shared && others_use { Ok(()) } else { volumes::set_owner(sandbox, volume) }
     }
 
-    /// It does not use the volume any more.
+    /// Notes that the container does not use the volume any more.
     fn release_volume(&self, id: &ContainerId, volume: &ContainerVolume) {
         if let Some(entry) = self.lock().get_mut(id) {
             entry.shared_volumes.retain(|source| *source != volume.source);
@@ -403,7 +412,7 @@ impl Shared {
         }
     }
 
-    /// At most two pieces of mail for each container.
+    /// Queues an event for the core. There are at most two for each container.
     fn notify(&self, event: ContainerEvent) {
         self.inbox.send_control(InboxItem::Input(Input::Container(event)));
     }
@@ -413,12 +422,12 @@ impl Shared {
     }
 }
 
-/// Nobody to switch to when the container is to run as who we are, or when we may not switch: an agent without root
-/// still runs tasks, as itself.
+/// Returns the user to run a container as; `None` if that is the user of the agent, or if the agent is not root. An
+/// agent without root runs all tasks as its own user.
 fn resolve_user(name: &str) -> Result<Option<User>, String> {
     let own = rustix::process::geteuid();
     if !own.is_root() {
-        debug!(user = name, "running a container as ourselves: only root may switch users");
+        debug!(user = name, "running a container as the user of the agent, because only root may switch users");
         return Ok(None);
     }
     let user = containerizer::resolve_user(name).map_err(|error| format!("Failed to get user '{name}': {error}"))?;

@@ -1,6 +1,6 @@
-//! What executors are told only after their containers have been changed for it: a task finds its volumes and its share
-//! of the machine when it arrives. The changes are made on a thread of their own ([`super::worker`]), in the
-//! order in which the core asks for them.
+//! Holds back messages to executors until their containers have been changed, so that a task finds its volumes and its
+//! limits in force when it arrives. The changes are made on a thread of their own ([`super::worker`]), in the order in
+//! which the core requests them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -8,19 +8,19 @@ use std::sync::Arc;
 use messages::{Message, v1};
 use model::{StreamId, Upid};
 
-/// Something for an executor.
+/// A message of the core to an executor.
 #[derive(Debug)]
 pub enum Delivery {
-    /// An event of its stream.
+    /// An event on the executor's stream.
     Event {
         /// The stream.
         stream: StreamId,
         /// The event.
         event: Arc<v1::executor::Event>,
     },
-    /// The end of its stream.
+    /// The end of the executor's stream.
     Close(StreamId),
-    /// A driver message.
+    /// A libprocess message to a driver.
     Send {
         /// The sending process.
         from: Arc<str>,
@@ -45,7 +45,7 @@ impl Delivery {
         }
     }
 
-    /// Whether it has to wait for the changes of the same step. Driver messages go to masters, too, who wait for nothing.
+    /// Returns whether the delivery has to wait for the changes of the same step. Messages to masters need no change.
     fn needs_changes(&self) -> bool {
         match self {
             Delivery::Event { .. } | Delivery::Close(_) => true,
@@ -54,33 +54,33 @@ impl Delivery {
     }
 }
 
-/// The deliveries that wait. There are at most as many as the changes that wait, times the tasks of a batch.
+/// The deliveries that wait. Their number is at most the number of waiting changes times the tasks of a batch.
 #[derive(Debug, Default)]
 pub struct Deliveries {
-    /// The number of the last change.
+    /// The number of the most recent change.
     last: u64,
-    /// The last change of this step.
+    /// The most recent change of the current step.
     in_step: Option<u64>,
-    /// By the change that they wait for.
+    /// The waiting deliveries by the change that they wait for.
     waiting: BTreeMap<u64, Vec<Delivery>>,
-    /// The last change that something for a destination waits for; what comes later waits behind it.
+    /// The last change that a delivery to a destination waits for. Later deliveries to the destination wait behind it.
     behind: HashMap<Destination, u64>,
 }
 
 impl Deliveries {
-    /// A step of the core begins.
+    /// Begins a step of the core.
     pub fn begin_step(&mut self) {
         self.in_step = None;
     }
 
-    /// The core asks for a change; returns its number. What follows in this step waits for it.
+    /// Registers a change that the core requests, and returns its number. Later deliveries of this step wait for it.
     pub fn change(&mut self) -> u64 {
         self.last += 1;
         self.in_step = Some(self.last);
         self.last
     }
 
-    /// Returns the delivery when it need not wait.
+    /// Returns the delivery if it need not wait, and keeps it otherwise.
     pub fn admit(&mut self, delivery: Delivery) -> Option<Delivery> {
         if self.in_step.is_none() && self.behind.is_empty() {
             return Some(delivery);
@@ -93,7 +93,7 @@ impl Deliveries {
         None
     }
 
-    /// A change is made, and so are all before it; returns what has waited for them, in order.
+    /// Notes that a change and all changes before it are made. Returns the deliveries that waited for them, in order.
     pub fn done(&mut self, change: u64) -> Vec<Delivery> {
         if self.in_step.is_some_and(|in_step| in_step <= change) {
             self.in_step = None;
@@ -130,8 +130,8 @@ mod tests {
         let first = deliveries.change();
         assert!(deliveries.admit(event(1)).is_none());
         deliveries.begin_step();
-        assert!(deliveries.admit(event(2)).is_some(), "another step has nothing to do with it");
-        assert!(deliveries.admit(event(1)).is_none(), "what was first stays first");
+        assert!(deliveries.admit(event(2)).is_some(), "a change does not delay deliveries of another step");
+        assert!(deliveries.admit(event(1)).is_none(), "deliveries to a destination keep their order");
         assert_eq!(streams(&deliveries.done(first)), [1, 1]);
         assert!(deliveries.admit(event(1)).is_some());
     }
@@ -159,6 +159,6 @@ mod tests {
         let pong = messages::internal::PongSlaveMessage::default();
         assert!(deliveries.admit(send(pong.into())).is_some());
         assert!(deliveries.admit(send(messages::internal::RunTaskMessage::default().into())).is_none());
-        assert!(deliveries.admit(send(pong.into())).is_none(), "behind what waits for the same process");
+        assert!(deliveries.admit(send(pong.into())).is_none(), "a message waits behind others to the same process");
     }
 }

@@ -10,13 +10,13 @@ use super::host::AgentHost;
 use edge::Ended;
 use edge::core_thread::{Inbox, InboxItem};
 
-/// Until the agent ends.
+/// Forwards changes of the leading master to the core until the agent ends.
 pub async fn follow(detector: Detector, inbox: Arc<Inbox<AgentHost>>, mut ended: watch::Receiver<Option<Ended>>) {
     let mut leader = detector.leader();
-    // Before the first answer there is nothing to tell.
-    let mut told = leader.borrow_and_update().clone();
-    if told.is_some() {
-        notify_core(&inbox, &told);
+    // Before the first answer of the detector there is nothing to forward.
+    let mut forwarded = leader.borrow_and_update().clone();
+    if forwarded.is_some() {
+        notify_core(&inbox, &forwarded);
     }
     loop {
         let changed = tokio::select! {
@@ -24,13 +24,13 @@ pub async fn follow(detector: Detector, inbox: Arc<Inbox<AgentHost>>, mut ended:
             changed = leader.changed() => changed,
         };
         if changed.is_err() {
-            // It is the same master for ever.
+            // The detector of a fixed master never reports a change.
             return;
         }
         let found = leader.borrow_and_update().clone();
-        if found != told {
+        if found != forwarded {
             notify_core(&inbox, &found);
-            told = found;
+            forwarded = found;
         }
     }
 }

@@ -8,7 +8,8 @@ use views::agent::Document;
 use super::app::AgentApp;
 use super::{executor_api, operator_api, reads};
 
-/// The name of an agent's process since the beginning; masters and executors take it from the agent's address.
+/// The id of the agent's process, unchanged since the first versions of Mesos. Masters and executors use it in
+/// addresses.
 pub const PROCESS: &str = "slave(1)";
 
 /// Every endpoint of an agent.
@@ -71,7 +72,7 @@ mod tests {
 
     const ANY: &[&str] = &[];
 
-    /// The endpoints of Mesos 1.11's agent, and the methods it serves; none where it does not look.
+    /// The endpoints of Mesos 1.11's agent with the methods that they serve; an empty list where Mesos does not check.
     const MESOS: &[(&str, &[&str])] = &[
         ("/slave(1)/api/v1", &["POST"]),
         ("/slave(1)/api/v1/executor", &["POST"]),
@@ -91,13 +92,13 @@ mod tests {
         ("/help", ANY),
     ];
 
-    /// Endpoints of Mesos that are not there, and why.
+    /// The endpoints of Mesos that are missing, with the reason.
     const MISSING: &[(&str, &str)] = &[
         ("/slave(1)/api/v1/resource_provider", "there are no resource providers yet"),
         ("/slave(1)/containerizer/debug", "it shows pending futures of the Mesos containerizer"),
         ("/profiler/start", "it needs gperftools"),
         ("/memory-profiler/start", "it needs jemalloc"),
-        ("/__processes__", "it shows the queues of libprocess' processes, which are not there"),
+        ("/__processes__", "it shows queues of libprocess processes, which do not exist here"),
     ];
 
     #[test]
@@ -111,7 +112,7 @@ mod tests {
         for (path, why) in MISSING {
             assert!(!rows.contains_key(*path), "{path}: {why}");
         }
-        // Ours: the metrics for Prometheus.
+        // The remaining row is the endpoint for Prometheus, which Mesos does not have.
         assert_eq!(rows.into_keys().collect::<Vec<_>>(), ["/metrics"]);
     }
 }

@@ -6,54 +6,54 @@ use std::path::PathBuf;
 /// Why an agent does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The server cannot be had.
+    /// The server cannot be started.
     #[error(transparent)]
     Edge(#[from] edge::Error),
-    /// The containerizer does not start.
+    /// The containerizer cannot be started.
     #[error("cannot start the containerizer: {0}")]
     Containerizer(String),
     /// The program of the executor cannot be copied.
     #[error("cannot copy the executor from {path}")]
     Executor {
-        /// The program.
+        /// The path of the program.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The log of records fails.
     #[error("the agent's records cannot be used")]
     Records(#[source] store::log::LogError),
-    /// The log of records is damaged and was kept aside.
+    /// The log of records is damaged and was renamed.
     #[error(
         "the records of this agent cannot be trusted and are kept as {}; put a good copy at {}, or start once with \
          --no-strict, as a new agent that knows of no tasks", kept.display(), path.display()
     )]
     RecordsDamaged {
-        /// Where the records belong.
+        /// The path where the agent expects the records.
         path: PathBuf,
-        /// Where the damaged ones are.
+        /// The path of the damaged records.
         kept: PathBuf,
-        /// What is wrong with them.
+        /// The damage.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// One record is damaged.
-    #[error("a record in {directory} cannot be read; with --no-strict it is passed over")]
+    #[error("a record in {directory} cannot be read; start with --no-strict to skip it")]
     Record {
-        /// Where the records are.
+        /// The directory of the records.
         directory: PathBuf,
-        /// What is wrong with it.
+        /// The error of the decoder.
         source: wire::DecodeError,
     },
     /// The state of a Mesos agent cannot be read.
-    #[error("cannot take over the state of a Mesos agent: {path}: {reason}; with --no-strict it is passed over")]
+    #[error("cannot take over the state of a Mesos agent: {path}: {reason}; start with --no-strict to skip it")]
     Import {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Why the file cannot be read.
         reason: String,
     },
-    /// The agent is configured so that it cannot go on with what it finds. The text is that of Mesos, since operators
-    /// search for it.
+    /// The configuration is incompatible with the recovered state. The text is that of Mesos, because operators search
+    /// for it.
     #[error(
         "Failed to perform recovery: {reason}\nIf recovery failed due to a change in configuration and you want to\n\
          keep the current agent id, you might want to change the\n\
@@ -63,12 +63,12 @@ pub enum Error {
          This ensures that the agent does not recover old live executors."
     )]
     Recovery {
-        /// What is incompatible.
+        /// The incompatibility.
         reason: String,
-        /// The paths that hold the agent's identity.
+        /// The paths with the identity of the agent.
         records: String,
     },
-    /// `--master` is wrong.
+    /// The value of `--master` is invalid.
     #[error(transparent)]
     Master(#[from] election::DetectorError),
 }

@@ -1,4 +1,4 @@
-//! `POST /api/v1/executor`.
+//! `POST /api/v1/executor`, the executor API.
 
 use std::sync::Arc;
 
@@ -17,6 +17,7 @@ use edge::http::request::Request;
 use edge::http::respond::{Response, ResponseBody, answer, bad_request, empty, unavailable};
 use edge::http::stream::{EventBody, StreamQueue};
 
+/// Answers a call of the executor API.
 pub async fn handle(app: &Arc<AgentApp>, request: &Request) -> Response {
     match respond(app, request).await {
         Ok(response) | Err(response) => response,
@@ -38,14 +39,14 @@ async fn respond(app: &Arc<AgentApp>, request: &Request) -> Result<Response, Res
     }
 }
 
-/// The core decides whether there is a stream; its first events are queued by then.
+/// Subscribes an executor. The core decides whether a stream opens, and has queued its first events by then.
 async fn subscribe(app: &Arc<AgentApp>, request: &Request, call: Call) -> Result<Response, Response> {
     let content_type = call::negotiate(request)?;
     let stopping = |stopped: edge::core_thread::Stopped| unavailable(stopped.to_string());
     let stream = StreamId(Uuid::new_v4());
     let queue = StreamQueue::new(request.connection.clone());
     let inbox = app.inbox.clone();
-    // Made before the core knows the stream, so that its end is reported whatever happens here.
+    // The body exists before the core knows the stream, so that the end of the stream is reported in every case.
     let body = EventBody::new(queue.clone(), content_type, move || inbox.send_control(InboxItem::StreamClosed(stream)));
     let (reply, to, answered) = app.inbox.reply();
     let input = Input::ExecutorSubscribe(ExecutorSubscribe {

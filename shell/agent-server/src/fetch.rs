@@ -10,10 +10,12 @@ use containerizer::User;
 use fetcher::{Item, Owner, Plan};
 use messages::v1;
 
-/// `--frameworks_home` and `--fetcher_stall_timeout`.
+/// The settings of the fetcher.
 #[derive(Debug, Clone)]
 pub struct FetchOptions {
+    /// `--frameworks_home`: the directory that relative paths of URIs refer to.
     pub frameworks_home: Option<PathBuf>,
+    /// `--fetcher_stall_timeout`: the time after which a download without progress fails.
     pub stall_timeout: Duration,
 }
 
@@ -23,7 +25,7 @@ impl Default for FetchOptions {
     }
 }
 
-/// Whether there is anything to wait for.
+/// Returns whether the container has files to fetch.
 pub fn has_files(launch: &ContainerLaunch) -> bool {
     !uris(launch).is_empty()
 }
@@ -32,7 +34,7 @@ fn uris(launch: &ContainerLaunch) -> &[v1::command_info::Uri] {
     launch.executor_info.command.as_deref().map(|command| command.uris.as_slice()).unwrap_or_default()
 }
 
-/// `containerizer/fetcher/task_fetches_*`.
+/// The counters of `containerizer/fetcher/task_fetches_*`.
 #[derive(Debug, Default)]
 pub struct Fetches {
     succeeded: AtomicU64,
@@ -40,6 +42,7 @@ pub struct Fetches {
 }
 
 impl Fetches {
+    /// Returns the counters under the names of the metrics.
     pub fn gauges(&self) -> [(&'static str, f64); 2] {
         [
             ("containerizer/fetcher/task_fetches_succeeded", self.succeeded.load(Ordering::Relaxed) as f64),
@@ -47,7 +50,10 @@ impl Fetches {
         ]
     }
 
-    /// Blocks for as long as the downloads take.
+    /// Fetches the files of a container. It blocks for as long as the downloads take.
+    ///
+    /// # Errors
+    /// Returns the text for the task's status if a file cannot be fetched or the container is destroyed meanwhile.
     pub fn fetch(
         &self,
         options: &FetchOptions,
@@ -88,7 +94,7 @@ fn item(uri: &v1::command_info::Uri) -> Item {
         uri: uri.value.clone(),
         output_file: uri.output_file.clone(),
         executable: uri.executable.unwrap_or(false),
-        // The schema's default.
+        // The value is the default of the schema.
         extract: uri.extract.unwrap_or(true),
         cache: uri.cache.unwrap_or(false),
     }

@@ -1,4 +1,4 @@
-//! The agent core on its thread: inputs in, effects carried out.
+//! Hosts the agent's core on its thread: hands inputs to it and carries out its effects.
 
 use std::net::SocketAddrV4;
 use std::path::PathBuf;
@@ -24,24 +24,33 @@ use edge::core_thread::effect_handler::EffectHandler;
 use edge::core_thread::host_interpreter::{EffectHost, HostInterpreter};
 use edge::core_thread::{Host, Inbox, InboxItem};
 
+/// The host of an agent's core.
 pub struct AgentHost {
+    /// The core.
     pub core: Agent,
+    /// The log of records.
     pub store: Records,
+    /// The view for readers.
     pub publisher: Arc<Publisher>,
+    /// The containers.
     pub containers: Arc<Containers>,
+    /// The value of `--work_dir`.
     pub work_dir: PathBuf,
-    /// Removes sandboxes.
+    /// The thread that removes sandboxes.
     pub remover: Worker,
+    /// The runtime for tasks that may block.
     pub runtime: Handle,
+    /// The inbox of the core.
     pub inbox: Arc<Inbox<AgentHost>>,
-    /// Says that the core has ended, when it is dropped.
+    /// Reports the end of the core when the host is dropped.
     pub ended: watch::Sender<Option<Ended>>,
+    /// How the agent ends, as the core has said.
     pub end: Ended,
-    /// Holds the effects of `Agent::start` at first.
+    /// The effects of the current step; at first those of `Agent::start`.
     pub outbox: Outbox,
-    /// What waits for the next publication.
+    /// The changes that wait for the end of the batch.
     pub changes: Vec<Change>,
-    /// What waits for changes of containers.
+    /// The deliveries that wait for changes of containers.
     pub deliveries: Deliveries,
 }
 
@@ -54,14 +63,15 @@ fn deliver(delivery: Delivery, effects: &mut EffectHandler<AgentHost>) {
 }
 
 impl AgentHost {
-    /// Delivers now, or when the changes that it has to wait for are made.
+    /// Delivers at once, or after the changes that the delivery has to wait for.
     fn hand_over(&mut self, delivery: Delivery, effects: &mut EffectHandler<Self>) {
         if let Some(delivery) = self.deliveries.admit(delivery) {
             deliver(delivery, effects);
         }
     }
 
-    /// Launches begin at once, on threads that may wait; what changes a container waits for its turn on the worker.
+    /// Carries out a container command. Launches begin at once on threads that may block; changes of containers run on
+    /// the worker's thread in order.
     fn change_container(&mut self, command: ContainerCommand) {
         let change = match command {
             ContainerCommand::Launch(launch) => return self.containers.launch(launch),
@@ -83,7 +93,8 @@ impl AgentHost {
         });
     }
 
-    /// The core asks for one after the other, so there is one thread at most.
+    /// Changes volumes on a separate thread. The core requests one change after the other, so there is one thread at
+    /// most.
     fn change_volumes(&self, number: u64, changes: Vec<VolumeChange>) {
         let inbox = self.inbox.clone();
         self.runtime.spawn_blocking(move || {
@@ -95,7 +106,7 @@ impl AgentHost {
     fn measure(&self, due: Timer) {
         let (containers, inbox) = (self.containers.clone(), self.inbox.clone());
         self.runtime.spawn_blocking(move || {
-            // Of a thousand containers that takes a while, and only oversubscription asks for it.
+            // Measuring a thousand containers takes long, and only oversubscription needs it.
             let usage = if due == Timer::DiskWatch { usage::system() } else { usage::machine(&containers) };
             inbox.send_control(InboxItem::Input(Input::Usage { due, usage }));
         });
@@ -190,7 +201,7 @@ impl Host for AgentHost {
 
 impl Drop for AgentHost {
     fn drop(&mut self) {
-        // Before the end is known: the process may be gone right after.
+        // The containers stop before the end is reported, because the process may end right after the report.
         self.containers.stop();
         self.ended.send_replace(Some(std::mem::take(&mut self.end)));
     }

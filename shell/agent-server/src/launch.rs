@@ -1,4 +1,4 @@
-//! From what the core wants started to what the containerizer starts.
+//! Translates the core's description of a container into that of the containerizer.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -12,36 +12,41 @@ use messages::v1;
 use super::fetch::FetchOptions;
 use super::logger::ContainerLogger;
 
-/// What is the same for all containers of an agent.
+/// The settings that all containers of an agent have in common.
 pub struct Settings {
-    /// Our executor, unwritable from inside a container (CVE-2019-0204).
+    /// The executor of command tasks, which cannot be written from inside a container (CVE-2019-0204).
     pub executor: Arc<SealedProgram>,
+    /// The arguments of the executor, beginning with `argv[0]`.
     pub executor_argv: Vec<String>,
-    /// With these it is an init ([`containerizer::Init`]).
+    /// The arguments with which the executor acts as an init process ([`containerizer::Init`]).
     pub init_argv: Vec<String>,
+    /// The bounds of the outputs.
     pub container_logger: ContainerLogger,
+    /// The settings of the fetcher.
     pub fetch: FetchOptions,
     /// `--revocable_cpu_low_priority`.
     pub revocable_cpu_low_priority: bool,
 }
 
-/// Why a container cannot be started here.
+/// Why a container cannot be launched.
 #[derive(Debug, thiserror::Error)]
 pub enum Unsupported {
-    /// Something was asked for that this agent cannot give.
+    /// The container asks for a field that this agent cannot carry out.
     #[error("{0}")]
     Field(#[from] validation::ValidationError),
+    /// The executor has neither a command task nor a command.
     #[error("the executor has no command")]
     NoCommand,
-    /// A bound for its output that cannot be read.
+    /// A bound of the output in the environment of the command is invalid.
     #[error("{0}")]
     ContainerLogger(String),
 }
 
-/// Checks that everything asked for can be given, before anything is done for the container. `isolators` are those in use.
+/// Checks that the agent can carry out every field, before it makes anything for the container. `isolators` names the
+/// isolators in use.
 ///
 /// # Errors
-/// Names the first field that cannot be carried out.
+/// Returns the first field that cannot be carried out.
 pub fn check(launch: &ContainerLaunch, isolators: &[&str]) -> Result<(), Unsupported> {
     match &launch.command_task {
         Some(task) => validation::supported::check_task(task, isolators)?,
@@ -50,6 +55,10 @@ pub fn check(launch: &ContainerLaunch, isolators: &[&str]) -> Result<(), Unsuppo
     Ok(())
 }
 
+/// Returns the containerizer's description of a container.
+///
+/// # Errors
+/// Returns [`Unsupported`] if the executor has no command, or a bound of its output is invalid.
 pub fn describe(settings: &Settings, launch: &ContainerLaunch, user: Option<User>) -> Result<Launch, Unsupported> {
     let (program, argv) = match &launch.command_task {
         Some(_) => {
@@ -83,7 +92,7 @@ pub fn describe(settings: &Settings, launch: &ContainerLaunch, user: Option<User
     })
 }
 
-/// Adds the secrets of a custom executor. Those of a command task are its own: the command executor resolves them.
+/// Adds the secrets to the environment of a custom executor. The command executor resolves those of a command task.
 fn with_secrets(launch: &ContainerLaunch, mut environment: Vec<(OsString, OsString)>) -> Vec<(OsString, OsString)> {
     let command = launch.executor_info.command.as_deref().filter(|_| launch.command_task.is_none());
     let variables = command.and_then(|command| command.environment.as_deref()).map(|own| own.variables.as_slice());
@@ -100,18 +109,19 @@ fn with_secrets(launch: &ContainerLaunch, mut environment: Vec<(OsString, OsStri
 fn custom(launch: &ContainerLaunch) -> Result<(Program, Vec<OsString>), Unsupported> {
     let command = launch.executor_info.command.as_deref().ok_or(Unsupported::NoCommand)?;
     let value = command.value.clone().ok_or(Unsupported::NoCommand)?;
-    // Unset means true (the schema's default).
+    // An unset field means true, the default of the schema.
     if command.shell.unwrap_or(true) {
         return Ok((Program::Path(PathBuf::from("/bin/sh")), vec!["sh".into(), "-c".into(), value.into()]));
     }
     Ok((Program::Path(PathBuf::from(value)), command.arguments.iter().map(OsString::from).collect()))
 }
 
-/// Memory is given in MB.
+/// The unit of memory resources, MB, in bytes.
 const MEBIBYTE: f64 = 1024.0 * 1024.0;
 
 impl Settings {
-    /// Of what a container was promised, and its ceilings where they differ.
+    /// Returns the limits for the allocated resources and, where they differ, for the resource limits of tasks
+    /// (`ceilings`).
     pub fn limits(&self, resources: &[v1::Resource], ceilings: &[v1::Resource]) -> Limits {
         let revocable = |resource: &v1::Resource| resource.name == "cpus" && resource.revocable.is_some();
         Limits {
@@ -125,7 +135,7 @@ impl Settings {
     }
 }
 
-/// Infinity becomes the largest number, which stands for no limit.
+/// Converts MB to bytes. Infinity becomes the largest number, which means no limit.
 fn bytes(mebibytes: f64) -> u64 {
     (mebibytes * MEBIBYTE) as u64
 }
@@ -147,7 +157,7 @@ fn rlimits(executor: &v1::ExecutorInfo) -> Vec<Rlimit> {
 fn rlimit_kind(kind: v1::r_limit_info::r_limit::Type) -> Option<RlimitKind> {
     use v1::r_limit_info::r_limit::Type;
     Some(match kind {
-        // The kernel has not known locks since 2.4.25.
+        // Linux ignores RLIMIT_LOCKS since 2.4.25.
         Type::Unknown | Type::RlmtLocks => return None,
         Type::RlmtAs => RlimitKind::As,
         Type::RlmtCore => RlimitKind::Core,

@@ -1,4 +1,4 @@
-//! Hosts an agent core: its HTTP APIs, its messages, containers, sandboxes.
+//! Hosts an agent core: its HTTP APIs, libprocess messages, containers, sandboxes and records.
 
 mod app;
 mod container_calls;

@@ -1,21 +1,23 @@
-//! `--container_logger`: how the outputs of containers are bounded.
+//! `--container_logger`: the bounds of the outputs of containers.
 
 use containerizer::Rotation;
 use flags::{Bytes, Value as _};
 use messages::v1;
 
-/// Mesos' default `max_stdout_size`, and Kubernetes' number of files: four old ones and the one that is written to.
+/// The default bound of an output: Mesos' `max_stdout_size`, and Kubernetes' five files, of which four are old.
 pub const DEFAULT_ROTATION: Rotation = Rotation { max_bytes: 10 << 20, max_files: 4 };
 
-/// The smallest bound that Mesos accepts: a page.
+/// The smallest size in bytes that Mesos accepts, one page.
 pub const MIN_BYTES: u64 = 4096;
 
-/// Bounds of `stdout` and `stderr` of every container; without one an output grows for ever.
+/// The bounds of `stdout` and `stderr` of every container. An output without a bound grows without limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerLogger {
+    /// The bound of `stdout`; `None` if it is not rotated.
     pub stdout: Option<Rotation>,
+    /// The bound of `stderr`; `None` if it is not rotated.
     pub stderr: Option<Rotation>,
-    /// Begins the names of variables of a command's environment that change the bounds for its container
+    /// The prefix of environment variables of a command that change the bounds for its container
     /// (`CONTAINER_LOGGER_MAX_STDOUT_SIZE`), as in Mesos' LogrotateContainerLogger.
     pub environment_variable_prefix: Option<String>,
 }
@@ -31,16 +33,15 @@ impl Default for ContainerLogger {
 }
 
 impl ContainerLogger {
-    /// Mesos' SandboxContainerLogger: nothing is rotated.
+    /// Returns a logger that rotates nothing, as Mesos' SandboxContainerLogger.
     pub fn unbounded() -> Self {
         ContainerLogger { stdout: None, stderr: None, environment_variable_prefix: None }
     }
 
-    /// The bounds of `stdout` and `stderr` of one container, whose command may have its own.
+    /// Returns the bounds of one container, whose command may set its own.
     ///
     /// # Errors
-    ///
-    /// Says which variable cannot be read.
+    /// Names the environment variable that cannot be parsed.
     pub fn of_container(
         &self,
         environment: Option<&v1::Environment>,
@@ -63,11 +64,10 @@ impl ContainerLogger {
     }
 }
 
-/// Reads a size such as `10MB`.
+/// Sets the size of a rotation from a text such as `10MB`.
 ///
 /// # Errors
-///
-/// It is no size, or less than a page.
+/// Returns why the text is not a size, or that the size is less than a page.
 pub fn set_size(rotation: &mut Option<Rotation>, text: &str) -> Result<(), String> {
     match Bytes::parse(text.trim())?.0 {
         bytes if bytes < MIN_BYTES => Err(format!("expected at least {MIN_BYTES}B, a page, and not {bytes}B")),
@@ -78,11 +78,10 @@ pub fn set_size(rotation: &mut Option<Rotation>, text: &str) -> Result<(), Strin
     }
 }
 
-/// Reads `rotate N` of logrotate's options, how many old files stay; the other options have no meaning here.
+/// Sets the number of old files from `rotate N` in logrotate's options. Other options have no effect.
 ///
 /// # Errors
-///
-/// The number is none.
+/// Returns why the number is invalid.
 pub fn set_options(rotation: &mut Option<Rotation>, text: &str) -> Result<(), String> {
     for line in text.lines() {
         let mut words = line.split_whitespace();
@@ -98,7 +97,7 @@ pub fn set_options(rotation: &mut Option<Rotation>, text: &str) -> Result<(), St
     Ok(())
 }
 
-/// Each rotation renames all of them.
+/// The maximum of old files. Each rotation renames all of them.
 const MAX_FILES: u32 = 1000;
 
 #[cfg(test)]

@@ -1,17 +1,20 @@
-//! What this machine has to offer when `--resources` does not say.
+//! Detects the resources of this machine, which the agent offers unless `--resources` sets them.
 
 use std::path::Path;
 
-/// Before anything is left to the system itself.
+/// The resources of a machine for tasks, after the reserve of the operating system.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MachineResources {
+    /// The number of processors.
     pub cpus: f64,
+    /// The memory in MB.
     pub mem_mb: f64,
+    /// The disk space in MB.
     pub disk_mb: f64,
 }
 
-/// Mesos' rules: all processors; all memory but 1 GB, or half of it when there is less than 2 GB; the
-/// same for the file system of the work directory, with 5 GB and 10 GB.
+/// Detects the resources with the rules of Mesos: all processors; all memory except 1 GB, or half of it below 2 GB; the
+/// file system of the work directory except 5 GB, or half of it below 10 GB.
 pub fn detect(work_dir: &Path) -> MachineResources {
     let mebibyte = 1024.0 * 1024.0;
     let cpus = std::thread::available_parallelism().map_or(1.0, |count| count.get() as f64);
@@ -28,7 +31,7 @@ fn after_reserve(total: f64, reserve: f64) -> f64 {
     if total >= 2.0 * reserve { total - reserve } else { total / 2.0 }
 }
 
-/// The size of the file system; of the nearest existing directory when the path does not exist yet.
+/// Returns the size in bytes of the file system that `path`, or its nearest existing ancestor, is on.
 fn disk_of(path: &Path) -> Option<f64> {
     path.ancestors().find_map(|path| {
         let stat = rustix::fs::statvfs(path).ok()?;

@@ -1,5 +1,5 @@
-//! The media types of a call to the agent's operator API, which may stream either way: Mesos' checks, in its order and
-//! with its texts.
+//! The media types of a call to the agent's operator API, whose request and response may be streams. Checks, their
+//! order and their texts are those of Mesos.
 
 use bytes::Bytes;
 use http::{HeaderName, StatusCode, header};
@@ -14,28 +14,37 @@ use edge::http::respond::{Response, bad_request, text};
 const MESSAGE_CONTENT_TYPE: HeaderName = HeaderName::from_static("message-content-type");
 const MESSAGE_ACCEPT: HeaderName = HeaderName::from_static("message-accept");
 
-/// How the messages of a body come, and in which encoding.
+/// How the messages of a body are framed and encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
+    /// The body is one message.
     Single(ContentType),
+    /// The body is a stream of RecordIO messages.
     Records(ContentType),
 }
 
+/// The framing of a request and of its response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MediaTypes {
+    /// The framing of the request, from `Content-Type`.
     pub content: Framing,
+    /// The framing of the response, from `Accept`.
     pub accept: Framing,
 }
 
 impl MediaTypes {
+    /// Reads the headers of a request.
+    ///
+    /// # Errors
+    /// Returns 400, 406 or 415 with the text of Mesos.
     pub fn of(request: &Request) -> Result<MediaTypes, Response> {
         Ok(MediaTypes { content: content(request)?, accept: accept(request)? })
     }
 
-    /// Receives the encoded call: the body, or its first record. What follows the first record is left in the body.
+    /// Receives the encoded call: the whole body, or its first record. Further records stay in the body.
     ///
     /// # Errors
-    /// The refusal of a body that ends early, is too large or is no RecordIO.
+    /// Returns the response that refuses a body that ends early, is too large, or is not RecordIO.
     pub async fn call(&self, body: &mut BodyStream) -> Result<(ContentType, Bytes), Response> {
         match self.content {
             Framing::Single(encoding) => Ok((encoding, body.whole().await?)),
@@ -47,7 +56,10 @@ impl MediaTypes {
         }
     }
 
-    /// Few calls stream, and one must.
+    /// Checks that the call supports the framing. Few calls stream, and ATTACH_CONTAINER_INPUT has to.
+    ///
+    /// # Errors
+    /// Returns 406 or 415 with the text of Mesos.
     pub fn check_call(&self, kind: Type) -> Result<(), Response> {
         let name = kind.as_str_name();
         let unsupported = |reason| Err(text(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason));
@@ -93,7 +105,7 @@ fn content(request: &Request) -> Result<Framing, Response> {
     }
 }
 
-/// Records only for who accepts nothing else.
+/// Reads the `Accept` header. A client gets records only if it accepts nothing else.
 fn accept(request: &Request) -> Result<Framing, Response> {
     let (accept, of_messages) = (request.header(header::ACCEPT), request.header(MESSAGE_ACCEPT));
     if let Some(encoding) = wire::accept::negotiate(accept) {

@@ -23,7 +23,7 @@ use edge::http::call;
 use edge::http::request::Request;
 use edge::http::respond::{self, Response, bad_request, empty, not_implemented};
 
-/// Answers a call. The body of one that streams is read as far as its first record.
+/// Answers a call. If the body is a stream, it is read up to the end of its first record.
 pub async fn handle(app: &Arc<AgentApp>, request: &Request, body: BodyStream) -> Response {
     match respond(app, request, body).await {
         Ok(response) | Err(response) => response,
@@ -97,7 +97,7 @@ async fn read_here(app: &Arc<AgentApp>, call: &Call) -> Result<Option<Reply>, Re
     Ok(Some(reply))
 }
 
-/// What neither the view nor this process answers is not implemented.
+/// Answers a read of the view. A call that neither the view nor this process answers is not implemented.
 async fn read_view(app: &Arc<AgentApp>, call: Call, content_type: ContentType) -> Result<Response, Response> {
     let agent = app.clone();
     let build = move || {

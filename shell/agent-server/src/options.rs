@@ -1,4 +1,4 @@
-//! What an agent is started with.
+//! The options that an agent is started with.
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -11,50 +11,61 @@ use views::master::Build;
 use super::fetch::FetchOptions;
 use super::logger::ContainerLogger;
 
-/// Our own program, run inside containers of command tasks. With the one argument `container-init` instead of those in
-/// `argv` it starts custom executors (`executor::init`).
+/// The program that runs inside containers of command tasks. With the single argument `container-init` in place of
+/// those of `argv`, it starts custom executors (`executor::init`).
 #[derive(Debug, Clone)]
 pub struct ExecutorProgram {
+    /// The path of the program.
     pub path: PathBuf,
-    /// Including `argv[0]`.
+    /// The arguments, beginning with `argv[0]`.
     pub argv: Vec<String>,
 }
 
+/// The options that an agent is started with, one for each group of flags.
 #[derive(Debug, Clone)]
 pub struct AgentOptions {
+    /// `--ip`: the address to listen on.
     pub ip: Ipv4Addr,
-    /// Zero for any free port.
+    /// `--port`: zero for any free port.
     pub port: u16,
+    /// `--advertise_ip`: the address that peers are told; `None` for `ip`.
     pub advertise_ip: Option<Ipv4Addr>,
+    /// `--advertise_port`: the port that peers are told; `None` for the port that the agent listens on.
     pub advertise_port: Option<u16>,
-    /// Whether the senders of libprocess messages are believed.
+    /// How the senders of libprocess messages are checked.
     pub sender_check: SenderCheck,
-    /// `zk://…`, `host:port`, `master@host:port`, or `file://` of a file with one of them.
+    /// `--master`: `zk://…`, `host:port`, `master@host:port`, or `file://` of a file with one of them.
     pub master: String,
+    /// `--zk_session_timeout`: the session timeout of the detector.
     pub zk_session_timeout: Duration,
-    /// Decisions; the address in its `pid` is replaced by what is listened on.
+    /// The configuration of the core. The address in its `pid` is replaced by the address that the agent listens on.
     pub config: ::agent::Config,
+    /// The configuration of the containerizer: launcher, isolation, directories.
     pub containerizer: containerizer::Config,
-    /// `None`: this executable with the argument `executor`.
+    /// The executor of command tasks; `None` for this executable with the argument `executor`.
     pub executor: Option<ExecutorProgram>,
-    /// `--strict`: records that cannot be read keep the agent from starting.
+    /// `--strict`: whether records that cannot be read keep the agent from starting.
     pub strict: bool,
-    /// `--container_logger`.
+    /// `--container_logger`: the bounds of the outputs of containers.
     pub container_logger: ContainerLogger,
+    /// The settings of the fetcher.
     pub fetch: FetchOptions,
+    /// `--revocable_cpu_low_priority`: whether containers with revocable processors get low priority.
     pub revocable_cpu_low_priority: bool,
     /// Every flag that has a value, for `/flags`.
     pub flags: Vec<(String, String)>,
+    /// The description of the program for `/version`.
     pub build: Build,
+    /// The bounds of the histories that views keep.
     pub history: Limits,
-    /// Served as `/slave/log`.
+    /// The file that is served as `/slave/log`.
     pub log_file: Option<PathBuf>,
-    /// Called when an operator changes the verbosity: 0 is normal, more is more.
+    /// Sets the verbosity of the log on behalf of an operator: 0 is the normal level, higher values log more.
     pub set_log_level: Option<fn(u32)>,
 }
 
 impl AgentOptions {
-    /// `config.pid` names the process; its address is not looked at.
+    /// Returns options with the defaults of Mesos. `config.pid` names the process; its address is ignored.
     pub fn new(ip: Ipv4Addr, port: u16, master: impl Into<String>, config: ::agent::Config) -> Self {
         AgentOptions {
             ip,

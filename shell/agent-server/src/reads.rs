@@ -1,5 +1,5 @@
-//! `/state`, `/containers` and `/monitor/statistics`: documents of the view; those that show containers measure them
-//! first.
+//! The reads `/state`, `/containers` and `/monitor/statistics`: documents of the view. A document that shows containers
+//! measures them first.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use views::agent::Document;
 
 use super::app::AgentApp;
 
-/// `/containers`.
+/// Answers `/containers`.
 pub async fn containers(app: &Arc<AgentApp>, request: &Request) -> Response {
     match app.publisher.snapshot().containers(&request.query) {
         Ok(_) => document(app, Document::Containers, request).await,
@@ -19,16 +19,16 @@ pub async fn containers(app: &Arc<AgentApp>, request: &Request) -> Response {
     }
 }
 
-/// `/monitor/statistics`, which looks into every container.
+/// Answers `/monitor/statistics`, which measures every container.
 pub async fn statistics(app: &Arc<AgentApp>, request: &Request) -> Response {
     app.statistics_limit.acquire().await;
     document(app, Document::Statistics, request).await
 }
 
-/// A document of the view.
+/// Answers with a document of the view.
 pub async fn document(app: &Arc<AgentApp>, document: Document, request: &Request) -> Response {
     let (measured, query) = (app.clone(), request.query.meaningful());
-    // Everything that decides the answer.
+    // The key contains everything that the response depends on.
     let key = app.read_key(request, &format!("{document:?} {query:?}"));
     let prepare = move || {
         let snapshot = measured.publisher.snapshot();

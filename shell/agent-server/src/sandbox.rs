@@ -1,4 +1,5 @@
-//! Sandboxes on disk: made for one user, removed with everything in them, never outside the work directory.
+//! Creates and removes sandboxes: each is made for one user, removed with its whole content, and never outside the work
+//! directory.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io;
@@ -7,10 +8,13 @@ use std::path::{Component, Path};
 
 use containerizer::User;
 
-/// Readable by the task's user and group only: sandboxes hold private data.
+/// The mode of a sandbox. Only the task's user and group may read it, because sandboxes hold private data.
 const MODE: u32 = 0o750;
 
-/// Creates the directory with the files for the output, and makes `latest` beside it point to it.
+/// Creates the directory with the files of the outputs, and points the link `latest` beside it to the directory.
+///
+/// # Errors
+/// Returns the error of the operating system.
 pub fn create(sandbox: &Path, user: Option<&User>) -> io::Result<()> {
     let runs = sandbox.parent().ok_or(io::ErrorKind::InvalidInput)?;
     DirBuilder::new().recursive(true).mode(0o755).create(runs)?;
@@ -18,7 +22,7 @@ pub fn create(sandbox: &Path, user: Option<&User>) -> io::Result<()> {
         io::ErrorKind::AlreadyExists => Ok(()),
         _ => Err(error),
     })?;
-    // The mode above is subject to the umask.
+    // The umask affects the mode above.
     std::fs::set_permissions(sandbox, Permissions::from_mode(MODE))?;
     for name in ["stdout", "stderr"] {
         let path = sandbox.join(name);
@@ -41,7 +45,7 @@ fn nofollow() -> i32 {
     rustix::fs::OFlags::NOFOLLOW.bits().cast_signed()
 }
 
-/// Replaced in one step, so that readers always find a run.
+/// Replaces the link in one step, so that readers always find a run.
 fn point_latest(sandbox: &Path, runs: &Path) -> io::Result<()> {
     let (latest, next) = (runs.join("latest"), runs.join(".latest"));
     match std::fs::remove_file(&next) {
@@ -52,8 +56,11 @@ fn point_latest(sandbox: &Path, runs: &Path) -> io::Result<()> {
     std::fs::rename(&next, &latest)
 }
 
-/// Removes a tree below `work_dir`. Links inside are removed, never followed (as std promises of `remove_dir_all`), and
-/// no part of the path may be a link.
+/// Removes a tree below `work_dir`. Links inside are removed and never followed, as std guarantees for
+/// `remove_dir_all`.
+///
+/// # Errors
+/// Returns an error if a part of the path is a link, the path is outside `work_dir`, or the removal fails.
 pub fn remove(work_dir: &Path, path: &Path) -> io::Result<()> {
     let inside = path.strip_prefix(work_dir).map_err(|_| io::Error::from(io::ErrorKind::PermissionDenied))?;
     let plain = inside.components().all(|part| matches!(part, Component::Normal(_)));

@@ -1,4 +1,4 @@
-//! From options to a running agent.
+//! Starts an agent from its options.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -34,7 +34,12 @@ use edge::readers::singleflight::Singleflight;
 use edge::start::{Listen, bind, end_channel, launch, runtime, seed};
 use edge::{Ended, Running};
 
-/// Binds, starts the containerizer and serves. Must be called inside a tokio runtime, which then carries the connections.
+/// Binds the address, recovers the agent, starts the containerizer, and serves. It has to be called inside a tokio
+/// runtime, which then carries the connections.
+///
+/// # Errors
+/// Returns [`Error`] if the address, the containerizer or the records are not available, or the recovered state is
+/// incompatible.
 pub fn start(options: AgentOptions) -> Result<Running, Error> {
     let runtime = runtime()?;
     let AgentOptions { ip, port, advertise_ip, advertise_port, sender_check, mut config, .. } = options;
@@ -102,8 +107,8 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
     })?;
     core.start(clock.now(), &mut outbox);
     let (ended, end) = end_channel();
-    let told = inbox.clone();
-    let stored = move |input| told.send_control(InboxItem::Input(input));
+    let core_inbox = inbox.clone();
+    let stored = move |input| core_inbox.send_control(InboxItem::Input(input));
     let singleflight = Singleflight::new(runtime.clone()).map_err(edge::Error::Thread)?;
     let host = AgentHost {
         core,
@@ -146,7 +151,8 @@ fn directory(path: &Path) -> Result<(), Error> {
     Ok(std::fs::create_dir_all(path).map_err(|source| edge::Error::Directory { path: path.to_owned(), source })?)
 }
 
-/// All that makes an agent go on as the one it was: without its own records it would take those of a Mesos agent again.
+/// Returns the paths that hold the identity of the agent. Without its own records it would import those of a Mesos
+/// agent again.
 fn state_paths(work_dir: &Path) -> String {
     let (records, imported) = (work_dir.join("records"), work_dir.join("meta/slaves/latest"));
     match imported.symlink_metadata() {
@@ -155,7 +161,7 @@ fn state_paths(work_dir: &Path) -> String {
     }
 }
 
-/// What those have left that ended while no agent ran.
+/// Returns the exits of the containers that ended while no agent ran.
 fn ended(
     recovered_state: &RecoveredState,
     recovered: &Recovered,
@@ -174,7 +180,7 @@ fn ended(
     recovered_state.containers().filter(|id| !alive.contains(id)).map(|id| (id.clone(), exit(id))).collect()
 }
 
-/// Another one after every start of the machine (random(4)).
+/// Returns the id of this boot of the machine (random(4)).
 fn boot_id() -> Option<String> {
     let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(id.trim().to_owned())

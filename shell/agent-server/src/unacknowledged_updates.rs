@@ -1,5 +1,5 @@
-//! The updates of a command executor that ended before an agent had confirmed them: it leaves the SUBSCRIBE call that it
-//! would have made next in its sandbox (`executor::last_updates`).
+//! Reads the updates of a command executor that ended before an agent had confirmed them. The executor leaves the
+//! SUBSCRIBE call that it would have made next in its sandbox (`executor::last_updates`).
 
 use std::fs::OpenOptions;
 use std::io::Read;
@@ -12,11 +12,11 @@ use rustix::fs::OFlags;
 use wire::Limits;
 
 const NAME: &str = ".last-updates";
-/// More than any executor keeps.
+/// The maximum size of the file in bytes, more than any executor writes.
 const MAX_LENGTH: u64 = 4 << 20;
 
-/// Mostly nothing. The sandbox is its task's to write to, so nothing in the place of the file is followed, waited for, or
-/// believed to be short.
+/// Returns the updates of the file; usually there is no file. The task can write to the sandbox, so the file may be a
+/// link, a pipe or of any size: none is followed, waited for, or read beyond the maximum.
 pub fn read(sandbox: &Path) -> Vec<TaskStatus> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
     let Ok(file) = OpenOptions::new().read(true).custom_flags(flags).open(sandbox.join(NAME)) else {

@@ -1,4 +1,4 @@
-//! What containers use and how full the disk is.
+//! Measures the usage of containers and of the disk.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,7 +12,10 @@ use model::ContainerId;
 use super::containers::Containers;
 use edge::endpoints::info::System;
 
-/// Fraction of the file system in use, as `df` computes it: of what users may have.
+/// Returns the used fraction of a file system, from 0 to 1, as `df` computes it: relative to what users may use.
+///
+/// # Errors
+/// Returns the error of `statvfs(3)`.
 pub fn disk(path: &Path) -> io::Result<f64> {
     let stat = rustix::fs::statvfs(path)?;
     let used = stat.f_blocks.saturating_sub(stat.f_bfree) as f64;
@@ -20,7 +23,7 @@ pub fn disk(path: &Path) -> io::Result<f64> {
     Ok(if used + available > 0.0 { used / (used + available) } else { 0.0 })
 }
 
-/// What the core decides about oversubscription with.
+/// Returns the usage of the machine and its containers for the core's decisions about oversubscription.
 pub fn machine(containers: &Containers) -> MachineUsage {
     let measured = containers.live().into_iter().filter_map(|id| {
         let usage = containers.usage(&id)?;
@@ -31,7 +34,7 @@ pub fn machine(containers: &Containers) -> MachineUsage {
     MachineUsage { containers: measured.collect(), ..system() }
 }
 
-/// The machine, and no container.
+/// Returns the usage of the machine without its containers.
 pub fn system() -> MachineUsage {
     let system = System::read();
     MachineUsage {
@@ -43,7 +46,7 @@ pub fn system() -> MachineUsage {
     }
 }
 
-/// Measures all of them; those that are over are left out.
+/// Returns the usage of the containers that have not ended.
 pub fn measure(containers: &Containers, wanted: &[ContainerId]) -> BTreeMap<ContainerId, views::agent::Usage> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     let measured = wanted.iter().filter_map(|id| {

@@ -1,4 +1,4 @@
-//! Persistent volumes on disk: made, deleted with everything in them, and shown in sandboxes.
+//! Persistent volumes on disk: creates them, deletes them with their content, and shows them in sandboxes.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -17,6 +17,7 @@ use rustix::io::Errno;
 
 use super::sandbox;
 
+/// Why a volume cannot be created, deleted or shown.
 #[derive(Debug, thiserror::Error)]
 pub enum VolumeError {
     #[error("Failed to create the persistent volume at '{path}': {source}")]
@@ -28,7 +29,7 @@ pub enum VolumeError {
     #[error(
         "The persistent volume cannot be mounted at the container_path '{path}': {reason}; give it a path in the sandbox"
     )]
-    Place { path: PathBuf, reason: &'static str },
+    Mount { path: PathBuf, reason: &'static str },
     #[error("Failed to show the persistent volume at '{path}' in the sandbox: {source}")]
     Show { path: PathBuf, source: io::Error },
 }
@@ -36,13 +37,16 @@ pub enum VolumeError {
 /// How a sandbox shows a volume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SandboxMount {
-    /// A link to it (Mesos' posix filesystem isolator); nothing keeps a container from writing to a read-only one.
+    /// A symbolic link, as in Mesos' posix filesystem isolator. It cannot make a volume read-only.
     Link,
-    /// A directory that the container has it mounted on.
+    /// A directory that the volume is mounted on.
     Directory,
 }
 
-/// All of them, in order. Done again, it changes nothing.
+/// Carries out all changes in order. Repeating them has no effect.
+///
+/// # Errors
+/// Returns [`VolumeError`] for the first change that fails.
 pub fn change(changes: &[VolumeChange]) -> Result<(), VolumeError> {
     changes.iter().try_for_each(|change| match change {
         VolumeChange::Create { path } => {
@@ -55,7 +59,7 @@ pub fn change(changes: &[VolumeChange]) -> Result<(), VolumeError> {
     })
 }
 
-/// A mounted disk stays where it is mounted.
+/// Empties a volume that is a mounted disk, which stays mounted.
 fn empty(directory: &Path) -> io::Result<()> {
     let entries = match fs::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -63,7 +67,7 @@ fn empty(directory: &Path) -> io::Result<()> {
     };
     for entry in entries {
         let entry = entry?;
-        // The type of the entry itself: links are not followed.
+        // The type is that of the entry itself, so that links are not followed.
         if entry.file_type()?.is_dir() {
             fs::remove_dir_all(entry.path())?;
         } else {
@@ -73,51 +77,60 @@ fn empty(directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// To whom the sandbox belongs.
+/// Gives the volume to the owner of the sandbox.
+///
+/// # Errors
+/// Returns [`VolumeError::Own`] if the owner cannot be read or set.
 pub fn set_owner(sandbox: &Path, volume: &ContainerVolume) -> Result<(), VolumeError> {
     let own = |source| VolumeError::Own { path: volume.source.clone(), source };
     let owner = fs::metadata(sandbox).map_err(own)?;
-    // Root may do everything anyway; and without root everything is ours.
+    // Root needs no ownership, and an agent without root owns everything already.
     if owner.uid() == 0 || !rustix::process::geteuid().is_root() {
         return Ok(());
     }
     chown(&volume.source, Some(owner.uid()), Some(owner.gid())).map_err(own)
 }
 
-/// Whether the container can have the volume where it asks for it. Without an image a container sees the files of the host: to
-/// show a volume in place of some of them takes mounts of its own, and a user who may do everything anyway (to another one, a
-/// volume over `/etc` would give the rights of setuid programs).
-pub fn check_place(volume: &ContainerVolume, place: SandboxMount, switches_user: bool) -> Result<(), VolumeError> {
+/// Checks whether the container can have the volume at its path. A container without an image sees the files of the
+/// host. A volume at an absolute path therefore needs a mount namespace, and a container that runs as root: for any
+/// other user, a volume over `/etc` would give the rights of setuid programs.
+///
+/// # Errors
+/// Returns [`VolumeError::Mount`] with the reason.
+pub fn check_mount(volume: &ContainerVolume, mount: SandboxMount, switches_user: bool) -> Result<(), VolumeError> {
     let path = &volume.container_path;
-    let refuse = |reason| Err(VolumeError::Place { path: path.clone(), reason });
-    match (path.is_absolute(), place, switches_user) {
+    let refuse = |reason| Err(VolumeError::Mount { path: path.clone(), reason });
+    match (path.is_absolute(), mount, switches_user) {
         (false, ..) => Ok(()),
         (true, SandboxMount::Link, _) => refuse("the container has no mounts of its own (see --isolation)"),
         (true, SandboxMount::Directory, true) => refuse("the container does not run as root"),
         (true, SandboxMount::Directory, false) => match fs::symlink_metadata(path) {
             Ok(data) if data.is_dir() => Ok(()),
-            Ok(_) => refuse("it is no directory on the agent"),
-            Err(_) => refuse("there is no such directory on the agent"),
+            Ok(_) => refuse("it is not a directory on the agent"),
+            Err(_) => refuse("the directory does not exist on the agent"),
         },
     }
 }
 
-/// Makes the place of a volume. The sandbox may be in the hands of a task: what is there already under the name is never followed
-/// or replaced.
-pub fn add_to_sandbox(sandbox: &Path, volume: &ContainerVolume, place: SandboxMount) -> Result<(), VolumeError> {
+/// Adds the link or mount point of a volume. A task may control the sandbox, so that an existing file of this name is
+/// never followed or replaced.
+///
+/// # Errors
+/// Returns [`VolumeError::Show`] if it cannot be added.
+pub fn add_to_sandbox(sandbox: &Path, volume: &ContainerVolume, mount: SandboxMount) -> Result<(), VolumeError> {
     if volume.container_path.is_absolute() {
         return Ok(());
     }
-    add(sandbox, volume, place).map_err(|source| VolumeError::Show { path: volume.source.clone(), source })
+    add(sandbox, volume, mount).map_err(|source| VolumeError::Show { path: volume.source.clone(), source })
 }
 
-fn add(sandbox: &Path, volume: &ContainerVolume, place: SandboxMount) -> io::Result<()> {
+fn add(sandbox: &Path, volume: &ContainerVolume, mount: SandboxMount) -> io::Result<()> {
     let (directory, name) = open_parent(sandbox, &volume.container_path, true)?;
-    let made = match place {
+    let made = match mount {
         SandboxMount::Link => symlinkat(&volume.source, &directory, name),
         SandboxMount::Directory => mkdirat(&directory, name, Mode::from_raw_mode(0o755)),
     };
-    let there = || match place {
+    let there = || match mount {
         SandboxMount::Link => is_link_to(&directory, name, &volume.source),
         SandboxMount::Directory => statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW)
             .is_ok_and(|data| FileType::from_raw_mode(data.st_mode) == FileType::Directory),
@@ -128,20 +141,23 @@ fn add(sandbox: &Path, volume: &ContainerVolume, place: SandboxMount) -> io::Res
     }
 }
 
-/// Takes the place of a volume away. What is not this place is left, and so are the directories above it.
-pub fn remove_from_sandbox(sandbox: &Path, volume: &ContainerVolume, place: SandboxMount) -> Result<(), VolumeError> {
+/// Removes the link or mount point of a volume. Any other file in its place stays, and so do the directories above.
+///
+/// # Errors
+/// Returns [`VolumeError::Show`] if it cannot be removed.
+pub fn remove_from_sandbox(sandbox: &Path, volume: &ContainerVolume, mount: SandboxMount) -> Result<(), VolumeError> {
     if volume.container_path.is_absolute() {
         return Ok(());
     }
-    match remove(sandbox, volume, place) {
+    match remove(sandbox, volume, mount) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         gone => gone.map_err(|source| VolumeError::Show { path: volume.source.clone(), source }),
     }
 }
 
-fn remove(sandbox: &Path, volume: &ContainerVolume, place: SandboxMount) -> io::Result<()> {
+fn remove(sandbox: &Path, volume: &ContainerVolume, mount: SandboxMount) -> io::Result<()> {
     let (directory, name) = open_parent(sandbox, &volume.container_path, false)?;
-    match place {
+    match mount {
         SandboxMount::Link if is_link_to(&directory, name, &volume.source) => {
             unlinkat(&directory, name, AtFlags::empty())?;
         }
@@ -155,8 +171,8 @@ fn is_link_to(directory: &OwnedFd, name: &OsStr, to: &Path) -> bool {
     readlinkat(directory, name, Vec::new()).is_ok_and(|target| target.as_bytes() == to.as_os_str().as_bytes())
 }
 
-/// Opens the directory that the last name of `path` is in, without following a link below the sandbox. `make`: directories that
-/// are missing are made, for the owner of the sandbox.
+/// Opens the parent directory of `path` without following a link below the sandbox, and returns it with the last name.
+/// With `make`, missing directories are made for the owner of the sandbox.
 fn open_parent<'p>(sandbox: &Path, path: &'p Path, make: bool) -> io::Result<(OwnedFd, &'p OsStr)> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut directory = rustix::fs::open(sandbox, flags, Mode::empty())?;
@@ -177,7 +193,7 @@ fn open_parent<'p>(sandbox: &Path, path: &'p Path, make: bool) -> io::Result<(Ow
     Ok((directory, name))
 }
 
-/// Returns where the container sees the volume.
+/// Returns the bind mount by which the container sees the volume.
 pub fn bind(sandbox: &Path, volume: &ContainerVolume) -> Bind {
     let (root, path) = match volume.container_path.is_absolute() {
         true => (volume.container_path.clone(), PathBuf::new()),
@@ -201,7 +217,7 @@ mod tests {
         std::fs::write(path.join("data"), "d").unwrap();
         std::os::unix::fs::symlink(&kept, path.join("link")).unwrap();
         change(&create).unwrap();
-        assert!(path.join("data").exists(), "what was there belongs to the volume");
+        assert!(path.join("data").exists(), "the existing files belong to the volume");
         let remove = [VolumeChange::Remove { base: work.path().to_owned(), path: path.clone(), keep_root: false }];
         change(&remove).unwrap();
         change(&remove).unwrap();
@@ -217,33 +233,33 @@ mod tests {
 
     #[test]
     fn a_sandbox_shows_a_volume_and_shows_it_no_more() {
-        let places = [SandboxMount::Link, SandboxMount::Directory];
-        for (place, path) in places.into_iter().flat_map(|place| [(place, "data"), (place, "data/db/one")]) {
+        let mounts = [SandboxMount::Link, SandboxMount::Directory];
+        for (mount, path) in mounts.into_iter().flat_map(|mount| [(mount, "data"), (mount, "data/db/one")]) {
             let work = tempfile::tempdir().unwrap();
             let (sandbox, volume) = shown(work.path(), path);
             for _ in 0..2 {
-                add_to_sandbox(&sandbox, &volume, place).unwrap();
+                add_to_sandbox(&sandbox, &volume, mount).unwrap();
             }
-            assert!(sandbox.join(path).is_dir(), "{place:?}");
+            assert!(sandbox.join(path).is_dir(), "{mount:?}");
             set_owner(&sandbox, &volume).unwrap();
             for _ in 0..2 {
-                remove_from_sandbox(&sandbox, &volume, place).unwrap();
+                remove_from_sandbox(&sandbox, &volume, mount).unwrap();
             }
-            assert!(!sandbox.join(path).exists() && volume.source.exists(), "{place:?}");
+            assert!(!sandbox.join(path).exists() && volume.source.exists(), "{mount:?}");
         }
     }
 
     #[test]
     fn what_a_task_put_in_its_place_is_left_alone() {
-        let places = [SandboxMount::Link, SandboxMount::Directory];
-        for (place, path) in places.into_iter().flat_map(|place| [(place, "data"), (place, "data/db")]) {
+        let mounts = [SandboxMount::Link, SandboxMount::Directory];
+        for (mount, path) in mounts.into_iter().flat_map(|mount| [(mount, "data"), (mount, "data/db")]) {
             let work = tempfile::tempdir().unwrap();
             let (sandbox, volume) = shown(work.path(), path);
             let elsewhere = work.path().join("elsewhere");
             fs::create_dir(&elsewhere).unwrap();
             std::os::unix::fs::symlink(&elsewhere, sandbox.join("data")).unwrap();
-            assert!(add_to_sandbox(&sandbox, &volume, place).is_err(), "{place:?}");
-            let _ = remove_from_sandbox(&sandbox, &volume, place);
+            assert!(add_to_sandbox(&sandbox, &volume, mount).is_err(), "{mount:?}");
+            let _ = remove_from_sandbox(&sandbox, &volume, mount);
             assert_eq!(fs::read_link(sandbox.join("data")).unwrap(), elsewhere);
             assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
         }
@@ -252,18 +268,18 @@ mod tests {
     #[test]
     fn absolute_paths_need_mounts_root_and_a_directory() {
         let there = tempfile::tempdir().unwrap();
-        let check = |path: &Path, place, switches_user, expect: Option<&str>| {
+        let check = |path: &Path, mount, switches_user, expect: Option<&str>| {
             let volume = ContainerVolume {
                 source: there.path().into(),
                 container_path: path.into(),
                 read_only: false,
                 shared: false,
             };
-            let said = check_place(&volume, place, switches_user).err().map(|error| error.to_string());
-            match (&said, expect) {
+            let refusal = check_mount(&volume, mount, switches_user).err().map(|error| error.to_string());
+            match (&refusal, expect) {
                 (None, None) => {}
-                (Some(said), Some(expect)) => assert!(said.contains(expect), "{said}"),
-                _ => panic!("{said:?} instead of {expect:?}"),
+                (Some(refusal), Some(expect)) => assert!(refusal.contains(expect), "{refusal}"),
+                _ => panic!("{refusal:?} instead of {expect:?}"),
             }
         };
         check(Path::new("data/db"), SandboxMount::Link, true, None);

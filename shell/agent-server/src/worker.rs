@@ -1,19 +1,19 @@
-//! Threads that do for the core what takes a disk: one changes running containers (cgroups, volumes, ownership), one
-//! removes what is left of them. The core's thread hands the work over, and each thread does it in that order.
+//! Threads that do blocking work for the core: one changes running containers (cgroups, volumes, ownership), one
+//! removes their files. Each thread does its work in the order in which the core's thread hands it over.
 
 use std::io;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 
 use tracing::warn;
 
-/// A piece of work, which says itself when it is done.
+/// A piece of work, which reports its completion itself.
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Jobs that may wait for one thread. Beyond it the core's thread waits for the disk after all: whoever causes so many
-/// gets new tasks only as fast as they can be done.
+/// The maximum of jobs that wait for one thread. Beyond it the core's thread waits for the disk, which slows down
+/// whoever causes so many jobs.
 const MAX_PENDING: usize = 16_384;
 
-/// A thread with a queue. It ends after what it was given when the last handle is dropped.
+/// A thread with a queue. Dropping the last handle ends the thread after the queued jobs.
 #[derive(Debug, Clone)]
 pub struct Worker {
     name: &'static str,
@@ -21,15 +21,15 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts a thread with this name.
+    /// Starts a thread called `name`.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// Returns the error of the operating system if the thread cannot be started.
     pub fn start(name: &'static str) -> io::Result<Self> {
         let (sender, jobs) = sync_channel::<Job>(MAX_PENDING);
         std::thread::Builder::new().name(name.to_owned()).spawn(move || {
             jobs.iter().for_each(|job| {
-                // A job that panics must not end the thread; what waits behind it goes on.
+                // A job that panics must not end the thread, because other jobs wait behind it.
                 if std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)).is_err() {
                     warn!(thread = name, "a job has panicked");
                 }
@@ -38,11 +38,11 @@ impl Worker {
         Ok(Worker { name, jobs: sender })
     }
 
-    /// Has a job done after those before it.
+    /// Queues a job behind earlier ones.
     pub fn run(&self, job: impl FnOnce() + Send + 'static) {
         if let Err(TrySendError::Full(job)) = self.jobs.try_send(Box::new(job)) {
-            warn!(thread = self.name, "{MAX_PENDING} jobs wait for the disk: waiting");
-            // The thread ends with the last handle, and this is one.
+            warn!(thread = self.name, "{MAX_PENDING} jobs wait for the disk; the agent's core waits as well");
+            // The thread ends only with the last handle, and this is one.
             let _ = self.jobs.send(job);
         }
     }
@@ -57,15 +57,15 @@ mod tests {
     #[test]
     fn jobs_are_done_in_order_whatever_becomes_of_one() {
         let worker = Worker::start("test").unwrap();
-        let (tell, told) = sync_channel(4);
+        let (sender, done) = sync_channel(4);
         for number in 0..4 {
-            let tell = tell.clone();
+            let sender = sender.clone();
             worker.run(move || {
                 assert_ne!(number, 1, "this job panics");
-                tell.send(number).unwrap();
+                sender.send(number).unwrap();
             });
         }
-        drop(tell);
-        assert_eq!(told.iter().collect::<Vec<_>>(), [0, 2, 3]);
+        drop(sender);
+        assert_eq!(done.iter().collect::<Vec<_>>(), [0, 2, 3]);
     }
 }

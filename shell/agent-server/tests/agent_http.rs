@@ -1,4 +1,4 @@
-//! The operator API of an agent, over real sockets: what genuine Mesos 1.11 answers to the same bytes.
+//! The operator API of an agent over real sockets, compared with the answers of Mesos 1.11 to the same bytes.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -14,7 +14,7 @@ use testkit::http::{call, get, post, request};
 
 const HEALTH: &str = r#"{"type":"GET_HEALTH"}"#;
 
-/// An agent whose master nobody has started.
+/// Starts an agent whose master does not exist.
 fn agent(work: &std::path::Path) -> Running {
     let resources = Resources::parse("cpus:1;mem:64", "*").expect("resources");
     let pid: Upid = "slave(1)@127.0.0.1:0".parse().expect("a pid");
@@ -72,7 +72,7 @@ async fn media_types_are_negotiated_in_order() {
             format!("Expecting 'Message-Accept' to allow {known}"),
         ),
     ] {
-        // Before the body is looked at.
+        // The headers are checked before the body.
         check(at, &headers, "nonsense", status, &answer).await;
     }
     let streamed = format!("{recordio}{of_json}");

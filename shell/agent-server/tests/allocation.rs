@@ -1,7 +1,7 @@
-//! Who gets what, end to end: partitions that lend and take back, limits of quota, the whitelist, idle resources that are
-//! offered twice, and the reasons that `/explain` gives meanwhile. Real tasks of a master and an agent, over HTTP.
+//! Allocation from end to end, with real tasks of a master and an agent over HTTP: partitions that lend and reclaim,
+//! quota limits, the whitelist, oversubscription, and the reasons of `/explain` meanwhile.
 //!
-//! Not run by the test harness, since the agent starts this program again as the executor.
+//! The test harness does not run this file, because the agent starts this program again as the executor.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -38,7 +38,7 @@ struct Cluster {
 }
 
 impl Cluster {
-    /// One agent with four processors and 1024 MB.
+    /// Starts a master and one agent with four processors and 1024 MB.
     async fn start(change: impl FnOnce(&mut MasterOptions)) -> Self {
         Self::with(change, |_| {}).await
     }
@@ -54,7 +54,7 @@ impl Cluster {
         cluster
     }
 
-    /// What a GET says once it is as wanted.
+    /// Repeats a GET until the response is as wanted, and returns it.
     async fn until(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let begun = Instant::now();
         loop {
@@ -96,7 +96,7 @@ impl Cluster {
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
 
-    /// Until `/explain` has this reason, and no other, for a framework.
+    /// Waits until `/explain` has this reason, and no other, for a framework.
     async fn explains(&self, framework: &Framework, code: &str) -> Value {
         let path = format!("/explain?framework={}", framework.scheduler.framework);
         let only = |answer: &Value| {
@@ -120,13 +120,13 @@ struct Framework {
 }
 
 impl Framework {
-    /// Heartbeats keep the stream alive, so the wait has an end of its own.
+    /// Returns the next event of a type. Heartbeats keep the stream alive, so the wait has a timeout of its own.
     async fn event(&mut self, kind: &str) -> Value {
         let event = tokio::time::timeout(TIMEOUT, self.scheduler.stream.event_of(kind)).await;
         event.unwrap_or_else(|_| panic!("{} never sees {kind}", self.role))
     }
 
-    /// The next offer has exactly so much.
+    /// Expects the next offer to have exactly these resources.
     async fn is_offered(&mut self, cpus: f64, mem: f64) -> Value {
         let offers = self.event("OFFERS").await["offers"]["offers"].clone();
         let amount = |name: &str| {
@@ -139,7 +139,8 @@ impl Framework {
         offers[0].clone()
     }
 
-    /// An offer that is followed by no better one: what was estimated from the first measurement is rescinded soon.
+    /// Returns an offer of revocable processors that stays. An offer from the estimate of the first measurement is
+    /// rescinded soon.
     async fn is_offered_revocable_processors(&mut self) -> Value {
         loop {
             let offer = self.event("OFFERS").await["offers"]["offers"][0].clone();
@@ -174,7 +175,7 @@ impl Framework {
         })
     }
 
-    /// The status with which a task gets to a state, acknowledged like those before.
+    /// Returns the status with which a task reaches a state, and acknowledges it and those before.
     async fn sees(&mut self, task: &str, state: &str) -> Value {
         loop {
             let status = self.event("UPDATE").await["update"]["status"].clone();
@@ -195,7 +196,7 @@ async fn a_partition_lends_and_takes_back() {
     cluster.partition("night", night).await;
     cluster.partition("day", day).await;
 
-    // By day nobody is there: the night borrows everything.
+    // The partition `day` has no framework, so `night` borrows everything.
     let mut night = cluster.framework("night").await;
     let offer = night.is_offered(4.0, 1024.0).await;
     let tasks = vec![night.sleeper("small", &offer, 1.0, 128.0), night.sleeper("large", &offer, 2.5, 512.0)];
@@ -205,7 +206,8 @@ async fn a_partition_lends_and_takes_back() {
     let shown = get(cluster.master.address, "/partitions/night").await.json();
     assert_eq!(shown["borrowed"]["cpus"], 3.5, "{shown}");
 
-    // The day wants its own: first what is free, then what it lent. The smallest task that is enough ends.
+    // `day` wants its minimum: it first gets free resources, then those that it lent. The smallest sufficient task is
+    // killed.
     let mut day = cluster.framework("day").await;
     let rest = day.is_offered(0.5, 384.0).await;
     let ended = night.sees("large", "TASK_GONE").await;
@@ -215,7 +217,7 @@ async fn a_partition_lends_and_takes_back() {
     assert!(message.contains("'day'") && message.contains("'night'"), "{message}");
     let back = day.is_offered(2.5, 512.0).await;
 
-    // What the day declines is still its own.
+    // The resources that `day` declines still belong to its minimum.
     day.declines(&rest, 3600).await;
     day.declines(&back, 3600).await;
     let all = day.is_offered(3.0, 896.0).await;
@@ -240,7 +242,7 @@ async fn a_limit_ends_what_is_offered() {
     let offer = dev.is_offered(1.0, 256.0).await;
     dev.accepts(&offer, vec![dev.sleeper("t", &offer, 0.5, 128.0)]).await;
     dev.sees("t", "TASK_RUNNING").await;
-    // What the launch left over was declined with it: only that much had been offered.
+    // The resources that the launch left were declined with it; no more had been offered.
     cluster.explains(&dev, "QUOTA_LIMIT").await;
     dev.scheduler.accepted("REVIVE", "revive", json!({})).await;
     dev.is_offered(0.5, 128.0).await;
@@ -268,7 +270,7 @@ async fn the_whitelist_is_watched() {
     cluster.stop().await;
 }
 
-/// The limit is a load that any machine has on which one of the tasks never rests.
+/// The limit is a load that a machine exceeds as soon as one task is always busy.
 async fn what_lies_idle_is_offered_again_until_the_machine_suffers() {
     let cluster = Cluster::with(
         |_| {},
@@ -276,7 +278,7 @@ async fn what_lies_idle_is_offered_again_until_the_machine_suffers() {
             agent.estimator = agent::ResourceEstimator::Load { margin: 0.1 };
             agent.oversubscribed_resources_interval = Duration::from_secs(1);
             agent.qos = agent::QosController { load_5min: Some(0.0), ..agent::QosController::default() };
-            // Time enough to launch something.
+            // The interval leaves time for a launch.
             agent.qos_correction_interval_min = Duration::from_secs(5);
         },
     )
@@ -286,7 +288,7 @@ async fn what_lies_idle_is_offered_again_until_the_machine_suffers() {
     owner.accepts(&offer, vec![owner.sleeper("idle", &offer, 4.0, 1024.0)]).await;
     owner.sees("idle", "TASK_RUNNING").await;
 
-    // Only those see it who know that it can be taken away.
+    // Only frameworks that accept revocable resources are offered them.
     let mut spot = cluster.framework_that_can("spot", &["REVOCABLE_RESOURCES"]).await;
     let offer = spot.is_offered_revocable_processors().await;
     spot.declines(&offer, 0).await;

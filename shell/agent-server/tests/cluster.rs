@@ -1,4 +1,4 @@
-//! A master and an agent, over real sockets.
+//! A master and an agent over real sockets.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

@@ -1,8 +1,8 @@
-//! What a genuine Apache Mesos 1.11 agent has left is taken over by ours, while its tasks run.
+//! Tepui's agent takes over the state of an Apache Mesos 1.11 agent while its tasks run.
 //!
-//! `CPP_MESOS` names a directory with `master`, `agent` and `libexec`; without it this test says that it was skipped.
-//! Not run by the test harness: this program is also our agent, the command executor, and an executor of its own that
-//! speaks the driver protocol.
+//! `CPP_MESOS` names a directory with `master`, `agent` and `libexec`; without it the test reports that it was skipped.
+//! The test harness does not run this file, because this program is also the agent, the command executor, and a custom
+//! executor that speaks the driver protocol.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -52,7 +52,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Our agent's process, with what the genuine one was told.
+/// Runs Tepui's agent with the flags of the Mesos agent.
 fn agent(master: &str, work: &Path, port: u16) -> ExitCode {
     let mut config = config(work, RESOURCES);
     config.hostname = "127.0.0.1".to_owned();
@@ -75,13 +75,13 @@ fn agent(master: &str, work: &Path, port: u16) -> ExitCode {
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Kind {
-    /// `http_command_executor=true`: our program in the place of `mesos-executor`, over the v1 API.
+    /// `http_command_executor=true`: this program takes the place of `mesos-executor`, over the v1 API.
     Command,
-    /// An executor of the framework's own, over the driver protocol.
+    /// A custom executor of the framework, over the driver protocol.
     Driver,
 }
 
-/// Whose master the agent finds after it was replaced.
+/// The master that the agent finds after it was replaced.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Masters {
     Genuine,
@@ -111,7 +111,7 @@ impl Cluster {
         Cluster { kind, master, address, ours: None, agent, port, scheduler, work }
     }
 
-    /// Writes numbers until the file `end` appears.
+    /// Launches a task that writes numbers until the file `end` appears.
     async fn launch(&mut self) {
         let offer = self.scheduler.offer().await;
         let mut task = Scheduler::small_task("t", &offer);
@@ -146,7 +146,7 @@ impl Cluster {
         }
     }
 
-    /// The framework goes on with another master, which has never heard of it.
+    /// Moves the framework to another master, which does not know it.
     async fn fail_over_to_ours(&mut self) {
         self.master.kill();
         let ours = master();
@@ -180,7 +180,7 @@ impl Cluster {
         find_file(&self.work.path().join("slaves"), "stdout").expect("output")
     }
 
-    /// Everything has ended, and ours keeps nothing of it in its runtime directory.
+    /// Checks that everything has ended and that the agent's runtime directory is empty.
     async fn stop(mut self) {
         let _ = self.scheduler.call(self.address, r#""type":"TEARDOWN""#).await;
         let containers = self.work.path().join("run/containers");
@@ -193,7 +193,7 @@ impl Cluster {
     }
 }
 
-/// Also on failure nothing is left behind: what runs in the sandboxes is ended.
+/// A failing test leaves no process either: all processes in the sandboxes are killed.
 impl Drop for Cluster {
     fn drop(&mut self) {
         self.agent.kill();

@@ -1,6 +1,6 @@
-//! An agent is killed at the worst moments and started again: its tasks go on, and nothing is said twice or not at all.
+//! An agent is killed at critical moments and started again: its tasks continue, and every update arrives.
 //!
-//! Not run by the test harness: this program is also the agent that is killed, and its executor.
+//! The test harness does not run this file, because this program is also the agent that is killed, and its executor.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Linux needs root, and cgroups to write to.
+/// Returns the launchers to test. The Linux launcher needs root and writable cgroups.
 fn launchers() -> Vec<Launcher> {
     let directory = tempfile::tempdir().expect("a directory");
     let config = containerizer::Config {
@@ -74,7 +74,7 @@ fn cgroups(work: &Path) -> Vec<PathBuf> {
     cgroups_below(&cgroups_root(work))
 }
 
-/// The agent's process.
+/// Runs the agent's process.
 fn agent(master: &str, work: &Path, port: u16) -> ExitCode {
     let cpus = match work {
         work if work.join("fewer").exists() => "cpus:1;mem:512",
@@ -112,7 +112,7 @@ struct Cluster {
     port: u16,
     scheduler: Scheduler,
     work: tempfile::TempDir,
-    /// Statuses that were not acknowledged.
+    /// Whether the scheduler acknowledges statuses.
     acknowledges: bool,
 }
 
@@ -125,7 +125,7 @@ impl Cluster {
         Self::start_with(true, if launcher == Launcher::Linux { &["linux"] } else { &[] }).await
     }
 
-    /// The marks tell the agent's process what is special.
+    /// Starts a cluster. The files in `marks` tell the agent's process what differs.
     async fn start_with(checkpoint: bool, marks: &[&str]) -> Self {
         let work = tempfile::tempdir().expect("a directory");
         for mark in marks {
@@ -174,8 +174,8 @@ impl Cluster {
         status
     }
 
-    /// The next that was not seen yet. An acknowledgement that reaches the master while the agent is away is lost, and
-    /// the update comes again.
+    /// Returns the next status that is not in `seen`. An acknowledgement that reaches the master while the agent is
+    /// away is lost, and the update is sent again.
     async fn unseen(&mut self, seen: &[Value]) -> Value {
         loop {
             let status = self.status().await;
@@ -197,7 +197,7 @@ impl Cluster {
         }
     }
 
-    /// What the agent's own processes have written into the sandbox of the one task.
+    /// Returns a file that the agent's own processes have written into the sandbox of the one task.
     fn sandbox(&self, name: &str) -> PathBuf {
         let found = find_file(self.work.path(), name);
         found.unwrap_or_else(|| panic!("no {name} below {}", self.work.path().display()))
@@ -208,8 +208,8 @@ impl Cluster {
         state["slaves"].as_array()?.iter().find(|slave| slave["active"] == true)?["id"].as_str().map(str::to_owned)
     }
 
-    /// Its task, as the agent shows it once its framework is over there. What is said again is acknowledged again: the agent
-    /// may have been killed before it had that in writing.
+    /// Returns the task as the agent shows it once its framework has completed. Repeated updates are acknowledged
+    /// again, because the agent may have been killed before it stored the acknowledgement.
     async fn completed_task(&mut self) -> Value {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
         let acknowledging = async {
@@ -224,7 +224,7 @@ impl Cluster {
     }
 
     async fn stop(mut self) {
-        // Its executors hear of it, and end.
+        // The executors are told, and end.
         let _ = self.scheduler.call(self.master.address, r#""type":"TEARDOWN""#).await;
         // A thousand containers take longer than one.
         let deadline = Instant::now() + 3 * TIMEOUT;
@@ -237,7 +237,8 @@ impl Cluster {
     }
 }
 
-/// What a task began may be in a session of its own, but knows where its sandbox is.
+/// Kills the processes of a work directory. A task may have started a new session, but its environment names its
+/// sandbox.
 fn kill_those_of(work: &Path) {
     let names_it = |entry: &std::fs::DirEntry| {
         let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
@@ -250,7 +251,7 @@ fn kill_those_of(work: &Path) {
     }
 }
 
-/// Also on failure nothing is left behind.
+/// A failing test leaves no process either.
 impl Drop for Cluster {
     fn drop(&mut self) {
         let _ = self.agent.kill();
@@ -290,7 +291,7 @@ impl Cluster {
 
     /// The first process of the one container.
     fn executor(&self) -> rustix::process::Pid {
-        // It is written once the process runs, which may by then have said so itself.
+        // The pid is written once the process runs, which may have reported before.
         let deadline = Instant::now() + TIMEOUT;
         let look = || find_file(&self.work.path().join("run/containers"), "state");
         let state = std::iter::repeat_with(look).take_while(|_| Instant::now() < deadline).flatten().next();
@@ -304,7 +305,7 @@ impl Cluster {
 async fn completed_task(address: SocketAddr) -> Value {
     let begun = Instant::now();
     loop {
-        // There is no agent yet, or it has not recovered.
+        // The agent does not exist yet, or has not recovered.
         if tokio::net::TcpStream::connect(address).await.is_ok() {
             let text = get(address, "/state").await.text();
             let state: Value = serde_json::from_str(&text).unwrap_or_default();
@@ -329,7 +330,7 @@ fn spawn(master: &Running, work: &Path, port: u16) -> Child {
     command.spawn().expect("an agent")
 }
 
-/// Writes numbers until the file `end` appears.
+/// A command that writes numbers until the file `end` appears.
 const COUNTING: &str = "i=0; while [ ! -e end ]; do i=$((i+1)); echo $i; sleep 0.01; done; echo last";
 
 async fn a_task_outlives_the_agent_and_its_output_is_whole(launcher: Launcher) {
@@ -388,7 +389,7 @@ async fn what_ended_before_is_still_shown(launcher: Launcher) {
     println!("what ended before is still shown ({launcher:?}) ... ok");
 }
 
-/// It is in memory on most machines, and some have it cleaned up.
+/// The runtime directory is in memory on most machines, and some machines clean it up.
 async fn without_its_runtime_directory_a_task_goes_on(launcher: Launcher) {
     let mut cluster = Cluster::start_on(launcher).await;
     cluster.launch(COUNTING).await;
@@ -423,7 +424,7 @@ async fn nothing_runs_of_an_agent_that_has_forgotten_everything(launcher: Launch
     println!("everything forgotten ({launcher:?}) ... ok");
 }
 
-/// It ends after the recovery timeout, and leaves in writing what it could not say.
+/// The executor ends after the recovery timeout, and writes its unacknowledged updates to its sandbox.
 async fn an_executor_that_did_not_wait_for_the_agent_is_reported(launcher: Launcher) {
     let marks: &[&str] = if launcher == Launcher::Linux { &["impatient", "linux"] } else { &["impatient"] };
     for (status, state) in [(0, "TASK_FINISHED"), (3, "TASK_FAILED")] {
@@ -464,7 +465,7 @@ async fn an_unacknowledged_update_comes_again_with_the_same_uuid(launcher: Launc
     cluster.launch("exit 3").await;
     let starting = cluster.status().await;
     assert_eq!(starting["state"], "TASK_STARTING");
-    // Everything is on the disk, and the executor is long gone or waits for its acknowledgement.
+    // Everything is on disk, and the executor has ended or waits for its acknowledgement.
     cluster.kill();
     cluster.restart();
     let mut seen = Vec::new();
@@ -490,7 +491,8 @@ async fn a_kill_at_any_moment_of_a_launch_forgets_nothing() {
         tokio::time::sleep(Duration::from_millis(delay)).await;
         cluster.kill();
         cluster.restart();
-        // Finished where the executor had it, else dropped, lost or failed: but told.
+        // The task finishes if the executor had it, and otherwise is dropped, lost or failed; in each case the
+        // scheduler is told.
         let last = loop {
             let status = cluster.status().await;
             if !["TASK_STARTING", "TASK_RUNNING"].iter().any(|early| status["state"] == *early) {
@@ -498,7 +500,7 @@ async fn a_kill_at_any_moment_of_a_launch_forgets_nothing() {
             }
         };
         let end = last["state"].as_str().expect("a state");
-        // Lost with its agent, where that was killed before its own id was on the disk.
+        // The task is lost if the agent was killed before its own id was on disk.
         let ends = ["TASK_FINISHED", "TASK_DROPPED", "TASK_FAILED", "TASK_GONE", "TASK_LOST"];
         let refused = std::fs::read_to_string(cluster.work.path().join("refused")).unwrap_or_default();
         assert!(ends.contains(&end), "{last} {refused}");
@@ -507,7 +509,7 @@ async fn a_kill_at_any_moment_of_a_launch_forgets_nothing() {
     }
 }
 
-/// A figure, too: `RECOVERY_CONTAINERS=1000 cargo test -p agent-server --test recovery -- --nocapture`.
+/// The test also measures: `RECOVERY_CONTAINERS=1000 cargo test -p agent-server --test recovery -- --nocapture`.
 async fn many_containers_are_found_again(number: usize) {
     let mut cluster = Cluster::start_with(true, &["large"]).await;
     let tasks: Vec<String> = (0..number).map(|number| format!("t{number}")).collect();
@@ -573,10 +575,13 @@ async fn another_configuration_is_refused() {
     std::fs::write(cluster.work.path().join("fewer"), "").expect("written");
     cluster.restart();
     cluster.agent.wait().expect("it ends");
-    let said = std::fs::read_to_string(cluster.work.path().join("refused")).expect("said");
-    assert!(said.contains(&format!("rm -rf {}", cluster.work.path().join("records").display())), "{said}");
-    assert!(said.contains("Incompatible agent info detected") && said.contains("--reconfiguration_policy"), "{said}");
-    // Nothing was touched: with the old configuration everything goes on.
+    let refusal = std::fs::read_to_string(cluster.work.path().join("refused")).expect("the refusal");
+    assert!(refusal.contains(&format!("rm -rf {}", cluster.work.path().join("records").display())), "{refusal}");
+    assert!(
+        refusal.contains("Incompatible agent info detected") && refusal.contains("--reconfiguration_policy"),
+        "{refusal}"
+    );
+    // The state is unchanged, so that the agent continues with the old configuration.
     std::fs::remove_file(cluster.work.path().join("fewer")).expect("removed");
     cluster.restart();
     cluster.stop().await;

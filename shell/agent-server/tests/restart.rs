@@ -1,6 +1,6 @@
-//! A master that is killed and started again on the same work directory: its agents and their tasks are back.
+//! A master is killed and started again on the same work directory: its agents and their tasks return.
 //!
-//! Not run by the test harness, since the master and the executors are this very program.
+//! The test harness does not run this file, because this program is also the master and the executors.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -17,7 +17,8 @@ use master_server::{MasterOptions, RegistryBackend};
 use serde_json::{Value, json};
 use testkit::http::{Client, JSON, Scheduler, call, post};
 
-/// Far more than it takes, far less than the 75 s of a Mesos agent that waits for pings.
+/// The upper bound of the return. It is far above what is needed, and far below the 75 s after which a Mesos agent
+/// misses pings.
 const BACK_WITHIN: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
@@ -43,14 +44,14 @@ fn options(port: u16, work: &Path) -> MasterOptions {
     options
 }
 
-/// What the child does.
+/// Runs the master in the child process.
 async fn master(port: u16, work: &Path) {
     let running = master_server::start(options(port, work)).expect("the master starts");
     println!("{}", running.address);
     running.wait().await;
 }
 
-/// A master in a process of its own, which does not outlive the test.
+/// A master in a process of its own, which ends with the test.
 struct Process {
     child: Child,
     address: SocketAddr,
@@ -79,7 +80,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended.
+        // The process may have ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -99,7 +100,7 @@ async fn launch(scheduler: &mut Scheduler) -> Value {
     offer["agent_id"]["value"].clone()
 }
 
-/// Waits until the agent is registered; how many were awaited at the first look.
+/// Waits until the agent is registered. Returns how many recovered agents there were at the first read.
 async fn registered(master: SocketAddr, agent: &Value) -> usize {
     let mut operator = Client::connect(master).await;
     operator.send(post("/api/v1", JSON, r#"{"type":"SUBSCRIBE"}"#)).await;
@@ -139,7 +140,7 @@ async fn agents_and_tasks_are_back_after_a_crash() {
     let status = scheduler.status().await;
     assert_eq!((&status["state"], &status["agent_id"]["value"]), (&json!("TASK_RUNNING"), &id));
 
-    // And what operators say of the agent now outlives the next crash.
+    // What operators set from now on survives the next crash as well.
     let gone = format!(r#"{{"type":"MARK_AGENT_GONE","mark_agent_gone":{{"agent_id":{{"value":{id}}}}}}}"#);
     assert_eq!(call(address, "/api/v1", &gone).await.status, 200);
     agent.wait().await;
@@ -160,7 +161,7 @@ async fn a_work_directory_has_one_master() {
     drop(master);
 }
 
-/// Whatever a supervisor does, no cluster without a past begins in the place of the one there was.
+/// No supervisor causes a cluster without its past to begin in place of the existing one.
 async fn a_registry_that_cannot_be_trusted_is_kept_aside() {
     let refused = |work: &Path| {
         let error = master_server::start(options(0, work)).err().expect("a refusal");
@@ -187,14 +188,14 @@ async fn a_registry_that_cannot_be_trusted_is_kept_aside() {
         assert_eq!(again, first);
         assert!(cause.is_some_and(|cause| cause.contains(why)), "the reason is still known");
         assert!(kept.exists() && !file.exists());
-        // The operator does as it says.
+        // The operator follows the instructions of the error.
         std::fs::remove_file(marker).unwrap();
         let running = master_server::start(options(0, work.path())).expect("a new beginning");
         running.shutdown().await;
     }
 }
 
-/// A file that is in order, and holds what no master wrote.
+/// Writes an intact file whose content no master has written.
 fn nonsense(file: &Path) {
     let mut store = store::EmbeddedStore::open(file.parent().unwrap()).unwrap();
     store::Store::take_over(&mut store).unwrap();

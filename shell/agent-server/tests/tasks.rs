@@ -1,6 +1,6 @@
-//! Real tasks: a master, an agent and command executors, which are this very program.
+//! Real tasks: a master, an agent and command executors.
 //!
-//! Not run by the test harness, since the agent starts this program again as the executor.
+//! The test harness does not run this file, because the agent starts this program again as the executor.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -50,12 +50,12 @@ impl Cluster {
         Cluster { _master: master, agent, scheduler, work }
     }
 
-    /// Launches on the next offer.
+    /// Launches a task on the next offer.
     async fn launch(&mut self, command: Value) {
         self.launch_with(json!({ "command": command })).await;
     }
 
-    /// The same with these fields of the task.
+    /// Launches a task with these fields on the next offer.
     async fn launch_with(&mut self, fields: Value) {
         let offer = self.scheduler.offer().await;
         let mut task = Scheduler::small_task("t", &offer);
@@ -65,7 +65,7 @@ impl Cluster {
         self.scheduler.launch(&offer, &[task]).await;
     }
 
-    /// What the task wrote, as a browser reads it.
+    /// Returns an output of the task as `/files` shows it.
     async fn output(&self, name: &str) -> String {
         let path = format!("/frameworks/{}/executors/t/runs/latest/{name}", self.scheduler.framework);
         let read = get(self.agent.address, &format!("/files/read?path={path}&offset=0")).await;
@@ -90,7 +90,7 @@ async fn a_task_runs_and_leaves_its_output() {
     let output = cluster.output("stdout").await;
     assert!(output.starts_with("hello\n"), "{output}");
     assert!(output.contains("\nMESOS_SANDBOX="), "{output}");
-    assert!(cluster.output("stderr").await.contains("trouble\n"));
+    assert!(cluster.output("stderr").await.contains("failure\n"));
     cluster.stop().await;
 }
 
@@ -134,7 +134,7 @@ async fn a_container_that_cannot_be_prepared_fails_its_task() {
     cluster.stop().await;
 }
 
-/// Each of these runs without what it asks for on an agent that does not look.
+/// An agent that ignores these fields would run the task without what it asks for.
 async fn a_task_that_cannot_be_isolated_as_asked_is_refused() {
     let linux = |info: Value| json!({ "type": "MESOS", "linux_info": info });
     let capabilities = json!({ "capabilities": ["NET_RAW"] });
@@ -155,8 +155,8 @@ async fn a_task_that_cannot_be_isolated_as_asked_is_refused() {
         cluster.launch_with(json!({ "command": { "value": "true" }, "container": container })).await;
         let failed = cluster.scheduler.until("TASK_FAILED").await;
         assert_eq!(failed["reason"], "REASON_CONTAINER_LAUNCH_FAILED", "{failed}");
-        let said = failed["message"].as_str().unwrap_or_default();
-        assert!(said.contains(&format!("'task.{field}' cannot be carried out")), "{said}");
+        let message = failed["message"].as_str().unwrap_or_default();
+        assert!(message.contains(&format!("'task.{field}' cannot be carried out")), "{message}");
         cluster.stop().await;
     }
 }
@@ -168,7 +168,7 @@ fn with_secret(command: &str, secret: &Value) -> Value {
 
 async fn a_secret_arrives_or_the_task_is_refused() {
     let mut cluster = Cluster::start().await;
-    // "sss"
+    // The value is the base64 of "sss".
     let value = json!({ "type": "VALUE", "value": { "data": "c3Nz" } });
     cluster.launch(with_secret("test \"$S\" = sss", &value)).await;
     cluster.scheduler.until("TASK_FINISHED").await;

@@ -1,6 +1,6 @@
 //! Persistent volumes in real containers: one task writes, another reads, and only DESTROY deletes.
 //!
-//! Not run by the test harness, since the agent starts this program again as the executor.
+//! The test harness does not run this file, because the agent starts this program again as the executor.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -37,13 +37,13 @@ fn main() -> ExitCode {
 
 struct Case {
     isolation: &'static str,
-    /// What comes of writing to a read-only volume.
+    /// The output of a task that writes to a read-only volume.
     writing: &'static str,
-    /// The agent looks like one before 1.5, which knows no operations: the master tells it what its resources are.
+    /// Whether the agent behaves as one before 1.5, which knows no operations: the master sends it its resources.
     old: bool,
 }
 
-/// In the sandbox; a link cannot be read-only.
+/// Volumes are links in the sandbox. A link cannot be read-only.
 const LINKS: Case = Case { isolation: "posix/cpu", writing: "written", old: false };
 const MOUNTS: Case = Case { isolation: "filesystem/linux", writing: "refused", old: false };
 
@@ -76,7 +76,7 @@ async fn volumes_outlive_their_tasks(case: &Case) {
     cluster.next_offer().await;
     let mut destroy = json!({ "type": "DESTROY", "destroy": { "volumes": [volume("RW")] } });
     if case.old {
-        // No status tells of it, but a task that comes after it.
+        // No status reports it; a later task shows it.
         let mut after = launch("after", "true", "RW", &cluster.offer);
         after["launch"]["task_infos"][0]["resources"].as_array_mut().expect("resources").pop();
         cluster.accept(vec![destroy, after]).await;
@@ -93,7 +93,7 @@ async fn volumes_outlive_their_tasks(case: &Case) {
     cluster.stop().await;
 }
 
-/// The tasks of this framework run as root, who may put a volume over a directory of the host.
+/// The tasks of this framework run as root, which may mount a volume over a directory of the host.
 async fn a_volume_is_where_it_is_asked_for_or_its_task_is_refused(case: &Case, given: &[&str], refused: &[&str]) {
     for path in given.iter().chain(refused) {
         let mut cluster = Cluster::start(case).await;
@@ -144,7 +144,7 @@ impl Cluster {
         assert_eq!((&end["state"], &end["task_id"]["value"]), (&json!("TASK_FINISHED"), &json!(task)), "{end}");
     }
 
-    /// The terminal status. Offers made meanwhile are declined, so that the next one has everything.
+    /// Waits for the terminal status. Offers made meanwhile are declined, so that the next one has all resources.
     async fn end(&mut self) -> Value {
         loop {
             let event = self.scheduler.stream.event().await.expect("an event");
@@ -205,7 +205,7 @@ fn launch(id: &str, command: &str, mode: &str, offer: &Value) -> Value {
     json!({ "type": "LAUNCH", "launch": { "task_infos": [task] } })
 }
 
-/// What an agent announces that applies operations itself.
+/// The capabilities of an agent that applies operations itself.
 const OPERATIONS: [Capability; 3] =
     [Capability::ResourceProvider, Capability::AgentOperationFeedback, Capability::ResizeVolume];
 

@@ -1,7 +1,7 @@
-//! How many containers a second: `launch_rate [count] [MB of ballast] [isolation,…]`, e.g.
+//! Measures how many containers per second can be launched: `launch_rate [count] [MB of ballast] [isolation,…]`, e.g.
 //! `cargo run --release -p containerizer --example launch_rate -- 1000 500`.
 //!
-//! The ballast is touched memory of this process: its page tables are what a `fork` would copy for each container.
+//! The ballast is touched memory of this process. A `fork` would copy its page tables for each container.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "an experiment")]
 

@@ -1,7 +1,9 @@
-//! Directories of the host that a container sees in its own mount namespace: persistent volumes in its sandbox.
+//! Bind mounts: directories of the host that a container sees in its own mount namespace, such as persistent volumes in
+//! its sandbox.
 //!
-//! The tree is cloned first and attached to an opened directory, never by path: the sandbox belongs to a user who may put
-//! a link where the directory was. The child does this before its program runs, so [`bind_mount`] keeps to system calls.
+//! The tree is cloned first and attached to an opened directory, never by path, because the owner of the sandbox may
+//! replace the directory by a link. The child mounts before its program runs, so [`bind_mount`] consists of system
+//! calls only.
 
 use std::ffi::CString;
 use std::io;
@@ -15,39 +17,39 @@ use rustix::mount::{MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mou
 use rustix::process::Pid;
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
 
-/// One directory of the host, and where a container sees it. Both exist.
+/// One directory of the host, and its mount point in a container. Both exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bind {
     /// The directory of the host.
     pub source: PathBuf,
-    /// Absolute. It may be reached through links; what is below it is in the hands of the container.
+    /// The absolute directory that the path starts from. Links may lead to it; the container controls what is below it.
     pub root: PathBuf,
-    /// Relative to `root`, without links on the way; empty for `root` itself.
+    /// The mount point relative to `root`, reached without links; empty for `root` itself.
     pub path: PathBuf,
-    /// Whether the container may not write to it.
+    /// Whether the mount is read-only.
     pub read_only: bool,
 }
 
 impl Bind {
-    /// Returns where the container sees the directory.
+    /// Returns the mount point.
     pub fn target(&self) -> PathBuf {
         if self.path.as_os_str().is_empty() { self.root.clone() } else { self.root.join(&self.path) }
     }
 }
 
-/// The same as the kernel wants it.
+/// A bind mount with the strings that the system calls take.
 #[derive(Debug)]
 pub(crate) struct PreparedBind {
     source: CString,
     root: CString,
-    /// Empty for the root itself.
+    /// The path below the root; empty for the root itself.
     path: CString,
     target: CString,
     read_only: bool,
 }
 
 impl PreparedBind {
-    /// `None` if a path has a zero byte.
+    /// Prepares a bind mount; `None` if a path has a zero byte.
     pub(crate) fn new(bind: &Bind) -> Option<Self> {
         let c_string = |path: &Path| CString::new(path.as_os_str().as_bytes()).ok();
         Some(PreparedBind {
@@ -65,19 +67,21 @@ pub(crate) fn bind_mount(bind: &PreparedBind) -> Result<(), Errno> {
     attach(&clone_of(bind)?, bind)
 }
 
-/// Mounts a directory in the mount namespace of a process. A thread of its own goes there, and ends there. Nothing happens where something is
-/// mounted already: an agent that has been restarted does not know what its predecessor did.
+/// Mounts a directory in the mount namespace of a process, on a thread that joins the namespace and then ends. It has
+/// no effect if something is mounted there already, because a restarted agent does not know the mounts of its
+/// predecessor.
 pub(crate) fn bind_mount_in(pid: Pid, bind: &Bind) -> io::Result<()> {
     if is_mounted(&std::fs::read_to_string(format!("/proc/{}/mountinfo", pid.as_raw_nonzero()))?, &bind.target()) {
         return Ok(());
     }
     let bind = PreparedBind::new(bind).ok_or(io::ErrorKind::InvalidInput)?;
-    // The clone is in no namespace until it is attached.
+    // The clone belongs to no namespace until it is attached.
     let tree = clone_of(&bind)?;
     inside(pid, || attach(&tree, &bind))
 }
 
-/// What the container still uses below it stays usable until it is closed.
+/// Unmounts a directory in the mount namespace of a process. Files that the container has open below it stay usable
+/// until they are closed.
 pub(crate) fn unmount_in(pid: Pid, target: &Path) -> io::Result<()> {
     let gone = |errno| matches!(errno, Errno::INVAL | Errno::NOENT);
     inside(pid, || match rustix::mount::unmount(target, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
@@ -86,7 +90,8 @@ pub(crate) fn unmount_in(pid: Pid, target: &Path) -> io::Result<()> {
     })
 }
 
-/// Whether a mount table (proc(5), `mountinfo`) has this mount point, the fifth field, where some bytes are in octal.
+/// Returns whether a mount table (proc(5), `mountinfo`) has this mount point. It is the fifth field, in which some
+/// bytes are octal.
 fn is_mounted(table: &str, target: &Path) -> bool {
     let escaped: String = target.to_string_lossy().chars().fold(String::new(), |mut text, char| {
         match char {
@@ -115,7 +120,7 @@ fn attach(tree: &OwnedFd, bind: &PreparedBind) -> Result<(), Errno> {
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     match sealed {
         Ok(()) => move_mount(tree, c"", &target, c"", flags),
-        // Linux before 5.12 can do it only where it is attached.
+        // Linux before 5.12 can set the flag only at the mount point.
         Err(Errno::NOSYS) => {
             move_mount(tree, c"", &target, c"", flags)?;
             mount_remount(&*bind.target, MountFlags::BIND | MountFlags::RDONLY, c"")
@@ -162,12 +167,12 @@ fn read_only(tree: BorrowedFd<'_>) -> Result<(), Errno> {
     if code == 0 {
         return Ok(());
     }
-    // SAFETY: always valid for reads.
+    // SAFETY: the pointer is always valid for reads.
     Err(Errno::from_raw_os_error(unsafe { *libc::__errno_location() }))
 }
 
-/// Runs `work` on a thread that has joined the mount namespace of a process (setns(2) demands that it shares no directories
-/// with other threads).
+/// Runs `work` on a thread that has joined the mount namespace of a process. setns(2) demands that the thread shares no
+/// directories with other threads.
 #[allow(unsafe_code)]
 fn inside(pid: Pid, work: impl FnOnce() -> Result<(), Errno> + Send) -> io::Result<()> {
     let namespace = std::fs::File::open(format!("/proc/{}/ns/mnt", pid.as_raw_nonzero()))?;

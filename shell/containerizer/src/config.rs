@@ -1,4 +1,4 @@
-//! What an operator chose: launcher, isolators, roots.
+//! The configuration of the containerizer: launcher, isolators, roots.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -12,35 +12,36 @@ pub enum Launcher {
     /// `Linux` where this process may create cgroups, else `Posix`.
     #[default]
     Auto,
-    /// Every container is a cgroup of its own: nothing in it can escape its end.
+    /// Every container is a cgroup of its own, which no process can leave.
     Linux,
-    /// Every container is a session and the tree of processes below it.
+    /// Every container is a session and the tree of processes below it. Processes can escape from it.
     Posix,
 }
 
-/// What the operator chose, and what the agent knows of its containers.
+/// The operator's choices, and what the agent knows about its containers.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// How processes are started and tracked (`--launcher`).
     pub launcher: Launcher,
-    /// Names as in Mesos' `--isolation`: `cgroups/cpu`, `cgroups/mem`, `cgroups/pids`, `cgroups/all`, `namespaces/pid`,
-    /// `filesystem/linux`, `posix/rlimits`, `posix/cpu`, `posix/mem`, and the old `process` and `cgroups`.
+    /// The names of Mesos' `--isolation`: `cgroups/cpu`, `cgroups/mem`, `cgroups/pids`, `cgroups/all`,
+    /// `namespaces/pid`, `filesystem/linux`, `posix/rlimits`, `posix/cpu`, `posix/mem`, and the old `process` and
+    /// `cgroups`.
     pub isolation: Vec<String>,
-    /// Where cgroup hierarchies are looked for (`--cgroups_hierarchy`).
+    /// The directory at or below which cgroup hierarchies are mounted (`--cgroups_hierarchy`).
     pub cgroups_hierarchy: PathBuf,
-    /// The one cgroup, below the root of each hierarchy, in which everything of ours lives (`--cgroups_root`).
+    /// The cgroup below the root of each hierarchy that has all cgroups of this agent (`--cgroups_root`).
     pub cgroups_root: String,
-    /// CFS quota: a container may not use more than its cpus even on an idle machine (`--cgroups_enable_cfs`).
+    /// Whether a container may not use more than its processors even on an idle machine (`--cgroups_enable_cfs`).
     pub cgroups_enable_cfs: bool,
-    /// Limit memory and swap together (`--cgroups_limit_swap`).
+    /// Whether memory and swap are limited together (`--cgroups_limit_swap`).
     pub cgroups_limit_swap: bool,
-    /// A container that is not gone after this time is reported (`--cgroups_destroy_timeout`).
+    /// The time after which a container that has not ended is reported (`--cgroups_destroy_timeout`).
     pub destroy_timeout: Duration,
-    /// Where running containers are remembered, so that a restarted agent finds them (`--runtime_dir`).
+    /// The directory with the state of running containers, by which a restarted agent finds them (`--runtime_dir`).
     pub runtime_dir: PathBuf,
-    /// The agent's work directory. Processes in sandboxes below it are the agent's own, whatever has become of `runtime_dir`.
+    /// The agent's work directory. Processes in sandboxes below it belong to the agent, even if `runtime_dir` is lost.
     pub work_dir: Option<PathBuf>,
-    /// The containers that run by the agent's own records: they are found again wherever they are.
+    /// The containers that run according to the agent's own records. They are recovered by any of the three sources.
     pub expected: BTreeSet<ContainerId>,
 }
 

@@ -1,4 +1,4 @@
-//! The handle: what the agent's shell calls.
+//! The handle by which the agent's shell calls the containerizer.
 
 use std::fmt;
 use std::path::{Component, Path};
@@ -14,27 +14,29 @@ use crate::runtime_dir::RuntimeDir;
 use crate::worker::{Command, ContainerHandle, Poller, QUEUE, Recovered, SharedContainers, Waker, Worker};
 use crate::{Bind, Config, Error, Event, Launch, Limits, Usage, binds, recovery};
 
-/// Starts, watches, limits and ends containers.
+/// Starts, watches, limits and destroys containers.
 ///
-/// Threads of its own do the work, and one of them reports the events. Dropping the handle ends them and leaves the containers
-/// running; another handle on the same `runtime_dir` takes them up again.
+/// Its own threads do the work, and one of them reports the events. Dropping the handle ends the threads and leaves the
+/// containers running; another handle on the same `runtime_dir` recovers them.
 pub struct Containerizer {
     kernel: Arc<dyn Kernel>,
     isolation: Arc<Isolation>,
     recovered: Recovered,
     shared: SharedContainers,
-    /// `None` once it has been stopped.
+    /// `None` after the stop.
     commands: Mutex<Option<SyncSender<Command>>>,
     waker: Waker,
     worker: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Containerizer {
-    /// Prepares isolation, finds what an earlier process of the agent has left, and starts the threads. `events` is called on
-    /// the containerizer's thread and must not block for long. Returns when nothing runs any more that is not taken up.
+    /// Prepares isolation, recovers the containers of an earlier process of the agent, and starts the threads. `events`
+    /// is called on the containerizer's thread and must not block for long. It returns once every container that is not
+    /// recovered has ended.
     ///
     /// # Errors
-    /// The configuration is wrong, another agent uses the runtime directory, or the system refuses threads.
+    /// Returns [`Error`] if the configuration is invalid, another agent uses the runtime directory, or a thread cannot
+    /// be started.
     pub fn new(config: Config, events: impl FnMut(Event) + Send + 'static) -> Result<Self, Error> {
         Self::with_kernel(Arc::new(SystemKernel), &config, Box::new(events))
     }
@@ -78,12 +80,12 @@ impl Containerizer {
         })
     }
 
-    /// Returns what the chosen isolation cannot give on this machine, each a sentence for a human.
+    /// Returns the parts of the chosen isolation that this machine lacks, each as a sentence for people.
     pub fn missing_isolation(&self) -> Vec<String> {
         self.isolation.missing.clone()
     }
 
-    /// Whether containers have mounts of their own, so that directories can be bound into them.
+    /// Returns whether containers have mount namespaces of their own, so that directories can be mounted into them.
     pub fn separates_mounts(&self) -> bool {
         self.isolation.isolators.has("filesystem/linux")
     }
@@ -93,17 +95,17 @@ impl Containerizer {
         self.isolation.isolators.names()
     }
 
-    /// Returns the containers of an earlier process of this agent. Those that were alive at the start are watched again: `Exited`
-    /// follows for each as for any other, mostly without a status, which only its parent would learn. Those unknown to
-    /// the agent are its to destroy.
+    /// Returns the containers of an earlier process of this agent. Those that were alive at the start are watched
+    /// again: `Exited` follows for each as for any other container, usually without a status, which only its parent
+    /// learns. The agent has to destroy those that it does not know.
     pub fn recovered(&self) -> Recovered {
         self.recovered.clone()
     }
 
-    /// Starts a container; the outcome comes as an event.
+    /// Starts a container. The result is reported as an event.
     ///
     /// # Errors
-    /// The id is invalid or in use, its parent does not run, or the containerizer has stopped.
+    /// Returns [`Error`] if the id is invalid or in use, its parent does not run, or the containerizer has stopped.
     pub fn launch(&self, launch: Launch) -> Result<(), Error> {
         check_id(&launch.id)?;
         {
@@ -122,7 +124,7 @@ impl Containerizer {
     /// Changes the limits of a running container.
     ///
     /// # Errors
-    /// There is no such container, or an isolator cannot change its limit.
+    /// Returns [`Error`] if there is no such container, or an isolator cannot change its limit.
     pub fn update(&self, id: &ContainerId, limits: Limits) -> Result<(), Error> {
         let known = {
             let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
@@ -131,46 +133,47 @@ impl Containerizer {
             known.clone()
         };
         if known.pid.is_none() {
-            // It starts with these.
+            // The container starts with these limits.
             return Ok(());
         }
         let context = Isolation::context(&*self.kernel, id, known.cgroups.as_ref(), known.pid);
         self.isolation.isolators.update(&context, &limits)
     }
 
-    /// Shows one more directory in a running container, before this returns.
+    /// Mounts one more directory in a running container before it returns.
     ///
     /// # Errors
-    /// The container does not run or has no mounts of its own, or the directory cannot be mounted.
+    /// Returns [`Error`] if the container does not run or has no mount namespace, or the directory cannot be mounted.
     pub fn bind(&self, id: &ContainerId, bind: &Bind) -> Result<(), Error> {
         let pid = self.known(id)?.pid.filter(|_| self.separates_mounts());
         let pid = pid.ok_or_else(|| Error::NotFound(id.to_string()))?;
-        binds::bind_mount_in(pid, bind).map_err(Error::io("cannot show a directory in a container", bind.target()))
+        binds::bind_mount_in(pid, bind).map_err(Error::io("cannot mount a directory in a container", bind.target()))
     }
 
-    /// Takes one away again; what is open below it can be used until it is closed.
+    /// Unmounts a directory. Files that are open below it stay usable until they are closed.
     ///
     /// # Errors
-    /// As [`Containerizer::bind`].
+    /// Returns the errors of [`Containerizer::bind`].
     pub fn unbind(&self, id: &ContainerId, target: &Path) -> Result<(), Error> {
         let pid = self.known(id)?.pid.filter(|_| self.separates_mounts());
         let pid = pid.ok_or_else(|| Error::NotFound(id.to_string()))?;
-        binds::unmount_in(pid, target).map_err(Error::io("cannot take a directory from a container", target))
+        binds::unmount_in(pid, target).map_err(Error::io("cannot unmount a directory in a container", target))
     }
 
-    /// Kills everything in the container and in those nested in it, and cleans up; `Exited` (or `LaunchFailed`) follows.
+    /// Kills all processes in the container and in those nested in it, and removes what was made for them. `Exited` or
+    /// `LaunchFailed` follows.
     ///
     /// # Errors
-    /// There is no such container, or the containerizer has stopped.
+    /// Returns [`Error`] if there is no such container, or the containerizer has stopped.
     pub fn destroy(&self, id: &ContainerId) -> Result<(), Error> {
         self.known(id)?;
         self.send(Command::Destroy(id.clone()))
     }
 
-    /// Returns what the container uses now.
+    /// Returns the current usage of the container.
     ///
     /// # Errors
-    /// There is no such container.
+    /// Returns [`Error::NotFound`] if there is no such container.
     pub fn usage(&self, id: &ContainerId) -> Result<Usage, Error> {
         let known = self.known(id)?;
         if known.pid.is_none() {
@@ -180,7 +183,7 @@ impl Containerizer {
         Ok(self.isolation.isolators.usage(&context, &known.limits))
     }
 
-    /// Returns the ids of all containers that are not over.
+    /// Returns the ids of all containers that have not ended.
     pub fn containers(&self) -> Vec<ContainerId> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
     }
@@ -200,8 +203,8 @@ impl Containerizer {
 }
 
 impl Containerizer {
-    /// Ends its threads and removes its cgroups where no container is left; containers that run go on. A process that
-    /// is about to end calls it, because other owners of the handle may keep it from being dropped in time.
+    /// Ends the threads, and removes the cgroups without containers; running containers continue. A process that is
+    /// about to end calls it, because other owners of the handle may keep it from being dropped in time.
     pub fn stop(&self) {
         drop(self.commands.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.waker.wake();
@@ -209,7 +212,7 @@ impl Containerizer {
         if let Some(worker) = worker
             && worker.thread().id() != thread::current().id()
         {
-            // A panic there has been reported by its own hook.
+            // A panic of the thread has been reported by its own hook.
             let _ = worker.join();
         }
     }
@@ -227,7 +230,7 @@ impl fmt::Debug for Containerizer {
     }
 }
 
-/// The values become names of cgroups and of directories.
+/// Checks the values of the id, which become names of cgroups and of directories.
 fn check_id(id: &ContainerId) -> Result<(), Error> {
     let is_name = |value: &str| {
         let mut components = Path::new(value).components();

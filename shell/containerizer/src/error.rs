@@ -3,22 +3,22 @@
 use std::io;
 use std::path::PathBuf;
 
-/// Why the containerizer cannot do what it was asked for.
+/// Why the containerizer cannot do what it was asked to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// `--isolation` has a name that neither Mesos nor this program knows.
+    /// `--isolation` has a name that is neither known to Mesos nor to this program.
     #[error("unknown or unsupported isolation '{0}'")]
     UnknownIsolation(String),
-    /// `--cgroups_root` could lead to cgroups that are not ours.
-    #[error("'{0}' cannot be the root of our cgroups: a relative path without '.' or '..' is needed")]
+    /// `--cgroups_root` could lead to cgroups that do not belong to the agent.
+    #[error("'{0}' cannot be the root of the agent's cgroups: a relative path without '.' or '..' is needed")]
     InvalidCgroupsRoot(String),
-    /// The linux launcher was asked for and needs root and cgroups.
+    /// The linux launcher was requested, and needs root and cgroups.
     #[error("the linux launcher is not possible here: {0}")]
     LinuxLauncher(String),
     /// A value of the id cannot be the name of a directory.
     #[error("'{0}' cannot be the id of a container")]
     InvalidId(String),
-    /// A container with this id is not over yet.
+    /// A container with this id has not ended yet.
     #[error("container '{0}' exists already")]
     AlreadyExists(String),
     /// No container with this id runs.
@@ -27,15 +27,15 @@ pub enum Error {
     /// The user database does not have this user.
     #[error("no user '{0}'")]
     UnknownUser(String),
-    /// Something was asked for that no isolator in use gives.
+    /// The container asks for something that no isolator in use provides.
     #[error("{what} need the isolator '{isolator}': add it to the agent's --isolation")]
     NotIsolated {
-        /// What was asked for, in the plural.
+        /// What the container asks for, in the plural.
         what: &'static str,
         /// The name in `--isolation`.
         isolator: &'static str,
     },
-    /// A nested container needs its parent to run.
+    /// The parent of a nested container does not run.
     #[error("container '{0}' does not run: nothing can be started in it")]
     NoParent(String),
     /// [`crate::Containerizer::stop`] was called before.
@@ -44,19 +44,19 @@ pub enum Error {
     /// A file or directory could not be used.
     #[error("{action} {}", path.display())]
     Io {
-        /// What was tried, e.g. `cannot write to`.
+        /// What was attempted, e.g. `cannot write to`.
         action: &'static str,
-        /// On what.
+        /// The path that it was attempted on.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The system refused something that is not about a file.
+    /// The operating system refused something that does not concern a file.
     #[error("{action}")]
     System {
-        /// What was tried.
+        /// What was attempted.
         action: &'static str,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
 }

@@ -1,96 +1,97 @@
-//! What the containerizer reports.
+//! The events that the containerizer reports, and the usage of containers.
 
 use ids::ContainerId;
 
-/// Every accepted launch leads to `Launched` and then, once, to `Exited`; or only to `LaunchFailed`.
+/// Every accepted launch leads to `Launched` and then, once, to `Exited`; or to `LaunchFailed` only.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// The program runs.
     Launched {
         /// The container.
         id: ContainerId,
-        /// Its first process, as the agent sees it.
+        /// The first process, in the pid namespace of the agent.
         pid: u32,
     },
-    /// Nothing runs, and all traces are cleaned up.
+    /// The container could not be launched. Nothing of it runs, and all its traces are removed.
     LaunchFailed {
         /// The container.
         id: ContainerId,
         /// Why, in a sentence for people.
         reason: String,
     },
-    /// The container is over and leaves no process, mount or cgroup behind.
+    /// The container has ended. No process, mount or cgroup of it is left.
     Exited {
         /// The container.
         id: ContainerId,
         /// The wait status of its first process; `None` for a container of an earlier agent process, unless its parent
-        /// has written it down.
+        /// has written the status.
         status: Option<i32>,
-        /// Set when the container ended because it broke a limit.
+        /// The limit that the container violated, if that ended it.
         limitation: Option<Limitation>,
     },
 }
 
-/// The limit that a container has broken.
+/// A broken resource limit that ended a container (`ContainerLimitation` of Mesos).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limitation {
-    /// Which limit.
+    /// The kind of the limit.
     pub kind: LimitationKind,
-    /// For humans: what was exceeded and by whom.
+    /// A message for people: the limit and the usage.
     pub message: String,
 }
 
-/// Which limits can be broken.
+/// The limits that a container can violate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LimitationKind {
-    /// The container needed more memory than it may have.
+    /// The container needed more memory than its limit.
     Memory {
         /// The limit in force, in bytes.
         limit: u64,
     },
 }
 
-/// What a container uses now, with the names of Mesos' `ResourceStatistics`. What nobody measures is `None`.
+/// The current usage of a container, with the names of Mesos' `ResourceStatistics`. Values that nothing measures are
+/// `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Usage {
     /// The number of processes.
     pub processes: Option<u64>,
-    /// The number of threads, those of all processes together.
+    /// The number of threads of all processes together.
     pub threads: Option<u64>,
-    /// Processor time in programs, in seconds since the start.
+    /// The processor time in user mode, in seconds since the start.
     pub cpus_user_secs: Option<f64>,
-    /// Processor time in the kernel, in seconds since the start.
+    /// The processor time in the kernel, in seconds since the start.
     pub cpus_system_secs: Option<f64>,
-    /// The processors that the container was promised.
+    /// The processors that are allocated to the container.
     pub cpus_soft_limit: Option<f64>,
-    /// The ceiling; `None` where there is none.
+    /// The limit of the processors; `None` if there is none.
     pub cpus_limit: Option<f64>,
-    /// How many CFS periods have begun.
+    /// The number of CFS periods so far.
     pub cpus_nr_periods: Option<u64>,
-    /// In how many of them the container was stopped by its quota.
+    /// The number of CFS periods in which the quota throttled the container.
     pub cpus_nr_throttled: Option<u64>,
-    /// For how long, in seconds.
+    /// The time for which it was throttled, in seconds.
     pub cpus_throttled_secs: Option<f64>,
-    /// Everything charged to the container, the page cache included.
+    /// All memory that is charged to the container, including the page cache.
     pub mem_total_bytes: Option<u64>,
-    /// Resident memory that is no file.
+    /// The resident memory that does not belong to files.
     pub mem_rss_bytes: Option<u64>,
-    /// The page cache.
+    /// The memory of the page cache.
     pub mem_file_bytes: Option<u64>,
-    /// Memory that is no file.
+    /// The anonymous memory.
     pub mem_anon_bytes: Option<u64>,
-    /// Files that are mapped.
+    /// The memory of mapped files.
     pub mem_mapped_file_bytes: Option<u64>,
-    /// Memory that is swapped out.
+    /// The memory that is swapped out.
     pub mem_swap_bytes: Option<u64>,
-    /// The ceiling asked for last; `None` where there is none.
+    /// The memory limit that was requested last; `None` if there is none.
     pub mem_limit_bytes: Option<u64>,
-    /// The memory that the container was promised.
+    /// The memory that is allocated to the container.
     pub mem_soft_limit_bytes: Option<u64>,
 }
 
 impl Usage {
-    /// What `self` does not know is taken from `other`.
+    /// Returns the values of `self`, and those of `other` where `self` has none.
     pub(crate) fn or(self, other: Usage) -> Usage {
         Usage {
             processes: self.processes.or(other.processes),

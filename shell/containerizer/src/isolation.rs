@@ -1,4 +1,4 @@
-//! What containers get on this machine: how their processes are tracked, and which isolators are in use.
+//! The isolation of containers on this machine: how their processes are tracked, and which isolators are in use.
 
 use ids::ContainerId;
 use rustix::process::Pid;
@@ -11,15 +11,17 @@ use crate::{Config, Error, Launcher};
 /// The launcher and the isolators in use.
 #[derive(Debug)]
 pub(crate) struct Isolation {
+    /// How processes are tracked.
     pub tracking: Tracking,
+    /// The isolators in use.
     pub isolators: Isolators,
-    /// Where cgroups can be, also those of a launcher that is not in use any more.
+    /// The mounted hierarchies, including those of a launcher that is not in use any more.
     pub hierarchies: Hierarchies,
-    /// What is asked for and cannot be given, each a sentence.
+    /// What was requested and is not available, each as a sentence for people.
     pub missing: Vec<String>,
 }
 
-/// How the processes of a container are found again.
+/// How the processes of a container are tracked.
 #[derive(Debug, Clone)]
 pub(crate) enum Tracking {
     /// The linux launcher.
@@ -29,10 +31,10 @@ pub(crate) enum Tracking {
 }
 
 impl Isolation {
-    /// Makes the launcher's roots and finds out what works.
+    /// Creates the roots of the launcher and determines what is available.
     ///
     /// # Errors
-    /// The names of the isolators are wrong, or the launcher asked for cannot be had.
+    /// Returns [`Error`] if the name of an isolator is unknown, or the requested launcher is not available.
     pub(crate) fn prepare(kernel: &dyn Kernel, config: &Config) -> Result<Self, Error> {
         let mut requested = Requested::parse(&config.isolation)?;
         let mut missing: Vec<String> =
@@ -55,7 +57,7 @@ impl Isolation {
         Ok(Isolation { tracking, isolators, hierarchies: hierarchies.unwrap_or_default(), missing })
     }
 
-    /// Returns the cgroups of a container that is started now; `None` with the posix launcher.
+    /// Returns the cgroups of a new container; `None` with the posix launcher.
     pub(crate) fn cgroups(&self, id: &ContainerId) -> Option<ContainerCgroups> {
         match &self.tracking {
             Tracking::Cgroups(tree) => Some(tree.group(id)),
@@ -63,7 +65,7 @@ impl Isolation {
         }
     }
 
-    /// Returns what isolators are told of a container.
+    /// Returns what isolators know about a container.
     pub(crate) fn context<'a>(
         kernel: &'a dyn Kernel,
         id: &'a ContainerId,
@@ -88,7 +90,7 @@ fn tracking(
         Ok(tree) => Ok(Tracking::Cgroups(tree)),
         Err(error) if config.launcher == Launcher::Linux => Err(error),
         Err(error) => {
-            let escape = "from which a process escapes that kills its executor and clears its environment";
+            let escape = "from which a process can escape by killing its executor and clearing its environment";
             missing.push(format!("the posix launcher is used, {escape}: {}", with_source(&error)));
             Ok(Tracking::ProcessTree)
         }
@@ -134,7 +136,7 @@ fn described(controller: Controller) -> &'static str {
     }
 }
 
-/// Returns an error with its cause, in one sentence.
+/// Returns the text of an error with that of its cause.
 pub(crate) fn with_source(error: &dyn std::error::Error) -> String {
     match error.source() {
         Some(source) => format!("{error}: {source}"),

@@ -9,66 +9,67 @@ use ids::ContainerId;
 
 use crate::{Bind, SealedProgram, User};
 
-/// One container to start. Everything in it is already decided: nothing is inherited from this process.
+/// The description of one container to launch. It is complete: the container inherits nothing from this process.
 #[derive(Debug, Clone)]
 pub struct Launch {
-    /// Unique among live containers; each value is a name of a directory. A nested one needs its parent to run.
+    /// The id, unique among live containers. Each of its values is the name of a directory. A nested container needs
+    /// its running parent.
     pub id: ContainerId,
-    /// What is run.
+    /// The program of the container.
     pub program: Program,
-    /// Including `argv[0]`.
+    /// The arguments, beginning with `argv[0]`.
     pub argv: Vec<OsString>,
-    /// Used where the launcher cannot do without.
+    /// The init process, which is used if the isolation requires one.
     pub init: Option<Init>,
-    /// Complete.
+    /// The complete environment.
     pub environment: Vec<(OsString, OsString)>,
-    /// Absolute; the sandbox.
+    /// The absolute path of the sandbox.
     pub working_directory: PathBuf,
-    /// `None`: stay who we are.
+    /// The user of the container; `None` for that of this process.
     pub user: Option<User>,
-    /// The limits to start with.
+    /// The initial limits.
     pub limits: Limits,
-    /// Resource limits of the first process; refused without the isolator `posix/rlimits`.
+    /// The resource limits of the first process. They are refused without the isolator `posix/rlimits`.
     pub rlimits: Vec<Rlimit>,
-    /// Only for containers with mounts of their own ([`crate::Containerizer::separates_mounts`]).
+    /// The bind mounts, for containers with mount namespaces ([`crate::Containerizer::separates_mounts`]).
     pub binds: Vec<Bind>,
-    /// Where the standard output goes.
+    /// The target of the standard output.
     pub stdout: Output,
-    /// Where the standard error goes.
+    /// The target of the standard error.
     pub stderr: Output,
 }
 
 /// The program of a container.
 #[derive(Debug, Clone)]
 pub enum Program {
-    /// A path; relative to the working directory if it contains a `/`, else searched in the PATH of `environment`.
+    /// A path, relative to the working directory if it contains a `/`, else searched in the PATH of `environment`.
     Path(PathBuf),
-    /// A copy that nobody can write to, whatever the container does (CVE-2019-0204).
+    /// A copy that nothing can write to, whatever the container does (CVE-2019-0204).
     Sealed(Arc<SealedProgram>),
 }
 
-/// Who starts the program where it should not be the first process of its container itself. In a namespace of processes
-/// the first one has to reap orphans, and signals that it does not handle do not reach it (pid_namespaces(7)); with the
-/// posix launcher it has to keep together what leaves the session.
+/// The init process that starts the program where the program must not be the first process of its container. In a pid
+/// namespace the first process has to reap orphans, and signals that it does not handle do not reach it
+/// (pid_namespaces(7)); with the posix launcher it adopts processes that leave the session.
 ///
-/// Its arguments are `argv`, then the number of a descriptor to which it writes the wait status of the program in decimal,
-/// then the path of the program, then the program's own arguments.
+/// Its arguments are `argv`, then the number of a descriptor to which it writes the wait status of the program in
+/// decimal, then the path of the program, then the program's own arguments.
 #[derive(Debug, Clone)]
 pub struct Init {
-    /// One of our own programs.
+    /// The program, a helper of the agent.
     pub program: Arc<SealedProgram>,
-    /// Its first arguments, `argv[0]` included.
+    /// The first arguments, beginning with `argv[0]`.
     pub argv: Vec<OsString>,
 }
 
-/// Where a stream of the container goes.
+/// The target of an output of the container.
 #[derive(Debug, Clone)]
 pub enum Output {
-    /// A file, created if absent and always appended to.
+    /// A file, which is created if absent and always appended to.
     File {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// How it is kept from growing for ever.
+        /// The bound of the file; `None` to let it grow without limit.
         rotation: Option<Rotation>,
     },
     /// An open descriptor.
@@ -77,40 +78,42 @@ pub enum Output {
     Discard,
 }
 
-/// The beginning of `stdout` becomes `stdout.1` when it has grown to `max_bytes`, `stdout.1` becomes `stdout.2`, and so on.
+/// The rotation of a file. When `stdout` has grown to `max_bytes`, its beginning becomes `stdout.1`, `stdout.1` becomes
+/// `stdout.2`, and so on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rotation {
-    /// The size of each file beyond which it is rotated, in bytes; at least 8 KiB.
+    /// The size in bytes at which a file is rotated; at least 8 KiB.
     pub max_bytes: u64,
-    /// How many old files stay besides the one that is written to.
+    /// The number of old files besides the current one.
     pub max_files: u32,
 }
 
-/// How much a container may use. `cpus` and `memory` are what it was promised (Mesos' requests).
+/// The resources that a container may use. `cpus` and `memory` are what it was allocated (requests in Mesos).
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Limits {
-    /// Processors, in parts of one.
+    /// The processors, with fractions.
     pub cpus: f64,
-    /// The ceiling: `None` means `cpus` (and only with CFS enabled), infinity means none.
+    /// The limit of processors: `None` means `cpus` (and only with CFS enabled), infinity means none.
     pub cpu_limit: Option<f64>,
-    /// Bytes.
+    /// The memory in bytes.
     pub memory: u64,
-    /// The ceiling: `None` means `memory`, `u64::MAX` means none.
+    /// The limit of memory in bytes: `None` means `memory`, `u64::MAX` means none.
     pub memory_limit: Option<u64>,
-    /// At most this many processes and threads.
+    /// The maximum of processes and threads.
     pub pids: Option<u64>,
-    /// Its processors are revocable: what others leave, and no more (Mesos' `--revocable_cpu_low_priority`).
+    /// Whether the processors are revocable, so that the container gets what others leave
+    /// (`--revocable_cpu_low_priority` of Mesos).
     pub low_priority: bool,
 }
 
 /// One resource limit (getrlimit(2)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rlimit {
-    /// Which resource.
+    /// The resource.
     pub kind: RlimitKind,
-    /// `None`: unlimited.
+    /// The soft limit; `None` for unlimited.
     pub soft: Option<u64>,
-    /// What the soft limit can be raised to; `None`: unlimited.
+    /// The hard limit, up to which the soft limit can be raised; `None` for unlimited.
     pub hard: Option<u64>,
 }
 

@@ -1,49 +1,56 @@
-//! What isolators and launcher have put together for one container; [`crate::spawn`] turns it into a process.
+//! The result of isolators and launcher for one container, from which [`crate::spawn`] makes a process.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::{Bind, Init, Launch, Output, Program, Rlimit, User};
 
-/// The namespaces that a container gets of its own.
+/// The new namespaces of a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Namespaces {
-    /// With a `/proc` of its own.
+    /// A pid namespace, with its own `/proc`.
     pub pid: bool,
-    /// Mounts made inside stay inside.
+    /// A mount namespace. Mounts made inside stay inside.
     pub mount: bool,
 }
 
-/// Everything that the first process of a container begins with.
+/// Everything that the first process of a container starts with.
 #[derive(Debug, Clone)]
 pub(crate) struct LaunchSpec {
+    /// The program.
     pub program: Program,
-    /// Including `argv[0]`.
+    /// The arguments, beginning with `argv[0]`.
     pub argv: Vec<OsString>,
-    /// Complete.
+    /// The complete environment.
     pub environment: Vec<(OsString, OsString)>,
+    /// The working directory.
     pub working_directory: PathBuf,
+    /// The user; `None` for that of this process.
     pub user: Option<User>,
+    /// The target of the standard output.
     pub stdout: Output,
+    /// The target of the standard error.
     pub stderr: Output,
+    /// The new namespaces.
     pub namespaces: Namespaces,
-    /// Directories to mount, in this order; only with a mount namespace.
+    /// The directories to mount in this order. They need a mount namespace.
     pub mounts: Vec<Bind>,
+    /// The resource limits.
     pub rlimits: Vec<Rlimit>,
-    /// The v2 cgroup that the process is born into.
+    /// The v2 cgroup that the process starts in.
     pub cgroup: Option<PathBuf>,
-    /// The v1 cgroups that the process moves itself into.
+    /// The v1 cgroups that the process enters itself.
     pub cgroups_v1: Vec<PathBuf>,
     /// Whether the program must not be the first process of its container.
     pub needs_init: bool,
-    /// Who is the first process then, and the file for the wait status of the program.
+    /// The init process, and the file for the wait status of the program.
     pub init: Option<(Init, PathBuf)>,
-    /// Where the process writes its line of the process table before it runs anything.
+    /// The file into which the process writes its line of the process table before it executes the program.
     pub record: Option<PathBuf>,
 }
 
 impl LaunchSpec {
-    /// Returns the launch without any isolation.
+    /// Returns the specification of a launch without any isolation.
     pub(crate) fn new(launch: &Launch) -> Self {
         LaunchSpec {
             program: launch.program.clone(),

@@ -1,15 +1,15 @@
-//! From a container description to isolated processes: launcher, isolators, volumes.
+//! Turns descriptions of containers into isolated processes: launcher, isolators, volumes.
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | [`Containerizer`] | the handle the agent's shell calls |
-//! | [`Config`] | what the operator chose |
+//! | [`Containerizer`] | the handle that the agent's shell calls |
+//! | [`Config`] | the operator's choices |
 //! | [`Launch`], [`Limits`] | the description of one container |
-//! | [`Init`] | who starts its program, where that needs somebody |
+//! | [`Init`] | the init process that starts its program, where one is needed |
 //! | [`Bind`] | a directory of the host inside a container |
-//! | [`Event`], [`Limitation`], [`Usage`] | what is reported |
-//! | [`User`], [`resolve_user`] | who a container runs as |
-//! | [`SealedProgram`] | our own helpers, unwritable from inside a container |
+//! | [`Event`], [`Limitation`], [`Usage`] | events and measurements |
+//! | [`User`], [`resolve_user`] | the user that a container runs as |
+//! | [`SealedProgram`] | helper programs that cannot be written from inside a container |
 
 mod binds;
 mod cgroups;

@@ -1,7 +1,7 @@
-//! The posix launcher's idea of a container: its session, everything that descends from its first process, and the
-//! sessions those began. The first process adopts orphans ([`crate::Init`]), so that also daemons descend from it. If one
-//! has killed it, what has left the session is known by its environment, which names the sandbox. Who has also cleared
-//! that escapes; that is what cgroups are for.
+//! The container of the posix launcher: its session, all descendants of its first process, and the sessions that those
+//! began. The first process adopts orphans ([`crate::Init`]), so that daemons are its descendants, too. If a process
+//! has killed the first one, processes that left the session are recognised by their environment, which names the
+//! sandbox. A process that has also cleared its environment escapes; cgroups prevent that.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,14 +14,14 @@ use crate::runtime_dir::names_container;
 
 #[derive(Debug, Default)]
 pub(crate) struct ProcessTree {
-    /// The container, and when its first process was started, in ticks since boot.
+    /// The container, and the start of its first process in ticks since boot.
     name: Option<(ContainerId, u64)>,
     leader: i32,
-    /// Members whatever their parents are, and when they were started.
+    /// Members independent of their parents, with their starts.
     strays: BTreeMap<i32, u64>,
     known: BTreeSet<i32>,
     leader_reaped: bool,
-    /// The first process was stopped by an earlier attempt.
+    /// Whether an earlier attempt has stopped the first process.
     stopped: bool,
 }
 
@@ -31,23 +31,23 @@ impl ProcessTree {
         ProcessTree { leader, known: BTreeSet::from([leader]), ..ProcessTree::default() }
     }
 
-    /// Returns the tree of processes whose first one has ended: pids, and when they were started.
+    /// Returns the tree of processes whose first process has ended: pids with their starts.
     pub(crate) fn of_strays(strays: impl IntoIterator<Item = (i32, u64)>) -> Self {
         ProcessTree { strays: strays.into_iter().collect(), ..ProcessTree::default() }
     }
 
-    /// Also knows processes by their environment.
+    /// Makes the tree recognise processes by their environment, too.
     pub(crate) fn named(self, id: &ContainerId, started: u64) -> Self {
         ProcessTree { name: Some((id.clone(), started)), ..self }
     }
 
-    /// From now on a process with the leader's pid is another one. A session's number is not given to a new process
-    /// while the session has members (the kernel's `struct pid` is shared), so it also means that this session is over.
+    /// Notes that a later process with the leader's pid is another one. The kernel does not reuse the number of a
+    /// session that has members (they share a `struct pid`), so it also means that this session is over.
     pub(crate) fn leader_reaped(&mut self) {
         self.leader_reaped = true;
     }
 
-    /// The live processes of the container.
+    /// Returns the live processes of the container.
     pub(crate) fn members(&mut self, table: &[ProcessEntry]) -> Vec<i32> {
         if self.leader_reaped && table.iter().any(|entry| entry.pid == self.leader) {
             self.known.remove(&self.leader);
@@ -60,7 +60,8 @@ impl ProcessTree {
                 let is_stray = self.strays.get(&entry.pid) == Some(&entry.started);
                 if is_leader || is_stray || members.contains(&entry.parent) || self.known.contains(&entry.session) {
                     members.insert(entry.pid);
-                    // A session begun by a member is the container's; one it shares with outsiders cannot be.
+                    // A session that a member began belongs to the container; a session that it shares with other
+                    // processes does not.
                     if entry.session == entry.pid {
                         self.known.insert(entry.session);
                     }
@@ -72,11 +73,11 @@ impl ProcessTree {
         }
     }
 
-    /// Kills the members; whether there were any.
+    /// Kills the members, and returns whether there were any.
     ///
-    /// The first process must not see the others die: an executor would report the end of its task. It is stopped, and dies
-    /// by a later attempt that finds nobody else: what it began just before it was stopped is not in this table, and
-    /// orphans that an init adopts would escape with its end.
+    /// The first process must not see the others die, because an executor would report the end of its task. It is
+    /// stopped first, and killed by a later attempt that finds no other member: processes that it started just before
+    /// it was stopped are missing in this table, and orphans that an init adopts would escape with its end.
     pub(crate) fn kill(&mut self, kernel: &dyn Kernel, table: &[ProcessEntry]) -> bool {
         let mut members = self.members(table);
         if members.is_empty() {
@@ -97,8 +98,8 @@ impl ProcessTree {
 }
 
 impl ProcessTree {
-    /// Processes of the container that have left its tree. Their parent is an adopter that was there before it; our own
-    /// children are first processes of containers.
+    /// Returns the processes of the container that have left its tree. Their parent is an older process that adopts
+    /// orphans; children of this process are the first processes of containers.
     fn escaped(&self, kernel: &dyn Kernel, table: &[ProcessEntry]) -> Vec<i32> {
         let Some((id, started)) = &self.name else { return Vec::new() };
         let own = std::process::id().cast_signed();
@@ -112,7 +113,7 @@ impl ProcessTree {
     }
 }
 
-/// What the processes of a container use, summed up. Shared pages count for each of them.
+/// Returns the summed usage of a container's processes. Shared pages count for each of them.
 pub(crate) fn usage(kernel: &dyn Kernel, leader: Pid) -> Usage {
     let table = kernel.processes();
     let members: BTreeSet<i32> = ProcessTree::of(leader).members(&table).into_iter().collect();
@@ -160,10 +161,10 @@ mod tests {
             entry(1, 0, 1),
             entry(10, 1, 10),
             entry(11, 10, 10),
-            // A child that began a session, and a grandchild in it that lost its parent.
+            // The first is a child that began a session, the second a grandchild in it that lost its parent.
             entry(12, 11, 12),
             entry(13, 1, 12),
-            // An orphan that stayed in the session.
+            // The process is an orphan that stayed in the session.
             entry(14, 1, 10),
             entry(20, 1, 20),
         ];
@@ -195,7 +196,7 @@ mod tests {
         let kernel = FakeKernel::with_mounts("");
         let mut process_tree = process_tree(10);
         let alone = [entry(10, 1, 10)];
-        // It began the other one after the table was read, and before it was stopped.
+        // The process was started after the table was read, and before the first process was stopped.
         let child = [entry(10, 1, 10), entry(11, 10, 11)];
         for table in [&alone[..], &child, &alone, &[]] {
             process_tree.kill(&kernel, table);

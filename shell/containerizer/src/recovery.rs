@@ -1,9 +1,9 @@
-//! Finding the containers of earlier processes of this agent: by what the runtime directory remembers, by their cgroups, and
-//! by the environment of their processes, in which the sandbox is named.
+//! Finds the containers of earlier processes of this agent: by the runtime directory, by their cgroups, and by the
+//! environment of their processes, which names the sandbox.
 //!
-//! Directories, flags and launchers may have changed meanwhile, and none of the three sources is complete: a runtime directory
-//! in memory is empty after somebody has cleaned up, cgroups are below another root, and a process may clear its environment.
-//! Whatever is found is either taken up or ended before the agent says anything of it.
+//! Directories, flags and launchers may have changed meanwhile, and each of the three sources may be incomplete: a
+//! runtime directory in memory is empty after a cleanup, cgroups may be below another root, and a process may clear its
+//! environment. Every container that is found is either recovered or destroyed before the agent reports about it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -20,15 +20,16 @@ use crate::process_tree::ProcessTree;
 use crate::runtime_dir::{ContainerState, RuntimeDir};
 use crate::{Config, Rotation};
 
-/// What is left of one container.
+/// The remains of one container.
 #[derive(Debug)]
 pub(crate) struct FoundContainer {
+    /// The id of the container.
     pub id: ContainerId,
-    /// Its first process, if that runs; nothing of a container without it goes on.
+    /// The first process, if it runs. A container without its first process does not continue.
     pub leader: Option<ContainerState>,
-    /// The cgroups it is in, or in which there may be something of it.
+    /// The cgroups that the container is or may be in.
     pub cgroups: Option<ContainerCgroups>,
-    /// Its processes where no cgroup tells, if the first one has ended.
+    /// The processes that no cgroup tracks, if the first process has ended.
     pub strays: Option<ProcessTree>,
     /// The outputs that may have to be rotated once more.
     pub outputs: Vec<(PathBuf, Rotation)>,
@@ -62,7 +63,7 @@ pub(crate) fn find(
                 Owner::Us => drop(ids.insert(id)),
                 Owner::Another(work_dir) => {
                     let work_dir = work_dir.display();
-                    tracing::warn!(%id, %work_dir, "a container in our cgroups is left to the agent with this work directory");
+                    tracing::warn!(%id, %work_dir, "a container below this agent's cgroup root belongs to the agent with this work directory and is left alone");
                 }
                 Owner::Nobody => {}
             }
@@ -86,7 +87,7 @@ fn found(
 ) -> FoundContainer {
     let outputs = remembered.and_then(|state| Some(state.as_ref()?.rotated.clone())).unwrap_or_default();
     let leader = match remembered {
-        // One that is known to have ended has no successor.
+        // A first process that is known to have ended has no successor.
         Some(Some(state)) => Some(state.clone()).filter(ContainerState::is_alive),
         Some(None) | None => first_process(processes),
     };
@@ -95,7 +96,7 @@ fn found(
         .and_then(|leader| ContainerCgroups::locate(kernel, &isolation.hierarchies, Pid::from_raw(leader.pid)?, &id));
     match leader {
         Some(_) => {
-            // One that its agent was just starting may be about to enter the cgroups that were made for it.
+            // A process that the agent was just starting may be about to enter the cgroups that were created for it.
             let made = || isolation.cgroups(&id).filter(|cgroups| cgroups.exists(kernel));
             let cgroups = located.or_else(made);
             FoundContainer { id, leader, cgroups, strays: None, outputs }
@@ -104,7 +105,7 @@ fn found(
             let seeds = processes.iter().map(|entry| (entry.pid, entry.started));
             let mut strays = ProcessTree::of_strays(seeds);
             let strays = (!strays.members(table).is_empty()).then_some(strays);
-            // The flags may have changed since, so their cgroup may be another than it would be now.
+            // The flags may have changed, so the cgroup may differ from the one that would be created now.
             let elsewhere = processes.first().and_then(|entry| {
                 ContainerCgroups::locate(kernel, &isolation.hierarchies, Pid::from_raw(entry.pid)?, &id)
             });
@@ -114,7 +115,7 @@ fn found(
     }
 }
 
-/// The process that none of the others has started, the oldest if there are several.
+/// Returns the process that no other process of the list has started; the oldest if there are several.
 fn first_process(processes: &[ProcessEntry]) -> Option<ContainerState> {
     let pids: BTreeSet<i32> = processes.iter().map(|entry| entry.pid).collect();
     let outermost = processes.iter().filter(|entry| !pids.contains(&entry.parent));
@@ -127,12 +128,13 @@ enum Owner {
     Us,
     /// The agent with this work directory, which still exists.
     Another(PathBuf),
-    /// Nothing runs in it, and nobody knows it.
+    /// No agent: no process runs in it, and no record names it.
     Nobody,
 }
 
-/// Who may end what is in a cgroup below our root. Agents may share a root, so a container that is not on our records is left
-/// to the agent in whose work directory its sandbox is, as long as there is that directory.
+/// Determines who may destroy the content of a cgroup below the agent's root. Agents may share a root, so a container
+/// that is not in this agent's records belongs to the agent in whose work directory its sandbox is, as long as that
+/// directory exists.
 fn owner(
     id: &ContainerId,
     pids: &[Pid],
@@ -165,7 +167,7 @@ fn is_same(one: &Path, other: &Path) -> bool {
     one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
-/// Where a process runs, by its `MESOS_DIRECTORY`:
+/// The sandbox of a process according to its `MESOS_DIRECTORY`:
 /// `<work_dir>/slaves/<id>/frameworks/<id>/executors/<id>/runs/<container>`, and `containers/<child>` for nested ones.
 #[derive(Debug, PartialEq, Eq)]
 struct Sandbox {
@@ -173,7 +175,7 @@ struct Sandbox {
     container: ContainerId,
 }
 
-/// From the container up to the directory in the work directory: what the parts of the path are called, where they are fixed.
+/// The names of the directories from the container up to the work directory, where they are fixed.
 const LAYOUT: [Option<&str>; 7] =
     [Some("runs"), None, Some("executors"), None, Some("frameworks"), None, Some("slaves")];
 
@@ -244,9 +246,9 @@ mod tests {
         check("c", &[], vec![], Owner::Nobody);
         check("c", &[7], vec![(7, sandbox(Path::new("/w")))], Owner::Us);
         check("c", &[7], vec![(7, sandbox(other.path()))], Owner::Another(other.path().into()));
-        // Its agent cannot come back.
+        // The agent of this container cannot return.
         check("c", &[7], vec![(7, sandbox(Path::new("/no/such/directory")))], Owner::Us);
-        // Its executor has ended, and what is left does not say whose it is.
+        // The executor has ended, and the other processes do not show to whom they belong.
         check("c", &[7], vec![], Owner::Us);
     }
 
@@ -263,7 +265,7 @@ mod tests {
             threads: 1,
             resident_pages: 0,
         };
-        // 12 has lost its parent and is younger.
+        // Process 12 has lost its parent and is younger.
         let processes = [entry(12, 1, 30), entry(11, 10, 20), entry(10, 1, 10)];
         assert_eq!(first_process(&processes).map(|state| state.pid), Some(10));
         assert_eq!(first_process(&[]), None);

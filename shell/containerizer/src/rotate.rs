@@ -1,15 +1,16 @@
-//! One rotation of one output: `stdout` becomes `stdout.1`, `stdout.1` becomes `stdout.2`, and the oldest goes.
+//! Rotates one output: `stdout` becomes `stdout.1`, `stdout.1` becomes `stdout.2`, and the oldest file is removed.
 //!
-//! The file stays the same for the process that appends to it. Its beginning is copied to the new `stdout.1` and then cut
-//! off by `FALLOC_FL_COLLAPSE_RANGE` (ext4, xfs, f2fs), which moves what was appended meanwhile and loses nothing: the old
-//! files and the file, one after the other, are the stream. A cut lies between two blocks, at the end of a line if any
-//! line ends there in the later half of what is cut. File systems without that call get logrotate's `copytruncate`: what
-//! is written between the last copied byte and the truncation is lost, and an old file may exceed the bound. What a task
-//! writes beyond all that its files may hold between two looks is cut off without a copy; an empty old file stands for it.
+//! The file stays the same for the process that appends to it. Its beginning is copied to the new `stdout.1` and then
+//! removed by `FALLOC_FL_COLLAPSE_RANGE` (ext4, xfs, f2fs), which keeps what was appended meanwhile: the old files and
+//! the file, concatenated, are the stream. A cut is at a block boundary, and at the end of a line if a line ends at a
+//! boundary in the later half of the range. File systems without that call get the `copytruncate` of logrotate: bytes
+//! written between the copy and the truncation are lost, and an old file may exceed the bound. If a task writes more
+//! than all its files may hold between two checks, the excess is removed without a copy, and an empty old file marks
+//! the gap.
 //!
-//! `stdout.rotating` exists while a cut is under way: it is the next `stdout.1`, complete. Whoever reads the files as one
-//! stream waits until it is gone. An agent that is killed in the middle leaves it, and the next one finishes the rotation:
-//! if the file still begins with the same bytes, the cut is yet to be made.
+//! `stdout.rotating` exists during a cut: it is the next `stdout.1`, complete. A reader that treats the files as one
+//! stream waits until it is gone. An agent that is killed in between leaves it, and the next agent finishes the
+//! rotation: if the file still begins with the same bytes, the cut is still to be made.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -21,20 +22,19 @@ use rustix::fs::{FallocateFlags, fallocate};
 
 use crate::Rotation;
 
-/// What can be cut off is a multiple of the file system's block: of this at least, and of no more than `MAX_BLOCK`.
+/// The smallest unit of a cut. It has to be a multiple of the file system's block, which is at most `MAX_BLOCK`.
 const MIN_BLOCK: u64 = 4096;
 const MAX_BLOCK: u64 = 64 * 1024;
-/// How many ends of blocks are looked at for the end of a line.
+/// The maximum of block boundaries that are examined for the end of a line.
 const MAX_PEEKS: u64 = 1024;
 
-/// Rotates a file that has reached its bound, as often as it takes to bring it below. What was interrupted is finished
-/// first; a smaller file is looked at for that only if `maybe_interrupted`.
+/// Rotates a file that has reached its bound as often as needed. An interrupted rotation is finished first; a file
+/// below the bound is checked for that only with `maybe_interrupted`.
 ///
 /// # Errors
-///
-/// The file, its directory or the disk do not allow it. Nothing is lost, and the next call tries again.
+/// Returns the error of the file, its directory or the disk. Nothing is lost, and the next call tries again.
 pub(crate) fn rotate_if_large(path: &Path, rotation: Rotation, maybe_interrupted: bool) -> io::Result<()> {
-    // Not through a link: the sandbox belongs to the task, and this thread may be root (MESOS-9564 was such a case).
+    // Links are not followed: the sandbox belongs to the task, and this thread may be root (as in MESOS-9564).
     let length = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         outcome => outcome?.len(),
@@ -50,8 +50,8 @@ pub(crate) fn rotate_if_large(path: &Path, rotation: Rotation, maybe_interrupted
     if interrupted {
         output.finish_interrupted()?;
     }
-    // A task may write faster than this copies: other outputs have their turn, too. The sign of what was dropped stays
-    // until the next look.
+    // A task may write faster than this function copies, and other outputs have to be rotated as well. The mark of a
+    // gap stays until the next check.
     let at_once = match output.drop_excess()? {
         true => rotation.max_files.saturating_sub(1),
         false => rotation.max_files.saturating_add(2),
@@ -65,7 +65,7 @@ pub(crate) fn rotate_if_large(path: &Path, rotation: Rotation, maybe_interrupted
     Ok(())
 }
 
-/// Opens a regular file that has no other name: what a hard link leads to is not the task's to give.
+/// Opens a regular file with a single name, because the task may have no right to the target of a hard link.
 fn open(path: &Path) -> io::Result<File> {
     let file =
         OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)?;
@@ -96,7 +96,7 @@ impl Rotating<'_> {
         }
         let pending = match self.copy(cut) {
             Err(error) if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
-                // The oldest makes room; the next look tries again.
+                // The oldest file is removed to free space; the next check tries again.
                 let oldest = (1..=self.max_files).rev().map(|number| numbered(self.path, number));
                 let _ = fs::remove_file(named(self.path, "copying"));
                 let removed = oldest.map(fs::remove_file).any(|removed| removed.is_ok());
@@ -108,10 +108,11 @@ impl Rotating<'_> {
         self.install()
     }
 
-    /// Where the next old file ends: between two blocks, not beyond the bound, at the end of a line where there is one.
+    /// Returns where the next old file ends: at a block boundary within the bound, and at the end of a line if
+    /// possible.
     fn cut(&self, data: &Metadata) -> io::Result<u64> {
         let block = data.blksize().clamp(MIN_BLOCK, MAX_BLOCK);
-        // The range that is cut off may not reach the end of the file.
+        // The range that is removed may not reach the end of the file.
         let last = self.max_bytes.min(data.len().saturating_sub(1)) / block * block;
         let mut byte = [0];
         for peek in 0..MAX_PEEKS {
@@ -127,18 +128,18 @@ impl Rotating<'_> {
         Ok(last)
     }
 
-    /// Copies the first bytes to `stdout.rotating`, by a new file, so that nothing the task put there is written through.
+    /// Copies the first bytes to `stdout.rotating`, by a new file, so that no file of the task is written to.
     fn copy(&self, length: u64) -> io::Result<File> {
         let (temporary, pending) = (named(self.path, "copying"), named(self.path, "rotating"));
         remove(&temporary)?;
         let owner = self.metadata()?;
         let mut copy = OpenOptions::new().append(true).create_new(true).mode(owner.mode() & 0o777).open(&temporary)?;
-        // Without root the copy is ours, as the file is.
+        // Without root the copy belongs to the agent, as the file does.
         let _ = fchown(&copy, Some(owner.uid()), Some(owner.gid()));
         let mut source = &self.file;
         source.seek(SeekFrom::Start(0))?;
         io::copy(&mut source.take(length), &mut copy)?;
-        // Readers know old files by this time, so no two have the same.
+        // Readers identify old files by this time, so no two files may have the same.
         let newest = numbered(self.path, 1).symlink_metadata().and_then(|data| data.modified());
         let after_newest = newest.map_or(SystemTime::UNIX_EPOCH, |time| time + Duration::from_micros(1));
         copy.set_modified(after_newest.max(SystemTime::now()))?;
@@ -146,7 +147,7 @@ impl Rotating<'_> {
         Ok(copy)
     }
 
-    /// Cuts the first bytes off; where the file system cannot, everything, which is added to the copy before.
+    /// Removes the first bytes. If the file system cannot do that, the whole file is added to the copy and truncated.
     fn cut_off(&self, cut: u64, copy: Option<&File>) -> io::Result<()> {
         if cut > 0 && fallocate(&self.file, FallocateFlags::COLLAPSE_RANGE, 0, cut).is_ok() {
             return Ok(());
@@ -161,7 +162,7 @@ impl Rotating<'_> {
         self.file.set_len(0)
     }
 
-    /// `stdout.rotating` becomes `stdout.1`, and that `stdout.2`, as far as there are any; the last one goes.
+    /// Renames `stdout.rotating` to `stdout.1`, that to `stdout.2`, and so on, and removes the last one.
     fn install(&self) -> io::Result<()> {
         let exists = |number: &u32| numbered(self.path, *number).symlink_metadata().is_ok();
         let in_a_row = (1..self.max_files).take_while(exists).count();
@@ -176,7 +177,7 @@ impl Rotating<'_> {
         let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
         let pending = match OpenOptions::new().read(true).append(true).custom_flags(flags).open(&path) {
             Ok(pending) if pending.metadata()?.is_file() => pending,
-            // Not ours.
+            // The file was not made by a rotation.
             _ => return fs::remove_file(path),
         };
         let length = pending.metadata()?.len();
@@ -209,9 +210,9 @@ impl Rotating<'_> {
         Ok(true)
     }
 
-    /// Cuts off what would be copied only to be removed by the copies after it: a task has written more than all its
-    /// files may hold since the last look. An empty old file stands for it, so that readers see that something is missing.
-    /// Returns whether anything was cut off.
+    /// Removes the bytes that would be copied only to be deleted by later copies, because a task has written more than
+    /// all its files may hold since the last check. An empty old file shows readers that something is missing. Returns
+    /// whether bytes were removed.
     fn drop_excess(&self) -> io::Result<bool> {
         let data = self.metadata()?;
         let most = self.max_bytes.saturating_mul(u64::from(self.max_files.max(1)));
@@ -224,7 +225,7 @@ impl Rotating<'_> {
         for number in 1..=self.max_files {
             remove(&numbered(self.path, number))?;
         }
-        // Where it cannot be done, the copies cost what they cost.
+        // If the call fails, the copies are made as usual.
         let dropped = fallocate(&self.file, FallocateFlags::COLLAPSE_RANGE, 0, excess).is_ok();
         if dropped && self.max_files > 0 {
             self.install()?;
@@ -258,37 +259,38 @@ mod tests {
     use super::*;
     use std::io::Write;
 
-    struct Place {
+    struct RotatedOutput {
         directory: tempfile::TempDir,
-        /// What the task has written so far.
+        /// The bytes that the task has written so far.
         stream: Vec<u8>,
         task: File,
     }
 
-    impl Place {
+    impl RotatedOutput {
         fn new() -> Self {
             let directory = tempfile::tempdir().unwrap();
             let task = OpenOptions::new().append(true).create(true).open(directory.path().join("stdout")).unwrap();
-            Place { directory, stream: Vec::new(), task }
+            RotatedOutput { directory, stream: Vec::new(), task }
         }
 
         fn path(&self) -> PathBuf {
             self.directory.path().join("stdout")
         }
 
-        /// On a file system that can cut off the beginning of a file; none, and loudly, where there is no such.
+        /// Returns a file on a file system that can remove the beginning of a file. Without one, the test reports that
+        /// it is skipped.
         fn with_cuts() -> Option<Self> {
-            let place = Place::new();
-            place.task.set_len(2 * MAX_BLOCK).unwrap();
-            let cuts = fallocate(open(&place.path()).unwrap(), FallocateFlags::COLLAPSE_RANGE, 0, MAX_BLOCK).is_ok();
+            let output = RotatedOutput::new();
+            output.task.set_len(2 * MAX_BLOCK).unwrap();
+            let cuts = fallocate(open(&output.path()).unwrap(), FallocateFlags::COLLAPSE_RANGE, 0, MAX_BLOCK).is_ok();
             if !cuts {
                 eprintln!("SKIPPED: the temporary directory cannot cut off the beginning of a file");
             }
-            place.task.set_len(0).unwrap();
-            cuts.then_some(place)
+            output.task.set_len(0).unwrap();
+            cuts.then_some(output)
         }
 
-        /// Lines that are told apart.
+        /// Appends lines that differ from each other.
         fn write(&mut self, bytes: usize) {
             let mut text = Vec::new();
             while text.len() < bytes {
@@ -303,7 +305,7 @@ mod tests {
             rotate_if_large(&self.path(), Rotation { max_bytes, max_files }, true).unwrap();
         }
 
-        /// The old files from the oldest on, and the file.
+        /// Returns the old files from the oldest on, and the file.
         fn kept(&self) -> Vec<Vec<u8>> {
             let old = (1..20).rev().map(|number| numbered(&self.path(), number)).filter(|path| path.exists());
             old.chain([self.path()]).map(|path| fs::read(path).unwrap()).collect()
@@ -324,88 +326,88 @@ mod tests {
 
     #[test]
     fn nothing_is_lost_and_the_oldest_goes() {
-        let Some(mut place) = Place::with_cuts() else { return };
+        let Some(mut output) = RotatedOutput::with_cuts() else { return };
         for _ in 0..6 {
-            place.write(30_000);
-            place.rotate(20_000, 3);
-            place.check_end_of_stream();
+            output.write(30_000);
+            output.rotate(20_000, 3);
+            output.check_end_of_stream();
         }
-        assert_eq!(place.names(), ["stdout", "stdout.1", "stdout.2", "stdout.3"]);
-        let kept = place.kept();
+        assert_eq!(output.names(), ["stdout", "stdout.1", "stdout.2", "stdout.3"]);
+        let kept = output.kept();
         assert!(kept.iter().all(|file| file.len() <= 20_000));
         assert!(kept.concat().len() > 30_000);
     }
 
     #[test]
     fn nothing_is_lost_before_the_bound_on_files() {
-        let mut place = Place::new();
+        let mut output = RotatedOutput::new();
         for _ in 0..4 {
-            place.write(15_000);
-            place.rotate(20_000, 50);
+            output.write(15_000);
+            output.rotate(20_000, 50);
         }
-        assert_eq!(place.kept().concat(), place.stream);
+        assert_eq!(output.kept().concat(), output.stream);
     }
 
     #[test]
     fn files_end_with_lines_where_lines_end_with_blocks() {
-        let Some(mut place) = Place::with_cuts() else { return };
+        let Some(mut output) = RotatedOutput::with_cuts() else { return };
         let line = [b'y'; 63];
         for _ in 0..1000 {
-            place.task.write_all(&[&line[..], b"\n"].concat()).unwrap();
+            output.task.write_all(&[&line[..], b"\n"].concat()).unwrap();
         }
-        place.rotate(40_000, 9);
-        assert!(place.kept().len() > 1);
-        assert!(place.kept().iter().all(|file| file.ends_with(b"\n") && file.len() % 64 == 0));
+        output.rotate(40_000, 9);
+        assert!(output.kept().len() > 1);
+        assert!(output.kept().iter().all(|file| file.ends_with(b"\n") && file.len() % 64 == 0));
     }
 
     #[test]
     fn a_small_file_stays() {
-        let mut place = Place::new();
-        place.write(100);
-        place.rotate(200, 1);
-        place.rotate(1, 1);
-        assert_eq!(place.names(), ["stdout"]);
+        let mut output = RotatedOutput::new();
+        output.write(100);
+        output.rotate(200, 1);
+        output.rotate(1, 1);
+        assert_eq!(output.names(), ["stdout"]);
     }
 
     #[test]
     fn no_old_files_if_none_are_wanted() {
-        let mut place = Place::new();
-        place.write(19_000);
-        place.rotate(9000, 0);
-        assert!(fs::metadata(place.path()).unwrap().len() < 9000);
-        assert_eq!(place.names(), ["stdout"]);
-        place.check_end_of_stream();
+        let mut output = RotatedOutput::new();
+        output.write(19_000);
+        output.rotate(9000, 0);
+        assert!(fs::metadata(output.path()).unwrap().len() < 9000);
+        assert_eq!(output.names(), ["stdout"]);
+        output.check_end_of_stream();
     }
 
     #[test]
     fn what_nobody_rotated_for_long_is_brought_below_its_bound() {
-        let Some(mut place) = Place::with_cuts() else { return };
-        place.write(30_000);
-        place.rotate(20_000, 3);
-        place.write(2_000_000);
-        place.rotate(20_000, 3);
-        assert!(place.kept()[0].is_empty(), "the sign that something is missing");
-        place.check_end_of_stream();
-        place.rotate(20_000, 3);
-        assert_eq!(place.names(), ["stdout", "stdout.1", "stdout.2", "stdout.3"]);
-        assert!(place.kept().iter().all(|file| file.len() <= 20_000));
-        assert!(place.kept().concat().len() > 40_000);
-        place.check_end_of_stream();
+        let Some(mut output) = RotatedOutput::with_cuts() else { return };
+        output.write(30_000);
+        output.rotate(20_000, 3);
+        output.write(2_000_000);
+        output.rotate(20_000, 3);
+        assert!(output.kept()[0].is_empty(), "the sign that something is missing");
+        output.check_end_of_stream();
+        output.rotate(20_000, 3);
+        assert_eq!(output.names(), ["stdout", "stdout.1", "stdout.2", "stdout.3"]);
+        assert!(output.kept().iter().all(|file| file.len() <= 20_000));
+        assert!(output.kept().concat().len() > 40_000);
+        output.check_end_of_stream();
     }
 
     /// An agent may be killed between any two steps.
     #[test]
     fn an_interrupted_rotation_is_finished() {
         for (steps, until) in [("copied a part", 0), ("copied", 1), ("cut", 2)] {
-            let Some(mut place) = Place::with_cuts() else { return };
-            place.write(30_000);
-            place.rotate(20_000, 9);
-            place.write(15_000);
+            let Some(mut output) = RotatedOutput::with_cuts() else { return };
+            output.write(30_000);
+            output.rotate(20_000, 9);
+            output.write(15_000);
             let rotating =
-                Rotating { path: &place.path(), file: open(&place.path()).unwrap(), max_bytes: 20_000, max_files: 9 };
+                Rotating { path: &output.path(), file: open(&output.path()).unwrap(), max_bytes: 20_000, max_files: 9 };
             let cut = rotating.cut(&rotating.metadata().unwrap()).unwrap();
             if until == 0 {
-                fs::write(named(&place.path(), "copying"), &place.stream[..100]).unwrap();
+                fs::write(named(&output.path(), "copying"), &output.stream[..100]).unwrap();
             }
             if until >= 1 {
                 rotating.copy(cut).unwrap();
@@ -413,63 +415,65 @@ mod tests {
             if until >= 2 {
                 rotating.cut_off(cut, None).unwrap();
             }
-            place.write(500);
-            place.rotate(20_000, 9);
-            assert_eq!(place.kept().concat(), place.stream, "killed when it had {steps}");
-            place.write(30_000);
-            place.rotate(20_000, 9);
-            assert_eq!(place.kept().concat(), place.stream, "killed when it had {steps}");
-            assert!(place.names().iter().all(|name| !name.ends_with("ing")), "{:?}", place.names());
+            output.write(500);
+            output.rotate(20_000, 9);
+            assert_eq!(output.kept().concat(), output.stream, "killed when it had {steps}");
+            output.write(30_000);
+            output.rotate(20_000, 9);
+            assert_eq!(output.kept().concat(), output.stream, "killed when it had {steps}");
+            assert!(output.names().iter().all(|name| !name.ends_with("ing")), "{:?}", output.names());
         }
     }
 
-    /// Logrotate's way, on file systems that cannot cut off the beginning of a file.
+    /// The method of logrotate, on file systems that cannot remove the beginning of a file.
     #[test]
     fn without_the_cut_everything_is_copied() {
-        let mut place = Place::new();
-        place.write(30_000);
+        let mut output = RotatedOutput::new();
+        output.write(30_000);
         let rotating =
-            Rotating { path: &place.path(), file: open(&place.path()).unwrap(), max_bytes: 20_000, max_files: 9 };
+            Rotating { path: &output.path(), file: open(&output.path()).unwrap(), max_bytes: 20_000, max_files: 9 };
         let copy = rotating.copy(10_000).unwrap();
-        // No block ends here, which the call refuses.
+        // The call refuses a length that is not at a block boundary.
         rotating.cut_off(10_000, Some(&copy)).unwrap();
         rotating.install().unwrap();
-        place.write(100);
-        assert_eq!(place.kept().concat(), place.stream);
-        assert_eq!(place.kept().len(), 2);
+        output.write(100);
+        assert_eq!(output.kept().concat(), output.stream);
+        assert_eq!(output.kept().len(), 2);
     }
 
     #[test]
     fn old_files_are_told_apart_by_their_time() {
-        let Some(mut place) = Place::with_cuts() else { return };
-        place.write(200_000);
-        place.rotate(10_000, 50);
-        let times: std::collections::BTreeSet<_> = (1..=place.kept().len() as u32 - 1)
-            .map(|number| numbered(&place.path(), number).metadata().unwrap().modified().unwrap())
+        let Some(mut output) = RotatedOutput::with_cuts() else { return };
+        output.write(200_000);
+        output.rotate(10_000, 50);
+        let times: std::collections::BTreeSet<_> = (1..=output.kept().len() as u32 - 1)
+            .map(|number| numbered(&output.path(), number).metadata().unwrap().modified().unwrap())
             .collect();
-        assert_eq!(times.len(), place.kept().len() - 1);
+        assert_eq!(times.len(), output.kept().len() - 1);
     }
 
     #[test]
     fn what_the_task_plants_is_neither_followed_nor_cut() {
-        let mut place = Place::new();
-        let secret = place.directory.path().join("secret");
+        let mut output = RotatedOutput::new();
+        let secret = output.directory.path().join("secret");
         fs::write(&secret, [b's'; 90_000]).unwrap();
         let rotation = Rotation { max_bytes: 10_000, max_files: 1 };
-        fs::remove_file(place.path()).unwrap();
-        std::os::unix::fs::symlink(&secret, place.path()).unwrap();
-        assert!(rotate_if_large(&place.path(), rotation, false).is_err() || fs::read(&secret).unwrap().len() == 90_000);
-        fs::remove_file(place.path()).unwrap();
-        fs::hard_link(&secret, place.path()).unwrap();
-        assert!(rotate_if_large(&place.path(), rotation, false).is_err());
-        fs::remove_file(place.path()).unwrap();
-        place.task = OpenOptions::new().append(true).create(true).open(place.path()).unwrap();
-        place.write(30_000);
+        fs::remove_file(output.path()).unwrap();
+        std::os::unix::fs::symlink(&secret, output.path()).unwrap();
+        assert!(
+            rotate_if_large(&output.path(), rotation, false).is_err() || fs::read(&secret).unwrap().len() == 90_000
+        );
+        fs::remove_file(output.path()).unwrap();
+        fs::hard_link(&secret, output.path()).unwrap();
+        assert!(rotate_if_large(&output.path(), rotation, false).is_err());
+        fs::remove_file(output.path()).unwrap();
+        output.task = OpenOptions::new().append(true).create(true).open(output.path()).unwrap();
+        output.write(30_000);
         for name in ["1", "rotating", "copying"] {
-            std::os::unix::fs::symlink(&secret, named(&place.path(), name)).unwrap();
+            std::os::unix::fs::symlink(&secret, named(&output.path(), name)).unwrap();
         }
-        rotate_if_large(&place.path(), rotation, false).unwrap();
+        rotate_if_large(&output.path(), rotation, false).unwrap();
         assert_eq!(fs::read(&secret).unwrap(), [b's'; 90_000]);
-        place.check_end_of_stream();
+        output.check_end_of_stream();
     }
 }

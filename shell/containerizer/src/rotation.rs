@@ -1,10 +1,9 @@
 //! Keeps the outputs of containers from filling the disk, without a process or a pipe per container.
 //!
-//! A container writes to its file directly (opened for appending), so its output goes on whatever becomes of the agent.
-//! One thread of the agent looks at the sizes every second and rotates what has grown beyond its bound (see
-//! [`crate::rotate`]); it exists only while there is something to look at. While the agent is away nobody rotates: the
-//! file grows, nothing is lost, and the next agent brings it below its bound within a second of its start. A container
-//! that ends is looked at once more.
+//! A container writes to its file directly (opened for appending), so its output does not depend on the agent. One
+//! thread of the agent checks the sizes every second and rotates files beyond their bounds (see [`crate::rotate`]); the
+//! thread exists only while there are files to check. While the agent is away the files grow and nothing is lost, and
+//! the next agent rotates them within a second of its start. The files of a container that ends are checked once more.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -18,7 +17,7 @@ use crate::rotate::rotate_if_large;
 
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The files to watch, shared with the thread that does.
+/// The files to watch, shared with the thread that checks them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Rotator {
     shared: Arc<(Mutex<Watched>, Condvar)>,
@@ -34,9 +33,9 @@ struct Watched {
 #[derive(Debug, Clone)]
 struct Outputs {
     files: Vec<(PathBuf, Rotation)>,
-    /// Not looked at yet: an earlier agent may have left a rotation unfinished.
+    /// Whether the files have not been checked yet. An earlier agent may have left an unfinished rotation.
     fresh: bool,
-    /// The container has ended: the next look is the last.
+    /// Whether the container has ended, so that the next check is the last.
     ended: bool,
 }
 
@@ -44,8 +43,7 @@ impl Rotator {
     /// Watches the outputs of a container until [`Rotator::end`].
     ///
     /// # Errors
-    ///
-    /// The thread that rotates cannot be started.
+    /// Returns the error of the operating system if the thread cannot be started.
     pub(crate) fn watch(&self, container: &str, files: Vec<(PathBuf, Rotation)>) -> io::Result<()> {
         if files.is_empty() {
             return Ok(());
@@ -60,14 +58,14 @@ impl Rotator {
         Ok(())
     }
 
-    /// Looks at the outputs of a container once more and forgets them.
+    /// Checks the outputs of a container once more and then forgets them.
     pub(crate) fn end(&self, container: &str) {
         if let Some(outputs) = self.lock().containers.get_mut(container) {
             outputs.ended = true;
         }
     }
 
-    /// Ends the thread after the file that it is at.
+    /// Ends the thread after the current file.
     pub(crate) fn stop(&self) {
         self.lock().stopped = true;
         self.shared.1.notify_all();
@@ -78,11 +76,11 @@ impl Rotator {
     }
 
     fn run(&self) {
-        // Each file's trouble is told once, not every second.
+        // The error of a file is logged once, and not every second.
         let mut warned: BTreeSet<PathBuf> = BTreeSet::new();
         loop {
-            let Some(look) = self.next_look() else { return };
-            let files = look.values().flat_map(|outputs| outputs.files.iter().map(|file| (file, outputs.fresh)));
+            let Some(due) = self.wait_for_check() else { return };
+            let files = due.values().flat_map(|outputs| outputs.files.iter().map(|file| (file, outputs.fresh)));
             for ((path, rotation), fresh) in files {
                 if self.lock().stopped {
                     return;
@@ -98,14 +96,14 @@ impl Rotator {
                     }
                 }
             }
-            for (path, _) in look.values().filter(|outputs| outputs.ended).flat_map(|outputs| &outputs.files) {
+            for (path, _) in due.values().filter(|outputs| outputs.ended).flat_map(|outputs| &outputs.files) {
                 warned.remove(path);
             }
         }
     }
 
-    /// Waits for the time of the next look. Returns what is to be looked at; `None` when there is nothing to watch.
-    fn next_look(&self) -> Option<BTreeMap<String, Outputs>> {
+    /// Waits for the next check. Returns the outputs to check; `None` if there are none left to watch.
+    fn wait_for_check(&self) -> Option<BTreeMap<String, Outputs>> {
         let mut watched = self.lock();
         if !watched.stopped {
             (watched, _) = self.shared.1.wait_timeout(watched, CHECK_INTERVAL).unwrap_or_else(PoisonError::into_inner);
@@ -114,11 +112,11 @@ impl Rotator {
             watched.running = false;
             return None;
         }
-        let look = watched.containers.clone();
+        let due = watched.containers.clone();
         watched.containers.retain(|_, outputs| {
             outputs.fresh = false;
             !outputs.ended
         });
-        Some(look)
+        Some(due)
     }
 }

@@ -1,9 +1,9 @@
-//! What is remembered of running containers outside of this process, so that a restarted agent finds them again.
+//! The state of running containers on disk, by which a restarted agent finds them.
 //!
-//! `<runtime_dir>/containers/<id>/` exists before anything of the container does. Its file `born` is written by the process
-//! itself before it runs its program, `state` by the agent when it does. A crash before both leaves an empty directory,
-//! which means: clean up what there may be. It lives and dies with the machine (`/var/run`), as processes do, so nothing is
-//! flushed to disk.
+//! `<runtime_dir>/containers/<id>/` exists before anything of the container does. The process itself writes the file
+//! `born` before it executes its program, and the agent writes `state` once the program runs. A crash before both
+//! leaves an empty directory, which means that the remains of a container may have to be removed. The directory does
+//! not outlive the boot of the machine (`/var/run`), as processes do not, so nothing is flushed to disk.
 
 use std::fs::{self, File};
 use std::io;
@@ -23,15 +23,17 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct RuntimeDir {
     containers: PathBuf,
-    /// Two agents in one directory would end each other's containers.
+    /// Two agents in one directory would destroy each other's containers.
     _lock: File,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct ContainerState {
+    /// The pid of the first process.
     pub pid: i32,
-    /// With the pid, the identity of the process.
+    /// The start of the process in ticks since boot, which identifies it together with the pid.
     pub started: u64,
+    /// The outputs that are rotated.
     pub rotated: Vec<(PathBuf, Rotation)>,
 }
 
@@ -45,18 +47,18 @@ impl RuntimeDir {
         Ok(RuntimeDir { containers, _lock: lock })
     }
 
-    /// Returns the directory of a container; that of a nested one is in `containers/` of its parent's, as in Mesos.
+    /// Returns the directory of a container. That of a nested one is in `containers/` of its parent's, as in Mesos.
     fn directory(&self, id: &ContainerId) -> PathBuf {
         self.containers.join(id.path(NESTED))
     }
 
-    /// Before anything of the container exists.
+    /// Creates the directory of a container, before anything of the container exists.
     pub(crate) fn create(&self, id: &ContainerId) -> io::Result<()> {
-        // What is above it may be missing: somebody may have cleaned up under a running agent.
+        // The parent directories may have been removed while the agent runs.
         fs::create_dir_all(self.directory(id))
     }
 
-    /// Where the process of a container writes its line of the process table.
+    /// Returns the file into which the process of a container writes its line of the process table.
     pub(crate) fn process_record(&self, id: &ContainerId) -> PathBuf {
         self.directory(id).join("born")
     }
@@ -68,18 +70,18 @@ impl RuntimeDir {
         fs::rename(temporary, directory.join("state"))
     }
 
-    /// Where an init writes down how the program has ended: a wait status in decimal, as `mesos-containerizer launch`
-    /// leaves it.
+    /// Returns the file into which an init writes the exit of the program: a wait status in decimal, as
+    /// `mesos-containerizer launch` does.
     pub(crate) fn status_file(&self, id: &ContainerId) -> PathBuf {
         self.directory(id).join("status")
     }
 
-    /// How the program has ended, where somebody was there to write it down.
+    /// Returns the wait status of the program; `None` if no init has written it.
     pub(crate) fn exit_status(&self, id: &ContainerId) -> Option<i32> {
         fs::read_to_string(self.status_file(id)).ok()?.trim().parse().ok()
     }
 
-    /// After nothing of the container exists any more.
+    /// Removes the directory of a container, once nothing of the container exists any more.
     pub(crate) fn forget(&self, id: &ContainerId) -> io::Result<()> {
         match fs::remove_dir_all(self.directory(id)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -87,7 +89,7 @@ impl RuntimeDir {
         }
     }
 
-    /// Returns everything that is remembered: ids, parents first, and the state of those that ran.
+    /// Returns all containers of the directory, parents first, with the state of those that ran.
     pub(crate) fn all(&self) -> Vec<(ContainerId, Option<ContainerState>)> {
         let mut found = Vec::new();
         let mut directories: Vec<(Option<ContainerId>, PathBuf)> = vec![(None, self.containers.clone())];
@@ -97,7 +99,7 @@ impl RuntimeDir {
                     None => ContainerId::new(&value),
                     Some(parent) => match parent.child(&value) {
                         Ok(id) => id,
-                        // Nothing of ours is so deep or has such a name.
+                        // No container of the agent is so deeply nested or has such a name.
                         Err(_) => continue,
                     },
                 };
@@ -122,9 +124,12 @@ fn names(directory: &Path) -> Vec<String> {
     entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect()
 }
 
-/// Takes over a container that another program has started, if that process still runs; before the containerizer is
-/// made. The process is recognised by its environment, in which its sandbox names the container: its pid alone may be
-/// another's by now.
+/// Takes over a container that another program has started, if its process still runs. It has to be called before the
+/// containerizer is made. The process is recognised by its environment, in which its sandbox names the container,
+/// because the pid alone may belong to another process by now.
+///
+/// # Errors
+/// Returns the error of the operating system if the state cannot be written.
 pub fn adopt(runtime_dir: &Path, id: &ContainerId, pid: i32) -> io::Result<()> {
     let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
     let state = ContainerState::of(pid, [&Output::Discard, &Output::Discard]);
@@ -136,9 +141,10 @@ pub fn adopt(runtime_dir: &Path, id: &ContainerId, pid: i32) -> io::Result<()> {
     fs::write(directory.join("state"), state.to_text())
 }
 
-/// Whether an environment (variables, each behind a zero byte) is that of a process of a container.
+/// Returns whether an environment (variables, each followed by a zero byte) belongs to a process of a container.
 pub(crate) fn names_container(environment: &[u8], id: &ContainerId) -> bool {
-    // The executor itself and what it starts, or `mesos-containerizer launch`, which waits to write down how it ended.
+    // The process is the executor or a descendant, or `mesos-containerizer launch`, which waits to write the exit
+    // status.
     let names: [&[u8]; 2] = [b"MESOS_DIRECTORY=", b"MESOS_CONTAINERIZER_RUNTIME_DIRECTORY="];
     let end = format!("/{}", id.path(NESTED).display());
     let names_it =
@@ -146,7 +152,8 @@ pub(crate) fn names_container(environment: &[u8], id: &ContainerId) -> bool {
     environment.split(|byte| *byte == 0).any(names_it)
 }
 
-/// A process that an earlier agent was just making holds its lock until it runs its program, so one refusal is none.
+/// Takes the lock, and retries for some time: a process that an earlier agent was just starting holds that agent's lock
+/// until it executes its program.
 fn hold(lock: &File) -> io::Result<()> {
     let deadline = Instant::now() + LOCK_TIMEOUT;
     loop {
@@ -171,14 +178,15 @@ impl ContainerState {
         }
     }
 
-    /// What a process has left of which the agent that made it knew nothing any more. How its output is rotated is lost.
+    /// Returns the state from the record of a process whose agent ended before it wrote a state. The rotation of its
+    /// outputs is lost.
     fn from_process_record(line: &str) -> Option<Self> {
-        // One that is cut short may end in half a number.
+        // A truncated line may end within a number.
         let entry = ProcessEntry::parse(line.strip_suffix('\n')?)?;
         Some(ContainerState { pid: entry.pid, started: entry.started, rotated: Vec::new() })
     }
 
-    /// Whether that very process still runs.
+    /// Returns whether that very process still runs.
     pub(crate) fn is_alive(&self) -> bool {
         ProcessEntry::of(self.pid).is_some_and(|entry| entry.started == self.started && !entry.zombie)
     }
@@ -186,7 +194,8 @@ impl ContainerState {
     fn to_text(&self) -> String {
         let mut text = format!("pid {}\nstarted {}\n", self.pid, self.started);
         for (path, rotation) in &self.rotated {
-            // A path that is not text or has lines is not rotated after a restart; sandboxes have none.
+            // A path that is not text or has several lines is not rotated after a restart; sandboxes have no such
+            // paths.
             if let Some(path) = path.to_str().filter(|path| !path.contains('\n')) {
                 text.push_str(&format!("rotate {} {} {path}\n", rotation.max_bytes, rotation.max_files));
             }
@@ -207,7 +216,7 @@ impl ContainerState {
                     let max_files = fields.next()?.parse().ok()?;
                     state.rotated.push((fields.next()?.into(), Rotation { max_bytes, max_files }));
                 }
-                // Of a later version.
+                // The line is from a later version.
                 _ => {}
             }
         }

@@ -1,8 +1,8 @@
-//! Programs of ours that run inside containers, as copies nobody can write to.
+//! Helper programs of the agent that run inside containers, as copies that nothing can write to.
 //!
-//! A container that runs as root can open `/proc/<pid>/exe` of our helper, wait for it to end, and overwrite the file:
-//! the next helper would then run the attacker's code (CVE-2019-0204, and CVE-2019-5736 in runc). The helper therefore
-//! runs from a sealed memory file.
+//! A container that runs as root can open `/proc/<pid>/exe` of a helper, wait for its end, and overwrite the file: the
+//! next helper would then run the attacker's code (CVE-2019-0204, and CVE-2019-5736 in runc). Helpers therefore run
+//! from a sealed memory file.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -12,7 +12,7 @@ use std::path::Path;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use rustix::io::Errno;
 
-/// A sealed copy of an executable. Shared: all containers run from the same pages.
+/// A sealed copy of an executable in memory. All containers run from the same pages.
 #[derive(Debug)]
 pub struct SealedProgram {
     fd: OwnedFd,
@@ -20,6 +20,9 @@ pub struct SealedProgram {
 
 impl SealedProgram {
     /// Copies and seals the program at `path`.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system if the program cannot be read or copied.
     pub fn copy_of(path: &Path) -> io::Result<Self> {
         let mut source = File::open(path)?;
         let length = loadable_length(&mut source)?;
@@ -41,8 +44,8 @@ impl AsFd for SealedProgram {
     }
 }
 
-/// Where an administrator has made memory files not executable by default (`vm.memfd_noexec`), it has to be asked for; a
-/// kernel before 6.3 does not know the question.
+/// Creates an executable memory file. The flag is needed where an administrator has set `vm.memfd_noexec`; kernels
+/// before 6.3 do not know the flag.
 fn executable_memory() -> io::Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     match memfd_create("tepui", flags | MemfdFlags::EXEC) {
@@ -61,8 +64,8 @@ const HEADER: usize = 64;
 const P_OFFSET: usize = 8;
 const P_FILESZ: usize = 32;
 
-/// How much of an ELF file is ever mapped. Debug information follows the segments and need not be kept in memory,
-/// which for our own program is most of the file. Anything else than a 64-bit little-endian ELF is copied whole.
+/// Returns the length of the part of an ELF file that is ever mapped. Debug information follows the segments and is not
+/// copied into memory. A file that is not a 64-bit little-endian ELF is copied whole.
 fn loadable_length(file: &mut File) -> io::Result<u64> {
     let whole = file.metadata()?.len();
     let mut header = [0u8; HEADER];
@@ -85,7 +88,7 @@ fn loadable_length(file: &mut File) -> io::Result<u64> {
     Ok(end.min(whole))
 }
 
-/// The section table was cut off; a debugger should not look for it.
+/// Clears the reference to the section table, which was cut off, so that debuggers do not search for it.
 fn forget_sections(file: &mut File) -> io::Result<()> {
     let mut magic = [0u8; 6];
     file.seek(SeekFrom::Start(0))?;
@@ -115,7 +118,7 @@ mod tests {
     #[test]
     fn the_copy_runs() {
         let program = SealedProgram::copy_of(Path::new("/bin/true")).unwrap();
-        // The descriptor is close-on-exec, which a program (unlike a script) does not mind.
+        // The descriptor is close-on-exec, which works for a program (but not for a script).
         assert!(Command::new(path_of(&program)).status().unwrap().success());
     }
 

@@ -1,4 +1,5 @@
-//! Who a container runs as: the user database, by `getpwnam_r` and `getgrouplist`, so that NSS (LDAP, sssd) is asked too.
+//! The users that containers run as. The user database is read by `getpwnam_r` and `getgrouplist`, which include NSS
+//! (LDAP, sssd).
 
 use std::ffi::CString;
 use std::io;
@@ -7,27 +8,27 @@ use std::ptr;
 
 use crate::Error;
 
-/// A user of the machine.
+/// A user of the machine and its groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
     /// The login name.
     pub name: String,
-    /// The number of the user.
+    /// The user id.
     pub uid: u32,
-    /// The number of the primary group.
+    /// The id of the primary group.
     pub gid: u32,
-    /// Supplementary groups, including `gid`.
+    /// The ids of all groups, including `gid`.
     pub groups: Vec<u32>,
 }
 
-/// Enough for any entry seen in practice; a directory service that needs more is refused rather than followed.
+/// The maximum size of an entry in bytes, above all that occur in practice. Larger entries are refused.
 const MAX_ENTRY: usize = 1 << 20;
 const MAX_GROUPS: usize = 65_536;
 
-/// Looks a user up by name.
+/// Looks up a user by name.
 ///
 /// # Errors
-/// There is no such user, or the user database cannot be read.
+/// Returns [`Error::UnknownUser`] if there is no such user, and [`Error::System`] if the user database cannot be read.
 pub fn resolve_user(name: &str) -> Result<User, Error> {
     let c_name = CString::new(name).map_err(|_| Error::UnknownUser(name.into()))?;
     let (uid, gid) = passwd_entry(&c_name)
@@ -60,7 +61,7 @@ fn passwd_entry(name: &CString) -> io::Result<Option<(u32, u32)>> {
                 return Ok(Some((entry.pw_uid, entry.pw_gid)));
             }
             libc::ERANGE if buffer.len() < MAX_ENTRY => buffer.resize(buffer.len() * 4, 0),
-            // What POSIX and glibc return for "no such user" besides a plain success.
+            // These are further results of POSIX and glibc for a missing user, besides a plain success.
             libc::ENOENT | libc::ESRCH => return Ok(None),
             code => return Err(io::Error::from_raw_os_error(code)),
         }

@@ -1,4 +1,4 @@
-//! Programs that are started by an init. This program is both the tests and the init, so it has no harness.
+//! Programs that an init starts. This program is both the tests and the init, so it has no harness.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is the failure of a test")]
 
@@ -14,7 +14,7 @@ use containerizer::{Error, Init, Launch, Launcher, Program, SealedProgram};
 use rustix::process::{Pid, Signal, kill_process};
 use testkit::process::is_alive;
 
-/// Its name, for when it has to be skipped, and the scenario.
+/// The name of a test, for the case that it is skipped, and its function.
 type Scenario = (&'static str, fn(&str));
 
 fn main() -> ExitCode {
@@ -41,7 +41,7 @@ fn posix() -> Host {
     Host::new(Launcher::Posix, &[]).unwrap()
 }
 
-/// In a namespace of processes; `None`, loudly, where the machine cannot do it.
+/// Returns a host with pid namespaces; `None`, with a message, where the machine has none.
 fn linux(test: &str) -> Option<Host> {
     if !is_root() {
         skip(test, "it needs root");
@@ -63,7 +63,7 @@ fn with_init(launch: Launch) -> Launch {
     Launch { init: Some(Init { program: Arc::new(program), argv }), ..launch }
 }
 
-/// The pids and states of the children of a process.
+/// Returns the pids and states of the children of a process.
 fn children(parent: u32) -> Vec<(u32, String)> {
     let pids = fs::read_dir("/proc").unwrap().flatten().filter_map(|e| e.file_name().to_str()?.parse().ok());
     let child = |pid: u32| {
@@ -81,7 +81,7 @@ fn signal(pid: u32, signal: Signal) {
 
 fn orphans_are_reaped(test: &str) {
     let Some(host) = linux(test) else { return };
-    // `sleep` reaps nobody.
+    // `sleep` does not reap its children.
     let command = "(sh -c 'echo $$ > orphan' &); echo $$ $PPID; exec sleep 1000";
     let pid = host.launch(with_init(host.shell("c", command)));
     assert_eq!(host.read("c", "stdout").trim().split(' ').nth(1), Some("1"), "the init is the first process");
@@ -96,10 +96,10 @@ fn orphans_are_reaped(test: &str) {
 
 fn a_signal_has_its_default_action(test: &str) {
     let Some(host) = linux(test) else { return };
-    // One to itself, which the first process of a namespace would not notice.
+    // The process signals itself, which the first process of a namespace would not notice.
     host.launch(with_init(host.shell("c", "kill -TERM $$; sleep 1000")));
     assert_eq!(host.exited("c"), Some(Signal::TERM.as_raw()));
-    // And one from outside, to what is seen of the container there.
+    // The signal comes from outside, to the pid of the container there.
     let pid = host.launch(with_init(host.shell("d", "echo ready; exec sleep 1000")));
     host.read("d", "stdout");
     signal(pid, Signal::TERM);
@@ -114,7 +114,7 @@ fn the_status_is_that_of_the_program(test: &str) {
         assert_eq!(host.exited("c"), Some(7 << 8));
         host.launch(with_init(host.shell("d", "kill -USR1 $$")));
         assert_eq!(host.exited("d"), Some(Signal::USR1.as_raw()));
-        // It is known even to an agent that was not there: the init has written it down.
+        // An agent that was not running learns the status as well, because the init has written it.
         let pid = host.launch(with_init(host.shell("e", "echo ready; while [ ! -e go ]; do sleep 0.01; done; exit 9")));
         host.read("e", "stdout");
         host.containerizer = None;
@@ -132,8 +132,8 @@ fn a_program_that_cannot_be_executed_says_so(_: &str) {
     launch.program = Program::Path(PathBuf::from("/no/such/program"));
     host.launch(launch);
     assert_eq!(host.exited("c"), Some(126 << 8));
-    let said = host.read("c", "stderr");
-    assert!(said.contains("/no/such/program: No such file or directory"), "{said}");
+    let stderr = host.read("c", "stderr");
+    assert!(stderr.contains("/no/such/program: No such file or directory"), "{stderr}");
 }
 
 fn an_init_is_small(_: &str) {
@@ -150,20 +150,20 @@ fn an_init_is_small(_: &str) {
     host.exited("c");
 }
 
-/// Leaves its session and its parents.
+/// A command that leaves its session and its parents.
 const DAEMON: &str = "setsid sh -c 'setsid sleep 1000 & echo $! > daemon'";
 
 fn without_cgroups_no_daemon_escapes(_: &str) {
     let host = posix();
     let daemon = |id: &str| host.read(id, "daemon").trim().parse::<u32>().unwrap();
-    // Killed by the agent.
+    // The agent kills the container.
     let pid = host.launch(with_init(host.shell("c", &format!("{DAEMON}; exec sleep 1000"))));
     let escaped = daemon("c");
     until(|| children(pid).iter().any(|(child, _)| *child == escaped).then_some(()));
     host.containerizer().destroy(&id("c")).unwrap();
     host.exited("c");
     assert!(!is_alive(escaped));
-    // The end of the program.
+    // The program ends by itself.
     host.launch(with_init(host.shell("d", &format!("{DAEMON}; exit 3"))));
     assert_eq!(host.exited("d"), Some(3 << 8));
     assert!(!is_alive(daemon("d")));

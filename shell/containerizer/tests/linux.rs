@@ -1,4 +1,4 @@
-//! The linux launcher with real cgroups and namespaces. Needs root.
+//! The linux launcher with real cgroups and namespaces. The tests need root.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is the failure of a test")]
 
@@ -15,7 +15,7 @@ use testkit::process::is_alive;
 const ALL: [&str; 6] =
     ["cgroups/cpu", "cgroups/mem", "cgroups/pids", "namespaces/pid", "filesystem/linux", "posix/rlimits"];
 
-/// `None`, loudly, where the machine cannot do it.
+/// Returns a host; `None`, with a message, where the machine does not support it.
 fn linux(test: &str, isolation: &[&str]) -> Option<Host> {
     if !is_root() {
         skip(test, "it needs root");
@@ -58,7 +58,7 @@ fn a_container_comes_and_goes_without_a_trace() {
 #[test]
 fn destroying_leaves_no_process_whatever_it_does() {
     let Some(host) = linux("destroying_leaves_no_process_whatever_it_does", &["cgroups/cpu"]) else { return };
-    // Daemons that left session, group and parent, and one that ignores SIGTERM.
+    // The command starts daemons that leave session, group and parent, and a process that ignores SIGTERM.
     let command = "trap '' TERM; (setsid sh -c 'sleep 1000 & echo $!' &); (setsid setsid sleep 1000 &); echo ready; while :; do sleep 1; done";
     let pid = host.launch(host.shell("c", command));
     let daemon: u32 = until(|| host.read("c", "stdout").lines().find_map(|line| line.parse().ok()));
@@ -86,7 +86,7 @@ fn a_container_that_needs_too_much_memory_is_ended_and_says_why() {
     if !has_memory_controller(&host, test) {
         return;
     }
-    // The shell that reads everything into a variable is a child: the first process would live on.
+    // The shell that reads everything into a variable is a child, and the first process would survive it.
     let mut launch = host.shell(
         "c",
         "sh -c 'x=$(tail -c 200000000 /dev/zero | tr \"\\0\" x); echo $x | wc -c'; echo survived; sleep 1000",
@@ -181,7 +181,7 @@ fn a_restarted_agent_takes_up_what_lives_and_sweeps_what_does_not() {
     assert!(host.cgroups().is_empty());
 }
 
-/// The process sees itself as the first of its pid namespace; its record has to name it as the host does.
+/// The process sees itself as the first of its pid namespace; its record has to have the pid on the host.
 #[test]
 fn a_process_that_its_agent_never_knew_of_is_found() {
     let Some(mut host) = linux("a_process_that_its_agent_never_knew_of_is_found", &ALL) else { return };
@@ -218,10 +218,10 @@ fn directories_of_the_host_are_bound_into_a_container_only() {
     assert_eq!(host.read("c", "stdout"), "fixed read-only\n");
     fs::write(late.source.join("begin"), "").unwrap();
     host.containerizer().bind(&id("c"), &late).unwrap();
-    // What is there already stays alone.
+    // An existing mount is kept.
     host.containerizer().bind(&id("c"), &late).unwrap();
     until(|| late.source.join("file").exists().then_some(()));
-    assert_eq!(fs::read_dir(late.target()).unwrap().count(), 0, "the host sees the place only");
+    assert_eq!(fs::read_dir(late.target()).unwrap().count(), 0, "the host sees the empty mount point");
     assert_eq!(fs::read_to_string("/proc/self/mountinfo").unwrap(), mounts);
     host.containerizer().unbind(&id("c"), &late.target()).unwrap();
     assert_eq!(host.exited("c"), Some(0));

@@ -1,4 +1,4 @@
-//! The posix launcher: what works for everybody, without root.
+//! The posix launcher, which works without root.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is the failure of a test")]
 
@@ -31,7 +31,7 @@ fn nothing_of_the_agent_is_inherited() {
     let host = posix();
     let mut launch = host.shell("c", "env | grep -v -e ^PWD= -e ^_= | sort; ls /proc/self/fd | tr '\\n' ' '; echo; umask; grep SigIgn /proc/self/status; grep SigBlk /proc/self/status");
     launch.environment.push(("A".into(), "b".into()));
-    // Leaked on purpose.
+    // The descriptor is leaked on purpose.
     let leaked = rustix::io::fcntl_dupfd_cloexec(std::fs::File::open("/dev/null").unwrap(), 50).unwrap();
     rustix::io::fcntl_setfd(&leaked, rustix::io::FdFlags::empty()).unwrap();
     host.launch(launch);
@@ -67,7 +67,7 @@ fn a_working_directory_that_does_not_exist_fails_the_launch() {
 #[test]
 fn destroying_kills_the_whole_tree() {
     let host = posix();
-    // A child in the session, one in a session of its own, and one that lost its parent.
+    // The command starts a child in the session, one in a session of its own, and one that loses its parent.
     let command = "sleep 1000 & echo $!; setsid sleep 1000 & echo $!; (sleep 1000 & echo $!); echo done; wait";
     let pid = host.launch(host.shell("c", command));
     let output = until(|| Some(host.read("c", "stdout")).filter(|text| text.ends_with("done\n")));
@@ -158,7 +158,7 @@ fn a_restarted_agent_finds_its_containers() {
     assert!(!is_alive(pid));
 }
 
-/// As after a kill -9 of the agent when the process has begun and nobody has written that down but the process.
+/// The agent is killed after the process has started, and only the process itself has written a record.
 #[test]
 fn a_process_that_its_agent_never_knew_of_is_found() {
     let mut host = posix();
@@ -183,14 +183,14 @@ fn usage_is_that_of_the_processes() {
     assert_eq!((usage.cpus_soft_limit, usage.cpus_limit), (Some(0.1), None), "without CFS there is no ceiling");
 }
 
-/// Numbered lines, `count` of them, then the command.
+/// Returns a command that prints `count` numbered lines and then runs `then`.
 fn lines(count: usize, then: &str) -> String {
     format!(
         "i=0; while [ $i -lt {count} ]; do echo \"line $i 0123456789012345678901234567890\"; i=$((i+1)); done; {then}"
     )
 }
 
-/// The old files from the oldest on, and the file.
+/// Returns the old files from the oldest on, followed by the file.
 fn stream(stdout: &std::path::Path) -> String {
     let old =
         (1..1000).rev().map(|number| stdout.with_file_name(format!("stdout.{number}"))).filter(|path| path.exists());
@@ -227,7 +227,7 @@ fn outputs_are_rotated_while_the_container_runs_and_when_it_has_ended() {
     check_stream(&stdout, 20_000);
     host.containerizer().destroy(&id("c")).unwrap();
     host.exited("c");
-    // It ends long before the next look.
+    // The container ends long before the next check.
     host.launch(rotated(&host, "d", &lines(20_000, "exit 0")));
     host.exited("d");
     let stdout = host.sandbox("d").join("stdout");

@@ -1,5 +1,5 @@
-//! An agent that starts again with other directories, roots or launchers than before, or without what it had: whatever ran is
-//! either taken up or gone before the new agent says anything of it. Needs root for the linux launcher.
+//! An agent that restarts with other directories, roots or launchers, or without its records: every container is either
+//! recovered or has ended before the new agent reports about it. The linux launcher needs root.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is the failure of a test")]
 
@@ -13,7 +13,7 @@ use containerizer::{Launch, Launcher};
 use rustix::process::{Pid, Signal, kill_process};
 use testkit::process::is_alive;
 
-/// What is the same and what is another for the agent that starts again.
+/// What stays the same and what differs for the restarted agent.
 #[derive(Debug, Clone, Copy)]
 struct Change {
     before: Launcher,
@@ -21,7 +21,7 @@ struct Change {
     keeps_runtime_dir: bool,
     keeps_cgroups_root: bool,
     keeps_work_dir: bool,
-    /// Its records, which are in the work directory, name the containers.
+    /// Whether the records, which are in the work directory, name the containers.
     keeps_records: bool,
     keeps_isolation: bool,
 }
@@ -47,14 +47,14 @@ impl Change {
         })
     }
 
-    /// Whether anything still connects the containers with the agent.
+    /// Returns whether anything still connects the containers with the agent.
     fn can_find(self) -> bool {
         let by_cgroup = self.keeps_cgroups_root && [self.before, self.after] == [Launcher::Linux; 2];
         self.keeps_runtime_dir || self.keeps_records || self.keeps_work_dir || by_cgroup
     }
 }
 
-/// Ids that no other test has: containers are also found by their environment.
+/// Ids that no other test has, because containers are found by their environment, too.
 const RUNS: &str = "a7b1f5d2-runs";
 const OVER: &str = "a7b1f5d2-over";
 
@@ -113,10 +113,10 @@ fn check(change: Change) {
     host.restart();
 
     let recovered = host.containerizer().recovered();
-    // One that nothing on record goes on in may be ended at once.
+    // A container that no record names may be destroyed at once.
     let found = recovered.alive.contains(&(id(RUNS), runs.0));
     assert!(found || !(change.keeps_runtime_dir || change.keeps_records || change.keeps_work_dir), "{change:?}");
-    // What is left of the other one may look like a container, unless it is remembered that its first process was another.
+    // The remains of the other container look like a container unless the state of its first process is known.
     let left = recovered.alive.iter().any(|(found, _)| *found == id(OVER));
     assert!(!(left && change.keeps_runtime_dir), "{change:?}");
     assert!(left || !is_alive(over.1) || !change.can_find(), "{change:?}");
@@ -141,7 +141,7 @@ fn whatever_changes_nothing_runs_that_nobody_knows() {
     Change::all().for_each(check);
 }
 
-/// An agent in the same cgroups that is not running now comes back some time.
+/// Another agent with the same cgroup root, which is not running now, may return.
 #[test]
 fn what_another_agent_knows_is_left_alone() {
     if !is_root() {

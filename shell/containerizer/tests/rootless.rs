@@ -1,4 +1,4 @@
-//! What an agent that is not root gets, told truly. With root there is nothing to tell, and the test says so.
+//! What an agent without root provides, and how it reports the rest. With root the tests report that they are skipped.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is the failure of a test")]
 

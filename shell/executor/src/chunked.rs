@@ -1,12 +1,14 @@
-//! The chunked transfer coding (RFC 9112, 7.1), decoded as it arrives.
+//! Decodes the chunked transfer coding (RFC 9112, section 7.1) while it arrives.
 
-/// A chunk header is a hexadecimal length and perhaps extensions; longer ones are no HTTP.
+/// The maximum length of a chunk header, which is a hexadecimal length with optional extensions.
 const MAX_LINE: usize = 4096;
 
+/// The stream is not chunked as HTTP/1.1 defines it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the agent's answer is not chunked as HTTP/1.1 says")]
 pub struct BadChunk;
 
+/// The decoder of one response body.
 #[derive(Debug)]
 pub struct Chunked {
     line: Vec<u8>,
@@ -23,15 +25,20 @@ enum State {
 }
 
 impl Chunked {
+    /// Makes a decoder at the beginning of a body.
     pub fn new() -> Self {
         Chunked { line: Vec::new(), state: State::Size }
     }
 
+    /// Returns whether the last chunk and the trailers have been decoded.
     pub fn is_done(&self) -> bool {
         self.state == State::Done
     }
 
-    /// Appends the payload found in `bytes` to `out`.
+    /// Appends the payload in `bytes` to `out`.
+    ///
+    /// # Errors
+    /// Returns [`BadChunk`] if `bytes` are not chunked.
     pub fn push(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) -> Result<(), BadChunk> {
         while !bytes.is_empty() && self.state != State::Done {
             if let State::Data(left) = self.state {

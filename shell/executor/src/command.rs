@@ -1,4 +1,4 @@
-//! What exactly is executed for a task. Pure but for the search in PATH.
+//! Determines what exactly is executed for a task. Apart from the search in PATH it is pure.
 
 use std::collections::BTreeMap;
 use std::ffi::{CString, NulError};
@@ -7,34 +7,39 @@ use std::path::{Path, PathBuf};
 use messages::v1::environment::variable;
 use messages::v1::{CommandInfo, TaskInfo};
 
+/// A program with its arguments and environment, in the form of execve(2).
 #[derive(Debug, PartialEq)]
 pub struct Execution {
+    /// The path of the program.
     pub program: CString,
+    /// The arguments, beginning with `argv[0]`.
     pub arguments: Vec<CString>,
+    /// The variables of the environment, each as `name=value`.
     pub environment: Vec<CString>,
 }
 
+/// Why the command of a task cannot be executed.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidCommand {
     #[error("the task has no command")]
     NoCommand,
     #[error("its command has no value")]
     NoValue,
-    /// The program is in no directory of the PATH. Those who say so name the command.
+    /// No directory of the PATH has the program. The caller adds the command to the text.
     #[error("it is not in the PATH of the task")]
     NotFound,
-    /// Only secrets of type VALUE can be resolved.
+    /// A secret that is not of type VALUE needs a resolver.
     #[error("the secret of the variable '{0}' cannot be resolved: there is no secret resolver")]
     Secret(String),
     #[error("a zero byte in the command or its environment")]
     ZeroByte(#[from] NulError),
 }
 
-/// The longest command that an error repeats, in characters. The text becomes the message of a status, which is kept in
-/// every history: a script of megabytes has no place in it.
+/// The maximum length of a command in an error, in characters. The text becomes the message of a status, which every
+/// history keeps.
 const MAX_SHOWN: usize = 200;
 
-/// Returns a command as errors repeat it.
+/// Returns a command in the length that errors have room for.
 pub fn shown(command: &str) -> String {
     match command.char_indices().nth(MAX_SHOWN) {
         Some((end, _)) => format!("{}…", command.get(..end).unwrap_or_default()),
@@ -42,9 +47,13 @@ pub fn shown(command: &str) -> String {
     }
 }
 
-/// Variables that stay with the executor: whoever holds the token may speak as this executor.
+/// The variables that tasks do not inherit: whoever has the token can act as this executor.
 const PRIVATE: [&str; 1] = ["MESOS_EXECUTOR_AUTHENTICATION_TOKEN"];
 
+/// Returns what to execute for a task. `inherited` is the environment of the executor.
+///
+/// # Errors
+/// Returns [`InvalidCommand`] if the task has no executable command.
 pub fn execution(task: &TaskInfo, inherited: &[(String, String)]) -> Result<Execution, InvalidCommand> {
     let command = task.command.as_deref().ok_or(InvalidCommand::NoCommand)?;
     let environment = environment(task, command, inherited)?;
@@ -60,7 +69,8 @@ pub fn execution(task: &TaskInfo, inherited: &[(String, String)]) -> Result<Exec
     })
 }
 
-/// The executor's environment, then the command's, then the role the task's resources are allocated to. A secret is any bytes.
+/// Returns the executor's environment, then the command's, then the role that the task's resources are allocated to. A
+/// secret may consist of any bytes.
 fn environment<'a>(
     task: &'a TaskInfo,
     command: &'a CommandInfo,
@@ -93,7 +103,7 @@ fn program(command: &CommandInfo, path: &str) -> Result<(String, Vec<String>), I
     if command.shell() {
         return Ok(("/bin/sh".into(), vec!["sh".into(), "-c".into(), value.into()]));
     }
-    // `arguments` begins with argv[0], as in execve.
+    // `arguments` begins with `argv[0]`, as in execve(2).
     let arguments = if command.arguments.is_empty() { vec![value.to_owned()] } else { command.arguments.clone() };
     if value.contains('/') {
         return Ok((value.into(), arguments));

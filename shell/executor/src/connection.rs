@@ -11,11 +11,13 @@ use wire::recordio::Decoder;
 use crate::chunked::Chunked;
 use crate::environment::Environment;
 
-/// The agent is on this machine; one that takes longer is stuck, and trying again does no harm.
+/// The timeout of reads and writes. The agent is on this machine, so a longer wait means that it is stuck, and a retry
+/// does no harm.
 const TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_HEAD: usize = 64 << 10;
 const MAX_EVENT: usize = 64 << 20;
 
+/// Why a request to the agent failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("cannot talk to the agent")]
@@ -27,7 +29,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The agent may be restarting: worth trying again.
+    /// Returns whether a retry may succeed, because the agent may be restarting.
     pub fn is_transient(&self) -> bool {
         match self {
             Error::Io(_) => true,
@@ -37,7 +39,7 @@ impl Error {
     }
 }
 
-/// Sends calls over one kept-alive connection.
+/// Sends calls over one persistent connection.
 #[derive(Debug)]
 pub struct Caller {
     environment: Environment,
@@ -45,12 +47,16 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// Makes a caller that connects with the first call.
     pub fn new(environment: Environment) -> Self {
         Caller { environment, stream: None }
     }
 
-    /// Sends a call and waits for its 202. An idle connection may have been closed, so a failure on a
-    /// reused one is tried once more on a new one; agents recognise a repeated update by its uuid.
+    /// Sends a call and waits for its 202. If a reused connection fails, which the agent may have closed, the call is
+    /// sent once more on a new one; agents recognise a repeated update by its uuid.
+    ///
+    /// # Errors
+    /// Returns [`Error`] if the agent does not answer 202.
     pub fn send(&mut self, call: &Call) -> Result<(), Error> {
         if let Some(stream) = self.stream.take() {
             match self.exchange(stream, call) {
@@ -93,7 +99,7 @@ impl Caller {
     }
 }
 
-/// The event stream.
+/// The event stream of a subscription.
 #[derive(Debug)]
 pub struct Subscription {
     stream: TcpStream,
@@ -102,6 +108,10 @@ pub struct Subscription {
 }
 
 impl Subscription {
+    /// Subscribes and returns the event stream.
+    ///
+    /// # Errors
+    /// Returns [`Error`] if the agent does not open a stream.
     pub fn open(environment: &Environment, subscribe: &Call) -> Result<Self, Error> {
         let mut stream = connect(environment)?;
         stream.write_all(&request(environment, subscribe))?;
@@ -118,11 +128,15 @@ impl Subscription {
         Ok(subscription)
     }
 
+    /// Returns the socket, which becomes readable when events arrive.
     pub fn socket(&self) -> &TcpStream {
         &self.stream
     }
 
-    /// Reads what has arrived. `Ok(false)` when the agent ended the stream.
+    /// Reads the bytes that have arrived. Returns false if the agent has ended the stream.
+    ///
+    /// # Errors
+    /// Returns [`Error`] if the connection fails or the bytes are not RecordIO in chunks.
     pub fn receive(&mut self) -> Result<bool, Error> {
         let mut buffer = [0; 4096];
         loop {
@@ -136,6 +150,10 @@ impl Subscription {
         }
     }
 
+    /// Returns the next complete event among the bytes that were read.
+    ///
+    /// # Errors
+    /// Returns [`Error::Protocol`] if the event cannot be decoded.
     pub fn next_event(&mut self) -> Result<Option<Event>, Error> {
         let Some(record) = self.records.next_record() else { return Ok(None) };
         wire::decode(&record, &Limits::default()).map(Some).map_err(|e| Error::Protocol(e.to_string()))
@@ -182,7 +200,7 @@ struct Head {
     keep_alive: bool,
 }
 
-/// The head of a response, and the bytes after it that came along.
+/// Reads the head of a response. Returns it with the bytes after it that were read as well.
 fn read_head(stream: &mut TcpStream) -> Result<(Head, Vec<u8>), Error> {
     let mut bytes = Vec::new();
     loop {

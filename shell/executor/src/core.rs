@@ -1,5 +1,5 @@
-//! The decisions of a command executor: what to do upon events, exits and timers.
-//! Pure: time, randomness and the process are handed in or asked for as actions.
+//! The decisions of a command executor about events, exits and timers. The code is pure: time and randomness come from
+//! a [`Clock`], and everything else is an [`Action`].
 
 mod checks;
 
@@ -15,91 +15,101 @@ use model::signal_name;
 use checks::Health;
 pub use checks::{Checker, Outcome, Probe};
 
-/// SIGTERM to SIGKILL when neither the task nor the kill says otherwise (`Slave`'s default in Mesos).
+/// The time from SIGTERM to SIGKILL if neither the task nor the kill sets one (the default of Mesos' `Slave`).
 const DEFAULT_GRACE: Duration = Duration::from_secs(3);
 
-/// How long the end of a task for want of memory is left to the agent to report: it knows the limit and the usage.
+/// The time that the agent has for reporting a task that was killed for lack of memory. The agent knows the limit and
+/// the usage.
 const LIMITATION_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long the last acknowledgement is waited for, as in Mesos: an agent that never acknowledges the terminal update does not keep the container alive.
+/// The maximum wait for the last acknowledgement, as in Mesos. An agent that never acknowledges the terminal update
+/// does not keep the container alive.
 const ACKNOWLEDGEMENT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What the loop has to do, in order.
+/// An action for the loop. Actions are carried out in order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
+    /// Send a call to the agent.
     Send(Box<Call>),
+    /// Start the task.
     Start(Box<v1::TaskInfo>),
-    /// SIGTERM to every process of the task.
+    /// Send SIGTERM to every process of the task.
     Terminate,
-    /// SIGKILL until none is left.
+    /// Send SIGKILL until no process is left.
     Kill,
-    /// Call `Executor::on_timer(timer)` after this time; a later one replaces it.
+    /// Call `Executor::on_timer` after this time. A later action for the same timer replaces this one.
     Arm(Timer, Duration),
-    /// Look at the task, for no longer than this, and tell `Executor::on_probed`.
+    /// Probe the task for at most this time, then call `Executor::on_probed`.
     Probe(Checker, Probe, Duration),
     /// End this process.
     Exit,
 }
 
+/// A timer of the executor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Timer {
     /// The grace period after SIGTERM is over.
     Grace,
-    /// `max_completion_time` is over.
+    /// The task has reached its `max_completion_time`.
     MaxCompletion,
-    /// The agent is not back in time.
+    /// The agent has not returned within the recovery timeout.
     Recovery,
-    /// The agent has not reported that the memory ran out.
+    /// The agent has not reported the lack of memory in time.
     Limitation,
-    /// It is time to look at the task.
+    /// The next probe of the task is due.
     Probe(Checker),
-    /// The terminal update ought to have been acknowledged.
+    /// The terminal update has not been acknowledged in time.
     Acknowledgement,
 }
 
-/// How the task's process ended.
+/// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
+    /// The exit status.
     Status(i32),
+    /// The signal that ended the process, and whether it dumped core.
     Signal { signal: i32, core: bool },
 }
 
-/// Why the task is being ended by us.
+/// Why the executor is ending the task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
     Killed,
     MaxCompletion,
 }
 
+/// The state of a command executor.
 #[derive(Debug)]
 pub struct Executor {
     framework: v1::FrameworkId,
     id: v1::ExecutorId,
     shutdown_grace: Duration,
     recovery_timeout: Option<Duration>,
-    /// The framework wants to hear of TASK_KILLING.
+    /// Whether the framework accepts TASK_KILLING.
     killing_state: bool,
     task: Option<v1::TaskInfo>,
-    /// Launched, and no update of it acknowledged yet.
+    /// Whether the task was launched and none of its updates has been acknowledged.
     task_unacknowledged: bool,
-    /// The updates in the order they were made (uuids are random, so a sequence number leads).
+    /// The unacknowledged updates in the order in which they were made, by a sequence number, because uuids are random.
     unacknowledged: BTreeMap<u64, call::Update>,
     sequence: u64,
     running: bool,
     ending: Option<Ending>,
-    /// When the first kill came and how long its grace is.
+    /// The time of the first kill, and its grace period.
     grace: Option<(Duration, Duration)>,
-    /// The task has ended for want of memory; the agent has the first word.
+    /// The exit of a task that was killed for lack of memory, which the agent reports first.
     out_of_memory: Option<Exit>,
-    /// The agent is away; a checkpointing executor waits for it.
+    /// Whether the agent is away. An executor with checkpointing waits for it.
     disconnected: bool,
     health: Health,
-    /// What the check has found so far.
+    /// The most recent result of the check.
     check_status: Option<v1::CheckStatusInfo>,
     terminal_sent: bool,
     shutdown: bool,
 }
 
 impl Executor {
+    /// Makes an executor without a task. `shutdown_grace` is the time for the task to end on SHUTDOWN;
+    /// `recovery_timeout` is the wait for a restarting agent, `None` without checkpointing.
     pub fn new(framework: &str, id: &str, shutdown_grace: Duration, recovery_timeout: Option<Duration>) -> Self {
         Executor {
             framework: v1::FrameworkId { value: framework.to_owned() },
@@ -123,7 +133,7 @@ impl Executor {
         }
     }
 
-    /// The SUBSCRIBE call: with what the agent may not know after a restart of its own.
+    /// Returns the SUBSCRIBE call with the task and updates that the agent may not know after its restart.
     pub fn subscribe(&self) -> Call {
         let tasks = self.task.iter().filter(|_| self.task_unacknowledged).cloned();
         let subscribe = call::Subscribe {
@@ -133,14 +143,17 @@ impl Executor {
         self.call(call::Type::Subscribe, |c| c.subscribe = Some(Box::new(subscribe)))
     }
 
+    /// Returns whether the agent has not confirmed some updates.
     pub fn has_unacknowledged(&self) -> bool {
         !self.unacknowledged.is_empty()
     }
 
+    /// Returns the HEARTBEAT call.
     pub fn heartbeat(&self) -> Call {
         self.call(call::Type::Heartbeat, |_| {})
     }
 
+    /// Handles an event of the agent.
     pub fn on_event(&mut self, event: Event, clock: &mut dyn Clock) -> Vec<Action> {
         match event.r#type() {
             event::Type::Subscribed => self.on_subscribed(event),
@@ -157,7 +170,7 @@ impl Executor {
                 None => Vec::new(),
             },
             event::Type::Shutdown => self.on_shutdown(clock),
-            // The agent is about to end this executor's container, or says nothing that asks for an answer.
+            // After these events the agent is about to destroy the container, or expects no answer.
             event::Type::Error | event::Type::Message | event::Type::Heartbeat | event::Type::Unknown => Vec::new(),
             event::Type::LaunchGroup => Vec::new(),
         }
@@ -174,7 +187,7 @@ impl Executor {
 
     fn on_launch(&mut self, task: v1::TaskInfo, clock: &mut dyn Clock) -> Vec<Action> {
         if self.task.is_some() {
-            // The agent never does this; a second task here would hide the first.
+            // The agent never launches a second task. Accepting one would hide the first.
             let status = self.status(&task, TaskState::TaskFailed, clock);
             let message = "the command executor runs one task only".to_owned();
             return vec![self.update(v1::TaskStatus { message: Some(message), ..status })];
@@ -185,7 +198,7 @@ impl Executor {
         vec![self.update(starting), Action::Start(Box::new(task))]
     }
 
-    /// The task's process runs.
+    /// Handles the start of the task's process.
     pub fn on_started(&mut self, clock: &mut dyn Clock) -> Vec<Action> {
         self.running = true;
         let Some(task) = self.task.clone() else { return Vec::new() };
@@ -198,7 +211,7 @@ impl Executor {
         actions
     }
 
-    /// The task's process could not be started.
+    /// Handles a task's process that could not be started.
     pub fn on_start_failed(&mut self, reason: &str, clock: &mut dyn Clock) -> Vec<Action> {
         let Some(task) = self.task.clone() else { return Vec::new() };
         let status = self.status(&task, TaskState::TaskFailed, clock);
@@ -206,7 +219,8 @@ impl Executor {
         self.terminal(update)
     }
 
-    /// The task's first process has ended. `out_of_memory`: the kernel has killed in this container for want of memory.
+    /// Handles the end of the task's first process. `out_of_memory` means that the kernel has killed a process of this
+    /// container for lack of memory.
     pub fn on_exit(&mut self, exit: Exit, out_of_memory: bool, clock: &mut dyn Clock) -> Vec<Action> {
         self.running = false;
         if out_of_memory && exit != Exit::Status(0) && self.ending.is_none() {
@@ -247,7 +261,7 @@ impl Executor {
         let update = self.update(status);
         let mut actions = self.terminal(update);
         if self.shutdown {
-            // The agent does not acknowledge to an executor it shuts down.
+            // The agent does not acknowledge updates of an executor that it shuts down.
             actions.push(Action::Exit);
         }
         actions
@@ -270,7 +284,7 @@ impl Executor {
         if !self.running {
             return vec![Action::Exit];
         }
-        // A little before the agent loses patience and destroys the container, so that the update still goes out.
+        // The grace period ends a little before the agent destroys the container, so that the update is still sent.
         let grace = self.shutdown_grace.mul_f64(0.8);
         self.end(Ending::Killed, grace, clock)
     }
@@ -280,8 +294,8 @@ impl Executor {
             return Vec::new();
         }
         if let Some((begun, earlier)) = self.grace {
-            // Killed again, perhaps with less patience (MESOS-8679: a kill that hangs must not hide later ones). Never
-            // with more: a scheduler that repeats its kill must not put off the end.
+            // A repeated kill may shorten the grace period (MESOS-8679: a kill that hangs must not hide later ones). It
+            // never extends the period, so that a scheduler that repeats its kill does not delay the end.
             if grace >= earlier {
                 return Vec::new();
             }
@@ -308,6 +322,7 @@ impl Executor {
         if self.terminal_sent && self.unacknowledged.is_empty() { vec![Action::Exit] } else { Vec::new() }
     }
 
+    /// Handles a timer.
     pub fn on_timer(&mut self, timer: Timer, clock: &mut dyn Clock) -> Vec<Action> {
         match timer {
             Timer::Grace if self.running => vec![Action::Kill],
@@ -318,7 +333,7 @@ impl Executor {
                 None => Vec::new(),
             },
             Timer::Probe(checker) => self.start_probe(checker),
-            // Nobody can acknowledge now; the recovery timeout decides.
+            // No agent can acknowledge now; the recovery timeout applies.
             Timer::Acknowledgement if self.disconnected => {
                 vec![Action::Arm(Timer::Acknowledgement, ACKNOWLEDGEMENT_TIMEOUT)]
             }
@@ -327,7 +342,7 @@ impl Executor {
         }
     }
 
-    /// The event stream ended. `Some` when the executor waits for the agent to come back.
+    /// Handles the end of the event stream. An executor with checkpointing waits for the agent to return.
     pub fn on_disconnected(&mut self) -> Vec<Action> {
         self.disconnected = true;
         match self.recovery_timeout {
@@ -373,13 +388,13 @@ impl Executor {
     }
 }
 
-/// Time and randomness, from outside.
+/// The time and randomness of decisions.
 pub trait Clock {
-    /// Since the start of this process; never goes back.
+    /// Returns the time since the start of this process. It never decreases.
     fn elapsed(&mut self) -> Duration;
-    /// Seconds since the epoch.
+    /// Returns the time in seconds since the epoch.
     fn now(&mut self) -> f64;
-    /// A random UUID of version 4.
+    /// Returns a random UUID of version 4.
     fn uuid(&mut self) -> [u8; 16];
 }
 

@@ -1,38 +1,42 @@
-//! What the agent tells its executor by `MESOS_*` variables.
+//! The `MESOS_*` variables that the agent sets for its executors.
 
 use std::time::Duration;
 
 use model::parse_duration;
 
-/// Who the executor is, and how it reaches its agent.
+/// The identity of the executor and the address of its agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {
-    /// The id of its framework.
+    /// The id of the framework.
     pub framework: String,
-    /// Its own id.
+    /// The id of the executor.
     pub executor: String,
-    /// `ip:port` of the agent.
+    /// The agent's address, `ip:port`.
     pub endpoint: String,
-    /// The path of the executor API, with the agent's process id when that is known.
+    /// The path of the executor API, with the process id of the agent if it is known.
     pub path: String,
-    /// `Authorization: Bearer` value, when the agent demands one.
+    /// The token of the `Authorization: Bearer` header; `None` if the agent demands none.
     pub token: Option<String>,
-    /// Outlive a restart of the agent, for this long.
+    /// How long the executor waits for a restarting agent; `None` without checkpointing.
     pub recovery_timeout: Option<Duration>,
-    /// How long the task may take to end on SHUTDOWN.
+    /// The time that the task has for ending on SHUTDOWN.
     pub shutdown_grace: Duration,
 }
 
+/// Why the variables do not describe an executor.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("the variable {0} is missing; this program is started by a Mesos or Tepui agent, not by hand")]
     Missing(&'static str),
-    #[error("the variable {name} is '{value}', which is no duration")]
+    #[error("the variable {name} is '{value}', which is not a duration")]
     Duration { name: &'static str, value: String },
 }
 
 impl Environment {
-    /// From the variables of this process, looked up by `get`.
+    /// Reads the variables, which `get` looks up by name.
+    ///
+    /// # Errors
+    /// Returns [`Error`] for a missing variable or an invalid duration.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let needed = |name| get(name).filter(|v| !v.is_empty()).ok_or(Error::Missing(name));
         let duration = |name: &'static str, default| match get(name) {

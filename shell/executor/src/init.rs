@@ -1,9 +1,9 @@
-//! The first process of a container whose program is not ours (`containerizer::Init`).
+//! The first process of a container whose program is not an executor of this agent (`containerizer::Init`).
 //!
-//! A program that is not written for it makes a bad first process of a namespace of processes: orphans become its children
-//! and stay zombies, and signals that it leaves to the kernel do not end it (pid_namespaces(7)). Where there is no such
-//! namespace, its daemons would belong to nobody. So it is started by this process, which reaps, passes signals on, adopts
-//! what is orphaned, and takes it along when the program ends.
+//! An ordinary program is not fit to be the first process of a pid namespace: orphans become its children and stay
+//! zombies, and signals without a handler do not end it (pid_namespaces(7)). Without a pid namespace, its daemons would
+//! leave the container's process tree. This process therefore starts the program, reaps, forwards signals, adopts
+//! orphans, and kills them when the program ends.
 
 use std::ffi::{CString, NulError, OsString};
 use std::fs::File;
@@ -20,14 +20,14 @@ use crate::memory;
 use crate::process::{self, Signals};
 use crate::write_stderr::write_stderr;
 
-/// What somebody may send to a program to tell it something. All others are errors of a program, or cannot be caught.
+/// The signals that are forwarded. All other signals report errors of a program, or cannot be caught.
 const PASSED_ON: [Signal; 6] = [Signal::HUP, Signal::INT, Signal::QUIT, Signal::USR1, Signal::USR2, Signal::TERM];
-/// What a shell says of a program that cannot be executed.
+/// The exit status of a shell for a program that cannot be executed.
 const CANNOT_EXECUTE: u8 = 126;
-/// And of one that a signal has ended, plus its number.
+/// The number that a shell adds to the signal that ended a program.
 const SIGNALLED: u8 = 128;
 
-/// `<program> container-init <descriptor> <path> <argv…>`
+/// Runs `<program> container-init <descriptor> <path> <argv…>`.
 pub fn main() -> ExitCode {
     match run() {
         Ok(code) => code,
@@ -61,15 +61,15 @@ fn run() -> Result<ExitCode, InitError> {
 
     let status = until_end(&signals, program);
     if getpid().as_raw_nonzero().get() != 1 {
-        // Of a namespace the kernel ends all others with the first one.
+        // In a pid namespace, the kernel kills all other processes with the first one.
         process::kill_descendants();
     }
-    // Nobody is left to tell if the agent has removed the container meanwhile.
+    // The write fails if the agent has removed the container meanwhile.
     let _ = report.write_all(status.as_raw().to_string().as_bytes());
     Ok(code_of(status))
 }
 
-/// The descriptor is taken over; the program does not inherit it.
+/// Reads the arguments. The descriptor is taken over, and the program does not inherit it.
 fn arguments() -> Result<(File, Execution), InitError> {
     let mut given = std::env::args_os().skip(2);
     let descriptor = given.next().and_then(|text| text.to_str()?.parse().ok()).ok_or(InitError::Arguments)?;
@@ -101,7 +101,7 @@ fn take_over(descriptor: RawFd) -> Result<File, InitError> {
     Ok(file)
 }
 
-/// Passes signals on and reaps until the program has ended.
+/// Forwards signals and reaps processes until the program has ended.
 fn until_end(signals: &Signals, program: Pid) -> WaitStatus {
     loop {
         match signals.wait() {
@@ -110,13 +110,13 @@ fn until_end(signals: &Signals, program: Pid) -> WaitStatus {
                     return status;
                 }
             }
-            // It may have ended, but is not reaped yet.
+            // The program may have ended without having been reaped yet.
             signal => drop(kill_process(program, signal)),
         }
     }
 }
 
-/// Reaps all that have ended; how the program has, if it is among them.
+/// Reaps all processes that have ended. Returns the wait status of the program if it is one of them.
 fn reap(program: Pid) -> Option<WaitStatus> {
     let mut ended = None;
     loop {

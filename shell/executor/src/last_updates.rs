@@ -1,5 +1,6 @@
-//! The updates of an executor that ends before its agent has confirmed them, in a file of its sandbox: the SUBSCRIBE call
-//! it would have made next. The agent reads it when it finds the container gone (`agent-server`, `unacknowledged_updates`).
+//! Writes the updates of an executor that ends before its agent has confirmed them to a file of its sandbox, as the
+//! SUBSCRIBE call that would have been next. The agent reads the file when it finds that the container has ended
+//! (`agent-server`, `unacknowledged_updates`).
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -8,7 +9,7 @@ use messages::v1::executor::Call;
 
 const NAME: &str = ".last-updates";
 
-/// Into the working directory, whole or not at all.
+/// Writes the file to the working directory, completely or not at all.
 pub(crate) fn write(subscribe: &Call) -> io::Result<()> {
     let temporary = format!("{NAME}.new");
     let mut file = File::create(&temporary)?;

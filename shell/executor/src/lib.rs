@@ -1,19 +1,19 @@
-//! The command executor: one task, one long-lived small process.
+//! The command executor: a small process that runs one task.
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | `core` | the decisions: what to do upon events, exits and timers; pure |
-//! | `environment` | what the agent tells its executor by `MESOS_*` variables |
+//! | `core` | the decisions about events, exits and timers; pure |
+//! | `environment` | the `MESOS_*` variables that the agent sets for its executors |
 //! | `connection` | blocking HTTP to the agent: calls, and the event stream |
-//! | `chunked` | the transfer coding of that stream |
+//! | `chunked` | the transfer coding of the event stream |
 //! | `command` | what exactly is executed for a task |
-//! | `init` | not the executor: who starts a custom one, which needs somebody to look after it |
+//! | `init` | the init process that starts custom executors and looks after their processes |
 //! | `last_updates` | the updates of an executor that ends before its agent has confirmed them |
-//! | `memory` | being small while waiting |
-//! | `probe` | looking at the task, for its checks |
+//! | `memory` | returns unused memory while the executor waits |
+//! | `probe` | carries out the probes of checks |
 //! | `process` | starting, signalling and reaping the task |
-//! | `run` | the loop that ties them together |
-//! | `write_stderr` | words on stderr |
+//! | `run` | the loop that carries out the decisions |
+//! | `write_stderr` | writes to stderr and ignores errors |
 //!
 //! Everything happens on one thread, because each task pays for this process's memory.
 

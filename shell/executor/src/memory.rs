@@ -1,13 +1,14 @@
-//! Being small while waiting, which is nearly all of this process's life: a machine runs a thousand of these.
+//! Returns unused memory to the system while the executor waits, which it does most of the time: a machine may run a
+//! thousand executors.
 
 use std::ffi::c_void;
 use std::slice;
 
-/// Returns what is only needed while something happens: freed heap pages, and the pages of this program.
+/// Returns memory that is needed only during activity: freed heap pages, and the pages of this program.
 ///
-/// The pages of the program are those of its file, in the page cache and shared with all other executors; each process
-/// that has run through them keeps them mapped, and 64 KiB around each (the kernel's "fault around"), over 2 MB for a few
-/// events. Unmapped they cost nothing, and come back by themselves.
+/// The pages of the program belong to its file in the page cache, and all executors share them. Each process maps the
+/// pages that it has run through, and 64 KiB around each (the kernel's "fault around"), which is more than 2 MB for a
+/// few events. Unmapped pages cost nothing, and the kernel maps them again when they are needed.
 pub fn release_unused() {
     trim_heap();
     unmap_program();
@@ -23,8 +24,8 @@ fn trim_heap() {
 #[cfg(not(target_env = "gnu"))]
 fn trim_heap() {}
 
-/// Drops the mapped pages of every segment of this program that is never written to. What the loader relocated is in
-/// writable segments and stays.
+/// Drops the mapped pages of every segment of this program that is never written to. Data that the loader relocated is
+/// in writable segments and stays.
 #[cfg(target_pointer_width = "64")]
 #[allow(unsafe_code)]
 fn unmap_program() {
@@ -38,13 +39,14 @@ fn unmap_program() {
         }
         slice::from_raw_parts(address, count)
     };
-    // Where the program is loaded: the headers know where they would be at address zero.
+    // The difference between the real address of the headers and the address in the headers is where the program is
+    // loaded.
     let Some(own) = headers.iter().find(|header| header.p_type == libc::PT_PHDR) else { return };
     let base = (headers.as_ptr().addr() as u64).wrapping_sub(own.p_vaddr);
     let page = rustix::param::page_size() as u64;
     for header in headers.iter().filter(|h| h.p_type == libc::PT_LOAD && h.p_flags & libc::PF_W == 0) {
         let begin = base.wrapping_add(header.p_vaddr) / page * page;
-        // The last page may be shared with a segment that is written to.
+        // The last page may also belong to a segment that is written to.
         let end = base.wrapping_add(header.p_vaddr).wrapping_add(header.p_memsz) / page * page;
         if end > begin {
             // SAFETY: the range is file-backed and was never modified (position-independent code has no text

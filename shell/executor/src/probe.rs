@@ -1,4 +1,5 @@
-//! Looks at the task: commands as processes of ours, connections on short-lived threads, so that the loop never waits.
+//! Carries out probes of the task: commands as child processes, connections on short-lived threads, so that the loop
+//! never blocks.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -18,31 +19,37 @@ use crate::core::{Checker, Exit, Outcome, Probe};
 use crate::process;
 use crate::write_stderr::write_stderr;
 
-/// One thread for each checker at most is under way.
+/// The capacity of the channel of results. Each checker has at most one thread.
 const RESULTS: usize = 4;
 const STACK: usize = 64 << 10;
 
+/// The probes in progress.
 #[derive(Debug)]
 pub struct Probes {
     results: Receiver<(Checker, Outcome)>,
     sender: SyncSender<(Checker, Outcome)>,
-    /// Readable when a thread has a result.
+    /// Becomes readable when a thread has a result.
     signal: Arc<OwnedFd>,
     commands: BTreeMap<Checker, (Pid, Instant)>,
 }
 
 impl Probes {
+    /// Makes an empty set.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system if no eventfd can be created.
     pub fn new() -> io::Result<Self> {
         let (sender, results) = sync_channel(RESULTS);
         let signal = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
         Ok(Probes { results, sender, signal, commands: BTreeMap::new() })
     }
 
+    /// Returns the descriptor that becomes readable when a thread has a result.
     pub fn signal(&self) -> &OwnedFd {
         &self.signal
     }
 
-    /// Begins a look; the outcome if it is known at once.
+    /// Begins a probe. Returns the outcome if it is known at once.
     pub fn begin(
         &mut self,
         checker: Checker,
@@ -71,11 +78,11 @@ impl Probes {
     fn on_thread(
         &self,
         checker: Checker,
-        look: impl FnOnce() -> io::Result<Outcome> + Send + 'static,
+        probe: impl FnOnce() -> io::Result<Outcome> + Send + 'static,
     ) -> Option<Outcome> {
         let (sender, signal) = (self.sender.clone(), Arc::clone(&self.signal));
         let work = move || {
-            let _ = sender.send((checker, look().unwrap_or(Outcome::NoResult)));
+            let _ = sender.send((checker, probe().unwrap_or(Outcome::NoResult)));
             let _ = rustix::io::write(&*signal, &1u64.to_ne_bytes());
         };
         match thread::Builder::new().stack_size(STACK).spawn(work) {
@@ -84,7 +91,7 @@ impl Probes {
         }
     }
 
-    /// A child has ended: whether it was a check.
+    /// Handles the end of a child. Returns the outcome if the child was a probe.
     pub fn ended(&mut self, pid: Pid, exit: Exit) -> Option<(Checker, Outcome)> {
         let checker = *self.commands.iter().find(|(_, (command, _))| *command == pid)?.0;
         let (_, deadline) = self.commands.remove(&checker)?;
@@ -92,20 +99,22 @@ impl Probes {
         Some((checker, outcome))
     }
 
-    /// Ends commands that took too long; they are reported when they have ended.
+    /// Kills commands beyond their timeout. They are reported once they have ended.
     pub fn end_overdue(&self) {
         let now = Instant::now();
         for (pid, _) in self.commands.values().filter(|(_, deadline)| *deadline <= now) {
-            // Each leads a session, thereby a group.
+            // Each command leads a session, and so a process group.
             let _ = kill_process_group(*pid, Signal::KILL);
         }
     }
 
+    /// Returns the earliest timeout of a command.
     pub fn deadline(&self) -> Option<Instant> {
         let now = Instant::now();
         self.commands.values().map(|(_, deadline)| *deadline).filter(|deadline| *deadline > now).min()
     }
 
+    /// Returns the results of the threads.
     pub fn take(&self) -> Vec<(Checker, Outcome)> {
         let _ = rustix::io::read(&*self.signal, &mut [0u8; 8]);
         self.results.try_iter().collect()
@@ -126,7 +135,7 @@ fn connect(port: u16, ipv6: bool, timeout: Duration) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Reads only the first line of the answer, which has the status.
+/// Sends an HTTP request and reads the first line of the response, which has the status.
 fn http(port: u16, path: &str, ipv6: bool, timeout: Duration) -> io::Result<Outcome> {
     const MAX_LINE: u64 = 1024;
     let mut stream = connect(port, ipv6, timeout)?;
@@ -138,7 +147,7 @@ fn http(port: u16, path: &str, ipv6: bool, timeout: Duration) -> io::Result<Outc
     Ok(status(&line).map_or(Outcome::NoResult, Outcome::Http))
 }
 
-/// `HTTP/1.1 200 OK`
+/// Parses the status in a line such as `HTTP/1.1 200 OK`.
 fn status(line: &[u8]) -> Option<u16> {
     let text = str::from_utf8(line).ok()?.strip_prefix("HTTP/1.")?;
     text.split_ascii_whitespace().nth(1)?.parse().ok()
@@ -169,7 +178,7 @@ mod tests {
         });
         assert_eq!(http(port, "/health", false, Duration::from_secs(5)).unwrap(), Outcome::Http(302));
         assert!(server.join().unwrap().starts_with("GET /health HTTP/1.1\r\n"));
-        // Nobody listens any more.
+        // The port does not accept connections any more.
         assert!(connect(port, false, Duration::from_secs(5)).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! Processes: starting one in a session of its own, signals taken from a descriptor, the tree below us.
+//! Processes: starts one in a session of its own, receives signals by a descriptor, and walks the tree of descendants.
 
 use std::ffi::{CStr, CString};
 use std::fs;
@@ -12,40 +12,51 @@ use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, set_child_
 use crate::command::Execution;
 use crate::core::Exit;
 
-/// The bit of a wait status that says so (wait(2)).
+/// The bit of a wait status that means a core dump (wait(2)).
 const CORE_DUMPED: i32 = 0x80;
-/// More than any tree that still spawns needs; a fork bomb is left to the end of the container.
+/// The maximum of passes in which descendants are killed, above what any tree needs that does not grow for ever. The
+/// end of the container ends a fork bomb.
 const MAX_KILL_PASSES: usize = 200;
 
-/// Readable when a child has ended. SIGCHLD is blocked in this process and unblocked in the task.
+/// A descriptor that becomes readable when a child has ended. SIGCHLD is blocked in this process and unblocked in the
+/// task.
 #[derive(Debug)]
 pub struct ChildSignal(OwnedFd);
 
 impl ChildSignal {
+    /// Blocks SIGCHLD and opens the descriptor.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system.
     pub fn install() -> io::Result<Self> {
         signal_descriptor(&[Signal::CHILD], libc::SFD_NONBLOCK).map(ChildSignal)
     }
 
+    /// Returns the descriptor.
     pub fn fd(&self) -> &OwnedFd {
         &self.0
     }
 
-    /// Empties the descriptor; several deaths may share one signal.
+    /// Empties the descriptor. One signal may stand for several children.
     pub fn clear(&self) {
         while next_signal(&self.0).is_some() {}
     }
 }
 
-/// Signals to wait for. They are blocked in this process and unblocked in what it starts.
+/// A set of signals to wait for. They are blocked in this process and unblocked in the processes that it starts.
 #[derive(Debug)]
 pub struct Signals(OwnedFd);
 
 impl Signals {
+    /// Blocks the signals and opens the descriptor.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system.
     pub fn install(signals: &[Signal]) -> io::Result<Self> {
         signal_descriptor(signals, 0).map(Signals)
     }
 
-    /// Blocks until there is one.
+    /// Waits for the next signal.
     pub fn wait(&self) -> Signal {
         loop {
             if let Some(signal) = next_signal(&self.0) {
@@ -90,14 +101,22 @@ fn next_signal(descriptor: &OwnedFd) -> Option<Signal> {
     Signal::from_named_raw(number.cast_signed())
 }
 
-/// Orphans below us become our children, so that everything a task starts can be found, killed and reaped.
+/// Makes this process the parent of orphaned descendants, so that all processes of a task can be found, killed and
+/// reaped.
+///
+/// # Errors
+/// Returns the error of prctl(2).
 pub fn adopt_orphans() -> io::Result<()> {
     Ok(set_child_subreaper(Some(getpid()))?)
 }
 
-/// Starts a program in a new session, with default signal handling, our standard streams and our directory.
+/// Starts a program in a new session, with default signal handling, and with the standard streams and the working
+/// directory of this process.
 ///
-/// `posix_spawn` shares our memory until the program runs; a fork would copy our pages on write, twice.
+/// `posix_spawn` shares the memory of this process until the program runs; a fork would copy pages on write, twice.
+///
+/// # Errors
+/// Returns the error of the operating system if the program cannot be started.
 #[allow(unsafe_code)]
 pub fn start(execution: &Execution) -> io::Result<Pid> {
     let argv = pointers(&execution.arguments);
@@ -164,7 +183,7 @@ impl Drop for Attributes {
     }
 }
 
-/// Reaps every ended child, also orphans, which as pid 1 of a namespace nobody else would do.
+/// Reaps every child that has ended. They include orphans, which no other process would reap in a pid namespace.
 pub fn reap() -> Vec<(Pid, Exit)> {
     let mut ended = Vec::new();
     while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
@@ -179,17 +198,17 @@ pub fn reap() -> Vec<(Pid, Exit)> {
     ended
 }
 
-/// Sends a signal to every process below us, once.
+/// Sends a signal to every descendant once.
 pub fn signal_descendants(signal: Signal) {
     for pid in descendants() {
-        // It may have ended meanwhile; its pid is not reused before it is reaped, by us or by a process below us.
+        // The process may have ended. Its pid is not reused before it is reaped, by this process or a descendant.
         let _ = kill_process(pid, signal);
     }
 }
 
-/// Kills every process below us, also those born meanwhile.
+/// Kills every descendant, including those that are started meanwhile.
 pub fn kill_descendants() {
-    // Mostly there is nothing, and then no need to look at all processes of the machine. This process has one thread.
+    // Usually there are no children, and the scan of all processes is unnecessary. This process has one thread.
     if fs::read_to_string("/proc/thread-self/children").is_ok_and(|children| children.trim().is_empty()) {
         return;
     }
@@ -204,8 +223,8 @@ pub fn kill_descendants() {
     }
 }
 
-/// All live processes below us, whatever their session or group. As a child subreaper we are an ancestor of everything
-/// the task ever started.
+/// Returns all live descendants, in any session or group. As a child subreaper, this process is an ancestor of
+/// everything that the task ever started.
 fn descendants() -> Vec<Pid> {
     let mut parents: Vec<(i32, i32)> = fs::read_dir("/proc")
         .into_iter()
@@ -228,18 +247,18 @@ fn descendants() -> Vec<Pid> {
     found
 }
 
-/// The parent in `/proc/<pid>/stat` of a process that has not ended (proc_pid_stat(5)): the state and the parent follow
-/// the name, which is in parentheses and may itself contain some.
+/// Returns the parent in `/proc/<pid>/stat` of a process that has not ended (proc_pid_stat(5)). State and parent follow
+/// the name, which is in parentheses and may contain parentheses.
 fn live_parent(stat: &str) -> Option<i32> {
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
     match fields.next()? {
-        // A zombie's children already belong to its reaper.
+        // The children of a zombie already belong to its reaper.
         "Z" | "X" => None,
         _ => fields.next()?.parse().ok(),
     }
 }
 
-/// Whether the kernel has killed a process of our memory cgroup for want of memory.
+/// Returns whether the kernel has killed a process of this memory cgroup for lack of memory.
 pub fn out_of_memory() -> bool {
     let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     own.lines().filter_map(memory_events).any(|path| {
@@ -249,7 +268,7 @@ pub fn out_of_memory() -> bool {
     })
 }
 
-/// The file with the count of kills, for the line of `/proc/self/cgroup` that is about memory (cgroups(7)).
+/// Returns the file with the number of kills, for the line of `/proc/self/cgroup` about memory (cgroups(7)).
 fn memory_events(line: &str) -> Option<String> {
     let mut fields = line.splitn(3, ':');
     let (id, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);

@@ -1,4 +1,4 @@
-//! The loop of the command executor: waits for the agent, the task and timers.
+//! The loop of the command executor, which waits for the agent, the task and timers.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::Read;
@@ -19,12 +19,12 @@ use crate::probe::Probes;
 use crate::process::{self, ChildSignal};
 use crate::write_stderr::write_stderr;
 
-/// Between attempts to reach an agent that is restarting.
+/// The pause between attempts to reach a restarting agent.
 const RETRY: Duration = Duration::from_millis(500);
-/// The interval of HEARTBEAT calls, as in the Mesos library, against idle time-outs in between.
+/// The interval of HEARTBEAT calls, as in the Mesos library. They keep idle connections from being closed.
 const HEARTBEAT: Duration = Duration::from_secs(30 * 60);
 
-/// `tepui executor`, `mesos-executor`: reads its orders from the environment.
+/// Runs `tepui executor` (`mesos-executor`), which is configured by its environment.
 pub fn main() -> ExitCode {
     let variables: Vec<(String, String)> =
         std::env::vars_os().filter_map(|(n, v)| Some((n.into_string().ok()?, v.into_string().ok()?))).collect();
@@ -47,29 +47,29 @@ fn fail(error: &dyn std::error::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// How long nothing happens before the memory is given back.
+/// The idle time after which memory is returned.
 const IDLE: Duration = Duration::from_millis(250);
 
 struct EventLoop {
     environment: Environment,
-    /// What a task's own environment is laid over.
+    /// The variables that a task's own environment is added to.
     variables: Vec<(String, String)>,
     executor: Executor,
     clock: SystemClock,
     caller: Caller,
     children: ChildSignal,
     subscription: Option<Subscription>,
-    /// When to try to subscribe again.
+    /// The time of the next attempt to subscribe.
     retry_at: Option<Instant>,
     heartbeat_at: Instant,
     timers: BTreeMap<Timer, Instant>,
-    /// Calls that a busy agent would not take, in their order, and when they are tried again. Each is also among what
-    /// the executor keeps for its next SUBSCRIBE.
+    /// The calls that a busy agent did not accept, in order, to be sent again. The next SUBSCRIBE would contain each of
+    /// them as well.
     refused: VecDeque<Box<Call>>,
     resend_at: Option<Instant>,
     task: Option<Pid>,
     probes: Probes,
-    /// Nothing has happened since the memory was given back.
+    /// Whether memory was returned since the last activity.
     memory_released: bool,
     done: bool,
 }
@@ -117,13 +117,13 @@ impl EventLoop {
             }
             self.fire_timers();
         }
-        // What the task left behind has lost its parent to this process, and is not found without it.
+        // Processes that the task left behind have this process as their parent, and are not found without it.
         process::kill_descendants();
         self.write_last_updates();
         Ok(())
     }
 
-    /// Nobody has confirmed these updates: the next agent reads them where it finds the container gone.
+    /// Writes the unconfirmed updates for the next agent, which finds that the container has ended.
     fn write_last_updates(&self) {
         if self.executor.has_unacknowledged()
             && let Err(error) = last_updates::write(&self.executor.subscribe())
@@ -150,7 +150,7 @@ impl EventLoop {
         self.perform(actions);
     }
 
-    /// A new agent may not serve executors for an instant; anything else is final.
+    /// Subscribes for the first time. A new agent may not serve executors for an instant; any other error is final.
     fn subscribe_first(&self) -> Result<Subscription, Error> {
         let give_up = Instant::now() + Duration::from_secs(60);
         loop {
@@ -184,7 +184,7 @@ impl EventLoop {
         Ok(())
     }
 
-    /// Blocks until something can have happened.
+    /// Waits until an event may have occurred.
     fn wait(&mut self) -> Result<(), Error> {
         let deadline = self
             .timers
@@ -196,7 +196,7 @@ impl EventLoop {
             .chain(self.probes.deadline())
             .min();
         let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
-        // A task that is over in an instant should not pay for it.
+        // A task that ends at once should not pay for the return of memory.
         let left = if self.memory_released { left } else { Some(left.map_or(IDLE, |left| left.min(IDLE))) };
         let timeout =
             left.map(|left| Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) });
@@ -229,7 +229,8 @@ impl EventLoop {
         }
         if self.heartbeat_at <= now {
             self.heartbeat_at = now + HEARTBEAT;
-            // A heartbeat only keeps the connection warm; the event stream tells of a lost agent.
+            // The result does not matter: a heartbeat only keeps the connection open, and the event stream shows the
+            // loss of the agent.
             let _ = self.caller.send(&self.executor.heartbeat());
         }
         if self.resend_at.is_some_and(|at| at <= now) {
@@ -241,7 +242,7 @@ impl EventLoop {
                     self.subscription = Some(subscription);
                     self.retry_at = None;
                     self.timers.remove(&Timer::Recovery);
-                    // They have gone with the SUBSCRIBE.
+                    // The SUBSCRIBE call contained these calls.
                     self.refused.clear();
                     self.resend_at = None;
                 }
@@ -270,15 +271,15 @@ impl EventLoop {
         }
     }
 
-    /// A call that fails is not lost: it stays unacknowledged and goes with the next SUBSCRIBE. A busy agent does not end
-    /// the subscription, so it is asked again.
+    /// Sends a call. A call that fails is not lost, since it stays unacknowledged and is part of the next SUBSCRIBE. A
+    /// busy agent does not end the subscription, so the call is sent again.
     fn send(&mut self, call: Box<Call>) {
         if !self.refused.is_empty() {
             self.refused.push_back(call);
             return;
         }
         let Err(error) = self.caller.send(&call) else { return };
-        write_stderr(format_args!("executor: an update was not taken: {error}"));
+        write_stderr(format_args!("executor: the agent did not accept an update: {error}"));
         if error.is_transient() {
             self.refused.push_back(call);
             self.resend_at = Some(Instant::now() + RETRY);
@@ -287,7 +288,7 @@ impl EventLoop {
 
     fn resend(&mut self) {
         self.resend_at = None;
-        // Without a subscription there is an agent that has to recover first.
+        // Without a subscription, the agent has to recover first.
         if self.subscription.is_none() {
             return;
         }
@@ -297,7 +298,7 @@ impl EventLoop {
                     self.resend_at = Some(Instant::now() + RETRY);
                     return;
                 }
-                // An agent that does not want it will not want it later.
+                // A call that the agent refuses now would be refused later, too.
                 Ok(()) | Err(_) => drop(self.refused.pop_front()),
             }
         }
@@ -321,7 +322,7 @@ impl EventLoop {
     }
 }
 
-/// The operating system's clock and randomness.
+/// The clock and randomness of the operating system.
 struct SystemClock {
     random: std::fs::File,
     start: Instant,
@@ -339,7 +340,8 @@ impl Clock for SystemClock {
     fn uuid(&mut self) -> [u8; 16] {
         let mut bytes = [0; 16];
         if self.random.read_exact(&mut bytes).is_err() {
-            // Never seen; time still makes updates of one task differ, which is all their uuids must.
+            // This has never been observed. The time still makes the uuids of one task's updates unique, which
+            // suffices.
             bytes = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos()).to_le_bytes();
         }
         bytes[6] = (bytes[6] & 0x0f) | 0x40;

@@ -1,9 +1,9 @@
-//! Words for whoever reads the sandbox's `stderr`.
+//! Messages for readers of the sandbox's `stderr`.
 
 use std::fmt::Display;
 use std::io::Write;
 
-/// That nobody can hear them (a full disk, a closed pipe) is no reason to end, as it is for `eprintln!`, which panics.
+/// Writes a line and ignores errors such as a full disk or a closed pipe, on which `eprintln!` would panic.
 pub fn write_stderr(words: impl Display) {
     let _ = writeln!(std::io::stderr(), "{words}");
 }

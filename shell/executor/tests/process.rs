@@ -1,4 +1,4 @@
-//! The executor as a process, with an agent that is a few lines long. This program is both.
+//! The executor as a process, with an agent of a few lines. This program is both.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failure here is the failure of a test")]
 
@@ -13,8 +13,8 @@ use messages::v1::{self, CommandInfo, FrameworkInfo, TaskId, TaskInfo, TaskState
 use testkit::process::is_alive;
 use testkit::wait::until_within;
 
-/// Far beyond what anything here takes; reaching it is a failure, not a measure.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The upper bound of every wait, far above what is needed.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("executor") {
@@ -113,11 +113,11 @@ fn an_unhealthy_task_is_killed() {
     let mut agent = Agent::start(&[]);
     let mut stream = agent.subscribed();
     let mut event = launch("touch healthy; exec sleep 1000");
-    let look = CommandInfo { value: Some("test -e healthy".into()), ..CommandInfo::default() };
+    let check = CommandInfo { value: Some("test -e healthy".into()), ..CommandInfo::default() };
     if let Some(launch) = event.launch.as_mut() {
         launch.task.health_check = Some(Box::new(v1::HealthCheck {
             r#type: Some(v1::health_check::Type::Command as i32),
-            command: Some(Box::new(look)),
+            command: Some(Box::new(check)),
             delay_seconds: Some(0.0),
             interval_seconds: Some(0.01),
             grace_period_seconds: Some(20.0),
@@ -136,7 +136,7 @@ fn an_unhealthy_task_is_killed() {
     agent.ended(0);
 }
 
-/// 1.5 MB of memory that it shares with nobody.
+/// A waiting executor has 1.5 MB of private memory.
 fn a_waiting_executor_is_small() {
     const BOUND_KB: u64 = 1500;
     let mut agent = Agent::start(&[]);
@@ -191,7 +191,7 @@ fn without_checkpointing_it_ends_with_the_agent() {
     assert!(!is_alive(pid));
 }
 
-/// The agent's side, and the executor it started.
+/// The agent, and the executor that it has started.
 struct Agent {
     executor: Child,
     subscriptions: Receiver<(Stream, call::Subscribe)>,
@@ -238,9 +238,9 @@ impl Agent {
         Agent { executor, subscriptions, updates, sandbox, open: None }
     }
 
-    /// The executor subscribes; it is not answered yet.
+    /// Waits for the executor's subscription, which is not answered yet.
     fn subscription(&mut self) -> call::Subscribe {
-        let (stream, subscribe) = self.subscriptions.recv_timeout(PATIENCE).expect("a subscription in time");
+        let (stream, subscribe) = self.subscriptions.recv_timeout(TIMEOUT).expect("a subscription in time");
         self.open = Some(stream);
         subscribe
     }
@@ -264,7 +264,7 @@ impl Agent {
     }
 
     fn receive(&self, state: TaskState) -> TaskStatus {
-        let status = self.updates.recv_timeout(PATIENCE).expect("an update in time");
+        let status = self.updates.recv_timeout(TIMEOUT).expect("an update in time");
         assert_eq!(status.state(), state, "{:?}", status.message);
         status
     }
@@ -288,7 +288,7 @@ impl Drop for Agent {
     }
 }
 
-/// An open event stream; ends when it is dropped.
+/// An open event stream. Dropping it ends the stream.
 struct Stream(TcpStream);
 
 impl Stream {
@@ -308,7 +308,7 @@ impl Drop for Stream {
     }
 }
 
-/// Takes calls until the connection ends or is a subscription.
+/// Receives calls until the connection ends or becomes a subscription.
 fn serve(mut connection: TcpStream, received: &mut dyn FnMut(Call)) -> Option<(Stream, call::Subscribe)> {
     let mut reader = BufReader::new(connection.try_clone().unwrap());
     loop {

@@ -1,4 +1,4 @@
-//! Unpacking what was fetched, into the sandbox, by the name it has.
+//! Unpacks a fetched archive into the sandbox. Its name determines its kind.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -17,14 +17,16 @@ use crate::sandbox_path::SandboxPath;
 use crate::warnings::Warnings;
 use crate::{archive_tar, archive_zip};
 
-/// An xz stream names the memory that it needs: `xz -9` takes 64 MiB, a hostile one 4 GiB.
+/// The memory limit for an xz stream in KiB. The stream names the memory that it needs: `xz -9` needs 64 MiB, a hostile
+/// one 4 GiB.
 const XZ_MEMORY_KIB: u32 = 256 * 1024;
 
+/// The kind of an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Tar(Compression),
     Zip,
-    /// One compressed file, which loses its last extension.
+    /// One compressed file, whose name loses its last extension.
     Single(Compression),
 }
 
@@ -37,7 +39,7 @@ pub(crate) enum Compression {
 }
 
 impl Kind {
-    /// By the extension alone, as in Mesos.
+    /// Returns the kind by the extension, as Mesos does; `None` for any other extension.
     pub fn of(name: &str) -> Option<Kind> {
         const KINDS: [(&str, Kind); 11] = [
             (".tar", Kind::Tar(Compression::None)),

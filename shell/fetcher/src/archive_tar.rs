@@ -1,4 +1,4 @@
-//! Members of a tar archive.
+//! Unpacks the members of a tar archive.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -14,10 +14,11 @@ use crate::sandbox::{Sandbox, set_file_mode, set_modified};
 use crate::sandbox_path::{InvalidPath, SandboxPath, is_link_target};
 use crate::warnings::Warnings;
 
-/// What lies between two members at most: headers with long names and attributes, which the decoder keeps in memory.
+/// The maximum number of bytes between two members: headers with long names and attributes, which the decoder keeps in
+/// memory.
 const HEADER_BYTES: u64 = 1 << 20;
 
-/// Names of members that were left out, for hard links to them; more are not remembered.
+/// The maximum of remembered names of omitted members, to which hard links may refer.
 const MAX_LEFT_OUT: usize = 10_000;
 
 pub(crate) fn unpack(
@@ -26,8 +27,8 @@ pub(crate) fn unpack(
     plan: &Plan,
     warnings: &mut Warnings,
 ) -> Result<(), Reason> {
-    // The decoder reads headers by itself and members at our request, from one stream: while a member is read the
-    // allowance for headers is refilled again and again.
+    // The decoder reads headers by itself and members on request, from one stream. The budget of headers is refilled
+    // while a member is read.
     let headers = ByteBudget::new(HEADER_BYTES);
     let mut archive = Archive::new(LimitedReader::new(archive, headers.clone()));
     let unpacked = ByteBudget::new(plan.limits.unpacked_bytes);
@@ -70,7 +71,7 @@ impl Unpacking<'_> {
         let path = member.entry.path().map_err(Reason::Archive)?.into_owned();
         let sandbox_path = match SandboxPath::of_member(&path) {
             Ok(sandbox_path) => sandbox_path,
-            // `./`, which many archives begin with.
+            // Many archives begin with `./`.
             Err(InvalidPath::Root) => return self.skip_content(&mut member),
             Err(InvalidPath::Escapes) => return Err(Reason::MemberOutside(path.display().to_string())),
         };
@@ -103,7 +104,7 @@ impl Unpacking<'_> {
                 self.sandbox.link_symbolically(&sandbox_path, &target).map_err(failed_to_write)
             }
             EntryType::Link => {
-                // Relative to the archive's root, unlike the target of a symbolic link.
+                // The path is relative to the root of the archive, unlike the target of a symbolic link.
                 let target = link_name(&member.entry)?;
                 let outside = |_| Reason::MemberOutside(path.display().to_string());
                 let target = SandboxPath::of_member(&target).map_err(outside)?;
@@ -133,7 +134,7 @@ impl Unpacking<'_> {
         }
     }
 
-    /// Reads what a member without content has all the same.
+    /// Reads the content of a member that should not have any.
     fn skip_content(&self, member: &mut dyn Read) -> Result<(), Reason> {
         let nowhere = &mut std::io::sink();
         byte_limit::copy(member, nowhere, &self.unpacked, &self.plan.cancelled, Reason::Archive, Reason::Archive)?;

@@ -1,4 +1,4 @@
-//! Members of a zip archive.
+//! Unpacks the members of a zip archive.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -17,7 +17,7 @@ use crate::sandbox::{Sandbox, set_file_mode};
 use crate::sandbox_path::{InvalidPath, SandboxPath, is_link_target};
 use crate::warnings::Warnings;
 
-/// `S_IFMT` and the kinds it holds, in the upper half of a member's external attributes.
+/// `S_IFMT` and the file types, in the upper half of a member's external attributes.
 const KIND: u32 = 0o170_000;
 const KIND_NONE: u32 = 0;
 const KIND_FILE: u32 = 0o100_000;
@@ -52,7 +52,7 @@ fn unpack_member<R: Read>(
     warnings: &mut Warnings,
 ) -> Result<(), Reason> {
     let shown = member.name().to_owned();
-    // The name as it lies in the archive: what the decoder makes of it is for showing.
+    // The raw name of the archive; the decoder changes names for display.
     let path = Path::new(OsStr::from_bytes(member.name_raw())).to_owned();
     let sandbox_path = match SandboxPath::of_member(&path) {
         Ok(sandbox_path) => sandbox_path,

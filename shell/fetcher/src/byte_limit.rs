@@ -1,4 +1,4 @@
-//! Counting bytes, so that no source and no archive costs more than it may.
+//! Counts bytes, so that the cost of sources and archives is bounded.
 
 use std::cell::Cell;
 use std::io::{self, Read, Write};
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::Reason;
 
-/// What is left of an allowance; shared by everything that spends it.
+/// The number of bytes that a fetch may still cost. Clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct ByteBudget {
     total: u64,
@@ -15,22 +15,31 @@ pub(crate) struct ByteBudget {
 }
 
 impl ByteBudget {
+    /// Makes a budget of `total` bytes.
     pub fn new(total: u64) -> Self {
         ByteBudget { total, left: Rc::new(Cell::new(total)) }
     }
 
+    /// Subtracts `amount` bytes.
+    ///
+    /// # Errors
+    /// Returns [`Reason::TooLarge`] if fewer are left.
     pub fn spend(&self, amount: u64) -> Result<(), Reason> {
         let left = self.left.get().checked_sub(amount).ok_or(Reason::TooLarge(self.total))?;
         self.left.set(left);
         Ok(())
     }
 
+    /// Restores the total.
     pub fn refill(&self) {
         self.left.set(self.total);
     }
 }
 
-/// Copies all of `from`, as long as nobody calls it off.
+/// Copies all of `from` to `to`, and returns the number of bytes.
+///
+/// # Errors
+/// Returns [`Reason`] if reading or writing fails, the budget is used up, or the fetch is cancelled.
 pub(crate) fn copy(
     from: &mut dyn Read,
     to: &mut dyn Write,
@@ -57,13 +66,14 @@ pub(crate) fn copy(
     }
 }
 
-/// A reader that fails when its allowance is used up: for what a decoder reads (and buffers) by itself.
+/// A reader that fails when its budget is used up. It bounds what a decoder reads and buffers by itself.
 pub(crate) struct LimitedReader<R> {
     inner: R,
     budget: ByteBudget,
 }
 
 impl<R> LimitedReader<R> {
+    /// Makes a reader that spends from `budget`.
     pub fn new(inner: R, budget: ByteBudget) -> Self {
         LimitedReader { inner, budget }
     }

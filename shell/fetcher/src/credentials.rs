@@ -1,8 +1,8 @@
-//! Working with the rights of the task's user.
+//! Changes a thread to the credentials of the task's user.
 //!
-//! Credentials belong to threads in Linux (credentials(7): the C library only makes them look process-wide), so a
-//! thread can give up root for good while the agent keeps it. Mesos runs its fetcher as the task's user for the same
-//! reason: a URI like `/root/.ssh/id_rsa` must not be readable by whoever may start a task.
+//! Credentials belong to threads in Linux (credentials(7); only the C library keeps those of a process in step), so
+//! that a thread can give up root for good while the agent keeps it. Mesos runs its fetcher as the task's user for the
+//! same reason: nobody who may start a task must be able to read `/root/.ssh/id_rsa` by a URI.
 
 use std::io;
 
@@ -10,13 +10,14 @@ use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use crate::plan::Owner;
 
-/// Whether this thread may take on the rights of others, and should.
+/// Returns whether this thread is allowed to change its user, and has to.
 pub(crate) fn can_become(owner: &Owner) -> bool {
     let root = rustix::process::geteuid().is_root();
     root && (owner.uid != 0 || owner.gid != 0)
 }
 
-/// Irrevocable for the calling thread: all three user ids are set, and with them its capabilities are gone.
+/// Changes the user of the calling thread irrevocably: all three user ids are set, and the thread loses its
+/// capabilities.
 pub(crate) fn become_user(owner: &Owner) -> io::Result<()> {
     let gid = rustix::process::Gid::from_raw(owner.gid);
     let uid = rustix::process::Uid::from_raw(owner.uid);

@@ -1,4 +1,4 @@
-//! Files from HTTP servers.
+//! Downloads files from HTTP servers.
 
 use std::io::{self, Read};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::plan::Plan;
 /// Opens a stream of the file's bytes, exactly as the server has them.
 pub(crate) fn open(uri: &str, plan: &Plan) -> Result<impl Read, Reason> {
     let response = client(uri, plan).get(uri).call().map_err(|error| Reason::Download(Box::new(error)))?;
-    // Mesos takes no other success: a 204 or 206 is not the file.
+    // Mesos accepts no other success: a 204 or 206 is not the file.
     if response.status().as_u16() != 200 {
         return Err(Reason::Status(response.status().as_u16()));
     }
@@ -22,12 +22,12 @@ pub(crate) fn open(uri: &str, plan: &Plan) -> Result<impl Read, Reason> {
 fn client(uri: &str, plan: &Plan) -> Agent {
     Config::builder()
         .user_agent(AutoHeaderValue::Provided(String::from("mesos-fetcher").into()))
-        // A `.tar.gz` must arrive as one: some servers would unpack it on the way.
+        // A `.tar.gz` has to arrive unchanged, and some servers would decompress it.
         .accept_encoding(AutoHeaderValue::Provided(String::from("identity").into()))
         .http_status_as_error(false)
         .max_redirects(plan.limits.redirects)
         .max_redirects_will_error(true)
-        // Who asks for https gets no file that somebody on the way could have changed.
+        // An https URI must not lead to a file over plain HTTP, which could be changed on the way.
         .https_only(uri.starts_with("https://"))
         .timeout_resolve(Some(plan.limits.connect_timeout))
         .timeout_connect(Some(plan.limits.connect_timeout))

@@ -1,9 +1,10 @@
-//! Why a file did not come. The texts are complete by themselves: they become the message of a task's failure.
+//! Why a file could not be fetched. The texts become the message of a task's failure.
 
 use std::io;
 
-/// A plan fails with its first item that fails.
+/// Why a fetch failed. A fetch fails with the first item that fails.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum Error {
     #[error("failed to fetch '{uri}': {reason}")]
     Item {
@@ -13,19 +14,21 @@ pub enum Error {
     },
     #[error("cannot open the sandbox: {0}")]
     Sandbox(#[source] io::Error),
-    #[error("cannot take on the rights of the task's user: {0}")]
+    #[error("cannot change to the credentials of the task's user: {0}")]
     Credentials(#[source] io::Error),
     #[error("the fetch ended without a result")]
     Aborted,
 }
 
+/// Why an item could not be fetched.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum Reason {
     #[error("illegal characters in URI")]
     IllegalCharacters,
     #[error("malformed URI (missing path)")]
     MissingPath,
-    #[error("it ends with '/' and names no file: name a file, or say with output_file what it shall be called")]
+    #[error("it ends with '/' and names no file: name a file, or set output_file to the name that the file gets")]
     NoFileName,
     #[error("URI output file path is empty")]
     EmptyOutput,
@@ -53,11 +56,11 @@ pub enum Reason {
     },
     #[error("archive member '{0}' would leave the sandbox")]
     MemberOutside(String),
-    #[error("archive member '{0}' is a link to nothing")]
+    #[error("archive member '{0}' is a link without a target")]
     EmptyLink(String),
     #[error("archive member '{0}' is encrypted")]
     Encrypted(String),
-    #[error("broken archive: {0}")]
+    #[error("invalid archive: {0}")]
     Archive(#[source] io::Error),
     #[error("more than {0} bytes")]
     TooLarge(u64),

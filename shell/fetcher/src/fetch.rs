@@ -1,4 +1,4 @@
-//! One item after the other, with the rights of the task's user.
+//! Fetches one item after the other with the credentials of the task's user.
 
 use std::io::Read;
 use std::path::Path;
@@ -13,15 +13,18 @@ use crate::uri::Source;
 use crate::warnings::Warnings;
 use crate::{credentials, download, local, uri};
 
-/// Fetches all items, or fails with the first that cannot be had. What came before stays in the sandbox.
+/// Fetches all items of the plan. It blocks. Items before a failing one stay in the sandbox.
+///
+/// # Errors
+/// Returns the [`Error`] of the first item that cannot be fetched.
 pub fn fetch(plan: &Plan) -> Result<Report, Error> {
     let sandbox = Sandbox::open(&plan.sandbox).map_err(Error::Sandbox)?;
     let owner = plan.owner.as_ref().filter(|owner| credentials::can_become(owner));
     if let Some(owner) = owner {
         sandbox.give_to(owner.uid, owner.gid).map_err(Error::Sandbox)?;
     }
-    // A thread that has given up its rights cannot get them back: it ends with the fetch. So does a fault in a
-    // decoder, without taking the caller along.
+    // A thread that has given up its credentials cannot get them back, so it ends with the fetch. A panic of a decoder
+    // ends this thread only.
     let worker = std::thread::scope(|scope| {
         scope
             .spawn(|| {
@@ -35,7 +38,7 @@ pub fn fetch(plan: &Plan) -> Result<Report, Error> {
 
 fn fetch_all(plan: &Plan, sandbox: &Sandbox) -> Result<Report, Error> {
     let mut report = Report::default();
-    // Mistakes of the last item are told before the first is downloaded.
+    // All items are validated before the first one is downloaded.
     for item in &plan.items {
         let checked = uri::source(item, plan.frameworks_home.as_deref()).and_then(|_| uri::destination(item));
         checked.map_err(|reason| Error::Item { uri: item.uri.clone(), reason })?;
@@ -65,13 +68,13 @@ fn fetch_item(plan: &Plan, sandbox: &Sandbox, item: &Item) -> Result<Fetched, Re
         Ok(false)
     };
     let warnings = warnings.into_lines();
-    tell(sandbox, &item.uri, &warnings);
+    write_warnings(sandbox, &item.uri, &warnings);
     let path = destination.names().iter().fold(plan.sandbox.clone(), |path, name| path.join(name));
     Ok(Fetched { uri: item.uri.clone(), path, bytes, extracted: extracted?, warnings })
 }
 
-/// Writes warnings to the sandbox's `stderr`, where Mesos' fetcher logs, and to the log.
-fn tell(sandbox: &Sandbox, uri: &str, warnings: &[String]) {
+/// Writes warnings to the `stderr` of the sandbox, which Mesos' fetcher writes to as well, and to the log.
+fn write_warnings(sandbox: &Sandbox, uri: &str, warnings: &[String]) {
     let mut text = String::new();
     for warning in warnings {
         tracing::warn!("fetched '{uri}': {warning}");
@@ -102,13 +105,14 @@ fn save(
     byte_limit::copy(from, &mut file, &budget, &plan.cancelled, failed_to_read, failed_to_write)
 }
 
-/// Mesos' `rwxr-xr-x`.
+/// Sets the mode `rwxr-xr-x`, as Mesos does.
 fn make_executable(sandbox: &Sandbox, path: &SandboxPath) -> Result<(), Reason> {
     let file = sandbox.open_file(path).map_err(|source| write_error(path, source))?;
     set_file_mode(&file, 0o755).map_err(|source| write_error(path, source))
 }
 
-/// False if it is no archive by its name, which is no failure: `extract` is true unless a framework says otherwise.
+/// Unpacks an archive. Returns false if the name is not that of an archive, which is not an error, since `extract` is
+/// true by default.
 fn unpack(plan: &Plan, sandbox: &Sandbox, path: &SandboxPath, warnings: &mut Warnings) -> Result<bool, Reason> {
     let (_, name) = path.split();
     let Some(kind) = archive::Kind::of(&name.to_string_lossy()) else {

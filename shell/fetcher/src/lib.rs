@@ -1,7 +1,7 @@
-//! Brings the files a task asks for into its sandbox, and nothing outside it.
+//! Fetches the files that a task asks for into its sandbox, and writes nothing outside it.
 //!
-//! [`fetch`] blocks, so it belongs on a thread of its own. It works with the rights of the task's user: local files
-//! are read, and files are created, as the task itself could have done it.
+//! [`fetch`] blocks, so that it needs a thread of its own. It works with the credentials of the task's user: it reads
+//! local files and creates files as the task itself could.
 
 mod archive;
 mod archive_tar;

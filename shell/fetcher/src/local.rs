@@ -1,4 +1,4 @@
-//! Files of the agent's own machine.
+//! Opens local files of the agent's machine.
 
 use std::fs::File;
 use std::path::Path;
@@ -7,11 +7,11 @@ use rustix::fs::{FileType, Mode, OFlags};
 
 use crate::error::Reason;
 
-/// statfs(2): the type of a `/proc` file system.
+/// The type of a `/proc` file system (statfs(2)).
 const PROC_SUPER_MAGIC: i64 = 0x9fa0;
 
-/// Opens a regular file. Not a pipe or a device, which would block or never end; and nothing of `/proc`: the files
-/// there that describe "self" would describe the agent, its environment and its memory.
+/// Opens a regular file. Pipes and devices are refused, because they would block or never end; and files of `/proc`,
+/// because those about "self" would show the environment and memory of the agent.
 pub(crate) fn open(path: &Path) -> Result<File, Reason> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| Reason::Read(errno.into()))?;

@@ -1,56 +1,67 @@
-//! What is to be fetched, and what was.
+//! The plan of a fetch, and its report.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+/// What has to be fetched, and how.
 #[derive(Debug, Clone)]
 pub struct Plan {
+    /// The files to fetch, in order.
     pub items: Vec<Item>,
-    /// Absolute; an existing directory.
+    /// The absolute path of the sandbox, an existing directory.
     pub sandbox: PathBuf,
-    /// Whom the files belong to, and with whose rights they are read. `None`: the caller's own.
+    /// The user who owns the files, and with whose credentials they are read; `None` for the user of the caller.
     pub owner: Option<Owner>,
-    /// `--frameworks_home`: what relative URIs are relative to.
+    /// `--frameworks_home`: the directory that relative URIs refer to.
     pub frameworks_home: Option<PathBuf>,
-    /// How long a download may stand still.
+    /// The time after which a download without progress fails.
     pub stall_timeout: Duration,
+    /// The bounds on what the files may cost.
     pub limits: Limits,
-    /// Set when the task is killed meanwhile: the fetch ends soon after.
+    /// Set when the task is killed meanwhile. The fetch then ends soon.
     pub cancelled: Arc<AtomicBool>,
 }
 
-/// One `CommandInfo.URI`.
+/// One file to fetch (`CommandInfo.URI` of Mesos).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Item {
+    /// The URI: `http://`, `https://`, `file://`, or a path.
     pub uri: String,
-    /// Relative to the sandbox; by default the last part of the URI.
+    /// The path of the file in the sandbox; `None` for the last part of the URI.
     pub output_file: Option<String>,
+    /// Whether the file gets the mode of an executable.
     pub executable: bool,
-    /// Ignored for executables, as in Mesos.
+    /// Whether an archive is unpacked. It has no effect on executables, as in Mesos.
     pub extract: bool,
-    /// Accepted, without effect: every file is fetched anew.
+    /// Accepted without effect: every file is fetched anew.
     pub cache: bool,
 }
 
+/// The user whose files they become.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
+    /// The user id.
     pub uid: u32,
+    /// The group id.
     pub gid: u32,
+    /// The ids of the supplementary groups.
     pub supplementary: Vec<u32>,
 }
 
-/// What a task's files may cost at most.
+/// The bounds on what the files of a task may cost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Of one file as it is downloaded or copied.
+    /// The maximum size of one file as downloaded or copied, in bytes.
     pub file_bytes: u64,
-    /// Of everything that one archive unpacks to.
+    /// The maximum size of everything that one archive unpacks to, in bytes.
     pub unpacked_bytes: u64,
-    /// Members of one archive.
+    /// The maximum number of members of one archive.
     pub entries: u64,
+    /// The maximum number of redirects of one download.
     pub redirects: u32,
+    /// The time for a connection to a server.
     pub connect_timeout: Duration,
 }
 
@@ -68,7 +79,7 @@ impl Default for Limits {
 }
 
 impl Plan {
-    /// Mesos' defaults.
+    /// Returns a plan with the defaults of Mesos.
     pub fn new(sandbox: impl Into<PathBuf>, items: Vec<Item>) -> Self {
         Plan {
             items,
@@ -82,19 +93,25 @@ impl Plan {
     }
 }
 
+/// The result of a fetch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
+    /// The fetched files, in the order of the plan.
     pub fetched: Vec<Fetched>,
 }
 
+/// One fetched file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
+    /// The URI of the item.
     pub uri: String,
-    /// Absolute.
+    /// The absolute path of the file.
     pub path: PathBuf,
+    /// The size of the file in bytes, before it was unpacked.
     pub bytes: u64,
-    /// Whether it was an archive, and has been unpacked.
+    /// Whether the file was an archive and was unpacked.
     pub extracted: bool,
-    /// What of the archive was left out or changed, one line each; the file `stderr` of the sandbox has them, too.
+    /// The members of the archive that were omitted or changed, one line each. The `stderr` of the sandbox has them as
+    /// well.
     pub warnings: Vec<String>,
 }

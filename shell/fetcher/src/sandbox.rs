@@ -1,8 +1,8 @@
-//! The sandbox as a place to write into, and nowhere else.
+//! The sandbox that files are written to.
 //!
-//! Every path is resolved by the kernel from the sandbox's own descriptor and beneath it (openat2(2), `RESOLVE_BENEATH`):
-//! a symbolic link to a directory of the sandbox is followed, as tar does it; one that leads out, by an absolute path or
-//! by `..`, is not, whether it came with an archive or was left there earlier. Kernels before 5.6 follow none.
+//! The kernel resolves every path beneath the descriptor of the sandbox (openat2(2), `RESOLVE_BENEATH`). A symbolic
+//! link to a directory of the sandbox is followed, as tar does; a link that leads out, by an absolute path or by `..`,
+//! is not, no matter whether it came with an archive or existed before. On kernels before 5.6 no link is followed.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -24,18 +24,29 @@ const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags
 const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS);
 
 impl Sandbox {
-    /// The path up to the sandbox is the agent's own and may contain links; the sandbox itself may not be one.
+    /// Opens the sandbox. The path above it belongs to the agent and may contain links; the sandbox itself must not be
+    /// one.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system.
     pub fn open(path: &Path) -> io::Result<Self> {
         Ok(Sandbox { root: rustix::fs::open(path, OFlags::RDONLY | DIRECTORY, Mode::empty())? })
     }
 
+    /// Changes the owner of the sandbox.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system.
     pub fn give_to(&self, uid: u32, gid: u32) -> io::Result<()> {
         let (uid, gid) = (rustix::fs::Uid::from_raw(uid), rustix::fs::Gid::from_raw(gid));
         Ok(rustix::fs::fchown(&self.root, Some(uid), Some(gid))?)
     }
 
-    /// A new, empty file in the place of whatever file or link was there. (Writing into an existing file could reach
-    /// another through a hard link.)
+    /// Creates an empty file in place of any existing file or link. Writing to an existing file could change another
+    /// file through a hard link.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system, also if a link on the way leads out of the sandbox.
     pub fn create(&self, path: &SandboxPath) -> io::Result<File> {
         let (parents, name) = path.split();
         let parent = self.directory(parents)?;
@@ -44,7 +55,10 @@ impl Sandbox {
         Ok(File::from(rustix::fs::openat(&parent, name, flags, Mode::from_raw_mode(0o644))?))
     }
 
-    /// Reads a file that was created here.
+    /// Opens a file that was created here for reading.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system, also if a link on the way leads out of the sandbox.
     pub fn open_file(&self, path: &SandboxPath) -> io::Result<File> {
         let (parents, name) = path.split();
         let parent = self.directory(parents)?;
@@ -52,11 +66,14 @@ impl Sandbox {
         Ok(File::from(rustix::fs::openat(&parent, name, flags, Mode::empty())?))
     }
 
-    /// Adds to the end of a file, which is created if there is none. Fails for what is no regular file.
+    /// Appends to a file, which is created if it does not exist. It fails if it is not a regular file.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system, also if a link on the way leads out of the sandbox.
     pub fn append(&self, path: &SandboxPath, text: &[u8]) -> io::Result<()> {
         let (parents, name) = path.split();
         let parent = self.directory(parents)?;
-        // A pipe must not be waited for.
+        // The open must not wait for the other end of a pipe.
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let file = rustix::fs::openat(&parent, name, flags | OFlags::CLOEXEC, Mode::from_raw_mode(0o644))?;
         if FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode) != FileType::RegularFile {
@@ -65,7 +82,10 @@ impl Sandbox {
         io::Write::write_all(&mut File::from(file), text)
     }
 
-    /// A directory; a link in its place goes, as with tar.
+    /// Creates a directory. It replaces a link in its place, as tar does.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system, also if a link on the way leads out of the sandbox.
     pub fn create_directory(&self, path: &SandboxPath, mode: u32) -> io::Result<()> {
         let (parents, name) = path.split();
         let parent = self.directory(parents)?;
@@ -75,11 +95,14 @@ impl Sandbox {
             remove(parent.as_fd(), name)?;
         }
         let directory = self.directory(path.names())?;
-        // Its owner must be able to fill it, whatever the archive says.
+        // The owner must be able to write to the directory, whatever mode the archive has.
         set_mode(directory.as_fd(), (mode & 0o777) | 0o700)
     }
 
-    /// A named pipe, in the place of whatever file or link was there.
+    /// Creates a named pipe in place of any existing file or link.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system, also if a link on the way leads out of the sandbox.
     pub fn create_pipe(&self, path: &SandboxPath, mode: u32) -> io::Result<()> {
         let (parents, name) = path.split();
         let parent = self.directory(parents)?;
@@ -88,7 +111,10 @@ impl Sandbox {
         Ok(rustix::fs::mknodat(&parent, name, FileType::Fifo, mode, 0)?)
     }
 
-    /// A link may point anywhere: nothing is written through one that leads out.
+    /// Creates a symbolic link to any target. Nothing is ever written through a link that leads out.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system, also if a link on the way leads out of the sandbox.
     pub fn link_symbolically(&self, path: &SandboxPath, target: &Path) -> io::Result<()> {
         let (parents, name) = path.split();
         let parent = self.directory(parents)?;
@@ -96,7 +122,10 @@ impl Sandbox {
         Ok(rustix::fs::symlinkat(target, &parent, name)?)
     }
 
-    /// A second name for what the sandbox has: a file, a pipe, or a link itself and not what it points to.
+    /// Creates a hard link to a file or pipe of the sandbox, or to a symbolic link itself.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system, also if a link on the way leads out of the sandbox.
     pub fn link_hard(&self, path: &SandboxPath, target: &SandboxPath) -> io::Result<()> {
         let (target_parents, target_name) = target.split();
         let target_parent = self.existing_directory(target_parents)?;
@@ -110,7 +139,7 @@ impl Sandbox {
         Ok(rustix::fs::linkat(&target_parent, target_name, &parent, name, AtFlags::empty())?)
     }
 
-    /// Opens a directory, making what is missing of it.
+    /// Opens a directory and creates the missing parts of its path.
     fn directory(&self, names: &[OsString]) -> io::Result<OwnedFd> {
         match self.existing_directory(names) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -135,7 +164,7 @@ impl Sandbox {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         match rustix::fs::openat2(&self.root, &path, flags, Mode::empty(), BENEATH) {
             Err(Errno::NOSYS) => self.directory_without_links(names),
-            // A link leads out, or in a circle.
+            // A link leads out of the sandbox, or links form a cycle.
             Err(Errno::XDEV | Errno::LOOP) => Err(io::Error::new(
                 io::ErrorKind::PermissionDenied,
                 "a symbolic link on the way leads out of the sandbox, and nothing is written through it",
@@ -144,7 +173,7 @@ impl Sandbox {
         }
     }
 
-    /// The same for kernels without openat2(2).
+    /// Does the same on kernels without openat2(2).
     fn directory_without_links(&self, names: &[OsString]) -> io::Result<OwnedFd> {
         let mut at = self.root.try_clone()?;
         for name in names {
@@ -154,7 +183,8 @@ impl Sandbox {
     }
 }
 
-/// Never set-user-id or set-group-id, and always readable by its owner: the file is about to be used.
+/// Sets the mode of a file without set-user-id and set-group-id, and readable by its owner, because the file is about
+/// to be used.
 pub(crate) fn set_file_mode(file: &File, mode: u32) -> io::Result<()> {
     set_mode(file.as_fd(), (mode & 0o777) | 0o600)
 }

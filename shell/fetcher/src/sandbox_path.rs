@@ -1,25 +1,29 @@
-//! Paths that stay where they belong, checked as text before anything is touched.
+//! Paths that stay within the sandbox, checked as text before anything is changed.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
 
-/// A path below the sandbox: plain names, at least one.
+/// A path below the sandbox, made of at least one plain name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SandboxPath(Vec<OsString>);
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum InvalidPath {
-    /// Absolute, or with `..`, or with a NUL.
+    /// The path is absolute, or contains `..` or a zero byte.
     Escapes,
-    /// Nothing but the sandbox itself.
+    /// The path is the sandbox itself.
     Root,
 }
 
-/// Kernel limits; longer ones could only fail later.
+/// The maximum length of a path, that of the kernel.
 const MAX_PATH: usize = 4096;
 
 impl SandboxPath {
+    /// Checks a relative path.
+    ///
+    /// # Errors
+    /// Returns [`InvalidPath`] if the path leaves the sandbox or is the sandbox itself.
     pub fn new(path: &Path) -> Result<Self, InvalidPath> {
         let bytes = path.as_os_str().as_bytes();
         if bytes.len() > MAX_PATH || bytes.contains(&0) {
@@ -36,7 +40,7 @@ impl SandboxPath {
         if names.is_empty() { Err(InvalidPath::Root) } else { Ok(SandboxPath(names)) }
     }
 
-    /// The names of the directories above, and its own.
+    /// Returns the names of the directories above, and the last name.
     pub fn split(&self) -> (&[OsString], &OsStr) {
         match self.0.split_last() {
             Some((name, parents)) => (parents, name),
@@ -44,12 +48,16 @@ impl SandboxPath {
         }
     }
 
+    /// Returns all names.
     pub fn names(&self) -> &[OsString] {
         &self.0
     }
 
-    /// The place of an archive's member by its name. Leading slashes are dropped, as tar and unzip do it: an absolute
-    /// name is one below the sandbox.
+    /// Returns the path for the name of an archive's member. Leading slashes are dropped, as tar and unzip do, so that
+    /// an absolute name is one below the sandbox.
+    ///
+    /// # Errors
+    /// Returns the errors of [`SandboxPath::new`].
     pub fn of_member(name: &Path) -> Result<Self, InvalidPath> {
         let bytes = name.as_os_str().as_bytes();
         let relative = bytes.iter().position(|byte| *byte != b'/').map_or(&[][..], |from| &bytes[from..]);
@@ -57,8 +65,8 @@ impl SandboxPath {
     }
 }
 
-/// Whether a symbolic link can point there. Where it leads does not matter: nothing is written through a link that
-/// leaves the sandbox (see [`crate::sandbox`]).
+/// Returns whether a symbolic link may have this target. It may lead anywhere, because nothing is written through a
+/// link that leaves the sandbox (see [`crate::sandbox`]).
 pub(crate) fn is_link_target(target: &Path) -> bool {
     let bytes = target.as_os_str().as_bytes();
     !bytes.is_empty() && bytes.len() < MAX_PATH && !bytes.contains(&0)

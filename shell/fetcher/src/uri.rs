@@ -1,4 +1,4 @@
-//! What a URI names, by Mesos' rules.
+//! The meaning of a URI, by the rules of Mesos.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ pub(crate) enum Source {
     File(PathBuf),
 }
 
-/// Where an item comes from.
+/// Returns the source of an item.
 pub(crate) fn source(item: &Item, frameworks_home: Option<&Path>) -> Result<Source, Reason> {
     let uri = item.uri.trim_start();
     check(uri)?;
@@ -32,7 +32,7 @@ pub(crate) fn source(item: &Item, frameworks_home: Option<&Path>) -> Result<Sour
     }
 }
 
-/// Where it goes: `output_file`, or the last part of the URI as it is, query included.
+/// Returns the path in the sandbox: `output_file`, or the last part of the URI unchanged, including a query.
 pub(crate) fn destination(item: &Item) -> Result<SandboxPath, Reason> {
     match &item.output_file {
         Some(path) if path.is_empty() => Err(Reason::EmptyOutput),
@@ -62,7 +62,7 @@ fn base_name(uri: &str) -> Result<&str, Reason> {
     }
 }
 
-/// Mesos refuses these because it used to hand URIs to a shell; frameworks may rely on the refusal.
+/// Refuses characters that Mesos refuses because it used to pass URIs to a shell. Frameworks may rely on the refusal.
 fn check(uri: &str) -> Result<(), Reason> {
     if uri.contains(['\\', '\'', '\0']) { Err(Reason::IllegalCharacters) } else { Ok(()) }
 }

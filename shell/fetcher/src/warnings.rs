@@ -1,34 +1,35 @@
-//! What an archive loses or changes on its way into the sandbox, for the task's user to read.
+//! What an archive loses or changes while it is unpacked, for the user of the task.
 
-/// Warnings of one item. A hostile archive has a million members to warn about: the first are told, the rest counted.
+/// The warnings of one item. The first are kept as texts and the rest is counted, since a hostile archive may cause a
+/// million.
 #[derive(Debug, Default)]
 pub(crate) struct Warnings {
-    told: Vec<String>,
+    texts: Vec<String>,
     more: u64,
 }
 
-const MAX_TOLD: usize = 20;
+const MAX_TEXTS: usize = 20;
 
 impl Warnings {
-    /// Adds one; a text that was told already is not told again.
+    /// Adds a warning, unless the text exists already.
     pub fn add(&mut self, text: impl Into<String>) {
         let text = text.into();
-        if self.told.contains(&text) {
+        if self.texts.contains(&text) {
             return;
         }
-        if self.told.len() < MAX_TOLD {
-            self.told.push(text);
+        if self.texts.len() < MAX_TEXTS {
+            self.texts.push(text);
         } else {
             self.more += 1;
         }
     }
 
-    /// One line each.
+    /// Returns one line for each warning.
     pub fn into_lines(mut self) -> Vec<String> {
         if self.more > 0 {
-            self.told.push(format!("and {} more warnings", self.more));
+            self.texts.push(format!("and {} more warnings", self.more));
         }
-        self.told
+        self.texts
     }
 }
 

@@ -1,4 +1,4 @@
-//! Archives: the ones people make, and the ones attackers make.
+//! Archives as people make them, and as attackers make them.
 
 mod support;
 
@@ -124,7 +124,7 @@ fn absolute_members_lose_their_first_slash_as_with_tar() {
     assert!(matches!(reason, Reason::Write { .. }), "a link to a member that is not there: {reason:?}");
 }
 
-/// MESOS-9038: a virtual environment and a JDK have links to the machine's own programs and files.
+/// MESOS-9038: a virtual environment and a JDK contain links to programs and files of the machine.
 #[test]
 fn links_that_lead_out_are_made_and_nothing_is_written_through_them() {
     let test = TestSandbox::new();
@@ -151,7 +151,7 @@ fn links_that_lead_out_are_made_and_nothing_is_written_through_them() {
             ("hard link to", Tar::default().symlink("l", "..").hardlink("h", "l/outside")),
             ("pipe", Tar::default().symlink("l", trap).member(EntryType::Fifo, "l/x", "", b"")),
             ("deep", Tar::default().symlink("l", trap).file("l/x/y/z", "x")),
-            // Each link alone looks harmless.
+            // Each link by itself is harmless.
             ("chain", Tar::default().symlink("x", ".").symlink("y", "x/../trap").file("y/x", "x")),
             ("magic", Tar::default().symlink("l", "/proc/self/cwd").file("l/x", "x")),
         ]
@@ -163,7 +163,7 @@ fn links_that_lead_out_are_made_and_nothing_is_written_through_them() {
         assert!(matches!(reason, Reason::Write { .. }), "{name}: {reason:?}");
         test.assert_contained();
     }
-    // The link may come with another archive, which was there first.
+    // The link may come with an earlier archive.
     let test = TestSandbox::new();
     fetch_archive(&test, "x.zip", zip(&[("l", 0o120_777, &test.trap())])).unwrap();
     for bytes in [Tar::default().file("l/x", "x").bytes(), Tar::default().file("l", "x").file("l/x", "x").bytes()] {
@@ -178,7 +178,7 @@ fn links_within_the_sandbox_are_followed_as_by_tar() {
     let tar = Tar::default().directory("lib").symlink("lib64", "lib").file("lib64/a", "x").bytes();
     fetch_archive(&test, "x.tar", tar).unwrap();
     assert_eq!(test.read("lib/a"), "x");
-    // A file in the place of a link replaces it (MESOS-9610), and so does a directory.
+    // A file replaces a link in its place (MESOS-9610), and so does a directory.
     let test = TestSandbox::new();
     let tar = Tar::default().file("a", "old").symlink("l", "a").file("l", "new").bytes();
     fetch_archive(&test, "x.tar", tar).unwrap();
@@ -197,7 +197,7 @@ fn a_link_to_nothing_is_no_link() {
     assert!(matches!(reason, Reason::EmptyLink(_)), "{reason:?}");
 }
 
-/// The same archives unpacked by tar itself.
+/// The test compares with the same archives unpacked by tar.
 #[test]
 fn archives_are_unpacked_as_by_tar() {
     if std::process::Command::new("tar").arg("--version").output().is_err() {
@@ -227,7 +227,7 @@ fn archives_are_unpacked_as_by_tar() {
         assert!(unpacked.status.success(), "{name}: {unpacked:?}");
         std::fs::remove_file(&archive).unwrap();
         let _ = std::fs::remove_file(test.sandbox().join("stderr"));
-        // The permissions depend on the caller's umask.
+        // The permissions depend on the umask of the caller.
         let shape = |tree: std::collections::BTreeMap<_, (char, u32, Vec<u8>)>| -> Vec<_> {
             tree.into_iter().map(|(path, (kind, _, content))| (path, kind, content)).collect()
         };
@@ -281,7 +281,7 @@ fn devices_are_left_out_with_a_warning_and_pipes_are_made() {
     assert_eq!(report.fetched[0].warnings.len(), 4);
     assert_eq!(test.stderr().lines().count(), 4);
 
-    // The kind in the central directory's external attributes: a pipe, a device.
+    // The file type in the external attributes of the central directory is a pipe or a device.
     for (kind, pipe) in [(0x11, true), (0x21, false)] {
         let test = TestSandbox::new();
         let mut bytes = zip(&[("x", 0o100_644, ""), ("a", 0o100_644, "y")]);
@@ -336,7 +336,7 @@ fn a_name_of_gigabytes_is_not_kept_in_memory() {
     let tar = Tar::default().member(EntryType::GNULongName, "././@LongLink", "", &long).file("a", "x").bytes();
     let test = TestSandbox::new();
     assert!(matches!(reason(fetch_archive(&test, "x.tar.gz", gzip(&tar))), Reason::Archive(_)));
-    // Ordinary long names work.
+    // Names of ordinary length work.
     let name = "n".repeat(200);
     let tar =
         Tar::default().member(EntryType::GNULongName, "././@LongLink", "", name.as_bytes()).file("a", "x").bytes();
@@ -393,8 +393,8 @@ fn members() -> impl Strategy<Value = Vec<Member>> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..Default::default() })]
 
-    /// Whatever members an archive has, in whatever order: nothing outside changes, wherever its links lead. Members
-    /// are fetched one archive each, so that a refused one does not end the attack.
+    /// No sequence of members changes anything outside, wherever links lead. Each member is an archive of its own, so
+    /// that a refused one does not end the attack.
     #[test]
     fn no_sequence_of_members_gets_out(members in members()) {
         let test = TestSandbox::new();

@@ -1,4 +1,4 @@
-//! Where files come from, and what comes of them.
+//! The sources of files, and the results of fetching them.
 
 mod support;
 
@@ -48,7 +48,7 @@ fn what_is_no_regular_file_is_refused() {
     for uri in ["/dev/zero", "/proc/self/environ", "/proc/version", "/tmp"] {
         assert!(matches!(reason(test.fetch(vec![item(uri)])), Reason::NotAFile(_)), "{uri}");
     }
-    // A link to it is no way around.
+    // A link to the file does not help.
     let link = test.beside("link");
     symlink("/proc/self/environ", &link).unwrap();
     assert!(matches!(reason(test.fetch(vec![item(link.to_str().unwrap())])), Reason::NotAFile(_)));
@@ -144,7 +144,7 @@ fn http_failures_are_told_apart() {
     assert!(matches!(fails("/missing"), Reason::Status(404)));
     assert!(matches!(fails("/nowhere"), Reason::Status(404)));
     assert!(matches!(fails("/empty"), Reason::Status(204)));
-    // Not read from the disk, whatever the client makes of it.
+    // The path is not read from the disk, whatever the client makes of it.
     assert!(matches!(fails("/file"), Reason::Status(404) | Reason::Download(_)));
     for path in ["/loop", "/short"] {
         let reason = fails(path);
@@ -202,7 +202,7 @@ fn files_belong_to_the_tasks_user_and_are_read_as_that_user() {
         let owner = test.sandbox().join(name).symlink_metadata().unwrap();
         assert_eq!((owner.uid(), owner.gid()), (65_534, 65_533), "{name}");
     }
-    // What only root may read stays unread, and this thread is still root.
+    // A file that only root may read is not read, and this thread is still root.
     test.file("secret", "root's");
     open(&test.beside("secret"), 0o600);
     let plan = Plan { items: vec![item(test.beside("secret").to_str().unwrap())], ..plan };

@@ -1,4 +1,4 @@
-//! How long allocations of a master take and wait. The core reads no clock, so its host measures.
+//! The duration and the latency of the master's allocation runs. The core reads no clock, so its host measures.
 
 use std::time::{Duration, Instant};
 
@@ -6,14 +6,15 @@ use views::metrics::Counters;
 
 use edge::readers::timing::Timing;
 
-/// As long as Mesos remembers.
+/// The time window of the statistics, that of Mesos.
 const WINDOW: Duration = Duration::from_secs(60 * 60);
 
+/// The timings of allocation runs.
 #[derive(Debug)]
 pub struct AllocatorTimings {
-    /// Of a run, with the offers it leads to.
+    /// The duration of a run, including the offers that it makes.
     pub allocation_run: Timing,
-    /// From the moment a run is due to its begin.
+    /// The time from the moment a run is due to its start.
     pub allocation_latency: Timing,
 }
 
@@ -24,6 +25,7 @@ impl Default for AllocatorTimings {
 }
 
 impl AllocatorTimings {
+    /// Adds the timings to `counters` under Mesos' names.
     pub fn report(&self, counters: &mut Counters) {
         let now = Instant::now();
         self.allocation_run.report(now, "allocator/mesos/allocation_run", counters);

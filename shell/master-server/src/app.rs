@@ -1,4 +1,4 @@
-//! What the endpoints of a master share.
+//! The state that the endpoints of a master share.
 
 use std::sync::Arc;
 
@@ -20,44 +20,44 @@ use super::publisher::Publisher;
 use super::registrar::{RegistrarTimings, RegistryReader};
 use super::scheduler_streams::SchedulerStreams;
 
-/// What the endpoints of a master share: of one term, or of the time between terms. Then nobody reads the inbox, and what
-/// needs a leader is answered before it comes here.
+/// The state that the endpoints share during one term, or between terms. Between terms nothing reads the inbox;
+/// requests that need a leader are answered earlier.
 pub struct MasterApp {
     /// The core's inbox.
     pub inbox: Arc<Inbox<MasterHost>>,
-    /// Messages that nobody has understood.
+    /// The counter of messages that no process understands.
     pub dropped: Arc<Dropped>,
-    /// The view.
+    /// The view that readers are answered from.
     pub publisher: Arc<Publisher>,
-    /// Who is subscribed on which stream.
+    /// The framework that is subscribed on each event stream.
     pub scheduler_streams: Arc<SchedulerStreams>,
     /// The core's metrics.
     pub core_metrics: Arc<::master::Metrics>,
-    /// How long allocations take.
+    /// The durations of allocation runs.
     pub timings: Arc<AllocatorTimings>,
-    /// How long the registry takes.
+    /// The durations of reads and writes of the registry.
     pub registrar: Arc<RegistrarTimings>,
-    /// What is in the registry.
+    /// The reader of the registry's content.
     pub registry: RegistryReader,
-    /// Expensive reads.
+    /// The expensive reads that identical requests share.
     pub singleflight: Arc<Singleflight>,
-    /// What the endpoints that every program has are answered from.
+    /// The state of the endpoints that every program has.
     pub common: Common,
-    /// How large the patterns of offer constraints may be.
+    /// The limits on the patterns of offer constraints.
     pub offer_constraints_limits: allocator::PatternLimits,
     /// Whether this master leads.
     pub elected: bool,
-    /// `hostname:port`, where clients are redirected to.
+    /// The `hostname:port` that clients are redirected to.
     pub authority: String,
 }
 
 impl MasterApp {
-    /// What the caller of a request may see.
+    /// Returns what the caller of a request may see.
     pub fn visibility(&self, _request: &Request) -> Visibility {
         Visibility::everything()
     }
 
-    /// The key under which callers who may see the same share a read of `what`.
+    /// Returns the key of a read of `what`. Callers who may see the same share the read.
     pub fn read_key(&self, request: &Request, what: &str) -> String {
         format!("{what} {}", self.visibility(request).class())
     }

@@ -1,7 +1,7 @@
-//! The life of a master among others: stand for election, lead for a term, step down, stand again.
+//! The life of a master that takes part in elections: it contends, leads for a term, steps down, and contends again.
 //!
-//! Where Mesos' master ends its process when it loses the lead, this one ends its core: the effect is the same, since
-//! nothing of a term survives it, and the process is back as a follower at once.
+//! Mesos' master ends its process when it loses leadership; this one ends its core. The effect is the same, since no
+//! state of a term survives it, and the process is a follower again at once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,34 +18,40 @@ use crate::Error;
 use crate::error::with_sources;
 use edge::Ended;
 
-/// After a term that could not begin or ended by a fault of this process: others may do better.
+/// The delay after a term that could not begin or ended by a fault of this process, so that another master may lead.
 const RETRY_DELAY: Duration = Duration::from_secs(2);
 
+/// A master that takes part in elections.
 pub struct Candidate<C> {
+    /// The state that all terms share.
     pub process: MasterProcess,
+    /// The service whose leadership the candidate sets.
     pub service: Arc<MasterService>,
+    /// The coordination service of the election.
     pub coordinator: C,
-    /// As ZooKeeper tells.
+    /// The leading master according to ZooKeeper.
     pub leader: watch::Receiver<Leader>,
-    /// None leaves it to the session to run out when this process is killed.
+    /// The removal of the ephemeral node when this process is killed. Without it, the node stays until the session
+    /// expires.
     pub node_cleanup: Option<NodeCleanup>,
-    /// Turns true when the process is to end.
+    /// Turns true when the process has to end.
     pub stop: watch::Receiver<bool>,
-    /// Told when it has.
+    /// Receives the end of the candidate.
     pub ended: watch::Sender<Option<Ended>>,
 }
 
 /// How a candidacy ended.
 enum Outcome {
-    /// Elected or not, it is over.
+    /// The candidacy is over, with or without a term.
     Over,
-    /// The process is to end.
+    /// The process has to end.
     Stopped,
-    /// CandidacyState again would end the same way.
+    /// Another candidacy would end the same way.
     Fatal(String),
 }
 
 impl<C: Coordinator> Candidate<C> {
+    /// Contends and leads until the process is stopped or a fatal error occurs, and reports the end by `ended`.
     pub async fn run(mut self) {
         let reason = loop {
             match self.candidacy().await {
@@ -58,7 +64,7 @@ impl<C: Coordinator> Candidate<C> {
     }
 
     async fn candidacy(&mut self) -> Outcome {
-        // Ids of frameworks and agents begin with it: no two terms may share it.
+        // The ids of frameworks and agents begin with the master's id, so that two terms must not share it.
         self.process.config.master_id = Some(uuid::Uuid::new_v4().to_string());
         let contender = Contender::start(self.coordinator.clone(), &self.process.info());
         let mut node_cleanup = self.node_cleanup.take();
@@ -70,7 +76,7 @@ impl<C: Coordinator> Candidate<C> {
             node_cleanup
         });
         let outcome = self.contend(contender).await;
-        // A task that has panicked has no will any more.
+        // A cleanup task that has panicked returns no cleanup.
         self.node_cleanup = cleanup.await.ok().flatten();
         if matches!(outcome, Outcome::Over) {
             tokio::select! {
@@ -103,12 +109,12 @@ impl<C: Coordinator> Candidate<C> {
         let process = self.process.clone();
         let held = lease.clone();
         let begun = tokio::task::spawn_blocking(move || Term::begin(&process, lease));
-        // A term that is left alone while it begins ends with the lease, before its first step.
+        // If the wait for the beginning of the term is given up, the term ends with its lease before its first step.
         let outcome = tokio::select! {
             biased;
             () = stopped(&mut self.stop) => Err(Outcome::Stopped),
             reason = lost(contender) => {
-                warn!(reason, "lost the lead before the registry was read");
+                warn!(reason, "lost leadership before the registry was read");
                 Err(Outcome::Over)
             }
             begun = begun => match begun {
@@ -133,11 +139,11 @@ impl<C: Coordinator> Candidate<C> {
         let outcome = tokio::select! {
             biased;
             () = stopped(&mut self.stop) => {
-                info!("handing the lead over");
+                info!("stepping down and handing over leadership");
                 Outcome::Stopped
             }
             reason = lost(contender) => {
-                warn!(reason, "lost the lead");
+                warn!(reason, "lost leadership");
                 Outcome::Over
             }
             ended = term.end() => {
@@ -151,7 +157,7 @@ impl<C: Coordinator> Candidate<C> {
     }
 }
 
-/// Resolves when a master of another region leads: as in Mesos, the masters of a cluster share one.
+/// Resolves when a master of another region leads. As in Mesos, the masters of a cluster have to be in one region.
 async fn in_another_region(leader: &watch::Receiver<Leader>, process: &MasterProcess) -> String {
     let own = process.config.domain.as_ref().and_then(region).unwrap_or_default();
     let mut leader = leader.clone();
@@ -172,11 +178,11 @@ fn region(domain: &v1::DomainInfo) -> Option<&str> {
 }
 
 async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // An error means that nobody can ask any more.
+    // An error means that the sender is gone, and nothing can request a stop.
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// None when the candidacy is lost before.
+/// Waits for the election; `None` if the candidacy ends before.
 async fn elected(contender: &Contender) -> Option<Lease> {
     let mut state = contender.state();
     let decided = state.wait_for(|state| !matches!(state, CandidacyState::Contending)).await;

@@ -12,14 +12,14 @@ use super::{
     v0_endpoints, v0_operator_endpoints, v0_reservation_endpoints,
 };
 
-/// The id of the process that messages and paths without a process are for.
+/// The id of the process that messages and paths without a process belong to.
 pub const PROCESS: &str = "master";
 
 /// Every endpoint of a master.
 pub const TABLE: EndpointTable<MasterApp> =
     EndpointTable { delegate: PROCESS, groups: &[CALLS, READS, CHANGES, OTHER_PROCESSES, CommonRows::ROWS] };
 
-/// A handler made of an async function of the application and the request, and what it is about.
+/// Makes a handler from an async function of the application and the request, and its further arguments.
 macro_rules! handler {
     ($function:path $(, $about:expr)?) => {
         Handler::Whole(|app, request| Box::pin(async move { $function(&app, $($about,)? &request).await }))
@@ -75,7 +75,7 @@ const READS: &[Endpoint<MasterApp>] = &[
     )
     .methods(&["GET"])
     .needs(Realm::ReadOnly, &[Action::GetMaintenanceStatus]),
-    row("explain", "Says why something is not offered: ?framework=&role=&agent=&demand=.", handler!(explain::get))
+    row("explain", "Explains why something is not offered: ?framework=&role=&agent=&demand=.", handler!(explain::get))
         .methods(&["GET"])
         .needs(Realm::ReadOnly, &[Action::ViewFramework, Action::ViewRole]),
     row(
@@ -140,7 +140,7 @@ const CHANGES: &[Endpoint<MasterApp>] = &[
     .content(RequestContent::Json, ResponseContent::Json),
 ];
 
-/// What other libprocess processes of a Mesos master serve; a follower answers for itself.
+/// The endpoints of other libprocess processes of a Mesos master. Followers answer them themselves.
 const OTHER_PROCESSES: &[Endpoint<MasterApp>] = &[
     Endpoint::new("registrar(1)", "registry", "Returns the registry.", handler!(registry_endpoint::get))
         .needs(Realm::ReadOnly, &[]),
@@ -176,7 +176,7 @@ mod tests {
 
     const ANY: &[&str] = &[];
 
-    /// The endpoints of Mesos 1.11's master, and the methods it serves; none where it does not look.
+    /// The endpoints of Mesos 1.11's master with the methods that they serve; an empty list where Mesos does not check.
     const MESOS: &[(&str, &[&str])] = &[
         ("/master/api/v1", &["POST"]),
         ("/master/api/v1/scheduler", &["POST"]),
@@ -213,7 +213,7 @@ mod tests {
         ("/help", ANY),
     ];
 
-    /// Endpoints of ours that Mesos does not have, and what for.
+    /// The endpoints of Tepui that Mesos does not have, with their purpose.
     const OWN: &[(&str, &str)] = &[
         ("/master/explain", "why something is not offered"),
         ("/master/failures", "incidents"),
@@ -235,8 +235,8 @@ mod tests {
         for (path, what_for) in OWN {
             assert!(rows.remove(*path).is_some(), "{path}: {what_for}");
         }
-        // Mesos' `/profiler` and `/memory-profiler` need gperftools and jemalloc, `/__processes__` shows the queues of
-        // libprocess' processes, which are not there, and its web files come with the web UI.
+        // The endpoints `/profiler` and `/memory-profiler` of Mesos need gperftools and jemalloc, `/__processes__`
+        // shows queues of libprocess processes that do not exist here, and the web files belong to the web UI.
         assert_eq!(rows.into_keys().collect::<Vec<_>>(), [""; 0]);
     }
 

@@ -1,27 +1,27 @@
 //! Why a master does not start.
 
-/// Why a master does not start, or why a term of it does not begin.
+/// Why a master does not start, or why a term does not begin.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The server cannot be had.
+    /// The server cannot be started.
     #[error(transparent)]
     Edge(#[from] edge::Error),
-    /// The embedded registry has no place.
+    /// The embedded registry has no work directory.
     #[error("--registry=embedded keeps its file in the work directory: set --work_dir, or --registry=in_memory")]
     NoWorkDir,
-    /// The registry's store fails.
+    /// The store of the registry fails.
     #[error(transparent)]
     Store(#[from] store::Error),
-    /// What is in the store cannot be read.
+    /// The content of the store cannot be read.
     #[error("cannot read the registry; it was left untouched")]
     Registry(#[source] ::master::CorruptRegistry),
-    /// `--failure_sinks` is wrong.
+    /// The value of `--failure_sinks` is invalid.
     #[error("--failure_sinks cannot be used")]
     FailureSinks(#[from] crate::InvalidSinks),
 }
 
 impl Error {
-    /// Whether another attempt may go better.
+    /// Returns whether another attempt may succeed.
     pub(crate) fn is_transient(&self) -> bool {
         matches!(
             self,
@@ -30,7 +30,7 @@ impl Error {
     }
 }
 
-/// Returns the text of an error and of all that caused it, separated by colons.
+/// Returns the text of an error and of all its sources, separated by colons.
 pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

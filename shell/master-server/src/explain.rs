@@ -1,5 +1,5 @@
-//! `GET /explain?framework=…&role=…&agent=…&demand=cpus:4;mem:1024`: why something is not offered. Tepui's own; Mesos has
-//! nothing like it.
+//! `GET /explain?framework=…&role=…&agent=…&demand=cpus:4;mem:1024`: why something is not offered. Mesos has no such
+//! endpoint.
 
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use super::app::MasterApp;
 use edge::http::request::Request;
 use edge::http::respond::{self, Response, answer, bad_request, unavailable};
 
+/// Answers `/explain`.
 pub async fn get(app: &Arc<MasterApp>, request: &Request) -> Response {
     let query = &request.query;
     let demand = match query.get("demand").map(demand).transpose() {
@@ -27,13 +28,15 @@ pub async fn get(app: &Arc<MasterApp>, request: &Request) -> Response {
     };
     let caller = request.caller.clone();
     match app.inbox.ask(0, |reply| Input::Explain(Explain { reply, caller, question })).await {
-        Ok(told) if told.status == Status::Ok => respond::json(told.body.into_bytes(), request.jsonp()),
-        Ok(told) => answer(told),
+        Ok(explanation) if explanation.status == Status::Ok => {
+            respond::json(explanation.body.into_bytes(), request.jsonp())
+        }
+        Ok(explanation) => answer(explanation),
         Err(stopped) => unavailable(stopped.to_string()),
     }
 }
 
-/// Of ranges and sets only the number counts.
+/// Parses the demand. Ranges and sets count by their number of elements.
 fn demand(text: &str) -> Result<ResourceQuantities, resources::Error> {
     let resources = Resources::parse(text, "*")?;
     Ok(resources.iter().map(|resource| (resource.name().clone(), resource.value().quantity())).collect())

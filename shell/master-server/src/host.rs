@@ -1,4 +1,4 @@
-//! The master core on its thread: inputs in, effects carried out.
+//! Hosts the master's core on its thread: hands inputs to it and carries out its effects.
 
 use std::net::SocketAddrV4;
 use std::sync::Arc;
@@ -21,24 +21,31 @@ use edge::core_thread::effect_handler::EffectHandler;
 use edge::core_thread::host_interpreter::{EffectHost, HostInterpreter};
 use edge::core_thread::{Host, shrink_after_burst};
 
+/// The host of a master's core.
 pub struct MasterHost {
+    /// The core.
     pub core: Master,
+    /// The registrar that makes registry operations durable.
     pub store: Registrar,
+    /// The view for readers.
     pub publisher: Arc<Publisher>,
+    /// The framework that is subscribed on each event stream.
     pub scheduler_streams: Arc<SchedulerStreams>,
+    /// The durations of allocation runs.
     pub timings: Arc<AllocatorTimings>,
-    /// Says that the core has ended, when it is dropped.
+    /// Reports the end of the core when the host is dropped.
     pub ended: watch::Sender<Option<Ended>>,
     lease: Lease,
-    /// Told when readers see what the registry holds.
+    /// Receives a signal when readers see the content of the registry.
     ready: Option<SyncSender<()>>,
-    /// When the next allocation is due.
+    /// The time at which the next allocation is due.
     allocation_due: Option<Monotonic>,
     outbox: Outbox,
     changes: Vec<Change>,
 }
 
 impl MasterHost {
+    /// Makes the host of `core` without a limit on its lease.
     pub fn new(
         core: Master,
         store: Registrar,
@@ -62,13 +69,14 @@ impl MasterHost {
         }
     }
 
-    /// The receiver hears of the first batch, or of the end.
+    /// Sets the channel that receives a signal at the end of the first batch. The channel closes if the core ends
+    /// before.
     pub fn with_ready_signal(mut self, ready: SyncSender<()>) -> Self {
         self.ready = Some(ready);
         self
     }
 
-    /// Acts for as long as the lease is valid.
+    /// Sets the lease. The core acts only while the lease is valid.
     pub fn with_lease(mut self, lease: Lease) -> Self {
         self.lease = lease;
         self
@@ -150,7 +158,7 @@ impl Host for MasterHost {
             shrink_after_burst(&mut self.changes);
         }
         if let Some(ready) = self.ready.take() {
-            // There is room for the only word it says.
+            // The channel has room for its only signal.
             let _ = ready.try_send(());
         }
     }

@@ -1,4 +1,4 @@
-//! Hosts a master core: its HTTP APIs, its messages, its views.
+//! Hosts a master core: its HTTP APIs, libprocess messages, views, registry and election.
 
 mod allocator_timings;
 mod app;

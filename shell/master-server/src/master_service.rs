@@ -1,5 +1,5 @@
-//! What a master process answers, whether it leads or follows. A follower drops messages as Mesos does, serves what is
-//! about itself, and points at the leader for the rest.
+//! The requests and messages that a master process answers, whether it leads or follows. As in Mesos, a follower drops
+//! messages, answers requests about itself, and redirects the others to the leader.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -20,31 +20,33 @@ use edge::http::request::Request;
 use edge::http::respond::{Response, redirect, unavailable};
 use edge::libprocess::message::Dropped;
 
+/// The service of a master process over all its terms.
 pub struct MasterService {
     leadership: RwLock<Leadership>,
     dropped: Arc<Dropped>,
     leader: watch::Receiver<Leader>,
     pid: String,
-    /// Terms that have ended.
+    /// The number of terms that have ended.
     ended: watch::Sender<u64>,
 }
 
 #[derive(Clone)]
 enum Leadership {
-    /// For as long as the lease is valid.
+    /// The master leads while the lease is valid.
     Leading(Arc<MasterApp>, Lease),
-    /// Elected, and reading the registry.
+    /// The master is elected and reads the registry.
     Recovering(Arc<MasterApp>),
     Following(Arc<MasterApp>),
 }
 
-/// Whom a follower points at.
+/// The redirect target of a follower.
 enum RedirectTarget {
     Leader(String),
     Unavailable(&'static str),
 }
 
 impl MasterService {
+    /// Makes the service of a follower. `pid` is the libprocess address of this master.
     pub fn following(app: Arc<MasterApp>, dropped: Arc<Dropped>, leader: watch::Receiver<Leader>, pid: String) -> Self {
         MasterService {
             leadership: RwLock::new(Leadership::Following(app)),
@@ -55,10 +57,12 @@ impl MasterService {
         }
     }
 
+    /// Serves requests from `app`, which leads while `lease` is valid.
     pub fn lead(&self, app: Arc<MasterApp>, lease: Lease) {
         self.set_leadership(Leadership::Leading(app, lease));
     }
 
+    /// Answers requests that need a leader with 503, because this master reads the registry.
     pub fn recovering(&self) {
         let app = match self.leadership() {
             Leadership::Leading(app, _) | Leadership::Recovering(app) | Leadership::Following(app) => app,
@@ -66,6 +70,7 @@ impl MasterService {
         self.set_leadership(Leadership::Recovering(app));
     }
 
+    /// Serves requests as a follower, and ends the links of the term before.
     pub fn follow(&self, app: Arc<MasterApp>) {
         self.set_leadership(Leadership::Following(app));
         self.ended.send_modify(|terms| *terms += 1);
@@ -77,7 +82,7 @@ impl MasterService {
 
     fn leadership(&self) -> Leadership {
         match self.leadership.read().unwrap_or_else(PoisonError::into_inner).clone() {
-            // Its core acts no more, and what it answers may be old.
+            // The core takes no decisions any more, and its answers may be outdated.
             Leadership::Leading(app, lease) if !lease.is_valid() => Leadership::Following(app),
             leadership => leadership,
         }
@@ -89,7 +94,7 @@ impl MasterService {
         }
         match &*self.leader.borrow() {
             None => RedirectTarget::Unavailable("No leader elected"),
-            // ZooKeeper has said so before this process has begun its term, or after it has ended it.
+            // ZooKeeper names this process before its term has begun, or after its term has ended.
             Some(leader) if leader.pid() == self.pid => RedirectTarget::Unavailable("Master has not finished recovery"),
             Some(leader) => RedirectTarget::Leader(authority(leader)),
         }
@@ -111,7 +116,7 @@ impl App for MasterService {
         &self.dropped
     }
 
-    /// Observers are not told apart: agents answer pings to whoever sent them.
+    /// Messages of the agents' observers are accepted as well: agents answer pings to their sender.
     fn process(&self, id: &str) -> ProcessKind {
         let is_observer = id.strip_prefix("slave-observer(").is_some_and(|rest| rest.ends_with(')'));
         let leads = || matches!(self.leadership(), Leadership::Leading(..));
@@ -128,7 +133,7 @@ impl App for MasterService {
         Some(Input::Message(PeerMessage { from, caller, to, message }))
     }
 
-    /// Mesos' master ends its process, and so every link of its peers.
+    /// Mesos' master ends its process, and with it all links of its peers.
     fn end_of_term(&self) -> impl Future<Output = ()> + Send {
         let mut ended = self.ended.subscribe();
         async move {

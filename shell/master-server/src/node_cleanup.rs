@@ -1,11 +1,11 @@
-//! The last will of a master among others. ZooKeeper learns of the death of a process only when its session runs out,
-//! though the kernel of the same machine knows at once. So each such master starts a small process that outlives it, tells
-//! it the name of its node, and has the node removed when it has died: another one leads within a second instead of after
-//! `--zk_session_timeout`.
+//! Removes the ephemeral node of a master that was killed. ZooKeeper notices the death of a process only when its
+//! session expires, though the kernel of the same machine knows at once. Each master with an election therefore starts
+//! a small helper process that outlives it, tells the helper the name of its node, and the helper removes the node when
+//! the master has died. Another master then leads within a second instead of after `--zk_session_timeout`.
 //!
-//! Two cannot lead: the executor of the will acts when the kernel says that the process has ended (a pidfd, which no
-//! later process with the same number can be mistaken for), and then nothing of it can run any more. Where the executor
-//! dies as well, with the machine or by the same hand, the session runs out as ever.
+//! Two masters cannot lead at once: the helper acts when the kernel reports by a pidfd that the process has ended,
+//! after which no code of it can run, and a pidfd cannot refer to a later process with the same number. If the helper
+//! dies as well, with the machine or by the same signal, the session expires as usual.
 
 use std::io::{BufRead, Write};
 use std::os::unix::process::CommandExt;
@@ -20,49 +20,51 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-/// What the program that executes wills is told to be.
+/// The command of `tepui` that runs the helper.
 pub const COMMAND: &str = "last-will";
-/// Nodes, a URL: anything longer is not from a master.
+/// The maximum of a line of the input in bytes. A longer line is not from a master.
 const MAX_LINE: usize = 64 * 1024;
 
-/// Why a will was not executed.
+/// Why a node was not removed.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum NodeCleanupError {
-    #[error("a last will is written by a master, not by people")]
+    #[error("this command is started by a master, not by people")]
     Malformed,
-    #[error("cannot read the will")]
+    #[error("cannot read the input from the master")]
     Read(#[source] std::io::Error),
     #[error("cannot watch the master")]
     Watch(#[source] std::io::Error),
     #[error(transparent)]
     Url(#[from] InvalidUrl),
-    #[error("cannot remove {node} of the master that has died; its session has to run out")]
+    #[error("cannot remove {node} of the master that has died; it stays until the session expires")]
     Remove { node: String, source: CoordinationError },
 }
 
-/// A master's end.
+/// The helper process that removes the node of this master.
 pub struct NodeCleanup {
-    /// This program.
+    /// The executable of this program.
     program: PathBuf,
-    /// What its executor has to know of ZooKeeper.
+    /// The first lines of the helper's input: the pid of this process, the URL of ZooKeeper, and the session timeout.
     preamble: String,
     helper: Option<Child>,
 }
 
 impl NodeCleanup {
+    /// Makes the cleanup. `program` is the executable of this program; the helper starts with the first node.
     pub fn new(program: &Path, coordinator: &ZooKeeper) -> Self {
         let session = coordinator.session_timeout().as_millis();
         let preamble = format!("{}\n{}\n{session}\n", std::process::id(), coordinator.url().with_credentials());
         NodeCleanup { program: program.to_owned(), preamble, helper: None }
     }
 
-    /// Follows the names of the node of one candidacy, until it is over.
+    /// Tells the helper the name of the node of one candidacy, until the candidacy is over.
     pub async fn follow(&mut self, mut node: watch::Receiver<Option<String>>) {
         loop {
             let name = node.borrow_and_update().clone();
             self.set_node(name.as_deref());
             if node.changed().await.is_err() {
-                // A node that could not be removed is still to be.
+                // The helper still removes a node that the contender could not remove.
                 return;
             }
         }
@@ -75,12 +77,15 @@ impl NodeCleanup {
         }
         if let Err(error) = self.start_helper().and_then(|()| self.write_line(&line)) {
             let error = &error as &dyn std::error::Error;
-            tracing::warn!(error, "if this master is killed the next one leads when its session has run out");
+            tracing::warn!(
+                error,
+                "cannot start the helper that removes this master's ZooKeeper node; if this master is killed, another one leads only after the session has expired"
+            );
         }
     }
 
     fn write_line(&mut self, line: &str) -> std::io::Result<()> {
-        // A few bytes: a pipe takes them at once, or its reader is gone.
+        // The line is shorter than the buffer of a pipe, so that the write does not block.
         match self.helper.as_mut().and_then(|helper| helper.stdin.as_mut()) {
             Some(input) => input.write_all(line.as_bytes()),
             None => Err(std::io::ErrorKind::NotConnected.into()),
@@ -91,27 +96,30 @@ impl NodeCleanup {
         self.stop_helper();
         let mut command = Command::new(&self.program);
         command.arg0("tepui").arg(COMMAND).stdin(Stdio::piped()).stdout(Stdio::null());
-        // Of a group of its own: what kills that of the master need not reach it.
+        // The helper has a process group of its own, so that a signal to the group of the master does not reach it.
         self.helper = Some(command.process_group(0).spawn()?);
         let preamble = self.preamble.clone();
         self.write_line(&preamble)
     }
 
-    /// One that has died leaves no zombie.
+    /// Kills and reaps the helper.
     fn stop_helper(&mut self) {
         if let Some(mut helper) = self.helper.take() {
-            // It may have ended already.
+            // The helper may have ended already.
             let _ = helper.kill();
             let _ = helper.wait();
         }
     }
 }
 
-/// Waits for the death of the master that wrote `will`, and removes its node, whose name is returned. Blocks.
+/// Waits for the death of the master that wrote `input`, removes its node, and returns the name of the node. It blocks.
+///
+/// # Errors
+/// Returns [`NodeCleanupError`] if the input is not from a master or the node cannot be removed.
 pub fn run(mut input: impl BufRead) -> Result<Option<String>, NodeCleanupError> {
     let runtime = Builder::new_current_thread().enable_all().build().map_err(NodeCleanupError::Watch)?;
     let inside = runtime.enter();
-    // What asks a whole service to stop asks the master, which then hands over.
+    // A signal that stops a whole service reaches the master, too, which then removes its node itself.
     let _ignored_signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
     drop(inside);
 
@@ -121,7 +129,7 @@ pub fn run(mut input: impl BufRead) -> Result<Option<String>, NodeCleanupError> 
     let master = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(NodeCleanupError::Malformed)?;
     let watched = watched(master)?;
     let mut node = String::new();
-    // The last word counts; the pipe ends with the process, or a moment before.
+    // The last line counts. The pipe ends with the master, or a moment before.
     while let Ok(next) = line(&mut input) {
         node = next;
     }
@@ -138,10 +146,10 @@ pub fn run(mut input: impl BufRead) -> Result<Option<String>, NodeCleanupError> 
     }
 }
 
-/// None when it has died already: then somebody else is the parent.
+/// Opens a pidfd of the master; `None` if the master has died, in which case this process has another parent.
 fn watched(master: Pid) -> Result<Option<rustix::fd::OwnedFd>, NodeCleanupError> {
     let opened = pidfd_open(master, PidfdFlags::empty());
-    // Asked afterwards: if it is the parent still, the descriptor is its own.
+    // The check comes after the open: if the master is still the parent, the descriptor refers to it.
     if getppid() != Some(master) {
         return Ok(None);
     }
@@ -158,7 +166,7 @@ fn await_end(process: &rustix::fd::OwnedFd) -> std::io::Result<()> {
     }
 }
 
-/// Without its end. An end of the text is an error; so is a line that was cut off.
+/// Reads a line and strips its end. An incomplete line and the end of the input are errors.
 fn line(input: &mut impl BufRead) -> Result<String, NodeCleanupError> {
     let mut text = String::new();
     std::io::Read::take(&mut *input, MAX_LINE as u64).read_line(&mut text).map_err(NodeCleanupError::Read)?;
@@ -189,7 +197,7 @@ mod tests {
         check("0\nzk://127.0.0.1:1/m\n1000\n", Err("not by people"));
         check("4000000\nhttp://x\n1000\n", Err("not a zk:// URL"));
         check("4000000\nzk://127.0.0.1:1/m\nsoon\n", Err("not by people"));
-        // Not our parent: it has died, and had no node, or has withdrawn.
+        // The process is not the parent, so the master has died: it had no node, or has withdrawn.
         check("4000000\nzk://127.0.0.1:1/m\n1000\n", Ok(None));
         check("4000000\nzk://127.0.0.1:1/m\n1000\njson.info_0000000001\n\n", Ok(None));
         check("4000000\nzk://127.0.0.1:1/m\n1000\njson.info_000", Ok(None));

@@ -1,4 +1,4 @@
-//! `/allocator/offer_constraints_debug`: which agents the offer constraints of frameworks exclude, role by role.
+//! `/allocator/offer_constraints_debug`: the agents that the offer constraints of frameworks exclude, by role.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use views::master::Snapshot;
 
 use super::app::MasterApp;
 
-/// The answer, from a snapshot, built among the expensive reads.
+/// Answers the request from a snapshot, as one of the expensive reads.
 pub async fn get(app: &Arc<MasterApp>, request: &Request) -> Response {
     let (publisher, limits) = (app.publisher.clone(), app.offer_constraints_limits);
     let prepare = move || {
@@ -27,7 +27,7 @@ pub async fn get(app: &Arc<MasterApp>, request: &Request) -> Response {
 
 fn describe(snapshot: &Snapshot, limits: PatternLimits) -> Value {
     let frameworks = snapshot.frameworks().map(|framework| {
-        // What a master has accepted compiles.
+        // The constraints were compiled when the master accepted them.
         let constraints = framework.offer_constraints.as_deref();
         let filter = constraints.and_then(|constraints| OfferConstraintsFilter::compile(constraints, limits).ok());
         let excluded = framework.roles.iter().map(|role| {

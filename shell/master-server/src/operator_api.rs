@@ -1,4 +1,5 @@
-//! `POST /api/v1` of a master: reads from the view and from this process, mutations to the core, one stream.
+//! `POST /api/v1` of a master: reads from the view and from this process, calls that change the core, and the event
+//! stream.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use edge::http::request::Request;
 use edge::http::respond::{Response, ResponseBody, answer, bad_request, empty, not_implemented, unavailable};
 use edge::http::stream::{EventBody, record};
 
+/// Answers a call of the operator API.
 pub async fn handle(app: &Arc<MasterApp>, request: &Request) -> Response {
     match respond(app, request).await {
         Ok(response) | Err(response) => response,
@@ -45,7 +47,7 @@ async fn respond(app: &Arc<MasterApp>, request: &Request) -> Result<Response, Re
     }
 }
 
-/// Reads that are not about the cluster.
+/// Answers calls about this process.
 async fn read_here(app: &Arc<MasterApp>, call: &Call) -> Result<Option<Reply>, Response> {
     let mut reply = Reply::default();
     let kind = match call.r#type() {
@@ -96,14 +98,15 @@ fn is_read(kind: Type) -> bool {
     kind.as_str_name().starts_with("GET_")
 }
 
-/// Encoded on a blocking thread, since GET_STATE of a large cluster takes long.
+/// Answers a read of the whole view, encoded on a thread for expensive reads, because GET_STATE of a large cluster
+/// takes long.
 async fn read_view(
     app: &Arc<MasterApp>,
     request: &Request,
     call: Call,
     content_type: ContentType,
 ) -> Result<Response, Response> {
-    // Only reads of the whole cluster come here, and their calls carry nothing but their type.
+    // Only reads of the whole cluster arrive here. Their calls have no fields but the type.
     let key = app.read_key(request, &format!("{} {}", call.r#type().as_str_name(), content_type.as_str()));
     let (publisher, visibility) = (app.publisher.clone(), app.visibility(request));
     let prepare = move || {
@@ -111,9 +114,7 @@ async fn read_view(
         let kept = snapshot.clone();
         let build = move || match content_type {
             ContentType::Json => snapshot.operator_json(&call),
-            ContentType::Protobuf => {
-                snapshot.operator(&call).map(|reply| Bytes::from(wire::encode_as(content_type, &reply)))
-            }
+            ContentType::Protobuf => snapshot.operator_protobuf(&call),
         };
         (build, kept)
     };
@@ -136,7 +137,7 @@ fn set_logging_level(app: &Arc<MasterApp>, call: Call) -> Response {
     empty(http::StatusCode::OK)
 }
 
-/// Whoever subscribes while a state is being built shares the next one.
+/// Opens an event stream. Subscribers who arrive while a state is being encoded share the next one.
 async fn subscribe(app: &Arc<MasterApp>, request: &Request, content_type: ContentType) -> Result<Response, Response> {
     let visibility = app.visibility(request);
     let (subscription, mut beginning) =
@@ -152,7 +153,7 @@ async fn subscribe(app: &Arc<MasterApp>, request: &Request, content_type: Conten
     };
     let key = app.read_key(request, &format!("SUBSCRIBE {}", content_type.as_str()));
     app.singleflight.clone().run(key, prepare).await;
-    // The build that has just ended, or one before it, has sent it: unless this term has ended meanwhile.
+    // The build that has just ended, or one before it, has sent the state, unless the term has ended meanwhile.
     let state = beginning.try_recv().map_err(|_| unavailable("The stream could not begin"))?;
     let state = state.map_err(|exhausted| unavailable(exhausted.to_string()))?;
     let first = vec![state, Bytes::from(record(&wire::encode_as(content_type, &heartbeat())))];

@@ -1,4 +1,4 @@
-//! `/partitions`: what Mesos does not have. JSON over HTTP:
+//! `/partitions`, which Mesos does not have: partitions as JSON over HTTP.
 //!
 //! | request | answer |
 //! | --- | --- |
@@ -62,7 +62,7 @@ fn yes() -> bool {
     true
 }
 
-/// `/partitions/<id>`.
+/// Answers `/partitions` and `/partitions/<id>`.
 pub async fn handle(app: &Arc<MasterApp>, request: &Request) -> Response {
     let Some(id) = id_of(request.below(PROCESS, "partitions")) else {
         return bad_request("The id of a partition is one part of the path: /partitions/<id>");
@@ -74,7 +74,7 @@ pub async fn handle(app: &Arc<MasterApp>, request: &Request) -> Response {
     }
 }
 
-/// `None` when the rest of the path is not one id.
+/// Returns the id in the rest of the path; `None` if the rest is not one id.
 fn id_of(rest: &str) -> Option<String> {
     decode(rest).ok().filter(|id| !id.is_empty() && !id.contains('/'))
 }

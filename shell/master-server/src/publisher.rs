@@ -1,4 +1,4 @@
-//! The view of a master between the core that changes it and those who read it, and the operators' event streams.
+//! The view of a master between the core that changes it and its readers, and the event streams of operators.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -20,6 +20,7 @@ use edge::http::stream::{StreamQueue, record};
 type EventQueue = Arc<StreamQueue<Arc<v1::master::Event>>>;
 type InitialState = Result<Bytes, Exhausted>;
 
+/// The view, the followers of failures, and the event streams of operators.
 pub struct Publisher {
     state: Mutex<State>,
     max_subscribers: usize,
@@ -30,25 +31,25 @@ pub struct Publisher {
 struct State {
     view: View,
     watchers: Watchers,
-    /// Oldest first.
+    /// The event streams that have begun, oldest first.
     subscribers: Vec<Subscriber>,
     pending: Vec<PendingSubscriber>,
 }
 
-/// An operator's stream, and what its reader may see.
+/// An operator's event stream and what its reader may see.
 struct Subscriber {
     queue: EventQueue,
     visibility: Visibility,
 }
 
-/// A stream that has not begun.
+/// An event stream that waits for its initial state.
 struct PendingSubscriber {
     subscriber: Subscriber,
     content_type: ContentType,
     begin: oneshot::Sender<InitialState>,
 }
 
-/// A place among the subscribers, given up when it is dropped.
+/// A place among the subscribers. Dropping it gives the place up.
 pub struct Subscription {
     /// The events of the stream.
     pub queue: EventQueue,
@@ -56,25 +57,26 @@ pub struct Subscription {
 }
 
 impl Publisher {
+    /// Makes the publisher of `view`. `max_subscribers` bounds event streams and followers of failures each.
     pub fn new(view: View, max_subscribers: usize, sinks: Arc<Sinks>) -> Arc<Self> {
         let state = State { view, watchers: Watchers::default(), subscribers: Vec::new(), pending: Vec::new() };
         Arc::new(Publisher { state: Mutex::new(state), max_subscribers, sinks, initial_states: Budget::of_answers() })
     }
 
-    /// Taken in no time; nobody who reads it holds up the core.
+    /// Returns a snapshot of the view. Taking one is fast, and reading it does not delay the core.
     pub fn snapshot(&self) -> Snapshot {
         self.lock().view.snapshot()
     }
 
-    /// Applies the changes of a batch, and tells the subscribers.
+    /// Applies the changes of a batch and sends them to the subscribers.
     pub fn publish(&self, changes: &mut Vec<Change>) {
         let mut state = self.lock();
         let mut events = Vec::new();
         for change in changes.drain(..) {
             state.view.apply(&change);
-            if let Change::Incident(incident, news) = &change {
-                state.watchers.notify(incident, *news);
-                self.sinks.notify(incident, *news);
+            if let Change::Incident(incident, update) = &change {
+                state.watchers.notify(incident, *update);
+                self.sinks.notify(incident, *update);
             }
             if !state.subscribers.is_empty() {
                 events.extend(state.view.events(&change).into_iter().map(Arc::new));
@@ -86,8 +88,8 @@ impl Publisher {
         state.wake();
     }
 
-    /// A stream that begins with the next call of [`send_initial_states`](Self::send_initial_states) for its content type: what it is
-    /// to begin with will be received.
+    /// Adds a stream that begins with the next call of [`send_initial_states`](Self::send_initial_states) for its
+    /// content type and visibility. The receiver gets its initial state.
     pub fn subscribe(
         self: &Arc<Self>,
         connection: Connection,
@@ -101,8 +103,9 @@ impl Publisher {
         (Subscription { queue, publisher: self.clone() }, initial_state)
     }
 
-    /// The streams that wait for this get every change from now on; and before that, when the returned function runs, the state as
-    /// of now: one record, the same memory for all of them. That takes time. The returned snapshot is what it shows.
+    /// Admits the pending streams of this content type and visibility: they get every later change. The returned
+    /// function encodes the current state once and sends it to all of them as one shared record; it takes long for a
+    /// large state. The returned snapshot shows that state.
     pub fn send_initial_states(
         &self,
         content_type: ContentType,
@@ -117,28 +120,30 @@ impl Publisher {
             }
             let state = match content_type {
                 ContentType::Json => record(&snapshot.subscribed_json()),
-                ContentType::Protobuf => record(&wire::encode_as(content_type, &snapshot.subscribed())),
+                ContentType::Protobuf => record(&snapshot.subscribed_protobuf()),
             };
             let initial_state = budget.hold(state);
             for begin in begun {
-                // Whoever has hung up meanwhile has given its place up, too.
+                // A subscriber that has disconnected meanwhile has given up its place as well.
                 let _ = begin.send(initial_state.clone());
             }
         };
         (begin, shown)
     }
 
-    /// Adds a follower of failures, which gets every change after the returned state.
+    /// Adds a follower of failures, which gets every change after the returned snapshot.
     pub fn watch_failures(&self, watcher: Watcher, filter: Filter) -> Snapshot {
         let mut state = self.lock();
         state.watchers.add(watcher, filter, self.max_subscribers);
         state.view.snapshot()
     }
 
+    /// Removes a follower of failures.
     pub fn unwatch_failures(&self, watcher: &Watcher) {
         self.lock().watchers.remove(watcher);
     }
 
+    /// Returns the failure sinks.
     pub fn sinks(&self) -> &Sinks {
         &self.sinks
     }
@@ -149,11 +154,12 @@ impl Publisher {
         state.pending.retain(|other| !Arc::ptr_eq(&other.subscriber.queue, queue));
     }
 
+    /// Returns the number of subscribed event streams.
     pub fn subscribers(&self) -> usize {
         self.lock().subscribers.len()
     }
 
-    /// Ends every stream: the view will not change any more.
+    /// Ends all streams, because the view does not change any more.
     pub fn close(&self) {
         let mut state = self.lock();
         state.watchers.close();
@@ -163,7 +169,7 @@ impl Publisher {
         }
     }
 
-    /// Tells every stream that the master is there.
+    /// Sends a heartbeat on all streams.
     pub fn heartbeat(&self) {
         let mut state = self.lock();
         state.broadcast(&Arc::new(heartbeat()));
@@ -183,8 +189,8 @@ impl Drop for Subscription {
 }
 
 impl State {
-    /// Those who wait for this content type become subscribers as of the returned snapshot; the oldest streams go when
-    /// there are too many.
+    /// Turns the pending streams of this content type and visibility into subscribers as of the returned snapshot. The
+    /// oldest streams end if there are too many.
     fn admit(
         &mut self,
         content_type: ContentType,
@@ -206,7 +212,7 @@ impl State {
         (self.view.snapshot().seen_by(visibility), begin)
     }
 
-    /// Whoever does not read loses the connection.
+    /// Queues an event for all subscribers. A subscriber that does not read loses its connection.
     fn broadcast(&mut self, event: &Arc<v1::master::Event>) {
         let bytes = event.size();
         self.subscribers.retain(|Subscriber { queue, visibility }| {
@@ -232,6 +238,7 @@ impl State {
     }
 }
 
+/// Returns the HEARTBEAT event.
 pub fn heartbeat() -> v1::master::Event {
     v1::master::Event { r#type: Some(v1::master::event::Type::Heartbeat as i32), ..Default::default() }
 }

@@ -1,4 +1,4 @@
-//! `/redirect`: to whoever leads.
+//! `/redirect`, which leads to the leading master.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use edge::http::respond::{Response, redirect};
 
 use super::app::MasterApp;
 
-/// Redirects to this master, which leads: others are redirected before.
+/// Redirects to this master, which leads: followers redirect before this handler.
 pub async fn get(app: &Arc<MasterApp>, _: &Request) -> Response {
     redirect(&format!("//{}", app.authority))
 }

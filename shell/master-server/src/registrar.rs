@@ -1,5 +1,5 @@
-//! Where the master's registry is kept, and the thread that writes it: what waits is written in one commit, and is
-//! confirmed in order once it is durable.
+//! The store of the master's registry and the thread that writes it. The thread writes all waiting operations in one
+//! commit, and confirms them in order once they are durable.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,30 +26,39 @@ use edge::core_thread::{Inbox, InboxItem};
 use edge::readers::timing::Timing;
 use edge::start::runtime;
 
-/// Operations that may wait for the disk. The core bounds what agents cause (`max_pending_stores`) below this; beyond
-/// it the core's thread waits.
+/// The maximum of operations that wait for the disk. The core bounds the operations that agents cause
+/// (`max_pending_stores`) below it; beyond it the core's thread waits.
 const MAX_PENDING: usize = 200_000;
-/// Operations in one commit: enough to be few where each is an fsync, few enough that what is written takes little memory.
+/// The maximum of operations in one commit. It is high enough to save fsyncs and low enough to bound the memory of a
+/// commit.
 const MAX_GROUP: usize = 2_000;
-/// For the process that had the file before to end.
+/// The time for the previous owner of the file to end.
 const LOCK_HOLDER_TIMEOUT: Duration = Duration::from_secs(3);
-/// Between attempts to write what could not be written.
+/// The pauses between attempts to read or write, the first and the longest.
 const RETRY: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(5)];
-/// As long as Mesos remembers how long its writes took.
+/// The time window of the write durations, that of Mesos.
 const WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// `--registry`.
+/// The backend of the registry, `--registry`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RegistryBackend {
-    /// A file in the work directory.
+    /// A file in the work directory (`embedded`).
     Embedded,
-    /// Where the masters are elected, for all of them.
-    ZooKeeper { url: ZooKeeperUrl, session_timeout: Duration },
-    /// Gone with the process.
+    /// The ZooKeeper of the election, for all masters of the cluster.
+    ZooKeeper {
+        /// The URL of the ensemble and the path below which the records are.
+        url: ZooKeeperUrl,
+        /// The session timeout.
+        session_timeout: Duration,
+    },
+    /// Memory: the registry is gone with the process (`in_memory`).
     InMemory,
 }
 
-/// Opens the store; it is not read yet. Must be called inside a tokio runtime.
+/// Opens the store without reading it. It has to be called inside a tokio runtime.
+///
+/// # Errors
+/// Returns [`Error`] if the work directory is missing or the store cannot be opened.
 pub fn open(backend: RegistryBackend, work_dir: Option<&Path>) -> Result<Box<dyn Store>, Error> {
     for warning in unread_registry::warnings(&backend, work_dir) {
         tracing::warn!("{warning}");
@@ -64,8 +73,8 @@ pub fn open(backend: RegistryBackend, work_dir: Option<&Path>) -> Result<Box<dyn
     }
 }
 
-/// A master that was killed holds its lock until the kernel has cleared its process away, which a supervisor that starts
-/// the next one may not wait for.
+/// Opens the embedded store, and retries for some time: a master that was killed holds its lock until the kernel has
+/// removed its process, and a supervisor may start the next master before that.
 fn embedded(directory: &Path) -> Result<EmbeddedStore, ::store::Error> {
     let begun = Instant::now();
     loop {
@@ -76,7 +85,7 @@ fn embedded(directory: &Path) -> Result<EmbeddedStore, ::store::Error> {
     }
 }
 
-/// A store that has been taken over, with what was in it.
+/// A store that this master has taken over, with its content.
 pub struct RecoveredRegistry {
     store: Box<dyn Store>,
     state: RegistryState,
@@ -84,7 +93,10 @@ pub struct RecoveredRegistry {
     timings: Arc<RegistrarTimings>,
 }
 
-/// Takes the store over and reads it; tries again for `timeout` (`--registry_fetch_timeout`). Blocks.
+/// Takes the store over and reads it, and retries for `timeout` (`--registry_fetch_timeout`). It blocks.
+///
+/// # Errors
+/// Returns [`Error`] if the store stays unavailable or its content cannot be read.
 pub fn recover(mut store: Box<dyn Store>, timeout: Duration) -> Result<RecoveredRegistry, Error> {
     let begun = Instant::now();
     let mut pause = RETRY[0];
@@ -114,23 +126,27 @@ pub fn recover(mut store: Box<dyn Store>, timeout: Duration) -> Result<Recovered
     Ok(RecoveredRegistry { store, state, sizes, timings })
 }
 
-/// What a later version of this program understands is not damage.
+/// Marks a damaged store. A store that only a later version of this program understands is not damaged.
 fn mark_damaged(store: &mut dyn Store, corrupt: CorruptRegistry) -> Error {
     let kept = if corrupt.is_damage() { store.mark_damaged(&corrupt) } else { None };
     kept.map_or_else(|| Error::Registry(corrupt), Error::Store)
 }
 
 impl RecoveredRegistry {
-    /// For the core.
+    /// Returns the state for the core.
     pub fn state(&self) -> &RegistryState {
         &self.state
     }
 
+    /// Returns the durations of reads and writes.
     pub fn timings(&self) -> &Arc<RegistrarTimings> {
         &self.timings
     }
 
-    /// Records the new term, so that a store that cannot be written is noticed before anybody is served.
+    /// Records the new leader, which shows that the store is writable before the master serves requests.
+    ///
+    /// # Errors
+    /// Returns [`Error::Store`] if the store cannot be written.
     pub fn begin(&mut self, info: &v1::MasterInfo) -> Result<(), Error> {
         let writes = self.state.commit([&RegistryOperation::Recover(Box::new(info.clone()))]);
         self.store.commit(&writes)?;
@@ -139,10 +155,13 @@ impl RecoveredRegistry {
         Ok(())
     }
 
-    /// Starts writing. `timeout` is `--registry_store_timeout`: where Mesos aborts after it, this says that nothing
-    /// can be promised now, and goes on trying.
+    /// Starts the thread that writes. `timeout` is `--registry_store_timeout`. Mesos aborts after this time; this
+    /// master reports an incident and keeps trying.
+    ///
+    /// # Errors
+    /// Returns [`edge::Error::Thread`] if the thread cannot be started.
     pub fn serve(self, inbox: Arc<Inbox<MasterHost>>, timeout: Duration) -> Result<Registrar, Error> {
-        // Grows as it fills; the one of the standard library would take all of its memory now.
+        // The memory of this channel grows with its content, while that of the standard library is allocated at once.
         let (to, waiting) = channel(MAX_PENDING);
         let stopped = Arc::new(AtomicBool::new(false));
         let failure = Arc::new(OnceLock::new());
@@ -153,20 +172,20 @@ impl RecoveredRegistry {
     }
 }
 
-/// What the thread is asked for.
+/// A request to the registrar's thread.
 enum Work {
-    /// To make an operation durable, and to confirm it with the token.
+    /// Makes an operation durable and confirms it with the token.
     Store(StoreToken, RegistryOperation),
-    /// To say what is durable.
+    /// Returns the durable state.
     Show(oneshot::Sender<RegistryState>),
 }
 
-/// Asks the registrar's thread what is durable; nobody, between terms.
+/// Asks the registrar's thread for the durable state. Between terms there is no thread to ask.
 #[derive(Clone, Default)]
 pub struct RegistryReader(Option<WeakSender<Work>>);
 
 impl RegistryReader {
-    /// What is durable now; `None` while there is no registry.
+    /// Returns the durable state; `None` if there is no registry.
     pub async fn state(&self) -> Option<RegistryState> {
         let (to, state) = oneshot::channel();
         self.0.as_ref()?.upgrade()?.send(Work::Show(to)).await.ok()?;
@@ -174,7 +193,7 @@ impl RegistryReader {
     }
 }
 
-/// The core's end of the thread. Dropping it ends the thread after what it was given.
+/// The handle of the registrar's thread. Dropping it ends the thread after the queued operations.
 pub struct Registrar {
     to: Option<Sender<Work>>,
     thread: Option<JoinHandle<()>>,
@@ -183,34 +202,34 @@ pub struct Registrar {
 }
 
 impl Registrar {
-    /// Makes an operation durable, in order, and then has `Input::Stored` delivered.
+    /// Makes an operation durable in order, after which the core receives `Input::Stored`.
     pub fn store(&self, token: StoreToken, operation: RegistryOperation) {
         let Some(to) = &self.to else { return };
         match to.try_send(Work::Store(token, operation)) {
             Ok(()) => {}
             Err(TrySendError::Full(item)) => {
-                tracing::warn!("{MAX_PENDING} changes wait for the registry: waiting");
-                // The thread has ended: so will this one.
+                tracing::warn!("{MAX_PENDING} operations wait for the registry; the master's core waits as well");
+                // An error means that the thread has ended, and so will this one.
                 let _ = to.blocking_send(item);
             }
-            // It has asked the core to stop.
+            // The thread has ended and has asked the core to stop.
             Err(TrySendError::Closed(_)) => {}
         }
     }
 
-    /// What says what is durable.
+    /// Returns a reader of the durable state.
     pub fn reader(&self) -> RegistryReader {
         RegistryReader(self.to.as_ref().map(Sender::downgrade))
     }
 
-    /// Why the master can lead no more.
+    /// Returns why the registry cannot be written any more; `None` while it can.
     pub fn failure(&self) -> Option<&str> {
         self.failure.get().map(String::as_str)
     }
 }
 
 impl Drop for Registrar {
-    /// Whoever opens the same store next finds it free.
+    /// Waits for the thread, so that the store is free for its next owner.
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::Release);
         self.to = None;
@@ -250,13 +269,13 @@ impl Writer {
                 return;
             }
             for to in readers {
-                // Whoever asked may have hung up.
+                // The receiver may be gone.
                 let _ = to.send(self.recovered.state.clone());
             }
         }
     }
 
-    /// Makes a group durable and confirms it. An error means that the term is over.
+    /// Makes a group of operations durable and confirms them. An error means that the term is over.
     fn write(&mut self, operations: &[RegistryOperation], tokens: Vec<StoreToken>) -> Result<(), ()> {
         let writes = self.recovered.state.commit(operations);
         let begun = Instant::now();
@@ -269,13 +288,13 @@ impl Writer {
         self.recovered.sizes.apply(&writes);
         timings.bytes.store(self.recovered.sizes.total, Ordering::Relaxed);
         for token in tokens {
-            // Bounded by what the core has under way.
+            // The number of these inputs is bounded by the operations of the core in progress.
             self.inbox.send_control(InboxItem::Input(Input::Stored(token)));
         }
         Ok(())
     }
 
-    /// Nothing is confirmed before it is written; what the store cannot take now is tried until it can.
+    /// Writes to the store, and repeats a write that fails for a transient reason until it succeeds.
     fn commit(&mut self, writes: &[RecordWrite]) -> Result<(), String> {
         let begun = Instant::now();
         let mut pause = RETRY[0];
@@ -313,14 +332,14 @@ impl Writer {
         if self.stopped.load(Ordering::Acquire) {
             return;
         }
-        tracing::error!(reason, "the registry cannot be written any more: this master ends its term");
-        // Only this thread sets it, once.
+        tracing::error!(reason, "the registry cannot be written any more; this master ends its term");
+        // Only this thread sets the value, once.
         let _ = self.failure.set(format!("cannot write the registry: {reason}"));
         self.inbox.send_control(InboxItem::Stop);
     }
 }
 
-/// How long the registry takes, and how big it is.
+/// The durations of reads and writes of the registry, and its size.
 #[derive(Debug)]
 pub struct RegistrarTimings {
     fetch: Timing,
@@ -335,6 +354,7 @@ impl Default for RegistrarTimings {
 }
 
 impl RegistrarTimings {
+    /// Adds the timings and the size to `counters` under Mesos' names.
     pub fn report(&self, counters: &mut Counters) {
         let now = Instant::now();
         self.fetch.report(now, "registrar/state_fetch", counters);
@@ -343,7 +363,7 @@ impl RegistrarTimings {
     }
 }
 
-/// Bytes per record.
+/// The size of each record in bytes.
 #[derive(Debug, Default)]
 struct RecordSizes {
     records: BTreeMap<String, u64>,
@@ -381,7 +401,7 @@ mod tests {
 
     use super::*;
 
-    /// What the next commits meet.
+    /// The behaviour of the next commits.
     #[derive(Clone, Copy, PartialEq, Eq)]
     enum Disk {
         Works,
@@ -389,7 +409,7 @@ mod tests {
         TakenOver,
     }
 
-    /// A store whose disk is at the mercy of the test.
+    /// A store whose disk fails as the test wants.
     struct FlakyStore {
         disk: Arc<Mutex<(Disk, usize)>>,
         memory: MemoryStore,
@@ -418,7 +438,7 @@ mod tests {
         registrar: Registrar,
     }
 
-    /// Far more than it takes.
+    /// The upper bound of every wait, far above what is needed.
     const TIMEOUT: Duration = Duration::from_secs(20);
 
     impl Fixture {
@@ -440,7 +460,7 @@ mod tests {
             self.registrar.store(StoreToken(token), RegistryOperation::UpdateWeights(vec![weight]));
         }
 
-        /// Until so many attempts have been made in all.
+        /// Waits until `count` attempts have been made in total.
         fn attempts(&self, count: usize) {
             let begun = Instant::now();
             while self.disk.lock().unwrap().1 < count {
@@ -449,16 +469,16 @@ mod tests {
             }
         }
 
-        /// The next so many events for the core.
+        /// Returns the next `count` events for the core.
         fn received(&self, count: usize) -> Vec<String> {
             let (mut events, mut batch) = (Vec::new(), Vec::new());
             while events.len() < count {
-                // It begins with an empty one each time.
+                // The call takes an empty batch.
                 self.inbox.take(&mut batch, Some(Instant::now() + TIMEOUT));
-                assert!(!batch.is_empty(), "no {count} news");
+                assert!(!batch.is_empty(), "no {count} events");
                 events.append(&mut batch);
             }
-            let show = |mail| match mail {
+            let show = |item| match item {
                 InboxItem::Input(Input::Stored(token)) => format!("stored {}", token.0),
                 InboxItem::Input(Input::StoreStalled(Some(reason))) => reason,
                 InboxItem::Input(Input::StoreStalled(None)) => "written again".to_owned(),
@@ -481,7 +501,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_delays_and_loses_nothing() {
-        // The second attempt is late already: it is said, and nothing else changes.
+        // The second attempt is late already. That is reported, and nothing else changes.
         let fixture = Fixture::new(Duration::ZERO);
         fixture.set_disk(Disk::Full);
         fixture.store(1, "a");
@@ -518,7 +538,7 @@ mod tests {
         let begun = Instant::now();
         let Fixture { registrar, inbox, .. } = fixture;
         drop(registrar);
-        // Its pauses are longer by now.
+        // The pauses between attempts are longer than this by now.
         assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
         let mut batch = Vec::new();
         inbox.take(&mut batch, Some(Instant::now()));

@@ -1,4 +1,4 @@
-//! `/registrar(1)/registry`: what is durable, in the shape of Mesos' registry (`src/master/registry.proto`).
+//! `/registrar(1)/registry`: the durable state in the shape of Mesos' registry (`src/master/registry.proto`).
 
 use std::sync::Arc;
 
@@ -11,12 +11,12 @@ use wire::ContentType;
 
 use super::app::MasterApp;
 
-/// The registry; an empty object for a master that has none, as a follower of Mesos answers.
+/// Answers with the registry; with an empty object if this master has none, as a follower of Mesos does.
 pub async fn get(app: &Arc<MasterApp>, request: &Request) -> Response {
     let body = match app.registry.state().await {
         Some(state) => {
             let encode = move || wire::encode_as(ContentType::Json, &registry(&state));
-            // An error means that encoding has panicked.
+            // An error means that the encoding has panicked.
             tokio::task::spawn_blocking(encode).await.unwrap_or_default()
         }
         None => b"{}".to_vec(),

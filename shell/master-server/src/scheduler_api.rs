@@ -1,4 +1,4 @@
-//! `POST /api/v1/scheduler`.
+//! `POST /api/v1/scheduler`, the scheduler API.
 
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ use edge::http::request::Request;
 use edge::http::respond::{Response, ResponseBody, answer, bad_request, empty, unavailable};
 use edge::http::stream::{EventBody, StreamQueue};
 
+/// Answers a call of the scheduler API.
 pub async fn handle(app: &Arc<MasterApp>, request: &Request) -> Response {
     match respond(app, request).await {
         Ok(response) | Err(response) => response,
@@ -46,7 +47,7 @@ async fn respond(app: &Arc<MasterApp>, request: &Request) -> Result<Response, Re
     app.inbox.ask(request.body.len(), ask).await.map(answer).map_err(stopping)
 }
 
-/// From here on a refusal is an event of the stream, as with Mesos.
+/// Opens the event stream of a scheduler. From here on a refusal is an event of the stream, as in Mesos.
 async fn subscribe(
     app: &Arc<MasterApp>,
     request: &Request,
@@ -67,7 +68,7 @@ async fn subscribe(
     let stopping = || unavailable(Stopped.to_string());
     let open = InboxItem::Open { stream, queue: queue.clone(), ask: StreamOpenReply::Handled(to), input };
     app.inbox.send(open, request.body.len()).await.map_err(|_| stopping())?;
-    // Whoever has seen the head of the response may ask about the framework.
+    // A scheduler that has received the head of the response may ask about its framework.
     handled.await.map_err(|_| stopping())?;
     let inbox = app.inbox.clone();
     let body = EventBody::new(queue, content_type, move || inbox.send_control(InboxItem::StreamClosed(stream)));

@@ -1,9 +1,9 @@
-//! Which framework is subscribed on which stream, as of the last batch.
+//! The framework that is subscribed on each event stream, as of the last batch.
 //!
-//! The calls of a busy scheduler are accepted by this table alone. Mesos answers 202 to them whatever becomes of them,
-//! once it has found the framework and compared the stream; waiting for the core to do that would cost two
-//! context switches a call. The table changes before the core's answers of the same batch go out, so whoever has seen
-//! a TEARDOWN or a failover answered is refused by the core as in Mesos.
+//! This table alone suffices to accept the calls of a busy scheduler. Mesos answers 202 to them whatever their effect
+//! is, once it has found the framework and compared the stream; waiting for the core to do the same would cost two
+//! context switches per call. The table changes before the core's replies of the same batch go out, so that after the
+//! reply to a TEARDOWN or a failover, further calls go to the core, which refuses them as Mesos does.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,20 +12,23 @@ use messages::v1;
 use messages::v1::scheduler::call::Type;
 use model::StreamId;
 
+/// The framework of each event stream.
 #[derive(Debug, Default)]
 pub struct SchedulerStreams(Mutex<HashMap<StreamId, v1::FrameworkId>>);
 
 impl SchedulerStreams {
+    /// Adds a stream of a framework.
     pub fn opened(&self, stream: StreamId, framework: v1::FrameworkId) {
         self.lock().insert(stream, framework);
     }
 
+    /// Removes a stream.
     pub fn closed(&self, stream: StreamId) {
         self.lock().remove(&stream);
     }
 
-    /// Whether the call is certain to be answered with 202. Only calls whose effects come as events: others may be
-    /// followed by a read that must show them.
+    /// Returns whether the core would answer the call with 202. That holds only for calls whose effects are events,
+    /// because other calls may be followed by a read that has to show their effects.
     pub fn accepts(&self, stream: Option<&Result<StreamId, String>>, call: &v1::scheduler::Call) -> bool {
         let (Some(Ok(stream)), Some(framework)) = (stream, &call.framework_id) else { return false };
         matches!(call.r#type(), Type::Accept | Type::Decline | Type::Acknowledge)

@@ -1,4 +1,4 @@
-//! From options to a running master.
+//! Starts a master from its options.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,7 +20,11 @@ use edge::endpoints::logging::Logging;
 use edge::libprocess::message::Dropped;
 use edge::start::{Bound, Listen, bind, end_channel, listen, runtime};
 
-/// Binds and serves. Must be called inside a tokio runtime, which then carries the connections.
+/// Binds the address and starts the master. It has to be called inside a tokio runtime, which then carries the
+/// connections.
+///
+/// # Errors
+/// Returns [`Error`] if the address, the work directory or the registry is not available.
 pub fn start(mut options: MasterOptions) -> Result<Running, Error> {
     if let Some(path) = &options.work_dir {
         std::fs::create_dir_all(path).map_err(|source| edge::Error::Directory { path: path.clone(), source })?;
@@ -43,7 +47,7 @@ fn process(options: MasterOptions, bound: &Bound) -> Result<MasterProcess, Error
     let mut config = options.config;
     config.address = bound.advertised;
     config.hostname.clone_from(&options.hostname);
-    // Known before the first term: a candidate is asked for it.
+    // The id is set before the first term, because the contender announces it.
     config.master_id.get_or_insert_with(|| uuid::Uuid::new_v4().to_string());
     let log = options.log_file.map(|file| ("/master/log".to_owned(), file));
     let clock = Clock::start();
@@ -72,7 +76,7 @@ fn process(options: MasterOptions, bound: &Bound) -> Result<MasterProcess, Error
     })
 }
 
-/// Elected by nobody: one term, and the process ends with it.
+/// Starts a standalone master: one term, with which the process ends.
 fn start_standalone(process: MasterProcess, bound: Bound) -> Result<Running, Error> {
     let term = Term::begin(&process, Lease::unlimited())?;
     let (_, leader) = watch::channel(None);

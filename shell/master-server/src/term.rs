@@ -1,4 +1,4 @@
-//! One term: a core that leads, from the registry it takes over to its end, and everything that is its own.
+//! One term: a core that leads, from the take-over of the registry to its end, and everything that belongs to it.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
@@ -33,42 +33,65 @@ use edge::libprocess::message::Dropped;
 use edge::readers::singleflight::Singleflight;
 use edge::start::{end_channel, seed, start_core};
 
-/// What every term of a process shares.
+/// The state that all terms of a process share.
 #[derive(Clone)]
 pub struct MasterProcess {
-    /// Its `master_id` is that of the next candidacy.
+    /// The configuration of the core. Its `master_id` is that of the next candidacy.
     pub config: ::master::Config,
+    /// The backend of the registry.
     pub registry: RegistryBackend,
+    /// The time for reading the registry.
     pub registry_fetch_timeout: Duration,
+    /// The time for a write of the registry.
     pub registry_store_timeout: Duration,
+    /// The directory of the embedded registry.
     pub work_dir: Option<PathBuf>,
+    /// The file with the host names of the agents whose resources are offered.
     pub whitelist: Option<PathBuf>,
+    /// The bounds of the histories that views keep.
     pub history: Limits,
+    /// The maximum of event streams of operators.
     pub max_operator_subscribers: usize,
+    /// The failure sinks.
     pub sinks: Arc<Sinks>,
+    /// The description of the program.
     pub build: Build,
+    /// Every flag that has a value.
     pub flags: Vec<(String, String)>,
+    /// The files below `/files`.
     pub files: Arc<Files>,
+    /// The verbosity of the log.
     pub logging: Arc<Logging>,
+    /// The counter of messages that no process understands.
     pub dropped: Arc<Dropped>,
-    /// `hostname:port`.
+    /// The `hostname:port` that clients are redirected to.
     pub authority: String,
+    /// The clock of all terms.
     pub clock: Clock,
+    /// The time at which the process started, on the monotonic clock.
     pub started: Instant,
+    /// The time at which the process started, on the wall clock.
     pub started_at: Timestamp,
+    /// The runtime of the connections and tasks.
     pub runtime: Handle,
 }
 
-/// A core on its thread.
+/// A term that has begun.
 pub struct Term {
+    /// The state that the endpoints are answered from.
     pub app: Arc<MasterApp>,
+    /// The channel that reports the end of the core.
     pub ended: watch::Receiver<Option<Ended>>,
+    /// The core's thread.
     pub core: JoinHandle<()>,
 }
 
 impl Term {
-    /// Takes the registry over, which ends the term of whoever led before, and starts the core. Blocks. Must be called
-    /// inside a tokio runtime.
+    /// Takes over the registry, which ends the term of the previous leader, and starts the core. It blocks, and has to
+    /// be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// Returns [`Error`] if the registry cannot be taken over or a thread cannot be started.
     pub fn begin(process: &MasterProcess, lease: Lease) -> Result<Self, Error> {
         let store = open(process.registry.clone(), process.work_dir.as_deref())?;
         let store = Box::new(LeasedStore { store, lease: lease.clone() });
@@ -100,7 +123,8 @@ impl Term {
             true,
         )?;
         let core = start_core("master-core", process.config.address, process.clock, host, inbox.clone())?;
-        // Whoever asks at once is not to see a cluster without agents, weights and quota. An error means that it has ended.
+        // The first requests must see the agents, weights and quota of the registry. An error means that the core has
+        // ended.
         let _ = begun.recv();
         if let Some(path) = process.whitelist.clone() {
             process.runtime.spawn(whitelist::watch(path, inbox, Arc::downgrade(&publisher)));
@@ -109,7 +133,7 @@ impl Term {
         Ok(Term { app, ended, core })
     }
 
-    /// No step follows; streams and links are closed.
+    /// Stops the core: no further step happens, and streams and links are closed.
     pub fn stop(&self) {
         self.app.inbox.send_control(InboxItem::Stop);
     }
@@ -123,8 +147,8 @@ impl Term {
     }
 }
 
-/// A store that only a leader touches. It is fenced by itself; this keeps a master whose lease has run out from taking
-/// it over once more, and so from ending the term of its successor.
+/// A store that is used only under a valid lease. The store fences itself by epochs; this check keeps a master whose
+/// lease has expired from taking the store over again, which would end the term of its successor.
 struct LeasedStore {
     store: Box<dyn Store>,
     lease: Lease,
@@ -153,12 +177,15 @@ impl Store for LeasedStore {
 }
 
 impl MasterProcess {
-    /// Who the next candidate is.
+    /// Returns the description of this master as a candidate.
     pub fn info(&self) -> v1::MasterInfo {
         self.config.master_info(self.config.master_id.as_deref().unwrap_or_default())
     }
 
-    /// What a process without a core answers from.
+    /// Returns the state that a process without a core answers from.
+    ///
+    /// # Errors
+    /// Returns [`Error`] if the thread of the expensive reads cannot be started.
     pub fn follower_app(&self) -> Result<Arc<MasterApp>, Error> {
         self.app(
             self.publisher(&self.info(), false),
@@ -223,7 +250,7 @@ impl MasterProcess {
     }
 }
 
-/// Of the operators' streams; schedulers get theirs from the core.
+/// Sends heartbeats on the event streams of operators. The core sends those of schedulers.
 async fn heartbeats(publisher: Weak<Publisher>, interval: Duration) {
     loop {
         tokio::time::sleep(interval).await;

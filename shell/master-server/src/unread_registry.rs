@@ -1,5 +1,5 @@
-//! Registries in the work directory that this master does not read: whoever starts it with other flags, or in place of a
-//! Mesos master, has to know that the cluster begins without them.
+//! Finds registries in the work directory that this master does not read. An operator who starts a master with other
+//! flags, or in place of a Mesos master, has to know that the cluster begins without their content.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use ::store::EmbeddedStore;
 
 use super::registrar::RegistryBackend;
 
-/// What an operator has to know before the cluster is used, a sentence for each.
+/// Returns one sentence for each fact that an operator has to know before the cluster is used.
 pub fn warnings(backend: &RegistryBackend, work_dir: Option<&Path>) -> Vec<String> {
     let mut warnings = Vec::new();
     if *backend == RegistryBackend::InMemory {
@@ -59,7 +59,7 @@ mod tests {
         check(RegistryBackend::Embedded, &[], &[]);
         check(RegistryBackend::Embedded, &[OWN], &[]);
         check(RegistryBackend::Embedded, &[MESOS], &["replicated_log is the registry of a Mesos master"]);
-        // It has been started before.
+        // The directory has been used by this program before.
         check(RegistryBackend::Embedded, &[MESOS, OWN], &[]);
         check(zookeeper(), &[], &[]);
         check(zookeeper(), &[OWN], &["registry.redb is not read with these flags"]);

@@ -1,4 +1,4 @@
-//! The endpoints from before the operator API: JSON reads from the view, forms that change something.
+//! The endpoints from before the operator API: JSON reads from the view, and forms that change something.
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use super::app::MasterApp;
 use edge::http::request::{Request, parse_query};
 use edge::http::respond::{self, Response, answer, bad_request, unavailable};
 
-/// A document of the view.
+/// Answers with a document of the view.
 pub async fn read(app: &Arc<MasterApp>, document: Document, request: &Request) -> Response {
     let (publisher, visibility) = (app.publisher.clone(), app.visibility(request));
     let query = request.query.meaningful();
-    // Everything that decides the answer.
+    // The key contains everything that the response depends on.
     let key = app.read_key(request, &format!("{document:?} {query:?}"));
     let prepare = move || {
         let snapshot = publisher.snapshot().seen_by(visibility);
@@ -27,6 +27,7 @@ pub async fn read(app: &Arc<MasterApp>, document: Document, request: &Request) -
     }
 }
 
+/// Answers `POST /teardown` with the form `frameworkId=…`.
 pub async fn teardown(app: &Arc<MasterApp>, request: &Request) -> Response {
     let form = match parse_query(&String::from_utf8_lossy(&request.body)) {
         Ok(form) => form,
@@ -46,8 +47,8 @@ pub async fn teardown(app: &Arc<MasterApp>, request: &Request) -> Response {
     app.inbox.ask(request.body.len(), ask).await.map_or_else(|stopped| unavailable(stopped.to_string()), answer)
 }
 
-/// `POST /kill-task` with the form `frameworkId=…&taskId=…`, which Mesos does not have: 202, or 404 where there is no such
-/// live task.
+/// Answers `POST /kill-task` with the form `frameworkId=…&taskId=…`, which Mesos does not have: 202, or 404 if there is
+/// no such live task.
 pub async fn kill_task(app: &Arc<MasterApp>, request: &Request) -> Response {
     let form = match parse_query(&String::from_utf8_lossy(&request.body)) {
         Ok(form) => form,

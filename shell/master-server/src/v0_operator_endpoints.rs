@@ -1,5 +1,5 @@
-//! What operators set, by the endpoints from before the operator API: `/weights`, `/quota`, `/maintenance/…`,
-//! `/machine/…`. Each becomes a call of that API.
+//! The settings of operators by the endpoints from before the operator API: `/weights`, `/quota`, `/maintenance/…`,
+//! `/machine/…`. Each request becomes a call of that API.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use super::v0_endpoints::read;
 use edge::http::request::{Request, decode};
 use edge::http::respond::{Response, answer, bad_request, unavailable};
 
-/// `/weights`.
+/// Answers `/weights`: GET reads the weights, PUT changes them.
 pub async fn weights(app: &Arc<MasterApp>, request: &Request) -> Response {
     if request.method == Method::GET {
         return read(app, Document::Weights, request).await;
@@ -42,7 +42,7 @@ pub async fn weights(app: &Arc<MasterApp>, request: &Request) -> Response {
     }
 }
 
-/// `/quota`.
+/// Answers `/quota`: GET reads the quotas, POST sets one, DELETE removes one.
 pub async fn quota(app: &Arc<MasterApp>, request: &Request) -> Response {
     match request.method {
         Method::POST => set_quota(app, request).await,
@@ -68,7 +68,7 @@ async fn set_quota(app: &Arc<MasterApp>, request: &Request) -> Response {
     }
 }
 
-/// The role is what follows in the path, slashes and all.
+/// Answers DELETE. The role is the rest of the path, including its slashes.
 #[allow(deprecated, reason = "the endpoint is as old as the call")]
 async fn remove_quota(app: &Arc<MasterApp>, request: &Request) -> Response {
     let role = request.below(PROCESS, "quota");
@@ -82,7 +82,7 @@ async fn remove_quota(app: &Arc<MasterApp>, request: &Request) -> Response {
     ask(app, request, Call { remove_quota, ..call(Type::RemoveQuota) }).await
 }
 
-/// `/maintenance/schedule`.
+/// Answers `/maintenance/schedule`: GET reads the schedule, POST replaces it.
 pub async fn schedule(app: &Arc<MasterApp>, request: &Request) -> Response {
     if request.method == Method::GET {
         return read(app, Document::MaintenanceSchedule, request).await;
@@ -96,7 +96,7 @@ pub async fn schedule(app: &Arc<MasterApp>, request: &Request) -> Response {
     }
 }
 
-/// `/machine/down`.
+/// Answers `/machine/down`: starts the maintenance of machines.
 pub async fn machine_down(app: &Arc<MasterApp>, request: &Request) -> Response {
     machines(app, request, |machines| Call {
         start_maintenance: Some(Box::new(StartMaintenance { machines })),
@@ -105,7 +105,7 @@ pub async fn machine_down(app: &Arc<MasterApp>, request: &Request) -> Response {
     .await
 }
 
-/// `/machine/up`.
+/// Answers `/machine/up`: ends the maintenance of machines.
 pub async fn machine_up(app: &Arc<MasterApp>, request: &Request) -> Response {
     machines(app, request, |machines| Call {
         stop_maintenance: Some(Box::new(StopMaintenance { machines })),

@@ -1,4 +1,4 @@
-//! The forms `/reserve`, `/unreserve`, `/create-volumes`, `/destroy-volumes`: each is a call of the operator API.
+//! The forms `/reserve`, `/unreserve`, `/create-volumes`, `/destroy-volumes`. Each becomes a call of the operator API.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::app::MasterApp;
 use edge::http::request::{Request, parse_query};
 use edge::http::respond::{Response, answer, bad_request, unavailable};
 
-/// Which of the forms.
+/// The kind of a form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// `/reserve`.
@@ -45,7 +45,7 @@ fn call_of(kind: Form, form: &Query) -> Result<Call, String> {
     let agent = form.get("slaveId").ok_or_else(|| missing("slaveId"))?;
     let agent_id = v1::AgentId { value: agent.to_owned() };
     let of = |kind: Type| Call { r#type: Some(kind as i32), ..Default::default() };
-    // Mesos words the two kinds of forms a little differently.
+    // Mesos' texts differ a little between the two kinds of forms.
     let list = |field: &str| resources(form, field, "Error in parsing");
     Ok(match kind {
         Form::Reserve => {
@@ -74,12 +74,12 @@ fn missing(field: &str) -> String {
     format!("Missing '{field}' query parameter in the request body")
 }
 
-/// A JSON array of resources.
+/// Parses a JSON array of resources.
 fn resources(form: &Query, field: &str, failed: &str) -> Result<Vec<v1::Resource>, String> {
     let text = form.get(field).ok_or_else(|| missing(field))?;
     let failed =
         |reason: &dyn std::fmt::Display| format!("{failed} '{field}' query parameter in the request body: {reason}");
-    // The reader of messages takes a lone object for a list; this is one.
+    // The decoder of messages accepts a single object as a list, which Mesos refuses here.
     serde_json::from_str::<Vec<IgnoredAny>>(text).map_err(|error| failed(&error))?;
     let whole = format!(r#"{{"resources":{text}}}"#);
     let list: v1::offer::operation::Unreserve =

@@ -1,4 +1,4 @@
-//! `--whitelist`: a file with a host name per line; only their agents are offered.
+//! `--whitelist`: a file with one host name per line. Only the resources of these agents are offered.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read};
@@ -12,13 +12,13 @@ use super::host::MasterHost;
 use super::publisher::Publisher;
 use edge::core_thread::{Inbox, InboxItem};
 
-/// As often as Mesos looks (`WHITELIST_WATCH_INTERVAL`).
+/// The interval between reads of the file, that of Mesos (`WHITELIST_WATCH_INTERVAL`).
 const INTERVAL: Duration = Duration::from_secs(5);
-/// Room for half a million host names; the rest of a larger file is an error.
+/// The maximum size of the file in bytes, enough for half a million host names. A larger file is an error.
 const MAX_SIZE: u64 = 16 << 20;
 
-/// Tells the core what the file says whenever that changes. While the file cannot be read, what it said last holds.
-/// Ends with `alive`.
+/// Sends the content of the file to the core whenever it changes. While the file cannot be read, its last content stays
+/// in force. The task ends with `alive`.
 pub(super) async fn watch(path: PathBuf, inbox: Arc<Inbox<MasterHost>>, alive: Weak<Publisher>) {
     let mut last = None;
     while alive.strong_count() > 0 {
@@ -26,7 +26,7 @@ pub(super) async fn watch(path: PathBuf, inbox: Arc<Inbox<MasterHost>>, alive: W
         match tokio::task::spawn_blocking(move || read(&file)).await {
             Ok(Ok(hostnames)) if last.as_ref() != Some(&hostnames) => {
                 if hostnames.is_empty() {
-                    tracing::warn!("the whitelist is empty: no offers will be made");
+                    tracing::warn!("the whitelist is empty, so that no offers are made");
                 }
                 last = Some(hostnames.clone());
                 inbox.send_control(InboxItem::Input(Input::Whitelist(Some(hostnames))));

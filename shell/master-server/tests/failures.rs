@@ -1,4 +1,4 @@
-//! Failures as the world outside a real master hears of them: `GET /failures`, its stream, a webhook, a hook.
+//! Failures as reported to the outside of a real master: `GET /failures`, its stream, a webhook, a command.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -36,12 +36,12 @@ fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
 }
 
-fn check(body: &[u8], news: &str, framework: &str) {
+fn check(body: &[u8], update: &str, framework: &str) {
     let notice: Value = serde_json::from_slice(body).expect("JSON");
     let failure = &notice["failure"];
-    assert_eq!((&notice["news"], &failure["type"]), (&news.into(), &"framework_disconnected".into()), "{notice}");
+    assert_eq!((&notice["news"], &failure["type"]), (&update.into(), &"framework_disconnected".into()), "{notice}");
     assert_eq!(failure["object"]["id"], framework);
-    assert_eq!(failure["recovered_at"].is_null(), news == "detected", "{notice}");
+    assert_eq!(failure["recovered_at"].is_null(), update == "detected", "{notice}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -77,7 +77,7 @@ async fn a_webhook_is_told_with_a_signature_until_it_takes_it() {
     check(&body, "recovered", &framework);
 }
 
-/// Until the registry has grown: what was noticed is written within a second or so.
+/// Waits until the registry has grown: incidents are written within about a second.
 async fn larger(address: SocketAddr, than: f64) {
     let begun = std::time::Instant::now();
     while registry_size(address).await <= than {
@@ -103,8 +103,8 @@ async fn a_master_knows_the_failures_of_the_one_before() {
     let before = registry_size(master.address).await;
     drop(Scheduler::subscribe(master.address, FRAMEWORK).await);
     larger(master.address, before).await;
-    let told = get(master.address, "/failures").await.json()["failures"][0].clone();
-    assert!(told["recovered_at"].is_null(), "{told}");
+    let incident = get(master.address, "/failures").await.json()["failures"][0].clone();
+    assert!(incident["recovered_at"].is_null(), "{incident}");
     master.shutdown().await;
 
     let next = start();
@@ -112,10 +112,10 @@ async fn a_master_knows_the_failures_of_the_one_before() {
     let inherited = &history["failures"][0];
     assert_eq!(
         (&inherited["id"], &inherited["type"], &inherited["detected_at"]),
-        (&told["id"], &told["type"], &told["detected_at"]),
+        (&incident["id"], &incident["type"], &incident["detected_at"]),
         "{history}"
     );
-    // Nobody is left that could tell it of this framework.
+    // No earlier observer of this framework is left, so the incident comes from the registry.
     assert!(inherited["recovered_at"].is_number(), "{history}");
     next.shutdown().await;
 }
@@ -130,10 +130,10 @@ async fn a_hook_is_given_the_failure() {
     let master = master_with(|options| options.failure_sinks = SinkOptions::parse(&sinks).expect("sinks"));
     let scheduler = Scheduler::subscribe(master.address, FRAMEWORK).await;
     let framework = scheduler.framework.clone();
-    let told = tokio::task::spawn_blocking(move || std::fs::read(fifo));
+    let incident = tokio::task::spawn_blocking(move || std::fs::read(fifo));
     drop(scheduler);
-    let told = tokio::time::timeout(TIMEOUT, told).await.expect("in time").expect("read").expect("content");
-    check(&told, "detected", &framework);
+    let incident = tokio::time::timeout(TIMEOUT, incident).await.expect("in time").expect("read").expect("content");
+    check(&incident, "detected", &framework);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,4 +1,4 @@
-//! `/files`: what is attached can be read, and nothing else.
+//! `/files`: attached files can be read, and no others.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -14,7 +14,7 @@ fn check(response: &Response, status: u16, body: &str) {
     assert_eq!((response.status, response.text().as_str()), (status, body));
 }
 
-/// A master whose log is a directory, as a sandbox is.
+/// Starts a master whose log is a directory, in the same way as a sandbox.
 fn serving(root: &std::path::Path) -> edge::Running {
     master_with(|options| options.log_file = Some(root.to_owned()))
 }
@@ -70,7 +70,7 @@ async fn names_that_are_no_utf8_or_odd_are_listed_read_and_downloaded() {
     }
     let master = serving(root.path());
     let at = master.address;
-    // Each as it is listed.
+    // Each file is found by its listed name.
     let mut names = Vec::new();
     let listed = get(at, "/files/browse?path=/master/log").await.json();
     let directory = listed[0]["path"].as_str().expect("a path").to_owned();
@@ -92,7 +92,7 @@ async fn names_that_are_no_utf8_or_odd_are_listed_read_and_downloaded() {
     names.sort();
     expected.sort();
     assert_eq!(names, expected);
-    // And by the raw bytes.
+    // The file is found by its raw bytes, too.
     let raw = get(at, "/files/download?path=/master/log/d%E9/%FF").await;
     assert_eq!((raw.status, raw.body.to_vec()), (200, vec![0xff]));
 }

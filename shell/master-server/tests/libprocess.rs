@@ -76,14 +76,14 @@ async fn what_is_no_message_and_no_http_ends_the_connection() {
     assert_eq!(get(master.address, "/health").await.status, 200);
 }
 
-/// An agent that is nothing but its sockets.
+/// An agent that consists of its sockets only.
 struct FakeAgent {
     listener: TcpListener,
     out: TcpStream,
     address: SocketAddr,
 }
 
-/// What came in on one connection to the agent.
+/// The bytes received on one connection to the agent.
 struct Incoming {
     socket: TcpStream,
     decoder: RequestDecoder,
@@ -209,7 +209,7 @@ async fn a_sender_must_be_where_it_says_if_that_is_asked_for() {
     for (checked, address, expect) in [(false, "10.1.2.3", 202), (true, "10.1.2.3", 400), (true, "127.0.0.1", 202)] {
         let check = if checked { SenderCheck::PeerAddress } else { SenderCheck::None };
         let master = master_with(|options| options.sender_check = check);
-        // First on a connection, and after something else than a message.
+        // The message is the first on a connection, or follows an HTTP request.
         for before in ["", "GET /health HTTP/1.1\r\n\r\n"] {
             let mut client = Client::connect(master.address).await;
             client.send(format!("{before}{}{}", from(address, ""), from(address, "b"))).await;

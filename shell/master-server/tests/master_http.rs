@@ -1,4 +1,4 @@
-//! The HTTP edge of a master, over real sockets: what genuine Mesos 1.11 answers to the same bytes.
+//! The HTTP edge of a master over real sockets, compared with the answers of Mesos 1.11 to the same bytes.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -166,7 +166,7 @@ async fn a_scheduler_that_hangs_up_is_gone_at_once() {
     assert_eq!(frameworks[0]["framework_info"]["id"]["value"], scheduler.framework.as_str());
     assert_eq!(operator.event().await.expect("an event")["type"], "HEARTBEAT");
     drop(scheduler);
-    // With a failover timeout of zero, the end of the connection is the end of the framework.
+    // With a failover timeout of zero, the framework ends with its connection.
     operator.event_of("FRAMEWORK_REMOVED").await;
 }
 
@@ -181,7 +181,7 @@ async fn operators_who_subscribe_together_miss_nothing_and_hear_nothing_twice() 
     for operator in &mut operators {
         operator.send(post("/api/v1", JSON, r#"{"type":"SUBSCRIBE"}"#)).await;
     }
-    // Anywhere between the states of those who have one and of those who wait.
+    // This happens between the states of subscribers that have theirs and those that wait.
     let meanwhile = Scheduler::subscribe(master.address, FRAMEWORK).await;
     let mut expected = vec![before.framework.clone(), meanwhile.framework.clone()];
     expected.sort();
@@ -254,7 +254,7 @@ async fn metrics_are_served_in_both_forms() {
     for name in [total, "registrar/queued_operations", "allocator/event_queue_dispatches"] {
         assert_eq!(metrics[name], 0.0, "{name}");
     }
-    // A new registry says who leads.
+    // A new registry records its leader.
     for name in ["registrar/registry_size_bytes", "registrar/state_fetch_ms"] {
         assert!(metrics[name].as_f64().is_some_and(|value| value > 0.0), "{name}");
     }
@@ -360,7 +360,7 @@ async fn a_master_that_ends_sends_what_is_left_first() {
     idle.send("GET /health HTTP/1.1\r\n\r\n").await;
     assert_eq!(idle.response().await.expect("an answer").status, 200);
     master.shutdown().await;
-    // Everything is on its way when the master says that it has ended, the proper end of the stream included.
+    // All bytes are sent before the master reports its end, including the regular end of the stream.
     assert!(scheduler.stream.until(b"\r\n0\r\n\r\n").await.is_some());
     assert!(idle.at_end().await);
 }

@@ -1,4 +1,4 @@
-//! What must not harm a master: bodies and heads of every wrong kind, slow and silent peers.
+//! Inputs that must not harm a master: invalid bodies and heads of every kind, slow and silent peers.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -10,7 +10,7 @@ use testkit::http::{Client, JSON, Scheduler, get, post, request};
 const HEALTH: &str = r#"{"type":"GET_HEALTH"}"#;
 const HEALTHY: &str = r#"{"type":"GET_HEALTH","get_health":{"healthy":true}}"#;
 
-/// `rest` follows the request line and the content type.
+/// Sends a request; `rest` follows the request line and the content type.
 async fn check(rest: &str, status: u16, body: &str) {
     let master = master();
     let head = format!("POST /api/v1 HTTP/1.1\r\n{JSON}");
@@ -54,7 +54,7 @@ async fn json_may_nest_only_so_deep() {
 async fn bodies_that_never_come_take_nothing_from_others() {
     let master = master();
     let mut silent = Vec::new();
-    // Each may become as large as a body can be; all of them would be more than there is memory for bodies.
+    // Each body may grow to the maximum; all of them together would exceed the memory budget of bodies.
     for _ in 0..10 {
         let mut client = Client::connect(master.address).await;
         client.send(format!("POST /api/v1 HTTP/1.1\r\n{JSON}Transfer-Encoding: chunked\r\n\r\n1\r\n{{\r\n")).await;
@@ -63,7 +63,7 @@ async fn bodies_that_never_come_take_nothing_from_others() {
     let chunked =
         format!("POST /api/v1 HTTP/1.1\r\n{JSON}Transfer-Encoding: chunked\r\n\r\n15\r\n{HEALTH}\r\n0\r\n\r\n");
     assert_eq!(request(master.address, chunked).await.text(), HEALTHY);
-    // The padding makes the body a large one.
+    // The padding makes the body large.
     let large = format!("{}{HEALTH}", " ".repeat(1_000_000));
     assert_eq!(request(master.address, post("/api/v1", JSON, large)).await.text(), HEALTHY);
 }
@@ -157,8 +157,7 @@ async fn a_subscriber_that_does_not_read_loses_its_connection() {
     let scheduler = Scheduler::subscribe(master.address, r#"{"user":"u","name":"n"}"#).await;
     let tasks: Vec<String> = (0..10_000).map(|n| format!(r#"{{"task_id":{{"value":"{n}"}}}}"#)).collect();
     let reconcile = format!(r#""type":"RECONCILE","reconcile":{{"tasks":[{}]}}"#, tasks.join(","));
-    // Every call puts 10,000 events behind those that nobody reads. The end of the connection is the end of the
-    // framework.
+    // Every call queues 10,000 events behind those that are not read. The framework ends with its connection.
     let mut accepted = 0;
     while scheduler.call(master.address, &reconcile).await.status == 202 {
         accepted += 1;

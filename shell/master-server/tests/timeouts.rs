@@ -1,4 +1,4 @@
-//! What happens after minutes, in no time: the clock jumps ahead whenever nothing is left to do.
+//! Behaviour after minutes, tested without waiting: the clock advances whenever nothing is left to do.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -18,7 +18,7 @@ async fn a_request_that_trickles_in_loses_its_connection() {
         let mut client = Client::connect(master.address).await;
         client.send(part).await;
         let mut rest = Vec::new();
-        // An answer may or may not come; the end does.
+        // A response may or may not arrive; the end of the connection has to.
         let _ = tokio::io::AsyncReadExt::read_to_end(&mut client.socket, &mut rest).await;
         assert!(!rest.starts_with(b"HTTP/1.1 2"), "{part:?}");
     }

@@ -1,8 +1,8 @@
-//! Pauses between attempts: doubled with each failure in a row, up to a bound.
+//! The pauses between attempts, which double with each failure in a row up to a bound.
 
 use std::time::Duration;
 
-/// ZooKeeper is asked again soon, since a session's worth of time may be all a leader has.
+/// The first pause. It is short, since the remaining time of a leader may be less than a session's timeout.
 const FIRST: Duration = Duration::from_millis(100);
 const MOST: Duration = Duration::from_secs(5);
 
@@ -12,13 +12,14 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// The pause after one more failure.
+    /// Returns the pause after one more failure.
     pub fn next(&mut self) -> Duration {
         let pause = FIRST.saturating_mul(1 << self.failures.min(10)).min(MOST);
         self.failures = self.failures.saturating_add(1);
         pause
     }
 
+    /// Begins with the first pause again.
     pub fn reset(&mut self) {
         self.failures = 0;
     }

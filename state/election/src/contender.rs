@@ -1,4 +1,4 @@
-//! Stands for election: joins the group, waits for its turn, and holds on to it.
+//! A candidate for leadership: joins the group of masters, waits until it is first, and keeps its lease.
 
 use std::future::Future;
 use std::time::Duration;
@@ -14,76 +14,77 @@ use crate::coordination::{CoordinationError, Coordinator, Session};
 use crate::lease::Lease;
 use crate::member::{Member, encode_info};
 
-/// How a candidate stands.
+/// The state of a candidacy.
 #[derive(Debug, Clone)]
 pub enum CandidacyState {
-    /// Not elected yet. A session that ends meanwhile is replaced.
+    /// The candidate is not elected yet. A session that ends meanwhile is replaced.
     Contending,
-    /// Elected. Whoever acts as the leader asks the lease first.
+    /// The candidate leads. It may act as the leader while the lease is valid.
     Leading(Lease),
-    /// Was elected, or has withdrawn. Final: who wants to lead again stands again, as a new candidate.
+    /// The candidate has lost leadership or withdrawn. The state is final; a new candidacy needs a new contender.
     Lost(Lost),
 }
 
-/// Why a candidacy is over.
+/// Why a candidacy has ended.
 #[derive(Debug, Clone, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum Lost {
-    #[error("ZooKeeper did not confirm the leadership in time")]
+    #[error("ZooKeeper did not confirm leadership in time")]
     Unconfirmed,
     #[error("the session with ZooKeeper ended: {0}")]
     Session(#[source] CoordinationError),
     #[error("somebody removed the node of this master from ZooKeeper")]
     Removed,
-    #[error("it was handed over")]
+    #[error("this master has withdrawn")]
     Withdrawn,
 }
 
-/// A candidacy. Withdraws when it is dropped.
+/// A candidacy. Dropping it withdraws.
 #[derive(Debug)]
 pub struct Contender {
     state: watch::Receiver<CandidacyState>,
     node: watch::Receiver<Option<String>>,
     withdraw: watch::Sender<bool>,
-    /// None for a master that is alone.
+    /// `None` for a standalone master.
     task: Option<JoinHandle<()>>,
 }
 
-/// So often a lease is extended within the timeout of the session: some confirmations may be late or lost.
+/// The number of attempts to extend the lease within the session's timeout, since some confirmations may be late or
+/// lost.
 const CONFIRMATIONS: u32 = 8;
-/// Before a request that failed is made again within a session.
+/// The pause before a failed request is repeated within a session.
 const RETRY_DELAY: Duration = Duration::from_millis(200);
-/// For a last word to ZooKeeper; afterwards the end of the session must do.
+/// The time for removing the node. After it, the node stays until the session ends.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Contender {
-    /// Stands for `info`, in a task of the current runtime.
+    /// Contends with `info` in a task of the current runtime.
     pub fn start(coordinator: impl Coordinator, info: &v1::MasterInfo) -> Self {
-        let (tell, state) = watch::channel(CandidacyState::Contending);
+        let (sender, state) = watch::channel(CandidacyState::Contending);
         let (name, node) = watch::channel(None);
         let (withdraw, withdrawn) = watch::channel(false);
-        let candidacy = Candidacy { coordinator, data: encode_info(info), state: tell, node: name, withdrawn };
+        let candidacy = Candidacy { coordinator, data: encode_info(info), state: sender, node: name, withdrawn };
         Contender { state, node, withdraw, task: Some(tokio::spawn(candidacy.run())) }
     }
 
-    /// Elected by nobody and for ever.
+    /// Returns a contender that leads for ever without an election.
     pub fn standalone() -> Self {
         let (_, state) = watch::channel(CandidacyState::Leading(Lease::unlimited()));
         let (_, node) = watch::channel(None);
         Contender { state, node, withdraw: watch::Sender::new(false), task: None }
     }
 
-    /// Returns the state of the candidacy, which changes as the election goes on.
+    /// Returns the state of the candidacy, which changes during the election.
     pub fn state(&self) -> watch::Receiver<CandidacyState> {
         self.state.clone()
     }
 
-    /// The name of the own node, while there is one.
+    /// Returns the name of the candidate's node, while it exists.
     pub fn node(&self) -> watch::Receiver<Option<String>> {
         self.node.clone()
     }
 
-    /// Gives way: when this returns another master can lead, or ZooKeeper cannot be reached.
+    /// Withdraws. When the call returns, another master can lead, or ZooKeeper cannot be reached.
     pub async fn withdraw(mut self) {
         self.withdraw.send_replace(true);
         if let Some(task) = self.task.take() {
@@ -101,10 +102,10 @@ struct Candidacy<C> {
     withdrawn: watch::Receiver<bool>,
 }
 
-/// How one session ended.
+/// How a session ended.
 enum SessionEnd {
     Lost(Lost),
-    /// Before the election was won: nothing is lost yet.
+    /// The session failed before the election was won, so that nothing is lost.
     Failed(CoordinationError),
 }
 
@@ -125,12 +126,12 @@ impl<C: Coordinator> Candidacy<C> {
                     return;
                 }
                 SessionEnd::Failed(failure) => {
-                    // What went well for a while may go well again at once.
+                    // After a longer success, the next attempt may succeed at once.
                     if joined.elapsed() > Duration::from_secs(60) {
                         backoff.reset();
                     }
                     let pause = backoff.next();
-                    warn!(%failure, ?pause, "not a candidate; trying again");
+                    warn!(%failure, ?pause, "cannot become a candidate for leadership; trying again");
                     if self.or_withdrawn(sleep(pause)).await.is_none() {
                         self.state.send_replace(CandidacyState::Lost(Lost::Withdrawn));
                         return;
@@ -140,11 +141,11 @@ impl<C: Coordinator> Candidacy<C> {
         }
     }
 
-    /// None when the candidate withdraws first.
+    /// Waits for `future`; `None` if the candidate withdraws first.
     async fn or_withdrawn<T>(&mut self, future: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
-            // An error means that nobody holds the contender any more.
+            // An error means that the contender was dropped.
             _ = self.withdrawn.wait_for(|withdrawn| *withdrawn) => None,
             value = future => Some(value),
         }
@@ -157,19 +158,20 @@ impl<C: Coordinator> Candidacy<C> {
             Some(Err(failure)) => return failure.into(),
             Some(Ok(session)) => session,
         };
-        // Not interrupted, and not repeated in this session: a node whose name is unknown could not be removed.
+        // The call is neither interrupted nor repeated in this session, since a node whose name is unknown could not be
+        // removed.
         let own = match session.join(Member::PREFIX, &self.data).await {
             Ok(own) => own,
             Err(failure) => return failure.into(),
         };
-        info!(node = own, "a candidate for leadership");
+        info!(node = own, "became a candidate for leadership");
         self.node.send_replace(Some(own.clone()));
         let state = self.state.clone();
         let end = self.or_withdrawn(contend(&session, &own, &state)).await;
         if let CandidacyState::Leading(lease) = &*state.borrow() {
             lease.end();
         }
-        // Others need not wait for the end of the session.
+        // The removal of the node spares other candidates the wait for the end of the session.
         if timeout(LEAVE_TIMEOUT, session.leave(&own)).await.is_ok_and(|left| left.is_ok()) {
             self.node.send_replace(None);
         }
@@ -190,12 +192,12 @@ async fn contend<S: Session>(session: &S, own: &str, state: &watch::Sender<Candi
     info!(node = own, "elected");
     state.send_replace(CandidacyState::Leading(lease.clone()));
     let lost = maintain_lease(session, own, &lease).await;
-    // Before anybody hears of it.
+    // The lease ends before the loss is reported.
     lease.end();
     SessionEnd::Lost(lost)
 }
 
-/// Waits until no node is before the own one.
+/// Waits until no node precedes the candidate's own.
 async fn elected<S: Session>(session: &S, own: &str) -> Result<Lease, CoordinationError> {
     loop {
         let (children, changed) = match session.children().await {
@@ -225,7 +227,7 @@ async fn elected<S: Session>(session: &S, own: &str) -> Result<Lease, Coordinati
     }
 }
 
-/// Extends the lease for as long as ZooKeeper confirms it.
+/// Extends the lease as long as ZooKeeper confirms it.
 async fn maintain_lease<S: Session>(session: &S, own: &str, lease: &Lease) -> Lost {
     let interval = session.timeout() / CONFIRMATIONS;
     let mut pause = interval;
@@ -250,7 +252,7 @@ async fn maintain_lease<S: Session>(session: &S, own: &str, lease: &Lease) -> Lo
                 return Lost::Session(failure);
             }
             Err(failure) => {
-                warn!(%failure, "the leadership was not confirmed; asking again");
+                warn!(%failure, "leadership was not confirmed; trying again");
                 pause = RETRY_DELAY.min(interval);
             }
         }

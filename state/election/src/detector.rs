@@ -1,4 +1,4 @@
-//! Follows who leads.
+//! Detects the leading master and follows changes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,18 +16,18 @@ use crate::standalone::{InvalidAddress, standalone};
 use crate::url::{InvalidUrl, MasterUrl};
 use crate::zookeeper::ZooKeeper;
 
-/// None while no master is known to lead: before the first answer, between leaders, and without ZooKeeper for longer
-/// than a session lasts.
+/// The leading master; `None` while none is known: before the first answer, between leaders, and without ZooKeeper for
+/// longer than a session's timeout.
 pub type Leader = Option<Arc<v1::MasterInfo>>;
 
-/// Ends its session when it is dropped.
+/// The detector of the leading master. Dropping it ends its session.
 #[derive(Debug)]
 pub struct Detector {
     leader: watch::Receiver<Leader>,
     task: Option<AbortHandle>,
 }
 
-/// Why nothing can be detected.
+/// Why the leading master cannot be detected.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum DetectorError {
@@ -37,11 +37,15 @@ pub enum DetectorError {
     Standalone(#[from] InvalidAddress),
 }
 
-/// Before a request that failed is made again within a session.
+/// The pause before a failed request is repeated within a session.
 const RETRY_DELAY: Duration = Duration::from_millis(200);
 
 impl Detector {
-    /// By what people write: `zk://…`, `host:port`, `file://…`.
+    /// Makes a detector from a text of the forms `zk://…`, `host:port` and `file://…`. It has to be called inside a
+    /// tokio runtime.
+    ///
+    /// # Errors
+    /// Returns [`DetectorError`] if the text has another form.
     pub fn of(text: &str, session_timeout: Duration) -> Result<Self, DetectorError> {
         Ok(match MasterUrl::read(text)? {
             MasterUrl::ZooKeeper(url) => Detector::start(ZooKeeper::new(url, session_timeout)),
@@ -49,30 +53,30 @@ impl Detector {
         })
     }
 
-    /// In a task of the current runtime.
+    /// Starts a detector in a task of the current runtime.
     pub fn start(coordinator: impl Coordinator) -> Self {
-        let (tell, leader) = watch::channel(None);
-        let task = tokio::spawn(detect(coordinator, tell));
+        let (sender, leader) = watch::channel(None);
+        let task = tokio::spawn(detect(coordinator, sender));
         Detector { leader, task: Some(task.abort_handle()) }
     }
 
-    /// Always the same master.
+    /// Returns a detector that always reports the same master.
     pub fn standalone(master: v1::MasterInfo) -> Self {
         let (_, leader) = watch::channel(Some(Arc::new(master)));
         Detector { leader, task: None }
     }
 
-    /// Returns who leads, which changes as elections go on.
+    /// Returns the leading master, which changes with elections.
     pub fn leader(&self) -> watch::Receiver<Leader> {
         self.leader.clone()
     }
 
-    /// Waits for a leader.
+    /// Waits for a leading master.
     pub async fn detect(&self) -> Arc<v1::MasterInfo> {
         let mut leader = self.leader.clone();
         match leader.wait_for(Option::is_some).await.map(|found| (*found).clone()) {
             Ok(Some(found)) => found,
-            // The task ends with the detector only.
+            // The task ends only with the detector.
             _ => std::future::pending().await,
         }
     }
@@ -107,7 +111,7 @@ async fn detect(coordinator: impl Coordinator, leader: watch::Sender<Leader>) {
     }
 }
 
-/// Until the session fails.
+/// Follows the leader until the session fails.
 async fn watch_leader<S: Session>(session: &S, leader: &watch::Sender<Leader>) -> CoordinationError {
     loop {
         let (children, changed) = match session.children().await {
@@ -132,12 +136,12 @@ async fn watch_leader<S: Session>(session: &S, leader: &watch::Sender<Leader>) -
 
 async fn read<S: Session>(session: &S, first: Option<Member>) -> Result<Leader, CoordinationError> {
     let Some(first) = first else { return Ok(None) };
-    // It may have gone since; the watch tells.
+    // The node may have been removed since; the watch reports that.
     let Some(data) = session.data(&first.name).await? else { return Ok(None) };
     match first.info(&data) {
         Ok(info) => Ok(Some(Arc::new(info))),
         Err(error) => {
-            // Mesos' masters and agents end here. Whoever wrote it may take it away again.
+            // Masters and agents of Mesos end in this case. Here an operator may remove the node again.
             warn!(error = &error as &dyn std::error::Error, "the leading node is not readable; nobody leads");
             Ok(None)
         }

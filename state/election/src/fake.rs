@@ -1,4 +1,4 @@
-//! A coordination service in memory, whose sessions tests end and cut off.
+//! A coordination service in memory, whose sessions tests can end and disconnect.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -9,9 +9,10 @@ use tokio::sync::watch;
 
 use crate::coordination::{CoordinationError, Coordinator, Session};
 
+/// The timeout of sessions.
 pub const TIMEOUT: Duration = Duration::from_secs(8);
 
-/// A view of the service from one machine, which can be cut off.
+/// The service as seen from one machine, which can be disconnected.
 #[derive(Clone)]
 pub struct FakeCoordinator {
     service: Arc<Service>,
@@ -30,35 +31,40 @@ struct State {
     sessions: u64,
 }
 
+/// A session of the fake service.
 pub struct FakeSession {
     fake: FakeCoordinator,
     id: u64,
 }
 
 impl FakeCoordinator {
+    /// Makes a service without nodes.
     pub fn new() -> Self {
         let service = Service { state: Mutex::default(), changed: watch::Sender::new(0) };
         FakeCoordinator { service: Arc::new(service), connected: watch::Sender::new(true) }
     }
 
-    /// The same service from another machine.
+    /// Returns the same service as seen from another machine.
     pub fn on_another_machine(&self) -> Self {
         FakeCoordinator { service: self.service.clone(), connected: watch::Sender::new(true) }
     }
 
+    /// Connects or disconnects this machine.
     pub fn connect(&self, connected: bool) {
         self.connected.send_replace(connected);
     }
 
-    /// As the service does with sessions it has not heard of for too long, or an operator with a node.
+    /// Removes a node, as the service does for a session it has not heard from, or an operator does.
     pub fn expire(&self, node: &str) {
         self.change(|state| state.nodes.remove(node));
     }
 
+    /// Adds a node of any name and data.
     pub fn put(&self, node: &str, data: &[u8]) {
         self.change(|state| state.nodes.insert(node.to_owned(), (0, data.to_vec())));
     }
 
+    /// Returns the names of all nodes.
     pub fn nodes(&self) -> Vec<String> {
         self.lock().nodes.keys().cloned().collect()
     }
@@ -123,7 +129,7 @@ impl Session for FakeSession {
         let mut connected = self.fake.connected.subscribe();
         Ok((self.fake.nodes(), async move {
             let _ = changed.changed().await;
-            // News come when there is a connection.
+            // Notifications arrive only while connected.
             let _ = connected.wait_for(|connected| *connected).await;
         }))
     }

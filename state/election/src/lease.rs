@@ -1,9 +1,9 @@
-//! Until when a leader may act without news from ZooKeeper.
+//! The time until which a leader may act without an answer from ZooKeeper.
 //!
-//! ZooKeeper ends a session when it has heard nothing from it for the session's timeout, and then somebody else leads.
-//! It cannot tell the old leader, which may be cut off or have been stopped for a while (a pause of the virtual
-//! machine, a SIGSTOP). So the leader asks its own clock before each step: a lease runs from the moment it *sent* a
-//! request that ZooKeeper has answered.
+//! ZooKeeper ends a session that it has not heard from for the session's timeout, and then another master leads. It
+//! cannot tell the old leader, which may be disconnected or suspended (a pause of the virtual machine, a SIGSTOP). The
+//! leader therefore checks its own clock before each step: a lease runs from the moment at which it *sent* a request
+//! that ZooKeeper has answered.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,43 +11,44 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Of one leadership; clones are the same lease.
+/// The lease of one term. Clones are the same lease.
 #[derive(Debug, Clone)]
 pub struct Lease {
     begun: Instant,
-    /// Nanoseconds after `begun`; zero when it was ended early.
+    /// The end in nanoseconds after `begun`; zero if the lease was ended early.
     until: Arc<AtomicU64>,
 }
 
-/// Of the session's timeout. The rest is for clocks that run at different speeds, for the step under way, and for
-/// ZooKeeper's own servers, which tell their leader about their sessions twice a tick only.
+/// The fraction of the session's timeout that a lease lasts. The rest covers clocks of different speeds, the step in
+/// progress, and ZooKeeper's servers, which report sessions to their leader only twice per tick.
 const SAFE_FRACTION: f64 = 0.875;
 
 impl Lease {
-    /// From a request sent at `sent`, in a session that lasts `timeout`.
+    /// Makes a lease from a request sent at `sent`, in a session with this `timeout`.
     pub fn new(sent: Instant, timeout: Duration) -> Self {
         let until = Arc::new(AtomicU64::new(nanos(timeout.mul_f64(SAFE_FRACTION))));
         Lease { begun: sent, until }
     }
 
-    /// Never ends by itself: for a master that is alone.
+    /// Returns a lease that never ends by itself, for a standalone master.
     pub fn unlimited() -> Self {
         Lease { begun: Instant::now(), until: Arc::new(AtomicU64::new(u64::MAX)) }
     }
 
-    /// Whether it was still valid. One that has ended stays so, since whoever acted under it has stopped.
+    /// Extends the lease, and returns whether it was still valid. A lease that has ended is not extended, since its
+    /// holder has stopped.
     pub fn extend(&self, sent: Instant, timeout: Duration) -> bool {
         let until = nanos(sent.saturating_duration_since(self.begun) + timeout.mul_f64(SAFE_FRACTION));
         let valid = |held| self.holds(held).then_some(until);
         self.until.fetch_update(Ordering::AcqRel, Ordering::Acquire, valid).is_ok()
     }
 
-    /// Nobody may act under it any more.
+    /// Ends the lease at once.
     pub fn end(&self) {
         self.until.store(0, Ordering::Release);
     }
 
-    /// Returns whether the lease lasts now.
+    /// Returns whether the lease is valid now.
     pub fn is_valid(&self) -> bool {
         self.holds(self.until.load(Ordering::Acquire))
     }
@@ -56,7 +57,7 @@ impl Lease {
         until == u64::MAX || self.begun.elapsed() < Duration::from_nanos(until)
     }
 
-    /// When it ends, if nothing extends it.
+    /// Returns the time at which the lease ends unless it is extended.
     pub(crate) fn deadline(&self) -> Instant {
         self.begun + Duration::from_nanos(self.until.load(Ordering::Acquire))
     }
@@ -84,7 +85,7 @@ mod tests {
         assert!(other.is_valid());
         tokio::time::advance(Duration::from_millis(200)).await;
         assert!(!other.is_valid());
-        assert!(!other.extend(Instant::now(), timeout), "it came back to life");
+        assert!(!other.extend(Instant::now(), timeout), "a lease that has ended was extended");
         assert!(!lease.is_valid());
     }
 

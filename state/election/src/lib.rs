@@ -3,7 +3,7 @@
 //! | module | owns |
 //! | --- | --- |
 //! | `url` | the URLs of masters: `zk://…`, `host:port`, `file://…` |
-//! | `member` | the nodes of masters below the path of the URL: their names and what is in them |
+//! | `member` | the nodes of masters below the path of the URL: their names and contents |
 //! | `coordination` | the part of ZooKeeper that election uses, as a trait |
 //! | `zookeeper` | the implementation of that trait |
 //! | `lease` | the time for which a leader may act without an answer from ZooKeeper |

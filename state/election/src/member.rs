@@ -1,7 +1,7 @@
-//! The nodes of masters below the path of a URL: how they are named and what is in them.
+//! The nodes of masters below the path of a URL: their names and contents.
 //!
-//! Mesos names them `json.info_0000000131` (JSON of a `MasterInfo`); before 0.24 `info_…` (its protobuf), and before
-//! that a bare number (a pid). Whoever has the lowest number leads. Other children, such as `log_replicas`, are no
+//! Mesos names them `json.info_0000000131` (JSON of a `MasterInfo`); before 0.24 `info_…` (protobuf), and earlier a
+//! bare number (a pid). The master with the lowest number leads. Other children, such as `log_replicas`, are not
 //! masters.
 
 use std::cmp::Ordering;
@@ -10,7 +10,7 @@ use messages::v1;
 
 use crate::standalone::{InvalidAddress, standalone};
 
-/// The kind of a member's data, which is the first part of its name.
+/// The encoding of a member's data, which is the first part of its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Label {
     /// `json.info`.
@@ -19,7 +19,7 @@ pub enum Label {
     Protobuf,
     /// No label.
     Pid,
-    /// It counts in the election all the same, as in Mesos.
+    /// Another label. The member takes part in the election nevertheless, as in Mesos.
     Other(String),
 }
 
@@ -28,13 +28,13 @@ pub enum Label {
 pub struct Member {
     /// The name of the node.
     pub name: String,
-    /// What kind of node it is.
+    /// The encoding of its data.
     pub label: Label,
-    /// The sequence number that ZooKeeper appended; the smallest one leads.
+    /// The sequence number that ZooKeeper has appended. The member with the lowest one leads.
     pub sequence: i32,
 }
 
-/// Why nobody can tell who a member is.
+/// Why the data of a member cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum InvalidMember {
@@ -49,10 +49,11 @@ pub enum InvalidMember {
 }
 
 impl Member {
-    /// What ZooKeeper appends a number to.
+    /// The prefix of new nodes, to which ZooKeeper appends a number.
     pub const PREFIX: &str = "json.info_";
 
-    /// As Mesos: the number is what follows the last underscore, the label what precedes the first.
+    /// Parses the name of a child; `None` for a child that is not a member. As in Mesos, the number follows the last
+    /// underscore, and the label precedes the first.
     pub fn parse(name: &str) -> Option<Self> {
         let sequence = name.rsplit('_').next()?.parse().ok()?;
         let label = match name.split_once('_').map(|(label, _)| label) {
@@ -64,7 +65,7 @@ impl Member {
         Some(Member { name: name.to_owned(), label, sequence })
     }
 
-    /// The one that leads.
+    /// Returns the member with the lowest number.
     pub fn leader<'a>(children: impl IntoIterator<Item = &'a String>) -> Option<Self> {
         children.into_iter().filter_map(|name| Member::parse(name)).min_by(Member::before)
     }
@@ -73,7 +74,10 @@ impl Member {
         self.sequence.cmp(&other.sequence).then_with(|| self.name.cmp(&other.name))
     }
 
-    /// Who it is.
+    /// Decodes the description of the master.
+    ///
+    /// # Errors
+    /// Returns [`InvalidMember`] if the data do not have the encoding of the label.
     pub fn info(&self, data: &[u8]) -> Result<v1::MasterInfo, InvalidMember> {
         let name = || self.name.clone();
         let limits = wire::Limits::default();
@@ -91,7 +95,7 @@ impl Member {
     }
 }
 
-/// What a master writes into its node.
+/// Returns the data that a master writes into its node.
 pub fn encode_info(info: &v1::MasterInfo) -> Vec<u8> {
     wire::encode_as(wire::ContentType::Json, info)
 }
@@ -123,7 +127,7 @@ mod tests {
         assert_eq!(Member::leader(&["log_replicas".to_owned()]), None);
     }
 
-    /// As a 1.12 master wrote it.
+    /// The data that a master of version 1.12 has written.
     const JSON: &str = r#"{"address":{"hostname":"h","ip":"127.0.0.1","port":5050},"capabilities":[{"type":"AGENT_UPDATE"},{"type":"AGENT_DRAINING"},{"type":"QUOTA_V2"}],"hostname":"h","id":"3d6ab4be","ip":16777343,"pid":"master@127.0.0.1:5050","port":5050,"version":"1.12.0"}"#;
 
     #[test]
@@ -142,7 +146,7 @@ mod tests {
         let info = Member::parse("json.info_0000000001").unwrap().info(JSON.as_bytes()).unwrap();
         assert_eq!(Member::parse("json.info_0000000001").unwrap().info(&encode_info(&info)).unwrap(), info);
         let written = String::from_utf8(encode_info(&info)).unwrap();
-        // The same members, whatever their order.
+        // The members are the same in any order.
         let sorted = |text: &str| {
             let mut bytes = text.as_bytes().to_vec();
             bytes.sort_unstable();

@@ -1,4 +1,4 @@
-//! Takes the node of a master that is known to be dead away, so that nobody has to wait for the end of its session.
+//! Removes the node of a master that is known to be dead, so that nobody waits for the end of its session.
 
 use std::time::Duration;
 
@@ -7,8 +7,11 @@ use tokio::time::{Instant, sleep};
 use crate::backoff::Backoff;
 use crate::coordination::{CoordinationError, Coordinator, Session};
 
-/// Removes `node`; tries for `timeout`, after which the session of the dead has ended anyway. Whoever calls must be
-/// certain that its master can do nothing any more: the next one leads at once.
+/// Removes `node`, and retries for `timeout`, after which the session of the dead master has ended anyway. The caller
+/// has to be certain that the master cannot act any more, because the next one leads at once.
+///
+/// # Errors
+/// Returns [`CoordinationError`] if the node cannot be removed in this time.
 pub async fn clean_up_node(
     coordinator: impl Coordinator,
     node: &str,
@@ -18,7 +21,7 @@ pub async fn clean_up_node(
     let mut backoff = Backoff::default();
     loop {
         let attempt = async { coordinator.open().await?.leave(node).await };
-        // A request has no answer while there is no connection.
+        // A request is not answered while there is no connection.
         let left = timeout.saturating_sub(begun.elapsed());
         let failure = match tokio::time::timeout(left, attempt).await {
             Ok(Ok(())) => return Ok(()),

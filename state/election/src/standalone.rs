@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, ToSocketAddrs};
 
 use messages::v1;
 
-/// Names of machines without asking anybody.
+/// The file with names of machines, which is read without a name server.
 const HOSTS: &str = "/etc/hosts";
 
 /// A text is not `host:port`.
@@ -12,7 +12,10 @@ const HOSTS: &str = "/etc/hosts";
 #[error("cannot use '{0}' as a master: expected host:port")]
 pub struct InvalidAddress(String);
 
-/// What a standalone detector knows of a master: its address.
+/// Returns what is known of a standalone master: its address.
+///
+/// # Errors
+/// Returns [`InvalidAddress`] if the text is not `host:port`, or the host has no IPv4 address.
 pub fn standalone(text: &str) -> Result<v1::MasterInfo, InvalidAddress> {
     let address = text.strip_prefix("master@").unwrap_or(text);
     let unusable = || InvalidAddress(text.to_owned());
@@ -28,8 +31,8 @@ pub fn standalone(text: &str) -> Result<v1::MasterInfo, InvalidAddress> {
     Ok(info(found, named.unwrap_or(host)))
 }
 
-/// The name of a master that was given by its address, for `/state` to show. Mesos asks the name service, too; a table
-/// that is at hand keeps no agent from starting.
+/// Returns the name for an address, which `/state` shows. Mesos asks the name server as well; the local file cannot
+/// delay the start of an agent.
 fn name_of(ip: Ipv4Addr, hosts: &str) -> Option<&str> {
     let entries = hosts.lines().map(|line| line.split('#').next().unwrap_or_default().split_whitespace());
     entries.filter_map(|mut entry| Some((entry.next()?, entry.next()?))).find_map(|(address, name)| {
@@ -40,7 +43,7 @@ fn name_of(ip: Ipv4Addr, hosts: &str) -> Option<&str> {
 
 fn info(address: SocketAddrV4, hostname: &str) -> v1::MasterInfo {
     v1::MasterInfo {
-        // Nobody looks at the id of a master that was not elected.
+        // The id of a master that was not elected is never compared.
         id: uuid::Uuid::new_v4().to_string(),
         // Mesos stores `in_addr.s_addr`: network byte order, read as a little-endian number.
         ip: u32::from_le_bytes(address.ip().octets()),
@@ -66,7 +69,7 @@ mod tests {
             let info = standalone(text).unwrap();
             assert_eq!(info.pid.as_deref(), Some("master@127.0.0.1:5050"));
             assert_eq!((info.ip, info.port), (16_777_343, 5050));
-            // Every hosts file has this one.
+            // Every hosts file has this name.
             assert_eq!(info.hostname(), "localhost");
         }
     }

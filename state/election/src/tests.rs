@@ -13,11 +13,11 @@ fn master(id: &str) -> v1::MasterInfo {
     v1::MasterInfo { id: id.to_owned(), ip: 16_777_343, port: 5050, ..Default::default() }
 }
 
-/// Virtual seconds are free; a test that waits for so many waits for ever.
+/// The upper bound of every wait in virtual seconds, which cost no time.
 const EVER: Duration = Duration::from_secs(600);
 
 async fn until<T: Clone>(watched: &mut watch::Receiver<T>, wanted: impl FnMut(&T) -> bool) -> T {
-    timeout(EVER, watched.wait_for(wanted)).await.expect("in time").expect("still told").clone()
+    timeout(EVER, watched.wait_for(wanted)).await.expect("in time").expect("a state").clone()
 }
 
 async fn leading(contender: &Contender) -> Lease {
@@ -38,7 +38,7 @@ async fn detected(leader: &mut watch::Receiver<Leader>, id: Option<&str>) {
     until(leader, |found| found.as_ref().map(|master| master.id.as_str()) == id).await;
 }
 
-/// A candidate that stands behind those before.
+/// Returns a candidate that follows the existing ones.
 async fn follower(fake: &FakeCoordinator, id: &str) -> Contender {
     let before = fake.nodes().len();
     let contender = Contender::start(fake.clone(), &master(id));
@@ -144,7 +144,7 @@ async fn nobody_leads_twice_at_once() {
     let second = follower(&fake.on_another_machine(), "2").await;
     fake.connect(false);
     let node = fake.nodes()[0].clone();
-    // The service ends the session as early as it may.
+    // The service ends the session at the earliest time.
     tokio::time::sleep(TIMEOUT).await;
     assert!(!lease.is_valid());
     fake.expire(&node);
@@ -184,7 +184,7 @@ async fn detectors_follow_the_lowest_readable_node() {
     detected(&mut leader, Some("9")).await;
     fake.put("info_0000000005", &wire::encode(&master("5")));
     detected(&mut leader, Some("5")).await;
-    // Junk at the head of the queue: as in an election, nobody else leads.
+    // An invalid node is first. As in an election, no other master leads.
     fake.put("json.info_0000000001", b"{");
     detected(&mut leader, None).await;
     fake.expire("json.info_0000000001");
@@ -239,7 +239,7 @@ async fn a_dead_leader_whose_node_is_removed_is_followed_at_once() {
     crate::clean_up_node(fake.on_another_machine(), &node, TIMEOUT).await.unwrap();
     leading(&second).await;
     assert!(begun.elapsed() < Duration::from_millis(10));
-    // Somebody was faster.
+    // Another process has removed the node already.
     crate::clean_up_node(fake.on_another_machine(), &node, TIMEOUT).await.unwrap();
 }
 
@@ -262,11 +262,11 @@ async fn node_cleanup_is_retried_until_the_session_has_ended() {
     assert!(fake.nodes().is_empty());
 }
 
-/// As in Mesos: whoever is first in the queue would lead, whatever it is. An operator takes it away.
+/// As in Mesos, the first node would lead, whatever it contains. An operator has to remove it.
 #[tokio::test(start_paused = true)]
 async fn a_candidate_waits_behind_junk() {
     let fake = FakeCoordinator::new();
-    // What the service counts next would be behind it.
+    // The numbers of later nodes are higher.
     fake.put("json.info_-000000001", b"{");
     let detector = Detector::start(fake.on_another_machine());
     let first = follower(&fake, "1").await;

@@ -1,37 +1,38 @@
-//! What people write to say where masters are.
+//! The addresses of masters as people write them.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 const SCHEME: &str = "zk://";
-/// Values in files are lines; anything longer is not meant.
+/// The maximum size of a file with an address in bytes.
 const MAX_FILE: u64 = 64 * 1024;
 
-/// `--master` of an agent, `--zk` of a master, the argument of a driver.
+/// The value of `--master` of an agent, `--zk` of a master, and the argument of a driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MasterUrl {
-    /// `zk://…`: masters elect one of them.
+    /// `zk://…`: the masters elect their leader there.
     ZooKeeper(ZooKeeperUrl),
     /// `host:port` or `master@host:port`.
     Standalone(String),
 }
 
-/// `zk://[user:password@]host:port,host:port/path`.
+/// A URL `zk://[user:password@]host:port,host:port/path`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ZooKeeperUrl {
-    /// Of the `digest` scheme.
+    /// The credentials of the `digest` scheme.
     pub credentials: Option<Credentials>,
-    /// `host:port,host:port`.
+    /// The servers, `host:port,host:port`.
     pub servers: String,
-    /// Begins with a slash and does not end with one.
+    /// The path. It begins with a slash and does not end with one.
     pub path: String,
 }
 
-/// `user:password`; never shown.
+/// Credentials `user:password`, which are never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials(String);
 
+/// Why a text is not the address of masters.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum InvalidUrl {
@@ -54,7 +55,10 @@ pub enum InvalidUrl {
 }
 
 impl MasterUrl {
-    /// As `FromStr`, and follows `file://path`.
+    /// Parses a text as `FromStr` does, and reads the file of `file://path`.
+    ///
+    /// # Errors
+    /// Returns [`InvalidUrl`] if the text or the content of the file is not an address.
     pub fn read(text: &str) -> Result<Self, InvalidUrl> {
         let Some(path) = text.trim().strip_prefix("file://") else { return text.parse() };
         let path = PathBuf::from(path);
@@ -84,7 +88,7 @@ impl FromStr for ZooKeeperUrl {
     fn from_str(text: &str) -> Result<Self, InvalidUrl> {
         let text = text.trim();
         let rest = text.strip_prefix(SCHEME).ok_or_else(|| InvalidUrl::Scheme(text.to_owned()))?;
-        // As Mesos, the path starts at the first slash and servers at the last `@` before it.
+        // As in Mesos, the path starts at the first slash, and the servers at the last `@` before it.
         let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
         let (credentials, servers) = match authority.rsplit_once('@') {
             Some((credentials, servers)) => (Some(Credentials(credentials.to_owned())), servers),
@@ -124,14 +128,14 @@ fn is_server(text: &str) -> bool {
 }
 
 impl Credentials {
-    /// As the `digest` scheme wants them.
+    /// Returns the credentials in the form of the `digest` scheme.
     pub fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
 }
 
 impl ZooKeeperUrl {
-    /// As it was given, with the password: for another process of this program, not for people.
+    /// Returns the URL with its password, for another process of this program and not for people.
     pub fn with_credentials(&self) -> String {
         match &self.credentials {
             None => self.to_string(),
@@ -140,7 +144,7 @@ impl ZooKeeperUrl {
     }
 }
 
-/// For people and logs: without the password.
+/// The text for people and logs, without the password.
 impl fmt::Display for ZooKeeperUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(SCHEME)?;
@@ -184,7 +188,7 @@ mod tests {
         check("zk://h:2181/mesos", Ok((None, "h:2181", "/mesos")));
         check("zk://a:1,b:2,c:3/path/to/it/ ", Ok((None, "a:1,b:2,c:3", "/path/to/it")));
         check("zk://jake:1@h:2181/mesos", Ok((Some("jake:1"), "h:2181", "/mesos")));
-        // A password may have an `@`.
+        // A password may contain an `@`.
         check("zk://u:p@ss@h:2181/mesos", Ok((Some("u:p@ss"), "h:2181", "/mesos")));
         check("zk://h/mesos", Ok((None, "h", "/mesos")));
         check("zk://h:2181/", Err("has no path"));

@@ -1,4 +1,4 @@
-//! Coordination by ZooKeeper.
+//! The implementation of coordination with ZooKeeper.
 
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ pub struct ZooKeeper {
     acls: Vec<Acl>,
 }
 
+/// A session with ZooKeeper.
 pub struct ZooKeeperSession {
     client: Client,
     path: String,
@@ -23,24 +24,24 @@ pub struct ZooKeeperSession {
 }
 
 impl ZooKeeper {
-    /// A coordinator that connects for each session it begins.
+    /// Makes a coordinator that connects for each session.
     pub fn new(url: ZooKeeperUrl, session_timeout: Duration) -> Self {
         let acls = acls(&url);
         ZooKeeper { url, session_timeout, acls }
     }
 
-    /// Returns the URL that it connects to.
+    /// Returns the URL of the ensemble.
     pub fn url(&self) -> &ZooKeeperUrl {
         &self.url
     }
 
-    /// Returns the session timeout that is asked for.
+    /// Returns the requested session timeout.
     pub fn session_timeout(&self) -> Duration {
         self.session_timeout
     }
 
     async fn connect(&self) -> Result<Client, Error> {
-        // 3.4 knows fewer requests, and nothing here needs those of later versions.
+        // Version 3.4 has fewer requests, and none of the later ones is needed.
         let mut connector = Client::connector().with_session_timeout(self.session_timeout).with_server_version(3, 4, 0);
         if let Some(credentials) = &self.url.credentials {
             connector = connector.with_auth("digest", credentials.as_bytes());
@@ -49,7 +50,8 @@ impl ZooKeeper {
     }
 }
 
-/// As Mesos: open to all, or, with credentials, readable by all and writable by who has them.
+/// Returns the permissions of Mesos: open to all, or, with credentials, readable by all and writable with the
+/// credentials.
 fn acls(url: &ZooKeeperUrl) -> Vec<Acl> {
     let anyone = || AuthId::new("world", "anyone");
     match url.credentials {
@@ -80,7 +82,7 @@ impl Coordinator for ZooKeeper {
 }
 
 impl ZooKeeperSession {
-    /// With the parts above it. Only those that are missing are created: a path that others own need not be writable.
+    /// Creates the path and its missing parents. Existing nodes need not be writable.
     async fn create_path(&self) -> Result<(), CoordinationError> {
         if self.client.check_stat(&self.path).await?.is_some() {
             return Ok(());
@@ -128,7 +130,7 @@ impl Session for ZooKeeperSession {
 
     async fn confirm(&self, child: &str) -> Result<bool, CoordinationError> {
         let path = self.path_of(child);
-        // A server that has lost its ensemble still answers reads for some time; a sync it cannot answer alone.
+        // A server that has lost its ensemble still answers reads for some time, but cannot answer a sync by itself.
         self.client.sync(&path).await?;
         Ok(self.client.check_stat(&path).await?.is_some())
     }
@@ -148,7 +150,7 @@ impl Session for ZooKeeperSession {
         }
     }
 
-    /// ZooKeeper tells of the end of a session on the next connection only, which may be much later.
+    /// ZooKeeper reports the end of a session only on the next connection, which may be much later.
     async fn over(&self) -> CoordinationError {
         let mut watcher = self.client.state_watcher();
         let mut state = watcher.state();

@@ -1,4 +1,5 @@
-//! Elections with a real ZooKeeper (`tests/zookeeper/zookeeper.sh`); skipped, loudly, where it cannot be installed.
+//! Elections with a real ZooKeeper (`tests/zookeeper/zookeeper.sh`). Where it cannot be installed, the tests report
+//! that they are skipped.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -14,7 +15,7 @@ use tokio::time::timeout;
 use zookeeper_client::Client;
 
 const SESSION: Duration = Duration::from_secs(2);
-/// For what takes well under a second on a machine that has nothing else to do.
+/// The upper bound of every wait. An idle machine needs well under a second.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 fn at(ensemble: &Ensemble, path: &str) -> ZooKeeper {
@@ -47,22 +48,22 @@ async fn nodes_and_permissions_are_those_of_mesos() {
     let contender = Contender::start(ZooKeeper::new(url, SESSION), &master("1"));
     leads(&contender).await;
 
-    let stranger = Client::connect(&ensemble.servers).await.unwrap();
-    let children = stranger.list_children("/deep/path/mesos").await.unwrap();
+    let other_client = Client::connect(&ensemble.servers).await.unwrap();
+    let children = other_client.list_children("/deep/path/mesos").await.unwrap();
     assert_eq!(children, ["json.info_0000000000"]);
-    let (data, _) = stranger.get_data("/deep/path/mesos/json.info_0000000000").await.unwrap();
+    let (data, _) = other_client.get_data("/deep/path/mesos/json.info_0000000000").await.unwrap();
     assert_eq!(String::from_utf8(data).unwrap(), r#"{"id":"1","ip":16777343,"port":5050}"#);
     for path in ["/deep", "/deep/path", "/deep/path/mesos", "/deep/path/mesos/json.info_0000000000"] {
-        let (acls, _) = stranger.get_acl(path).await.unwrap();
+        let (acls, _) = other_client.get_acl(path).await.unwrap();
         let acls: Vec<String> =
             acls.iter().map(|acl| format!("{}:{} {}", acl.scheme(), acl.id(), acl.permission())).collect();
-        // Strangers are not shown the digest.
+        // The digest is hidden from other clients.
         assert_eq!(acls, ["world:anyone READ", "digest:jake:x ALL"], "{path}");
     }
-    assert!(stranger.delete("/deep/path/mesos/json.info_0000000000", None).await.is_err());
+    assert!(other_client.delete("/deep/path/mesos/json.info_0000000000", None).await.is_err());
     let open = Contender::start(at(&ensemble, "/open"), &master("2"));
     leads(&open).await;
-    let (acls, _) = stranger.get_acl("/open").await.unwrap();
+    let (acls, _) = other_client.get_acl("/open").await.unwrap();
     assert_eq!((acls.len(), acls[0].id(), acls[0].permission().to_string()), (1, "anyone", "ALL".to_owned()));
 }
 
@@ -74,7 +75,7 @@ async fn handing_over_takes_no_time() {
     let second = Contender::start(at(&ensemble, "/mesos"), &master("2"));
     let detector = Detector::start(at(&ensemble, "/mesos"));
     detected(&detector, Some("1")).await;
-    // Both stand: the second one's node must be there.
+    // Both masters contend, so the second one's node has to exist.
     let session = at(&ensemble, "/mesos").open().await.unwrap();
     while session.children().await.unwrap().0.len() < 2 {
         tokio::task::yield_now().await;
@@ -95,7 +96,7 @@ async fn a_lost_quorum_ends_a_leadership_and_its_return_begins_one() {
     let detector = Detector::start(at(&ensemble, "/mesos"));
     leads(&first).await;
     detected(&detector, Some("1")).await;
-    // One of three is no loss.
+    // An ensemble of three tolerates the loss of one server.
     ensemble.kill(1);
     tokio::time::sleep(SESSION * 2).await;
     leads(&first).await;

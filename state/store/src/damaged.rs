@@ -1,38 +1,41 @@
-//! What becomes of a file that cannot be trusted: it is kept under another name, and a marker beside it keeps a restart
-//! from beginning anew in its place. A cluster that existed is not forgotten by a program; its operator puts a good
-//! copy where the file was, or removes the marker.
+//! Keeps damaged stores. A file that cannot be read is renamed, and a marker beside it prevents a restart from creating
+//! a new store in its place, since no program may forget an existing cluster by itself. The operator puts a good copy
+//! in the place of the file, or removes the marker.
 //!
 //! ```text
-//! <name>             is not there any more
-//! <name>.damaged-1   the file (or directory), as it was found
-//! <name>.refused     the marker: the name of what is kept, why, and what to do
+//! <name>             does not exist any more
+//! <name>.damaged-1   the file (or directory) as it was found
+//! <name>.refused     the marker: the name of the renamed store, the reason, and what to do
 //! ```
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Something was set aside, and nobody has decided yet what is to take its place.
+/// A damaged store was renamed, and the operator has not decided yet what takes its place.
 #[derive(Debug, thiserror::Error)]
 #[error("it was found damaged: {reason}")]
 pub struct DamageMarker {
-    /// Where the damaged store is kept.
+    /// The path of the damaged store.
     pub kept: PathBuf,
-    /// The file that keeps a new store from taking its place.
+    /// The path of the marker, which prevents a new store.
     pub marker: PathBuf,
-    /// Why the store is not trusted.
+    /// Why the store is damaged.
     pub reason: String,
 }
 
-/// Keeps `path` aside. If it fails nothing has changed, and the file is where the next start finds it damaged again.
+/// Renames the store at `path` and writes the marker.
+///
+/// # Errors
+/// Returns the error of the operating system. Nothing has changed then, and the next start finds the damage again.
 pub fn mark_damaged(path: &Path, reason: &str) -> io::Result<DamageMarker> {
     let kept = (1..).map(|number| beside(path, &format!("damaged-{number}"))).find(|kept| !is_there(kept));
     let kept = kept.ok_or(io::ErrorKind::AlreadyExists)?;
     let marker = marker(path);
-    // First the marker: after a crash in between, both are there, and the file is looked at again.
+    // The marker is written first. After a crash in between both exist, and the file is read again.
     let written = write(&marker, path, &kept, reason).and_then(|()| fs::rename(path, &kept));
     if let Err(error) = written {
-        // The file is still there, so the marker keeps nobody from anything.
+        // The file is still in place, so that the marker has no effect.
         let _ = fs::remove_file(&marker);
         return Err(error);
     }
@@ -40,13 +43,14 @@ pub fn mark_damaged(path: &Path, reason: &str) -> io::Result<DamageMarker> {
     Ok(DamageMarker { kept, marker, reason: reason.to_owned() })
 }
 
-/// Whether something that was at `path` is set aside, nothing is in its place, and nobody has decided.
+/// Returns the marker of a store that was renamed, if nothing is in its place and the operator has not removed the
+/// marker.
 pub fn unresolved(path: &Path) -> Option<DamageMarker> {
     let marker = marker(path);
     if is_there(path) || !is_there(&marker) {
         return None;
     }
-    // One that cannot be read is a marker all the same.
+    // A marker that cannot be read still counts.
     let text = fs::read_to_string(&marker).unwrap_or_default();
     let mut lines = text.lines();
     let kept = lines.next().filter(|name| !name.is_empty()).unwrap_or("?");
@@ -54,7 +58,10 @@ pub fn unresolved(path: &Path) -> Option<DamageMarker> {
     Some(DamageMarker { kept: path.with_file_name(kept), marker, reason })
 }
 
-/// What is at `path` now is good, or nothing needs to be.
+/// Removes the marker, because the store at `path` is good now or is not needed.
+///
+/// # Errors
+/// Returns the error of the operating system.
 pub fn clear_marker(path: &Path) -> io::Result<()> {
     match fs::remove_file(marker(path)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -67,7 +74,7 @@ fn write(marker: &Path, path: &Path, kept: &Path, reason: &str) -> io::Result<()
     let reason = reason.replace('\n', " ");
     let mut file = File::create(marker)?;
     let advice = "put a good copy in its place; or remove this file, and the next start begins anew";
-    writeln!(file, "{name}\n{reason}\n\n{} was set aside: {advice}", path.display())?;
+    writeln!(file, "{name}\n{reason}\n\n{} is damaged and was renamed: {advice}", path.display())?;
     file.sync_all()
 }
 
@@ -82,7 +89,7 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// Also a link that leads nowhere is.
+/// Returns whether something is at `path`, including a dangling link.
 fn is_there(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
@@ -100,7 +107,7 @@ mod tests {
     fn a_damaged_file_is_refused_until_an_operator_decides() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x.db");
-        assert!(unresolved(&path).is_none(), "nothing was ever there");
+        assert!(unresolved(&path).is_none(), "no store has ever existed");
         for number in 1..=3 {
             let content = format!("bad {number}");
             fs::write(&path, &content).unwrap();
@@ -111,7 +118,7 @@ mod tests {
                 let refused = unresolved(&path).unwrap();
                 assert_eq!((&refused.kept, refused.reason.as_str()), (&damaged.kept, "page 7 is torn"));
             }
-            // A good copy is another decision than to begin anew.
+            // A good copy is another decision than a new store.
             if number == 2 {
                 fs::write(&path, "good").unwrap();
                 assert!(unresolved(&path).is_none());

@@ -1,4 +1,4 @@
-//! One file in a directory of the master, for a master that leads alone. Every commit is on disk when it returns.
+//! A store in one file of the master's directory, for a standalone master. Every commit is on disk when it returns.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -9,32 +9,37 @@ use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, St
 use crate::{Entries, Error, RecordWrite, Store, damaged};
 
 const RECORDS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("records");
-const TERMS: TableDefinition<'_, &str, u64> = TableDefinition::new("terms");
-/// The number of the current term.
+/// The table of the epoch, which is called "terms" on disk.
+const EPOCHS: TableDefinition<'_, &str, u64> = TableDefinition::new("terms");
+/// The key of the current epoch.
 const EPOCH: &str = "epoch";
 
 const FILE: &str = "registry.redb";
-/// A registry is small next to the memory of its reader.
+/// The size of the library's cache in bytes. A registry is small compared with the memory of its reader.
 const CACHE: usize = 4 << 20;
 
-/// A clone is another contender for the same open file.
+/// The access of one contender to the open file. A clone is another contender.
 #[derive(Debug)]
 pub struct EmbeddedStore {
     file: Arc<Shared>,
-    /// Of its own term; zero before it led.
+    /// The epoch that this contender has begun; zero before it has taken the store over.
     epoch: u64,
 }
 
 #[derive(Debug)]
 struct Shared {
     path: PathBuf,
-    /// Closed after an error of the disk: the library wants it read again before the next attempt.
+    /// `None` after an error of the disk, because the library demands that the file is opened again before the next
+    /// attempt.
     open: Mutex<Option<Database>>,
 }
 
 impl EmbeddedStore {
-    /// Opens `registry.redb` in `directory`, or makes both. The file is locked against other processes. One that is
-    /// damaged is kept aside, and none is made in its place until an operator has decided.
+    /// Opens `registry.redb` in `directory`, and creates both if they do not exist. The file is locked against other
+    /// processes. A damaged file is renamed, and no new one is created until the operator has decided.
+    ///
+    /// # Errors
+    /// Returns [`Error`] if the file is in use, damaged, from a later version, or cannot be used for another reason.
     pub fn open(directory: &Path) -> Result<Self, Error> {
         let path = EmbeddedStore::path_in(directory);
         let database = match path.try_exists() {
@@ -45,12 +50,12 @@ impl EmbeddedStore {
             },
             Err(source) => return Err(unusable(&path, source)),
         };
-        // Somebody has put a good copy there.
+        // An operator has put a good copy in place.
         damaged::clear_marker(&path).map_err(|source| unusable(&path, source))?;
         Ok(EmbeddedStore { file: Arc::new(Shared { path, open: Mutex::new(Some(database)) }), epoch: 0 })
     }
 
-    /// Where it is, or would be.
+    /// Returns the path of the file in `directory`, whether it exists or not.
     pub fn path_in(directory: &Path) -> PathBuf {
         directory.join(FILE)
     }
@@ -70,15 +75,15 @@ impl Clone for EmbeddedStore {
 impl Store for EmbeddedStore {
     fn take_over(&mut self) -> Result<Entries, Error> {
         let (epoch, entries) = self.file.with(|database| {
-            // A database of another program is not written into.
+            // The database may belong to another program, which must not be changed.
             let there = database.begin_read()?;
             there.open_table(RECORDS)?;
-            there.open_table(TERMS)?;
+            there.open_table(EPOCHS)?;
             let transaction = database.begin_write()?;
             let epoch = {
-                let mut terms = transaction.open_table(TERMS)?;
-                let epoch = terms.get(EPOCH)?.map_or(0, |epoch| epoch.value()) + 1;
-                terms.insert(EPOCH, epoch)?;
+                let mut epochs = transaction.open_table(EPOCHS)?;
+                let epoch = epochs.get(EPOCH)?.map_or(0, |epoch| epoch.value()) + 1;
+                epochs.insert(EPOCH, epoch)?;
                 epoch
             };
             transaction.commit()?;
@@ -91,7 +96,7 @@ impl Store for EmbeddedStore {
     fn commit(&mut self, writes: &[RecordWrite]) -> Result<(), Error> {
         let written = self.file.with(|database| {
             let transaction = database.begin_write()?;
-            let current = transaction.open_table(TERMS)?.get(EPOCH)?.map_or(0, |epoch| epoch.value());
+            let current = transaction.open_table(EPOCHS)?.get(EPOCH)?.map_or(0, |epoch| epoch.value());
             if self.epoch == 0 || current != self.epoch {
                 transaction.abort()?;
                 return Ok(false);
@@ -161,7 +166,7 @@ fn entries(database: &Database) -> Result<Entries, redb::Error> {
 fn open(path: &Path) -> Result<Database, Error> {
     let is_empty = std::fs::metadata(path).map_err(|source| unusable(path, source))?.len() == 0;
     if is_empty {
-        // The library would take it for a new one, and the cluster would have no past.
+        // The library would initialise an empty file, and the cluster would lose its past.
         return Err(Error::Damaged { path: path.to_owned(), source: "it is empty".into() });
     }
     Builder::new().set_cache_size(CACHE).set_check_integrity_on_open(true).open(path).map_err(|error| match error {
@@ -174,7 +179,7 @@ fn open(path: &Path) -> Result<Database, Error> {
     })
 }
 
-/// A new file appears under its name when it is whole, so that a crash leaves none or a good one.
+/// Creates a file. It appears under its name when it is complete, so that a crash leaves no file or a good one.
 fn create(directory: &Path, path: &Path) -> Result<Database, Error> {
     std::fs::create_dir_all(directory).map_err(|source| unusable(directory, source))?;
     let fresh = directory.join(format!("{FILE}.new"));
@@ -193,15 +198,15 @@ fn initialise(path: &Path) -> Result<Database, redb::Error> {
     let database = Builder::new().set_cache_size(CACHE).create(path)?;
     let transaction = database.begin_write()?;
     transaction.open_table(RECORDS)?;
-    transaction.open_table(TERMS)?.insert(EPOCH, 0)?;
+    transaction.open_table(EPOCHS)?.insert(EPOCH, 0)?;
     transaction.commit()?;
     Ok(database)
 }
 
-/// A damaged file gets another name. One that cannot be moved is found damaged again by the next start.
+/// Renames a damaged file. If that fails, the next start finds the damage again.
 fn keep_damaged(error: Error) -> Error {
     let Error::Damaged { path, source } = error else { return error };
-    // Another process may have it open, and somebody has cut it under its hands.
+    // Another process may have the file open while somebody has truncated it.
     let locked = File::open(&path).map(|file| file.try_lock());
     if matches!(locked, Ok(Err(TryLockError::WouldBlock))) {
         return Error::InUse { path };
@@ -209,7 +214,7 @@ fn keep_damaged(error: Error) -> Error {
     match damaged::mark_damaged(&path, &with_sources(&*source)) {
         Ok(refused) => Error::DamagedKept { path, kept: refused.kept, marker: refused.marker, source },
         Err(error) => {
-            tracing::warn!(path = %path.display(), %error, "cannot keep a damaged file aside");
+            tracing::warn!(path = %path.display(), %error, "cannot rename a damaged file");
             Error::Damaged { path, source }
         }
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
+/// Why a store cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum Error {
@@ -15,10 +16,10 @@ pub enum Error {
          need --zk", path.display()
     )]
     InUse { path: PathBuf },
-    /// The store was left as it is, since an operator decides whether to restore or to delete it.
+    /// The store is unchanged, since an operator has to decide whether to restore or to delete it.
     #[error("{} is damaged; it was left untouched: restore it from a copy, or move it away to start anew", path.display())]
     Damaged { path: PathBuf, source: Source },
-    /// No new store takes its place by itself, since the cluster would forget its agents and quota.
+    /// No new store is created automatically, since the cluster would forget its agents and quota.
     #[error(
         "{} cannot be trusted and is kept as {}; put a good copy in its place, or remove {} and start anew, without agents, \
          quota and all else that it knew",

@@ -1,7 +1,7 @@
-//! Durable state: an embedded file, ZooKeeper, or nothing; fenced by leader epoch.
+//! Durable state with a fence: an embedded file, ZooKeeper, or memory.
 //!
-//! A store is a map from keys to bytes. A leader takes it over, which begins an epoch and returns all records; from
-//! then on no earlier leader can write. A commit is atomic, and durable when it returns.
+//! A store is a map from keys to bytes. A leader takes it over, which begins a new epoch and returns all records; no
+//! earlier leader can write from then on. A commit is atomic, and durable when it returns.
 
 #![warn(missing_docs)]
 

@@ -1,15 +1,16 @@
-//! Nothing outlives the process; for tests, for `--registry=in_memory`, and for simulated clusters, whose masters share
-//! one memory through clones of it.
+//! A store in memory, for tests, for `--registry=in_memory`, and for simulated clusters, whose masters share one memory
+//! through clones of the store. Nothing outlives the process.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::{Entries, Error, RecordWrite, Store};
 
-/// A clone is another contender for the same memory; it leads nobody until it takes over.
+/// The access of one contender to the memory. A clone is another contender, which cannot write before it has taken the
+/// store over.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     shared: Arc<Mutex<Shared>>,
-    /// Of its own term.
+    /// The epoch that this contender has begun.
     epoch: u64,
 }
 
@@ -20,7 +21,7 @@ struct Shared {
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// Returns an empty store.
     pub fn new() -> Self {
         MemoryStore::default()
     }

@@ -1,4 +1,4 @@
-//! What every store has to keep, and what the file does after crashes and damage.
+//! The guarantees of every store, and the behaviour of the file after crashes and damage.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::unreachable, reason = "a test fails by panicking")]
 
@@ -19,7 +19,7 @@ fn entries(pairs: &[(&str, &str)]) -> Entries {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec())).collect()
 }
 
-/// Two contenders for the same state, whatever keeps it.
+/// Checks two contenders for the same state.
 fn check(mut one: impl Store, mut two: impl Store) {
     assert!(matches!(one.commit(&[put("a", "0")]), Err(Error::Fenced)), "nobody writes before leading");
     assert_eq!(one.take_over().unwrap(), Entries::new());
@@ -85,14 +85,14 @@ fn a_crash_at_any_commit_loses_nothing_committed() {
         let (key, value) = (format!("agents/{n}"), "v".repeat(700 * n));
         store.commit(&[put(&key, &value)]).unwrap();
         expect.insert(key, value.into_bytes());
-        // As a machine finds it that lost its power now: the file was not closed.
+        // This is the state after a loss of power: the file was not closed.
         let copy = tempfile::tempdir().unwrap();
         std::fs::copy(store.path(), copy.path().join("registry.redb")).unwrap();
         assert_eq!(reopened(copy.path()).unwrap(), expect);
     }
 }
 
-/// The pages of the next commit, written in part, without its last step: the switch to them.
+/// Some pages of the next commit are written, without its last step, the switch to them.
 #[test]
 fn a_torn_commit_is_as_if_it_had_not_begun() {
     let directory = tempfile::tempdir().unwrap();
@@ -102,7 +102,7 @@ fn a_torn_commit_is_as_if_it_had_not_begun() {
     let after = std::fs::read(store.path()).unwrap();
     const PAGE: usize = 4096;
     let page = |n: usize| n * PAGE..(n + 1) * PAGE;
-    // The first page has the pointer to what is valid; it goes last.
+    // The first page has the pointer to the valid pages, and is written last.
     let changed: Vec<usize> = (1..after.len() / PAGE).filter(|n| before.get(page(*n)) != after.get(page(*n))).collect();
     assert!(changed.len() > 2, "{changed:?}");
     for count in 0..=changed.len() {
@@ -117,7 +117,7 @@ fn a_torn_commit_is_as_if_it_had_not_begun() {
     }
 }
 
-/// What may be found where the registry was.
+/// Returns the files that may be found in the place of the registry.
 fn damage(good: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let mut overwritten = good.to_vec();
     overwritten[4096..].fill(0xa5);
@@ -146,7 +146,7 @@ fn damaged_kept(result: Result<Entries, Error>) -> (PathBuf, PathBuf) {
             let Error::DamagedKept { kept, marker, .. } = error else { unreachable!() };
             (kept, marker)
         }
-        other => panic!("not set aside: {other:?}"),
+        other => panic!("not renamed: {other:?}"),
     }
 }
 
@@ -161,17 +161,17 @@ fn a_damaged_file_is_kept_and_not_replaced() {
         let (kept, marker) = damaged_kept(reopened(directory.path()));
         assert_eq!(kept, directory.path().join(format!("registry.redb.damaged-{number}")), "{what}");
         assert_eq!(std::fs::read(&kept).unwrap().len(), bytes.len(), "{what}");
-        // No restart begins a cluster without a past.
+        // No restart creates a cluster without its past.
         for _ in 0..2 {
             assert_eq!(damaged_kept(reopened(directory.path())), (kept.clone(), marker.clone()), "{what}");
             assert!(!path.exists());
         }
-        // A good copy is put in its place.
+        // The operator puts a good copy in place.
         std::fs::write(&path, &good).unwrap();
         assert_eq!(reopened(directory.path()).unwrap(), entries(&[("a", "1")]), "{what}");
         assert!(!marker.exists() && kept.exists(), "{what}");
     }
-    // Or somebody decides to do without.
+    // The operator decides to begin anew.
     std::fs::write(&path, b"").unwrap();
     let (_, marker) = damaged_kept(reopened(directory.path()));
     std::fs::remove_file(marker).unwrap();
@@ -201,7 +201,7 @@ fn a_file_that_a_running_master_holds_is_not_taken_from_it() {
     assert!(held.path().exists());
 }
 
-/// On a file system of a few hundred kilobytes, of which the test is the only user. Only root can make one.
+/// The test has a file system of a few hundred kilobytes for itself, which only root can make.
 #[test]
 fn a_full_disk_is_waited_for() {
     let directory = tempfile::tempdir().unwrap();
@@ -215,7 +215,7 @@ fn a_full_disk_is_waited_for() {
     assert!(refused.is_transient(), "{refused:?}");
     let refused = store.commit(&large).unwrap_err();
     assert!(refused.is_transient(), "{refused:?}");
-    // Somebody makes room.
+    // The disk gets free space.
     drop(fill);
     std::fs::remove_file(&filler).unwrap();
     store.commit(&[put("c", "1")]).unwrap();

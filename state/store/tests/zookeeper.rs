@@ -1,4 +1,4 @@
-//! The registry in a real ZooKeeper; skipped, loudly, where it cannot be installed.
+//! The registry in a real ZooKeeper. Where ZooKeeper cannot be installed, the tests report that they are skipped.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -12,14 +12,14 @@ use store::{Entries, Error, RecordWrite, Store, ZooKeeperStore};
 use tokio::runtime::Runtime;
 use zookeeper_client::{Acls, Client, CreateMode};
 
-struct Place {
+struct Fixture {
     ensemble: Ensemble,
     runtime: Runtime,
 }
 
-impl Place {
+impl Fixture {
     fn start(servers: usize) -> Option<Self> {
-        Some(Place { ensemble: Ensemble::start(servers)?, runtime: Runtime::new().unwrap() })
+        Some(Fixture { ensemble: Ensemble::start(servers)?, runtime: Runtime::new().unwrap() })
     }
 
     fn store(&self) -> ZooKeeperStore {
@@ -27,7 +27,7 @@ impl Place {
         ZooKeeperStore::new(url, Duration::from_secs(4), self.runtime.handle().clone())
     }
 
-    /// Behind the store's back.
+    /// Returns a client that bypasses the store.
     fn client(&self) -> Client {
         self.runtime.block_on(Client::connect(&self.ensemble.servers)).unwrap()
     }
@@ -47,12 +47,12 @@ fn entries(pairs: &[(&str, &[u8])]) -> Entries {
 
 #[test]
 fn what_is_committed_is_found_by_the_next_leader_and_the_last_one_is_fenced() {
-    let Some(place) = Place::start(1) else { return };
-    let (mut first, mut second) = (place.store(), place.store());
+    let Some(fixture) = Fixture::start(1) else { return };
+    let (mut first, mut second) = (fixture.store(), fixture.store());
     assert!(matches!(first.commit(&[put("a", b"1")]), Err(Error::Fenced)), "nobody writes before the take-over");
     assert_eq!(first.take_over().unwrap(), Entries::new());
     first.commit(&[put("agents/1.2-S0", b"one"), put("quota/a/b", b""), put("weights/x", b"w")]).unwrap();
-    // Twice the same key in one commit, a removal of what is not there, an empty commit.
+    // The commits have the same key twice, a removal of a missing record, and no change at all.
     first.commit(&[put("weights/x", b"v"), put("weights/x", b"u"), remove("nothing"), remove("quota/a/b")]).unwrap();
     first.commit(&[put("quota/a/b", b"q"), remove("quota/a/b"), put("quota/a/b", b"p")]).unwrap();
     first.commit(&[]).unwrap();
@@ -66,37 +66,37 @@ fn what_is_committed_is_found_by_the_next_leader_and_the_last_one_is_fenced() {
 
 #[test]
 fn values_and_commits_beyond_the_limits_of_zookeeper() {
-    let Some(place) = Place::start(1) else { return };
-    let mut store = place.store();
+    let Some(fixture) = Fixture::start(1) else { return };
+    let mut store = fixture.store();
     store.take_over().unwrap();
     let big: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 251) as u8).collect();
     store.commit(&[put("schedule", &big), put("small", b"s")]).unwrap();
     let expect = entries(&[("schedule", &big), ("small", b"s")]);
-    assert_eq!(place.store().take_over().unwrap(), expect);
-    let mut store = place.store();
+    assert_eq!(fixture.store().take_over().unwrap(), expect);
+    let mut store = fixture.store();
     store.take_over().unwrap();
     store.commit(&[put("schedule", &big[..600_000])]).unwrap();
     store.commit(&[put("small", b"t")]).unwrap();
     let expect = entries(&[("schedule", &big[..600_000]), ("small", b"t")]);
-    assert_eq!(place.store().take_over().unwrap(), expect);
+    assert_eq!(fixture.store().take_over().unwrap(), expect);
 }
 
 #[test]
 fn a_commit_that_is_complete_in_the_journal_is_carried_out_and_half_a_one_never_was() {
-    let Some(place) = Place::start(1) else { return };
-    let mut store = place.store();
+    let Some(fixture) = Fixture::start(1) else { return };
+    let mut store = fixture.store();
     store.take_over().unwrap();
     store.commit(&[put("a", b"before")]).unwrap();
-    let client = place.client();
+    let client = fixture.client();
     let root = "/cluster/mesos/tepui/registry";
     let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
     let create = |path: String, data: &[u8]| {
-        place.runtime.block_on(client.create(&path, data, &options)).unwrap();
+        fixture.runtime.block_on(client.create(&path, data, &options)).unwrap();
     };
-    // One operation as it is packed: the node, that it has data, the data with its header.
+    // This is one packed operation: the node, the flag for data, and the data with its header.
     let (data, _) =
-        place.runtime.block_on(client.get_data(&format!("{root}/entries/{}", node_of(&place, &client)))).unwrap();
-    let node = node_of(&place, &client);
+        fixture.runtime.block_on(client.get_data(&format!("{root}/entries/{}", node_of(&fixture, &client)))).unwrap();
+    let node = node_of(&fixture, &client);
     let mut packed = (node.len() as u64).to_be_bytes().to_vec();
     packed.extend_from_slice(node.as_bytes());
     packed.push(1);
@@ -105,19 +105,19 @@ fn a_commit_that_is_complete_in_the_journal_is_carried_out_and_half_a_one_never_
     packed.extend_from_slice(&after);
 
     create(format!("{root}/journal/00000000"), &packed);
-    assert_eq!(place.store().take_over().unwrap(), entries(&[("a", b"before")]));
+    assert_eq!(fixture.store().take_over().unwrap(), entries(&[("a", b"before")]));
     create(format!("{root}/journal/00000000"), &packed);
     create(format!("{root}/journal/complete"), b"1");
-    assert_eq!(place.store().take_over().unwrap(), entries(&[("a", b"after")]));
-    assert_eq!(place.store().take_over().unwrap(), entries(&[("a", b"after")]));
+    assert_eq!(fixture.store().take_over().unwrap(), entries(&[("a", b"after")]));
+    assert_eq!(fixture.store().take_over().unwrap(), entries(&[("a", b"after")]));
 }
 
-/// `<bucket>/<name>` of the only record.
-fn node_of(place: &Place, client: &Client) -> String {
+/// Returns the `<bucket>/<name>` of the only record.
+fn node_of(fixture: &Fixture, client: &Client) -> String {
     let entries = "/cluster/mesos/tepui/registry/entries";
-    let buckets = place.runtime.block_on(client.list_children(entries)).unwrap();
+    let buckets = fixture.runtime.block_on(client.list_children(entries)).unwrap();
     let found = buckets.into_iter().find_map(|bucket| {
-        let names = place.runtime.block_on(client.list_children(&format!("{entries}/{bucket}"))).unwrap();
+        let names = fixture.runtime.block_on(client.list_children(&format!("{entries}/{bucket}"))).unwrap();
         names.first().map(|name| format!("{bucket}/{name}"))
     });
     found.unwrap()
@@ -125,43 +125,46 @@ fn node_of(place: &Place, client: &Client) -> String {
 
 #[test]
 fn junk_is_refused_and_left_alone() {
-    let Some(place) = Place::start(1) else { return };
-    place.store().take_over().unwrap();
-    let client = place.client();
+    let Some(fixture) = Fixture::start(1) else { return };
+    fixture.store().take_over().unwrap();
+    let client = fixture.client();
     let path = "/cluster/mesos/tepui/registry/entries/00/a";
     let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
-    place.runtime.block_on(client.create(path, b"junk", &options)).unwrap();
-    let error = place.store().take_over().unwrap_err();
+    fixture.runtime.block_on(client.create(path, b"junk", &options)).unwrap();
+    let error = fixture.store().take_over().unwrap_err();
     let Error::Damaged { source, .. } = error else { panic!("{error:?}") };
-    assert_eq!(source.to_string(), format!("what is in {path} is no record; to delete that node forgets nothing else"));
-    place.runtime.block_on(client.delete(path, None)).unwrap();
-    place.runtime.block_on(client.set_data("/cluster/mesos/tepui/registry", b"tepui registry 9", None)).unwrap();
-    assert!(matches!(place.store().take_over(), Err(Error::Damaged { .. })));
+    assert_eq!(
+        source.to_string(),
+        format!("what is in {path} is not a record; deleting the node loses only that record")
+    );
+    fixture.runtime.block_on(client.delete(path, None)).unwrap();
+    fixture.runtime.block_on(client.set_data("/cluster/mesos/tepui/registry", b"tepui registry 9", None)).unwrap();
+    assert!(matches!(fixture.store().take_over(), Err(Error::Damaged { .. })));
 }
 
 #[test]
 fn a_lost_quorum_is_waited_out() {
-    let Some(place) = Place::start(3) else { return };
-    let mut store = place.store();
+    let Some(fixture) = Fixture::start(3) else { return };
+    let mut store = fixture.store();
     store.take_over().unwrap();
     store.commit(&[put("a", b"1")]).unwrap();
-    place.ensemble.kill(1);
-    place.ensemble.kill(2);
+    fixture.ensemble.kill(1);
+    fixture.ensemble.kill(2);
     let error = store.commit(&[put("a", b"2")]).unwrap_err();
     assert!(error.is_transient(), "{error:?}");
-    place.ensemble.up(1);
+    fixture.ensemble.up(1);
     let begun = Instant::now();
     while let Err(error) = store.commit(&[put("a", b"2"), put("b", b"3")]) {
         assert!(error.is_transient(), "{error:?}");
         assert!(begun.elapsed() < Duration::from_secs(60), "{error:?}");
     }
-    assert_eq!(place.store().take_over().unwrap(), entries(&[("a", b"2"), ("b", b"3")]));
+    assert_eq!(fixture.store().take_over().unwrap(), entries(&[("a", b"2"), ("b", b"3")]));
 }
 
 #[test]
 fn ten_thousand_agents_are_read_in_seconds() {
-    let Some(place) = Place::start(1) else { return };
-    let mut store = place.store();
+    let Some(fixture) = Fixture::start(1) else { return };
+    let mut store = fixture.store();
     store.take_over().unwrap();
     let agents: Vec<RecordWrite> = (0..10_000).map(|n| put(&format!("agents/3d6ab4be-S{n}"), &[7; 600])).collect();
     let begun = Instant::now();
@@ -170,7 +173,7 @@ fn ten_thousand_agents_are_read_in_seconds() {
     }
     let written = begun.elapsed();
     let begun = Instant::now();
-    assert_eq!(place.store().take_over().unwrap().len(), 10_000);
+    assert_eq!(fixture.store().take_over().unwrap().len(), 10_000);
     let read = begun.elapsed();
     println!("10,000 agents: written in {written:?} (20 commits), read in {read:?}");
     assert!(read < Duration::from_secs(10), "{read:?}");

@@ -1,4 +1,4 @@
-//! Where masters and agents are found.
+//! The flags for the addresses of masters and agents.
 
 use std::net::Ipv4Addr;
 
@@ -7,7 +7,7 @@ use crate::macros::flags;
 use crate::value::Json;
 
 flags! {
-    /// The address, the name and the place of a master or an agent.
+    /// The address, the host name and the domain of a master or an agent.
     AddressFlags {
         "Address and name" {
             ip: Option<Ipv4Addr> =>

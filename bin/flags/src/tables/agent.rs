@@ -1,4 +1,4 @@
-//! `tepui agent`, `mesos-agent`, `mesos-slave`.
+//! The flags of `tepui agent`, `mesos-agent` and `mesos-slave`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -92,7 +92,7 @@ flags! {
             cgroups_enable_cfs: bool = "false" => "Limit CPU time by CFS bandwidth, not only by shares.";
             cgroups_limit_swap: bool = "false" => "Limit memory and swap together.";
             cgroups_destroy_timeout: Duration = "1mins", in POSITIVE =>
-                "Time for a cgroup to become empty before that is an error in the log. Killing goes on.";
+                "Time for a cgroup to become empty after which an error is logged. Its processes are killed again and again.";
             revocable_cpu_low_priority: bool = "true" => "Revocable CPU gets low priority.";
             [NoEffect: "threads are counted wherever cgroups/pids is in use"] {
                 cgroups_cpu_enable_pids_and_tids_count: bool = "false" => "Count processes and threads in statistics.";
@@ -194,7 +194,7 @@ flags! {
             recovery_timeout: Duration = "15mins" =>
                 "How long executors wait for the agent to come back; with 0secs they end with it.";
             strict: bool = "true" =>
-                "Errors in the stored state are fatal. With --no-strict what cannot be read is passed over, or kept aside and a new agent begun.";
+                "Errors in the stored state are fatal. With --no-strict records that cannot be read are skipped; a log that cannot be read is kept under another name, and a new agent begins.";
         }
         "Security" {
             [Refused: SECURITY] {

@@ -1,4 +1,4 @@
-//! The agent's flags for network isolation. In Mesos most of them exist only in builds with the port-mapping isolator, so
+//! The agent's flags for network isolation. Most of them exist in Mesos only in builds with the port-mapping isolator;
 //! they are recognised and have no effect.
 
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use super::reasons::{NOT_IMPLEMENTED, PORT_MAPPING};
 use crate::macros::flags;
 
 flags! {
-    /// No fields: none of these flags has an effect.
+    /// A struct without fields, since none of these flags has an effect.
     NetworkIsolationFlags {
         "Network isolation" {
             [NoEffect: PORT_MAPPING] {

@@ -1,4 +1,4 @@
-//! `mesos-execute`: a one-shot framework.
+//! The flags of `mesos-execute`, a framework that runs one command.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Bounds that several rows share.
+//! The bounds that several rows have in common.
 
 use std::time::Duration;
 
@@ -6,19 +6,20 @@ use crate::bounds::Bounds;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// A time after which something is given up, or happens: at zero it would always be.
+/// The bounds of a timeout. A timeout of zero would always have expired.
 pub(super) const POSITIVE: Bounds = Bounds::lasts(MILLISECOND);
 
-/// The time between two looks at something: shorter ones keep a core busy.
+/// The bounds of an interval between checks. Shorter intervals would keep a processor busy.
 pub(super) const INTERVAL: Bounds = Bounds::lasts(Duration::from_millis(100));
 
-/// A share.
+/// The bounds of a share.
 pub(super) const SHARE: Bounds = Bounds::Float { min: 0.0, max: 1.0 };
 
-/// A port that peers can connect to.
+/// The bounds of a port that peers connect to.
 pub(super) const PEER_PORT: Bounds = Bounds::between(1, u16::MAX as u64);
 
-/// ZooKeeper's protocol has milliseconds in 31 bits, which is a little more than three weeks.
+/// The bounds of a session timeout. ZooKeeper's protocol has milliseconds in 31 bits, which is a little more than three
+/// weeks.
 pub(super) const ZK_SESSION: Bounds = Bounds::lasts_between(MILLISECOND, Duration::from_secs(21 * 24 * 60 * 60));
 
 pub(super) const fn secs(min: u64) -> Bounds {

@@ -1,4 +1,4 @@
-//! `tepui local`, `mesos-local`: what it adds to the flags of master and agent.
+//! The flags that `tepui local` (`mesos-local`) adds to those of master and agent.
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -9,11 +9,11 @@ use crate::bounds::Bounds;
 use crate::choices::LauncherName;
 use crate::macros::flags;
 
-/// More agents than a machine has ports and memory for.
+/// The bounds of the number of agents. More than that exceed the ports and memory of a machine.
 const AGENTS: Bounds = Bounds::between(1, 1000);
 
 flags! {
-    /// The flags of a local cluster. Other flags of masters and agents are taken from `MESOS_*` variables.
+    /// The flags of a local cluster. Other flags of masters and agents are read from `MESOS_*` variables.
     LocalFlags {
         logging: LoggingFlags;
         "Cluster" {

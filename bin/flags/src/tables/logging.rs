@@ -6,7 +6,7 @@ use crate::choices::LoggingLevel;
 use crate::macros::flags;
 
 flags! {
-    /// Where the log of a program goes.
+    /// The flags for the log of a program.
     LoggingFlags {
         "Logging" {
             quiet: bool = "false" => "Log nothing to stderr.";

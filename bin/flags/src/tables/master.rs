@@ -1,4 +1,4 @@
-//! `tepui master`, `mesos-master`.
+//! The flags of `tepui master` and `mesos-master`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -29,7 +29,7 @@ flags! {
                 "Where the registry (agents, quota, weights, maintenance) is kept: embedded (a file in --work_dir; the default when there is one), zookeeper (below --zk; the default with it) or in_memory. replicated_log is accepted and means zookeeper with --zk and embedded without.";
             registry_fetch_timeout: Duration = "1mins", in POSITIVE => "Time to read the registry at start.";
             registry_store_timeout: Duration = "20secs", in POSITIVE =>
-                "Time to write the registry; when it takes longer that is an error in the log, and the master goes on trying.";
+                "Time to write the registry; when it takes longer that is an error in the log, and the master keeps trying.";
             registry_gc_interval: Duration = "15mins", in INTERVAL =>
                 "How often old unreachable and gone agents are dropped.";
             registry_max_agent_age: Duration = "2weeks" =>
@@ -60,7 +60,7 @@ flags! {
                 "Missed pings after which an agent is unreachable.";
             #[alias = "slave_reregister_timeout"]
             agent_reregister_timeout: Duration = "10mins", in secs(10 * 60) =>
-                "Time for a disconnected agent to come back before it is unreachable. Agents wait up to a minute between two attempts, so a shorter one would give up agents that are well.";
+                "Time for a disconnected agent to come back before it is unreachable. Agents wait up to a minute between two attempts, so a shorter one would mark healthy agents unreachable.";
             #[alias = "recovery_slave_removal_limit"]
             recovery_agent_removal_limit: Percent = "100%" =>
                 "The share of agents that may be given up after a failover. Beyond it none is, which is an error in the log (Mesos: the master ends).";

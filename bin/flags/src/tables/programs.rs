@@ -3,7 +3,7 @@
 use super::{AddressFlags, AgentFlags, ExecuteFlags, LocalFlags, LoggingFlags, MasterFlags, NetworkIsolationFlags};
 use crate::definition::{Definition, FlagGroup, Program};
 
-/// All programs.
+/// The definitions of all programs.
 pub const DEFINITIONS: [Definition; 4] =
     [MasterFlags::DEFINITION, AgentFlags::DEFINITION, LocalFlags::DEFINITION, ExecuteFlags::DEFINITION];
 

@@ -1,4 +1,4 @@
-//! Why a flag has no effect.
+//! The reasons for which flags have no effect.
 
 pub(super) const MODULES: &str = "C++ modules cannot be loaded into this program";
 pub(super) const NOT_IMPLEMENTED: &str = "not built yet";

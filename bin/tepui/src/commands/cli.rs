@@ -8,7 +8,9 @@ use clap::{Parser, Subcommand};
 use client::Address;
 use model::visible;
 
-use super::{agents, cancel, examples, explain, failures, frameworks, logs, operate, run, shell, status, tasks, wait};
+use super::{
+    agents, cancel, examples, explain, failures, frameworks, image, logs, operate, run, shell, status, tasks, wait,
+};
 use crate::output;
 
 /// Runs tasks and services on a cluster of machines. Speaks Apache Mesos.
@@ -104,6 +106,7 @@ enum Command {
     Deactivate(operate::Deactivate),
     Reactivate(operate::Reactivate),
     Gone(operate::Gone),
+    Image(image::ImageArgs),
     /// Show what can be done, by examples
     Examples,
     /// Print completions for a shell
@@ -210,6 +213,7 @@ pub fn main() -> ExitCode {
             Command::Deactivate(args) => operate::deactivate(args).await?,
             Command::Reactivate(args) => operate::reactivate(args).await?,
             Command::Gone(args) => operate::gone(args).await?,
+            Command::Image(args) => image::image(args).await?,
             Command::Version(args) => version(args).await?,
         }
         Ok(ExitCode::SUCCESS)

@@ -9,6 +9,7 @@ mod explain;
 mod failures;
 mod find;
 mod frameworks;
+mod image;
 mod incidents;
 mod logs;
 mod operate;

@@ -7,14 +7,18 @@ use model::agent::{Change, ExecutorState};
 use model::{ContainerId, ExecutorId, FrameworkId, TaskId, describe_wait_status, format_duration};
 use resources::Resources;
 
+use crate::config::Config;
 use crate::containers::limits::executor_limits;
-use crate::drain;
+use crate::draining::emptying;
 use crate::effects::{Command, ContainerCommand, Context, Record, Timer};
 use crate::frameworks::executor::{Executor, ExecutorConnection, Termination};
 use crate::frameworks::framework::{Framework, is_partition_aware};
 use crate::frameworks::index::Frameworks;
 use crate::input::{ContainerEvent, ContainerExit};
+use crate::metrics::Metrics;
 use crate::operations::container_volumes;
+use crate::registration::identity::Identity;
+use crate::registration::master_connection::MasterConnection;
 use crate::registration::terminate;
 use crate::sandboxes::paths;
 use crate::state::State;
@@ -34,7 +38,9 @@ pub(crate) fn container_event(state: &mut State, cx: &mut Context<'_>, event: Co
         return;
     };
     match event {
-        ContainerEvent::Launched { pid, .. } => container_launched(state, cx, &framework, &executor, pid),
+        ContainerEvent::Launched { pid, .. } => {
+            container_launched(&mut state.frameworks, cx, &framework, &executor, pid)
+        }
         ContainerEvent::LaunchFailed { reason, .. } => {
             state.metrics.container_launch_errors.increment();
             set_termination(
@@ -50,7 +56,7 @@ pub(crate) fn container_event(state: &mut State, cx: &mut Context<'_>, event: Co
             container_ended(state, cx, &framework, &executor, ContainerExit::default());
         }
         ContainerEvent::UpdateFailed { reason, .. } => {
-            container_update_failed(state, cx, &framework, &executor, &reason);
+            container_update_failed(&mut state.frameworks, &state.metrics, cx, &framework, &executor, &reason);
         }
         ContainerEvent::Exited { exit, .. } => container_ended(state, cx, &framework, &executor, exit),
     }
@@ -58,14 +64,15 @@ pub(crate) fn container_event(state: &mut State, cx: &mut Context<'_>, event: Co
 
 /// A task does not have what it was promised, e.g. its volume: the executor is ended, as in Mesos (`Slave::___run`).
 fn container_update_failed(
-    state: &mut State,
+    frameworks: &mut Frameworks,
+    metrics: &Metrics,
     cx: &mut Context<'_>,
     framework: &FrameworkId,
     id: &ExecutorId,
     reason: &str,
 ) {
-    let Some(known) = state.frameworks.get(framework) else { return };
-    let partition_aware = is_partition_aware(&known.snapshot.info);
+    let Some(known) = frameworks.get(framework) else { return };
+    let partition_aware = is_partition_aware(&known.snapshot().info);
     if !known.executor(id).is_some_and(Executor::is_live) {
         return;
     }
@@ -74,22 +81,28 @@ fn container_update_failed(
         reason: Reason::ContainerUpdateFailed,
         message: format!("Failed to update resources for container: {reason}"),
     };
-    set_termination(&mut state.frameworks, framework, id, termination);
-    let Some(executor) = state.frameworks.executor_mut(framework, id) else { return };
-    executor.enter(ExecutorState::Terminating, &state.metrics);
+    set_termination(frameworks, framework, id, termination);
+    let Some(executor) = frameworks.executor_mut(framework, id) else { return };
+    executor.enter(ExecutorState::Terminating, metrics);
     destroy(cx, &executor.container);
-    state.frameworks.publish_executor(cx, framework, id);
+    frameworks.publish_executor(cx, framework, id);
 }
 
-fn container_launched(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkId, id: &ExecutorId, pid: u32) {
-    let terminating = state.frameworks.get(framework).is_some_and(|known| known.terminating);
-    let Some(executor) = state.frameworks.executor_mut(framework, id) else { return };
-    executor.pid = Some(pid);
+fn container_launched(
+    frameworks: &mut Frameworks,
+    cx: &mut Context<'_>,
+    framework: &FrameworkId,
+    id: &ExecutorId,
+    pid: u32,
+) {
+    let terminating = frameworks.get(framework).is_some_and(|known| known.is_terminating());
+    let Some(executor) = frameworks.executor_mut(framework, id) else { return };
+    executor.launched(pid);
     // It was told to end before there was anybody to tell.
     if terminating || executor.state() == ExecutorState::Terminating {
         destroy(cx, &executor.container);
     }
-    state.frameworks.publish_executor(cx, framework, id);
+    frameworks.publish_executor(cx, framework, id);
 }
 
 /// Over before it began: it was ended while its records were on the way to the disk.
@@ -110,7 +123,7 @@ pub(crate) fn container_ended(
     exit: ContainerExit,
 ) {
     let Some(framework) = state.frameworks.get(framework_id) else { return };
-    let framework_terminating = framework.terminating;
+    let framework_terminating = framework.is_terminating();
     if framework.executor(id).is_none_or(Executor::is_terminated) {
         return;
     }
@@ -143,7 +156,7 @@ pub(crate) fn container_ended(
     state.pending_writes.store(cx, record);
     // The master does not know the executors that agents make up for commands.
     if !command_task {
-        send_exited_executor(state, cx, framework_id, id, exit.status);
+        send_exited_executor(&state.identity, &state.master, cx, framework_id, id, exit.status);
     }
     let settled = state.frameworks.executor(framework_id, id).is_none_or(|e| e.tasks().is_empty());
     if framework_terminating || settled {
@@ -163,7 +176,7 @@ fn take_last_updates(
     for status in &exit.last_updates {
         let task = TaskId::from(&status.task_id);
         let live = |framework: &&Framework| {
-            !framework.terminating && framework.executor(id).is_some_and(|executor| executor.has_live_task(&task))
+            !framework.is_terminating() && framework.executor(id).is_some_and(|executor| executor.has_live_task(&task))
         };
         if state.frameworks.get(framework_id).filter(live).is_none() {
             continue;
@@ -176,15 +189,16 @@ fn take_last_updates(
 }
 
 pub(crate) fn send_exited_executor(
-    state: &mut State,
+    identity: &Identity,
+    master: &MasterConnection,
     cx: &mut Context<'_>,
     framework: &FrameworkId,
     executor: &ExecutorId,
     status: Option<i32>,
 ) {
-    let Some(master) = state.master.pid().cloned() else { return };
+    let Some(master) = master.pid().cloned() else { return };
     let message = internal::ExitedExecutorMessage {
-        slave_id: state.identity.proto(),
+        slave_id: identity.proto(),
         framework_id: framework.to_proto(),
         executor_id: executor.to_proto(),
         status: status.unwrap_or(-1),
@@ -192,16 +206,22 @@ pub(crate) fn send_exited_executor(
     cx.send(&master, message);
 }
 
-pub(crate) fn executor_registration_timeout(state: &mut State, cx: &mut Context<'_>, container: &ContainerId) {
-    let Some((framework, id)) = state.frameworks.by_container(container) else { return };
-    let terminating = state.frameworks.get(&framework).is_none_or(|f| f.terminating);
-    let registering = state.frameworks.executor(&framework, &id).is_some_and(|e| e.is_registering());
+pub(crate) fn executor_registration_timeout(
+    frameworks: &mut Frameworks,
+    config: &Config,
+    metrics: &Metrics,
+    cx: &mut Context<'_>,
+    container: &ContainerId,
+) {
+    let Some((framework, id)) = frameworks.by_container(container) else { return };
+    let terminating = frameworks.get(&framework).is_none_or(|f| f.is_terminating());
+    let registering = frameworks.executor(&framework, &id).is_some_and(|e| e.is_registering());
     if terminating || !registering {
         return;
     }
-    let timeout = format_duration(state.config.executor_registration_timeout);
+    let timeout = format_duration(config.executor_registration_timeout);
     set_termination(
-        &mut state.frameworks,
+        frameworks,
         &framework,
         &id,
         Termination {
@@ -210,46 +230,47 @@ pub(crate) fn executor_registration_timeout(state: &mut State, cx: &mut Context<
             message: format!("Executor did not register within {timeout}"),
         },
     );
-    if let Some(executor) = state.frameworks.executor_mut(&framework, &id) {
-        executor.enter(ExecutorState::Terminating, &state.metrics);
+    if let Some(executor) = frameworks.executor_mut(&framework, &id) {
+        executor.enter(ExecutorState::Terminating, metrics);
     }
     destroy(cx, container);
-    state.frameworks.publish_executor(cx, &framework, &id);
+    frameworks.publish_executor(cx, &framework, &id);
 }
 
 pub(crate) fn executor_shutdown_timeout(frameworks: &Frameworks, cx: &mut Context<'_>, container: &ContainerId) {
     let Some((framework, id)) = frameworks.by_container(container) else { return };
     let executor = frameworks.executor(&framework, &id);
-    if executor.is_some_and(|e| e.state() == ExecutorState::Terminating && e.launched_container) {
+    if executor.is_some_and(|e| e.state() == ExecutorState::Terminating && e.is_launch_requested()) {
         destroy(cx, container);
     }
 }
 
 fn set_termination(frameworks: &mut Frameworks, framework: &FrameworkId, id: &ExecutorId, termination: Termination) {
     if let Some(executor) = frameworks.executor_mut(framework, id) {
-        executor.pending_termination = Some(termination);
+        executor.set_pending_termination(termination);
     }
 }
 
 /// A task is over: its container needs less, and the agent has more.
 pub(crate) fn release(
-    state: &mut State,
+    frameworks: &mut Frameworks,
+    config: &Config,
     cx: &mut Context<'_>,
     framework: &FrameworkId,
     id: &ExecutorId,
     resources: &[v1::Resource],
 ) {
-    state.frameworks.release(framework, id, &Resources::from_proto(resources).unwrap_or_default());
-    let Some(executor) = state.frameworks.executor(framework, id) else { return };
-    if executor.launched_container && !executor.is_terminated() {
+    frameworks.release(framework, id, &Resources::from_proto(resources).unwrap_or_default());
+    let Some(executor) = frameworks.executor(framework, id) else { return };
+    if executor.is_launch_requested() && !executor.is_terminated() {
         cx.command(Command::Container(ContainerCommand::Update {
             container: executor.container.clone(),
             resources: executor.allocated().to_proto(),
-            limits: executor_limits(executor, &state.config),
-            volumes: container_volumes(&state.config.work_dir, executor.allocated()),
+            limits: executor_limits(executor, config),
+            volumes: container_volumes(&config.work_dir, executor.allocated()),
         }));
     }
-    state.frameworks.publish_executor(cx, framework, id);
+    frameworks.publish_executor(cx, framework, id);
 }
 
 /// Nothing of the executor is left but its sandbox, which somebody may still want to read.
@@ -283,7 +304,7 @@ pub(crate) fn remove_framework_if_idle(state: &mut State, cx: &mut Context<'_>, 
         let path = paths::framework(&state.config.work_dir, &agent, id);
         state.gc.schedule(cx, path);
     }
-    drain::finish_drain_if_empty(state, cx);
+    emptying::finish_drain_if_empty(state, cx);
     terminate::terminate_if_idle(state, cx);
 }
 
@@ -294,7 +315,7 @@ pub(crate) fn destroy(cx: &mut Context<'_>, container: &ContainerId) {
 /// What becomes of the tasks that an executor leaves behind: the container's own reason, else the agent's, else
 /// that the executor just ended.
 fn terminal_status(executor: &Executor, exit: &ContainerExit) -> AgentGenerated {
-    let pending = executor.pending_termination.as_ref();
+    let pending = executor.pending_termination();
     let mut messages: Vec<&str> = Vec::new();
     messages.extend(pending.map(|p| p.message.as_str()));
     messages.extend(exit.limitation.as_ref().map(|l| l.message.as_str()));

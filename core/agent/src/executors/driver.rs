@@ -6,7 +6,6 @@ use model::{ExecutorId, FrameworkId, TaskId, Upid};
 
 use crate::effects::{Context, Record, Timer};
 use crate::executors::http;
-use crate::recovery::reconnect;
 use crate::state::State;
 use crate::tasks::{kill, launch};
 use crate::updates::status_update;
@@ -20,7 +19,7 @@ pub(crate) fn driver_registers(
 ) {
     let framework = FrameworkId::from(&message.framework_id);
     let id = ExecutorId::from(&message.executor_id);
-    if state.recovering.is_some() {
+    if state.executor_recovery.is_under_way() {
         // Its tasks were never given to it, and have been reported by the time it could have them.
         tracing::warn!("refusing executor {id:?} of framework {framework}: the agent is still recovering");
         return cx.send(&from, internal::ShutdownExecutorMessage::default());
@@ -36,13 +35,13 @@ pub(crate) fn driver_registers(
     let message = internal::ExecutorRegisteredMessage {
         executor_info: (*executor.info).clone(),
         framework_id: framework.to_proto(),
-        framework_info: (*known.snapshot.info).clone(),
+        framework_info: (*known.snapshot().info).clone(),
         slave_id: state.identity.proto(),
         slave_info: (**state.identity.info()).clone(),
     };
     cx.send(&from, message);
     state.frameworks.publish_executor(cx, &framework, &id);
-    launch::deliver_queued(state, cx, &framework, &id);
+    launch::deliver_queued(&mut state.frameworks, &state.config, cx, &framework, &id);
 }
 
 pub(crate) fn driver_reregisters(
@@ -75,7 +74,7 @@ pub(crate) fn driver_reregisters(
         return kill::end_executor(state, cx, &framework, &id);
     }
     state.frameworks.publish_executor(cx, &framework, &id);
-    launch::deliver_queued(state, cx, &framework, &id);
+    launch::deliver_queued(&mut state.frameworks, &state.config, cx, &framework, &id);
 }
 
 /// False if the executor has no business here: it is told to shut down.
@@ -87,9 +86,9 @@ fn adopt_driver(
     id: &ExecutorId,
 ) -> bool {
     let terminating = state.master.is_terminating();
-    let terminating = terminating || state.frameworks.get(framework).is_none_or(|f| f.terminating);
+    let terminating = terminating || state.frameworks.get(framework).is_none_or(|f| f.is_terminating());
     let executor = state.frameworks.executor_mut(framework, id).filter(|_| !terminating);
-    let Some(executor) = executor.filter(|e| e.is_registering() && e.launched_container) else {
+    let Some(executor) = executor.filter(|e| e.is_registering() && e.is_launch_requested()) else {
         tracing::warn!("refusing executor {id:?} of framework {framework} at {from}");
         cx.send(from, internal::ShutdownExecutorMessage::default());
         return false;
@@ -105,7 +104,7 @@ fn adopt_driver(
         pid: Some(from.clone()),
     };
     state.pending_writes.store(cx, record);
-    reconnect::executor_reregistered(state, cx);
+    state.executor_recovery.record_progress(cx.now.monotonic);
     true
 }
 

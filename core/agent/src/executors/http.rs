@@ -13,7 +13,8 @@ use crate::executors::messages::event;
 use crate::frameworks::index::Frameworks;
 use crate::frameworks::task::task_state;
 use crate::input::{ExecutorCall, ExecutorSubscribe};
-use crate::recovery::reconnect;
+use crate::metrics::Metrics;
+use crate::registration::master_connection::MasterConnection;
 use crate::state::State;
 use crate::tasks::{kill, launch};
 use crate::updates::status_update;
@@ -28,7 +29,7 @@ pub(crate) fn executor_subscribes(state: &mut State, cx: &mut Context<'_>, subsc
     };
     respond(cx, reply, CallResponse::ok());
     let accepted = !state.master.is_terminating()
-        && state.frameworks.get(&framework).is_some_and(|f| !f.terminating)
+        && state.frameworks.get(&framework).is_some_and(|f| !f.is_terminating())
         && state.frameworks.executor(&framework, &id).is_some_and(|e| e.is_live());
     if !accepted {
         let event = std::sync::Arc::new(event(event::Type::Shutdown));
@@ -60,7 +61,7 @@ fn adopt_stream(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkId
     let Some(executor) = state.frameworks.executor_mut(framework, id) else { return };
     executor.enter(ExecutorState::Running, &state.metrics);
     cx.disarm(Timer::ExecutorRegistration(executor.container.clone()));
-    reconnect::executor_reregistered(state, cx);
+    state.executor_recovery.record_progress(cx.now.monotonic);
     state.heartbeats.stream_opened(cx);
 }
 
@@ -102,16 +103,16 @@ fn complete_subscription(state: &mut State, cx: &mut Context<'_>, framework: &Fr
     if let (Some(framework), Some(executor)) =
         (state.frameworks.get(framework), state.frameworks.executor(framework, id))
     {
-        executor.subscribed(cx, &framework.snapshot, state.identity.info());
+        executor.subscribed(cx, framework.snapshot(), state.identity.info());
     }
     state.frameworks.publish_executor(cx, framework, id);
-    launch::deliver_queued(state, cx, framework, id);
-    deliver_kills(state, cx, framework, id);
+    launch::deliver_queued(&mut state.frameworks, &state.config, cx, framework, id);
+    deliver_kills(&mut state.frameworks, cx, framework, id);
 }
 
-fn deliver_kills(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkId, id: &ExecutorId) {
-    let Some(executor) = state.frameworks.executor_mut(framework, id) else { return };
-    for (task, policy) in std::mem::take(&mut executor.kills) {
+fn deliver_kills(frameworks: &mut Frameworks, cx: &mut Context<'_>, framework: &FrameworkId, id: &ExecutorId) {
+    let Some(executor) = frameworks.executor_mut(framework, id) else { return };
+    for (task, policy) in executor.take_kills() {
         if executor.has_live_task(&task) {
             executor.kill(cx, &task, policy);
         }
@@ -133,7 +134,7 @@ fn executor_call(state: &mut State, cx: &mut Context<'_>, call: Call) -> CallRes
         Err(answer) => return answer,
     };
     if state.frameworks.executor(&framework, &id).is_some_and(|e| e.is_registering()) {
-        if state.recovering.is_some() {
+        if state.executor_recovery.is_under_way() {
             return CallResponse::new(Status::ServiceUnavailable, "Agent has not finished recovery");
         }
         return CallResponse::forbidden("Executor is not subscribed");
@@ -166,7 +167,7 @@ fn caller_of(frameworks: &Frameworks, call: &Call) -> Result<(FrameworkId, Execu
         return Err(CallResponse::bad_request("Framework cannot be found"));
     };
     // Who calls before the container was started is not that executor.
-    if !known.executor(&executor).is_some_and(|e| e.launched_container) {
+    if !known.executor(&executor).is_some_and(|e| e.is_launch_requested()) {
         return Err(CallResponse::bad_request("Executor cannot be found"));
     }
     Ok((framework, executor))
@@ -181,8 +182,8 @@ pub(crate) fn executor_message(
     data: Vec<u8>,
 ) {
     let to = match state.frameworks.get(framework) {
-        Some(known) if !known.terminating && state.master.is_registered() => {
-            known.snapshot.pid.clone().or_else(|| state.master.pid().cloned())
+        Some(known) if !known.is_terminating() && state.master.is_registered() => {
+            known.snapshot().pid.clone().or_else(|| state.master.pid().cloned())
         }
         _ => None,
     };
@@ -202,20 +203,22 @@ pub(crate) fn executor_message(
 
 /// From a scheduler, by way of the master or directly from its driver.
 pub(crate) fn framework_message(
-    state: &mut State,
+    frameworks: &Frameworks,
+    master: &MasterConnection,
+    metrics: &Metrics,
     cx: &mut Context<'_>,
     message: internal::FrameworkToExecutorMessage,
 ) {
     let framework = FrameworkId::from(&message.framework_id);
     let id = ExecutorId::from(&message.executor_id);
-    let live = state.master.is_registered() && state.frameworks.get(&framework).is_some_and(|f| !f.terminating);
-    let executor = state.frameworks.executor(&framework, &id).filter(|e| live && e.is_running());
+    let live = master.is_registered() && frameworks.get(&framework).is_some_and(|f| !f.is_terminating());
+    let executor = frameworks.executor(&framework, &id).filter(|e| live && e.is_running());
     match executor {
         Some(executor) => {
             executor.message(cx, message);
-            state.metrics.valid_framework_messages.increment();
+            metrics.valid_framework_messages.increment();
         }
-        None => state.metrics.invalid_framework_messages.increment(),
+        None => metrics.invalid_framework_messages.increment(),
     }
 }
 

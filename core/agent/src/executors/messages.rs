@@ -55,7 +55,7 @@ impl Executor {
                 };
                 cx.send(pid, message);
             }
-            _ => {
+            ExecutorConnection::Http(_) | ExecutorConnection::None => {
                 let mut event = event(event::Type::Kill);
                 event.kill = Some(Box::new(event::Kill { task_id: task.to_proto(), kill_policy: policy }));
                 self.event(cx, event);
@@ -74,7 +74,7 @@ impl Executor {
     pub fn message(&self, cx: &mut Context<'_>, message: internal::FrameworkToExecutorMessage) {
         match self.connection() {
             ExecutorConnection::Libprocess(pid) => cx.send(pid, message),
-            _ => {
+            ExecutorConnection::Http(_) | ExecutorConnection::None => {
                 let mut event = event(event::Type::Message);
                 event.message = Some(event::Message { data: message.data });
                 self.event(cx, event);
@@ -86,7 +86,7 @@ impl Executor {
     pub fn shut_down(&self, cx: &mut Context<'_>) {
         match self.connection() {
             ExecutorConnection::Libprocess(pid) => cx.send(pid, internal::ShutdownExecutorMessage::default()),
-            _ => self.event(cx, event(event::Type::Shutdown)),
+            ExecutorConnection::Http(_) | ExecutorConnection::None => self.event(cx, event(event::Type::Shutdown)),
         }
     }
 
@@ -106,7 +106,9 @@ impl Executor {
     pub fn event(&self, cx: &mut Context<'_>, event: Event) {
         match self.connection() {
             ExecutorConnection::Http(stream) => cx.event(*stream, Arc::new(event)),
-            _ => tracing::warn!("executor {:?} is not connected: event {:?} is lost", self.id, event.r#type()),
+            ExecutorConnection::Libprocess(_) | ExecutorConnection::None => {
+                tracing::warn!("executor {:?} is not connected: event {:?} is lost", self.id, event.r#type())
+            }
         }
     }
 }

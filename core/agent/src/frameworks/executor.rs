@@ -44,6 +44,16 @@ impl Batch {
     }
 }
 
+/// How far the launch of an executor's container is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LaunchProgress {
+    NotRequested,
+    /// The containerizer has been told to start it.
+    Requested,
+    /// With the pid of its process.
+    Launched(u32),
+}
+
 /// Why the agent ended an executor, for the tasks that are still there when it is over.
 #[derive(Debug, Clone)]
 pub(crate) struct Termination {
@@ -73,14 +83,11 @@ pub(crate) struct Executor {
     pub user: Option<String>,
     /// Made up by the agent for a task that is a single command.
     pub command_task: bool,
-    /// The pid of its process, once it has been started.
-    pub pid: Option<u32>,
-    /// The containerizer has been told to start it.
-    pub launched_container: bool,
+    launch: LaunchProgress,
     /// Kills that came while the executor had no stream. Mesos loses them.
-    pub kills: BTreeMap<TaskId, Option<Box<v1::KillPolicy>>>,
+    kills: BTreeMap<TaskId, Option<Box<v1::KillPolicy>>>,
     /// Why the agent is ending it, if it is.
-    pub pending_termination: Option<Termination>,
+    pending_termination: Option<Termination>,
     pub(super) state: ExecutorState,
     pub(super) connection: ExecutorConnection,
     /// Accepted but not yet delivered, oldest first.
@@ -112,8 +119,7 @@ impl Executor {
             sandbox,
             user,
             command_task,
-            pid: None,
-            launched_container: false,
+            launch: LaunchProgress::NotRequested,
             kills: BTreeMap::new(),
             pending_termination: None,
             state: ExecutorState::Registering,
@@ -130,7 +136,8 @@ impl Executor {
         for task in tasks.values().filter(|task| !is_terminal(task_state(task.state))) {
             allocated += &Resources::from_proto(&task.resources).unwrap_or_default();
         }
-        Executor { tasks, allocated, pid, launched_container: pid.is_some(), ever_sent_task: true, ..self }
+        let launch = pid.map_or(LaunchProgress::NotRequested, LaunchProgress::Launched);
+        Executor { tasks, allocated, launch, ever_sent_task: true, ..self }
     }
 
     /// Its state.
@@ -165,6 +172,51 @@ impl Executor {
     /// Whether its container is gone.
     pub fn is_terminated(&self) -> bool {
         self.state == ExecutorState::Terminated
+    }
+
+    /// Whether the containerizer has been told to start it.
+    pub fn is_launch_requested(&self) -> bool {
+        self.launch != LaunchProgress::NotRequested
+    }
+
+    /// The containerizer is being told to start it.
+    pub fn request_launch(&mut self) {
+        self.launch = LaunchProgress::Requested;
+    }
+
+    /// The pid of its process, once it has been started.
+    pub fn pid(&self) -> Option<u32> {
+        match self.launch {
+            LaunchProgress::Launched(pid) => Some(pid),
+            LaunchProgress::NotRequested | LaunchProgress::Requested => None,
+        }
+    }
+
+    /// Its container has been started, if that was asked for.
+    pub fn launched(&mut self, pid: u32) {
+        if self.is_launch_requested() {
+            self.launch = LaunchProgress::Launched(pid);
+        }
+    }
+
+    /// Why the agent is ending it, if it is.
+    pub fn pending_termination(&self) -> Option<&Termination> {
+        self.pending_termination.as_ref()
+    }
+
+    /// The agent is ending it: why, for its tasks.
+    pub fn set_pending_termination(&mut self, termination: Termination) {
+        self.pending_termination = Some(termination);
+    }
+
+    /// Keeps a kill until it can be reached again.
+    pub fn keep_kill(&mut self, task: TaskId, policy: Option<Box<v1::KillPolicy>>) {
+        self.kills.insert(task, policy);
+    }
+
+    /// Takes the kills that came while it could not be reached, by task.
+    pub fn take_kills(&mut self) -> BTreeMap<TaskId, Option<Box<v1::KillPolicy>>> {
+        std::mem::take(&mut self.kills)
     }
 
     /// How to reach it.
@@ -259,7 +311,7 @@ impl Executor {
             sandbox: self.sandbox.clone(),
             state: self.state,
             resources: self.allocated.clone(),
-            pid: self.pid,
+            pid: self.pid(),
         })
     }
 }

@@ -13,10 +13,8 @@ use super::executor::Executor;
 /// A framework, and what of it is on this agent.
 #[derive(Debug)]
 pub(crate) struct Framework {
-    /// Its description, as its master told it last.
-    pub snapshot: Arc<FrameworkSnapshot>,
-    /// Set when the master has asked to shut it down: nothing new starts, and no more updates are accepted from it.
-    pub terminating: bool,
+    snapshot: Arc<FrameworkSnapshot>,
+    terminating: bool,
     pub(super) executors: BTreeMap<ExecutorId, Executor>,
     /// The executor of each task that is not completed.
     pub(super) tasks: BTreeMap<TaskId, ExecutorId>,
@@ -25,6 +23,26 @@ pub(crate) struct Framework {
 impl Framework {
     pub(super) fn new(snapshot: Arc<FrameworkSnapshot>) -> Self {
         Framework { snapshot, terminating: false, executors: BTreeMap::new(), tasks: BTreeMap::new() }
+    }
+
+    /// Its description, as its master told it last.
+    pub fn snapshot(&self) -> &Arc<FrameworkSnapshot> {
+        &self.snapshot
+    }
+
+    /// Replaces its description.
+    pub fn set_snapshot(&mut self, snapshot: Arc<FrameworkSnapshot>) {
+        self.snapshot = snapshot;
+    }
+
+    /// Whether the master has asked to shut it down: nothing new starts, and no more updates are accepted from it.
+    pub fn is_terminating(&self) -> bool {
+        self.terminating
+    }
+
+    /// The master asks to shut it down. Returns whether it does so for the first time.
+    pub fn terminate(&mut self) -> bool {
+        !std::mem::replace(&mut self.terminating, true)
     }
 
     /// Whether it has no executors.

@@ -20,15 +20,15 @@ pub(crate) fn update_framework(state: &mut State, cx: &mut Context<'_>, message:
     let id = FrameworkId::from(&message.framework_id);
     // It may have operations here, and nothing that runs.
     status::restart_operations(state, cx, &message.framework_id);
-    let Some(framework) = state.frameworks.get_mut(&id).filter(|f| !f.terminating) else { return };
+    let Some(framework) = state.frameworks.get_mut(&id).filter(|f| !f.is_terminating()) else { return };
     let info = match message.framework_info {
         Some(info) => Arc::new(*info),
-        None => framework.snapshot.info.clone(),
+        None => framework.snapshot().info.clone(),
     };
     let pid = message.pid.as_deref().and_then(|pid| pid.parse().ok()).filter(|pid: &Upid| !pid.is_none());
     let snapshot = Arc::new(FrameworkSnapshot { id: id.clone(), info, pid });
-    framework.snapshot = snapshot.clone();
-    launch::store_framework(state, cx, &snapshot);
+    framework.set_snapshot(snapshot.clone());
+    launch::store_framework(&mut state.pending_writes, cx, &snapshot);
     cx.publish(Change::FrameworkAdded(snapshot));
     // The old scheduler may have died with updates in its hands.
     for task in state.status_updates.restart(&id) {

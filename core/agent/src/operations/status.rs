@@ -8,7 +8,7 @@ use messages::{internal, v1};
 use uuid::Uuid;
 
 use super::operation_status_updates::OperationStatusUpdates;
-use crate::drain;
+use crate::draining::emptying;
 use crate::effects::{Context, Record, Timer};
 use crate::operations::apply;
 use crate::registration::identity::Identity;
@@ -89,7 +89,7 @@ pub(crate) fn operation_acknowledged(
         // entered from the report: nobody is left to acknowledge it.
         register::update_slave(state, cx);
     }
-    drain::finish_drain_if_empty(state, cx);
+    emptying::finish_drain_if_empty(state, cx);
 }
 
 /// A master asks about operations that the agent did not list: silence means that it knows them. A framework's

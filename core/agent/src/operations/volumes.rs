@@ -11,10 +11,15 @@ use resources::{Resource, Resources, SourceKind};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VolumeChange {
     /// Make `path` with its parents. Data that is there already stays: it is the volume's.
-    Create { path: PathBuf },
+    Create {
+        /// The directory of the volume; absolute.
+        path: PathBuf,
+    },
     /// Delete what is in `path`, which lies below `base` or is `base`. Links are deleted, never followed.
     Remove {
+        /// The directory of the disk that the volume is on; absolute.
         base: PathBuf,
+        /// The directory of the volume; absolute.
         path: PathBuf,
         /// The volume is a whole mounted disk: its root stays.
         keep_root: bool,
@@ -28,6 +33,7 @@ pub struct ContainerVolume {
     pub source: PathBuf,
     /// Where the container sees it: plain names below the sandbox, or an absolute path.
     pub container_path: PathBuf,
+    /// Whether writing to it is refused inside the container.
     pub read_only: bool,
     /// Several containers may have it at the same time.
     pub shared: bool,

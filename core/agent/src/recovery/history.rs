@@ -12,9 +12,10 @@ use model::{ContainerId, ExecutorId, FrameworkId};
 use resources::Resources;
 
 use super::checkpointed::CheckpointedExecutor;
+use crate::config::Config;
 use crate::effects::{Context, Record};
+use crate::registration::identity::Identity;
 use crate::sandboxes::paths;
-use crate::state::State;
 
 /// Mesos' `MAX_COMPLETED_TASKS_PER_EXECUTOR`.
 const MAX_TASKS_OF_ONE: usize = 200;
@@ -88,7 +89,8 @@ impl History {
 /// Tells readers of the executors that ended and whose sandboxes are there; of frameworks in `live` later, when those
 /// are told of themselves.
 pub(super) fn recover_completed(
-    state: &State,
+    config: &Config,
+    identity: &Identity,
     cx: &mut Context<'_>,
     history: History,
     sandboxes: &[(PathBuf, Duration)],
@@ -100,7 +102,8 @@ pub(super) fn recover_completed(
     for (at, executor) in history.executors.into_iter().enumerate() {
         let Some(id) = executor.framework.id.as_ref().map(FrameworkId::from) else { continue };
         let info = executor.framework.clone();
-        let Some(executor) = recovered_executor(state, &id, executor).filter(|e| there.contains(&*e.snapshot.sandbox))
+        let Some(executor) =
+            recovered_executor(config, identity, &id, executor).filter(|e| there.contains(&*e.snapshot.sandbox))
         else {
             continue;
         };
@@ -125,13 +128,14 @@ pub(super) fn recover_completed(
 }
 
 fn recovered_executor(
-    state: &State,
+    config: &Config,
+    identity: &Identity,
     framework: &FrameworkId,
     executor: CompletedExecutor,
 ) -> Option<RecoveredCompletedExecutor> {
     let id = ExecutorId::from(&executor.info.executor_id);
     let snapshot = ExecutorSnapshot {
-        sandbox: paths::run(&state.config.work_dir, &state.identity.id()?, framework, &id, &executor.container),
+        sandbox: paths::run(&config.work_dir, &identity.id()?, framework, &id, &executor.container),
         framework: framework.clone(),
         id,
         container: executor.container,

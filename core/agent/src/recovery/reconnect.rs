@@ -1,54 +1,23 @@
 //! Waiting for executors to come back, and the end of it.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
-
+use messages::internal;
 use messages::v1::TaskState;
 use messages::v1::task_status::Reason;
-use messages::{internal, v1};
 use model::agent::ExecutorState;
-use model::{ContainerId, Monotonic, Now, Upid, format_duration};
+use model::{Upid, format_duration};
 
-use crate::config::Recover;
+use super::executor_recovery::FinishedRecovery;
+use crate::config::{Config, Recover};
 use crate::containers::events::destroy;
-use crate::drain;
+use crate::draining::emptying;
 use crate::effects::{Context, Timer};
 use crate::frameworks::executor::Termination;
 use crate::frameworks::framework::gone_state;
+use crate::recovery::ExecutorRecovery;
+use crate::registration::identity::Identity;
 use crate::registration::{register, terminate};
 use crate::state::State;
 use crate::tasks::kill;
-
-/// How long executors that come back one after the other may keep the agent from its master.
-const MAX_RECONNECTING: Duration = Duration::from_secs(60);
-
-#[derive(Debug)]
-pub(crate) struct Recovering {
-    since: Monotonic,
-    /// With the machine: nothing that ran has seen its end.
-    pub(super) rebooted: bool,
-    /// When an executor came back last.
-    progress: Monotonic,
-    /// Executors that have neither come back nor ended.
-    pub(super) waiting: BTreeSet<ContainerId>,
-    /// Where those that speak the driver protocol were reached last.
-    pub(super) drivers: BTreeMap<ContainerId, Upid>,
-    /// The leading master, as found meanwhile.
-    detected: Option<Option<Box<v1::MasterInfo>>>,
-}
-
-impl Recovering {
-    pub(super) fn new(now: Now, rebooted: bool) -> Self {
-        Recovering {
-            since: now.monotonic,
-            rebooted,
-            progress: now.monotonic,
-            waiting: BTreeSet::new(),
-            drivers: BTreeMap::new(),
-            detected: None,
-        }
-    }
-}
 
 /// A container whose end nobody has seen; where nothing more is known of it, in Mesos' words.
 pub(super) fn unknown_termination(rebooted: bool) -> Termination {
@@ -60,31 +29,33 @@ pub(super) fn unknown_termination(rebooted: bool) -> Termination {
     }
 }
 
-pub(crate) fn executor_reregistered(state: &mut State, cx: &Context<'_>) {
-    if let Some(recovering) = &mut state.recovering {
-        recovering.progress = cx.now.monotonic;
-    }
-}
-
 /// v0 executors are told that the agent is back; those over HTTP look after it themselves.
-pub(crate) fn wait_for_executors(state: &mut State, cx: &mut Context<'_>) {
-    if state.recovering.as_ref().is_none_or(|recovering| recovering.waiting.is_empty()) {
+pub(crate) fn wait_for_executors(
+    config: &Config,
+    executor_recovery: &ExecutorRecovery,
+    identity: &Identity,
+    cx: &mut Context<'_>,
+) {
+    if !executor_recovery.has_waiting() {
         return;
     }
-    cx.arm_after(Timer::ExecutorReregistration, state.config.executor_reregistration_timeout);
-    send_reconnect_executor(state, cx);
+    cx.arm_after(Timer::ExecutorReregistration, config.executor_reregistration_timeout);
+    send_reconnect_executor(config, executor_recovery, identity, cx);
 }
 
 /// An executor that answers on a connection to the earlier process is answered by a reset, and hears a second
 /// question only (MESOS-7057).
-pub(crate) fn send_reconnect_executor(state: &mut State, cx: &mut Context<'_>) {
-    let Some(recovering) = &state.recovering else { return };
-    let silent = recovering.drivers.iter().filter(|(container, _)| recovering.waiting.contains(*container));
-    let silent: Vec<Upid> = silent.map(|(_, driver)| driver.clone()).collect();
+pub(crate) fn send_reconnect_executor(
+    config: &Config,
+    executor_recovery: &ExecutorRecovery,
+    identity: &Identity,
+    cx: &mut Context<'_>,
+) {
+    let silent: Vec<Upid> = executor_recovery.silent_drivers().cloned().collect();
     for driver in &silent {
-        cx.send(driver, internal::ReconnectExecutorMessage { slave_id: state.identity.proto() });
+        cx.send(driver, internal::ReconnectExecutorMessage { slave_id: identity.proto() });
     }
-    if let Some(interval) = state.config.executor_reregistration_retry_interval.filter(|_| !silent.is_empty()) {
+    if let Some(interval) = config.executor_reregistration_retry_interval.filter(|_| !silent.is_empty()) {
         cx.arm_after(Timer::ExecutorReconnect, interval);
     }
 }
@@ -92,21 +63,18 @@ pub(crate) fn send_reconnect_executor(state: &mut State, cx: &mut Context<'_>) {
 /// Who has not come back by now hangs: had it ended, its container would have, too. While others do come back the
 /// machine is slow, and nobody is to blame. (Mesos ends them.)
 pub(crate) fn reregister_executor_timeout(state: &mut State, cx: &mut Context<'_>) {
-    let Some(recovering) = &mut state.recovering else { return };
-    let latest = recovering.since + MAX_RECONNECTING.max(state.config.executor_reregistration_timeout);
-    let until = (recovering.progress + state.config.executor_reregistration_timeout).min(latest);
+    let Some(until) = state.executor_recovery.deadline(state.config.executor_reregistration_timeout) else { return };
     if until > cx.now.monotonic {
         return cx.arm(Timer::ExecutorReregistration, until);
     }
-    let waiting = std::mem::take(&mut recovering.waiting);
     let timeout = format_duration(state.config.executor_reregistration_timeout);
-    for container in waiting {
+    for container in state.executor_recovery.stop_waiting() {
         let Some((framework_id, id)) = state.frameworks.by_container(&container) else { continue };
-        let Some(gone) = state.frameworks.get(&framework_id).map(|f| gone_state(&f.snapshot.info)) else { continue };
+        let Some(gone) = state.frameworks.get(&framework_id).map(|f| gone_state(&f.snapshot().info)) else { continue };
         let executor = state.frameworks.executor_mut(&framework_id, &id);
         let Some(executor) = executor.filter(|executor| executor.is_registering()) else { continue };
         tracing::warn!("ending executor {id:?} of framework {framework_id}: it has not come back within {timeout}");
-        executor.pending_termination = Some(Termination {
+        executor.set_pending_termination(Termination {
             state: gone,
             reason: Reason::ExecutorReregistrationTimeout,
             message: format!("Executor did not reregister within {timeout}"),
@@ -121,8 +89,7 @@ pub(crate) fn reregister_executor_timeout(state: &mut State, cx: &mut Context<'_
 pub(crate) fn end_all_executors(state: &mut State, cx: &mut Context<'_>) {
     tracing::info!("cleaning up: what runs here is ended, and the next start is that of a new agent");
     state.master.terminate("");
-    let drivers = state.recovering.as_ref().map(|recovering| recovering.drivers.clone()).unwrap_or_default();
-    for driver in drivers.values() {
+    for driver in state.executor_recovery.drivers() {
         cx.send(driver, internal::ShutdownExecutorMessage::default());
     }
     for framework in &state.frameworks.ids() {
@@ -130,49 +97,33 @@ pub(crate) fn end_all_executors(state: &mut State, cx: &mut Context<'_>) {
     }
 }
 
-/// `None` while it is too early to care for masters.
-pub(crate) fn detected_after_recovery(
-    state: &mut State,
-    master: Option<Box<v1::MasterInfo>>,
-) -> Option<Option<Box<v1::MasterInfo>>> {
-    match &mut state.recovering {
-        Some(recovering) => {
-            recovering.detected = Some(master);
-            None
-        }
-        None => Some(master),
-    }
-}
-
 /// The recovery is over as soon as every executor is back or has ended. (Mesos always waits for the whole
 /// timeout: MESOS-7539.)
 pub(crate) fn finish_recovery_if_done(state: &mut State, cx: &mut Context<'_>) {
-    loop {
-        let Some(recovering) = &mut state.recovering else { return };
-        let Some(container) = recovering.waiting.first().cloned() else { break };
+    while let Some(container) = state.executor_recovery.first_waiting().cloned() {
         let owner = state.frameworks.by_container(&container);
         let executor = owner.and_then(|(framework, id)| state.frameworks.executor(&framework, &id));
         if executor.is_some_and(|executor| executor.is_registering()) {
             return;
         }
-        recovering.waiting.remove(&container);
+        state.executor_recovery.stop_waiting_for(&container);
     }
-    if let Some(recovering) = state.recovering.take() {
-        recovered(state, cx, recovering);
+    if let Some(finished) = state.executor_recovery.finish(cx.now.monotonic) {
+        recovered(state, cx, finished);
     }
 }
 
-fn recovered(state: &mut State, cx: &mut Context<'_>, recovering: Recovering) {
+fn recovered(state: &mut State, cx: &mut Context<'_>, finished: FinishedRecovery) {
     cx.disarm(Timer::ExecutorReregistration);
     cx.disarm(Timer::ExecutorReconnect);
-    let took = cx.now.monotonic.since(recovering.since);
+    let FinishedRecovery { took, detected } = finished;
     tracing::info!("finished recovery after {took:?}");
     state.metrics.recovered_after(took);
     if state.config.recover == Recover::Cleanup {
         return terminate::terminate_if_idle(state, cx);
     }
-    drain::kill_tasks_for_drain(state, cx);
-    if let Some(detected) = recovering.detected {
+    emptying::kill_tasks_for_drain(state, cx);
+    if let Some(detected) = detected {
         register::master_detected(state, cx, detected);
     }
 }

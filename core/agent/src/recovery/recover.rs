@@ -13,7 +13,7 @@ use resources::Resources;
 use super::checkpointed::{CheckpointedExecutor, CheckpointedFramework, CheckpointedUpdates};
 use super::compatibility::Incompatible;
 use super::history;
-use super::reconnect::{Recovering, unknown_termination};
+use super::reconnect::unknown_termination;
 use super::recovered_state::RecoveredState;
 use crate::config::Recover;
 use crate::containers::events;
@@ -21,12 +21,16 @@ use crate::containers::events::destroy;
 use crate::containers::limits::executor_limits;
 use crate::effects::{Command, ContainerCommand, Context, Record};
 use crate::frameworks::executor::Executor;
+use crate::frameworks::index::Frameworks;
 use crate::input::ContainerExit;
 use crate::operations::container_volumes;
 use crate::recovery::reconnect;
+use crate::registration::identity::Identity;
 use crate::registration::register;
+use crate::sandboxes::gc::Gc;
 use crate::sandboxes::paths;
 use crate::state::State;
+use crate::updates::status_update_manager::StatusUpdateManager;
 
 /// What a starting agent finds of an earlier process of itself.
 #[derive(Debug, Default)]
@@ -57,13 +61,14 @@ pub(crate) fn recover(state: &mut State, cx: &mut Context<'_>, recovery: Recover
     restore_resources(state, &recovered_state)?;
     let boot_id = state.config.boot_id.clone().filter(|id| recovered_state.boot_id.as_ref() != Some(id));
     register::publish_agent(state, cx);
-    state.recovering = Some(Recovering::new(cx.now, rebooted));
+    state.executor_recovery.begin(cx.now, rebooted);
     state.metrics.recovering.set(1);
 
     let live = recovered_state.frameworks.keys().cloned().collect();
-    let mut completed = history::recover_completed(state, cx, recovered_state.history, &sandboxes, &live);
+    let mut completed =
+        history::recover_completed(&state.config, &state.identity, cx, recovered_state.history, &sandboxes, &live);
     for ((framework, task), updates) in recovered_state.updates {
-        restore_updates(state, &framework, &task, updates);
+        restore_updates(&state.identity, &mut state.status_updates, &framework, &task, updates);
     }
     for (id, framework) in recovered_state.frameworks {
         let completed = completed.remove(&id).unwrap_or_default();
@@ -73,12 +78,14 @@ pub(crate) fn recover(state: &mut State, cx: &mut Context<'_>, recovery: Recover
         tracing::warn!("ending container {container}: nothing on record goes on in it");
         destroy(cx, container);
     }
-    schedule_unknown_sandboxes(state, cx, sandboxes);
+    schedule_unknown_sandboxes(&state.frameworks, &mut state.gc, cx, sandboxes);
     if let Some(id) = boot_id {
         state.pending_writes.store(cx, Record::BootId(id));
     }
     match state.config.recover {
-        Recover::Reconnect => reconnect::wait_for_executors(state, cx),
+        Recover::Reconnect => {
+            reconnect::wait_for_executors(&state.config, &state.executor_recovery, &state.identity, cx)
+        }
         Recover::Cleanup => reconnect::end_all_executors(state, cx),
     }
     Ok(())
@@ -136,8 +143,14 @@ fn restore_resources(state: &mut State, recovered_state: &RecoveredState) -> Res
     )))
 }
 
-fn restore_updates(state: &mut State, framework: &FrameworkId, task: &TaskId, updates: CheckpointedUpdates) {
-    let agent = state.identity.proto();
+fn restore_updates(
+    identity: &Identity,
+    status_updates: &mut StatusUpdateManager,
+    framework: &FrameworkId,
+    task: &TaskId,
+    updates: CheckpointedUpdates,
+) {
+    let agent = identity.proto();
     let update = |status: Arc<v1::TaskStatus>| internal::StatusUpdate {
         framework_id: framework.to_proto(),
         executor_id: status.executor_id.clone(),
@@ -147,7 +160,7 @@ fn restore_updates(state: &mut State, framework: &FrameworkId, task: &TaskId, up
         status: (*status).clone(),
         latest_state: None,
     };
-    state.status_updates.restore(framework, task, updates.pending.into_iter().map(update), updates.acknowledged);
+    status_updates.restore(framework, task, updates.pending.into_iter().map(update), updates.acknowledged);
 }
 
 fn restore_framework(
@@ -194,7 +207,7 @@ fn restore_executor(
     let CheckpointedExecutor { container, info, command_task, driver, done, tasks, completed } = checkpointed;
     let pid = alive.get(&container).copied();
     let command_user = info.command.as_ref().and_then(|command| command.user.clone());
-    let user = command_user.unwrap_or_else(|| framework.snapshot.info.user.clone());
+    let user = command_user.unwrap_or_else(|| framework.snapshot().info.user.clone());
     let executor = Executor::new(
         framework_id.clone(),
         info,
@@ -224,10 +237,7 @@ fn restore_executor(
     if pid.is_none() || done {
         return;
     }
-    if let Some(recovering) = &mut state.recovering {
-        recovering.waiting.insert(container.clone());
-        recovering.drivers.extend(driver.map(|driver| (container, driver)));
-    }
+    state.executor_recovery.wait_for(container, driver);
 }
 
 /// Its container has ended, before or after the agent did. Whatever of it was not yet said is said now.
@@ -243,17 +253,20 @@ fn recover_ended_executor(
         && exit.status.is_none()
         && let Some(executor) = state.frameworks.executor_mut(framework, id)
     {
-        let rebooted = state.recovering.as_ref().is_some_and(|recovering| recovering.rebooted);
-        executor.pending_termination = Some(unknown_termination(rebooted));
+        executor.set_pending_termination(unknown_termination(state.executor_recovery.is_after_reboot()));
     }
     events::container_ended(state, cx, framework, id, exit);
 }
 
 /// No record says since when these wait; the disk does, nearly (as in Mesos). The directories above a run go with the
 /// youngest of what is in them.
-fn schedule_unknown_sandboxes(state: &mut State, cx: &mut Context<'_>, sandboxes: Vec<(PathBuf, Duration)>) {
-    let kept: BTreeSet<&Path> =
-        state.frameworks.executors().flat_map(|executor| with_parents(&executor.sandbox)).collect();
+fn schedule_unknown_sandboxes(
+    frameworks: &Frameworks,
+    gc: &mut Gc,
+    cx: &mut Context<'_>,
+    sandboxes: Vec<(PathBuf, Duration)>,
+) {
+    let kept: BTreeSet<&Path> = frameworks.executors().flat_map(|executor| with_parents(&executor.sandbox)).collect();
     let mut forgotten: BTreeMap<&Path, Duration> = BTreeMap::new();
     for (run, age) in &sandboxes {
         for path in with_parents(run).filter(|path| !kept.contains(path)) {
@@ -264,9 +277,9 @@ fn schedule_unknown_sandboxes(state: &mut State, cx: &mut Context<'_>, sandboxes
     let mut forgotten: Vec<(&Path, Duration)> = forgotten.into_iter().rev().collect();
     forgotten.sort_by(|(_, one), (_, other)| other.cmp(one));
     for (path, age) in forgotten {
-        state.gc.schedule_aged(cx, path.to_owned(), age);
+        gc.schedule_aged(cx, path.to_owned(), age);
     }
-    state.gc.arm(cx);
+    gc.arm(cx);
 }
 
 /// The directory of a run, and those of its executor and its framework.

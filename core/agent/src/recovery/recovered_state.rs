@@ -15,6 +15,7 @@ use crate::effects::Record;
 use crate::frameworks::task::{append_status, task_state};
 use crate::sandboxes::paths;
 
+/// What the durable records of an agent say together (Mesos: `slave::state::State`).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RecoveredState {
     pub(super) agent: Option<Arc<v1::AgentInfo>>,

@@ -11,17 +11,20 @@ use resources::Resources;
 use crate::config::Config;
 use crate::effects::{Context, Record, Timer};
 use crate::frameworks::framework::dropped_state;
+use crate::frameworks::index::Frameworks;
+use crate::operations::deferred_messages::DeferredMessages;
 use crate::operations::status;
 use crate::pending_writes::Continuation;
-use crate::recovery::reconnect;
+use crate::registration::master_connection::MasterConnection;
 use crate::registration::terminate;
 use crate::state::State;
 use crate::updates::status_update;
 use crate::updates::status_update::AgentGenerated;
+use crate::updates::status_update_manager::StatusUpdateManager;
 
 pub(crate) fn master_detected(state: &mut State, cx: &mut Context<'_>, master: Option<Box<v1::MasterInfo>>) {
     // What runs here is only known when the executors are back, and that is what a registration says.
-    let Some(master) = reconnect::detected_after_recovery(state, master) else { return };
+    let Some(master) = state.executor_recovery.defer_master(master) else { return };
     let before = state.master.pid().map(|pid| pid.address);
     state.master.set_leader(master);
     let after = state.master.pid().map(|pid| pid.address);
@@ -60,7 +63,7 @@ pub(crate) fn register(state: &mut State, cx: &mut Context<'_>) {
         return;
     }
     cx.link(master.address);
-    report_silence(state, &master);
+    report_silence(&state.config, &state.master, &master);
     // What a registration says about operations must be true after a crash as well. They take a moment.
     if state.operations_are_durable() {
         if state.identity.info().id.is_none() {
@@ -76,10 +79,10 @@ pub(crate) fn register(state: &mut State, cx: &mut Context<'_>) {
 
 /// A master does not answer an agent that it refuses (as in Mesos): only its own log has the reason. An operator looks into
 /// the agent's log first.
-fn report_silence(state: &State, master: &Upid) {
-    if let Some(count) = state.master.silence() {
-        let hint = refusal_hint(state.config.domain.as_ref());
-        tracing::warn!("the master at {master} has not answered {count} registrations: {hint}");
+fn report_silence(config: &Config, master: &MasterConnection, pid: &Upid) {
+    if let Some(count) = master.silence() {
+        let hint = refusal_hint(config.domain.as_ref());
+        tracing::warn!("the master at {pid} has not answered {count} registrations: {hint}");
     }
 }
 
@@ -111,12 +114,17 @@ fn register_message(state: &State) -> internal::RegisterSlaveMessage {
 /// master that took its latest state for told would answer a reconciliation with the end of the task, and forward
 /// its beginning later (as Mesos does). What is not durable yet is not told: were it lost in a crash, the framework
 /// would have heard of an end that never was.
-fn as_forwarded(state: &State, framework: &FrameworkId, id: &TaskId, task: &v1::Task) -> v1::Task {
+fn as_forwarded(
+    status_updates: &StatusUpdateManager,
+    framework: &FrameworkId,
+    id: &TaskId,
+    task: &v1::Task,
+) -> v1::Task {
     let mut task = task.clone();
-    if let Some(durable) = state.status_updates.durable_state(framework, id) {
+    if let Some(durable) = status_updates.durable_state(framework, id) {
         task.state = durable as i32;
     }
-    if let Some(next) = state.status_updates.next(framework, id) {
+    if let Some(next) = status_updates.next(framework, id) {
         task.status_update_state = Some(next.status.state);
         task.status_update_uuid.clone_from(&next.uuid);
     }
@@ -134,10 +142,13 @@ fn reregister_message(state: &State) -> internal::ReregisterSlaveMessage {
         ..Default::default()
     };
     for framework in state.frameworks.iter() {
-        message.frameworks.push((*framework.snapshot.info).clone());
+        message.frameworks.push((*framework.snapshot().info).clone());
         for executor in framework.executors() {
             message.tasks.extend(
-                executor.tasks().iter().map(|(id, task)| as_forwarded(state, &framework.snapshot.id, id, task)),
+                executor
+                    .tasks()
+                    .iter()
+                    .map(|(id, task)| as_forwarded(&state.status_updates, &framework.snapshot().id, id, task)),
             );
             // The master makes up the executors of commands by itself.
             if !executor.command_task && !executor.is_terminated() {
@@ -181,7 +192,11 @@ pub(crate) fn reregistered(state: &mut State, cx: &mut Context<'_>, message: int
         tracing::info!("re-registered as {}", state.identity.proto().value);
         connect(state, cx, message.connection);
     }
-    let missing: Vec<_> = message.reconciliations.iter().map(|asked| missing_tasks(state, asked)).collect();
+    let missing: Vec<_> = message
+        .reconciliations
+        .iter()
+        .map(|asked| missing_tasks(&state.deferred_messages, &state.frameworks, &state.status_updates, asked))
+        .collect();
     if missing.iter().any(|(_, tasks, _)| !tasks.is_empty()) {
         // They are about to be told as dropped, and must not come after all.
         state.identity.renew_resource_version(&mut state.random);
@@ -231,14 +246,16 @@ pub(crate) fn update_slave(state: &mut State, cx: &mut Context<'_>) {
 /// Tasks that the master believes to be here, and that this agent did not list, have never arrived. What is told of
 /// them follows.
 fn missing_tasks(
-    state: &State,
+    deferred_messages: &DeferredMessages,
+    frameworks: &Frameworks,
+    status_updates: &StatusUpdateManager,
     message: &internal::ReconcileTasksMessage,
 ) -> (FrameworkId, Vec<TaskId>, v1::TaskState) {
     let framework = FrameworkId::from(&message.framework_id);
     let is_missing = |task: &TaskId| {
-        !state.frameworks.has_task(&framework, task)
-            && !state.status_updates.has(&framework, task)
-            && !state.deferred_messages.has_task(framework.as_str(), task.as_str())
+        !frameworks.has_task(&framework, task)
+            && !status_updates.has(&framework, task)
+            && !deferred_messages.has_task(framework.as_str(), task.as_str())
     };
     let tasks = message.statuses.iter().map(|status| TaskId::from(&status.task_id)).filter(is_missing).collect();
     let dropped = message.framework.as_deref().map_or(v1::TaskState::TaskLost, dropped_state);
@@ -281,7 +298,7 @@ pub(crate) fn publish_agent(state: &State, cx: &mut Context<'_>) {
         total: state.agent_resources.total().clone(),
         master: state.master.info().cloned().map(Box::new),
         registered: state.master.is_registered(),
-        draining: state.drain.clone(),
+        draining: state.drain.snapshot(),
     };
     cx.publish(change);
 }

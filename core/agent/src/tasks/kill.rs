@@ -17,7 +17,7 @@ use crate::updates::status_update::AgentGenerated;
 pub(crate) fn kill_task(state: &mut State, cx: &mut Context<'_>, message: internal::KillTaskMessage) {
     let framework_id = FrameworkId::from(&message.framework_id);
     let task = TaskId::from(&message.task_id);
-    let Some(framework) = state.frameworks.get_mut(&framework_id).filter(|f| !f.terminating) else {
+    let Some(framework) = state.frameworks.get_mut(&framework_id).filter(|f| !f.is_terminating()) else {
         tracing::warn!("ignoring a kill of task {task:?}: framework {framework_id} is unknown or terminating");
         return;
     };
@@ -35,7 +35,7 @@ pub(crate) fn kill_task(state: &mut State, cx: &mut Context<'_>, message: intern
     }
     match executor.state() {
         ExecutorState::Running if !executor.is_connected() => {
-            executor.kills.insert(task, message.kill_policy);
+            executor.keep_kill(task, message.kill_policy);
         }
         ExecutorState::Running => executor.kill(cx, &task, message.kill_policy),
         // The task ends with its executor.
@@ -73,7 +73,7 @@ fn kill_queued(
 pub(crate) fn shutdown_executor(state: &mut State, cx: &mut Context<'_>, message: internal::ShutdownExecutorMessage) {
     let (Some(framework), Some(executor)) = (message.framework_id, message.executor_id) else { return };
     let framework = FrameworkId::from(&framework);
-    if state.frameworks.get(&framework).is_some_and(|f| !f.terminating) {
+    if state.frameworks.get(&framework).is_some_and(|f| !f.is_terminating()) {
         end_executor(state, cx, &framework, &ExecutorId::from(&executor));
     }
 }
@@ -87,10 +87,9 @@ pub(crate) fn shutdown_framework(state: &mut State, cx: &mut Context<'_>, id: &F
         cx.disarm(Timer::UpdateRetry(id.clone(), task));
     }
     let Some(framework) = state.frameworks.get_mut(id) else { return };
-    if framework.terminating {
+    if !framework.terminate() {
         return;
     }
-    framework.terminating = true;
     tracing::info!("shutting down framework {id}");
     let executors: Vec<ExecutorId> = framework.executors().map(|executor| executor.id.clone()).collect();
     for executor in &executors {

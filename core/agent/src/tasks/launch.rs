@@ -11,13 +11,15 @@ use resources::Resources;
 use crate::config::Config;
 use crate::containers::limits::executor_limits;
 use crate::containers::{environment, events};
-use crate::drain;
+use crate::draining::emptying;
 use crate::effects::{Command, ContainerCommand, ContainerLaunch, Context, Record, Timer};
 use crate::executors::command_executor;
 use crate::frameworks::executor::{Batch, Executor};
+use crate::frameworks::index::Frameworks;
 use crate::frameworks::task::new_task;
+use crate::operations::agent_resources::AgentResources;
 use crate::operations::{check_container_paths, container_volumes};
-use crate::pending_writes::Continuation;
+use crate::pending_writes::{Continuation, PendingWrites};
 use crate::sandboxes::paths;
 use crate::state::State;
 use crate::tasks::kill;
@@ -58,7 +60,7 @@ pub(crate) fn run_task(state: &mut State, cx: &mut Context<'_>, message: interna
     let Some(framework) = accept_launch(state, cx, message.framework, message.pid.as_deref(), [&task.agent_id]) else {
         return;
     };
-    let Some(snapshot) = state.frameworks.get(&framework).map(|f| f.snapshot.clone()) else { return };
+    let Some(snapshot) = state.frameworks.get(&framework).map(|f| f.snapshot().clone()) else { return };
     inject_task_allocation_info(&mut task, &snapshot.info);
     let command_task = task.executor.is_none();
     let executor = match task.executor.as_deref() {
@@ -86,7 +88,7 @@ pub(crate) fn run_task_group(state: &mut State, cx: &mut Context<'_>, message: i
     else {
         return;
     };
-    let Some(snapshot) = state.frameworks.get(&framework).map(|f| f.snapshot.clone()) else { return };
+    let Some(snapshot) = state.frameworks.get(&framework).map(|f| f.snapshot().clone()) else { return };
     for task in &mut tasks {
         inject_task_allocation_info(task, &snapshot.info);
     }
@@ -124,28 +126,28 @@ fn accept_launch<'a>(
         let pid = pid.and_then(|pid| pid.parse().ok()).filter(|pid: &Upid| !pid.is_none());
         let snapshot = Arc::new(FrameworkSnapshot { id: id.clone(), info: Arc::new(info), pid });
         state.gc.unschedule(&paths::framework(&state.config.work_dir, &state.identity.id()?, &id));
-        store_framework(state, cx, &snapshot);
+        store_framework(&mut state.pending_writes, cx, &snapshot);
         cx.publish(Change::FrameworkAdded(snapshot.clone()));
         state.frameworks.add(snapshot);
     }
     Some(id)
 }
 
-pub(crate) fn store_framework(state: &mut State, cx: &mut Context<'_>, snapshot: &FrameworkSnapshot) {
-    state.pending_writes.store(cx, Record::Framework { info: snapshot.info.clone(), pid: snapshot.pid.clone() });
+pub(crate) fn store_framework(pending_writes: &mut PendingWrites, cx: &mut Context<'_>, snapshot: &FrameworkSnapshot) {
+    pending_writes.store(cx, Record::Framework { info: snapshot.info.clone(), pid: snapshot.pid.clone() });
 }
 
 fn launch_tasks(state: &mut State, cx: &mut Context<'_>, mut launch: Launch) {
     let framework = launch.framework.clone();
     let id = ExecutorId::from(&launch.executor.executor_id);
     launch.executor.framework_id.get_or_insert_with(|| framework.to_proto());
-    drain::end_drain_without_executors(state, cx);
+    emptying::end_drain_without_executors(state, cx);
     match check_launch(state, &launch, &id) {
         Ok(()) => {
             if state.frameworks.executor(&framework, &id).is_none() {
                 add_executor(state, cx, &launch, &id);
             }
-            enqueue(state, cx, &launch, &id);
+            enqueue(&mut state.frameworks, &mut state.pending_writes, cx, &launch, &id);
         }
         Err(dropped) => drop_launch(state, cx, &launch, &id, dropped),
     }
@@ -153,7 +155,7 @@ fn launch_tasks(state: &mut State, cx: &mut Context<'_>, mut launch: Launch) {
 
 fn check_launch(state: &State, launch: &Launch, id: &ExecutorId) -> Result<(), Dropped> {
     let framework = state.frameworks.get(&launch.framework);
-    if framework.is_none_or(|f| f.terminating) {
+    if framework.is_none_or(|f| f.is_terminating()) {
         let message = "Framework is terminating".to_owned();
         return Err(Dropped {
             reason: Reason::FrameworkRemoved,
@@ -164,7 +166,7 @@ fn check_launch(state: &State, launch: &Launch, id: &ExecutorId) -> Result<(), D
     }
     let dropped =
         |reason, message: &str, action| Err(Dropped { reason, message: message.to_owned(), executor: true, action });
-    if state.drain.is_some() {
+    if state.drain.is_under_way() {
         let message = "Task was received while agent was already draining";
         return dropped(Reason::AgentDraining, message, DropAction::SendExitedExecutor);
     }
@@ -190,11 +192,11 @@ fn check_launch(state: &State, launch: &Launch, id: &ExecutorId) -> Result<(), D
         }
     };
     // An operation that made them was lost on the way, or one that takes them away came first.
-    if launch.tasks.iter().any(|task| !has_checkpointed_resources(state, &task.resources)) {
+    if launch.tasks.iter().any(|task| !has_checkpointed_resources(&state.agent_resources, &task.resources)) {
         let message = "The checkpointed resources being used by the task or task group are unknown to the agent";
         return dropped(Reason::ResourcesUnknown, message, DropAction::SendExitedExecutor);
     }
-    if !has_checkpointed_resources(state, &launch.executor.resources) {
+    if !has_checkpointed_resources(&state.agent_resources, &launch.executor.resources) {
         let message = "The checkpointed resources being used by the executor are unknown to the agent";
         return dropped(Reason::ResourcesUnknown, message, DropAction::SendExitedExecutor);
     }
@@ -204,7 +206,7 @@ fn check_launch(state: &State, launch: &Launch, id: &ExecutorId) -> Result<(), D
     if let Err(error) = check_container_paths(&together) {
         return dropped(Reason::TaskInvalid, &error.to_string(), DropAction::SendExitedExecutor);
     }
-    if let Some(task) = launch.tasks.iter().find(|task| has_task(state, &launch.framework, task)) {
+    if let Some(task) = launch.tasks.iter().find(|task| has_task(&state.frameworks, &launch.framework, task)) {
         let message = format!("Task has duplicate ID: {}", task.task_id.value);
         return dropped(Reason::TaskInvalid, &message, DropAction::Nothing);
     }
@@ -234,20 +236,20 @@ fn check_launch(state: &State, launch: &Launch, id: &ExecutorId) -> Result<(), D
     }
 }
 
-fn has_checkpointed_resources(state: &State, used: &[v1::Resource]) -> bool {
+fn has_checkpointed_resources(agent_resources: &AgentResources, used: &[v1::Resource]) -> bool {
     let used = Resources::from_proto(used).unwrap_or_default().checkpointed().unallocated();
-    used.iter().all(|resource| state.agent_resources.total().contains_resource(resource))
+    used.iter().all(|resource| agent_resources.total().contains_resource(resource))
 }
 
-fn has_task(state: &State, framework: &FrameworkId, task: &v1::TaskInfo) -> bool {
-    state.frameworks.has_task(framework, &TaskId::from(&task.task_id))
+fn has_task(frameworks: &Frameworks, framework: &FrameworkId, task: &v1::TaskInfo) -> bool {
+    frameworks.has_task(framework, &TaskId::from(&task.task_id))
 }
 
 fn drop_launch(state: &mut State, cx: &mut Context<'_>, launch: &Launch, id: &ExecutorId, dropped: Dropped) {
     let Some(framework) = state.frameworks.get(&launch.framework) else { return };
     let dropped_state = framework.dropped_state();
     for task in &launch.tasks {
-        if has_task(state, &launch.framework, task) {
+        if has_task(&state.frameworks, &launch.framework, task) {
             // A second launch of a task that is here: its own updates tell how it fares.
             continue;
         }
@@ -257,11 +259,13 @@ fn drop_launch(state: &mut State, cx: &mut Context<'_>, launch: &Launch, id: &Ex
     }
     match dropped.action {
         DropAction::SendExitedExecutor if launch.launch_executor == Some(true) => {
-            events::send_exited_executor(state, cx, &launch.framework, id, None);
+            events::send_exited_executor(&state.identity, &state.master, cx, &launch.framework, id, None);
         }
         DropAction::EndExecutor => match state.frameworks.executor(&launch.framework, id).map(|e| e.is_live()) {
             Some(true) => kill::end_executor(state, cx, &launch.framework, id),
-            Some(false) => events::send_exited_executor(state, cx, &launch.framework, id, None),
+            Some(false) => {
+                events::send_exited_executor(&state.identity, &state.master, cx, &launch.framework, id, None)
+            }
             None => {}
         },
         DropAction::SendExitedExecutor | DropAction::Nothing => {}
@@ -277,7 +281,7 @@ fn add_executor(state: &mut State, cx: &mut Context<'_>, launch: &Launch, id: &E
     state.gc.unschedule(&paths::executor(work_dir, &agent, &launch.framework, id));
     let Some(framework) = state.frameworks.get(&launch.framework) else { return };
     let command_user = launch.executor.command.as_ref().and_then(|c| c.user.clone());
-    let user = command_user.unwrap_or_else(|| framework.snapshot.info.user.clone());
+    let user = command_user.unwrap_or_else(|| framework.snapshot().info.user.clone());
     let executor = Executor::new(
         launch.framework.clone(),
         Arc::new(launch.executor.clone()),
@@ -298,16 +302,22 @@ fn add_executor(state: &mut State, cx: &mut Context<'_>, launch: &Launch, id: &E
 }
 
 /// The tasks wait for their records, and for their executor to come.
-fn enqueue(state: &mut State, cx: &mut Context<'_>, launch: &Launch, id: &ExecutorId) {
-    let Some(executor) = state.frameworks.executor(&launch.framework, id) else { return };
+fn enqueue(
+    frameworks: &mut Frameworks,
+    pending_writes: &mut PendingWrites,
+    cx: &mut Context<'_>,
+    launch: &Launch,
+    id: &ExecutorId,
+) {
+    let Some(executor) = frameworks.executor(&launch.framework, id) else { return };
     let container = executor.container.clone();
-    let number = state.frameworks.next_batch();
+    let number = frameworks.next_batch();
     let last = launch.tasks.len().saturating_sub(1);
     for (at, info) in launch.tasks.iter().enumerate() {
         // Without an executor id for a command: masters refuse a re-registration that names executors they were
         // not told of.
         let task = Arc::new(new_task(info, &launch.framework));
-        state.frameworks.add_task(&launch.framework, id, task.clone());
+        frameworks.add_task(&launch.framework, id, task.clone());
         let record =
             Record::Task { framework: launch.framework.clone(), container: container.clone(), task: task.clone() };
         if at == last {
@@ -317,16 +327,16 @@ fn enqueue(state: &mut State, cx: &mut Context<'_>, launch: &Launch, id: &Execut
                 container: container.clone(),
                 number,
             };
-            state.pending_writes.store_then(cx, record, continuation);
+            pending_writes.store_then(cx, record, continuation);
         } else {
-            state.pending_writes.store(cx, record);
+            pending_writes.store(cx, record);
         }
         cx.publish(Change::TaskAdded { container: container.clone(), task });
     }
     let tasks = launch.tasks.iter().cloned().map(Arc::new).collect();
     let batch = Batch { number, tasks, group: launch.group, stored: false };
-    state.frameworks.enqueue(&launch.framework, id, batch);
-    state.frameworks.publish_executor(cx, &launch.framework, id);
+    frameworks.enqueue(&launch.framework, id, batch);
+    frameworks.publish_executor(cx, &launch.framework, id);
 }
 
 /// Nothing runs before the records are durable that a restarted agent recognises it by.
@@ -342,10 +352,10 @@ pub(crate) fn batch_stored(
     let Some(executor) = executor.filter(|e| e.container == *container) else { return };
     executor.batch_stored(number);
     match executor.state() {
-        ExecutorState::Registering if !executor.launched_container => start_container(state, cx, framework, id),
+        ExecutorState::Registering if !executor.is_launch_requested() => start_container(state, cx, framework, id),
         ExecutorState::Registering => {}
-        ExecutorState::Running => deliver_queued(state, cx, framework, id),
-        ExecutorState::Terminating if !executor.launched_container => {
+        ExecutorState::Running => deliver_queued(&mut state.frameworks, &state.config, cx, framework, id),
+        ExecutorState::Terminating if !executor.is_launch_requested() => {
             // Shut down before it was started.
             events::container_never_started(state, cx, framework, id);
         }
@@ -360,7 +370,7 @@ fn start_container(state: &mut State, cx: &mut Context<'_>, framework_id: &Frame
         // Its task was killed while its record was on the way to the disk.
         return events::container_never_started(state, cx, framework_id, id);
     }
-    executor.launched_container = true;
+    executor.request_launch();
     let first_task = executor.first_queued().cloned();
     let role = first_task.as_ref().and_then(|task| role_of(&task.resources));
     let Some(framework) = state.frameworks.get(framework_id) else { return };
@@ -385,14 +395,19 @@ fn start_container(state: &mut State, cx: &mut Context<'_>, framework_id: &Frame
 }
 
 /// Hands over what is durable, after giving the container the room for it.
-pub(crate) fn deliver_queued(state: &mut State, cx: &mut Context<'_>, framework_id: &FrameworkId, id: &ExecutorId) {
-    let Some(framework) = state.frameworks.get(framework_id) else { return };
-    if framework.terminating {
+pub(crate) fn deliver_queued(
+    frameworks: &mut Frameworks,
+    config: &Config,
+    cx: &mut Context<'_>,
+    framework_id: &FrameworkId,
+    id: &ExecutorId,
+) {
+    let Some(framework) = frameworks.get(framework_id) else { return };
+    if framework.is_terminating() {
         return;
     }
-    let snapshot = framework.snapshot.clone();
-    let Some(executor) = state.frameworks.executor_mut(framework_id, id).filter(|executor| executor.is_connected())
-    else {
+    let snapshot = framework.snapshot().clone();
+    let Some(executor) = frameworks.executor_mut(framework_id, id).filter(|executor| executor.is_connected()) else {
         return;
     };
     let stored = executor.take_stored();
@@ -402,8 +417,8 @@ pub(crate) fn deliver_queued(state: &mut State, cx: &mut Context<'_>, framework_
     cx.command(Command::Container(ContainerCommand::Update {
         container: executor.container.clone(),
         resources: executor.allocated().to_proto(),
-        limits: executor_limits(executor, &state.config),
-        volumes: container_volumes(&state.config.work_dir, executor.allocated()),
+        limits: executor_limits(executor, config),
+        volumes: container_volumes(&config.work_dir, executor.allocated()),
     }));
     for batch in &stored {
         executor.deliver_batch(cx, &snapshot, batch);

@@ -14,8 +14,10 @@ use crate::containers::events;
 use crate::effects::{Context, Record, Timer};
 use crate::frameworks::executor::Executor;
 use crate::frameworks::framework::is_partition_aware;
+use crate::frameworks::index::Frameworks;
 use crate::frameworks::task::task_state;
 use crate::pending_writes::Continuation;
+use crate::registration::identity::Identity;
 use crate::state::State;
 use crate::tasks::kill;
 use crate::updates::status_update_manager::{AcknowledgeResult, Origin, PushResult};
@@ -173,7 +175,7 @@ fn accept_update(
     let Some(framework) = state.frameworks.get_mut(&framework_id) else {
         return Err(UpdateRejected::Invalid("status update for an unknown framework"));
     };
-    if framework.terminating {
+    if framework.is_terminating() {
         return Err(UpdateRejected::Invalid("status update for a terminating framework"));
     }
     let task = TaskId::from(&update.status.task_id);
@@ -187,8 +189,8 @@ fn accept_update(
     if update.executor_id.is_some() {
         status.executor_id = update.executor_id.clone();
     }
-    if let Some(drain) = &state.drain {
-        set_draining_reason(status, &drain.config, is_partition_aware(&framework.snapshot.info));
+    if let Some(config) = state.drain.config() {
+        set_draining_reason(status, config, is_partition_aware(&framework.snapshot().info));
     }
     let task_is = task_state(status.state);
     let Some(executor) = framework.executor_of(&task) else {
@@ -245,7 +247,7 @@ fn apply_status(
     if let Some(entry) = state.frameworks.set_status(framework, task, status) {
         cx.publish(Change::TaskUpdated { container, task: entry.clone() });
         if is_terminal(after) {
-            events::release(state, cx, framework, id, &entry.resources);
+            events::release(&mut state.frameworks, &state.config, cx, framework, id, &entry.resources);
         }
     }
     UpdateAction::Push { before }
@@ -290,19 +292,28 @@ pub(crate) fn update_stored(
     uuid: &[u8],
 ) {
     let Some(origin) = state.status_updates.stored(framework, task, uuid) else { return };
-    acknowledge_to_executor(state, cx, framework, task, uuid, origin);
+    acknowledge_to_executor(&state.frameworks, &state.identity, cx, framework, task, uuid, origin);
     forward_next(state, cx, framework, task);
 }
 
 fn acknowledge_durable(state: &mut State, cx: &mut Context<'_>, update: &internal::StatusUpdate, origin: Origin) {
     let framework = FrameworkId::from(&update.framework_id);
     let task = TaskId::from(&update.status.task_id);
-    acknowledge_to_executor(state, cx, &framework, &task, update.uuid.as_deref().unwrap_or_default(), origin);
+    acknowledge_to_executor(
+        &state.frameworks,
+        &state.identity,
+        cx,
+        &framework,
+        &task,
+        update.uuid.as_deref().unwrap_or_default(),
+        origin,
+    );
 }
 
 /// The executor may forget an update once the agent cannot.
 fn acknowledge_to_executor(
-    state: &mut State,
+    frameworks: &Frameworks,
+    identity: &Identity,
     cx: &mut Context<'_>,
     framework: &FrameworkId,
     task: &TaskId,
@@ -313,7 +324,7 @@ fn acknowledge_to_executor(
         Origin::Agent => {}
         Origin::Driver(pid) => {
             let message = internal::StatusUpdateAcknowledgementMessage {
-                slave_id: state.identity.proto(),
+                slave_id: identity.proto(),
                 framework_id: framework.to_proto(),
                 task_id: task.to_proto(),
                 uuid: uuid.to_vec(),
@@ -321,7 +332,7 @@ fn acknowledge_to_executor(
             cx.send(&pid, message);
         }
         Origin::Http => {
-            if let Some(executor) = state.frameworks.executor_of(framework, task) {
+            if let Some(executor) = frameworks.executor_of(framework, task) {
                 executor.acknowledge(cx, task, uuid);
             }
         }
@@ -469,7 +480,7 @@ fn describe_container(status: &mut v1::TaskStatus, executor: &Executor, agent: &
         container.container_id = Some(Box::new(v1::ContainerId::from(&executor.container)));
     }
     if container.executor_pid.is_none() {
-        container.executor_pid = executor.pid;
+        container.executor_pid = executor.pid();
     }
     if container.network_infos.is_empty() {
         let address = v1::network_info::IpAddress { protocol: None, ip_address: Some(agent.address.ip().to_string()) };

@@ -4,8 +4,9 @@ use messages::tepui::AgentHealth;
 
 use crate::config::Config;
 use crate::effects::{Command, Context, Timer};
+use crate::registration::identity::Identity;
 use crate::registration::master_connection::MasterConnection;
-use crate::state::State;
+use crate::sandboxes::gc::Gc;
 use crate::usage::MachineUsage;
 
 /// Asks for a measurement, every `--disk_watch_interval`; the shell measures the disk at the same time.
@@ -17,14 +18,20 @@ pub(crate) fn disk_watch_due(config: &Config, master: &MasterConnection, cx: &mu
 }
 
 /// Sends a measurement to the master.
-pub(crate) fn send_agent_health(state: &State, cx: &mut Context<'_>, usage: &MachineUsage) {
-    let Some(master) = state.master.registered_pid() else { return };
+pub(crate) fn send_agent_health(
+    gc: &Gc,
+    identity: &Identity,
+    master: &MasterConnection,
+    cx: &mut Context<'_>,
+    usage: &MachineUsage,
+) {
+    let Some(master) = master.registered_pid() else { return };
     let message = AgentHealth {
-        agent_id: state.identity.proto(),
+        agent_id: identity.proto(),
         load: usage.load.map(|load| load.five_minutes),
         processors: usage.processors.map(f64::from),
         memory_available: usage.memory_available,
-        disk_used: state.gc.usage(),
+        disk_used: gc.usage(),
         cpu_waiting: usage.cpu_waiting,
     };
     cx.send(master, message);

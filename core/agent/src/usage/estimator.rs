@@ -7,8 +7,10 @@ use model::{ContainerId, Monotonic};
 use resources::{Resource, Resources, Scalar};
 
 use super::machine_usage::{ContainerUsage, MachineUsage};
+use crate::config::Config;
 use crate::effects::{Command, Context, Timer};
 use crate::frameworks::executor::Executor;
+use crate::frameworks::index::Frameworks;
 use crate::state::State;
 use crate::usage::{agent_health, qos};
 
@@ -22,7 +24,10 @@ pub enum ResourceEstimator {
     Fixed(Resources),
     /// What containers leave unused of their processors and memory, with room for `margin` (0.2: 20 %) more than they
     /// use now.
-    Load { margin: f64 },
+    Load {
+        /// The reserve, as a fraction of what containers use.
+        margin: f64,
+    },
 }
 
 /// Two measurements closer than this say nothing about the use of processors.
@@ -80,7 +85,7 @@ pub(crate) fn start_oversubscription(state: &mut State, cx: &mut Context<'_>) {
     if state.config.estimator != ResourceEstimator::Noop {
         cx.arm_after(Timer::Oversubscription, state.config.oversubscribed_resources_interval);
     }
-    qos::start_corrections(state, cx);
+    qos::start_corrections(&state.config, cx);
 }
 
 pub(crate) fn estimate_due(state: &mut State, cx: &mut Context<'_>) {
@@ -92,13 +97,24 @@ pub(crate) fn estimate_due(state: &mut State, cx: &mut Context<'_>) {
 
 pub(crate) fn usage_measured(state: &mut State, cx: &mut Context<'_>, due: &Timer, usage: MachineUsage) {
     if *due == Timer::DiskWatch {
-        return agent_health::send_agent_health(state, cx, &usage);
+        return agent_health::send_agent_health(&state.gc, &state.identity, &state.master, cx, &usage);
     }
     state.oversubscription.measured(cx.now.monotonic, usage);
     match due {
         Timer::Oversubscription => forward_oversubscribed(state, cx),
         Timer::QosCorrection => qos::correct_qos(state, cx),
-        _ => {}
+        // No usage is measured for these.
+        Timer::Register
+        | Timer::PingTimeout
+        | Timer::ExecutorRegistration(_)
+        | Timer::ExecutorShutdown(_)
+        | Timer::ExecutorHeartbeat
+        | Timer::UpdateRetry(..)
+        | Timer::OperationRetry(_)
+        | Timer::Gc
+        | Timer::ExecutorReregistration
+        | Timer::ExecutorReconnect
+        | Timer::DiskWatch => {}
     }
 }
 
@@ -109,7 +125,7 @@ fn forward_oversubscribed(state: &mut State, cx: &mut Context<'_>) {
     let mut allocated = state.frameworks.used().revocable();
     allocated.unallocate();
     // What is in use already stays part of the total, whatever the estimate is now.
-    let more = &estimate(state) - &allocated;
+    let more = &estimate(&state.config, &state.frameworks, &state.oversubscription) - &allocated;
     let total = &allocated + &more;
     if state.oversubscription.total.as_ref() == Some(&total) {
         return;
@@ -128,13 +144,13 @@ fn forward_oversubscribed(state: &mut State, cx: &mut Context<'_>) {
     }
 }
 
-fn estimate(state: &State) -> Resources {
-    match &state.config.estimator {
+fn estimate(config: &Config, frameworks: &Frameworks, oversubscription: &Oversubscription) -> Resources {
+    match &config.estimator {
         ResourceEstimator::Noop => Resources::new(),
         ResourceEstimator::Fixed(resources) => revocable(resources),
         ResourceEstimator::Load { margin } => {
-            let running = state.frameworks.executors().filter(|executor| executor.is_running());
-            let idle = running.map(|executor| state.oversubscription.slack(executor, *margin));
+            let running = frameworks.executors().filter(|executor| executor.is_running());
+            let idle = running.map(|executor| oversubscription.slack(executor, *margin));
             let (cpus, memory) = idle.fold((0.0, 0.0), |sum, idle| (sum.0 + idle.0, sum.1 + idle.1));
             let amounts = [("cpus", cpus, CPU_STEP), ("mem", memory, MEMORY_STEP_MIB)];
             let scalar = |(name, amount, granularity): (&str, f64, f64)| {

@@ -6,10 +6,13 @@ use messages::v1::task_status::Reason;
 use model::agent::ExecutorState;
 use model::{ContainerId, ExecutorId, FrameworkId};
 
+use crate::config::Config;
 use crate::containers::events::destroy;
 use crate::effects::{Context, Timer};
 use crate::frameworks::executor::{Executor, Termination};
 use crate::frameworks::framework::{Framework, gone_state};
+use crate::frameworks::index::Frameworks;
+use crate::metrics::Metrics;
 use crate::state::State;
 
 /// `--qos_controller`: the limits beyond which the machine suffers. Without any nothing is corrected (Mesos' noop).
@@ -35,16 +38,16 @@ impl QosController {
 /// time that tasks want too.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
-pub(crate) fn start_corrections(state: &mut State, cx: &mut Context<'_>) {
-    if !state.config.qos.is_noop() {
-        cx.arm_after(Timer::QosCorrection, state.config.qos_correction_interval_min.max(MIN_INTERVAL));
+pub(crate) fn start_corrections(config: &Config, cx: &mut Context<'_>) {
+    if !config.qos.is_noop() {
+        cx.arm_after(Timer::QosCorrection, config.qos_correction_interval_min.max(MIN_INTERVAL));
     }
 }
 
 pub(crate) fn correct_qos(state: &mut State, cx: &mut Context<'_>) {
-    start_corrections(state, cx);
+    start_corrections(&state.config, cx);
     for (framework, executor) in corrections(state) {
-        preempt(state, cx, &framework, &executor);
+        preempt(&mut state.frameworks, &state.metrics, cx, &framework, &executor);
     }
 }
 
@@ -54,44 +57,50 @@ fn corrections(state: &State) -> Vec<(FrameworkId, ExecutorId)> {
     let overloaded = beyond(usage.load.map(|load| load.five_minutes), limits.load_5min)
         || beyond(usage.load.map(|load| load.fifteen_minutes), limits.load_15min);
     if overloaded {
-        return revocable_executors(state).map(|(framework, executor, _)| (framework, executor)).collect();
+        return revocable_executors(&state.frameworks).map(|(framework, executor, _)| (framework, executor)).collect();
     }
     let short = limits.memory_available.zip(usage.memory_available).is_some_and(|(least, now)| now < least);
     if !short {
         return Vec::new();
     }
     let memory = |container: &ContainerId| usage.containers.get(container).map_or(0, |usage| usage.memory_bytes);
-    let largest = revocable_executors(state).max_by_key(|(_, _, container)| memory(container));
+    let largest = revocable_executors(&state.frameworks).max_by_key(|(_, _, container)| memory(container));
     largest.map(|(framework, executor, _)| (framework, executor)).into_iter().collect()
 }
 
-fn revocable_executors(state: &State) -> impl Iterator<Item = (FrameworkId, ExecutorId, ContainerId)> {
+fn revocable_executors(frameworks: &Frameworks) -> impl Iterator<Item = (FrameworkId, ExecutorId, ContainerId)> {
     let on_revocable = |executor: &&Executor| {
         executor.is_live() && executor.allocated().iter().any(|resource| resource.is_revocable())
     };
-    let frameworks = state.frameworks.iter().filter(|framework| !framework.terminating);
+    let frameworks = frameworks.iter().filter(|framework| !framework.is_terminating());
     frameworks
         .flat_map(Framework::executors)
         .filter(on_revocable)
         .map(|executor| (executor.framework.clone(), executor.id.clone(), executor.container.clone()))
 }
 
-fn preempt(state: &mut State, cx: &mut Context<'_>, framework_id: &FrameworkId, id: &ExecutorId) {
-    let Some(framework) = state.frameworks.get(framework_id) else { return };
-    let gone = gone_state(&framework.snapshot.info);
-    let Some(executor) = state.frameworks.executor_mut(framework_id, id) else { return };
+fn preempt(
+    frameworks: &mut Frameworks,
+    metrics: &Metrics,
+    cx: &mut Context<'_>,
+    framework_id: &FrameworkId,
+    id: &ExecutorId,
+) {
+    let Some(framework) = frameworks.get(framework_id) else { return };
+    let gone = gone_state(&framework.snapshot().info);
+    let Some(executor) = frameworks.executor_mut(framework_id, id) else { return };
     tracing::info!("ending executor {id:?} of framework {framework_id}: the machine needs its revocable resources");
-    executor.pending_termination = Some(Termination {
+    executor.set_pending_termination(Termination {
         state: gone,
         reason: Reason::ContainerPreempted,
         message: "Container preempted by QoS correction".to_owned(),
     });
     cx.disarm(Timer::ExecutorRegistration(executor.container.clone()));
-    executor.enter(ExecutorState::Terminating, &state.metrics);
+    executor.enter(ExecutorState::Terminating, metrics);
     // One whose records are still on the way to the disk is never started.
-    if executor.launched_container {
+    if executor.is_launch_requested() {
         destroy(cx, &executor.container);
     }
-    state.metrics.executors_preempted.increment();
-    state.frameworks.publish_executor(cx, framework_id, id);
+    metrics.executors_preempted.increment();
+    frameworks.publish_executor(cx, framework_id, id);
 }

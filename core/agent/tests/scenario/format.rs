@@ -78,17 +78,17 @@ pub fn change(effect: &Effect, names: &mut Names) -> Option<String> {
         Change::TaskAdded { task: t, .. } | Change::TaskUpdated { task: t, .. } => format!("task {}", task(t)),
         Change::TaskCompleted { task, .. } => format!("task {task} completed"),
         Change::CompletedFrameworkRecovered { framework, executors } => {
-            format!("framework {} had {}", framework.id, recalled(executors))
+            format!("framework {} had {}", framework.id, recovered_completed(executors))
         }
         Change::CompletedExecutorsRecovered { framework, executors } => {
-            format!("framework {framework} had {}", recalled(executors))
+            format!("framework {framework} had {}", recovered_completed(executors))
         }
         Change::CompletedTasksRecovered { tasks, .. } => format!("tasks {} were completed", task_names(tasks)),
         Change::SandboxRemoved(path) => format!("removed {}", known(&path.to_string_lossy(), names)),
     })
 }
 
-fn recalled(executors: &[model::agent::RecoveredCompletedExecutor]) -> String {
+fn recovered_completed(executors: &[model::agent::RecoveredCompletedExecutor]) -> String {
     let one = |e: &model::agent::RecoveredCompletedExecutor| {
         format!("executor {} with {}", e.snapshot.id, task_names(&e.tasks))
     };

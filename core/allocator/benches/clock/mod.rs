@@ -1,4 +1,4 @@
-//! Time that this thread spent computing: what else runs on the machine is not in it.
+//! The time that this thread spent computing, without the time of other processes on the machine.
 
 use std::time::Duration;
 

@@ -59,7 +59,7 @@ impl OfferConstraintsFilter {
         Ok(OfferConstraintsFilter { roles: named.into_iter().map(groups).collect::<Result<_, _>>()? })
     }
 
-    /// Whether nothing of this agent is offered for the role.
+    /// Returns whether nothing of this agent is offered for the role.
     pub fn excludes(&self, role: &Role, agent: &v1::AgentInfo) -> bool {
         self.of(role).is_some_and(|groups| !groups.is_satisfied_by(&AgentAttributes::from_info(agent)))
     }

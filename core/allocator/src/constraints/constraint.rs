@@ -70,11 +70,11 @@ enum Predicate {
     NotMatches(Pattern),
 }
 
-/// What a selector finds.
+/// The value that a selector finds.
 enum SelectedValue<'a> {
     Nothing,
     Text(&'a str),
-    /// An attribute that is no text; every text predicate holds for it, as in Mesos.
+    /// An attribute that is not a text; every text predicate holds for it, as in Mesos.
     Other,
 }
 

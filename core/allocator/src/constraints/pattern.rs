@@ -11,7 +11,8 @@ use super::re2_syntax;
 const MEMORY_FACTOR: u64 = 8;
 /// The deepest nesting of groups, since the parser recurses.
 const MAX_NESTING: u32 = 100;
-/// The states of every program besides the pattern: the ends of the whole match, the unanchored prefix, the match.
+/// The states of every program besides those of the pattern: the ends of the whole match, the unanchored prefix, the
+/// match.
 const FIXED_STATES: usize = 6;
 
 /// The limits on the program of a pattern. Mesos limits programs of RE2; the limits here are the closest equivalents,
@@ -20,7 +21,7 @@ const FIXED_STATES: usize = 6;
 pub struct PatternLimits {
     /// `--offer_constraints_re2_max_mem`: bytes that compiling may take, counted in instructions of RE2.
     pub max_mem: u64,
-    /// `--offer_constraints_re2_max_program_size`: instructions of RE2, states of the automaton here.
+    /// `--offer_constraints_re2_max_program_size`: instructions of RE2, which here are states of the automaton.
     pub max_program_size: usize,
 }
 
@@ -41,7 +42,7 @@ pub enum InvalidPattern {
     TooComplex { pattern: String, size: usize, maximum: usize },
 }
 
-/// Matches whole texts only, as `RE2::FullMatch`.
+/// A pattern that matches whole texts only, as `RE2::FullMatch` does.
 #[derive(Debug)]
 pub(crate) struct Pattern {
     text: Box<str>,
@@ -137,7 +138,7 @@ mod tests {
         );
     }
 
-    /// The three cases of Mesos' own test of its limits.
+    /// The three cases are those of Mesos' own test of its limits.
     #[test]
     fn programs_are_limited_as_in_mesos() {
         assert!(pattern("(a+){10}").is_ok());
@@ -160,7 +161,7 @@ mod tests {
         assert_eq!(size_of("abc"), 3);
     }
 
-    /// Patterns that explode elsewhere end quickly: the limits hold while compiling.
+    /// Patterns of exponential size in other engines end quickly: the limits hold while compiling.
     #[test]
     fn nothing_explodes() {
         for text in ["(((a{1000}){1000}){1000})", r"(\pL{100}){100}", "(a?){4294967295}", &"(".repeat(100_000)] {

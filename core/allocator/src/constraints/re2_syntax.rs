@@ -76,7 +76,7 @@ impl<'a> Translation<'a> {
         self.out.push_str(ascii);
     }
 
-    /// Until `\E` or the end.
+    /// Copies literal text until `\E` or the end.
     fn quoted(&mut self) {
         while !self.rest.is_empty() && !self.skip(r"\E") {
             if let Some(next) = self.next() {

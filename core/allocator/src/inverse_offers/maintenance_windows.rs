@@ -24,7 +24,7 @@ struct MaintenanceWindow {
     unavailability: v1::Unavailability,
     outstanding: BTreeSet<Ix<Framework>>,
     statuses: BTreeMap<Ix<Framework>, InverseOfferStatus>,
-    /// Inverse offer filters: until when a framework gets no inverse offer.
+    /// The inverse offer filters: the time until which a framework gets no inverse offer.
     filters: BTreeMap<Ix<Framework>, Monotonic>,
 }
 

@@ -17,7 +17,7 @@ pub struct InverseOffer {
     pub framework: FrameworkId,
     /// The agent that it is asked to leave.
     pub agent: AgentId,
-    /// When the agent will be unavailable.
+    /// The time in which the agent will be unavailable.
     pub unavailability: v1::Unavailability,
 }
 

@@ -18,7 +18,7 @@ pub struct Partition {
     pub id: PartitionId,
     /// The role whose subtree the partition is.
     pub role: Role,
-    /// Guarantees are the minimum, limits the maximum.
+    /// The minimum as guarantees, and the maximum as limits.
     pub quota: Quota,
     /// Partitions of higher priority get their minimum, and what they lent, first. Quotas have priority 0.
     pub priority: i32,
@@ -31,7 +31,7 @@ pub struct Partition {
 }
 
 impl PartitionId {
-    /// An id from the operator's text.
+    /// Creates an id from the operator's text.
     pub fn new(text: impl AsRef<str>) -> Self {
         PartitionId(Arc::from(text.as_ref()))
     }

@@ -1,5 +1,5 @@
-//! Preemption: the allocations that borrowers have to give back. Only what free resources cannot replace is
-//! preempted, from partitions of the lowest priority first, and from as few allocations as possible.
+//! Preemption: the allocations that borrowers have to give back. Only allocations that free resources cannot replace
+//! are preempted, from partitions of the lowest priority first, and from as few allocations as possible.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::slab::Ix;
 /// The resources that one framework has allocated in one role on one agent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AllocatedResources {
-    /// The framework that holds them.
+    /// The framework that they are allocated to.
     pub framework: FrameworkId,
     /// The role that they are allocated to.
     pub role: Role,
@@ -29,11 +29,11 @@ pub struct AllocatedResources {
 /// A demand on a borrower, so that the guarantee of the lender is satisfied.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Preemption {
-    /// What has to be given back: the framework gives back at least these resources.
-    pub holding: AllocatedResources,
+    /// The resources to give back: the framework gives back at least these.
+    pub allocated: AllocatedResources,
     /// The partition that lent them and wants them back.
     pub lender: PartitionId,
-    /// The partition that holds them beyond its minimum.
+    /// The partition that uses them beyond its minimum.
     pub borrower: PartitionId,
 }
 
@@ -42,13 +42,13 @@ struct Victim<'a> {
     /// The partitions that its role belongs to, innermost first: that one is the borrower.
     owners: Vec<&'a Partition>,
     agent: Ix<Agent>,
-    holding: AllocatedResources,
+    allocated: AllocatedResources,
     amounts: Amounts,
-    /// Whether the current lender could be offered it.
+    /// Whether the current lender could be offered its resources.
     helps: bool,
 }
 
-/// What each partition uses beyond its minimum.
+/// The amounts that each partition uses beyond its minimum.
 type Borrowed<'a> = BTreeMap<&'a PartitionId, Amounts>;
 
 impl Allocator {
@@ -57,7 +57,7 @@ impl Allocator {
     /// not demanded again, and nothing is demanded in their place. The caller selects the tasks to kill.
     pub fn preemptions(&self, returning: &[AllocatedResources]) -> Vec<Preemption> {
         if self.paused_until().is_some() {
-            // Agents that have not reregistered yet may bring what is missing.
+            // Agents that have not re-registered yet may bring the missing resources.
             return Vec::new();
         }
         let missing = self.lender_shortfalls(returning);
@@ -69,14 +69,14 @@ impl Allocator {
         let mut preemptions = Vec::new();
         for LenderShortfall { lender, claimants, amounts, remaining_limits } in missing {
             for victim in &mut victims {
-                victim.helps = self.would_be_offerable(&claimants, victim.agent, &victim.holding.resources);
+                victim.helps = self.would_be_offerable(&claimants, victim.agent, &victim.allocated.resources);
             }
             let picked = preempt(lender, amounts, remaining_limits, &mut beyond, &mut victims);
             preemptions.extend(picked.into_iter().filter_map(|(victim, amounts)| {
-                let resources = self.cluster.at_most(&victim.holding.resources, &amounts);
-                let holding = AllocatedResources { resources, ..victim.holding };
+                let resources = self.cluster.at_most(&victim.allocated.resources, &amounts);
+                let allocated = AllocatedResources { resources, ..victim.allocated };
                 let borrower = victim.owners.first()?.id.clone();
-                Some(Preemption { holding, lender: lender.id.clone(), borrower })
+                Some(Preemption { allocated, lender: lender.id.clone(), borrower })
             }));
         }
         preemptions
@@ -89,10 +89,10 @@ impl Allocator {
     fn borrowed(&self, returning: &[AllocatedResources]) -> Borrowed<'_> {
         let mut beyond: Borrowed<'_> =
             self.partitions.iter().map(|partition| (&partition.id, self.ledger.borrowed(&partition.role))).collect();
-        for holding in returning {
-            for partition in self.partitions_over(&holding.role) {
+        for allocated in returning {
+            for partition in self.partitions_over(&allocated.role) {
                 if let Some(amounts) = beyond.get_mut(&partition.id) {
-                    amounts.subtract(&self.counted(&holding.resources));
+                    amounts.subtract(&self.counted(&allocated.resources));
                 }
             }
         }
@@ -115,14 +115,14 @@ impl Allocator {
                         continue;
                     }
                     let mut resources = held.allocated_to(role.as_str()).filter(counts_for_quota);
-                    let same = |holding: &&AllocatedResources| {
-                        holding.framework == framework.id && holding.role == role && holding.agent == agent.id
+                    let same = |allocated: &&AllocatedResources| {
+                        allocated.framework == framework.id && allocated.role == role && allocated.agent == agent.id
                     };
-                    returning.iter().filter(same).for_each(|holding| resources -= &holding.resources);
+                    returning.iter().filter(same).for_each(|allocated| resources -= &allocated.resources);
                     let amounts = self.counted(&resources);
                     let (framework, agent) = (framework.id.clone(), agent.id.clone());
-                    let holding = AllocatedResources { framework, role, agent, resources };
-                    victims.push(Victim { owners, agent: ix, holding, amounts, helps: false });
+                    let allocated = AllocatedResources { framework, role, agent, resources };
+                    victims.push(Victim { owners, agent: ix, allocated, amounts, helps: false });
                 }
             }
         }
@@ -157,7 +157,7 @@ impl Victim<'_> {
         }
         let mut amounts = self.amounts.clone();
         amounts.lower_to(missing);
-        remaining_limits.cut(Some(&self.holding.role), &mut amounts);
+        remaining_limits.cut(Some(&self.allocated.role), &mut amounts);
         for owner in self.owners.iter().filter(|owner| !roles::is_within(lender.as_str(), owner.role.as_str())) {
             amounts.lower_to(beyond.get(&owner.id)?);
         }
@@ -186,7 +186,7 @@ fn preempt<'a>(
         let Some((i, _, amounts)) = best else { break };
         let victim = victims.remove(i);
         missing.subtract(&amounts);
-        remaining_limits.take(Some(&victim.holding.role), &amounts);
+        remaining_limits.take(Some(&victim.allocated.role), &amounts);
         for owner in &victim.owners {
             if let Some(beyond) = beyond.get_mut(&owner.id) {
                 beyond.subtract(&amounts);

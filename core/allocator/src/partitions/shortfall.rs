@@ -23,8 +23,8 @@ pub(super) struct LenderShortfall<'a> {
     pub remaining_limits: RemainingLimits,
 }
 
-/// What the limits of the lender and of the roles above it still allow. Resources that move within a role do not count
-/// against its limit.
+/// The amounts that the limits of the lender and of the roles above it still allow. Resources that move within a role
+/// do not count against its limit.
 pub(super) struct RemainingLimits(Vec<(Role, AmountLimits)>);
 
 /// A framework that wants resources in a role of the lender.
@@ -42,7 +42,7 @@ struct Lender<'a> {
     reaches: BTreeSet<usize>,
 }
 
-/// What a lender gets, from free resources or by preemption.
+/// The resources that a lender gets, free ones or preempted ones.
 struct Served<'a> {
     role: &'a Role,
     amounts: Amounts,
@@ -95,11 +95,11 @@ impl Allocator {
         self.is_wanted(&partition.role) && !self.ledger.lacking(&partition.role).is_zero()
     }
 
-    /// Returns what is available on each agent, with what is being given back.
+    /// Returns the available resources of each agent, with those that are being given back.
     fn spare(&self, returning: &[AllocatedResources]) -> Vec<(Ix<Agent>, Resources)> {
         let mut coming: BTreeMap<&AgentId, Resources> = BTreeMap::new();
-        for holding in returning {
-            *coming.entry(&holding.agent).or_default() += &holding.resources.unallocated();
+        for allocated in returning {
+            *coming.entry(&allocated.agent).or_default() += &allocated.resources.unallocated();
         }
         let usable = self.agents.iter().filter(|(_, agent)| agent.active && agent.whitelisted);
         let spare = usable.map(|(ix, agent)| match coming.get(&agent.id) {

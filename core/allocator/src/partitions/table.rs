@@ -1,4 +1,4 @@
-//! The partitions there are, with what they use, lend and borrow.
+//! The existing partitions, with what they use, lend and borrow.
 
 use std::collections::BTreeMap;
 
@@ -20,11 +20,12 @@ pub(crate) struct Partitions {
 pub struct PartitionView {
     /// The partition.
     pub partition: Partition,
-    /// What is offered or allocated to the role and the roles below it, and what is reserved for them.
+    /// The resources that are offered or allocated to the role and the roles below it, and those that are reserved for
+    /// them.
     pub used: ResourceQuantities,
     /// The part of its minimum that other roles may use now.
     pub lent: ResourceQuantities,
-    /// What it uses beyond its minimum.
+    /// The resources that it uses beyond its minimum.
     pub borrowed: ResourceQuantities,
     /// Whether a framework of the role or of a role below it wants resources.
     pub wanted: bool,
@@ -68,7 +69,7 @@ impl Allocator {
         }
     }
 
-    /// Removes a partition. Returns false if there is none of this id.
+    /// Removes a partition. Returns false if there is none with this id.
     pub fn remove_partition(&mut self, id: &PartitionId) -> bool {
         let Some(partition) = self.partitions.remove(id) else { return false };
         self.apply_quota(&partition.role);

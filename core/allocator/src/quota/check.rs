@@ -84,7 +84,7 @@ fn check_children(parent: &Role, quota: &Quota, children: &ResourceQuantities) -
     Ok(())
 }
 
-/// The roles above with quota, nearest first.
+/// Iterates over the roles above that have quota, nearest first.
 fn ancestors<'a>(
     role: &'a Role,
     quotas: &'a BTreeMap<Role, Quota>,

@@ -7,13 +7,13 @@ use resources::{Name, ResourceQuantities, Scalar};
 /// The quota of a role, as UPDATE_QUOTA sets it. Only scalars that are not revocable count.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Quota {
-    /// What is kept free for the role as long as it does not have it.
+    /// The amounts that are kept free for the role as long as it does not have them.
     pub guarantees: ResourceQuantities,
-    /// What the role and the roles below it may not exceed.
+    /// The amounts that the role and the roles below it may not exceed.
     pub limits: ResourceLimits,
 }
 
-/// Upper bounds by name. A name that is absent has none; zero allows nothing.
+/// Upper bounds by name. A name that is absent has no bound; a bound of zero allows nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ResourceLimits(BTreeMap<Name, Scalar>);
 
@@ -25,7 +25,7 @@ impl Quota {
 }
 
 impl ResourceLimits {
-    /// Limits of nothing: everything is allowed.
+    /// Creates an empty collection, which limits nothing.
     pub fn new() -> Self {
         ResourceLimits::default()
     }

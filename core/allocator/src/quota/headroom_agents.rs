@@ -11,7 +11,7 @@ use crate::slab::Ix;
 #[derive(Debug, Default)]
 pub(crate) struct HeadroomAgents {
     agents: BTreeSet<Ix<Agent>>,
-    /// The surplus when these agents were visited, at the least; with it no role could be allocated more.
+    /// A lower bound of the surplus when these agents were visited; with that surplus no role could be allocated more.
     surplus_at_last_visit: Amounts,
 }
 

@@ -50,7 +50,7 @@ pub(crate) struct EffectiveQuota {
 pub(crate) struct Ledger {
     pub(super) accounts: Slab<Account>,
     pub(super) root: Ix<Account>,
-    /// Used for lookup only.
+    /// The accounts by role, used for lookup only.
     by_role: FxHashMap<Role, Ix<Account>>,
     /// The resources of all agents that are neither reserved nor revocable, and the allocations beyond the total of
     /// overcommitted agents, so that the difference to all allocations is what the other agents have left. Mesos
@@ -208,24 +208,24 @@ impl Ledger {
         self.drop_if_unused(ix);
     }
 
-    /// Adds unreserved resources that are allocated to a role.
-    pub fn give(&mut self, ix: Ix<Account>, amounts: &Amounts) {
+    /// Tracks unreserved resources that are allocated to a role.
+    pub fn track(&mut self, ix: Ix<Account>, amounts: &Amounts) {
         self.update(ix, false, |account| account.unreserved.add(amounts));
     }
 
-    pub fn take_back(&mut self, ix: Ix<Account>, amounts: &Amounts) {
+    pub fn untrack(&mut self, ix: Ix<Account>, amounts: &Amounts) {
         self.update(ix, true, |account| account.unreserved.subtract(amounts));
     }
 
-    /// Adds unreserved resources of frameworks that have not been added yet.
-    pub fn give_to_role(&mut self, role: &Role, amounts: &Amounts) {
+    /// Tracks unreserved resources of frameworks that have not been added yet.
+    pub fn track_role(&mut self, role: &Role, amounts: &Amounts) {
         let ix = self.find_or_create(role);
-        self.give(ix, amounts);
+        self.track(ix, amounts);
     }
 
-    pub fn take_back_from_role(&mut self, role: &Role, amounts: &Amounts) {
+    pub fn untrack_role(&mut self, role: &Role, amounts: &Amounts) {
         let Some(ix) = self.find(role) else { return };
-        self.take_back(ix, amounts);
+        self.untrack(ix, amounts);
         self.drop_if_unused(ix);
     }
 

@@ -17,7 +17,7 @@ use crate::slab::Ix;
 pub struct QuotaView {
     /// The role.
     pub role: Role,
-    /// Its guarantees and limits; the default when it only uses resources.
+    /// Its guarantees and limits; the default if it only uses resources.
     pub quota: Quota,
     /// What is offered or allocated to the role and the roles below it of resources that are neither reserved nor
     /// revocable, and all that is reserved for them. Mesos' `consumed` is this without offers.
@@ -63,11 +63,11 @@ impl Allocator {
         self.cluster.quantities(&self.ledger.used(role))
     }
 
-    /// Enters the partition of a role, or else its quota, in the ledger.
+    /// Enters the partition of a role, or otherwise its quota, in the ledger.
     pub(crate) fn apply_quota(&mut self, role: &Role) {
         let partition = self.partitions.of_role(role);
-        let terms = partition.map(|partition| &partition.quota).or_else(|| self.quotas.get(role));
-        let quota = terms.map(|quota| EffectiveQuota {
+        let in_force = partition.map(|partition| &partition.quota).or_else(|| self.quotas.get(role));
+        let quota = in_force.map(|quota| EffectiveQuota {
             guarantees: self.cluster.of_quantities(&quota.guarantees),
             limits: self.cluster.amount_limits(&quota.limits),
             priority: partition.map_or(0, |partition| partition.priority),
@@ -78,16 +78,16 @@ impl Allocator {
     }
 }
 
-/// Allocations and totals, entered in the ledger.
+/// The tracking of allocations and totals in the ledger.
 impl Allocator {
     pub(crate) fn track_quota_used(&mut self, framework: Ix<Framework>, role: &Role, resources: &Resources) {
         let Some(account) = self.account_of(framework, role) else { return };
-        self.ledger.give(account, &self.cluster.quota_amounts(resources));
+        self.ledger.track(account, &self.cluster.quota_amounts(resources));
     }
 
     pub(crate) fn untrack_quota_used(&mut self, framework: Ix<Framework>, role: &Role, resources: &Resources) {
         let Some(account) = self.account_of(framework, role) else { return };
-        self.ledger.take_back(account, &self.cluster.quota_amounts(resources));
+        self.ledger.untrack(account, &self.cluster.quota_amounts(resources));
     }
 
     fn account_of(&self, framework: Ix<Framework>, role: &Role) -> Option<Ix<Account>> {
@@ -98,14 +98,14 @@ impl Allocator {
     pub(crate) fn track_unclaimed(&mut self, resources: &Resources) {
         for role in resources.allocation_roles() {
             let amounts = self.cluster.quota_amounts(&resources.allocated_to(role.as_str()));
-            self.ledger.give_to_role(&role, &amounts);
+            self.ledger.track_role(&role, &amounts);
         }
     }
 
     pub(crate) fn untrack_unclaimed(&mut self, resources: &Resources) {
         for role in resources.allocation_roles() {
             let amounts = self.cluster.quota_amounts(&resources.allocated_to(role.as_str()));
-            self.ledger.take_back_from_role(&role, &amounts);
+            self.ledger.untrack_role(&role, &amounts);
         }
     }
 

@@ -15,7 +15,7 @@ use crate::slab::Ix;
 #[derive(Debug)]
 pub(crate) struct Node {
     pub kind: Kind,
-    /// Unique among its siblings.
+    /// The name, unique among the siblings.
     pub name: Arc<str>,
     pub parent: Option<Ix<Node>>,
     pub children: BTreeMap<Arc<str>, Ix<Node>>,
@@ -40,7 +40,7 @@ pub(crate) enum Kind {
     /// A role with the roles below it.
     Role(Role),
     /// The frameworks of a role itself: the virtual leaf of Mesos' sorter.
-    Own(Role),
+    VirtualLeaf(Role),
     /// A framework in a role.
     Leaf {
         role: Role,
@@ -82,7 +82,7 @@ impl Node {
         match &self.kind {
             Kind::Root => true,
             Kind::Role(subtree) => roles::is_within(role.as_str(), subtree.as_str()),
-            Kind::Own(own) => own == role,
+            Kind::VirtualLeaf(own) => own == role,
             Kind::Leaf { role: own, framework: member } => own == role && *member == framework,
         }
     }

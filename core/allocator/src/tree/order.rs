@@ -29,7 +29,7 @@ pub(crate) enum VisitScope {
     Subtree,
     /// The role; the visitor decides about each role below it.
     RoleThenChildren,
-    /// Not the role; the visitor decides about each role below it.
+    /// Not the role itself; the visitor decides about each role below it.
     ChildrenOnly,
     Skip,
 }
@@ -75,7 +75,7 @@ impl Tree {
             let Some(node) = self.nodes.get_mut(ix) else { continue };
             let stale = node.sorted_at != cluster.version();
             node.sorted_at = cluster.version();
-            let has_leaves = matches!(node.kind, Kind::Own(_));
+            let has_leaves = matches!(node.kind, Kind::VirtualLeaf(_));
             if stale {
                 for child in &order {
                     if let Some(child) = self.nodes.get_mut(*child) {
@@ -102,8 +102,8 @@ impl Tree {
     fn visit_children(&self, node: &Node, part: VisitScope, visitor: &mut impl Visitor) -> ControlFlow<()> {
         for child in self.sorted_children(node).iter().filter_map(|child| self.nodes.get(*child)) {
             match (&child.kind, part, child.account) {
-                (Kind::Own(_), VisitScope::ChildrenOnly, _) => {}
-                (Kind::Own(role), _, _) => {
+                (Kind::VirtualLeaf(_), VisitScope::ChildrenOnly, _) => {}
+                (Kind::VirtualLeaf(role), _, _) => {
                     if let Some(account) = node.account {
                         visitor.visit(role, account, &self.sorted_children(child))?;
                     }

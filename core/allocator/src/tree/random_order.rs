@@ -27,7 +27,7 @@ impl RandomOrder {
     }
 
     fn applies_below(&self, parent: &Node) -> bool {
-        let sorter = if matches!(parent.kind, Kind::Own(_)) { self.frameworks } else { self.roles };
+        let sorter = if matches!(parent.kind, Kind::VirtualLeaf(_)) { self.frameworks } else { self.roles };
         sorter == Sorter::Random
     }
 

@@ -102,7 +102,7 @@ impl Tree {
         self.nodes
             .iter()
             .filter_map(|(_, node)| match &node.kind {
-                Kind::Own(role) => Some((role, node)),
+                Kind::VirtualLeaf(role) => Some((role, node)),
                 _ => None,
             })
             .collect()
@@ -135,7 +135,7 @@ impl Tree {
             let prefix = Role::new(role.as_str().get(..end).unwrap_or_default());
             parent = self.child_or_new(ledger, parent, component, || Kind::Role(prefix));
         }
-        let own = self.child_or_new(ledger, parent, OWN, || Kind::Own(role.clone()));
+        let own = self.child_or_new(ledger, parent, OWN, || Kind::VirtualLeaf(role.clone()));
         self.child_or_new(ledger, own, id.as_str(), || Kind::Leaf { role: role.clone(), framework })
     }
 

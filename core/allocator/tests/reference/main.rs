@@ -1,9 +1,9 @@
-//! The allocator against a naive model that recomputes everything from the list of who holds what.
+//! The allocator against a naive model that recomputes everything from the list of allocations.
 //!
-//! Random clusters live through random events. After each run the model, led through the agents in the order in which
-//! the allocator visited them, must give away exactly the same; agents that were not offered must have nothing to give
-//! to anybody. So nothing is offered twice, nothing is lost, nobody is forgotten, and the shares are the same. What
-//! partitions take back is judged by what it is for.
+//! Random clusters go through random events. After each run the model visits the agents in the order of the allocator
+//! and must allocate exactly the same; agents that were not offered must have nothing for anybody. So nothing is
+//! offered twice, nothing is lost, no framework is left out, and the shares are the same. Preemptions are checked by
+//! their purpose.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
 
 mod naive_model;
@@ -33,7 +33,7 @@ const TOTALS: [&str; 5] = [
     "cpus:8;mem:80;disk:70;gpus:2;mem(b):64",
 ];
 
-/// Guarantees and limits.
+/// Amounts of guarantees and limits.
 const AMOUNTS: [&str; 7] = ["", "", "cpus:1", "cpus:2;mem:200", "cpus:4;mem:100", "mem:350", "cpus:0.5;disk:10"];
 
 #[derive(Debug, Clone)]
@@ -51,8 +51,8 @@ enum Event {
     Weigh(&'static str, f64),
     Decline(u8, u64),
     Free(u8, bool),
-    Promise(&'static str, Option<(&'static str, &'static str)>),
-    /// Minimum, maximum, whether it lends and may be preempted, priority.
+    Quota(&'static str, Option<(&'static str, &'static str)>),
+    /// Minimum, maximum, whether it lends and may be preempted, priority; `None` removes the partition.
     Partition(&'static str, Option<(&'static str, &'static str, bool, bool, i32)>),
     Pass(u64),
     Run,
@@ -77,7 +77,7 @@ fn event() -> impl Strategy<Value = Event> {
         4 => (any::<u8>(), 0u64..20).prop_map(|(n, seconds)| Event::Decline(n, seconds)),
         4 => (any::<u8>(), any::<bool>()).prop_map(|(n, all)| Event::Free(n, all)),
         3 => (select(&ROLES[..5]), proptest::option::weighted(0.8, (select(&AMOUNTS[..]), select(&AMOUNTS[..]))))
-            .prop_map(|(role, quota)| Event::Promise(role, quota)),
+            .prop_map(|(role, quota)| Event::Quota(role, quota)),
         2 => (
             select(&ROLES[..5]),
             proptest::option::weighted(
@@ -85,7 +85,7 @@ fn event() -> impl Strategy<Value = Event> {
                 (select(&AMOUNTS[..]), select(&AMOUNTS[..]), any::<bool>(), any::<bool>(), 0..3i32),
             ),
         )
-            .prop_map(|(role, terms)| Event::Partition(role, terms)),
+            .prop_map(|(role, quota)| Event::Partition(role, quota)),
         2 => (1u64..8).prop_map(Event::Pass),
         10 => Just(Event::Run),
     ]
@@ -210,19 +210,19 @@ impl World {
                     model.release((&framework, &role, &agent), &part);
                 }
             }
-            Event::Promise(role, Some((min, max))) => {
+            Event::Quota(role, Some((min, max))) => {
                 allocator.set_quota(&Role::new(role), scenario::quota(min, max));
-                model.quotas.insert(role.to_owned(), terms(min, max));
+                model.quotas.insert(role.to_owned(), role_quota(min, max));
             }
-            Event::Promise(role, None) => {
+            Event::Quota(role, None) => {
                 allocator.remove_quota(&Role::new(role));
                 model.quotas.remove(role);
             }
             Event::Partition(role, Some((min, max, lends, preemptible, priority))) => {
                 let partition = scenario::partition(role, min, max);
                 allocator.set_partition(allocator::Partition { lends, preemptible, priority, ..partition });
-                let terms = RoleQuota { lends, preemptible, priority, ..terms(min, max) };
-                model.partitions.insert(role.to_owned(), terms);
+                let quota = RoleQuota { lends, preemptible, priority, ..role_quota(min, max) };
+                model.partitions.insert(role.to_owned(), quota);
             }
             Event::Partition(role, None) => {
                 let known = allocator.remove_partition(&allocator::PartitionId::new(role));
@@ -245,7 +245,7 @@ impl World {
         model
             .refusals
             .retain(|((role, framework), _, _, _)| *framework != name('f', n) || roles.contains(&role.as_str()));
-        // Nodes that vanish with the old roles have forgotten their counts when the new ones come.
+        // Nodes that are removed with the old roles lose their counts before the new ones are created.
         model.prune();
         if let Some(member) = model.frameworks.get_mut(&name('f', n)) {
             member.roles.extend(owned(roles));
@@ -290,7 +290,7 @@ impl World {
         }
     }
 
-    /// Whoever is in the way of an offer, the explanation must know it.
+    /// Whatever prevents an offer must be a reason of the explanation.
     fn compare_explanations(&self) {
         for (framework, member) in &self.model.frameworks {
             for (agent, role) in self.model.agents.keys().flat_map(|agent| ROLES.iter().map(move |role| (agent, role)))
@@ -361,8 +361,8 @@ fn framework_spec(n: u8, roles: &[&str]) -> FrameworkSpec {
     framework(&name('f', n), roles)
 }
 
-/// A partition of the stories has weight 1.
-fn terms(min: &str, max: &str) -> RoleQuota {
+/// A partition of the scenarios has weight 1.
+fn role_quota(min: &str, max: &str) -> RoleQuota {
     let amounts = |text: &str| resources(text).quantities();
     let max = amounts(max).iter().map(|(name, limit)| (name.to_string(), limit.thousandths())).collect();
     RoleQuota { min: amounts(min), max, weight: 1.0, lends: false, priority: 0, preemptible: false }

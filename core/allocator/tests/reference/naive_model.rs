@@ -1,4 +1,4 @@
-//! The sharing rules, recomputed from the list of who holds what at every question.
+//! The rules of sharing, recomputed from the list of allocations for every question.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use resources::{ResourceQuantities, Resources};
 
 use crate::quota::{RoleQuota, cut};
 
-/// Node of the tree: the components of a role, then `.` and a framework for what is below it.
+/// A node of the tree: the components of a role, followed by `.` and a framework for the frameworks of the role.
 pub type Path = Vec<String>;
 pub type Leaf = (String, String);
 
@@ -17,12 +17,12 @@ pub struct Model {
     pub now: u64,
     pub agents: BTreeMap<String, (Resources, bool)>,
     pub frameworks: BTreeMap<String, Member>,
-    /// By framework, role and agent; unallocated, never empty.
+    /// The allocations by framework, role and agent; without allocation role, never empty.
     pub held: BTreeMap<(String, String, String), Resources>,
     pub refusals: Vec<(Leaf, String, Resources, u64)>,
     pub counts: BTreeMap<Path, u64>,
     pub weights: BTreeMap<Path, f64>,
-    /// Quotas and partitions; of a role with both, the partition.
+    /// The quotas and partitions by role. If a role has both, the partition is in force.
     pub quotas: BTreeMap<String, RoleQuota>,
     pub partitions: BTreeMap<String, RoleQuota>,
 }
@@ -35,7 +35,7 @@ pub struct Member {
 }
 
 impl Model {
-    /// Those subscribed and those that hold something.
+    /// Returns the leaves that are subscribed or have resources allocated.
     pub fn leaves(&self) -> BTreeSet<Leaf> {
         let subscribed = self
             .frameworks
@@ -79,7 +79,7 @@ impl Model {
         &self.agents[agent].0 - &held.fold(Resources::new(), |sum, (_, resources)| &sum + resources)
     }
 
-    /// First stage: whoever comes nearer to a guarantee that is not kept, of the highest priority first.
+    /// First stage: allocates what brings an unsatisfied guarantee closer, of the highest priority first.
     pub fn keep_guarantees(&mut self, agent: &str) -> Vec<Allocation> {
         let order = self.order(&Path::new());
         let mut given = Vec::new();
@@ -89,13 +89,13 @@ impl Model {
         given
     }
 
-    /// Second stage.
+    /// Second stage: allocates by shares.
     pub fn share_fairly(&mut self, agent: &str) -> Vec<Allocation> {
         let order = self.order(&Path::new());
         self.give_away(agent, &order, None)
     }
 
-    /// What the rules say, with the order taken once per agent.
+    /// Allocates by the rules, with the order of leaves determined once per agent.
     fn give_away(&mut self, agent: &str, order: &[Leaf], priority: Option<i32>) -> Vec<Allocation> {
         if !self.agents[agent].1 {
             return Vec::new();
@@ -144,7 +144,7 @@ impl Model {
         given
     }
 
-    /// The willing leaves below a node, best claim first.
+    /// Returns the willing leaves below a node, the smallest share first.
     pub fn order(&self, node: &Path) -> Vec<Leaf> {
         let willing: Vec<Leaf> = self.leaves().into_iter().filter(|leaf| self.is_willing(leaf)).collect();
         let below = willing.iter().filter(|leaf| leaf_path((*leaf).clone()).starts_with(node));
@@ -188,7 +188,7 @@ impl Model {
     }
 
     fn weight(&self, node: &Path) -> f64 {
-        let partition = self.partitions.get(&node.join("/")).map(|terms| terms.weight);
+        let partition = self.partitions.get(&node.join("/")).map(|quota| quota.weight);
         partition.or_else(|| self.weights.get(node).copied()).unwrap_or(1.0)
     }
 }

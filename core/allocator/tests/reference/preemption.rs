@@ -1,4 +1,4 @@
-//! What partitions take back, judged by what it is for: which holdings are best is the allocator's choice.
+//! Preemptions are checked by their purpose: the choice of the best allocations is the allocator's.
 
 use std::collections::BTreeMap;
 
@@ -18,14 +18,15 @@ impl Model {
 
     fn is_held_by_borrowers(&self, preemptions: &[Preemption]) {
         let mut asked: BTreeMap<(String, String, String), Resources> = BTreeMap::new();
-        for Preemption { holding, lender, borrower } in preemptions {
-            let (role, agent) = (holding.role.to_string(), holding.agent.to_string());
+        for Preemption { allocated, lender, borrower } in preemptions {
+            let (role, agent) = (allocated.role.to_string(), allocated.agent.to_string());
             assert!(self.agents[&agent].1, "{agent} is not offered");
             let owner = upwards(&role).into_iter().find(|above| self.partitions.contains_key(above));
             assert_eq!(owner.as_deref(), Some(borrower.as_str()));
             assert!(self.partitions[borrower.as_str()].preemptible, "{borrower}");
             assert!(!is_within(borrower.as_str(), lender.as_str()), "{lender} takes from itself");
-            *asked.entry((holding.framework.to_string(), role, agent)).or_default() += &holding.resources.unallocated();
+            *asked.entry((allocated.framework.to_string(), role, agent)).or_default() +=
+                &allocated.resources.unallocated();
         }
         for (place, resources) in asked {
             assert!(resources.iter().all(counts), "{resources}");
@@ -33,12 +34,13 @@ impl Model {
         }
     }
 
-    /// Neither the borrower nor one above it, unless that has the lender below it as well.
+    /// Neither the borrower nor a partition above it falls below its minimum, unless that has the lender below it as
+    /// well.
     fn nobody_loses_a_minimum(&self, preemptions: &[Preemption]) {
         for (role, name) in self.partitions.keys().flat_map(|role| NAMES.map(|name| (role, name))) {
             let lost = preemptions
                 .iter()
-                .filter(|one| is_within(one.holding.role.as_str(), role) && !is_within(one.lender.as_str(), role));
+                .filter(|one| is_within(one.allocated.role.as_str(), role) && !is_within(one.lender.as_str(), role));
             let min = self.partitions[role].min.get(&name.into()).thousandths();
             let lost = taken(lost, name);
             assert!(lost <= (self.used(role, name) - min).max(0), "{role} loses {lost} {name} of {min}");
@@ -58,7 +60,7 @@ impl Model {
         }
     }
 
-    /// Where everybody has all the room below limits, what is free for all goes first.
+    /// Free resources are used first, if no limit applies to anybody.
     fn is_not_free(&self, preemptions: &[Preemption]) {
         let is_limited = |role: &String| NAMES.iter().any(|name| self.limit(role, name).is_some());
         if self.partitions.keys().flat_map(|role| upwards(role)).any(|role| is_limited(&role)) {
@@ -76,5 +78,5 @@ impl Model {
 }
 
 fn taken<'a>(preemptions: impl Iterator<Item = &'a Preemption>, name: &str) -> i64 {
-    preemptions.map(|one| sum(one.holding.resources.iter(), name)).sum()
+    preemptions.map(|one| sum(one.allocated.resources.iter(), name)).sum()
 }

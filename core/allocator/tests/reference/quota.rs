@@ -1,4 +1,4 @@
-//! Quota as it is defined: what a role uses, what it needs, and how much it may be given.
+//! Quota by its definition: the use, the need and the allowance of a role.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ pub struct RoleQuota {
     pub preemptible: bool,
 }
 
-/// By name: how much may be given, and how much of that brings a guarantee closer.
+/// The allowance by name, and the part of it that brings a guarantee closer.
 pub struct RoleAllowance {
     total: BTreeMap<String, i64>,
     guaranteed: BTreeMap<String, i64>,
@@ -32,7 +32,7 @@ impl RoleAllowance {
     }
 }
 
-/// Only scalars that are not reserved (the model has no revocable ones).
+/// Returns whether a resource counts for quota: scalars that are not reserved (the model has no revocable ones).
 pub fn counts(resource: &Resource) -> bool {
     resource.value().as_scalar().is_some() && resource.is_unreserved()
 }
@@ -61,11 +61,12 @@ pub fn is_within(role: &str, above: &str) -> bool {
 }
 
 impl Model {
-    fn terms(&self, role: &str) -> Option<&RoleQuota> {
+    fn quota_of(&self, role: &str) -> Option<&RoleQuota> {
         self.partitions.get(role).or_else(|| self.quotas.get(role))
     }
 
-    /// Reserved for the role or below it, held or not, and unreserved held there.
+    /// Returns what is reserved for the role or below it, allocated or not, and the unreserved resources allocated
+    /// there.
     pub fn used(&self, role: &str, name: &str) -> i64 {
         let reserved = self
             .agents
@@ -78,24 +79,24 @@ impl Model {
     }
 
     pub fn limit(&self, role: &str, name: &str) -> Option<i64> {
-        self.terms(role)?.max.get(name).copied()
+        self.quota_of(role)?.max.get(name).copied()
     }
 
     fn guarantee(&self, role: &str, name: &str) -> i64 {
-        let Some(terms) = self.terms(role) else { return 0 };
+        let Some(quota) = self.quota_of(role) else { return 0 };
         let is_wanted = || self.leaves().iter().any(|leaf| is_within(&leaf.0, role) && self.is_willing(leaf));
-        if terms.lends && !is_wanted() { 0 } else { terms.min.get(&name.into()).thousandths() }
+        if quota.lends && !is_wanted() { 0 } else { quota.min.get(&name.into()).thousandths() }
     }
 
     pub fn quota_table(&self) -> QuotaTable {
-        let with_terms = self.quotas.keys().chain(self.partitions.keys());
-        let roles: BTreeSet<String> = with_terms.flat_map(|role| upwards(role)).collect();
+        let with_quota = self.quotas.keys().chain(self.partitions.keys());
+        let roles: BTreeSet<String> = with_quota.flat_map(|role| upwards(role)).collect();
         let line = |(role, name): (&String, &str)| {
             let line = QuotaRow {
                 used: self.used(role, name),
                 limit: self.limit(role, name),
                 guarantee: self.guarantee(role, name),
-                priority: self.terms(role).map_or(0, |terms| terms.priority),
+                priority: self.quota_of(role).map_or(0, |quota| quota.priority),
             };
             ((role.clone(), name.to_owned()), line)
         };
@@ -110,7 +111,7 @@ impl Model {
     }
 }
 
-/// What is known of each role with terms and each above one, by name of resource.
+/// The state of each role with quota and of each role above one, by name of resource.
 pub struct QuotaTable {
     roles: BTreeSet<String>,
     lines: BTreeMap<(String, String), QuotaRow>,
@@ -134,12 +135,12 @@ impl QuotaTable {
         self.line(role, name).map_or(0, lacks)
     }
 
-    /// `None` is the root.
+    /// Iterates over the children of a role; `None` is the root.
     fn children(&self, above: Option<&str>) -> impl Iterator<Item = &String> {
         self.roles.iter().filter(move |role| role.rsplit_once('/').map(|(parent, _)| parent) == above)
     }
 
-    /// For guarantees of higher priority than `beyond`.
+    /// Returns the need for guarantees of higher priority than `beyond`.
     fn need(&self, role: &str, name: &str, beyond: i32) -> i64 {
         let below: i64 = self.children(Some(role)).map(|child| self.need(child, name, beyond)).sum();
         let own = if self.priority(role) > beyond { self.shortfall(role, name) } else { 0 };
@@ -152,14 +153,14 @@ impl QuotaTable {
         self.line(role, NAMES[0]).map_or(0, |line| line.priority)
     }
 
-    /// What has to stay free below `above` for everybody there who is not on the way to `role`.
+    /// Returns what has to stay free below `above` for all roles there that are not above `role`.
     fn need_beside(&self, above: Option<&str>, role: &str, name: &str, beyond: i32) -> i64 {
         let (way, beside): (Vec<_>, Vec<_>) = self.children(above).partition(|child| is_within(role, child));
         let beside: i64 = beside.iter().map(|child| self.need(child, name, beyond)).sum();
         beside + way.iter().map(|child| self.need_beside(Some(child), role, name, beyond)).sum::<i64>()
     }
 
-    /// The priorities of guarantees that are not kept, highest first.
+    /// Returns the priorities of unsatisfied guarantees, highest first.
     pub fn priorities(&self) -> Vec<i32> {
         let short = self.roles.iter().filter(|role| self.has_shortfall(role));
         let priorities: BTreeSet<i32> = short.map(|role| self.priority(role)).collect();
@@ -170,7 +171,7 @@ impl QuotaTable {
         let is_needed = |above: Option<&str>| {
             NAMES.iter().any(|name| self.children(above).any(|child| self.need(child, name, i32::MIN) > 0))
         };
-        // Where a limit above lets nobody have more, nobody is short.
+        // If a limit above allows nobody more, no role is short.
         let is_reached =
             |role: &String| is_needed(None) && resources::roles::ancestors(role).all(|above| is_needed(Some(above)));
         let is_short = |above: &&String| self.priority(above) == priority && self.has_shortfall(above);
@@ -210,7 +211,7 @@ impl QuotaTable {
     }
 }
 
-/// The role and those above it.
+/// Returns the role and the roles above it.
 pub fn upwards(role: &str) -> Vec<String> {
     let mut roles = vec![role.to_owned()];
     roles.extend(resources::roles::ancestors(role).map(str::to_owned));

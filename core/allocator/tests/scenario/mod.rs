@@ -1,4 +1,5 @@
-//! A cluster told as a scenario: who comes, who goes, and who is offered what at each look.
+//! A cluster as a scenario: agents and frameworks are added and removed, and each run is expected to make certain
+//! offers.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ use resources::Resources;
 pub struct Scenario {
     pub allocator: Allocator,
     pub now: Monotonic,
-    /// What each offer of the last look can be answered with.
+    /// The offers of the last run, which can be answered.
     pub offers: Vec<Allocation>,
 }
 
@@ -132,7 +133,7 @@ impl Scenario {
         self
     }
 
-    /// An agent returns on which frameworks hold resources.
+    /// Adds an agent that returns with allocated resources.
     pub fn add_agent_with_used(mut self, agent: &AgentSpec, used: &[(&str, &str, &str)]) -> Self {
         let used: Vec<_> = used.iter().map(|(id, role, text)| (FrameworkId::new(id), held(text, role))).collect();
         self.allocator.add_agent(agent.options(), &used);
@@ -174,7 +175,7 @@ impl Scenario {
         self
     }
 
-    /// Guarantees and limits alike, as the quota of Mesos' tests.
+    /// Sets guarantees and limits to the same amounts, like the quota of Mesos' tests.
     pub fn set_quota(self, role: &str, text: &str) -> Self {
         self.set_guarantees_and_limits(role, text, text)
     }
@@ -194,12 +195,12 @@ impl Scenario {
         self
     }
 
-    /// Framework, role, agent and resources of what must be given back.
+    /// Expects the framework, role, agent and resources of each preemption.
     pub fn expect_preemptions(self, expected: &[(&str, &str, &str, &str)]) -> Self {
         let asked = self.allocator.preemptions(&[]);
-        let asked: Vec<AllocatedResources> = asked.into_iter().map(|preemption| preemption.holding).collect();
+        let asked: Vec<AllocatedResources> = asked.into_iter().map(|preemption| preemption.allocated).collect();
         let expected: Vec<AllocatedResources> =
-            expected.iter().map(|(framework, role, agent, text)| holding(framework, role, agent, text)).collect();
+            expected.iter().map(|(framework, role, agent, text)| allocated_to(framework, role, agent, text)).collect();
         assert_eq!(asked, expected);
         self
     }
@@ -216,7 +217,7 @@ impl Scenario {
         self
     }
 
-    /// Everything last offered to it is declined.
+    /// Declines everything that was offered to the framework last.
     pub fn decline(mut self, framework: &str, seconds: u64) -> Self {
         let id = FrameworkId::new(framework);
         let (declined, others) = self.offers.drain(..).partition(|offer| offer.framework == id);
@@ -230,7 +231,7 @@ impl Scenario {
         self
     }
 
-    /// A task that held these ends.
+    /// Recovers the resources of a task that ended.
     pub fn recover_resources(mut self, framework: &str, role: &str, agent: &str, text: &str) -> Self {
         let (framework, agent) = (FrameworkId::new(framework), AgentId::new(agent));
         self.allocator.recover(self.now, &framework, &agent, &held(text, role), None);
@@ -242,7 +243,7 @@ impl Scenario {
         self
     }
 
-    /// A run offers exactly these: framework, role, agent, resources.
+    /// Runs the allocator and expects exactly these offers: framework, role, agent, resources.
     pub fn expect_offers(mut self, expected: &[(&str, &str, &str, &str)]) -> Self {
         let mut got = self.allocate();
         let mut expected: Vec<_> = expected
@@ -267,7 +268,7 @@ impl Scenario {
         self
     }
 
-    /// How many offers a run makes to each framework.
+    /// Runs the allocator and expects this number of offers to each framework.
     pub fn expect_offer_counts(mut self, expected: &[(&str, usize)]) -> Self {
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for offer in self.allocate() {
@@ -301,19 +302,19 @@ pub fn held(text: &str, role: &str) -> Resources {
     resources(text).allocated(&Role::new(role))
 }
 
-/// An empty text promises nothing and limits nothing.
+/// Returns a quota. An empty text guarantees nothing and limits nothing.
 pub fn quota(guarantees: &str, limits: &str) -> Quota {
     let amounts = |text: &str| resources(text).quantities();
     let limits = amounts(limits).iter().map(|(name, limit)| (name.clone(), limit)).collect();
     Quota { guarantees: amounts(guarantees), limits }
 }
 
-pub fn holding(framework: &str, role: &str, agent: &str, text: &str) -> AllocatedResources {
+pub fn allocated_to(framework: &str, role: &str, agent: &str, text: &str) -> AllocatedResources {
     let (framework, agent) = (FrameworkId::new(framework), AgentId::new(agent));
     AllocatedResources { framework, agent, role: Role::new(role), resources: held(text, role) }
 }
 
-/// A partition that lends and can be preempted; its id is its role.
+/// Returns a partition that lends and can be preempted; its id is its role.
 pub fn partition(role: &str, min: &str, max: &str) -> Partition {
     Partition {
         id: PartitionId::new(role),

@@ -59,19 +59,19 @@ impl Agents {
 
     pub fn insert(&mut self, agent: Agent) {
         let id = agent.id().clone();
-        self.pids.insert(agent.state.pid.clone(), id.clone());
-        self.observers.insert(agent.observer.clone(), id.clone());
-        self.addresses.entry(agent.state.pid.address).or_default().insert(id.clone());
+        self.pids.insert(agent.snapshot().pid.clone(), id.clone());
+        self.observers.insert(agent.observer().clone(), id.clone());
+        self.addresses.entry(agent.snapshot().pid.address).or_default().insert(id.clone());
         self.map.insert(id, agent);
     }
 
     /// Gives an agent another process id (it restarted on another port).
     pub fn rename(&mut self, id: &str, pid: Upid) {
         let Some(agent) = self.map.get_mut(id) else { return };
-        if agent.state.pid == pid {
+        if agent.snapshot().pid == pid {
             return;
         }
-        let before = std::mem::replace(&mut agent.state_mut().pid, pid.clone());
+        let before = agent.replace_pid(pid.clone());
         let id = agent.id().clone();
         self.forget_pid(&before, &id);
         self.pids.insert(pid.clone(), id.clone());
@@ -80,8 +80,8 @@ impl Agents {
 
     pub fn remove(&mut self, id: &str) -> Option<Agent> {
         let agent = self.map.remove(id)?;
-        self.observers.remove(&agent.observer);
-        self.forget_pid(&agent.state.pid, agent.id());
+        self.observers.remove(agent.observer());
+        self.forget_pid(&agent.snapshot().pid, agent.id());
         Some(agent)
     }
 

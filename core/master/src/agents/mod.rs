@@ -3,6 +3,7 @@
 //! | module | owns |
 //! | --- | --- |
 //! | `agent` | one agent |
+//! | `activity` | whether offers are made of an agent |
 //! | `index` | the set of all agents, registered and unreachable |
 //! | `capabilities`, `version` | what an agent understands |
 //! | `registration` | agents that are new |
@@ -13,6 +14,7 @@
 //! | `removal` | disconnection, marking unreachable, unregistration |
 //! | `removal_limiter` | `--agent_removal_rate_limit` |
 
+mod activity;
 mod agent;
 mod capabilities;
 mod index;
@@ -25,6 +27,7 @@ mod removal_limiter;
 mod reregistration;
 mod version;
 
+pub(crate) use activity::ActivityChange;
 pub(crate) use agent::Agent;
 pub(crate) use index::{Agents, UnreachableAgent};
 pub(crate) use pings::{ping, pong};

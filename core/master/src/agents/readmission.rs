@@ -10,17 +10,19 @@ use model::{AgentId, FrameworkId, Role, TaskId, Upid};
 use resources::Resources;
 
 use super::capabilities::{AgentCapabilities, capability_numbers};
-use super::index::UnreachableAgent;
+use super::index::{Agents, UnreachableAgent};
 use super::pings::start_pings;
+use super::recovery::Recovery;
 use super::registration::{add_agent, connection, total_of, upgrade};
 use super::reregistration::{current_status, send_framework_updates};
 use crate::draining::{check_drained, drain_state_of, send_drain};
 use crate::failures::observe_recovery_complete;
-use crate::frameworks::{recover_framework, roles_of};
+use crate::frameworks::{Frameworks, recover_framework, roles_of};
 use crate::interface::Context;
-use crate::registry::{Continuation, RegistryOperation, store};
+use crate::metrics::Metrics;
+use crate::registry::{Continuation, Registry, RegistryOperation, store};
 use crate::state::State;
-use crate::tasks::{add_executor, add_task, forward_master_generated, task};
+use crate::tasks::{Tasks, add_executor, add_task, forward_master_generated, task};
 
 /// The registry agrees that the agent is back.
 pub(crate) fn readmitted(
@@ -31,27 +33,33 @@ pub(crate) fn readmitted(
 ) {
     let Some(id) = message.slave.id.as_ref().map(AgentId::from) else { return };
     state.registry.end_reregistration(&id);
-    if is_being_removed_or_gone(state, cx, &id, &from) {
+    if is_being_removed_or_gone(&state.registry, cx, &id, &from) {
         return;
     }
     let Some(total) = total_of(&message.slave.resources, &message.checkpointed_resources) else { return };
     let capabilities = capability_numbers(&message.agent_capabilities);
     let was_recovered = state.recovery.take(&id).is_some();
     let was_unreachable = state.agents.take_unreachable(id.as_str());
-    forget_unreachable_tasks(state, cx, was_unreachable.as_ref());
+    forget_unreachable_tasks(&state.agents, &state.metrics, &mut state.tasks, cx, was_unreachable.as_ref());
 
-    let completed = leave_out_completed(state, &mut message);
+    let completed = leave_out_completed(&state.frameworks, &mut message);
     recover_frameworks(state, cx, &message.frameworks);
-    let reported = reported(state, message.tasks, message.executor_infos, AgentCapabilities::of(&capabilities));
+    let reported = reported(
+        &state.frameworks,
+        &state.tasks,
+        message.tasks,
+        message.executor_infos,
+        AgentCapabilities::of(&capabilities),
+    );
     let cause =
         if was_unreachable.is_some() { "Unreachable agent re-reregistered" } else { "Unknown agent reregistered" };
     if !was_recovered {
         // After a failover frameworks reconcile, or receive the updates of the agent.
-        send_returned_task_updates(state, cx, &reported, cause);
+        send_returned_task_updates(&state.frameworks, &state.metrics, &mut state.tasks, cx, &reported, cause);
     }
 
     state.metrics.slave_reregistrations.increment();
-    let (drain, deactivated) = drain_state_of(state, &id);
+    let (drain, deactivated) = drain_state_of(&state.registry, &id);
     let snapshot = AgentSnapshot {
         id: id.clone(),
         info: state.registry.described(&id, message.slave),
@@ -69,9 +77,9 @@ pub(crate) fn readmitted(
     };
     add_agent(state, cx, snapshot, message.resource_version_uuid, &reported.used());
     add_reported(state, cx, &id, reported);
-    send_drain(state, cx, &id);
+    send_drain(&state.agents, cx, &id);
     // One with resource providers has said nothing of its operations yet: its first UpdateSlaveMessage does.
-    if state.agents.get(id.as_str()).is_some_and(|agent| !agent.capabilities.resource_provider) {
+    if state.agents.get(id.as_str()).is_some_and(|agent| !agent.capabilities().resource_provider) {
         check_drained(state, cx, &id);
     }
     cx.send(
@@ -79,10 +87,10 @@ pub(crate) fn readmitted(
         internal::SlaveReregisteredMessage {
             slave_id: id.to_proto(),
             reconciliations: Vec::new(),
-            connection: Some(connection(state)),
+            connection: Some(connection(&state.config)),
         },
     );
-    start_pings(state, cx, &id);
+    start_pings(&mut state.agents, &mut state.pings, cx, &id);
     if was_recovered {
         observe_recovery_complete(state, cx);
     }
@@ -105,23 +113,23 @@ pub(crate) fn readmit(
         Some(known) if **known == message.slave => return readmitted(state, cx, from, *message),
         Some(_) => RegistryOperation::UpdateAgent(Arc::new(message.slave.clone()), from.clone()),
         None if !state.registry.durable().unreachable.contains_key(&id) => {
-            warn_of_unknown_agent(state, &id, &from);
+            warn_of_unknown_agent(&mut state.recovery, &state.registry, &id, &from);
             RegistryOperation::MarkReachable(Arc::new(message.slave.clone()), from.clone())
         }
         None => RegistryOperation::MarkReachable(Arc::new(message.slave.clone()), from.clone()),
     };
     state.registry.begin_reregistration(id);
-    store(state, cx, operation, Continuation::Readmit { from, message });
+    store(&state.metrics, &mut state.registry, cx, operation, Continuation::Readmit { from, message });
 }
 
 /// It was registered in this cluster, or it would not have an id, and there is no record of it: either it was
 /// forgotten as unreachable for too long, or the registry is not the one it was. Mesos says nothing and admits it;
 /// it is right to admit it, since its tasks run, but an operator has to learn what was lost with the registry.
-fn warn_of_unknown_agent(state: &mut State, id: &AgentId, from: &Upid) {
+fn warn_of_unknown_agent(recovery: &mut Recovery, registry: &Registry, id: &AgentId, from: &Upid) {
     tracing::warn!(agent = %id, %from, "an agent comes back of which the registry has no record");
-    if state.recovery.note_unknown_agent() {
+    if recovery.note_unknown_agent() {
         tracing::error!(
-            known = state.registry.durable().agents.len(),
+            known = registry.durable().agents.len(),
             "agents come back that the registry has no record of: unless they were away for longer than \
              --registry_max_agent_age, the registry of this cluster was lost, replaced or belongs to another one; \
              quota, weights, maintenance, and agents that were drained, deactivated or marked gone may be forgotten"
@@ -130,24 +138,36 @@ fn warn_of_unknown_agent(state: &mut State, id: &AgentId, from: &Upid) {
 }
 
 /// A retry answers the one whose removal is under way; one that was marked gone has to end.
-pub(crate) fn is_being_removed_or_gone(state: &State, cx: &mut Context<'_>, id: &AgentId, from: &Upid) -> bool {
-    if state.registry.durable().gone.contains_key(id) {
+pub(crate) fn is_being_removed_or_gone(registry: &Registry, cx: &mut Context<'_>, id: &AgentId, from: &Upid) -> bool {
+    if registry.durable().gone.contains_key(id) {
         crate::frameworks::shut_down_agent(cx, from, "Agent has been marked gone");
         return true;
     }
-    state.registry.pending_removal(id).is_some()
+    registry.pending_removal(id).is_some()
 }
 
-fn forget_unreachable_tasks(state: &mut State, cx: &mut Context<'_>, agent: Option<&UnreachableAgent>) {
-    state.metrics.slaves_unreachable.set(state.agents.unreachable_count() as i64);
+fn forget_unreachable_tasks(
+    agents: &Agents,
+    metrics: &Metrics,
+    tasks: &mut Tasks,
+    cx: &mut Context<'_>,
+    agent: Option<&UnreachableAgent>,
+) {
+    metrics.slaves_unreachable.set(agents.unreachable_count() as i64);
     for (framework, task) in agent.into_iter().flat_map(|agent| &agent.tasks) {
-        forget_unreachable_task(state, cx, framework, task.as_str());
+        forget_unreachable_task(metrics, tasks, cx, framework, task.as_str());
     }
 }
 
-fn forget_unreachable_task(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkId, task: &str) {
-    let Some(known) = state.tasks.take_unreachable(framework.as_str(), task) else { return };
-    state.metrics.tasks_unreachable.decrement();
+fn forget_unreachable_task(
+    metrics: &Metrics,
+    tasks: &mut Tasks,
+    cx: &mut Context<'_>,
+    framework: &FrameworkId,
+    task: &str,
+) {
+    let Some(known) = tasks.take_unreachable(framework.as_str(), task) else { return };
+    metrics.tasks_unreachable.decrement();
     cx.publish(Change::TaskRemoved {
         framework: framework.clone(),
         task: TaskId::from(&known.task_id),
@@ -156,12 +176,15 @@ fn forget_unreachable_task(state: &mut State, cx: &mut Context<'_>, framework: &
 }
 
 /// Leaves out what belongs to completed frameworks; the agent is sent ShutdownFrameworkMessage for it.
-fn leave_out_completed(state: &State, message: &mut internal::ReregisterSlaveMessage) -> Vec<v1::FrameworkId> {
+fn leave_out_completed(
+    frameworks: &Frameworks,
+    message: &mut internal::ReregisterSlaveMessage,
+) -> Vec<v1::FrameworkId> {
     let completed: Vec<v1::FrameworkId> = message
         .frameworks
         .iter()
         .filter_map(|info| info.id.clone())
-        .filter(|id| state.frameworks.is_completed(&id.value))
+        .filter(|id| frameworks.is_completed(&id.value))
         .collect();
     message.frameworks.retain(|info| info.id.as_ref().is_some_and(|id| !completed.contains(id)));
     message.tasks.retain(|task| !completed.contains(&task.framework_id));
@@ -179,23 +202,24 @@ fn recover_frameworks(state: &mut State, cx: &mut Context<'_>, infos: &[v1::Fram
 
 /// The tasks and executors that the agent reports, as far as they can be accounted to a framework and a role.
 fn reported(
-    state: &State,
-    tasks: Vec<v1::Task>,
+    frameworks: &Frameworks,
+    tasks: &Tasks,
+    listed: Vec<v1::Task>,
     executors: Vec<v1::ExecutorInfo>,
     capabilities: AgentCapabilities,
 ) -> ReportedTasks {
     // Before MULTI_ROLE a framework had one role, and agents did not report it with resources.
     let role_of = |framework: &str| {
-        let framework = state.frameworks.get(framework).filter(|_| !capabilities.multi_role)?;
+        let framework = frameworks.get(framework).filter(|_| !capabilities.multi_role)?;
         roles_of(framework.info()).first().cloned()
     };
     let mut reported = ReportedTasks::default();
     let mut claimed = BTreeSet::new();
-    for mut task in tasks {
-        let Some(framework) = state.frameworks.get(&task.framework_id.value) else { continue };
+    for mut task in listed {
+        let Some(framework) = frameworks.get(&task.framework_id.value) else { continue };
         // The same id again, here or on another agent: two tasks cannot share it.
         let is_new = claimed.insert((framework.id().clone(), task.task_id.value.clone()))
-            && state.tasks.get(framework.id().as_str(), &task.task_id.value).is_none();
+            && tasks.get(framework.id().as_str(), &task.task_id.value).is_none();
         match allocated(&mut task.resources, role_of(&task.framework_id.value)).filter(|_| is_new) {
             Some(resources) => reported.tasks.push((framework.id().clone(), task, resources)),
             None => tracing::warn!(task = task.task_id.value, "ignoring what an agent says of a task"),
@@ -203,7 +227,7 @@ fn reported(
     }
     for mut executor in executors {
         let id = executor.framework_id.as_ref().map_or("", |id| id.value.as_str()).to_owned();
-        let Some(framework) = state.frameworks.get(&id) else { continue };
+        let Some(framework) = frameworks.get(&id) else { continue };
         match allocated(&mut executor.resources, role_of(&id)) {
             Some(resources) => reported.executors.push((framework.id().clone(), executor, resources)),
             None => tracing::warn!(executor = executor.executor_id.value, "ignoring what an agent says of it"),
@@ -212,12 +236,19 @@ fn reported(
     reported
 }
 
-fn send_returned_task_updates(state: &mut State, cx: &mut Context<'_>, reported: &ReportedTasks, cause: &str) {
+fn send_returned_task_updates(
+    frameworks: &Frameworks,
+    metrics: &Metrics,
+    tasks: &mut Tasks,
+    cx: &mut Context<'_>,
+    reported: &ReportedTasks,
+    cause: &str,
+) {
     for (framework, task, _) in &reported.tasks {
         // The master may have forgotten the agent, but not yet its task.
-        forget_unreachable_task(state, cx, framework, &task.task_id.value);
+        forget_unreachable_task(metrics, tasks, cx, framework, &task.task_id.value);
         let status = current_status(task, cause, v1::task_status::Reason::AgentReregistered, cx);
-        forward_master_generated(state, cx, framework, &status);
+        forward_master_generated(frameworks, cx, framework, &status);
     }
 }
 

@@ -113,7 +113,7 @@ pub(crate) fn recover_from_registry(state: &mut State, cx: &mut Context<'_>) {
         cx.arm(Timer::PingRecoveredAgents, cx.now.monotonic + FIRST_PING_DELAY);
     }
     restore_failures(state, cx);
-    observe(state, cx, failures::Event::MasterElected { awaited: expected });
+    observe(state, cx, failures::Event::MasterElected { recovered: expected });
     observe_recovery_complete(state, cx);
 }
 
@@ -128,7 +128,7 @@ pub(crate) fn ping_recovered_agents(state: &mut State, cx: &mut Context<'_>) {
     let observer: Arc<str> = Arc::from("slave-observer(0)");
     for id in &batch {
         let pid = state.registry.durable().agents.get(id).and_then(|record| record.pid.clone());
-        if let Some(pid) = pid.filter(|_| can_be_removed(state, id)) {
+        if let Some(pid) = pid.filter(|_| can_be_removed(&state.registry, id)) {
             cx.send_from(&observer, &pid, internal::PingSlaveMessage { connected: false });
         }
     }
@@ -179,7 +179,7 @@ pub(crate) fn recovered_agents_timed_out(state: &mut State, cx: &mut Context<'_>
     }
     let missing: Vec<AgentId> = state.recovery.recovered.keys().cloned().collect();
     for id in missing {
-        if can_be_removed(state, &id) {
+        if can_be_removed(&state.registry, &id) {
             schedule_mark_unreachable(state, cx, id, UnreachableReason::NotReregisteredAfterFailover);
         }
     }

@@ -14,7 +14,7 @@ use super::removal::{remove_agent, remove_recovered};
 use super::version::Version;
 use crate::allocation::allocator_add_agent;
 use crate::failures::observe;
-use crate::interface::Context;
+use crate::interface::{Config, Context};
 use crate::policy::{is_machine_down, set_window_of_new_agent};
 use crate::registry::{Continuation, RegistryOperation, registry_is_full, store};
 use crate::state::State;
@@ -34,27 +34,27 @@ pub(crate) fn register_agent(
         return tracing::warn!(agent = %from, %reason, "refusing the registration of an agent");
     }
     // A retry: the answer is on its way.
-    if state.registry.is_registering(&from) || registry_is_full(state) {
+    if state.registry.is_registering(&from) || registry_is_full(&state.config, &state.registry) {
         return;
     }
-    if is_machine_down(state, &message.slave, &from) {
+    if is_machine_down(&state.policy, &message.slave, &from) {
         return crate::frameworks::shut_down_agent(cx, &from, "Machine is `DOWN`");
     }
-    if !is_acceptable(state, &from, message.version.as_deref(), &message.slave) {
+    if !is_acceptable(&state.config, &from, message.version.as_deref(), &message.slave) {
         return;
     }
     if let Some(known) = state.agents.by_pid(&from).cloned()
         && let Some(agent) = state.agents.get(known.as_str())
     {
-        if agent.state.connected {
-            let answer = registered_message(state, &known);
+        if agent.snapshot().connected {
+            let answer = registered_message(&state.config, &known);
             return cx.send(&from, answer);
         }
-        remove_agent(state, cx, &known, REPLACED, RemovalReason::Replaced);
+        remove_agent(&state.agents, &mut state.registry, &state.metrics, cx, &known, REPLACED, RemovalReason::Replaced);
     }
     // It was killed before its id was on its disk, or its disk is new: the agent it was does not come any more.
     if let Some(known) = state.recovery.at(&from).cloned() {
-        remove_recovered(state, cx, known, REPLACED);
+        remove_recovered(&mut state.registry, &state.metrics, cx, known, REPLACED);
     }
     let id = state.ids.agent();
     message.slave.id = Some(id.to_proto());
@@ -63,17 +63,17 @@ pub(crate) fn register_agent(
     // A burst of registrations waits for the disk: one copy of each serves the record and, later, the agent.
     let info = Arc::new(std::mem::take(&mut message.slave));
     let operation = RegistryOperation::AdmitAgent(info.clone(), from.clone());
-    store(state, cx, operation, Continuation::Admit { from, info, message });
+    store(&state.metrics, &mut state.registry, cx, operation, Continuation::Admit { from, info, message });
 }
 
 /// Whether an agent may register, judging by its version and its domain.
-pub(crate) fn is_acceptable(state: &State, from: &Upid, version: Option<&str>, info: &v1::AgentInfo) -> bool {
+pub(crate) fn is_acceptable(config: &Config, from: &Upid, version: Option<&str>, info: &v1::AgentInfo) -> bool {
     let version = version.unwrap_or_default();
     let refusal = if Version::parse(version).is_none_or(|version| version < Version::OLDEST_AGENT) {
         "its version is too old or unreadable"
-    } else if info.domain.is_some() && state.config.domain.is_none() {
+    } else if info.domain.is_some() && config.domain.is_none() {
         "it has a domain, but the master has none"
-    } else if state.config.require_agent_domain && info.domain.is_none() {
+    } else if config.require_agent_domain && info.domain.is_none() {
         "it has no domain, but --require_agent_domain is set"
     } else {
         return true;
@@ -117,9 +117,9 @@ pub(crate) fn admitted(
         total,
     };
     add_agent(state, cx, snapshot, resource_version_uuid, &[]);
-    let answer = registered_message(state, &id);
+    let answer = registered_message(&state.config, &id);
     cx.send(&from, answer);
-    start_pings(state, cx, &id);
+    start_pings(&mut state.agents, &mut state.pings, cx, &id);
 }
 
 /// Adds an agent to every index; `used` is what its tasks and executors hold.
@@ -135,27 +135,25 @@ pub(crate) fn add_agent(
     if state.links.acquire(address) {
         cx.link(address);
     }
-    allocator_add_agent(state, &agent, used);
-    set_window_of_new_agent(state, &agent);
-    state.metrics.total.add(&agent.state.total);
+    allocator_add_agent(&mut state.allocator, &agent, used);
+    set_window_of_new_agent(&state.registry, &mut state.allocator, &agent);
+    state.metrics.total.add(&agent.snapshot().total);
     state.metrics.slaves_connected.increment();
-    let activity = if agent.state.active { &state.metrics.slaves_active } else { &state.metrics.slaves_inactive };
+    let activity = if agent.snapshot().active { &state.metrics.slaves_active } else { &state.metrics.slaves_inactive };
     activity.increment();
-    cx.publish(Change::AgentAdded(agent.state.clone()));
-    let (id, hostname) = (agent.id().clone(), agent.state.info.hostname.clone());
-    let operators = agent.state.deactivated;
+    cx.publish(Change::AgentAdded(agent.snapshot().clone()));
+    let (id, hostname) = (agent.id().clone(), agent.snapshot().info.hostname.clone());
+    let operators = agent.snapshot().deactivated;
     state.agents.insert(agent);
     observe(state, cx, failures::Event::AgentAdded { agent: id, hostname, operators });
 }
 
-fn registered_message(state: &State, id: &AgentId) -> internal::SlaveRegisteredMessage {
-    internal::SlaveRegisteredMessage { slave_id: id.to_proto(), connection: Some(connection(state)) }
+fn registered_message(config: &Config, id: &AgentId) -> internal::SlaveRegisteredMessage {
+    internal::SlaveRegisteredMessage { slave_id: id.to_proto(), connection: Some(connection(config)) }
 }
 
-pub(crate) fn connection(state: &State) -> internal::MasterSlaveConnection {
-    internal::MasterSlaveConnection {
-        total_ping_timeout_seconds: Some(state.config.total_ping_timeout().as_secs_f64()),
-    }
+pub(crate) fn connection(config: &Config) -> internal::MasterSlaveConnection {
+    internal::MasterSlaveConnection { total_ping_timeout_seconds: Some(config.total_ping_timeout().as_secs_f64()) }
 }
 
 /// Brings resources of an older peer into the format with a stack of reservations.

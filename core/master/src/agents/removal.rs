@@ -4,36 +4,32 @@ use messages::v1;
 use model::master::{AgentRemoval, Change, RemovalReason, TaskRemoval, UnreachableReason};
 use model::{AgentId, FrameworkId, TaskId, format_duration};
 
-use super::index::UnreachableAgent;
+use super::index::{Agents, UnreachableAgent};
 use super::pings::stop_pings;
 use super::removal_limiter::schedule_mark_unreachable;
 use crate::failures::{observe, observe_recovery_complete};
-use crate::interface::{Context, Timer};
+use crate::frameworks::Frameworks;
+use crate::interface::{Config, Context, Timer};
+use crate::metrics::Metrics;
 use crate::offers::rescind_offers_of_agent;
 use crate::operations::remove_operations_on_agent;
-use crate::registry::{Continuation, RegistryOperation, store};
+use crate::registry::{Continuation, Registry, RegistryOperation, store};
 use crate::state::State;
 use crate::support::time_info;
-use crate::tasks::{MasterGenerated, forward_master_generated, remove_executor, terminate_task};
+use crate::tasks::{MasterGenerated, Tasks, forward_master_generated, remove_executor, terminate_task};
 
 /// The link of an agent broke. Its tasks stay until the agent is removed, except those of frameworks that do not
 /// checkpoint: their executors end with the agent process.
 pub(crate) fn agent_disconnected(state: &mut State, cx: &mut Context<'_>, id: &AgentId) {
-    let Some(agent) = state.agents.get_mut(id.as_str()).filter(|agent| agent.state.connected) else { return };
-    let hostname = agent.state.info.hostname.clone();
+    let Some(agent) = state.agents.get_mut(id.as_str()).filter(|agent| agent.snapshot().connected) else { return };
+    let hostname = agent.snapshot().info.hostname.clone();
     let deadline = cx.now.monotonic + state.config.agent_reregister_timeout;
-    agent.deadline = Some(deadline);
-    let was_active = agent.state.active;
-    let snapshot = agent.state_mut();
-    snapshot.connected = false;
-    snapshot.active = false;
-    cx.publish(Change::AgentUpdated(agent.state.clone()));
+    let change = agent.disconnect(deadline);
+    cx.publish(Change::AgentUpdated(agent.snapshot().clone()));
     state.metrics.slaves_connected.decrement();
     state.metrics.slaves_disconnected.increment();
-    if was_active {
-        state.metrics.slaves_active.decrement();
-        state.metrics.slaves_inactive.increment();
-        state.allocator.deactivate_agent(id);
+    if let Some(change) = change {
+        change.apply(&state.metrics, &mut state.allocator, id);
     }
     rescind_offers_of_agent(state, cx, id);
 
@@ -42,7 +38,7 @@ pub(crate) fn agent_disconnected(state: &mut State, cx: &mut Context<'_>, id: &A
         v1::task_status::Reason::AgentDisconnected,
         format!("Agent {hostname} disconnected"),
     );
-    for framework in frameworks_on(state, id) {
+    for framework in frameworks_on(&state.tasks, id) {
         if state.frameworks.get(framework.as_str()).is_some_and(|f| !f.info().checkpoint()) {
             remove_framework_from_agent(state, cx, id, &framework, &reason, TaskRemoval::Completed);
         }
@@ -54,22 +50,29 @@ pub(crate) fn agent_disconnected(state: &mut State, cx: &mut Context<'_>, id: &A
 pub(crate) fn reregistration_timed_out(state: &mut State, cx: &mut Context<'_>, id: &AgentId) {
     let Some(agent) = state.agents.get(id.as_str()) else { return };
     // It may have returned, and even left again, since this timer was set.
-    if agent.state.connected || agent.deadline.is_none_or(|deadline| deadline > cx.now.monotonic) {
+    if agent.snapshot().connected || agent.deadline().is_none_or(|deadline| deadline > cx.now.monotonic) {
         return;
     }
     schedule_mark_unreachable(state, cx, id.clone(), UnreachableReason::ReregistrationTimeout);
 }
 
 /// Begins to mark an agent unreachable: a registered one, or a recovered one that has not re-registered.
-pub(super) fn mark_unreachable(state: &mut State, cx: &mut Context<'_>, id: AgentId, reason: UnreachableReason) {
+pub(super) fn mark_unreachable(
+    config: &Config,
+    registry: &mut Registry,
+    metrics: &Metrics,
+    cx: &mut Context<'_>,
+    id: AgentId,
+    reason: UnreachableReason,
+) {
     if reason == UnreachableReason::NotReregisteredAfterFailover {
-        let timeout = format_duration(state.config.agent_reregister_timeout);
+        let timeout = format_duration(config.agent_reregister_timeout);
         tracing::warn!(agent = %id, "it did not reregister within {timeout} after master failover");
     }
-    state.registry.begin_removal(id.clone(), AgentRemoval::Unreachable(reason));
+    registry.begin_removal(id.clone(), AgentRemoval::Unreachable(reason));
     let since = time_info(cx.now.wall);
     let operation = RegistryOperation::MarkUnreachable { agent: id.clone(), since };
-    store(state, cx, operation, Continuation::Unreachable { agent: id, since, reason });
+    store(metrics, registry, cx, operation, Continuation::Unreachable { agent: id, since, reason });
 }
 
 /// The registry has an agent as unreachable.
@@ -106,14 +109,14 @@ fn registered_marked_unreachable(
     if state.agents.get(id.as_str()).is_none() {
         return;
     }
-    count_unreachable_removal(state);
+    count_unreachable_removal(&state.metrics);
     let mut tasks: Vec<(FrameworkId, TaskId)> = Vec::new();
-    for framework in frameworks_on(state, id) {
-        let aware = state.frameworks.get(framework.as_str()).is_some_and(|f| f.capabilities.partition_aware);
+    for framework in frameworks_on(&state.tasks, id) {
+        let aware = state.frameworks.get(framework.as_str()).is_some_and(|f| f.capabilities().partition_aware);
         let task_state = if aware { v1::TaskState::TaskUnreachable } else { v1::TaskState::TaskLost };
         let reason =
             MasterGenerated::new(task_state, v1::task_status::Reason::AgentRemoved, cause).unreachable_since(since);
-        tasks.extend(tasks_on(state, id, &framework).into_iter().map(|task| (framework.clone(), task)));
+        tasks.extend(tasks_on(&state.tasks, id, &framework).into_iter().map(|task| (framework.clone(), task)));
         remove_framework_from_agent(state, cx, id, &framework, &reason, TaskRemoval::Unreachable);
     }
     state.agents.add_unreachable(id.clone(), UnreachableAgent { since, tasks });
@@ -133,59 +136,74 @@ fn recovered_marked_unreachable(
     if state.recovery.take(id).is_none() {
         return;
     }
-    count_unreachable_removal(state);
+    count_unreachable_removal(&state.metrics);
     state.metrics.recovery_slave_removals.increment();
     state.agents.add_unreachable(id.clone(), UnreachableAgent { since, tasks: Vec::new() });
     state.metrics.slaves_unreachable.set(state.agents.unreachable_count() as i64);
     let removal = AgentRemoval::Unreachable(reason);
     cx.publish(Change::AgentRemoved { agent: id.clone(), removal, at: cx.now.wall });
-    send_agent_lost(state, cx, id);
+    send_agent_lost(&state.frameworks, cx, id);
     let cause = "it did not come back after the master failover".to_owned();
     observe(state, cx, failures::Event::AgentUnreachable { agent: id.clone(), cause });
     observe_recovery_complete(state, cx);
 }
 
-fn count_unreachable_removal(state: &State) {
-    state.metrics.slave_removals.increment();
-    state.metrics.slave_removals_reason_unhealthy.increment();
+fn count_unreachable_removal(metrics: &Metrics) {
+    metrics.slave_removals.increment();
+    metrics.slave_removals_reason_unhealthy.increment();
 }
 
 /// Whether an agent may be removed: not while another change of its registration is in progress.
-pub(crate) fn can_be_removed(state: &State, id: &AgentId) -> bool {
-    !state.registry.is_reregistering(id) && state.registry.pending_removal(id).is_none()
+pub(crate) fn can_be_removed(registry: &Registry, id: &AgentId) -> bool {
+    !registry.is_reregistering(id) && registry.pending_removal(id).is_none()
 }
 
-pub(crate) fn unregister_agent(state: &mut State, cx: &mut Context<'_>, from: &model::Upid, id: &AgentId) {
-    state.metrics.messages_unregister_slave.increment();
-    if state.agents.get(id.as_str()).is_some_and(|agent| agent.state.pid == *from) {
-        remove_agent(state, cx, id, "the agent unregistered", RemovalReason::Unregistered);
+pub(crate) fn unregister_agent(
+    agents: &Agents,
+    registry: &mut Registry,
+    metrics: &Metrics,
+    cx: &mut Context<'_>,
+    from: &model::Upid,
+    id: &AgentId,
+) {
+    metrics.messages_unregister_slave.increment();
+    if agents.get(id.as_str()).is_some_and(|agent| agent.snapshot().pid == *from) {
+        remove_agent(agents, registry, metrics, cx, id, "the agent unregistered", RemovalReason::Unregistered);
     }
 }
 
 pub(crate) fn remove_agent(
-    state: &mut State,
+    agents: &Agents,
+    registry: &mut Registry,
+    metrics: &Metrics,
     cx: &mut Context<'_>,
     id: &AgentId,
     cause: &'static str,
     reason: RemovalReason,
 ) {
-    if state.agents.get(id.as_str()).is_none() || state.registry.pending_removal(id).is_some() {
+    if agents.get(id.as_str()).is_none() || registry.pending_removal(id).is_some() {
         return;
     }
-    state.registry.begin_removal(id.clone(), AgentRemoval::Removed(reason));
+    registry.begin_removal(id.clone(), AgentRemoval::Removed(reason));
     let operation = RegistryOperation::RemoveAgent(id.clone());
-    store(state, cx, operation, Continuation::Remove { agent: id.clone(), cause, reason });
+    store(metrics, registry, cx, operation, Continuation::Remove { agent: id.clone(), cause, reason });
 }
 
 /// Removes a recovered agent whose process has registered as a new agent.
-pub(crate) fn remove_recovered(state: &mut State, cx: &mut Context<'_>, id: AgentId, cause: &'static str) {
-    if !can_be_removed(state, &id) {
+pub(crate) fn remove_recovered(
+    registry: &mut Registry,
+    metrics: &Metrics,
+    cx: &mut Context<'_>,
+    id: AgentId,
+    cause: &'static str,
+) {
+    if !can_be_removed(registry, &id) {
         return;
     }
     let reason = RemovalReason::Replaced;
-    state.registry.begin_removal(id.clone(), AgentRemoval::Removed(reason));
+    registry.begin_removal(id.clone(), AgentRemoval::Removed(reason));
     let operation = RegistryOperation::RemoveAgent(id.clone());
-    store(state, cx, operation, Continuation::Remove { agent: id, cause, reason });
+    store(metrics, registry, cx, operation, Continuation::Remove { agent: id, cause, reason });
 }
 
 fn recovered_removed(state: &mut State, cx: &mut Context<'_>, id: &AgentId, reason: RemovalReason) {
@@ -198,14 +216,14 @@ fn recovered_removed(state: &mut State, cx: &mut Context<'_>, id: &AgentId, reas
     state.metrics.slave_removals_reason_registered.increment();
     state.metrics.recovery_slave_removals.increment();
     cx.publish(Change::AgentRemoved { agent: id.clone(), removal: AgentRemoval::Removed(reason), at: cx.now.wall });
-    send_agent_lost(state, cx, id);
+    send_agent_lost(&state.frameworks, cx, id);
     observe(state, cx, failures::Event::AgentRemoved(id.clone()));
     observe_recovery_complete(state, cx);
 }
 
 pub(crate) fn agent_removed(state: &mut State, cx: &mut Context<'_>, id: &AgentId, cause: &str, why: RemovalReason) {
     let Some(agent) = state.agents.get(id.as_str()) else { return recovered_removed(state, cx, id, why) };
-    let message = format!("Agent {} removed: {cause}", agent.state.info.hostname);
+    let message = format!("Agent {} removed: {cause}", agent.snapshot().info.hostname);
     state.metrics.slave_removals.increment();
     match why {
         RemovalReason::Replaced => state.metrics.slave_removals_reason_registered.increment(),
@@ -213,7 +231,7 @@ pub(crate) fn agent_removed(state: &mut State, cx: &mut Context<'_>, id: &AgentI
         RemovalReason::MachineDown => {}
     }
     let reason = MasterGenerated::new(v1::TaskState::TaskLost, v1::task_status::Reason::AgentRemoved, message);
-    for framework in frameworks_on(state, id) {
+    for framework in frameworks_on(&state.tasks, id) {
         remove_framework_from_agent(state, cx, id, &framework, &reason, TaskRemoval::Completed);
     }
     finish_agent_removal(state, cx, id, AgentRemoval::Removed(why));
@@ -228,9 +246,9 @@ pub(crate) fn remove_framework_from_agent(
     reason: &MasterGenerated,
     removal: TaskRemoval,
 ) {
-    for task in tasks_on(state, agent, framework) {
+    for task in tasks_on(&state.tasks, agent, framework) {
         if let Some(status) = terminate_task(state, cx, framework, &task, reason, removal) {
-            forward_master_generated(state, cx, framework, &status);
+            forward_master_generated(&state.frameworks, cx, framework, &status);
         }
     }
     for executor in state.tasks.executor_ids(agent.as_str(), framework.as_str()) {
@@ -238,12 +256,12 @@ pub(crate) fn remove_framework_from_agent(
     }
 }
 
-pub(crate) fn frameworks_on(state: &State, agent: &AgentId) -> Vec<FrameworkId> {
-    state.tasks.on_agent(agent.as_str()).map(|(framework, _)| framework.clone()).collect()
+pub(crate) fn frameworks_on(tasks: &Tasks, agent: &AgentId) -> Vec<FrameworkId> {
+    tasks.on_agent(agent.as_str()).map(|(framework, _)| framework.clone()).collect()
 }
 
-fn tasks_on(state: &State, agent: &AgentId, framework: &FrameworkId) -> Vec<TaskId> {
-    let usage = state.tasks.usage(agent.as_str(), framework.as_str());
+fn tasks_on(tasks: &Tasks, agent: &AgentId, framework: &FrameworkId) -> Vec<TaskId> {
+    let usage = tasks.usage(agent.as_str(), framework.as_str());
     usage.map(|usage| usage.task_ids().cloned().collect()).unwrap_or_default()
 }
 
@@ -256,34 +274,33 @@ pub(crate) fn finish_agent_removal(state: &mut State, cx: &mut Context<'_>, id: 
     let Some(agent) = state.agents.remove(id.as_str()) else { return };
     state.registry.end_removal(id);
     state.removal_limiter.cancel(id);
-    stop_pings(state, cx, &agent);
-    if agent.deadline.is_some() {
+    stop_pings(&mut state.pings, cx, &agent);
+    if agent.deadline().is_some() {
         cx.disarm(Timer::AgentReregister(id.clone()));
     }
-    let address = agent.state.pid.address;
+    let address = agent.snapshot().pid.address;
     if state.links.release(address) {
         cx.unlink(address);
     }
-    decrement_agent_gauges(state, &agent);
+    decrement_agent_gauges(&state.agents, &state.metrics, &agent);
     cx.publish(Change::AgentRemoved { agent: id.clone(), removal, at: cx.now.wall });
-    send_agent_lost(state, cx, id);
+    send_agent_lost(&state.frameworks, cx, id);
     if !removal.is_unreachable() {
         observe(state, cx, failures::Event::AgentRemoved(id.clone()));
     }
 }
 
-fn send_agent_lost(state: &State, cx: &mut Context<'_>, id: &AgentId) {
-    for framework in state.frameworks.iter() {
+fn send_agent_lost(frameworks: &Frameworks, cx: &mut Context<'_>, id: &AgentId) {
+    for framework in frameworks.iter() {
         framework.listener().agent_lost(cx, id.to_proto());
     }
 }
 
-fn decrement_agent_gauges(state: &State, agent: &super::agent::Agent) {
-    let metrics = &state.metrics;
-    metrics.total.subtract(&agent.state.total);
-    let connection = if agent.state.connected { &metrics.slaves_connected } else { &metrics.slaves_disconnected };
+fn decrement_agent_gauges(agents: &Agents, metrics: &Metrics, agent: &super::agent::Agent) {
+    metrics.total.subtract(&agent.snapshot().total);
+    let connection = if agent.snapshot().connected { &metrics.slaves_connected } else { &metrics.slaves_disconnected };
     connection.decrement();
-    let activity = if agent.state.active { &metrics.slaves_active } else { &metrics.slaves_inactive };
+    let activity = if agent.snapshot().active { &metrics.slaves_active } else { &metrics.slaves_inactive };
     activity.decrement();
-    metrics.slaves_unreachable.set(state.agents.unreachable_count() as i64);
+    metrics.slaves_unreachable.set(agents.unreachable_count() as i64);
 }

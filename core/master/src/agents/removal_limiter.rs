@@ -90,7 +90,7 @@ pub(crate) fn process_scheduled_removals(state: &mut State, cx: &mut Context<'_>
         state.metrics.slave_unreachable_completed.increment();
         state.removal_limiter.next_permit_at =
             state.removal_limiter.interval.map(|interval| cx.now.monotonic + interval);
-        mark_unreachable(state, cx, id, reason);
+        mark_unreachable(&state.config, &mut state.registry, &state.metrics, cx, id, reason);
     }
     if let Some(at) = state.removal_limiter.due(cx.now.monotonic) {
         cx.arm(Timer::AgentRemoval, at);
@@ -101,9 +101,9 @@ fn is_still_unreachable(state: &State, id: &AgentId, reason: UnreachableReason) 
     let lost = match reason {
         UnreachableReason::PingTimeout => state.agents.get(id.as_str()).is_some(),
         UnreachableReason::ReregistrationTimeout => {
-            state.agents.get(id.as_str()).is_some_and(|agent| !agent.state.connected)
+            state.agents.get(id.as_str()).is_some_and(|agent| !agent.snapshot().connected)
         }
         UnreachableReason::NotReregisteredAfterFailover => state.recovery.contains(id.as_str()),
     };
-    lost && can_be_removed(state, id)
+    lost && can_be_removed(&state.registry, id)
 }

@@ -9,7 +9,9 @@ use model::master::Change;
 use model::{AgentId, ExecutorId, FrameworkId, Upid};
 use resources::Resources;
 
-use super::capabilities::{AgentCapabilities, capability_numbers};
+use super::agent::Reregistration;
+use super::capabilities::capability_numbers;
+use super::index::Agents;
 use super::readmission::{is_being_removed_or_gone, readmit};
 use super::registration::{connection, is_acceptable, total_of, upgrade};
 use crate::allocation::allocator_update_agent;
@@ -19,14 +21,13 @@ use crate::frameworks::{recover_framework, update_framework_message};
 use crate::interface::{Context, Timer};
 use crate::offers::{rescind_offer, rescind_offers_of_agent};
 use crate::operations::{
-    check_unconfirmed_total, has_pending_operations, is_repeated_registration, reconcile_operations_with,
-    resolve_total_in_doubt,
+    has_pending_operations, is_repeated_registration, reconcile_operations_with, resolve_total_in_doubt,
 };
-use crate::peers::is_process_of;
+use crate::peers::{Links, is_process_of};
 use crate::policy::is_machine_down;
 use crate::registry::{Continuation, RegistryOperation, registry_is_full, store};
 use crate::state::State;
-use crate::tasks::{AgentUsage, MasterGenerated, remove_executor, task};
+use crate::tasks::{AgentUsage, MasterGenerated, Task, Tasks, remove_executor, task};
 
 pub(crate) fn reregister_agent(
     state: &mut State,
@@ -37,36 +38,38 @@ pub(crate) fn reregister_agent(
     state.metrics.messages_reregister_slave.increment();
     let Some(id) = message.slave.id.as_ref().map(AgentId::from) else { return };
     // A retry, or a change of its registration is under way: it will try again.
-    if state.registry.is_reregistering(&id) || registry_is_full(state) {
+    if state.registry.is_reregistering(&id) || registry_is_full(&state.config, &state.registry) {
         return;
     }
-    if is_being_removed_or_gone(state, cx, &id, &from) {
+    if is_being_removed_or_gone(&state.registry, cx, &id, &from) {
         return;
     }
     if let Err(reason) = validation::agent_message::validate_reregister(&message) {
         return tracing::warn!(agent = %from, %reason, "refusing the re-registration of an agent");
     }
-    if is_machine_down(state, &message.slave, &from) {
+    if is_machine_down(&state.policy, &message.slave, &from) {
         return crate::frameworks::shut_down_agent(cx, &from, "Machine is `DOWN`");
     }
-    if !is_acceptable(state, &from, message.version.as_deref(), &message.slave) {
+    if !is_acceptable(&state.config, &from, message.version.as_deref(), &message.slave) {
         return;
     }
     upgrade(&mut message.slave.resources);
     let Some(agent) = state.agents.get(id.as_str()) else { return readmit(state, cx, id, from, message) };
-    if agent.state.pid.address.ip() != from.address.ip() || agent.state.info.hostname != message.slave.hostname {
+    if agent.snapshot().pid.address.ip() != from.address.ip()
+        || agent.snapshot().info.hostname != message.slave.hostname
+    {
         return crate::frameworks::shut_down_agent(
             cx,
             &from,
             "Agent attempted to reregister with different IP / hostname",
         );
     }
-    if *agent.state.info == message.slave {
+    if *agent.snapshot().info == message.slave {
         return reregistered(state, cx, from, *message);
     }
     state.registry.begin_reregistration(id);
     let operation = RegistryOperation::UpdateAgent(Arc::new(message.slave.clone()), from.clone());
-    store(state, cx, operation, Continuation::Update { from, message });
+    store(&state.metrics, &mut state.registry, cx, operation, Continuation::Update { from, message });
 }
 
 /// A registered agent registers again: its process restarted, or it missed us.
@@ -78,7 +81,7 @@ pub(crate) fn reregistered(
 ) {
     let Some(id) = message.slave.id.as_ref().map(AgentId::from) else { return };
     state.registry.end_reregistration(&id);
-    if is_being_removed_or_gone(state, cx, &id, &from) {
+    if is_being_removed_or_gone(&state.registry, cx, &id, &from) {
         return;
     }
     let Some(agent) = state.agents.get(id.as_str()) else { return };
@@ -87,81 +90,73 @@ pub(crate) fn reregistered(
     };
     // Its report may be of before operations that are under way, which it knows of soon, or of before some that have ended.
     let stands = has_pending_operations(state, &id) || is_repeated_registration(agent, &message);
-    let (total, in_doubt) = if stands {
-        let other = *agent.state.info != message.slave;
-        (agent.state.total.non_revocable(), agent.total_in_doubt || other)
+    let (total, total_in_doubt) = if stands {
+        let other = *agent.snapshot().info != message.slave;
+        (agent.snapshot().total.non_revocable(), agent.is_total_in_doubt() || other)
     } else {
         (total, false)
     };
-    let before = agent.state.pid.address;
+    let before = agent.snapshot().pid.address;
     let info = state.registry.described(&id, message.slave.clone());
     state.agents.rename(id.as_str(), from.clone());
-    relink(state, cx, before, from.address);
+    relink(&mut state.links, cx, before, from.address);
 
     let mut changed = false;
     if let Some(agent) = state.agents.get_mut(id.as_str()) {
         let capabilities = capability_numbers(&message.agent_capabilities);
-        agent.capabilities = AgentCapabilities::of(&capabilities);
-        agent.resource_version.clone_from(&message.resource_version_uuid);
-        agent.total_in_doubt = in_doubt;
-        let total = total + agent.state.total.revocable();
-        changed = total != agent.state.total;
-        agent.total_unconfirmed = changed && agent.state.connected;
-        state.metrics.total.subtract(&agent.state.total);
-        state.metrics.total.add(&total);
-        let snapshot = agent.state_mut();
-        snapshot.info = info;
-        snapshot.version = message.version.clone().unwrap_or_default();
-        snapshot.capabilities = capabilities;
-        snapshot.total = total;
-        snapshot.reregistered = Some(cx.now.wall);
+        let total = total + agent.snapshot().total.revocable();
+        changed = total != agent.snapshot().total;
+        let total_unconfirmed = changed && agent.snapshot().connected;
+        agent.set_total(&state.metrics, total);
+        agent.reregister(Reregistration {
+            info,
+            version: message.version.clone().unwrap_or_default(),
+            capabilities,
+            resource_version: message.resource_version_uuid.clone(),
+            total_in_doubt,
+            total_unconfirmed,
+            at: cx.now.wall,
+        });
     }
     if changed {
         // What was offered may not be there any more.
         rescind_offers_of_agent(state, cx, &id);
     }
-    allocator_update_agent(state, &id);
+    allocator_update_agent(&mut state.allocator, &state.agents, &id);
     reconcile_agent(state, cx, &id, &from, &message);
     agent_reconnected(state, cx, &id);
     if let Some(agent) = state.agents.get(id.as_str()) {
-        cx.publish(Change::AgentUpdated(agent.state.clone()));
+        cx.publish(Change::AgentUpdated(agent.snapshot().clone()));
     }
     send_framework_updates(state, cx, &from, &message.frameworks);
-    send_checkpointed_resources(state, cx, &id);
-    send_drain(state, cx, &id);
+    send_checkpointed_resources(&state.agents, cx, &id);
+    send_drain(&state.agents, cx, &id);
     check_drained(state, cx, &id);
 }
 
-fn relink(state: &mut State, cx: &mut Context<'_>, before: std::net::SocketAddrV4, now: std::net::SocketAddrV4) {
+fn relink(links: &mut Links, cx: &mut Context<'_>, before: std::net::SocketAddrV4, now: std::net::SocketAddrV4) {
     if before == now {
-        if state.links.renew(now) {
+        if links.renew(now) {
             cx.link(now);
         }
         return;
     }
-    if state.links.acquire(now) {
+    if links.acquire(now) {
         cx.link(now);
     }
-    if state.links.release(before) {
+    if links.release(before) {
         cx.unlink(before);
     }
 }
 
 fn agent_reconnected(state: &mut State, cx: &mut Context<'_>, id: &AgentId) {
-    let Some(agent) = state.agents.get_mut(id.as_str()).filter(|agent| !agent.state.connected) else { return };
-    agent.deadline = None;
-    agent.missed_pings = 0;
-    let snapshot = agent.state_mut();
-    snapshot.connected = true;
-    let active = !snapshot.deactivated && !state.monitor.holds(id);
-    snapshot.active = active;
+    let Some(agent) = state.agents.get_mut(id.as_str()).filter(|agent| !agent.snapshot().connected) else { return };
+    let change = agent.reconnect(state.monitor.holds(id));
     cx.disarm(Timer::AgentReregister(id.clone()));
     state.metrics.slaves_connected.increment();
     state.metrics.slaves_disconnected.decrement();
-    if active {
-        state.metrics.slaves_active.increment();
-        state.metrics.slaves_inactive.decrement();
-        state.allocator.activate_agent(id);
+    if let Some(change) = change {
+        change.apply(&state.metrics, &mut state.allocator, id);
     }
     observe(state, cx, failures::Event::AgentReconnected(id.clone()));
 }
@@ -182,7 +177,7 @@ fn reconcile_agent(
         internal::SlaveReregisteredMessage {
             slave_id: id.to_proto(),
             reconciliations: missing_tasks(state, cx, id, &listed),
-            connection: Some(connection(state)),
+            connection: Some(connection(&state.config)),
         },
     );
     let executors: BTreeSet<(&str, &str)> = message
@@ -190,7 +185,7 @@ fn reconcile_agent(
         .iter()
         .map(|e| (e.framework_id.as_ref().map_or("", |f| f.value.as_str()), e.executor_id.value.as_str()))
         .collect();
-    for (framework, executor) in executors_of_agent(state, id) {
+    for (framework, executor) in executors_of_agent(&state.tasks, id) {
         if !executors.contains(&(framework.as_str(), executor.as_str())) {
             remove_executor(state, cx, id, &framework, &executor);
         }
@@ -199,7 +194,7 @@ fn reconcile_agent(
     for task in &message.tasks {
         let framework = state.frameworks.get(&task.framework_id.value);
         let known = state.tasks.get(&task.framework_id.value, &task.task_id.value);
-        if known.is_some_and(|t| t.kill_requested) && !model::is_terminal(task::state_of(task)) {
+        if known.is_some_and(Task::is_kill_requested) && !model::is_terminal(task::state_of(task)) {
             cx.send(
                 pid,
                 internal::KillTaskMessage {
@@ -235,7 +230,7 @@ fn missing_tasks(
             .map(|task| {
                 let reason = v1::task_status::Reason::Reconciliation;
                 let asked = MasterGenerated::new(task.forwarded_state(), reason, "Reconciliation request");
-                asked.status_of(task.proto.task_id.clone(), Some(id.to_proto()), cx.now.wall)
+                asked.status_of(task.proto().task_id.clone(), Some(id.to_proto()), cx.now.wall)
             })
             .collect();
         if !statuses.is_empty() {
@@ -249,11 +244,11 @@ fn missing_tasks(
     missing
 }
 
-fn executors_of_agent(state: &State, id: &AgentId) -> Vec<(FrameworkId, ExecutorId)> {
+fn executors_of_agent(tasks: &Tasks, id: &AgentId) -> Vec<(FrameworkId, ExecutorId)> {
     let of = |(framework, usage): (&FrameworkId, &AgentUsage)| {
         usage.executors().map(|(executor, _)| (framework.clone(), executor.clone())).collect::<Vec<_>>()
     };
-    state.tasks.on_agent(id.as_str()).flat_map(of).collect()
+    tasks.on_agent(id.as_str()).flat_map(of).collect()
 }
 
 /// Where the schedulers of its frameworks are now. Frameworks it names that the
@@ -265,7 +260,7 @@ pub(crate) fn send_framework_updates(state: &mut State, cx: &mut Context<'_>, pi
             continue;
         }
         match state.frameworks.get(&id.value) {
-            Some(framework) if !framework.state.recovered => {
+            Some(framework) if !framework.snapshot().recovered => {
                 cx.send(pid, update_framework_message(framework));
             }
             Some(_) => {}
@@ -275,15 +270,15 @@ pub(crate) fn send_framework_updates(state: &mut State, cx: &mut Context<'_>, pi
 }
 
 /// Agents without resource providers are sent what to checkpoint, each time.
-pub(crate) fn send_checkpointed_resources(state: &State, cx: &mut Context<'_>, id: &AgentId) {
-    let Some(agent) = state.agents.get(id.as_str()).filter(|a| !a.capabilities.resource_provider) else { return };
-    let checkpointed = agent.state.total.checkpointed();
-    let resources = if agent.capabilities.reservation_refinement {
+pub(crate) fn send_checkpointed_resources(agents: &Agents, cx: &mut Context<'_>, id: &AgentId) {
+    let Some(agent) = agents.get(id.as_str()).filter(|a| !a.capabilities().resource_provider) else { return };
+    let checkpointed = agent.snapshot().total.checkpointed();
+    let resources = if agent.capabilities().reservation_refinement {
         checkpointed.to_proto()
     } else {
         crate::allocation::pre_refinement(&checkpointed)
     };
-    cx.send(&agent.state.pid, internal::CheckpointResourcesMessage { resources });
+    cx.send(&agent.snapshot().pid, internal::CheckpointResourcesMessage { resources });
 }
 
 /// UpdateSlaveMessage: oversubscribed resources and the version of its resources.
@@ -294,16 +289,17 @@ pub(crate) fn update_agent(
     message: internal::UpdateSlaveMessage,
 ) {
     state.metrics.messages_update_slave.increment();
-    if !is_process_of(state, from, &message.slave_id.value) {
+    if !is_process_of(&state.agents, from, &message.slave_id.value) {
         return;
     }
     let oversubscribes = message.update_oversubscribed_resources.unwrap_or(true);
     let Ok(revocable) = Resources::from_proto(&message.oversubscribed_resources) else { return };
     let id = AgentId::from(&message.slave_id);
     let Some(agent) = state.agents.get_mut(id.as_str()) else { return };
-    let stale = check_unconfirmed_total(agent, message.resource_version_uuid.as_ref());
-    if message.resource_version_uuid.is_some() {
-        agent.resource_version.clone_from(&message.resource_version_uuid);
+    let mut stale = false;
+    if let Some(version) = &message.resource_version_uuid {
+        stale = agent.confirm_total(version);
+        agent.set_resource_version(version.clone());
     }
     reconcile_operations_with(state, cx, &id, &message);
     if stale {
@@ -311,16 +307,14 @@ pub(crate) fn update_agent(
     }
     check_drained(state, cx, &id);
     let Some(agent) = state.agents.get_mut(id.as_str()) else { return };
-    if !oversubscribes || agent.state.total.revocable() == revocable {
+    if !oversubscribes || agent.snapshot().total.revocable() == revocable {
         return;
     }
-    let total = agent.state.total.non_revocable() + revocable;
-    state.metrics.total.subtract(&agent.state.total);
-    state.metrics.total.add(&total);
-    agent.state_mut().total = total;
+    let total = agent.snapshot().total.non_revocable() + revocable;
+    agent.set_total(&state.metrics, total);
     let offers = state.offers.of_agent(id.as_str());
-    cx.publish(Change::AgentUpdated(agent.state.clone()));
-    allocator_update_agent(state, &id);
+    cx.publish(Change::AgentUpdated(agent.snapshot().clone()));
+    allocator_update_agent(&mut state.allocator, &state.agents, &id);
     for offer in offers {
         if state.offers.get(offer.as_str()).is_some_and(|offer| !offer.resources.revocable().is_empty()) {
             rescind_offer(state, cx, offer.as_str());

@@ -5,9 +5,11 @@ use machine::{CallResponse, Status};
 use model::{AgentId, Monotonic};
 use serde_json::{Map, Value, json};
 
+use crate::agents::{Agents, Recovery};
 use crate::draining::is_known;
 use crate::frameworks::Framework;
 use crate::interface::{Context, Explain};
+use crate::offers::Offers;
 use crate::state::State;
 
 pub(crate) fn explain(state: &State, cx: &mut Context<'_>, request: Explain) {
@@ -22,7 +24,7 @@ fn explanation(state: &State, now: Monotonic, question: &ExplainQuery) -> CallRe
         return CallResponse::new(Status::NotFound, format!("No framework {id}"));
     }
     if let Some(id) = &question.agent
-        && !is_known(state, id)
+        && !is_known(&state.agents, &state.recovery, id)
     {
         return CallResponse::new(Status::NotFound, format!("No agent {id}"));
     }
@@ -32,17 +34,17 @@ fn explanation(state: &State, now: Monotonic, question: &ExplainQuery) -> CallRe
     let document = json!({
         "standings": eligibilities,
         "truncated": answer.truncated,
-        "condition": question.agent.as_ref().map(|id| condition(state, id)),
+        "condition": question.agent.as_ref().map(|id| condition(&state.agents, &state.recovery, id)),
         "health": question.agent.as_ref().and_then(|id| state.monitor.explain(now, id)),
     });
     CallResponse::new(Status::Ok, document.to_string())
 }
 
 /// Of an agent that is known. Of those that are away the allocator knows nothing, but the monitor may.
-fn condition(state: &State, id: &AgentId) -> &'static str {
-    if state.agents.get(id.as_str()).is_some() {
+fn condition(agents: &Agents, recovery: &Recovery, id: &AgentId) -> &'static str {
+    if agents.get(id.as_str()).is_some() {
         "registered"
-    } else if state.recovery.contains(id.as_str()) {
+    } else if recovery.contains(id.as_str()) {
         "awaited"
     } else {
         "unreachable"
@@ -58,7 +60,7 @@ fn offer_eligibility(state: &State, now: Monotonic, eligibility: &OfferEligibili
         "weight": eligibility.weight,
         "role_share": eligibility.role_share,
         "framework_share": eligibility.framework_share,
-        "offers": framework.map_or(0, |framework| offers_in_role(state, framework, eligibility.role.as_str())),
+        "offers": framework.map_or(0, |framework| offers_in_role(&state.offers, framework, eligibility.role.as_str())),
         "agents": eligibility.agents,
         "open": eligibility.open,
         "summary": eligibility.summary.iter().map(|count| summary(now, count)).collect::<Vec<_>>(),
@@ -66,10 +68,9 @@ fn offer_eligibility(state: &State, now: Monotonic, eligibility: &OfferEligibili
     })
 }
 
-fn offers_in_role(state: &State, framework: &Framework, role: &str) -> usize {
-    let of_role =
-        |offer: &model::OfferId| state.offers.get(offer.as_str()).is_some_and(|offer| offer.role.as_str() == role);
-    state.offers.of_framework(framework.id().as_str()).iter().filter(|offer| of_role(offer)).count()
+fn offers_in_role(offers: &Offers, framework: &Framework, role: &str) -> usize {
+    let of_role = |offer: &model::OfferId| offers.get(offer.as_str()).is_some_and(|offer| offer.role.as_str() == role);
+    offers.of_framework(framework.id().as_str()).iter().filter(|offer| of_role(offer)).count()
 }
 
 fn summary(now: Monotonic, count: &ReasonCount) -> Value {

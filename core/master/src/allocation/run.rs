@@ -9,17 +9,19 @@ use model::master::Change;
 use model::{AgentId, FrameworkId, Random};
 use resources::Resources;
 
-use crate::agents::Agent;
-use crate::frameworks::Framework;
+use super::timer::AllocationTimer;
+use crate::agents::{Agent, Agents};
+use crate::frameworks::{Framework, Frameworks};
 use crate::interface::{Config, Context, Timer};
+use crate::metrics::Metrics;
 use crate::offers::{Allocation, offer};
 use crate::policy::{make_inverse_offers, preempt};
 use crate::state::State;
 
 /// Mesos' `Filters.refuse_seconds` default.
-const DEFAULT_REFUSAL: Duration = Duration::from_secs(5);
+const DEFAULT_REFUSE_DURATION: Duration = Duration::from_secs(5);
 /// Longer refusals are cut (MESOS-1375: clients send absurd numbers to mean "never").
-const LONGEST_REFUSAL: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const LONGEST_REFUSE_DURATION: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 pub(crate) fn allocator(config: &Config, random: Random) -> Allocator {
     let region = config
@@ -37,12 +39,14 @@ pub(crate) fn allocator(config: &Config, random: Random) -> Allocator {
 
 /// How long refused resources stay away from who refused them. An ACCEPT or DECLINE
 /// without filters carries the default ones.
-pub(crate) fn refusal(filters: Option<&v1::Filters>) -> Duration {
+pub(crate) fn refuse_duration(filters: Option<&v1::Filters>) -> Duration {
     match filters.and_then(|filters| filters.refuse_seconds) {
-        None => DEFAULT_REFUSAL,
+        None => DEFAULT_REFUSE_DURATION,
         // Also NaN.
-        Some(seconds) if seconds.is_nan() || seconds < 0.0 => DEFAULT_REFUSAL,
-        Some(seconds) => Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_REFUSAL).min(LONGEST_REFUSAL),
+        Some(seconds) if seconds.is_nan() || seconds < 0.0 => DEFAULT_REFUSE_DURATION,
+        Some(seconds) => {
+            Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_REFUSE_DURATION).min(LONGEST_REFUSE_DURATION)
+        }
     }
 }
 
@@ -54,24 +58,28 @@ pub(crate) fn pre_refinement(resources: &Resources) -> Vec<v1::Resource> {
 
 /// After each step: if the allocator has reason to run, sees to it that it will.
 /// Continuation a moment lets one run serve many events.
-pub(crate) fn schedule_allocation(state: &mut State, cx: &mut Context<'_>) {
-    let Some(wakeup) = state.allocator.next_wakeup() else { return };
-    let at = wakeup.max(cx.now.monotonic + state.config.allocation_delay);
-    if state.allocation_armed.is_none_or(|armed| armed > at) {
-        state.allocation_armed = Some(at);
+pub(crate) fn schedule_allocation(
+    allocation_timer: &mut AllocationTimer,
+    allocator: &Allocator,
+    config: &Config,
+    cx: &mut Context<'_>,
+) {
+    let Some(wakeup) = allocator.next_wakeup() else { return };
+    let at = wakeup.max(cx.now.monotonic + config.allocation_delay);
+    if allocation_timer.bring_forward(at) {
         cx.arm(Timer::Allocate, at);
     }
 }
 
 /// After each step.
-pub(crate) fn publish_refusals(state: &mut State, cx: &mut Context<'_>) {
-    for (role, active) in state.allocator.take_changed_offer_filter_counts() {
-        cx.publish(Change::RefusalsCounted { role, active });
+pub(crate) fn publish_offer_filter_counts(allocator: &mut Allocator, cx: &mut Context<'_>) {
+    for (role, active) in allocator.take_changed_offer_filter_counts() {
+        cx.publish(Change::OfferFiltersCounted { role, active });
     }
 }
 
 pub(crate) fn allocate(state: &mut State, cx: &mut Context<'_>) {
-    state.allocation_armed = None;
+    state.allocation_timer.fired();
     state.metrics.allocation_runs.increment();
     let mut allocations = state.allocator.allocate(cx.now.monotonic);
     // One event per framework; within a framework in the allocator's order.
@@ -92,7 +100,7 @@ pub(crate) fn allocate(state: &mut State, cx: &mut Context<'_>) {
 /// Gives resources back. `refuse` says for how long not to offer them to this
 /// framework again.
 pub(crate) fn recover_resources(
-    state: &mut State,
+    allocator: &mut Allocator,
     cx: &Context<'_>,
     framework: &FrameworkId,
     agent: &AgentId,
@@ -100,39 +108,40 @@ pub(crate) fn recover_resources(
     refuse: Option<Duration>,
 ) {
     if !resources.is_empty() {
-        state.allocator.recover(cx.now.monotonic, framework, agent, resources, refuse);
+        allocator.recover(cx.now.monotonic, framework, agent, resources, refuse);
     }
 }
 
 /// A task or an executor is over.
 pub(crate) fn recover_used(
-    state: &mut State,
+    allocator: &mut Allocator,
+    metrics: &Metrics,
     cx: &Context<'_>,
     framework: &FrameworkId,
     agent: &AgentId,
     resources: &Resources,
 ) {
-    state.metrics.used.subtract(resources);
-    recover_resources(state, cx, framework, agent, resources, None);
+    metrics.used.subtract(resources);
+    recover_resources(allocator, cx, framework, agent, resources, None);
 }
 
-pub(crate) fn allocator_add_framework(state: &mut State, framework: &Framework) {
-    state.allocator.add_framework(options_of(framework), framework.state.active, &[]);
+pub(crate) fn allocator_add_framework(allocator: &mut Allocator, framework: &Framework) {
+    allocator.add_framework(options_of(framework), framework.state().is_active(), &[]);
 }
 
-pub(crate) fn allocator_update_framework(state: &mut State, id: &FrameworkId) {
-    if let Some(framework) = state.frameworks.get(id.as_str()) {
-        state.allocator.update_framework(options_of(framework));
+pub(crate) fn allocator_update_framework(allocator: &mut Allocator, frameworks: &Frameworks, id: &FrameworkId) {
+    if let Some(framework) = frameworks.get(id.as_str()) {
+        allocator.update_framework(options_of(framework));
     }
 }
 
-pub(crate) fn allocator_add_agent(state: &mut State, agent: &Agent, used: &[(FrameworkId, Resources)]) {
-    state.allocator.add_agent(agent_options(agent), used);
+pub(crate) fn allocator_add_agent(allocator: &mut Allocator, agent: &Agent, used: &[(FrameworkId, Resources)]) {
+    allocator.add_agent(agent_options(agent), used);
 }
 
-pub(crate) fn allocator_update_agent(state: &mut State, id: &AgentId) {
-    if let Some(agent) = state.agents.get(id.as_str()) {
-        state.allocator.update_agent(agent_options(agent));
+pub(crate) fn allocator_update_agent(allocator: &mut Allocator, agents: &Agents, id: &AgentId) {
+    if let Some(agent) = agents.get(id.as_str()) {
+        allocator.update_agent(agent_options(agent));
     }
 }
 
@@ -140,18 +149,18 @@ fn options_of(framework: &Framework) -> FrameworkOptions<'_> {
     FrameworkOptions {
         id: framework.id(),
         info: framework.info(),
-        suppressed: &framework.state.suppressed,
-        constraints: framework.constraints.as_ref(),
+        suppressed: &framework.snapshot().suppressed,
+        constraints: framework.constraints(),
     }
 }
 
 fn agent_options(agent: &Agent) -> AgentOptions<'_> {
     AgentOptions {
         id: agent.id(),
-        info: &agent.state.info,
-        capabilities: &agent.state.capabilities,
-        total: agent.state.total.clone(),
-        active: agent.state.active,
+        info: &agent.snapshot().info,
+        capabilities: &agent.snapshot().capabilities,
+        total: agent.snapshot().total.clone(),
+        active: agent.snapshot().active,
     }
 }
 
@@ -160,15 +169,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_follow_mesos() {
-        let of = |seconds: f64| refusal(Some(&v1::Filters { refuse_seconds: Some(seconds) }));
-        assert_eq!(refusal(None), DEFAULT_REFUSAL);
-        assert_eq!(refusal(Some(&v1::Filters::default())), DEFAULT_REFUSAL);
-        assert_eq!(of(-1.0), DEFAULT_REFUSAL);
-        assert_eq!(of(f64::NAN), DEFAULT_REFUSAL);
+    fn refuse_seconds_follow_mesos() {
+        let of = |seconds: f64| refuse_duration(Some(&v1::Filters { refuse_seconds: Some(seconds) }));
+        assert_eq!(refuse_duration(None), DEFAULT_REFUSE_DURATION);
+        assert_eq!(refuse_duration(Some(&v1::Filters::default())), DEFAULT_REFUSE_DURATION);
+        assert_eq!(of(-1.0), DEFAULT_REFUSE_DURATION);
+        assert_eq!(of(f64::NAN), DEFAULT_REFUSE_DURATION);
         assert_eq!(of(0.0), Duration::ZERO);
         assert_eq!(of(1.5), Duration::from_millis(1500));
-        assert_eq!(of(4294967295.0), LONGEST_REFUSAL);
-        assert_eq!(of(f64::INFINITY), LONGEST_REFUSAL);
+        assert_eq!(of(4294967295.0), LONGEST_REFUSE_DURATION);
+        assert_eq!(of(f64::INFINITY), LONGEST_REFUSE_DURATION);
     }
 }

@@ -12,10 +12,11 @@ use validation::offer::OfferSummary;
 
 use super::launch::{launch, launch_group};
 use crate::agents::upgrade;
-use crate::allocation::{recover_resources, refusal};
-use crate::frameworks::framework_metrics;
+use crate::allocation::{recover_resources, refuse_duration};
+use crate::frameworks::{Frameworks, framework_metrics};
 use crate::interface::Context;
-use crate::offers::{discard_offer, take_offer};
+use crate::metrics::Metrics;
+use crate::offers::{Offers, discard_offer, take_offer};
 use crate::operations::{apply_offer_operation, drop_operation, validate_form_and_feedback};
 use crate::state::State;
 use crate::tasks::{MasterGenerated, refuse_task};
@@ -51,18 +52,26 @@ impl AcceptedOffers {
 }
 
 pub(crate) fn accept(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkId, call: Accept) {
-    count_accept(state, &call);
-    if let Err(reason) = check_offers(state, framework, &call.offer_ids) {
+    count_accept(&state.metrics, &call);
+    if let Err(reason) = check_offers(&state.offers, framework, &call.offer_ids) {
         return accept_invalid_offers(state, cx, framework, &call, &reason.to_string());
     }
-    let refuse = refusal(call.filters.as_ref());
+    let refuse = refuse_duration(call.filters.as_ref());
     let Some(mut accepted) = take_offers(state, cx, framework, &call.offer_ids) else { return };
-    if let Some(framework_metrics) = framework_metrics(state, framework) {
+    if let Some(framework_metrics) = framework_metrics(&state.frameworks, framework) {
         framework_metrics.add_accepted_offers(call.offer_ids.len());
     }
-    if !state.agents.get(accepted.agent.as_str()).is_some_and(|agent| agent.state.connected) {
+    if !state.agents.get(accepted.agent.as_str()).is_some_and(|agent| agent.snapshot().connected) {
         // Offers of lost agents are rescinded at once, so this needs a defect to happen.
-        drop_tasks(state, cx, framework, &call.operations, Reason::AgentDisconnected, "Agent disconnected");
+        drop_tasks(
+            &state.frameworks,
+            &state.metrics,
+            cx,
+            framework,
+            &call.operations,
+            Reason::AgentDisconnected,
+            "Agent disconnected",
+        );
     } else {
         let tried = |operation: &Operation| {
             tasks_of(operation).is_some() || validate_form_and_feedback(state, cx, &accepted, operation)
@@ -90,23 +99,23 @@ fn recover_unused_resources(
     }
     let made = &free - offered;
     let declined = &free - &made;
-    recover_resources(state, cx, framework, agent, &made, None);
-    recover_resources(state, cx, framework, agent, &declined, Some(refuse));
+    recover_resources(&mut state.allocator, cx, framework, agent, &made, None);
+    recover_resources(&mut state.allocator, cx, framework, agent, &declined, Some(refuse));
 }
 
-fn count_accept(state: &State, call: &Accept) {
+fn count_accept(metrics: &Metrics, call: &Accept) {
     for launch in call.operations.iter().filter_map(|operation| operation.launch.as_ref()) {
         let counter = if launch.task_infos.is_empty() {
-            &state.metrics.messages_decline_offers
+            &metrics.messages_decline_offers
         } else {
-            &state.metrics.messages_launch_tasks
+            &metrics.messages_launch_tasks
         };
         counter.increment();
     }
 }
 
 fn check_offers(
-    state: &State,
+    offers: &Offers,
     framework: &FrameworkId,
     ids: &[v1::OfferId],
 ) -> Result<(), validation::ValidationError> {
@@ -114,7 +123,7 @@ fn check_offers(
         return Err(validation::ValidationError::new("No offers specified"));
     }
     let lookup = |id: &str| {
-        let offer = state.offers.get(id)?;
+        let offer = offers.get(id)?;
         Some(OfferSummary {
             framework: offer.framework.clone(),
             role: offer.role.clone(),
@@ -141,22 +150,23 @@ fn accept_invalid_offers(
         drop_operation(state, cx, framework, operation, &format!("Operation attempted with invalid offers: {reason}"));
     }
     let message = format!("Task launched with invalid offers: {reason}");
-    drop_tasks(state, cx, framework, &call.operations, Reason::InvalidOffers, &message);
+    drop_tasks(&state.frameworks, &state.metrics, cx, framework, &call.operations, Reason::InvalidOffers, &message);
 }
 
 fn drop_tasks(
-    state: &State,
+    frameworks: &Frameworks,
+    metrics: &Metrics,
     cx: &mut Context<'_>,
     framework: &FrameworkId,
     operations: &[Operation],
     reason: Reason,
     message: &str,
 ) {
-    let aware = state.frameworks.get(framework.as_str()).is_some_and(|f| f.capabilities.partition_aware);
+    let aware = frameworks.get(framework.as_str()).is_some_and(|f| f.capabilities().partition_aware);
     let task_state = if aware { v1::TaskState::TaskDropped } else { v1::TaskState::TaskLost };
     let reason = MasterGenerated::new(task_state, reason, message);
     for task in operations.iter().filter_map(tasks_of).flatten() {
-        refuse_task(state, cx, framework, task, &reason);
+        refuse_task(frameworks, metrics, cx, framework, task, &reason);
     }
 }
 
@@ -168,7 +178,7 @@ fn take_offers(
 ) -> Option<AcceptedOffers> {
     let mut accepted: Option<AcceptedOffers> = None;
     for id in ids {
-        let Some(offer) = take_offer(state, cx, &id.value) else { continue };
+        let Some(offer) = take_offer(&mut state.offers, &state.metrics, &state.config, cx, &id.value) else { continue };
         let all = accepted.get_or_insert_with(|| AcceptedOffers {
             framework: framework.clone(),
             agent: offer.agent_id().clone(),

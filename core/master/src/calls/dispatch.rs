@@ -19,7 +19,7 @@ use crate::tasks::{acknowledge, framework_message, shutdown_executor};
 /// Carries out a call of a framework that may make it.
 pub(crate) fn dispatch(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkId, call: Call) -> CallResponse {
     let kind = call.r#type();
-    if let Some(framework_metrics) = framework_metrics(state, framework) {
+    if let Some(framework_metrics) = framework_metrics(&state.frameworks, framework) {
         framework_metrics.increment_call(kind);
     }
     // Validation ensures that the part named by the type is there.
@@ -27,7 +27,7 @@ pub(crate) fn dispatch(state: &mut State, cx: &mut Context<'_>, framework: &Fram
         Type::Accept => call.accept.map(|call| accept(state, cx, framework, *call)),
         Type::Decline => call.decline.map(|call| decline(state, cx, framework, &call)),
         Type::Kill => call.kill.map(|call| kill(state, cx, framework, *call)),
-        Type::Shutdown => call.shutdown.map(|call| shutdown_executor(state, cx, framework, *call)),
+        Type::Shutdown => call.shutdown.map(|call| shutdown_executor(&state.agents, cx, framework, *call)),
         Type::Acknowledge => call.acknowledge.map(|call| acknowledge(state, cx, framework, *call)),
         Type::Reconcile => call.reconcile.map(|call| reconcile(state, cx, framework, *call)),
         Type::ReconcileOperations => {
@@ -36,7 +36,9 @@ pub(crate) fn dispatch(state: &mut State, cx: &mut Context<'_>, framework: &Fram
         Type::AcknowledgeOperationStatus => {
             call.acknowledge_operation_status.map(|call| acknowledge_operation_status(state, cx, framework, *call))
         }
-        Type::Message => call.message.map(|call| framework_message(state, cx, framework, *call)),
+        Type::Message => {
+            call.message.map(|call| framework_message(&state.agents, &state.metrics, cx, framework, *call))
+        }
         Type::UpdateFramework => {
             let Some(call) = call.update_framework else { return missing(kind) };
             return update_framework_call(state, cx, framework, *call);
@@ -49,11 +51,25 @@ pub(crate) fn dispatch(state: &mut State, cx: &mut Context<'_>, framework: &Fram
             Some(())
         }
         Type::Revive => {
-            revive(state, cx, framework, &call.revive.unwrap_or_default().roles);
+            revive(
+                &mut state.allocator,
+                &mut state.frameworks,
+                &state.metrics,
+                cx,
+                framework,
+                &call.revive.unwrap_or_default().roles,
+            );
             Some(())
         }
         Type::Suppress => {
-            suppress(state, cx, framework, &call.suppress.unwrap_or_default().roles);
+            suppress(
+                &mut state.allocator,
+                &mut state.frameworks,
+                &state.metrics,
+                cx,
+                framework,
+                &call.suppress.unwrap_or_default().roles,
+            );
             Some(())
         }
         // The built-in allocator of Mesos ignores requests as well.

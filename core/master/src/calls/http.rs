@@ -6,23 +6,23 @@ use messages::v1::scheduler::Call;
 use model::FrameworkId;
 
 use super::dispatch::dispatch;
-use crate::frameworks::Connection;
+use crate::frameworks::{Connection, Frameworks};
 use crate::interface::{Context, SchedulerCall};
 use crate::state::State;
 
 pub(crate) fn scheduler_call(state: &mut State, cx: &mut Context<'_>, request: SchedulerCall) {
     let reply = request.reply;
     // A call that tears its framework down ends the stream; the answer goes first.
-    let answer = match admit_call(state, &request) {
+    let answer = match admit_call(&state.frameworks, &request) {
         Ok(framework) => dispatch(state, cx, &framework, *request.call),
         Err(refusal) => refusal,
     };
     cx.reply(reply, answer);
 }
 
-fn admit_call(state: &State, request: &SchedulerCall) -> Result<FrameworkId, CallResponse> {
+fn admit_call(frameworks: &Frameworks, request: &SchedulerCall) -> Result<FrameworkId, CallResponse> {
     let framework = named(&request.call)
-        .and_then(|id| state.frameworks.get(id))
+        .and_then(|id| frameworks.get(id))
         .ok_or_else(|| CallResponse::bad_request("Framework cannot be found"))?;
     let own = framework.info().principal.as_deref().unwrap_or_default();
     if let Some(principal) = &request.caller.principal
@@ -32,10 +32,10 @@ fn admit_call(state: &State, request: &SchedulerCall) -> Result<FrameworkId, Cal
             "Authenticated principal '{principal}' does not match principal '{own}' set in `FrameworkInfo`"
         )));
     }
-    if !framework.state.connected {
+    if !framework.state().is_connected() {
         return Err(CallResponse::forbidden("Framework is not subscribed"));
     }
-    let Connection::Http(stream) = &framework.connection else {
+    let Connection::Http(stream) = framework.connection() else {
         return Err(CallResponse::forbidden("Framework is not connected via HTTP"));
     };
     let Some(named) = &request.stream else {

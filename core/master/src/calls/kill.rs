@@ -15,13 +15,15 @@ pub(crate) fn kill(state: &mut State, cx: &mut Context<'_>, framework: &Framewor
         let task = reconcile::Task { task_id: call.task_id, agent_id: call.agent_id };
         return reconcile(state, cx, framework, Reconcile { tasks: vec![task] });
     };
-    if call.agent_id.is_some_and(|agent| agent.value != task.agent.as_str()) {
+    if call.agent_id.is_some_and(|agent| agent.value != task.agent().as_str()) {
         return tracing::warn!(%framework, task = call.task_id.value, "ignoring a kill that names another agent");
     }
-    task.kill_requested = true;
-    let Some(agent) = state.agents.get(task.agent.as_str()).filter(|agent| agent.state.connected) else { return };
+    task.request_kill();
+    let Some(agent) = state.agents.get(task.agent().as_str()).filter(|agent| agent.snapshot().connected) else {
+        return;
+    };
     cx.send(
-        &agent.state.pid,
+        &agent.snapshot().pid,
         internal::KillTaskMessage {
             framework_id: framework.to_proto(),
             task_id: call.task_id,

@@ -8,11 +8,12 @@ use validation::ValidationError;
 use validation::task::{LaunchAgent, TaskIdUse};
 
 use super::accept::{AcceptedOffers, complete};
-use crate::agents::Agent;
-use crate::frameworks::Framework;
+use crate::agents::{Agent, Agents};
+use crate::frameworks::{Framework, Frameworks};
 use crate::interface::Context;
+use crate::metrics::Metrics;
 use crate::state::State;
-use crate::tasks::{MasterGenerated, add_executor, add_task, refuse_task, task};
+use crate::tasks::{MasterGenerated, Task, Tasks, add_executor, add_task, refuse_task, task};
 
 /// Each task is validated by itself: one that is refused does not stop the next.
 pub(crate) fn launch(
@@ -24,12 +25,22 @@ pub(crate) fn launch(
 ) {
     let tasks = launch.task_infos;
     if let Err(reason) = check_operation(&tasks, None, has_id, "LAUNCH") {
-        return refuse_tasks(state, cx, accepted, &tasks, Reason::TaskInvalid, &reason);
+        return refuse_tasks(&state.frameworks, &state.metrics, cx, accepted, &tasks, Reason::TaskInvalid, &reason);
     }
     for mut task in tasks {
         prepare(&mut task, accepted);
-        if let Err(reason) = with_context(state, accepted, |context| validation::task::validate(&task, context)) {
-            refuse_tasks(state, cx, accepted, std::slice::from_ref(&task), Reason::TaskInvalid, &reason);
+        if let Err(reason) = with_context(&state.agents, &state.frameworks, &state.tasks, accepted, |context| {
+            validation::task::validate(&task, context)
+        }) {
+            refuse_tasks(
+                &state.frameworks,
+                &state.metrics,
+                cx,
+                accepted,
+                std::slice::from_ref(&task),
+                Reason::TaskInvalid,
+                &reason,
+            );
             continue;
         }
         let launch_executor = match &task.executor {
@@ -38,7 +49,7 @@ pub(crate) fn launch(
             None => true,
         };
         start_task(state, cx, accepted, &task);
-        send_task(state, cx, accepted, task, launch_executor);
+        send_task(&state.agents, &state.frameworks, cx, accepted, task, launch_executor);
     }
 }
 
@@ -54,20 +65,31 @@ pub(crate) fn launch_group(
     let checked = check_operation(&group.tasks, Some(&executor), has_id, "LAUNCH_GROUP").and_then(|()| {
         validation::task::validate_executor_copies(&group, &executor)?;
         prepare_group(&mut group, &mut executor, accepted);
-        with_context(state, accepted, |context| validation::task::validate_group(&group, &executor, context))
+        with_context(&state.agents, &state.frameworks, &state.tasks, accepted, |context| {
+            validation::task::validate_group(&group, &executor, context)
+        })
     });
     if let Err(reason) = checked {
-        return refuse_tasks(state, cx, accepted, &group.tasks, Reason::TaskGroupInvalid, &reason);
+        return refuse_tasks(
+            &state.frameworks,
+            &state.metrics,
+            cx,
+            accepted,
+            &group.tasks,
+            Reason::TaskGroupInvalid,
+            &reason,
+        );
     }
     let launch_executor = start_executor(state, cx, accepted, &executor);
     for task in &group.tasks {
         start_task(state, cx, accepted, task);
     }
-    send_group(state, cx, accepted, executor, group, launch_executor);
+    send_group(&state.agents, &state.frameworks, cx, accepted, executor, group, launch_executor);
 }
 
 fn refuse_tasks(
-    state: &State,
+    frameworks: &Frameworks,
+    metrics: &Metrics,
     cx: &mut Context<'_>,
     accepted: &AcceptedOffers,
     tasks: &[v1::TaskInfo],
@@ -76,39 +98,40 @@ fn refuse_tasks(
 ) {
     let reason = MasterGenerated::new(v1::TaskState::TaskError, kind, reason.reason());
     for task in tasks {
-        refuse_task(state, cx, &accepted.framework, task, &reason);
+        refuse_task(frameworks, metrics, cx, &accepted.framework, task, &reason);
     }
 }
 
 /// What validation has to know of this framework, agent and offer.
 fn with_context(
-    state: &State,
+    agents: &Agents,
+    frameworks: &Frameworks,
+    tasks: &Tasks,
     accepted: &AcceptedOffers,
     validate: impl FnOnce(&validation::task::Context<'_>) -> Result<(), ValidationError>,
 ) -> Result<(), ValidationError> {
     let (Some(framework), Some(agent)) =
-        (state.frameworks.get(accepted.framework.as_str()), state.agents.get(accepted.agent.as_str()))
+        (frameworks.get(accepted.framework.as_str()), agents.get(accepted.agent.as_str()))
     else {
         return Err(ValidationError::new("The framework or the agent is gone"));
     };
     validate(&validation::task::Context {
         framework_id: framework.id().as_str(),
-        agent: LaunchAgent { id: agent.id().as_str(), task_resource_limits: agent.capabilities.task_resource_limits },
+        agent: LaunchAgent { id: agent.id().as_str(), task_resource_limits: agent.capabilities().task_resource_limits },
         offered: &accepted.available(),
         task_id_use: &|task| {
-            if state.tasks.get(framework.id().as_str(), task).is_some() {
+            if tasks.get(framework.id().as_str(), task).is_some() {
                 Some(TaskIdUse::Running)
             } else {
-                state.tasks.is_unreachable(framework.id().as_str(), task).then_some(TaskIdUse::Unreachable)
+                tasks.is_unreachable(framework.id().as_str(), task).then_some(TaskIdUse::Unreachable)
             }
         },
         running_executor: &|executor| {
-            state
-                .tasks
+            tasks
                 .executor(agent.id().as_str(), framework.id().as_str(), executor)
                 .map(|executor| &*executor.snapshot.info)
         },
-        share_cgroups_under: &|executor| share_cgroups_under(state, framework, agent, executor),
+        share_cgroups_under: &|executor| share_cgroups_under(tasks, framework, agent, executor),
     })
 }
 
@@ -138,22 +161,23 @@ fn start_task(state: &mut State, cx: &mut Context<'_>, accepted: &mut AcceptedOf
 }
 
 fn send_task(
-    state: &State,
+    agents: &Agents,
+    frameworks: &Frameworks,
     cx: &mut Context<'_>,
     accepted: &AcceptedOffers,
     mut task: v1::TaskInfo,
     launch_executor: bool,
 ) {
-    let Some((framework, agent)) = parties(state, accepted) else { return };
-    framework.state.framework_metrics.increment_operation(Operation::Launch);
-    if !agent.capabilities.reservation_refinement {
+    let Some((framework, agent)) = parties(agents, frameworks, accepted) else { return };
+    framework.snapshot().framework_metrics.increment_operation(Operation::Launch);
+    if !agent.capabilities().reservation_refinement {
         downgrade(&mut task.resources);
         if let Some(executor) = &mut task.executor {
             downgrade(&mut executor.resources);
         }
     }
     cx.send(
-        &agent.state.pid,
+        &agent.snapshot().pid,
         internal::RunTaskMessage {
             framework: framework.info().clone(),
             pid: Some(framework.pid_text()),
@@ -166,16 +190,17 @@ fn send_task(
 }
 
 fn send_group(
-    state: &State,
+    agents: &Agents,
+    frameworks: &Frameworks,
     cx: &mut Context<'_>,
     accepted: &AcceptedOffers,
     mut executor: v1::ExecutorInfo,
     mut tasks: v1::TaskGroupInfo,
     launch_executor: bool,
 ) {
-    let Some((framework, agent)) = parties(state, accepted) else { return };
-    framework.state.framework_metrics.increment_operation(Operation::LaunchGroup);
-    if !agent.capabilities.reservation_refinement {
+    let Some((framework, agent)) = parties(agents, frameworks, accepted) else { return };
+    framework.snapshot().framework_metrics.increment_operation(Operation::LaunchGroup);
+    if !agent.capabilities().reservation_refinement {
         downgrade(&mut executor.resources);
         for task in &mut tasks.tasks {
             downgrade(&mut task.resources);
@@ -185,7 +210,7 @@ fn send_group(
         }
     }
     cx.send(
-        &agent.state.pid,
+        &agent.snapshot().pid,
         internal::RunTaskGroupMessage {
             framework: framework.info().clone(),
             executor,
@@ -196,8 +221,12 @@ fn send_group(
     );
 }
 
-fn parties<'a>(state: &'a State, accepted: &AcceptedOffers) -> Option<(&'a Framework, &'a Agent)> {
-    Some((state.frameworks.get(accepted.framework.as_str())?, state.agents.get(accepted.agent.as_str())?))
+fn parties<'a>(
+    agents: &'a Agents,
+    frameworks: &'a Frameworks,
+    accepted: &AcceptedOffers,
+) -> Option<(&'a Framework, &'a Agent)> {
+    Some((frameworks.get(accepted.framework.as_str())?, agents.get(accepted.agent.as_str())?))
 }
 
 /// What is wrong with an operation as a whole, whatever its tasks are: resources that are
@@ -258,13 +287,13 @@ fn prepare(task: &mut v1::TaskInfo, accepted: &AcceptedOffers) {
 }
 
 /// Whether the tasks that an executor runs share its cgroups; they all do, or none does.
-fn share_cgroups_under(state: &State, framework: &Framework, agent: &Agent, executor: &str) -> Option<bool> {
+fn share_cgroups_under(tasks: &Tasks, framework: &Framework, agent: &Agent, executor: &str) -> Option<bool> {
     let framework = framework.id().as_str();
-    let usage = state.tasks.usage(agent.id().as_str(), framework)?;
+    let usage = tasks.usage(agent.id().as_str(), framework)?;
     let of_executor =
         |task: &&std::sync::Arc<v1::Task>| task.executor_id.as_ref().is_some_and(|id| id.value == executor);
-    let tasks = usage.task_ids().filter_map(|id| state.tasks.get(framework, id.as_str()));
-    let task = tasks.map(|task| &task.proto).find(of_executor)?;
+    let tasks = usage.task_ids().filter_map(|id| tasks.get(framework, id.as_str()));
+    let task = tasks.map(Task::proto).find(of_executor)?;
     let linux = task.container.as_ref().and_then(|container| container.linux_info.as_ref());
     Some(linux.and_then(|linux| linux.share_cgroups).unwrap_or(true))
 }

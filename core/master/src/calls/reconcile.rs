@@ -79,7 +79,7 @@ fn unknown(
         (v1::TaskState::TaskUnknown, "Reconciliation: Task is unknown", None)
     };
     // Without PARTITION_AWARE a framework knows only one state for it.
-    let task_state = if framework.capabilities.partition_aware { task_state } else { v1::TaskState::TaskLost };
+    let task_state = if framework.capabilities().partition_aware { task_state } else { v1::TaskState::TaskLost };
     let mut status = MasterGenerated::new(task_state, Reason::Reconciliation, message).status_of(
         asked.task_id,
         asked.agent_id,
@@ -90,7 +90,7 @@ fn unknown(
 }
 
 fn known(task: &Task, cx: &Context<'_>) -> v1::TaskStatus {
-    current_status(&task.proto, "Reconciliation: Latest task state", Reason::Reconciliation, cx)
+    current_status(task.proto(), "Reconciliation: Latest task state", Reason::Reconciliation, cx)
 }
 
 fn send_status(cx: &mut Context<'_>, framework: &Framework, status: &v1::TaskStatus) {

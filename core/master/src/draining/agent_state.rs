@@ -7,11 +7,11 @@ use model::AgentId;
 use model::master::Change;
 
 use super::gone::mark_gone;
-use crate::agents::can_be_removed;
+use crate::agents::{ActivityChange, Agents, can_be_removed};
 use crate::failures::observe;
 use crate::interface::Context;
 use crate::offers::rescind_offers_of_agent;
-use crate::registry::{Continuation, RegistryOperation, store};
+use crate::registry::{Continuation, Registry, RegistryOperation, store};
 use crate::state::State;
 
 /// What an operator's call made of an agent.
@@ -23,8 +23,8 @@ pub(crate) enum AgentStateChange {
 }
 
 /// As the registry has it: whether it drains, and whether it is deactivated.
-pub(crate) fn drain_state_of(state: &State, id: &AgentId) -> (Option<v1::DrainInfo>, bool) {
-    let registry = state.registry.durable();
+pub(crate) fn drain_state_of(registry: &Registry, id: &AgentId) -> (Option<v1::DrainInfo>, bool) {
+    let registry = registry.durable();
     let unreachable = || registry.unreachable.get(id).map(|record| (record.drain, record.deactivated));
     registry.agents.get(id).map(|record| (record.drain, record.deactivated)).or_else(unreachable).unwrap_or_default()
 }
@@ -40,7 +40,7 @@ pub(crate) fn agent_state_stored(
     match change {
         AgentStateChange::Draining if is_registered => {
             apply_operator_decision(state, cx, id);
-            send_drain(state, cx, id);
+            send_drain(&state.agents, cx, id);
             check_drained(state, cx, id);
         }
         AgentStateChange::Deactivated if is_registered => apply_operator_decision(state, cx, id),
@@ -55,58 +55,54 @@ pub(crate) fn agent_state_stored(
 
 fn apply_operator_decision(state: &mut State, cx: &mut Context<'_>, id: &AgentId) {
     update_agent_activity(state, cx, id);
-    let (_, keeps_out) = drain_state_of(state, id);
+    let (_, keeps_out) = drain_state_of(&state.registry, id);
     observe(state, cx, failures::Event::OperatorDecided { agent: id.clone(), keeps_out });
 }
 
 /// Brings the registered agent, its offers and the allocator to what the registry and the recovery policies say.
 pub(crate) fn update_agent_activity(state: &mut State, cx: &mut Context<'_>, id: &AgentId) {
-    let (drain, deactivated) = drain_state_of(state, id);
+    let (drain, deactivated) = drain_state_of(&state.registry, id);
     let is_held = state.monitor.holds(id);
     let Some(agent) = state.agents.get_mut(id.as_str()) else { return };
-    let was_active = agent.state.active;
-    let snapshot = agent.state_mut();
-    snapshot.deactivated = deactivated;
-    snapshot.drain = drain;
-    snapshot.drain_started = drain.and(snapshot.drain_started.or(Some(cx.now.wall)));
-    snapshot.active = snapshot.connected && !deactivated && !is_held;
-    let is_active = snapshot.active;
-    cx.publish(Change::AgentUpdated(agent.state.clone()));
-    if was_active && !is_active {
-        state.metrics.slaves_active.decrement();
-        state.metrics.slaves_inactive.increment();
-        state.allocator.deactivate_agent(id);
+    let change = agent.set_drain_state(drain, deactivated, is_held, cx.now.wall);
+    cx.publish(Change::AgentUpdated(agent.snapshot().clone()));
+    if let Some(change) = change {
+        change.apply(&state.metrics, &mut state.allocator, id);
+    }
+    if change == Some(ActivityChange::Deactivated) {
         rescind_offers_of_agent(state, cx, id);
-    } else if is_active && !was_active {
-        state.metrics.slaves_active.increment();
-        state.metrics.slaves_inactive.decrement();
-        state.allocator.activate_agent(id);
     }
 }
 
 /// Sends a draining agent DrainSlaveMessage, again each time it registers: the message may have been lost, and a second
 /// one changes nothing.
-pub(crate) fn send_drain(state: &mut State, cx: &mut Context<'_>, id: &AgentId) {
-    let Some(agent) = state.agents.get(id.as_str()) else { return };
-    let Some(drain) = agent.state.drain else { return };
-    cx.send(&agent.state.pid, internal::DrainSlaveMessage { config: drain.config });
+pub(crate) fn send_drain(agents: &Agents, cx: &mut Context<'_>, id: &AgentId) {
+    let Some(agent) = agents.get(id.as_str()) else { return };
+    let Some(drain) = agent.snapshot().drain else { return };
+    cx.send(&agent.snapshot().pid, internal::DrainSlaveMessage { config: drain.config });
 }
 
 /// An agent that is to be emptied may be empty now.
 pub(crate) fn check_drained(state: &mut State, cx: &mut Context<'_>, id: &AgentId) {
     let Some(agent) = state.agents.get(id.as_str()) else { return };
-    let Some(drain) = agent.state.drain.filter(|drain| drain.state() == v1::DrainState::Draining) else { return };
+    let Some(drain) = agent.snapshot().drain.filter(|drain| drain.state() == v1::DrainState::Draining) else { return };
     let has_tasks = state.tasks.on_agent(id.as_str()).any(|(_, usage)| usage.task_ids().next().is_some());
     let is_empty = !has_tasks && state.operations.on_agent(id.as_str()).is_empty();
-    if !is_empty || !can_be_removed(state, id) {
+    if !is_empty || !can_be_removed(&state.registry, id) {
         return;
     }
     if drain.config.mark_gone() {
         tracing::info!(agent = %id, "it is drained: marking it gone");
-        return mark_gone(state, cx, id.clone(), None);
+        return mark_gone(&mut state.registry, &state.metrics, cx, id.clone(), None);
     }
     tracing::info!(agent = %id, "it is drained");
-    store(state, cx, RegistryOperation::MarkDrained(id.clone()), Continuation::Drained(id.clone()));
+    store(
+        &state.metrics,
+        &mut state.registry,
+        cx,
+        RegistryOperation::MarkDrained(id.clone()),
+        Continuation::Drained(id.clone()),
+    );
 }
 
 pub(crate) fn marked_drained(state: &mut State, cx: &mut Context<'_>, id: &AgentId) {

@@ -9,9 +9,10 @@ use model::{AgentId, ReplyId};
 use super::AgentStateChange;
 use super::agent_state::drain_state_of;
 use super::gone::mark_gone;
+use crate::agents::{Agents, Recovery};
 use crate::failures::reactivate_held;
 use crate::interface::Context;
-use crate::registry::{Continuation, MachineKey, RegistryOperation, store};
+use crate::registry::{Continuation, MachineKey, Registry, RegistryOperation, store};
 use crate::state::State;
 
 /// True if it is one of these calls: it is answered, or will be once its record is durable.
@@ -48,15 +49,15 @@ fn mark_agent_gone(state: &mut State, cx: &mut Context<'_>, reply: ReplyId, call
         };
         return cx.reply(reply, CallResponse::new(Status::ServiceUnavailable, format!("Agent '{id}' is {how}")));
     }
-    if !is_known(state, &id) {
+    if !is_known(&state.agents, &state.recovery, &id) {
         return cx.reply(reply, CallResponse::new(Status::NotFound, format!("Agent '{id}' not found")));
     }
-    mark_gone(state, cx, id, Some(reply));
+    mark_gone(&mut state.registry, &state.metrics, cx, id, Some(reply));
 }
 
 fn drain_agent(state: &mut State, cx: &mut Context<'_>, reply: ReplyId, call: &call::DrainAgent) {
     let id = AgentId::from(&call.agent_id);
-    if let Some(refusal) = cannot_drain(state, &id) {
+    if let Some(refusal) = cannot_drain(&state.agents, &state.recovery, &state.registry, &id) {
         return cx.reply(reply, refusal);
     }
     let max_grace_period = call.max_grace_period.as_ref().map(|period| {
@@ -66,45 +67,52 @@ fn drain_agent(state: &mut State, cx: &mut Context<'_>, reply: ReplyId, call: &c
     let config = v1::DrainConfig { max_grace_period, mark_gone: Some(call.mark_gone()) };
     let operation = RegistryOperation::DrainAgent { agent: id.clone(), config };
     store(
-        state,
+        &state.metrics,
+        &mut state.registry,
         cx,
         operation,
         Continuation::AgentStateChange { agent: id, reply, change: AgentStateChange::Draining },
     );
 }
 
-pub(crate) fn cannot_drain(state: &State, id: &AgentId) -> Option<CallResponse> {
-    if let Some(agent) = state.agents.get(id.as_str()) {
+pub(crate) fn cannot_drain(
+    agents: &Agents,
+    recovery: &Recovery,
+    registry: &Registry,
+    id: &AgentId,
+) -> Option<CallResponse> {
+    if let Some(agent) = agents.get(id.as_str()) {
         let machine = MachineKey {
-            hostname: agent.state.info.hostname.to_lowercase(),
-            ip: agent.state.pid.address.ip().to_string(),
+            hostname: agent.snapshot().info.hostname.to_lowercase(),
+            ip: agent.snapshot().pid.address.ip().to_string(),
         };
-        let scheduled = state.registry.durable().schedule.windows.iter().flat_map(|window| &window.machine_ids);
+        let scheduled = registry.durable().schedule.windows.iter().flat_map(|window| &window.machine_ids);
         if let Some(machine) = scheduled.into_iter().find(|id| MachineKey::from(*id) == machine) {
             let (hostname, ip) = (machine.hostname(), machine.ip());
             return Some(CallResponse::bad_request(format!(
                 "Agent {id} is part of a maintenance schedule under Machine {hostname} ({ip})"
             )));
         }
-        if !agent.capabilities.draining {
+        if !agent.capabilities().draining {
             return Some(CallResponse::bad_request(format!("Agent {id} is not capable of draining")));
         }
     }
-    if !is_known(state, id) {
+    if !is_known(agents, recovery, id) {
         return Some(CallResponse::bad_request("Unknown agent"));
     }
-    (state.registry.pending_removal(id) == Some(AgentRemoval::Gone))
+    (registry.pending_removal(id) == Some(AgentRemoval::Gone))
         .then(|| CallResponse::new(Status::Conflict, "Agent is currently being marked gone"))
 }
 
 fn deactivate_agent(state: &mut State, cx: &mut Context<'_>, reply: ReplyId, call: &call::DeactivateAgent) {
     let id = AgentId::from(&call.agent_id);
-    if !is_known(state, &id) {
+    if !is_known(&state.agents, &state.recovery, &id) {
         return cx.reply(reply, CallResponse::bad_request("Unknown agent"));
     }
     let operation = RegistryOperation::DeactivateAgent(id.clone());
     store(
-        state,
+        &state.metrics,
+        &mut state.registry,
         cx,
         operation,
         Continuation::AgentStateChange { agent: id, reply, change: AgentStateChange::Deactivated },
@@ -113,7 +121,7 @@ fn deactivate_agent(state: &mut State, cx: &mut Context<'_>, reply: ReplyId, cal
 
 fn reactivate_agent(state: &mut State, cx: &mut Context<'_>, reply: ReplyId, call: &call::ReactivateAgent) {
     let id = AgentId::from(&call.agent_id);
-    let (drain, deactivated) = drain_state_of(state, &id);
+    let (drain, deactivated) = drain_state_of(&state.registry, &id);
     if !deactivated && state.monitor.holds(&id) {
         return reactivate_held(state, cx, id, reply);
     }
@@ -125,7 +133,8 @@ fn reactivate_agent(state: &mut State, cx: &mut Context<'_>, reply: ReplyId, cal
     }
     let operation = RegistryOperation::ReactivateAgent(id.clone());
     store(
-        state,
+        &state.metrics,
+        &mut state.registry,
         cx,
         operation,
         Continuation::AgentStateChange { agent: id, reply, change: AgentStateChange::Reactivated },
@@ -133,7 +142,7 @@ fn reactivate_agent(state: &mut State, cx: &mut Context<'_>, reply: ReplyId, cal
 }
 
 /// Whether an agent is registered, recovered or unreachable.
-pub(crate) fn is_known(state: &State, id: &AgentId) -> bool {
+pub(crate) fn is_known(agents: &Agents, recovery: &Recovery, id: &AgentId) -> bool {
     let id = id.as_str();
-    state.agents.get(id).is_some() || state.recovery.contains(id) || state.agents.unreachable(id).is_some()
+    agents.get(id).is_some() || recovery.contains(id) || agents.unreachable(id).is_some()
 }

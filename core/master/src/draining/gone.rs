@@ -7,26 +7,34 @@ use model::{AgentId, FrameworkId, ReplyId, TaskId};
 
 use crate::agents::{UnreachableAgent, finish_agent_removal, frameworks_on, remove_framework_from_agent};
 use crate::failures::{observe, observe_recovery_complete};
+use crate::frameworks::Frameworks;
 use crate::interface::Context;
-use crate::registry::{Continuation, RegistryOperation, store};
+use crate::metrics::Metrics;
+use crate::registry::{Continuation, Registry, RegistryOperation, store};
 use crate::state::State;
 use crate::support::time_info;
 use crate::tasks::{MasterGenerated, forward_master_generated};
 
 const GONE: &str = "Agent has been marked gone";
 
-pub(crate) fn mark_gone(state: &mut State, cx: &mut Context<'_>, id: AgentId, reply: Option<ReplyId>) {
-    state.registry.begin_removal(id.clone(), AgentRemoval::Gone);
+pub(crate) fn mark_gone(
+    registry: &mut Registry,
+    metrics: &Metrics,
+    cx: &mut Context<'_>,
+    id: AgentId,
+    reply: Option<ReplyId>,
+) {
+    registry.begin_removal(id.clone(), AgentRemoval::Gone);
     let since = time_info(cx.now.wall);
     let operation = RegistryOperation::MarkGone { agent: id.clone(), since };
-    store(state, cx, operation, Continuation::Gone { agent: id, since, reply });
+    store(metrics, registry, cx, operation, Continuation::Gone { agent: id, since, reply });
 }
 
 pub(crate) fn marked_gone(state: &mut State, cx: &mut Context<'_>, id: &AgentId, _since: v1::TimeInfo) {
-    if let Some(pid) = state.agents.get(id.as_str()).map(|agent| agent.state.pid.clone()) {
+    if let Some(pid) = state.agents.get(id.as_str()).map(|agent| agent.snapshot().pid.clone()) {
         crate::frameworks::shut_down_agent(cx, &pid, GONE);
-        for framework in frameworks_on(state, id) {
-            let reason = gone_reason(state, &framework);
+        for framework in frameworks_on(&state.tasks, id) {
+            let reason = gone_reason(&state.frameworks, &framework);
             remove_framework_from_agent(state, cx, id, &framework, &reason, TaskRemoval::Completed);
         }
         return finish_agent_removal(state, cx, id, AgentRemoval::Gone);
@@ -48,14 +56,14 @@ pub(crate) fn marked_gone(state: &mut State, cx: &mut Context<'_>, id: &AgentId,
 /// What was unreachable with the agent is over now.
 fn end_unreachable_tasks(state: &mut State, cx: &mut Context<'_>, agent: UnreachableAgent) {
     for (framework, id) in agent.tasks {
-        let reason = gone_reason(state, &framework);
+        let reason = gone_reason(&state.frameworks, &framework);
         let Some(task) = state.tasks.take_unreachable(framework.as_str(), id.as_str()) else {
             continue;
         };
         state.metrics.tasks_unreachable.decrement();
         let status = reason.status(&task, cx.now.wall);
         state.metrics.task_ended(reason.state, status.source, status.reason);
-        forward_master_generated(state, cx, &framework, &status);
+        forward_master_generated(&state.frameworks, cx, &framework, &status);
         publish_completed(cx, framework, id, task, status);
     }
 }
@@ -75,9 +83,9 @@ fn publish_completed(
     cx.publish(Change::TaskRemoved { framework, task: id, removal: TaskRemoval::Completed });
 }
 
-fn gone_reason(state: &State, framework: &FrameworkId) -> MasterGenerated {
+fn gone_reason(frameworks: &Frameworks, framework: &FrameworkId) -> MasterGenerated {
     use v1::task_status::Reason;
-    let aware = state.frameworks.get(framework.as_str()).is_some_and(|f| f.capabilities.partition_aware);
+    let aware = frameworks.get(framework.as_str()).is_some_and(|f| f.capabilities().partition_aware);
     if aware {
         MasterGenerated::new(v1::TaskState::TaskGoneByOperator, Reason::AgentRemovedByOperator, GONE)
     } else {

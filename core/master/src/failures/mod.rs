@@ -3,6 +3,6 @@
 mod monitor;
 
 pub(crate) use monitor::{
-    agent_health, failures_persisted, observe, observe_recovery_complete, observe_task_end, persist_failures,
-    reactivate_held, reply_when_persisted, restore_failures,
+    FailurePersistence, agent_health, failures_persisted, observe, observe_recovery_complete, observe_task_end,
+    persist_failures, reactivate_held, reply_when_persisted, restore_failures,
 };

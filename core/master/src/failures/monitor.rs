@@ -11,14 +11,32 @@ use model::{AgentId, FrameworkId, ReplyId, Upid};
 
 use crate::draining::{cannot_drain, update_agent_activity};
 use crate::interface::{Context, Timer};
+use crate::metrics::Metrics;
 use crate::peers::is_process_of;
-use crate::registry::{Continuation, RegistryOperation, store};
+use crate::registry::{Continuation, Registry, RegistryOperation, store};
 use crate::state::State;
 
 /// What is learnt in the meantime is written together, so that a bad day costs the registry no more than this: one commit
 /// of so many records at a time, and none for what pings and signals say as long as no incident comes of it.
 const PERSIST_INTERVAL: Duration = Duration::from_secs(1);
 const MAX_PERSISTED_AT_ONCE: usize = 500;
+
+/// Whether failures are about to be persisted, or are being persisted.
+#[derive(Debug, Default)]
+pub(crate) struct FailurePersistence {
+    under_way: bool,
+}
+
+impl FailurePersistence {
+    /// Returns whether it was not under way before.
+    fn begin(&mut self) -> bool {
+        !std::mem::replace(&mut self.under_way, true)
+    }
+
+    fn end(&mut self) {
+        self.under_way = false;
+    }
+}
 
 pub(crate) fn observe(state: &mut State, cx: &mut Context<'_>, event: failures::Event) {
     let mut effects = Vec::new();
@@ -50,7 +68,7 @@ pub(crate) fn restore_failures(state: &mut State, cx: &mut Context<'_>) {
 }
 
 fn apply_monitor_effects(state: &mut State, cx: &mut Context<'_>, effects: Vec<failures::Effect>) {
-    schedule_persist_failures(state, cx);
+    schedule_persist_failures(&mut state.failure_persistence, &state.monitor, cx);
     if effects.is_empty() {
         return;
     }
@@ -76,59 +94,91 @@ fn apply_monitor_effects(state: &mut State, cx: &mut Context<'_>, effects: Vec<f
     state.metrics.failures_held.set(counts.held as i64);
 }
 
-fn schedule_persist_failures(state: &mut State, cx: &mut Context<'_>) {
-    if state.monitor.has_unsaved() && !std::mem::replace(&mut state.persisting_failures, true) {
+fn schedule_persist_failures(
+    failure_persistence: &mut FailurePersistence,
+    monitor: &::failures::Monitor,
+    cx: &mut Context<'_>,
+) {
+    if monitor.has_unsaved() && failure_persistence.begin() {
         cx.arm(Timer::PersistFailures, cx.now.monotonic + PERSIST_INTERVAL);
     }
 }
 
 /// Nobody waits for it: what is not written yet when a master ends was noticed within its last moments.
-pub(crate) fn persist_failures(state: &mut State, cx: &mut Context<'_>) {
-    let mut changes = state.monitor.take_unsaved(cx.now, MAX_PERSISTED_AT_ONCE);
-    let durable = state.registry.durable();
+pub(crate) fn persist_failures(
+    failure_persistence: &mut FailurePersistence,
+    monitor: &mut ::failures::Monitor,
+    registry: &mut Registry,
+    metrics: &Metrics,
+    cx: &mut Context<'_>,
+) {
+    let mut changes = monitor.take_unsaved(cx.now, MAX_PERSISTED_AT_ONCE);
+    let durable = registry.durable();
     changes.incidents.retain(|number, now| now.as_ref() != durable.incidents.get(number));
     changes.failure_histories.retain(|agent, now| now.as_ref() != durable.failure_histories.get(agent));
     // An agent that leaves in good order has never done anything.
     if changes.incidents.is_empty() && changes.failure_histories.is_empty() {
-        return failures_persisted(state, cx);
+        return failures_persisted(failure_persistence, monitor, cx);
     }
-    store(state, cx, RegistryOperation::PersistFailures(Arc::new(changes)), Continuation::FailuresPersisted);
+    store(
+        metrics,
+        registry,
+        cx,
+        RegistryOperation::PersistFailures(Arc::new(changes)),
+        Continuation::FailuresPersisted,
+    );
 }
 
-pub(crate) fn failures_persisted(state: &mut State, cx: &mut Context<'_>) {
-    state.persisting_failures = false;
-    schedule_persist_failures(state, cx);
+pub(crate) fn failures_persisted(
+    failure_persistence: &mut FailurePersistence,
+    monitor: &::failures::Monitor,
+    cx: &mut Context<'_>,
+) {
+    failure_persistence.end();
+    schedule_persist_failures(failure_persistence, monitor, cx);
 }
 
 /// As DRAIN_AGENT, when an operator's own call would not be refused.
 fn drain_by_policy(state: &mut State, cx: &mut Context<'_>, agent: AgentId) {
-    if let Some(refusal) = cannot_drain(state, &agent) {
+    if let Some(refusal) = cannot_drain(&state.agents, &state.recovery, &state.registry, &agent) {
         return observe(state, cx, failures::Event::DrainRefused { agent, reason: refusal.body });
     }
     let config = v1::DrainConfig { max_grace_period: None, mark_gone: Some(false) };
     let operation = RegistryOperation::DrainAgent { agent: agent.clone(), config };
-    store(state, cx, operation, Continuation::DrainedByPolicy(agent));
+    store(&state.metrics, &mut state.registry, cx, operation, Continuation::DrainedByPolicy(agent));
 }
 
 /// Mesos has no policies: there, an agent that nobody deactivated cannot be reactivated.
 pub(crate) fn reactivate_held(state: &mut State, cx: &mut Context<'_>, agent: AgentId, reply: ReplyId) {
     observe(state, cx, failures::Event::OperatorDecided { agent, keeps_out: false });
-    reply_when_persisted(state, cx, reply);
+    reply_when_persisted(&mut state.monitor, &mut state.registry, &state.metrics, cx, reply);
 }
 
 /// An operator has an agent back. It is offered at once; the answer waits until the next master would know of it, too:
 /// its policies would do again what they did.
-pub(crate) fn reply_when_persisted(state: &mut State, cx: &mut Context<'_>, reply: ReplyId) {
-    if !state.monitor.has_unsaved() {
+pub(crate) fn reply_when_persisted(
+    monitor: &mut ::failures::Monitor,
+    registry: &mut Registry,
+    metrics: &Metrics,
+    cx: &mut Context<'_>,
+    reply: ReplyId,
+) {
+    if !monitor.has_unsaved() {
         return cx.reply(reply, CallResponse::ok());
     }
-    let changes = state.monitor.take_unsaved(cx.now, MAX_PERSISTED_AT_ONCE);
-    store(state, cx, RegistryOperation::PersistFailures(Arc::new(changes)), Continuation::ReplyWhenPersisted { reply });
+    let changes = monitor.take_unsaved(cx.now, MAX_PERSISTED_AT_ONCE);
+    store(
+        metrics,
+        registry,
+        cx,
+        RegistryOperation::PersistFailures(Arc::new(changes)),
+        Continuation::ReplyWhenPersisted { reply },
+    );
 }
 
 pub(crate) fn agent_health(state: &mut State, cx: &mut Context<'_>, from: &Upid, message: &tepui::AgentHealth) {
     let agent = AgentId::from(&message.agent_id);
-    if !is_process_of(state, from, agent.as_str()) {
+    if !is_process_of(&state.agents, from, agent.as_str()) {
         return;
     }
     let signals = failures::Signals {

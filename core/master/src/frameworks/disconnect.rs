@@ -9,14 +9,14 @@ use model::{AgentId, FrameworkId, StreamId, TaskId};
 use super::framework::Connection;
 use super::heartbeats::stop_heartbeats;
 use super::subscribe::{close, publish_framework};
-use crate::agents::agent_disconnected;
+use crate::agents::{Agents, agent_disconnected};
 use crate::allocation::allocator_update_agent;
 use crate::failures::observe;
 use crate::interface::{Context, Timer};
 use crate::offers::{discard_offers, rescind_offers_of_framework};
 use crate::operations::orphan_operations_of;
 use crate::state::State;
-use crate::tasks::{MasterGenerated, remove_executor, task, terminate_task};
+use crate::tasks::{MasterGenerated, Tasks, remove_executor, task, terminate_task};
 
 pub(crate) fn stream_closed(state: &mut State, cx: &mut Context<'_>, stream: StreamId) {
     // A stream that was failed over is not known any more.
@@ -30,10 +30,10 @@ pub(crate) fn exited(state: &mut State, cx: &mut Context<'_>, address: SocketAdd
     state.links.broken(address);
     for id in state.frameworks.drivers_at(address) {
         let Some(framework) = state.frameworks.get(id.as_str()) else { continue };
-        if !framework.state.connected {
+        if !framework.state().is_connected() {
             continue;
         }
-        framework.connection.clone().error(cx, "Framework disconnected");
+        framework.connection().clone().error(cx, "Framework disconnected");
         disconnect_framework(state, cx, &id);
         start_failover_timeout(state, cx, &id);
     }
@@ -45,13 +45,13 @@ pub(crate) fn exited(state: &mut State, cx: &mut Context<'_>, address: SocketAdd
 /// Its offers are rescinded, it gets no more of them, and readers see it disconnected.
 fn disconnect_framework(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId) {
     deactivate_framework(state, cx, id, true);
-    stop_heartbeats(state, cx, id);
+    stop_heartbeats(&mut state.frameworks, &mut state.heartbeats, cx, id);
     let Some(framework) = state.frameworks.get_mut(id.as_str()) else { return };
-    if std::mem::take(&mut framework.state_mut().connected) {
+    if framework.disconnect() {
         state.metrics.frameworks_connected.decrement();
         state.metrics.frameworks_disconnected.increment();
     }
-    publish_framework(state, cx, id);
+    publish_framework(&state.frameworks, cx, id);
 }
 
 fn start_failover_timeout(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId) {
@@ -61,7 +61,7 @@ fn start_failover_timeout(state: &mut State, cx: &mut Context<'_>, id: &Framewor
         return remove_framework(state, cx, id);
     }
     let deadline = cx.now.monotonic + timeout;
-    framework.deadline = Some(deadline);
+    framework.start_failover_timeout(deadline);
     let name = framework.info().name.clone();
     cx.arm(Timer::FrameworkFailover(id.clone()), deadline);
     observe(state, cx, failures::Event::FrameworkDisconnected { framework: id.clone(), name });
@@ -70,7 +70,7 @@ fn start_failover_timeout(state: &mut State, cx: &mut Context<'_>, id: &Framewor
 pub(crate) fn failover_timed_out(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId) {
     let Some(framework) = state.frameworks.get(id.as_str()) else { return };
     // It may have returned, and even left again, since this timer was set.
-    if framework.deadline.is_some_and(|deadline| deadline <= cx.now.monotonic) {
+    if framework.state().deadline().is_some_and(|deadline| deadline <= cx.now.monotonic) {
         remove_framework(state, cx, id);
     }
 }
@@ -78,7 +78,7 @@ pub(crate) fn failover_timed_out(state: &mut State, cx: &mut Context<'_>, id: &F
 /// No more offers until it subscribes again. `rescind` tells it of those it holds.
 pub(crate) fn deactivate_framework(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId, rescind: bool) {
     let Some(framework) = state.frameworks.get_mut(id.as_str()) else { return };
-    if !std::mem::take(&mut framework.state_mut().active) {
+    if !framework.deactivate() {
         return;
     }
     state.metrics.frameworks_active.decrement();
@@ -93,9 +93,9 @@ pub(crate) fn deactivate_framework(state: &mut State, cx: &mut Context<'_>, id: 
 
 /// DeactivateFrameworkMessage: a driver was aborted. Its tasks live on.
 pub(crate) fn deactivate_framework_message(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId) {
-    if state.frameworks.get(id.as_str()).is_some_and(|f| f.state.connected) {
+    if state.frameworks.get(id.as_str()).is_some_and(|f| f.state().is_connected()) {
         deactivate_framework(state, cx, id, true);
-        publish_framework(state, cx, id);
+        publish_framework(&state.frameworks, cx, id);
     }
 }
 
@@ -103,43 +103,38 @@ pub(crate) fn deactivate_framework_message(state: &mut State, cx: &mut Context<'
 /// id can never subscribe again.
 pub(crate) fn remove_framework(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId) {
     deactivate_framework(state, cx, id, false);
-    stop_heartbeats(state, cx, id);
-    shut_down_on_agents(state, cx, id);
+    stop_heartbeats(&mut state.frameworks, &mut state.heartbeats, cx, id);
+    shut_down_on_agents(&state.agents, &state.tasks, cx, id);
     kill_tasks_of(state, cx, id);
     remove_executors_of(state, cx, id);
     state.tasks.remove_framework(id.as_str());
 
-    let Some(mut framework) = state.frameworks.get(id.as_str()).map(|f| f.connection.clone()).and_then(|connection| {
-        close(state, cx, &connection);
+    let Some(framework) = state.frameworks.get(id.as_str()).map(|f| f.connection().clone()).and_then(|connection| {
+        close(&mut state.links, cx, &connection);
         state.frameworks.complete(id.as_str())
     }) else {
         return;
     };
-    if framework.deadline.take().is_some() {
+    if framework.state().deadline().is_some() {
         cx.disarm(Timer::FrameworkFailover(id.clone()));
     }
-    let connected = framework.state.connected;
+    let connected = framework.state().is_connected();
     let gauge = if connected { &state.metrics.frameworks_connected } else { &state.metrics.frameworks_disconnected };
     gauge.decrement();
     state.metrics.frameworks_inactive.decrement();
-    let snapshot = framework.state_mut();
-    snapshot.connected = false;
-    snapshot.active = false;
-    snapshot.recovered = false;
-    snapshot.unregistered = Some(cx.now.wall);
     let short_of_operations = orphan_operations_of(state, cx, id);
     state.allocator.remove_framework(id);
     for agent in short_of_operations {
-        allocator_update_agent(state, &agent);
+        allocator_update_agent(&mut state.allocator, &state.agents, &agent);
     }
-    cx.publish(Change::FrameworkRemoved(framework.state));
+    cx.publish(Change::FrameworkRemoved(framework.into_completed(cx.now.wall)));
     observe(state, cx, failures::Event::FrameworkRemoved(id.clone()));
 }
 
-fn shut_down_on_agents(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId) {
-    for agent in state.tasks.agents_of(id.as_str()) {
-        if let Some(agent) = state.agents.get(agent.as_str()) {
-            cx.send(&agent.state.pid, internal::ShutdownFrameworkMessage { framework_id: id.to_proto() });
+fn shut_down_on_agents(agents: &Agents, tasks: &Tasks, cx: &mut Context<'_>, id: &FrameworkId) {
+    for agent in tasks.agents_of(id.as_str()) {
+        if let Some(agent) = agents.get(agent.as_str()) {
+            cx.send(&agent.snapshot().pid, internal::ShutdownFrameworkMessage { framework_id: id.to_proto() });
         }
     }
 }

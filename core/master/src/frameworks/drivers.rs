@@ -38,7 +38,7 @@ pub(crate) fn driver_call(state: &mut State, cx: &mut Context<'_>, from: &Upid, 
     let Some(framework) = framework.filter(|framework| framework.driver() == Some(from)) else {
         return tracing::warn!(driver = %from, call = kind.as_str_name(), "ignoring a call of a foreign framework");
     };
-    if !framework.state.connected {
+    if !framework.state().is_connected() {
         return Connection::Driver(from.clone()).error(cx, "Framework disconnected");
     }
     let id = framework.id().clone();
@@ -57,7 +57,19 @@ pub(crate) fn driver_call(state: &mut State, cx: &mut Context<'_>, from: &Upid, 
             state.metrics.messages_unregister_framework.increment();
             remove_framework(state, cx, &id);
         }
-        _ => drop(dispatch(state, cx, &id, call)),
+        Type::Subscribe
+        | Type::Accept
+        | Type::Decline
+        | Type::AcceptInverseOffers
+        | Type::DeclineInverseOffers
+        | Type::Revive
+        | Type::Kill
+        | Type::Shutdown
+        | Type::Acknowledge
+        | Type::Reconcile
+        | Type::Message
+        | Type::Request
+        | Type::Suppress => drop(dispatch(state, cx, &id, call)),
     }
 }
 

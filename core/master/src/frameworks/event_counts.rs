@@ -5,27 +5,38 @@ use messages::v1::scheduler::event::Type as Event;
 use model::FrameworkId;
 use model::master::FrameworkMetrics;
 
+use super::index::Frameworks;
 use crate::interface::{Effect, SchedulerEvent};
-use crate::state::State;
 
-pub(crate) fn framework_metrics<'a>(state: &'a State, framework: &FrameworkId) -> Option<&'a FrameworkMetrics> {
-    state.frameworks.get(framework.as_str()).map(|framework| &framework.state.framework_metrics)
+pub(crate) fn framework_metrics<'a>(
+    frameworks: &'a Frameworks,
+    framework: &FrameworkId,
+) -> Option<&'a FrameworkMetrics> {
+    frameworks.get(framework.as_str()).map(|framework| &framework.snapshot().framework_metrics)
 }
 
 /// What a step says to frameworks, whichever way it goes. A framework that leaves with its last event is not there
 /// to be counted.
-pub(crate) fn count_events(state: &State, effects: &[Effect]) {
+pub(crate) fn count_events(frameworks: &Frameworks, effects: &[Effect]) {
     for effect in effects {
         let (framework, kind) = match effect {
-            Effect::Event { stream, event } => (state.frameworks.by_stream(*stream), type_of(event)),
+            Effect::Event { stream, event } => (frameworks.by_stream(*stream), type_of(event)),
             Effect::Send { to, message, .. } => match event_of(message) {
-                Some(kind) => (state.frameworks.by_driver(to), Some(kind)),
+                Some(kind) => (frameworks.by_driver(to), Some(kind)),
                 None => continue,
             },
-            _ => continue,
+            Effect::Reply { .. }
+            | Effect::CloseStream(_)
+            | Effect::Link(_)
+            | Effect::Unlink(_)
+            | Effect::Arm { .. }
+            | Effect::Disarm(_)
+            | Effect::Store { .. }
+            | Effect::Publish(_)
+            | Effect::Command(_) => continue,
         };
         if let (Some(framework), Some(kind)) = (framework, kind)
-            && let Some(framework_metrics) = framework_metrics(state, framework)
+            && let Some(framework_metrics) = framework_metrics(frameworks, framework)
         {
             framework_metrics.increment_event(kind);
         }

@@ -6,9 +6,10 @@ use std::time::Duration;
 use allocator::OfferConstraintsFilter;
 use messages::v1;
 use model::master::{FrameworkSnapshot, OfferFormat};
-use model::{FrameworkId, Monotonic, Role, StreamId, Upid};
+use model::{FrameworkId, Monotonic, Role, StreamId, Timestamp, Upid};
 
 use super::capabilities::FrameworkCapabilities;
+use super::constraints::Constraints;
 
 /// Where the framework's scheduler is. A driver's address is kept while its link is
 /// down, because it may come back without claiming a failover; a stream is not.
@@ -19,42 +20,114 @@ pub(crate) enum Connection {
     Driver(Upid),
 }
 
+/// Whether the scheduler of a framework is there, and whether it takes offers (`Framework::State` in Mesos). The flags
+/// of `FrameworkSnapshot` say the same to readers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FrameworkState {
+    /// Known only from agents so far. The framework is removed at the deadline.
+    Recovered { deadline: Monotonic },
+    /// Removed at the deadline; `None` until the failover timeout has started, which is within the same step.
+    Disconnected { deadline: Option<Monotonic> },
+    /// Connected without taking offers.
+    Inactive,
+    /// Connected, and takes offers.
+    Active,
+}
+
+/// A framework that has not been removed. Its methods keep together what has to change together.
 #[derive(Debug)]
 pub(crate) struct Framework {
     /// What readers see of it; the core keeps no second copy.
-    pub state: Arc<FrameworkSnapshot>,
-    pub connection: Connection,
-    pub capabilities: FrameworkCapabilities,
-    /// Those in `state`, ready to be asked.
-    pub constraints: Option<Arc<OfferConstraintsFilter>>,
-    /// When it will be removed, while it is disconnected.
-    pub deadline: Option<Monotonic>,
-    pub heartbeat_slot: Option<u32>,
+    snapshot: Arc<FrameworkSnapshot>,
+    state: FrameworkState,
+    connection: Connection,
+    /// Those in `snapshot`, ready to be asked.
+    capabilities: FrameworkCapabilities,
+    /// Those in `snapshot`, ready to be asked.
+    constraints: Option<Arc<OfferConstraintsFilter>>,
+    heartbeat_slot: Option<u32>,
 }
 
-impl Framework {
-    pub fn new(state: FrameworkSnapshot, connection: Connection) -> Self {
-        let capabilities = FrameworkCapabilities::of(&state.info);
-        Framework {
-            state: Arc::new(state),
-            connection,
-            capabilities,
-            constraints: None,
-            deadline: None,
-            heartbeat_slot: None,
+impl FrameworkState {
+    pub fn is_connected(self) -> bool {
+        match self {
+            FrameworkState::Recovered { .. } | FrameworkState::Disconnected { .. } => false,
+            FrameworkState::Inactive | FrameworkState::Active => true,
         }
     }
 
+    pub fn is_active(self) -> bool {
+        self == FrameworkState::Active
+    }
+
+    /// When the framework is removed, if it is going to be.
+    pub fn deadline(self) -> Option<Monotonic> {
+        match self {
+            FrameworkState::Recovered { deadline } => Some(deadline),
+            FrameworkState::Disconnected { deadline } => deadline,
+            FrameworkState::Inactive | FrameworkState::Active => None,
+        }
+    }
+}
+
+/// How it begins, and what is known of it.
+impl Framework {
+    /// Creates a framework that has subscribed for the first time.
+    pub(super) fn subscribed(
+        snapshot: FrameworkSnapshot,
+        connection: Connection,
+        constraints: Option<Constraints>,
+    ) -> Self {
+        let mut framework = Self::new(snapshot, FrameworkState::Active);
+        framework.connection = connection;
+        framework.set_constraints(constraints);
+        framework
+    }
+
+    /// Creates a framework that is known only from agents. It is removed after its failover timeout, but not before
+    /// `patience`.
+    pub(super) fn recovered(snapshot: FrameworkSnapshot, now: Monotonic, patience: Duration) -> Self {
+        let deadline = now + failover_timeout_of(&snapshot.info).max(patience);
+        Self::new(snapshot, FrameworkState::Recovered { deadline })
+    }
+
+    fn new(snapshot: FrameworkSnapshot, state: FrameworkState) -> Self {
+        let capabilities = FrameworkCapabilities::of(&snapshot.info);
+        let mut framework = Framework {
+            snapshot: Arc::new(snapshot),
+            state,
+            connection: Connection::None,
+            capabilities,
+            constraints: None,
+            heartbeat_slot: None,
+        };
+        framework.enter(state);
+        framework
+    }
+
     pub fn id(&self) -> &FrameworkId {
-        &self.state.id
+        &self.snapshot.id
     }
 
     pub fn info(&self) -> &v1::FrameworkInfo {
-        &self.state.info
+        &self.snapshot.info
     }
 
-    pub fn state_mut(&mut self) -> &mut FrameworkSnapshot {
-        Arc::make_mut(&mut self.state)
+    pub fn snapshot(&self) -> &Arc<FrameworkSnapshot> {
+        &self.snapshot
+    }
+
+    pub fn state(&self) -> FrameworkState {
+        self.state
+    }
+
+    pub fn capabilities(&self) -> FrameworkCapabilities {
+        self.capabilities
+    }
+
+    /// Its offer constraints, ready to be asked.
+    pub fn constraints(&self) -> Option<&Arc<OfferConstraintsFilter>> {
+        self.constraints.as_ref()
     }
 
     /// In which format it understands offers.
@@ -66,18 +139,33 @@ impl Framework {
     }
 
     pub fn has_role(&self, role: &str) -> bool {
-        self.state.roles.iter().any(|r| r.as_str() == role)
+        self.snapshot.roles.iter().any(|r| r.as_str() == role)
+    }
+
+    pub fn failover_timeout(&self) -> Duration {
+        failover_timeout_of(self.info())
+    }
+
+    fn snapshot_mut(&mut self) -> &mut FrameworkSnapshot {
+        Arc::make_mut(&mut self.snapshot)
+    }
+}
+
+/// Where its scheduler is.
+impl Framework {
+    pub fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// Where events for the framework are sent: nowhere while it is disconnected.
     pub fn listener(&self) -> &Connection {
-        if self.state.connected { &self.connection } else { &Connection::None }
+        if self.state.is_connected() { &self.connection } else { &Connection::None }
     }
 
     pub fn driver(&self) -> Option<&Upid> {
         match &self.connection {
             Connection::Driver(pid) => Some(pid),
-            _ => None,
+            Connection::None | Connection::Http(_) => None,
         }
     }
 
@@ -87,10 +175,111 @@ impl Framework {
         self.driver().cloned().unwrap_or_else(Upid::none).to_string()
     }
 
-    pub fn failover_timeout(&self) -> Duration {
-        // Validation has bounded it to what Mesos' Duration holds (about 292 years).
-        Duration::try_from_secs_f64(self.info().failover_timeout.unwrap_or_default()).unwrap_or(Duration::ZERO)
+    /// Returns the connection before. The index calls this to stay in agreement with it.
+    pub(super) fn replace_connection(&mut self, connection: Connection) -> Connection {
+        std::mem::replace(&mut self.connection, connection)
     }
+
+    pub(super) fn set_heartbeat_slot(&mut self, slot: u32) {
+        self.heartbeat_slot = Some(slot);
+    }
+
+    /// The slot of the timing wheel in which its heartbeats are, which it gives up.
+    pub(super) fn take_heartbeat_slot(&mut self) -> Option<u32> {
+        self.heartbeat_slot.take()
+    }
+}
+
+/// Its state.
+impl Framework {
+    /// Its scheduler has subscribed again, on the present connection. Returns the state before.
+    pub(super) fn resubscribe(&mut self, now: Timestamp) -> FrameworkState {
+        let before = self.state;
+        let pid = self.driver().cloned();
+        let snapshot = self.snapshot_mut();
+        if matches!(before, FrameworkState::Recovered { .. }) {
+            snapshot.registered = now;
+        }
+        snapshot.reregistered = Some(now);
+        snapshot.pid = pid;
+        self.enter(FrameworkState::Active);
+        before
+    }
+
+    /// No more offers until it subscribes again. Returns whether it was active.
+    pub(super) fn deactivate(&mut self) -> bool {
+        let was_active = self.state.is_active();
+        if was_active {
+            self.enter(FrameworkState::Inactive);
+        }
+        was_active
+    }
+
+    /// Its scheduler is gone. Returns whether it was connected.
+    pub(super) fn disconnect(&mut self) -> bool {
+        let was_connected = self.state.is_connected();
+        if was_connected {
+            self.enter(FrameworkState::Disconnected { deadline: None });
+        }
+        was_connected
+    }
+
+    /// It is removed at the deadline unless it subscribes again.
+    pub(super) fn start_failover_timeout(&mut self, deadline: Monotonic) {
+        self.enter(FrameworkState::Disconnected { deadline: Some(deadline) });
+    }
+
+    /// What readers see of it once it is history.
+    pub(super) fn into_completed(mut self, now: Timestamp) -> Arc<FrameworkSnapshot> {
+        self.enter(FrameworkState::Disconnected { deadline: None });
+        self.snapshot_mut().unregistered = Some(now);
+        self.snapshot
+    }
+
+    fn enter(&mut self, state: FrameworkState) {
+        self.state = state;
+        let snapshot = self.snapshot_mut();
+        snapshot.connected = state.is_connected();
+        snapshot.active = state.is_active();
+        snapshot.recovered = matches!(state, FrameworkState::Recovered { .. });
+    }
+}
+
+/// What it asks for.
+impl Framework {
+    /// Replaces what it has said of itself.
+    pub(super) fn update(&mut self, info: v1::FrameworkInfo, suppressed: Vec<Role>, constraints: Option<Constraints>) {
+        self.capabilities = FrameworkCapabilities::of(&info);
+        let snapshot = self.snapshot_mut();
+        snapshot.roles = roles_of(&info);
+        snapshot.info = Arc::new(info);
+        snapshot.suppressed = suppressed;
+        self.set_constraints(constraints);
+    }
+
+    fn set_constraints(&mut self, constraints: Option<Constraints>) {
+        let (message, compiled) = constraints.map(|constraints| (constraints.message, constraints.compiled)).unzip();
+        self.snapshot_mut().offer_constraints = message;
+        self.constraints = compiled;
+    }
+
+    /// Suppresses or revives some of its roles; no roles mean all of them. Returns whether that changes anything.
+    pub fn set_suppressed(&mut self, roles: &[Role], suppressed: bool) -> bool {
+        let changes = |role: &Role| roles.is_empty() || roles.contains(role);
+        let was = |role: &Role| self.snapshot.suppressed.contains(role);
+        let is = |role: &&Role| if changes(role) { suppressed } else { was(role) };
+        let now: Vec<Role> = self.snapshot.roles.iter().filter(is).cloned().collect();
+        let changed = self.snapshot.suppressed != now;
+        if changed {
+            self.snapshot_mut().suppressed = now;
+        }
+        changed
+    }
+}
+
+fn failover_timeout_of(info: &v1::FrameworkInfo) -> Duration {
+    // Validation has bounded it to what Mesos' Duration holds (about 292 years).
+    Duration::try_from_secs_f64(info.failover_timeout.unwrap_or_default()).unwrap_or(Duration::ZERO)
 }
 
 /// The roles a framework subscribes to: `roles` when MULTI_ROLE (possibly none), else `role`.

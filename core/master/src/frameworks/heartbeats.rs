@@ -3,38 +3,54 @@
 use model::FrameworkId;
 
 use super::connection::heartbeat_event;
-use super::framework::Connection;
-use crate::interface::{Context, Timer};
-use crate::state::State;
+use super::framework::{Connection, Framework};
+use super::index::Frameworks;
+use crate::interface::{Config, Context, Timer};
+use crate::support::TimingWheel;
 
 /// The first heartbeat comes at once: clients that read line by line wait for it to see
 /// the record before it.
-pub(crate) fn start_heartbeats(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId) {
-    stop_heartbeats(state, cx, id);
-    let Some(framework) = state.frameworks.get_mut(id.as_str()) else { return };
-    let Connection::Http(stream) = framework.connection else { return };
+pub(crate) fn start_heartbeats(
+    frameworks: &mut Frameworks,
+    heartbeats: &mut TimingWheel<FrameworkId>,
+    cx: &mut Context<'_>,
+    id: &FrameworkId,
+) {
+    stop_heartbeats(frameworks, heartbeats, cx, id);
+    let Some(framework) = frameworks.get_mut(id.as_str()) else { return };
+    let Connection::Http(stream) = *framework.connection() else { return };
     cx.event(stream, heartbeat_event());
-    let (slot, rearm) = state.heartbeats.insert(cx.now.monotonic, id.clone());
-    framework.heartbeat_slot = Some(slot);
+    let (slot, rearm) = heartbeats.insert(cx.now.monotonic, id.clone());
+    framework.set_heartbeat_slot(slot);
     if let Some(rearm) = rearm {
         cx.arm(Timer::Heartbeat(rearm.slot), rearm.at);
     }
 }
 
-pub(crate) fn stop_heartbeats(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId) {
-    let slot = state.frameworks.get_mut(id.as_str()).and_then(|f| f.heartbeat_slot.take());
+pub(crate) fn stop_heartbeats(
+    frameworks: &mut Frameworks,
+    heartbeats: &mut TimingWheel<FrameworkId>,
+    cx: &mut Context<'_>,
+    id: &FrameworkId,
+) {
+    let slot = frameworks.get_mut(id.as_str()).and_then(Framework::take_heartbeat_slot);
     if let Some(slot) = slot
-        && state.heartbeats.remove(slot, id)
+        && heartbeats.remove(slot, id)
     {
         cx.disarm(Timer::Heartbeat(slot));
     }
 }
 
-pub(crate) fn heartbeat(state: &mut State, cx: &mut Context<'_>, slot: u32) {
-    let (due, rearm) = state.heartbeats.fire(slot, cx.now.monotonic);
+pub(crate) fn heartbeat(
+    frameworks: &Frameworks,
+    heartbeats: &mut TimingWheel<FrameworkId>,
+    cx: &mut Context<'_>,
+    slot: u32,
+) {
+    let (due, rearm) = heartbeats.fire(slot, cx.now.monotonic);
     for id in due {
-        if let Some(framework) = state.frameworks.get(id.as_str())
-            && let Connection::Http(stream) = framework.connection
+        if let Some(framework) = frameworks.get(id.as_str())
+            && let Connection::Http(stream) = *framework.connection()
         {
             cx.event(stream, heartbeat_event());
         }
@@ -44,6 +60,6 @@ pub(crate) fn heartbeat(state: &mut State, cx: &mut Context<'_>, slot: u32) {
     }
 }
 
-pub(crate) fn heartbeat_seconds(state: &State) -> f64 {
-    state.config.heartbeat_interval.as_secs_f64()
+pub(crate) fn heartbeat_seconds(config: &Config) -> f64 {
+    config.heartbeat_interval.as_secs_f64()
 }

@@ -40,7 +40,7 @@ impl Frameworks {
     }
 
     pub fn insert(&mut self, framework: Framework) {
-        self.index(framework.id().clone(), &framework.connection.clone());
+        self.index(framework.id().clone(), framework.connection());
         self.map.insert(framework.id().clone(), framework);
     }
 
@@ -60,7 +60,7 @@ impl Frameworks {
     /// Moves a framework to another conversation; returns the one it held before.
     pub fn connect(&mut self, id: &str, connection: Connection) -> Option<Connection> {
         let framework = self.map.get_mut(id)?;
-        let before = std::mem::replace(&mut framework.connection, connection.clone());
+        let before = framework.replace_connection(connection.clone());
         let id = framework.id().clone();
         match &before {
             Connection::Http(stream) => drop(self.streams.remove(stream)),

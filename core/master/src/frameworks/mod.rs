@@ -5,6 +5,7 @@
 //! | `framework` | one framework, and where its scheduler is |
 //! | `index` | the set of all frameworks |
 //! | `capabilities` | what a framework understands |
+//! | `constraints` | offer constraints, as they were sent and compiled |
 //! | `subscribe` | SUBSCRIBE, failover between connections, UPDATE_FRAMEWORK |
 //! | `drivers` | the calls and subscriptions of v0 drivers |
 //! | `connection` | events on a stream, or messages to a driver |
@@ -14,6 +15,7 @@
 
 mod capabilities;
 mod connection;
+mod constraints;
 mod disconnect;
 mod drivers;
 mod event_counts;

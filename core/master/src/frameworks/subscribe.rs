@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use allocator::{OfferConstraintsFilter, PatternLimits};
 use machine::CallResponse;
 use messages::v1::scheduler::call::Type;
 use messages::{internal, v1};
@@ -12,27 +11,27 @@ use model::master::{Change, FrameworkMetrics, FrameworkSnapshot};
 use model::{AgentId, FrameworkId, Role, StreamId, Timestamp, Upid};
 use validation::ValidationError;
 
+use super::constraints::Constraints;
 use super::event_counts::framework_metrics;
 use super::framework::{Connection, Framework, roles_of};
 use super::heartbeats::{heartbeat_seconds, start_heartbeats};
+use super::index::Frameworks;
+use crate::agents::Agents;
 use crate::allocation::{allocator_add_framework, allocator_update_framework};
 use crate::failures::observe;
-use crate::interface::{Context, SchedulerSubscribe, Timer};
+use crate::interface::{Config, Context, SchedulerSubscribe, Timer};
+use crate::metrics::Metrics;
 use crate::offers::{discard_offers, rescind_offers_of_framework, rescind_offers_of_unsubscribed_roles};
-use crate::operations::adopt_operations_of;
+use crate::operations::{Operations, adopt_operations_of};
+use crate::peers::Links;
 use crate::state::State;
+use crate::tasks::Tasks;
 
 /// A subscription that has passed the checks of its content.
 struct Subscription {
     info: v1::FrameworkInfo,
     suppressed: BTreeSet<String>,
     constraints: Option<Constraints>,
-}
-
-/// As they were sent, and ready to be asked.
-struct Constraints {
-    message: Arc<v1::scheduler::OfferConstraints>,
-    compiled: Arc<OfferConstraintsFilter>,
 }
 
 /// A known framework returns; what about its old connection and its answer differs.
@@ -46,15 +45,21 @@ enum Resubscription {
 pub(crate) fn subscribe_http(state: &mut State, cx: &mut Context<'_>, request: SchedulerSubscribe) {
     let SchedulerSubscribe { stream, caller, subscribe } = request;
     let mut info = subscribe.framework_info;
-    count_subscription(state, &info);
+    count_subscription(&state.metrics, &info);
     if let Some(principal) = &caller.principal
         && info.principal.is_none()
     {
         info.principal = Some(principal.as_str().to_owned());
     }
     let connection = Connection::Http(stream);
-    let result = check_subscription(state, info, subscribe.suppressed_roles, subscribe.offer_constraints)
-        .and_then(|subscription| subscribed_http(state, cx, stream, subscription));
+    let result = check_subscription(
+        &state.config,
+        &state.frameworks,
+        info,
+        subscribe.suppressed_roles,
+        subscribe.offer_constraints,
+    )
+    .and_then(|subscription| subscribed_http(state, cx, stream, subscription));
     if let Err(refusal) = result {
         connection.error(cx, refusal.reason());
         cx.close_stream(stream);
@@ -86,10 +91,15 @@ pub(crate) fn subscribe_driver(
     subscribe: v1::scheduler::call::Subscribe,
     force: bool,
 ) {
-    count_subscription(state, &subscribe.framework_info);
-    let result =
-        check_subscription(state, subscribe.framework_info, subscribe.suppressed_roles, subscribe.offer_constraints)
-            .and_then(|subscription| subscribed_driver(state, cx, &from, subscription, force));
+    count_subscription(&state.metrics, &subscribe.framework_info);
+    let result = check_subscription(
+        &state.config,
+        &state.frameworks,
+        subscribe.framework_info,
+        subscribe.suppressed_roles,
+        subscribe.offer_constraints,
+    )
+    .and_then(|subscription| subscribed_driver(state, cx, &from, subscription, force));
     if let Err(refusal) = result {
         Connection::Driver(from).error(cx, refusal.reason());
     }
@@ -107,7 +117,7 @@ fn subscribed_driver(
     let Some(id) = known_id(&subscription.info) else {
         match framework_of_driver {
             // The answer was lost, or crossed with a retry.
-            Some(id) => connection.subscribed(cx, id.to_proto(), state.info.clone(), heartbeat_seconds(state)),
+            Some(id) => connection.subscribed(cx, id.to_proto(), state.info.clone(), heartbeat_seconds(&state.config)),
             None => add_framework(state, cx, connection, subscription),
         }
         return Ok(());
@@ -119,7 +129,7 @@ fn subscribed_driver(
     let subscription = validate_resubscription(state, cx, &id, subscription)?;
     let Some(framework) = state.frameworks.get(id.as_str()) else { return Ok(()) };
     let same = framework.driver() == Some(from);
-    if !framework.state.recovered && !same && !force {
+    if !framework.snapshot().recovered && !same && !force {
         return Err(ValidationError::new("Framework failed over"));
     }
     let kind = if same && !force { Resubscription::SameDriver } else { Resubscription::Failover };
@@ -136,42 +146,43 @@ fn framework_of_driver(
     meant: Option<&FrameworkId>,
 ) -> Option<FrameworkId> {
     let id = state.frameworks.by_driver(from)?.clone();
-    let connected = state.frameworks.get(id.as_str()).is_some_and(|framework| framework.state.connected);
+    let connected = state.frameworks.get(id.as_str()).is_some_and(|framework| framework.state().is_connected());
     if connected || meant == Some(&id) {
         return Some(id);
     }
     if let Some(before) = state.frameworks.connect(id.as_str(), Connection::None) {
-        close(state, cx, &before);
+        close(&mut state.links, cx, &before);
     }
     None
 }
 
-fn count_subscribed(state: &State, id: &FrameworkId) {
-    if let Some(framework_metrics) = framework_metrics(state, id) {
+fn count_subscribed(frameworks: &Frameworks, id: &FrameworkId) {
+    if let Some(framework_metrics) = framework_metrics(frameworks, id) {
         framework_metrics.increment_call(Type::Subscribe);
     }
 }
 
-fn count_subscription(state: &State, info: &v1::FrameworkInfo) {
+fn count_subscription(metrics: &Metrics, info: &v1::FrameworkInfo) {
     match known_id(info) {
-        None => state.metrics.messages_register_framework.increment(),
-        Some(_) => state.metrics.messages_reregister_framework.increment(),
+        None => metrics.messages_register_framework.increment(),
+        Some(_) => metrics.messages_reregister_framework.increment(),
     }
 }
 
 /// Whether the content of a subscription is acceptable to this master.
 fn check_subscription(
-    state: &State,
+    config: &Config,
+    frameworks: &Frameworks,
     info: v1::FrameworkInfo,
     suppressed: Vec<String>,
     constraints: Option<Box<v1::scheduler::OfferConstraints>>,
 ) -> Result<Subscription, ValidationError> {
-    check_info(state, &info)?;
-    check_options(state, info, suppressed, constraints)
+    check_info(config, frameworks, &info)?;
+    check_options(config, info, suppressed, constraints)
 }
 
 fn check_options(
-    state: &State,
+    config: &Config,
     info: v1::FrameworkInfo,
     suppressed: Vec<String>,
     constraints: Option<Box<v1::scheduler::OfferConstraints>>,
@@ -182,27 +193,27 @@ fn check_options(
     if let Some(constraints) = &constraints {
         validation::framework::validate_offer_constraints_roles(&roles, constraints)?;
     }
-    let limits = state.config.offer_constraints_limits;
+    let limits = config.offer_constraints_limits;
     let constraints = constraints.map(|message| Constraints::new(*message, limits)).transpose()?;
     Ok(Subscription { info, suppressed, constraints })
 }
 
-fn check_info(state: &State, info: &v1::FrameworkInfo) -> Result<(), ValidationError> {
+fn check_info(config: &Config, frameworks: &Frameworks, info: &v1::FrameworkInfo) -> Result<(), ValidationError> {
     validation::framework::validate(info)?;
     let foreign: Vec<String> =
-        validation::framework::roles(info).into_iter().filter(|role| !state.config.role_allowed(role)).collect();
+        validation::framework::roles(info).into_iter().filter(|role| !config.role_allowed(role)).collect();
     if !foreign.is_empty() {
         return Err(ValidationError::new(format!(
             "Roles {{ {} }} are not present in the master's --roles",
             foreign.join(", ")
         )));
     }
-    if info.user == "root" && !state.config.root_submissions {
+    if info.user == "root" && !config.root_submissions {
         return Err(ValidationError::new(
             "User 'root' is not allowed to run frameworks without --root_submissions set",
         ));
     }
-    if known_id(info).is_some_and(|id| state.frameworks.is_completed(id.as_str())) {
+    if known_id(info).is_some_and(|id| frameworks.is_completed(id.as_str())) {
         return Err(ValidationError::new("Framework has been removed"));
     }
     Ok(())
@@ -234,10 +245,10 @@ fn add_framework(state: &mut State, cx: &mut Context<'_>, connection: Connection
         roles: roles_of(&info),
         info: Arc::new(info),
         suppressed: subscription.suppressed.iter().map(Role::new).collect(),
-        offer_constraints: subscription.constraints.as_ref().map(|constraints| constraints.message.clone()),
+        offer_constraints: None,
         pid: match &connection {
             Connection::Driver(pid) => Some(pid.clone()),
-            _ => None,
+            Connection::None | Connection::Http(_) => None,
         },
         active: true,
         connected: true,
@@ -247,17 +258,16 @@ fn add_framework(state: &mut State, cx: &mut Context<'_>, connection: Connection
         unregistered: None,
         framework_metrics: FrameworkMetrics::default(),
     };
-    let mut framework = Framework::new(snapshot, connection.clone());
-    framework.constraints = subscription.constraints.map(|constraints| constraints.compiled);
-    allocator_add_framework(state, &framework);
-    cx.publish(Change::FrameworkAdded(framework.state.clone()));
+    let framework = Framework::subscribed(snapshot, connection.clone(), subscription.constraints);
+    allocator_add_framework(&mut state.allocator, &framework);
+    cx.publish(Change::FrameworkAdded(framework.snapshot().clone()));
     state.frameworks.insert(framework);
     state.metrics.frameworks_connected.increment();
     state.metrics.frameworks_active.increment();
-    count_subscribed(state, &id);
-    open(state, cx, &connection);
-    connection.subscribed(cx, id.to_proto(), state.info.clone(), heartbeat_seconds(state));
-    start_heartbeats(state, cx, &id);
+    count_subscribed(&state.frameworks, &id);
+    open(&mut state.links, cx, &connection);
+    connection.subscribed(cx, id.to_proto(), state.info.clone(), heartbeat_seconds(&state.config));
+    start_heartbeats(&mut state.frameworks, &mut state.heartbeats, cx, &id);
 }
 
 /// A framework known only from its agents (or from its own subscription): it has tasks, but
@@ -280,13 +290,12 @@ pub(crate) fn recover_framework(state: &mut State, cx: &mut Context<'_>, info: v
         unregistered: None,
         framework_metrics: FrameworkMetrics::default(),
     };
-    let mut framework = Framework::new(snapshot, Connection::None);
-    let patience = framework.failover_timeout().max(state.config.agent_reregister_timeout);
-    let deadline = cx.now.monotonic + patience;
-    framework.deadline = Some(deadline);
-    cx.arm(Timer::FrameworkFailover(framework.id().clone()), deadline);
-    allocator_add_framework(state, &framework);
-    cx.publish(Change::FrameworkAdded(framework.state.clone()));
+    let framework = Framework::recovered(snapshot, cx.now.monotonic, state.config.agent_reregister_timeout);
+    if let Some(deadline) = framework.state().deadline() {
+        cx.arm(Timer::FrameworkFailover(id.clone()), deadline);
+    }
+    allocator_add_framework(&mut state.allocator, &framework);
+    cx.publish(Change::FrameworkAdded(framework.snapshot().clone()));
     state.frameworks.insert(framework);
     state.metrics.frameworks_disconnected.increment();
     state.metrics.frameworks_inactive.increment();
@@ -302,7 +311,7 @@ fn resubscribe_framework(
     kind: Resubscription,
 ) {
     let Some(framework) = state.frameworks.get(id.as_str()) else { return };
-    let (before, listener) = (framework.connection.clone(), framework.listener().clone());
+    let (before, listener) = (framework.connection().clone(), framework.listener().clone());
     update_framework(state, cx, id, subscription);
     match kind {
         Resubscription::Failover => {
@@ -315,14 +324,14 @@ fn resubscribe_framework(
     }
     if before != connection {
         state.frameworks.connect(id.as_str(), connection.clone());
-        open(state, cx, &connection);
-        close(state, cx, &before);
+        open(&mut state.links, cx, &connection);
+        close(&mut state.links, cx, &before);
     } else if let Connection::Driver(pid) = &connection
         && state.links.renew(pid.address)
     {
         cx.link(pid.address);
     }
-    count_subscribed(state, id);
+    count_subscribed(&state.frameworks, id);
     mark_connected(state, cx, id);
     let again = matches!(kind, Resubscription::SameDriver);
     match &connection {
@@ -330,39 +339,31 @@ fn resubscribe_framework(
             pid,
             internal::FrameworkReregisteredMessage { framework_id: id.to_proto(), master_info: state.info.clone() },
         ),
-        _ => connection.subscribed(cx, id.to_proto(), state.info.clone(), heartbeat_seconds(state)),
+        Connection::None | Connection::Http(_) | Connection::Driver(_) => {
+            connection.subscribed(cx, id.to_proto(), state.info.clone(), heartbeat_seconds(&state.config))
+        }
     }
-    start_heartbeats(state, cx, id);
-    send_framework_update_to_agents(state, cx, id);
+    start_heartbeats(&mut state.frameworks, &mut state.heartbeats, cx, id);
+    send_framework_update_to_agents(&state.agents, &state.frameworks, &state.operations, &state.tasks, cx, id);
 }
 
 fn mark_connected(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId) {
     let Some(framework) = state.frameworks.get_mut(id.as_str()) else { return };
-    if framework.deadline.take().is_some() {
+    let before = framework.resubscribe(cx.now.wall);
+    if before.deadline().is_some() {
         cx.disarm(Timer::FrameworkFailover(id.clone()));
     }
-    let (was_connected, was_active) = (framework.state.connected, framework.state.active);
-    let now = cx.now.wall;
-    let pid = framework.driver().cloned();
-    let snapshot = framework.state_mut();
-    if std::mem::take(&mut snapshot.recovered) {
-        snapshot.registered = now;
-    }
-    snapshot.reregistered = Some(now);
-    snapshot.connected = true;
-    snapshot.active = true;
-    snapshot.pid = pid;
-    if !was_connected {
+    if !before.is_connected() {
         state.metrics.frameworks_connected.increment();
         state.metrics.frameworks_disconnected.decrement();
     }
-    if !was_active {
+    if !before.is_active() {
         state.metrics.frameworks_active.increment();
         state.metrics.frameworks_inactive.decrement();
         state.allocator.activate_framework(id);
     }
     observe(state, cx, failures::Event::FrameworkConnected(id.clone()));
-    publish_framework(state, cx, id);
+    publish_framework(&state.frameworks, cx, id);
 }
 
 /// UPDATE_FRAMEWORK: 200 where other calls answer 202.
@@ -376,90 +377,81 @@ pub(crate) fn update_framework_call(
         return CallResponse::bad_request("Framework cannot be found");
     };
     let info = call.framework_info;
-    if let Err(reason) = check_info(state, &info) {
+    if let Err(reason) = check_info(&state.config, &state.frameworks, &info) {
         return CallResponse::bad_request(format!("Supplied FrameworkInfo is not valid: {reason}"));
     }
     if let Err(reason) = validation::framework::validate_update(framework.info(), &info) {
         return CallResponse::bad_request(format!("FrameworkInfo update is not valid: {reason}"));
     }
     let changed = *framework.info() != info;
-    let subscription = match check_options(state, info, call.suppressed_roles, call.offer_constraints) {
+    let subscription = match check_options(&state.config, info, call.suppressed_roles, call.offer_constraints) {
         Ok(subscription) => subscription,
         Err(reason) => return CallResponse::bad_request(format!("'UpdateFramework' call is not valid: {reason}")),
     };
     update_framework(state, cx, id, subscription);
-    publish_framework(state, cx, id);
+    publish_framework(&state.frameworks, cx, id);
     if changed {
-        send_framework_update_to_agents(state, cx, id);
+        send_framework_update_to_agents(&state.agents, &state.frameworks, &state.operations, &state.tasks, cx, id);
     }
     CallResponse::ok()
 }
 
 /// Replaces what is known of a framework; offers of roles it has left are rescinded.
 fn update_framework(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId, subscription: Subscription) {
-    let roles = roles_of(&subscription.info);
+    let Subscription { info, suppressed, constraints } = subscription;
     if let Some(framework) = state.frameworks.get_mut(id.as_str()) {
-        framework.capabilities = super::capabilities::FrameworkCapabilities::of(&subscription.info);
-        let snapshot = framework.state_mut();
-        snapshot.info = Arc::new(subscription.info);
-        snapshot.roles = roles;
-        snapshot.suppressed = subscription.suppressed.iter().map(Role::new).collect();
-        let (message, compiled) =
-            subscription.constraints.map(|constraints| (constraints.message, constraints.compiled)).unzip();
-        snapshot.offer_constraints = message;
-        framework.constraints = compiled;
+        framework.update(info, suppressed.iter().map(Role::new).collect(), constraints);
     }
-    allocator_update_framework(state, id);
+    allocator_update_framework(&mut state.allocator, &state.frameworks, id);
     rescind_offers_of_unsubscribed_roles(state, cx, id);
 }
 
 /// Agents that run something of the framework, or have something to tell it of its operations, learn where it is
 /// now. Mesos tells every agent; the others would ignore it.
-fn send_framework_update_to_agents(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId) {
-    let Some(framework) = state.frameworks.get(id.as_str()) else { return };
-    let operations = state.operations.of_framework(id.as_str());
-    let operations = operations.into_iter().filter_map(|uuid| state.operations.get(uuid));
-    let agents: BTreeSet<&AgentId> = state.tasks.agents_of(id.as_str()).chain(operations.map(|of| &of.agent)).collect();
-    for agent in agents {
-        if let Some(agent) = state.agents.get(agent.as_str()) {
-            cx.send(&agent.state.pid, update_framework_message(framework));
+fn send_framework_update_to_agents(
+    agents: &Agents,
+    frameworks: &Frameworks,
+    operations: &Operations,
+    tasks: &Tasks,
+    cx: &mut Context<'_>,
+    id: &FrameworkId,
+) {
+    let Some(framework) = frameworks.get(id.as_str()) else { return };
+    let of_framework = operations.of_framework(id.as_str()).into_iter().filter_map(|uuid| operations.get(uuid));
+    let concerned: BTreeSet<&AgentId> =
+        tasks.agents_of(id.as_str()).chain(of_framework.map(|operation| &operation.agent)).collect();
+    for agent in concerned {
+        if let Some(agent) = agents.get(agent.as_str()) {
+            cx.send(&agent.snapshot().pid, update_framework_message(framework));
         }
     }
 }
 
-pub(crate) fn publish_framework(state: &State, cx: &mut Context<'_>, id: &FrameworkId) {
-    if let Some(framework) = state.frameworks.get(id.as_str()) {
-        cx.publish(Change::FrameworkUpdated(framework.state.clone()));
+pub(crate) fn publish_framework(frameworks: &Frameworks, cx: &mut Context<'_>, id: &FrameworkId) {
+    if let Some(framework) = frameworks.get(id.as_str()) {
+        cx.publish(Change::FrameworkUpdated(framework.snapshot().clone()));
     }
 }
 
 /// A conversation begins.
-fn open(state: &mut State, cx: &mut Context<'_>, connection: &Connection) {
+fn open(links: &mut Links, cx: &mut Context<'_>, connection: &Connection) {
     if let Connection::Driver(pid) = connection
-        && state.links.acquire(pid.address)
+        && links.acquire(pid.address)
     {
         cx.link(pid.address);
     }
 }
 
 /// A conversation is over on our side.
-pub(crate) fn close(state: &mut State, cx: &mut Context<'_>, connection: &Connection) {
+pub(crate) fn close(links: &mut Links, cx: &mut Context<'_>, connection: &Connection) {
     match connection {
         Connection::None => {}
         Connection::Http(stream) => cx.close_stream(*stream),
         Connection::Driver(pid) => {
-            if state.links.release(pid.address) {
+            if links.release(pid.address) {
                 cx.unlink(pid.address);
             }
         }
-    }
-}
-
-impl Constraints {
-    fn new(message: v1::scheduler::OfferConstraints, limits: PatternLimits) -> Result<Self, ValidationError> {
-        let compiled = OfferConstraintsFilter::compile(&message, limits)
-            .map_err(|reason| ValidationError::new(format!("Offer constraints are not valid: {reason}")))?;
-        Ok(Constraints { message: Arc::new(message), compiled: Arc::new(compiled) })
     }
 }
 

@@ -118,7 +118,12 @@ pub struct PartitionCall {
 #[derive(Debug)]
 pub enum PartitionRequest {
     /// Creates or replaces one. `force` says that it need not fit into what there is now.
-    Put { partition: Box<Partition>, force: bool },
+    Put {
+        /// The partition as it is to be.
+        partition: Box<Partition>,
+        /// Whether a minimum may be larger than what the cluster has now.
+        force: bool,
+    },
     /// By its id.
     Remove(String),
 }

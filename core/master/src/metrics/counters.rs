@@ -13,7 +13,10 @@ macro_rules! metrics {
         /// The counters and gauges of a master. The master writes, readers read.
         #[derive(Debug, Default)]
         pub struct Metrics {
-            $(pub $field: MetricValue,)*
+            $(
+                #[doc = concat!("The metric `", $name, "`.")]
+                pub $field: MetricValue,
+            )*
             /// Of registered agents.
             pub(crate) total: ResourceGauges,
             /// By tasks and executors on them.

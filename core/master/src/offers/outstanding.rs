@@ -7,8 +7,11 @@ use model::master::{Change, Offer};
 use model::{AgentId, FrameworkId, OfferId, Role};
 use resources::Resources;
 
+use super::index::Offers;
 use crate::allocation::recover_resources;
-use crate::interface::{Context, Timer};
+use crate::frameworks::Frameworks;
+use crate::interface::{Config, Context, Timer};
+use crate::metrics::Metrics;
 use crate::policy::{end_inverse_offer, end_inverse_offers_of_framework, rescind_inverse_offers_of_agent};
 use crate::state::State;
 
@@ -28,19 +31,19 @@ pub(crate) fn offer(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId, a
         match make_offer(state, cx, id, &allocation) {
             Some(offer) => offers.push(offer),
             // The framework or the agent went away while the allocation was under way.
-            None => recover_resources(state, cx, id, &allocation.agent, &allocation.resources, None),
+            None => recover_resources(&mut state.allocator, cx, id, &allocation.agent, &allocation.resources, None),
         }
         if offers.len() >= state.config.max_offers_per_event {
-            send_offers(state, cx, id, std::mem::take(&mut offers));
+            send_offers(&state.frameworks, cx, id, std::mem::take(&mut offers));
         }
     }
     if !offers.is_empty() {
-        send_offers(state, cx, id, offers);
+        send_offers(&state.frameworks, cx, id, offers);
     }
 }
 
-fn send_offers(state: &State, cx: &mut Context<'_>, id: &FrameworkId, offers: Vec<Arc<Offer>>) {
-    let Some(framework) = state.frameworks.get(id.as_str()) else { return };
+fn send_offers(frameworks: &Frameworks, cx: &mut Context<'_>, id: &FrameworkId, offers: Vec<Arc<Offer>>) {
+    let Some(framework) = frameworks.get(id.as_str()) else { return };
     framework.listener().clone().offers(cx, offers, framework.offer_format());
 }
 
@@ -50,12 +53,12 @@ fn make_offer(
     id: &FrameworkId,
     allocation: &Allocation,
 ) -> Option<Arc<Offer>> {
-    let framework = state.frameworks.get(id.as_str()).filter(|f| f.state.connected && f.state.active)?;
-    let agent = state.agents.get(allocation.agent.as_str()).filter(|a| a.state.active)?;
+    let framework = state.frameworks.get(id.as_str()).filter(|f| f.state().is_active())?;
+    let agent = state.agents.get(allocation.agent.as_str()).filter(|a| a.snapshot().active)?;
     let offer = Arc::new(Offer {
         id: state.ids.offer(),
         framework: framework.id().clone(),
-        agent: agent.state.clone(),
+        agent: agent.snapshot().clone(),
         role: allocation.role.clone(),
         resources: allocation.resources.clone(),
         executors: state.tasks.executor_ids(agent.id().as_str(), framework.id().as_str()),
@@ -71,10 +74,16 @@ fn make_offer(
 }
 
 /// Removes an offer; what it held is the caller's to account for.
-pub(crate) fn take_offer(state: &mut State, cx: &mut Context<'_>, id: &str) -> Option<Arc<Offer>> {
-    let offer = state.offers.remove(id)?;
-    state.metrics.outstanding_offers.decrement();
-    if state.config.offer_timeout.is_some() {
+pub(crate) fn take_offer(
+    offers: &mut Offers,
+    metrics: &Metrics,
+    config: &Config,
+    cx: &mut Context<'_>,
+    id: &str,
+) -> Option<Arc<Offer>> {
+    let offer = offers.remove(id)?;
+    metrics.outstanding_offers.decrement();
+    if config.offer_timeout.is_some() {
         cx.disarm(Timer::OfferTimeout(offer.id.clone()));
     }
     cx.publish(Change::OfferRemoved(offer.id.clone()));
@@ -83,26 +92,26 @@ pub(crate) fn take_offer(state: &mut State, cx: &mut Context<'_>, id: &str) -> O
 
 /// Ends an offer without an event to its framework, which knows.
 pub(crate) fn discard_offer(state: &mut State, cx: &mut Context<'_>, id: &str, refuse: Option<Duration>) -> bool {
-    let Some(offer) = take_offer(state, cx, id) else { return false };
-    recover_resources(state, cx, &offer.framework, &offer.agent.id, &offer.resources, refuse);
+    let Some(offer) = take_offer(&mut state.offers, &state.metrics, &state.config, cx, id) else { return false };
+    recover_resources(&mut state.allocator, cx, &offer.framework, &offer.agent.id, &offer.resources, refuse);
     true
 }
 
 pub(crate) fn rescind_offer(state: &mut State, cx: &mut Context<'_>, id: &str) {
-    let Some(offer) = take_offer(state, cx, id) else { return };
+    let Some(offer) = take_offer(&mut state.offers, &state.metrics, &state.config, cx, id) else { return };
     if let Some(framework) = state.frameworks.get(offer.framework.as_str()) {
         framework.listener().clone().rescind(cx, offer.id.to_proto());
     }
-    recover_resources(state, cx, &offer.framework, &offer.agent.id, &offer.resources, None);
+    recover_resources(&mut state.allocator, cx, &offer.framework, &offer.agent.id, &offer.resources, None);
 }
 
 /// Its framework is not offered the same again for a while.
 pub(crate) fn rescind_offer_for(state: &mut State, cx: &mut Context<'_>, id: &str, refuse: Duration) {
-    let Some(offer) = take_offer(state, cx, id) else { return };
+    let Some(offer) = take_offer(&mut state.offers, &state.metrics, &state.config, cx, id) else { return };
     if let Some(framework) = state.frameworks.get(offer.framework.as_str()) {
         framework.listener().clone().rescind(cx, offer.id.to_proto());
     }
-    recover_resources(state, cx, &offer.framework, &offer.agent.id, &offer.resources, Some(refuse));
+    recover_resources(&mut state.allocator, cx, &offer.framework, &offer.agent.id, &offer.resources, Some(refuse));
 }
 
 pub(crate) fn discard_offers(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkId) {

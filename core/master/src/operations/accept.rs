@@ -44,7 +44,7 @@ fn supports_feedback(state: &State, cx: &mut Context<'_>, accepted: &AcceptedOff
     else {
         return false;
     };
-    if matches!(framework.connection, Connection::Driver(_)) {
+    if matches!(framework.connection(), Connection::Driver(_)) {
         framework.listener().error(
             cx,
             "The 'id' field was set in an offer operation, but operation feedback is not supported for the \
@@ -52,12 +52,12 @@ fn supports_feedback(state: &State, cx: &mut Context<'_>, accepted: &AcceptedOff
         );
         return false;
     }
-    let message = if !agent.capabilities.resource_provider {
+    let message = if !agent.capabilities().resource_provider {
         format!(
             "Operation requested feedback, but agent {} does not have the required RESOURCE_PROVIDER capability",
             accepted.agent
         )
-    } else if provider_of(operation).is_none() && !agent.capabilities.operation_feedback {
+    } else if provider_of(operation).is_none() && !agent.capabilities().operation_feedback {
         format!(
             "Operation on agent default resources requested feedback, but agent {} does not have the required \
              AGENT_OPERATION_FEEDBACK and RESOURCE_PROVIDER capabilities",
@@ -96,7 +96,7 @@ fn try_operation(
     let after = accepted.after(operation)?;
     let total = total_after(state, &accepted.agent, operation).map_err(|error| error.to_string())?;
     *accepted = after;
-    if let Some(framework_metrics) = framework_metrics(state, &accepted.framework) {
+    if let Some(framework_metrics) = framework_metrics(&state.frameworks, &accepted.framework) {
         framework_metrics.increment_operation(operation.r#type());
     }
     apply_operation(state, cx, &accepted.agent, Some(&accepted.framework), operation.clone(), total);
@@ -109,7 +109,7 @@ fn check_offered_operation(state: &State, accepted: &AcceptedOffers, operation: 
     else {
         return Err("The framework or the agent is gone".to_owned());
     };
-    if !is_speculative(operation) && !agent.capabilities.resource_provider {
+    if !is_speculative(operation) && !agent.capabilities().resource_provider {
         return Err(format!(
             "Not supported on agent {} because it does not have RESOURCE_PROVIDER capability",
             agent_text(state, &accepted.agent)

@@ -23,7 +23,7 @@ pub(super) fn total_after(
         return Ok(None);
     };
     let steps: Vec<Conversion> = conversions(operation)?.iter().map(Conversion::unallocated).collect();
-    agent.state.total.apply_all(&steps).map(Some)
+    agent.snapshot().total.apply_all(&steps).map(Some)
 }
 
 /// Enters the result that is taken for granted, and has the agent do it: by an operation of its own that reports
@@ -41,7 +41,7 @@ pub(super) fn apply_operation(
         set_total(state, cx, agent, total);
     }
     let Some(version) = resource_version(state, agent, &operation) else {
-        return send_checkpointed_resources(state, cx, agent);
+        return send_checkpointed_resources(&state.agents, cx, agent);
     };
     let provider = provider_of(&operation);
     for step in &steps {
@@ -51,7 +51,7 @@ pub(super) fn apply_operation(
     track(state, cx, agent, framework, uuid, operation.clone());
     if let Some(agent) = state.agents.get(agent.as_str()) {
         cx.send(
-            &agent.state.pid,
+            &agent.snapshot().pid,
             internal::ApplyOperationMessage {
                 framework_id: framework.map(FrameworkId::to_proto),
                 operation_info: operation,
@@ -64,10 +64,8 @@ pub(super) fn apply_operation(
 
 pub(crate) fn set_total(state: &mut State, cx: &mut Context<'_>, id: &AgentId, total: Resources) {
     let Some(agent) = state.agents.get_mut(id.as_str()) else { return };
-    state.metrics.total.subtract(&agent.state.total);
-    state.metrics.total.add(&total);
-    agent.state_mut().total = total;
-    cx.publish(Change::AgentUpdated(agent.state.clone()));
+    agent.set_total(&state.metrics, total);
+    cx.publish(Change::AgentUpdated(agent.snapshot().clone()));
 }
 
 /// Which state of its resources the operation is meant for. Nothing for agents of before that.
@@ -76,11 +74,11 @@ fn resource_version(
     agent: &AgentId,
     operation: &v1::offer::Operation,
 ) -> Option<internal::ResourceVersionUuid> {
-    let agent = state.agents.get(agent.as_str()).filter(|agent| agent.capabilities.resource_provider)?;
+    let agent = state.agents.get(agent.as_str()).filter(|agent| agent.capabilities().resource_provider)?;
     let resource_provider_id = provider_of(operation);
     let uuid = match &resource_provider_id {
-        None => agent.resource_version.clone()?,
-        Some(provider) => agent.providers.get(&provider.value)?.version.clone(),
+        None => agent.resource_version().cloned()?,
+        Some(provider) => agent.providers().get(&provider.value)?.version.clone(),
     };
     Some(internal::ResourceVersionUuid { resource_provider_id, uuid })
 }
@@ -92,11 +90,8 @@ pub(super) fn convert_provider(
     provider: Option<&v1::ResourceProviderId>,
     step: &Conversion,
 ) {
-    let agent = state.agents.get_mut(agent.as_str());
-    if let Some(provider) = agent.zip(provider).and_then(|(agent, id)| agent.providers.get_mut(&id.value)) {
-        let Conversion { consumed, converted } = step.unallocated();
-        provider.total -= consumed;
-        provider.total += converted;
+    if let Some((agent, provider)) = state.agents.get_mut(agent.as_str()).zip(provider) {
+        agent.convert_provider(&provider.value, step);
     }
 }
 
@@ -141,7 +136,7 @@ pub(super) fn remove_operation(state: &mut State, cx: &mut Context<'_>, uuid: Op
         state.metrics.operations.add(operation.proto.info.r#type(), operation.state(), -1);
     }
     if let Some(framework) = operation.framework.as_ref().filter(|_| !operation.orphan && !operation.held.is_empty()) {
-        recover_used(state, cx, framework, &operation.agent, &operation.held);
+        recover_used(&mut state.allocator, &state.metrics, cx, framework, &operation.agent, &operation.held);
     }
     cx.publish(Change::OperationRemoved(uuid));
     check_drained(state, cx, &operation.agent);

@@ -19,7 +19,5 @@ pub(crate) use operator::apply_operator_operation;
 pub(crate) use reconcile::reconcile_operations;
 pub(crate) use removal::{adopt_operations_of, orphan_operations_of, remove_operations_on_agent};
 pub(crate) use status::{acknowledge_operation_status, operation_status_update};
-pub(crate) use total_in_doubt::{
-    check_unconfirmed_total, has_pending_operations, is_repeated_registration, resolve_total_in_doubt,
-};
+pub(crate) use total_in_doubt::{has_pending_operations, is_repeated_registration, resolve_total_in_doubt};
 pub(crate) use update_slave::reconcile_operations_with;

@@ -38,7 +38,7 @@ pub(crate) fn reconcile_operations(
     }
     for (agent, message) in forwarded {
         if let Some(agent) = state.agents.get(&agent) {
-            cx.send(&agent.state.pid, message);
+            cx.send(&agent.snapshot().pid, message);
         }
     }
 }
@@ -74,9 +74,9 @@ fn unknown_operation(state: &State, asked: &reconcile_operations::Operation) -> 
     }
     if let Some(agent) = state.agents.get(id) {
         // A provider that is not there now may still be known to its agent.
-        let absent = asked.resource_provider_id.as_ref().filter(|id| !agent.providers.contains_key(&id.value));
+        let absent = asked.resource_provider_id.as_ref().filter(|id| !agent.providers().contains_key(&id.value));
         return match absent {
-            Some(_) if agent.capabilities.operation_feedback => None,
+            Some(_) if agent.capabilities().operation_feedback => None,
             _ => Some((OperationState::OperationUnknown, "Operation is unknown")),
         };
     }

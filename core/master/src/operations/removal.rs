@@ -54,7 +54,7 @@ pub(crate) fn orphan_operations_of(state: &mut State, cx: &mut Context<'_>, fram
             continue;
         }
         let (id, held) = (operation.agent.clone(), operation.held.unallocated());
-        let Some(total) = state.agents.get(id.as_str()).map(|agent| agent.state.total.clone()) else { continue };
+        let Some(total) = state.agents.get(id.as_str()).map(|agent| agent.snapshot().total.clone()) else { continue };
         set_total(state, cx, &id, total - held);
         agents.push(id);
     }
@@ -67,7 +67,7 @@ pub(crate) fn adopt_operations_of(state: &mut State, cx: &mut Context<'_>, frame
         let Some(operation) = state.operations.get_mut(uuid).filter(|operation| operation.orphan) else { continue };
         operation.orphan = false;
         let (id, held) = (operation.agent.clone(), operation.held.clone());
-        let Some(total) = state.agents.get(id.as_str()).map(|agent| agent.state.total.clone()) else { continue };
+        let Some(total) = state.agents.get(id.as_str()).map(|agent| agent.snapshot().total.clone()) else { continue };
         if !held.is_empty() {
             state.allocator.update_allocation(framework, &id, &resources::Resources::new(), &held);
             set_total(state, cx, &id, total + held.unallocated());

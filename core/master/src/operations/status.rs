@@ -27,7 +27,7 @@ pub(crate) fn operation_status_update(
 ) {
     state.metrics.messages_operation_status_update.increment();
     let agent = message.slave_id.as_ref().map_or("", |id| id.value.as_str());
-    if !is_process_of(state, from, agent) {
+    if !is_process_of(&state.agents, from, agent) {
         return state.metrics.invalid_operation_status_updates.increment();
     }
     let Some(uuid) = &message.operation_uuid else {
@@ -106,7 +106,7 @@ fn end_operation(state: &mut State, cx: &mut Context<'_>, uuid: OperationUuid, c
     let converted = Resources::from_proto(&status.converted_resources).unwrap_or_default();
     let (framework, provider) = (operation.framework.clone(), operation.provider.clone());
     state.metrics.used.subtract(&held);
-    let Some(total) = state.agents.get(agent.as_str()).map(|agent| agent.state.total.clone()) else { return };
+    let Some(total) = state.agents.get(agent.as_str()).map(|agent| agent.snapshot().total.clone()) else { return };
     if finished && convert {
         let step = Conversion { consumed: held.clone(), converted: converted.clone() };
         convert_provider(state, &agent, provider.as_ref(), &step);
@@ -122,14 +122,14 @@ fn end_operation(state: &mut State, cx: &mut Context<'_>, uuid: OperationUuid, c
                 free = converted;
                 set_total(state, cx, &agent, total);
             }
-            recover_resources(state, cx, &framework, &agent, &free, None);
+            recover_resources(&mut state.allocator, cx, &framework, &agent, &free, None);
         }
         // The total is without what an orphan held; a report that already has the result leaves it so.
         _ => {
             let back = if finished { converted.unallocated() } else { held.unallocated() };
             if !finished || convert {
                 set_total(state, cx, &agent, total + back);
-                allocator_update_agent(state, &agent);
+                allocator_update_agent(&mut state.allocator, &state.agents, &agent);
             }
         }
     }
@@ -171,14 +171,14 @@ fn may_be_adopted(state: &State, cx: &Context<'_>, uuid: OperationUuid) -> bool 
     let known = operation.framework.as_ref().is_some_and(|id| !state.frameworks.is_completed(id.as_str()));
     let waits =
         |since: model::Timestamp| cx.now.wall.nanos().saturating_sub(since.nanos()) < ADOPTION_DELAY.as_nanos() as u64;
-    known && agent.state.reregistered.is_some_and(waits)
+    known && agent.snapshot().reregistered.is_some_and(waits)
 }
 
 fn acknowledge_to_agent(state: &State, cx: &mut Context<'_>, uuid: OperationUuid, status_uuid: v1::Uuid) {
     let Some(operation) = state.operations.get(uuid) else { return };
     let Some(agent) = state.agents.get(operation.agent.as_str()) else { return };
     cx.send(
-        &agent.state.pid,
+        &agent.snapshot().pid,
         internal::AcknowledgeOperationStatusMessage {
             status_uuid,
             operation_uuid: uuid.to_proto(),
@@ -227,7 +227,7 @@ fn acknowledge_as_framework(
 ) {
     let Some(agent) = state.operations.get(uuid).and_then(|o| state.agents.get(o.agent.as_str())) else { return };
     cx.send(
-        &agent.state.pid,
+        &agent.snapshot().pid,
         internal::AcknowledgeOperationStatusMessage {
             status_uuid: v1::Uuid { value: call.uuid },
             operation_uuid: uuid.to_proto(),
@@ -243,7 +243,7 @@ fn acknowledged_operation(
     call: &v1::scheduler::call::AcknowledgeOperationStatus,
 ) -> Option<(OperationUuid, OperationState)> {
     let agent = AgentId::from(call.agent_id.as_ref()?);
-    let capabilities = state.agents.get(agent.as_str()).filter(|agent| agent.state.connected)?.capabilities;
+    let capabilities = state.agents.get(agent.as_str()).filter(|agent| agent.snapshot().connected)?.capabilities();
     let can = match call.resource_provider_id {
         Some(_) => capabilities.resource_provider,
         None => capabilities.operation_feedback,

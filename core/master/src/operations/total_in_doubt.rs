@@ -10,7 +10,7 @@
 //! connection that broke may be read after what was sent on the next. Such a message describes a time before operations
 //! that have ended by now. An agent takes a new resource version whenever its connection breaks, so versions tell.
 
-use messages::{internal, v1};
+use messages::internal;
 use model::AgentId;
 
 use super::spec::is_terminal;
@@ -30,36 +30,26 @@ pub(crate) fn has_pending_operations(state: &State, agent: &AgentId) -> bool {
 /// Whether a connected agent repeats the registration that the master has accepted: its connection has not broken since,
 /// so that its total has changed by operations of this master only, and the master's total has these.
 pub(crate) fn is_repeated_registration(agent: &Agent, message: &internal::ReregisterSlaveMessage) -> bool {
-    agent.state.connected
-        && !agent.total_in_doubt
+    agent.snapshot().connected
+        && !agent.is_total_in_doubt()
         && message.resource_version_uuid.is_some()
-        && agent.resource_version == message.resource_version_uuid
-        && *agent.state.info == message.slave
-}
-
-/// The version that the agent reports, in answer to a registration that changed its total while it was connected. If it
-/// is not that of the registration, then this was sent before another one that the master had already.
-pub(crate) fn check_unconfirmed_total(agent: &mut Agent, reported: Option<&v1::Uuid>) -> bool {
-    let is_stale = |reported: &v1::Uuid| agent.resource_version.as_ref() != Some(reported);
-    let Some(stale) = reported.map(is_stale).filter(|_| agent.total_unconfirmed) else { return false };
-    agent.total_unconfirmed = false;
-    agent.total_in_doubt |= stale;
-    stale
+        && agent.resource_version() == message.resource_version_uuid.as_ref()
+        && *agent.snapshot().info == message.slave
 }
 
 /// What we believe the agent to have may not be so.
 pub(crate) fn mark_total_in_doubt(state: &mut State, agent: &AgentId) {
     if let Some(agent) = state.agents.get_mut(agent.as_str()) {
-        agent.total_in_doubt = true;
+        agent.mark_total_in_doubt();
     }
 }
 
 /// Once nothing is under way the agent knows best: one that is pinged as not connected registers again.
 pub(crate) fn resolve_total_in_doubt(state: &State, cx: &mut Context<'_>, agent: &AgentId) {
-    let doubted = state.agents.get(agent.as_str()).filter(|agent| agent.total_in_doubt);
-    if let Some(known) = doubted.filter(|known| known.state.connected)
+    let doubted = state.agents.get(agent.as_str()).filter(|agent| agent.is_total_in_doubt());
+    if let Some(known) = doubted.filter(|known| known.snapshot().connected)
         && !has_pending_operations(state, agent)
     {
-        cx.send_from(&known.observer, &known.state.pid, internal::PingSlaveMessage { connected: false });
+        cx.send_from(known.observer(), &known.snapshot().pid, internal::PingSlaveMessage { connected: false });
     }
 }

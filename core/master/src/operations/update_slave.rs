@@ -59,7 +59,7 @@ pub(crate) fn reconcile_operations_with(
     }
     if let Some(agent) = state.agents.get(id.as_str()).filter(|_| !asked.is_empty()) {
         let message = internal::ReconcileOperationsMessage { operations: asked, framework_id: None };
-        cx.send(&agent.state.pid, message);
+        cx.send(&agent.snapshot().pid, message);
     }
     if missed {
         mark_total_in_doubt(state, id);
@@ -126,11 +126,11 @@ fn add_reported_operation(
     let known = operation.framework.as_ref().filter(|id| state.frameworks.get(id.as_str()).is_some()).cloned();
     operation.orphan = known.is_none();
     if !operation.held.is_empty() {
-        let total = &agent.state.total - &operation.held.unallocated();
+        let total = &agent.snapshot().total - &operation.held.unallocated();
         // Taken out of the total first: then it is accounted to its framework, or to nobody.
-        let whole = agent.state.total.clone();
+        let whole = agent.snapshot().total.clone();
         set_total(state, cx, id, total);
-        allocator_update_agent(state, id);
+        allocator_update_agent(&mut state.allocator, &state.agents, id);
         if let Some(framework) = known {
             state.allocator.update_allocation(&framework, id, &Resources::new(), &operation.held);
             set_total(state, cx, id, whole);
@@ -155,7 +155,7 @@ fn replace_providers(
     };
     let reported: BTreeMap<String, Provider> = reported.into_iter().filter_map(provider_of).collect();
     let Some(agent) = state.agents.get(id.as_str()) else { return };
-    let gone: Vec<String> = agent.providers.keys().filter(|id| !reported.contains_key(*id)).cloned().collect();
+    let gone: Vec<String> = agent.providers().keys().filter(|id| !reported.contains_key(*id)).cloned().collect();
     for uuid in state.operations.on_agent(id.as_str()) {
         let of_gone = |operation: &&Operation| operation.provider.as_ref().is_some_and(|p| gone.contains(&p.value));
         if state.operations.get(uuid).filter(of_gone).is_some() {
@@ -163,15 +163,15 @@ fn replace_providers(
         }
     }
     let Some(agent) = state.agents.get_mut(id.as_str()) else { return };
-    if agent.providers == reported {
+    if *agent.providers() == reported {
         return;
     }
-    let own = agent.state.total.by_provider(None);
+    let own = agent.snapshot().total.by_provider(None);
     let total = reported.values().fold(own, |sum, provider| sum + provider.total.clone());
     let offers = state.offers.of_agent(id.as_str());
-    agent.providers = reported;
+    agent.set_providers(reported);
     set_total(state, cx, id, total);
-    allocator_update_agent(state, id);
+    allocator_update_agent(&mut state.allocator, &state.agents, id);
     for offer in offers {
         let provided = |offer: &model::master::Offer| offer.resources.iter().any(|r| r.provider_id().is_some());
         if state.offers.get(offer.as_str()).is_some_and(|offer| provided(offer)) {

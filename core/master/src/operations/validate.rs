@@ -9,6 +9,7 @@ use validation::operation::{OperationAgent, OperationFramework};
 use crate::agents::Agent;
 use crate::frameworks::Framework;
 use crate::state::State;
+use crate::tasks::Task;
 
 /// `framework` is nothing when an operator asks; `principal` is whoever asks.
 pub(super) fn validate_operation(
@@ -20,14 +21,14 @@ pub(super) fn validate_operation(
 ) -> Result<(), ValidationError> {
     let summary = framework.map(|framework| OperationFramework {
         id: framework.id().as_str(),
-        roles: &framework.state.roles,
-        shared_resources: framework.capabilities.shared_resources,
+        roles: &framework.snapshot().roles,
+        shared_resources: framework.capabilities().shared_resources,
     });
     let context = validation::operation::Context {
         principal,
-        agent: OperationAgent::of(&agent.state.capabilities),
+        agent: OperationAgent::of(&agent.snapshot().capabilities),
         framework: summary,
-        checkpointed: &agent.state.total.checkpointed(),
+        checkpointed: &agent.snapshot().total.checkpointed(),
         in_use: &|resources| in_use(state, agent, resources),
     };
     validation::operation::validate(operation, &context)
@@ -37,12 +38,12 @@ fn in_use(state: &State, agent: &Agent, wanted: &Resources) -> bool {
     state.tasks.on_agent(agent.id().as_str()).any(|(framework, usage)| {
         let tasks = usage.task_ids().filter_map(|task| state.tasks.get(framework.as_str(), task.as_str()));
         let executors = usage.executors().map(|(_, executor)| &executor.resources);
-        tasks.map(|task| &task.resources).chain(executors).any(|used| used.unallocated().contains(wanted))
+        tasks.map(Task::resources).chain(executors).any(|used| used.unallocated().contains(wanted))
     })
 }
 
 /// How Mesos names an agent in its reasons.
 pub(super) fn agent_text(state: &State, id: &AgentId) -> String {
     let Some(agent) = state.agents.get(id.as_str()) else { return id.to_string() };
-    format!("{id} at {} ({})", agent.state.pid, agent.state.info.hostname)
+    format!("{id} at {} ({})", agent.snapshot().pid, agent.snapshot().info.hostname)
 }

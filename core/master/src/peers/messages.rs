@@ -6,11 +6,11 @@ use messages::v1::scheduler::call;
 use messages::{Message, internal, v1};
 use model::{AgentId, FrameworkId, Upid};
 
-use crate::agents::{pong, register_agent, reregister_agent, unregister_agent, update_agent};
+use crate::agents::{Agents, pong, register_agent, reregister_agent, unregister_agent, update_agent};
 use crate::calls::{accept, decline, kill, reconcile, revive};
 use crate::failures::agent_health;
 use crate::frameworks::{
-    deactivate_framework_message, driver_call, register_framework, remove_framework, reregister_framework,
+    Frameworks, deactivate_framework_message, driver_call, register_framework, remove_framework, reregister_framework,
 };
 use crate::interface::Context;
 use crate::operations::operation_status_update;
@@ -25,12 +25,21 @@ pub(crate) fn message(state: &mut State, cx: &mut Context<'_>, input: PeerMessag
         Message::RegisterSlave(message) => register_agent(state, cx, from, message),
         Message::ReregisterSlave(message) => reregister_agent(state, cx, from, message),
         Message::UnregisterSlave(message) => {
-            unregister_agent(state, cx, &from, &AgentId::from(&message.slave_id));
+            unregister_agent(
+                &state.agents,
+                &mut state.registry,
+                &state.metrics,
+                cx,
+                &from,
+                &AgentId::from(&message.slave_id),
+            );
         }
         Message::UpdateSlave(message) => update_agent(state, cx, &from, *message),
         Message::StatusUpdate(message) => status_update(state, cx, &from, *message),
         Message::ExitedExecutor(message) => exited_executor(state, cx, &from, *message),
-        Message::ExecutorToFramework(message) => executor_message(state, cx, &from, *message),
+        Message::ExecutorToFramework(message) => {
+            executor_message(&state.agents, &state.frameworks, &state.metrics, cx, &from, *message)
+        }
         Message::UpdateOperationStatus(message) => operation_status_update(state, cx, &from, *message),
 
         Message::AgentHealth(message) => agent_health(state, cx, &from, &message),
@@ -51,30 +60,30 @@ fn old_driver_message(state: &mut State, cx: &mut Context<'_>, from: &Upid, mess
             reregister_framework(state, cx, from, message.framework, message.failover);
         }
         Message::UnregisterFramework(message) => {
-            if let Some(id) = driver_of(state, from, &message.framework_id) {
+            if let Some(id) = driver_of(&state.frameworks, from, &message.framework_id) {
                 state.metrics.messages_unregister_framework.increment();
                 remove_framework(state, cx, &id);
             }
         }
         Message::DeactivateFramework(message) => {
             state.metrics.messages_deactivate_framework.increment();
-            if let Some(id) = driver_of(state, from, &message.framework_id) {
+            if let Some(id) = driver_of(&state.frameworks, from, &message.framework_id) {
                 deactivate_framework_message(state, cx, &id);
             }
         }
         Message::ResourceRequest(message) => {
-            if driver_of(state, from, &message.framework_id).is_some() {
+            if driver_of(&state.frameworks, from, &message.framework_id).is_some() {
                 state.metrics.messages_resource_request.increment();
             }
         }
         Message::LaunchTasks(message) => launch_tasks(state, cx, from, *message),
         Message::ReviveOffers(message) => {
-            if let Some(id) = driver_of(state, from, &message.framework_id) {
-                revive(state, cx, &id, &message.roles);
+            if let Some(id) = driver_of(&state.frameworks, from, &message.framework_id) {
+                revive(&mut state.allocator, &mut state.frameworks, &state.metrics, cx, &id, &message.roles);
             }
         }
         Message::KillTask(message) => {
-            if let Some(id) = driver_of(state, from, &message.framework_id) {
+            if let Some(id) = driver_of(&state.frameworks, from, &message.framework_id) {
                 let call = call::Kill { task_id: message.task_id, agent_id: None, kill_policy: None };
                 kill(state, cx, &id, call);
             }
@@ -89,18 +98,18 @@ fn old_driver_message(state: &mut State, cx: &mut Context<'_>, from: &Upid, mess
 
 /// Whether `from` is the process that registered as this agent. Mesos believes anybody what an agent would say:
 /// the end of a task, and its resources are offered while it still runs.
-pub(crate) fn is_process_of(state: &State, from: &Upid, agent: &str) -> bool {
-    state.agents.get(agent).is_some_and(|agent| agent.state.pid == *from)
+pub(crate) fn is_process_of(agents: &Agents, from: &Upid, agent: &str) -> bool {
+    agents.get(agent).is_some_and(|agent| agent.snapshot().pid == *from)
 }
 
-fn driver_of(state: &State, from: &Upid, id: &v1::FrameworkId) -> Option<FrameworkId> {
-    let framework = state.frameworks.get(&id.value)?;
+fn driver_of(frameworks: &Frameworks, from: &Upid, id: &v1::FrameworkId) -> Option<FrameworkId> {
+    let framework = frameworks.get(&id.value)?;
     (framework.driver() == Some(from)).then(|| framework.id().clone())
 }
 
 fn launch_tasks(state: &mut State, cx: &mut Context<'_>, from: &Upid, message: internal::LaunchTasksMessage) {
     use v1::offer::{Operation, operation};
-    let Some(id) = driver_of(state, from, &message.framework_id) else { return };
+    let Some(id) = driver_of(&state.frameworks, from, &message.framework_id) else { return };
     let internal::LaunchTasksMessage { tasks, filters, offer_ids, .. } = message;
     let filters = Some(filters);
     if tasks.is_empty() {
@@ -120,7 +129,7 @@ fn old_acknowledgement(
     from: &Upid,
     message: internal::StatusUpdateAcknowledgementMessage,
 ) {
-    match driver_of(state, from, &message.framework_id)
+    match driver_of(&state.frameworks, from, &message.framework_id)
         .filter(|_| validation::ids::validate_uuid(&message.uuid).is_ok())
     {
         Some(id) => {
@@ -137,17 +146,23 @@ fn old_framework_message(
     from: &Upid,
     message: internal::FrameworkToExecutorMessage,
 ) {
-    match driver_of(state, from, &message.framework_id) {
+    match driver_of(&state.frameworks, from, &message.framework_id) {
         Some(id) => {
             let internal::FrameworkToExecutorMessage { slave_id, executor_id, data, .. } = message;
-            framework_message(state, cx, &id, call::Message { agent_id: slave_id, executor_id, data });
+            framework_message(
+                &state.agents,
+                &state.metrics,
+                cx,
+                &id,
+                call::Message { agent_id: slave_id, executor_id, data },
+            );
         }
         None => state.metrics.invalid_framework_to_executor_messages.increment(),
     }
 }
 
 fn reconcile_tasks(state: &mut State, cx: &mut Context<'_>, from: &Upid, message: internal::ReconcileTasksMessage) {
-    let Some(id) = driver_of(state, from, &message.framework_id) else { return };
+    let Some(id) = driver_of(&state.frameworks, from, &message.framework_id) else { return };
     let asked = |status: v1::TaskStatus| call::reconcile::Task { task_id: status.task_id, agent_id: status.agent_id };
     reconcile(state, cx, &id, call::Reconcile { tasks: message.statuses.into_iter().map(asked).collect() });
 }

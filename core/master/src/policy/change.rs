@@ -9,13 +9,11 @@ use messages::v1::master::call::Type;
 use messages::v1::quota::QuotaConfig;
 use model::ReplyId;
 
-use super::inverse::InverseOffers;
 use super::maintenance::{
     check_machines_down, check_machines_up, check_schedule, machines_went_down, maintenance_changed,
     publish_maintenance,
 };
 use super::partitions::{check_partition_request, recover_partitions, remove_partition, set_partition};
-use super::preemption::PreemptedTasks;
 use super::quota::{check_remove_quota, check_set_quota, check_update_quota, recover_quotas, set_quotas};
 use super::weights::{check_weights, recover_weights, set_weights};
 use crate::interface::{Context, PartitionCall};
@@ -26,9 +24,7 @@ use crate::state::State;
 pub(crate) struct Policy {
     /// What the registry will say of policy once every change under way is durable: a change is checked against this,
     /// so that two at a time cannot contradict each other.
-    pub intended: RegistryState,
-    pub inverse_offers: InverseOffers,
-    pub preempted_tasks: PreemptedTasks,
+    intended: RegistryState,
 }
 
 /// A change that was found to make sense.
@@ -67,7 +63,12 @@ impl Policy {
             partitions: registry.partitions.clone(),
             ..RegistryState::default()
         };
-        Policy { intended, inverse_offers: InverseOffers::default(), preempted_tasks: PreemptedTasks::default() }
+        Policy { intended }
+    }
+
+    /// What the registry will say of policy once every change under way is durable.
+    pub fn intended(&self) -> &RegistryState {
+        &self.intended
     }
 }
 
@@ -125,8 +126,8 @@ fn change_of(state: &State, call: Call) -> Result<PolicyChange, CallResponse> {
         Type::UpdateMaintenanceSchedule => {
             call.update_maintenance_schedule.map(|call| check_schedule(state, call.schedule))
         }
-        Type::StartMaintenance => call.start_maintenance.map(|call| check_machines_down(state, call.machines)),
-        Type::StopMaintenance => call.stop_maintenance.map(|call| check_machines_up(state, call.machines)),
+        Type::StartMaintenance => call.start_maintenance.map(|call| check_machines_down(&state.policy, call.machines)),
+        Type::StopMaintenance => call.stop_maintenance.map(|call| check_machines_up(&state.policy, call.machines)),
         _ => None,
     }
     .unwrap_or_else(|| {
@@ -137,13 +138,13 @@ fn change_of(state: &State, call: Call) -> Result<PolicyChange, CallResponse> {
 
 /// Makes a change durable; it is applied and answered then. A master's own changes are answered to nobody.
 pub(crate) fn propose(state: &mut State, cx: &mut Context<'_>, reply: Option<ReplyId>, change: PolicyChange) {
-    if let Some(reply) = reply.filter(|_| registry_is_full(state)) {
+    if let Some(reply) = reply.filter(|_| registry_is_full(&state.config, &state.registry)) {
         let text = "Too many changes are waiting for the registry; try again later";
         return cx.reply(reply, CallResponse::new(Status::ServiceUnavailable, text));
     }
     let operation = change.operation();
     state.policy.intended.apply(&operation);
-    store(state, cx, operation, Continuation::Policy { reply, change });
+    store(&state.metrics, &mut state.registry, cx, operation, Continuation::Policy { reply, change });
 }
 
 pub(crate) fn apply_policy_change(
@@ -158,7 +159,9 @@ pub(crate) fn apply_policy_change(
         PolicyChange::Partition(partition) => set_partition(state, cx, &partition),
         PolicyChange::RemovePartition(id) => remove_partition(state, cx, &id),
         PolicyChange::Schedule(_) => maintenance_changed(state, cx),
-        PolicyChange::MachinesDown(machines) => machines_went_down(state, cx, &machines),
+        PolicyChange::MachinesDown(machines) => {
+            machines_went_down(&state.agents, &mut state.registry, &state.metrics, cx, &machines)
+        }
         PolicyChange::MachinesUp(_) => maintenance_changed(state, cx),
     }
     if let Some(reply) = reply {
@@ -171,5 +174,5 @@ pub(crate) fn recover_policy(state: &mut State, cx: &mut Context<'_>) {
     recover_quotas(state, cx);
     recover_partitions(state, cx);
     recover_weights(state, cx);
-    publish_maintenance(state, cx);
+    publish_maintenance(&state.registry, cx);
 }

@@ -4,40 +4,48 @@ use allocator::{Quota, ResourceLimits};
 use messages::v1::quota::QuotaConfig;
 use resources::{Name, Resource, ResourceQuantities, Resources, Scalar, roles};
 
-use crate::state::State;
+use crate::agents::Agents;
+use crate::frameworks::Frameworks;
+use crate::offers::Offers;
+use crate::tasks::Tasks;
 
 /// What is reserved for a role and those below it, used or not, and what they use unreserved.
-pub(super) fn consumed_quota(state: &State, role: &str) -> ResourceQuantities {
+pub(super) fn consumed_quota(
+    agents: &Agents,
+    frameworks: &Frameworks,
+    tasks: &Tasks,
+    role: &str,
+) -> ResourceQuantities {
     let mut consumed = ResourceQuantities::new();
-    for id in state.agents.ids() {
-        let Some(agent) = state.agents.get(id.as_str()) else { continue };
-        add(&mut consumed, &agent.state.total, |resource| reserved_within(resource, role));
-        for (_, executor) in state.tasks.on_agent(id.as_str()).flat_map(|(_, usage)| usage.executors()) {
+    for id in agents.ids() {
+        let Some(agent) = agents.get(id.as_str()) else { continue };
+        add(&mut consumed, &agent.snapshot().total, |resource| reserved_within(resource, role));
+        for (_, executor) in tasks.on_agent(id.as_str()).flat_map(|(_, usage)| usage.executors()) {
             add(&mut consumed, &executor.resources, |resource| unreserved_within(resource, role));
         }
     }
-    for (_, task) in state.frameworks.iter().flat_map(|framework| state.tasks.of_framework(framework.id().as_str())) {
-        add(&mut consumed, &task.resources, |resource| unreserved_within(resource, role));
+    for (_, task) in frameworks.iter().flat_map(|framework| tasks.of_framework(framework.id().as_str())) {
+        add(&mut consumed, task.resources(), |resource| unreserved_within(resource, role));
     }
     consumed
 }
 
-pub(super) fn offered_within(state: &State, role: &str) -> ResourceQuantities {
+pub(super) fn offered_within(frameworks: &Frameworks, offers: &Offers, role: &str) -> ResourceQuantities {
     let mut offered = ResourceQuantities::new();
-    for id in state.frameworks.iter().flat_map(|framework| state.offers.of_framework(framework.id().as_str())) {
-        let offer = state.offers.get(id.as_str()).filter(|offer| roles::is_within(offer.role.as_str(), role));
+    for id in frameworks.iter().flat_map(|framework| offers.of_framework(framework.id().as_str())) {
+        let offer = offers.get(id.as_str()).filter(|offer| roles::is_within(offer.role.as_str(), role));
         offer.into_iter().for_each(|offer| offered += &quantities(&offer.resources));
     }
     offered
 }
 
 /// Of all registered agents.
-pub(super) fn capacity(state: &State) -> ResourceQuantities {
+pub(super) fn capacity(agents: &Agents) -> ResourceQuantities {
     let mut capacity = ResourceQuantities::new();
-    for id in state.agents.ids() {
-        let agent = state.agents.get(id.as_str());
+    for id in agents.ids() {
+        let agent = agents.get(id.as_str());
         let firm = |resource: &Resource| !resource.is_revocable() && resource.value().as_scalar().is_some();
-        agent.into_iter().for_each(|agent| add(&mut capacity, &agent.state.total, firm));
+        agent.into_iter().for_each(|agent| add(&mut capacity, &agent.snapshot().total, firm));
     }
     capacity
 }

@@ -13,8 +13,8 @@ use model::master::Change;
 use model::{AgentId, FrameworkId, OfferId, Role};
 use validation::offer::OfferSummary;
 
-use crate::allocation::refusal;
-use crate::interface::{Context, Timer};
+use crate::allocation::refuse_duration;
+use crate::interface::{Config, Context, Timer};
 use crate::state::State;
 
 /// Those outstanding.
@@ -84,12 +84,12 @@ fn make_inverse_offer(
     wanted: InverseOffer,
 ) -> Option<(v1::InverseOffer, String)> {
     let InverseOffer { framework, agent, unavailability } = wanted;
-    let listens = state.frameworks.get(framework.as_str()).is_some_and(|f| f.state.connected && f.state.active);
-    let active = state.agents.get(agent.as_str()).filter(|agent| agent.state.active && listens);
-    let Some(asked) = active.map(|agent| agent.state.clone()) else {
+    let listens = state.frameworks.get(framework.as_str()).is_some_and(|f| f.state().is_active());
+    let active = state.agents.get(agent.as_str()).filter(|agent| agent.snapshot().active && listens);
+    let Some(asked) = active.map(|agent| agent.snapshot().clone()) else {
         // Asked again a little later, when it may be back.
         let now = cx.now.monotonic;
-        state.allocator.update_inverse_offer(now, &agent, &framework, None, Some(refusal(None)));
+        state.allocator.update_inverse_offer(now, &agent, &framework, None, Some(refuse_duration(None)));
         return None;
     };
     let id = state.ids.offer();
@@ -104,7 +104,7 @@ fn make_inverse_offer(
         unavailability,
         resources: Vec::new(),
     };
-    state.policy.inverse_offers.insert(id, framework, agent);
+    state.inverse_offers.insert(id, framework, agent);
     Some((offer, asked.pid.to_string()))
 }
 
@@ -114,7 +114,7 @@ pub(crate) fn accept_inverse_offers(
     framework: &FrameworkId,
     call: &AcceptInverseOffers,
 ) {
-    let refuse = refusal(call.filters.as_ref());
+    let refuse = refuse_duration(call.filters.as_ref());
     answer_inverse_offers(state, cx, framework, &call.inverse_offer_ids, Status::Accept, refuse);
 }
 
@@ -124,7 +124,7 @@ pub(crate) fn decline_inverse_offers(
     framework: &FrameworkId,
     call: &DeclineInverseOffers,
 ) {
-    let refuse = refusal(call.filters.as_ref());
+    let refuse = refuse_duration(call.filters.as_ref());
     answer_inverse_offers(state, cx, framework, &call.inverse_offer_ids, Status::Decline, refuse);
 }
 
@@ -137,19 +137,19 @@ fn answer_inverse_offers(
     status: Status,
     refuse: Duration,
 ) {
-    let lookup = |id: &str| state.policy.inverse_offers.summary(id);
+    let lookup = |id: &str| state.inverse_offers.summary(id);
     if let Err(reason) = validation::offer::validate_inverse(ids, lookup, framework) {
         tracing::warn!(%framework, %reason, "an answer to inverse offers names some that are not valid");
     }
     for id in ids {
-        let own = state.policy.inverse_offers.summary(&id.value).is_some_and(|summary| summary.framework == *framework);
-        if own && let Some((id, framework, agent)) = state.policy.inverse_offers.remove(&id.value) {
+        let own = state.inverse_offers.summary(&id.value).is_some_and(|summary| summary.framework == *framework);
+        if own && let Some((id, framework, agent)) = state.inverse_offers.remove(&id.value) {
             let status = InverseOfferStatus {
                 status: status as i32,
                 framework_id: framework.to_proto(),
                 timestamp: v1::TimeInfo { nanoseconds: i64::try_from(cx.now.wall.nanos()).unwrap_or(i64::MAX) },
             };
-            disarm_inverse_offer(state, cx, id);
+            disarm_inverse_offer(&state.config, cx, id);
             let now = cx.now.monotonic;
             state.allocator.update_inverse_offer(now, &agent, &framework, Some(status.clone()), Some(refuse));
             cx.publish(Change::InverseOfferAnswered { agent, framework, status: Box::new(status) });
@@ -158,7 +158,7 @@ fn answer_inverse_offers(
 }
 
 pub(crate) fn rescind_inverse_offers_of_agent(state: &mut State, cx: &mut Context<'_>, agent: &AgentId) {
-    for id in state.policy.inverse_offers.of_agent(agent) {
+    for id in state.inverse_offers.of_agent(agent) {
         end_inverse_offer(state, cx, id.as_str(), true);
     }
 }
@@ -170,23 +170,23 @@ pub(crate) fn end_inverse_offers_of_framework(
     framework: &FrameworkId,
     rescind: bool,
 ) {
-    for id in state.policy.inverse_offers.of_framework(framework) {
+    for id in state.inverse_offers.of_framework(framework) {
         end_inverse_offer(state, cx, id.as_str(), rescind);
     }
 }
 
 /// Nothing happens when there is none with this id.
 pub(crate) fn end_inverse_offer(state: &mut State, cx: &mut Context<'_>, id: &str, rescind: bool) {
-    let Some((id, framework_id, agent)) = state.policy.inverse_offers.remove(id) else { return };
+    let Some((id, framework_id, agent)) = state.inverse_offers.remove(id) else { return };
     if let Some(framework) = state.frameworks.get(framework_id.as_str()).filter(|_| rescind) {
         framework.listener().clone().rescind_inverse_offer(cx, id.to_proto());
     }
-    disarm_inverse_offer(state, cx, id);
+    disarm_inverse_offer(&state.config, cx, id);
     state.allocator.update_inverse_offer(cx.now.monotonic, &agent, &framework_id, None, None);
 }
 
-fn disarm_inverse_offer(state: &State, cx: &mut Context<'_>, id: OfferId) {
-    if state.config.offer_timeout.is_some() {
+fn disarm_inverse_offer(config: &Config, cx: &mut Context<'_>, id: OfferId) {
+    if config.offer_timeout.is_some() {
         cx.disarm(Timer::OfferTimeout(id));
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use allocator::Allocator;
 use machine::CallResponse;
 use messages::v1::machine_info::Mode;
 use messages::v1::maintenance::Schedule;
@@ -11,35 +12,36 @@ use model::AgentId;
 use model::master::{AgentSnapshot, Change, MaintenanceSnapshot, RemovalReason};
 
 use super::PolicyChange;
+use super::change::Policy;
 use super::machines::{self, machine_of};
-use crate::agents::{Agent, remove_agent};
+use crate::agents::{Agent, Agents, remove_agent};
 use crate::interface::Context;
+use crate::metrics::Metrics;
 use crate::offers::rescind_offers_of_agent;
-use crate::registry::MachineKey;
+use crate::registry::{MachineKey, Registry};
 use crate::state::State;
 
 /// The message to agents of a machine that goes down, and the cause of their removal.
 const DOWN: &str = "Operator initiated 'Machine DOWN'";
 
 pub(super) fn check_schedule(state: &State, schedule: Schedule) -> Result<PolicyChange, CallResponse> {
-    machines::check_schedule(&schedule, &state.policy.intended.machines).map_err(CallResponse::bad_request)?;
+    machines::check_schedule(&schedule, &state.policy.intended().machines).map_err(CallResponse::bad_request)?;
     Ok(PolicyChange::Schedule(schedule))
 }
 
-pub(super) fn check_machines_down(state: &State, ids: Vec<MachineId>) -> Result<PolicyChange, CallResponse> {
-    machines::check_machines(&ids, &state.policy.intended.machines, Mode::Draining)
-        .map_err(CallResponse::bad_request)?;
+pub(super) fn check_machines_down(policy: &Policy, ids: Vec<MachineId>) -> Result<PolicyChange, CallResponse> {
+    machines::check_machines(&ids, &policy.intended().machines, Mode::Draining).map_err(CallResponse::bad_request)?;
     Ok(PolicyChange::MachinesDown(ids))
 }
 
-pub(super) fn check_machines_up(state: &State, ids: Vec<MachineId>) -> Result<PolicyChange, CallResponse> {
-    machines::check_machines(&ids, &state.policy.intended.machines, Mode::Down).map_err(CallResponse::bad_request)?;
+pub(super) fn check_machines_up(policy: &Policy, ids: Vec<MachineId>) -> Result<PolicyChange, CallResponse> {
+    machines::check_machines(&ids, &policy.intended().machines, Mode::Down).map_err(CallResponse::bad_request)?;
     Ok(PolicyChange::MachinesUp(ids))
 }
 
 /// No agent may register from a machine that is down, nor from one that is going down.
-pub(crate) fn is_machine_down(state: &State, agent: &messages::v1::AgentInfo, pid: &model::Upid) -> bool {
-    let machines = &state.policy.intended.machines;
+pub(crate) fn is_machine_down(policy: &Policy, agent: &messages::v1::AgentInfo, pid: &model::Upid) -> bool {
+    let machines = &policy.intended().machines;
     // Nearly always, there is no maintenance.
     !machines.is_empty() && {
         let key = MachineKey { hostname: agent.hostname.to_lowercase(), ip: pid.address.ip().to_string() };
@@ -48,14 +50,14 @@ pub(crate) fn is_machine_down(state: &State, agent: &messages::v1::AgentInfo, pi
 }
 
 /// Tells the allocator the window of unavailability of an agent that was just added to it.
-pub(crate) fn set_window_of_new_agent(state: &mut State, agent: &Agent) {
-    if let Some(window) = window_of(state, &agent.state) {
-        state.allocator.update_unavailability(agent.id(), Some(window));
+pub(crate) fn set_window_of_new_agent(registry: &Registry, allocator: &mut Allocator, agent: &Agent) {
+    if let Some(window) = window_of(registry, agent.snapshot()) {
+        allocator.update_unavailability(agent.id(), Some(window));
     }
 }
 
-fn window_of(state: &State, agent: &AgentSnapshot) -> Option<Unavailability> {
-    let machines = &state.registry.durable().machines;
+fn window_of(registry: &Registry, agent: &AgentSnapshot) -> Option<Unavailability> {
+    let machines = &registry.durable().machines;
     if machines.is_empty() {
         return None;
     }
@@ -66,38 +68,44 @@ fn window_of(state: &State, agent: &AgentSnapshot) -> Option<Unavailability> {
 pub(super) fn maintenance_changed(state: &mut State, cx: &mut Context<'_>) {
     for id in state.agents.ids() {
         let Some(agent) = state.agents.get(id.as_str()) else { continue };
-        let window = window_of(state, &agent.state);
+        let window = window_of(&state.registry, agent.snapshot());
         if window.as_ref() != state.allocator.unavailability(&id) {
             rescind_offers_of_agent(state, cx, &id);
             state.allocator.update_unavailability(&id, window);
             cx.publish(Change::InverseOfferStatusesCleared(id));
         }
     }
-    publish_maintenance(state, cx);
+    publish_maintenance(&state.registry, cx);
 }
 
-pub(super) fn machines_went_down(state: &mut State, cx: &mut Context<'_>, machines: &[MachineId]) {
+pub(super) fn machines_went_down(
+    agents: &Agents,
+    registry: &mut Registry,
+    metrics: &Metrics,
+    cx: &mut Context<'_>,
+    machines: &[MachineId],
+) {
     let machines: BTreeSet<MachineKey> = machines.iter().map(MachineKey::from).collect();
-    for id in agents_on(state, &machines) {
-        if let Some(agent) = state.agents.get(id.as_str()) {
-            crate::frameworks::shut_down_agent(cx, &agent.state.pid, DOWN);
+    for id in agents_on(agents, &machines) {
+        if let Some(agent) = agents.get(id.as_str()) {
+            crate::frameworks::shut_down_agent(cx, &agent.snapshot().pid, DOWN);
         }
-        remove_agent(state, cx, &id, DOWN, RemovalReason::MachineDown);
+        remove_agent(agents, registry, metrics, cx, &id, DOWN, RemovalReason::MachineDown);
     }
-    publish_maintenance(state, cx);
+    publish_maintenance(registry, cx);
 }
 
-fn agents_on(state: &State, machines: &BTreeSet<MachineKey>) -> Vec<AgentId> {
+fn agents_on(agents: &Agents, machines: &BTreeSet<MachineKey>) -> Vec<AgentId> {
     let is_there =
-        |id: &AgentId| state.agents.get(id.as_str()).is_some_and(|agent| machines.contains(&machine_of(&agent.state)));
-    state.agents.ids().into_iter().filter(is_there).collect()
+        |id: &AgentId| agents.get(id.as_str()).is_some_and(|agent| machines.contains(&machine_of(agent.snapshot())));
+    agents.ids().into_iter().filter(is_there).collect()
 }
 
-pub(super) fn publish_maintenance(state: &State, cx: &mut Context<'_>) {
-    cx.publish(Change::MaintenanceUpdated(Arc::new(maintenance(state))));
+pub(super) fn publish_maintenance(registry: &Registry, cx: &mut Context<'_>) {
+    cx.publish(Change::MaintenanceUpdated(Arc::new(maintenance(registry))));
 }
 
-pub(crate) fn maintenance(state: &State) -> MaintenanceSnapshot {
-    let registry = state.registry.durable();
+pub(crate) fn maintenance(registry: &Registry) -> MaintenanceSnapshot {
+    let registry = registry.durable();
     MaintenanceSnapshot { schedule: registry.schedule.clone(), machines: registry.machines.values().cloned().collect() }
 }

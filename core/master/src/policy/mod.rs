@@ -27,8 +27,8 @@ pub(crate) use change::{
     Policy, PolicyChange, apply_policy_change, is_policy_call, partition_call, policy_call, recover_policy,
 };
 pub(crate) use inverse::{
-    accept_inverse_offers, decline_inverse_offers, end_inverse_offer, end_inverse_offers_of_framework,
+    InverseOffers, accept_inverse_offers, decline_inverse_offers, end_inverse_offer, end_inverse_offers_of_framework,
     make_inverse_offers, rescind_inverse_offers_of_agent,
 };
 pub(crate) use maintenance::{is_machine_down, maintenance, set_window_of_new_agent};
-pub(crate) use preemption::{preempt, rewrite_preempted_status};
+pub(crate) use preemption::{PreemptedTasks, preempt, rewrite_preempted_status};

@@ -13,6 +13,7 @@ use model::master::Change;
 use resources::{Name, ResourceQuantities, Scalar, roles};
 
 use super::PolicyChange;
+use super::change::Policy;
 use super::consumption::{consumed_quota, limits_text};
 use super::quota::{check_capacity, intended_quotas, rescind_for_quota};
 use crate::interface::{Context, PartitionRequest};
@@ -27,7 +28,7 @@ pub(super) fn check_partition_request(state: &State, request: PartitionRequest) 
     match request {
         PartitionRequest::Put { partition, force } => check_partition(state, *partition, force),
         PartitionRequest::Remove(id) => {
-            if !state.policy.intended.partitions.contains_key(&id) {
+            if !state.policy.intended().partitions.contains_key(&id) {
                 let text = format!("There is no partition '{id}'; GET /partitions lists those that exist");
                 return Err(CallResponse::new(Status::NotFound, text));
             }
@@ -43,9 +44,9 @@ fn check_partition(state: &State, partition: registry::Partition, force: bool) -
         let text = format!("Role '{role}' is not among those of --roles; use one that is, or add it there");
         return Err(CallResponse::bad_request(text));
     }
-    check_role_is_free(state, &partition)?;
-    let mut quotas = intended_quotas(state);
-    if let Some(before) = state.policy.intended.partitions.get(&partition.id) {
+    check_role_is_free(&state.policy, &partition)?;
+    let mut quotas = intended_quotas(&state.policy);
+    if let Some(before) = state.policy.intended().partitions.get(&partition.id) {
         quotas.remove(before.role.as_str());
     }
     let own = quota_of_partition(&partition);
@@ -60,9 +61,9 @@ fn check_partition(state: &State, partition: registry::Partition, force: bool) -
 }
 
 /// One partition or one quota per role: nobody should have to guess which of two counts.
-fn check_role_is_free(state: &State, partition: &registry::Partition) -> Result<(), CallResponse> {
+fn check_role_is_free(policy: &Policy, partition: &registry::Partition) -> Result<(), CallResponse> {
     let (id, role) = (&partition.id, &partition.role);
-    let intended = &state.policy.intended;
+    let intended = policy.intended();
     let conflict = |text: String| Err(CallResponse::new(Status::Conflict, text));
     if let Some(other) = intended.partitions.values().find(|other| other.role == *role && other.id != *id) {
         let other = &other.id;
@@ -100,7 +101,7 @@ fn check_fit(
         return Ok(());
     }
     let role = &partition.role;
-    let consumed = consumed_quota(state, role);
+    let consumed = consumed_quota(&state.agents, &state.frameworks, &state.tasks, role);
     if own.limits.allow(&consumed) {
         return Ok(());
     }

@@ -11,10 +11,11 @@ use model::{AgentId, FrameworkId, OfferId, Role, TaskId};
 use resources::{ResourceQuantities, Resources};
 
 use super::consumption::quantities;
+use crate::frameworks::Frameworks;
 use crate::interface::Context;
-use crate::offers::rescind_offer;
+use crate::offers::{Offers, rescind_offer};
 use crate::state::State;
-use crate::tasks::{Task, is_terminal_or_unreachable};
+use crate::tasks::{Task, Tasks, is_terminal_or_unreachable};
 
 /// Tasks that are being killed for a partition and have not ended yet.
 #[derive(Debug, Default)]
@@ -26,35 +27,35 @@ pub(crate) fn preempt(state: &mut State, cx: &mut Context<'_>) {
     if state.registry.durable().partitions.is_empty() || state.recovery.is_under_way() {
         return;
     }
-    let returning = returning(state);
+    let returning = returning(&mut state.preempted_tasks, &state.tasks);
     for preemption in state.allocator.preemptions(&returning) {
-        preempt_holding(state, cx, &preemption);
+        preempt_allocated(state, cx, &preemption);
     }
 }
 
-fn returning(state: &mut State) -> Vec<AllocatedResources> {
+fn returning(preempted_tasks: &mut PreemptedTasks, tasks: &Tasks) -> Vec<AllocatedResources> {
     let mut returning = Vec::new();
-    state.policy.preempted_tasks.0.retain(|(framework, id)| {
-        let task = state.tasks.get(framework.as_str(), id.as_str());
-        let Some(task) = task.filter(|task| holds(task)) else { return false };
-        returning.extend(holdings(framework, task));
+    preempted_tasks.0.retain(|(framework, id)| {
+        let task = tasks.get(framework.as_str(), id.as_str());
+        let Some(task) = task.filter(|task| uses_resources(task)) else { return false };
+        returning.extend(allocated_by_role(framework, task));
         true
     });
     returning
 }
 
 /// Offers go first: they cost nobody anything.
-fn preempt_holding(state: &mut State, cx: &mut Context<'_>, preemption: &Preemption) {
-    let AllocatedResources { framework, role, agent, resources } = &preemption.holding;
+fn preempt_allocated(state: &mut State, cx: &mut Context<'_>, preemption: &Preemption) {
+    let AllocatedResources { framework, role, agent, resources } = &preemption.allocated;
     let mut missing = quantities(resources);
-    for id in offers_of(state, framework, role, agent) {
+    for id in offers_of(&state.offers, framework, role, agent) {
         let offered = state.offers.get(id.as_str()).map(|offer| quantities(&offer.resources)).unwrap_or_default();
         if covered(&missing, &offered) > 0.0 {
             rescind_offer(state, cx, id.as_str());
             missing -= &offered;
         }
     }
-    for task in choose(&missing, candidates(state, framework, role, agent)) {
+    for task in choose(&missing, candidates(&state.tasks, framework, role, agent)) {
         let message = format!(
             "Preempted: partition '{}' needs the resources that partition '{}' had borrowed",
             preemption.lender, preemption.borrower
@@ -63,51 +64,49 @@ fn preempt_holding(state: &mut State, cx: &mut Context<'_>, preemption: &Preempt
     }
 }
 
-fn offers_of(state: &State, framework: &FrameworkId, role: &Role, agent: &AgentId) -> Vec<OfferId> {
-    let of_agent = state.offers.of_agent(agent.as_str());
+fn offers_of(offers: &Offers, framework: &FrameworkId, role: &Role, agent: &AgentId) -> Vec<OfferId> {
+    let of_agent = offers.of_agent(agent.as_str());
     let is_theirs = |id: &OfferId| {
-        state.offers.get(id.as_str()).is_some_and(|offer| offer.framework == *framework && offer.role == *role)
+        offers.get(id.as_str()).is_some_and(|offer| offer.framework == *framework && offer.role == *role)
     };
     of_agent.into_iter().filter(is_theirs).collect()
 }
 
 /// Tasks that could be ended, with what they would give back.
 fn candidates(
-    state: &State,
+    tasks: &Tasks,
     framework: &FrameworkId,
     role: &Role,
     agent: &AgentId,
 ) -> Vec<(TaskId, ResourceQuantities)> {
-    let usage = state.tasks.usage(agent.as_str(), framework.as_str());
+    let usage = tasks.usage(agent.as_str(), framework.as_str());
     let ids = usage.into_iter().flat_map(|usage| usage.task_ids());
-    let tasks = ids.filter_map(|id| state.tasks.get_with_id(framework.as_str(), id.as_str()));
+    let tasks = ids.filter_map(|id| tasks.get_with_id(framework.as_str(), id.as_str()));
     tasks
-        .filter(|(_, task)| holds(task) && task.preempted.is_none())
-        .map(|(id, task)| (id.clone(), quantities(&task.resources.allocated_to(role.as_str()))))
+        .filter(|(_, task)| uses_resources(task) && task.preemption().is_none())
+        .map(|(id, task)| (id.clone(), quantities(&task.resources().allocated_to(role.as_str()))))
         .collect()
 }
 
 fn kill_preempted(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkId, id: &TaskId, message: String) {
     let Some(task) = state.tasks.get_mut(framework.as_str(), id.as_str()) else { return };
-    task.preempted = Some(message);
-    // Repeated to an agent that returns.
-    task.kill_requested = true;
-    state.policy.preempted_tasks.0.insert((framework.clone(), id.clone()));
+    task.preempt(message);
+    state.preempted_tasks.0.insert((framework.clone(), id.clone()));
     state.metrics.partition_preemptions.increment();
-    if let Some(agent) = state.agents.get(task.agent.as_str()) {
-        let kill_policy = task.proto.kill_policy.clone();
+    if let Some(agent) = state.agents.get(task.agent().as_str()) {
+        let kill_policy = task.proto().kill_policy.clone();
         let kill =
             internal::KillTaskMessage { framework_id: framework.to_proto(), task_id: id.to_proto(), kill_policy };
-        cx.send(&agent.state.pid, kill);
+        cx.send(&agent.snapshot().pid, kill);
     }
 }
 
 /// The end of a preempted task in the words for its framework. One that ended otherwise ended so.
-pub(crate) fn rewrite_preempted_status(state: &State, update: &mut internal::StatusUpdate) {
-    let Some(framework) = state.frameworks.get(&update.framework_id.value) else { return };
-    let task = state.tasks.get(framework.id().as_str(), &update.status.task_id.value);
-    let Some(message) = task.and_then(|task| task.preempted.as_ref()) else { return };
-    let aware = framework.capabilities.partition_aware;
+pub(crate) fn rewrite_preempted_status(frameworks: &Frameworks, tasks: &Tasks, update: &mut internal::StatusUpdate) {
+    let Some(framework) = frameworks.get(&update.framework_id.value) else { return };
+    let task = tasks.get(framework.id().as_str(), &update.status.task_id.value);
+    let Some(message) = task.and_then(Task::preemption) else { return };
+    let aware = framework.capabilities().partition_aware;
     let gone = if aware { v1::TaskState::TaskGone } else { v1::TaskState::TaskLost } as i32;
     let killed = v1::TaskState::TaskKilled as i32;
     if update.latest_state == Some(killed) {
@@ -117,20 +116,20 @@ pub(crate) fn rewrite_preempted_status(state: &State, update: &mut internal::Sta
         update.status.state = gone;
         update.status.source = Some(v1::task_status::Source::Master as i32);
         update.status.reason = Some(v1::task_status::Reason::ContainerPreempted as i32);
-        update.status.message = Some(message.clone());
+        update.status.message = Some(message.to_owned());
     }
 }
 
-fn holds(task: &Task) -> bool {
+fn uses_resources(task: &Task) -> bool {
     !is_terminal_or_unreachable(task.state())
 }
 
-fn holdings(framework: &FrameworkId, task: &Task) -> Vec<AllocatedResources> {
+fn allocated_by_role(framework: &FrameworkId, task: &Task) -> Vec<AllocatedResources> {
     let of_role = |role: Role| {
-        let resources: Resources = task.resources.allocated_to(role.as_str());
-        AllocatedResources { framework: framework.clone(), role, agent: task.agent.clone(), resources }
+        let resources: Resources = task.resources().allocated_to(role.as_str());
+        AllocatedResources { framework: framework.clone(), role, agent: task.agent().clone(), resources }
     };
-    task.resources.allocation_roles().into_iter().map(of_role).collect()
+    task.resources().allocation_roles().into_iter().map(of_role).collect()
 }
 
 /// How much of what is missing something covers, summed over names.

@@ -15,11 +15,12 @@ use model::{OfferId, Role};
 use resources::{ResourceQuantities, roles};
 
 use super::PolicyChange;
-use super::change::Rescind;
+use super::change::{Policy, Rescind};
 use super::consumption::{capacity, consumed_quota, limits_text, offered_within, quantities, quota_of};
 use super::partitions::quota_of_partition;
+use crate::agents::Agents;
 use crate::interface::Context;
-use crate::offers::rescind_offer;
+use crate::offers::{Offers, rescind_offer};
 use crate::state::State;
 
 pub(super) fn check_update_quota(state: &State, call: UpdateQuota) -> Result<PolicyChange, CallResponse> {
@@ -30,7 +31,7 @@ pub(super) fn check_update_quota(state: &State, call: UpdateQuota) -> Result<Pol
     if !force {
         configs.iter().try_for_each(|config| check_consumption(state, config)).map_err(invalid)?;
     }
-    let mut quotas = intended_quotas(state);
+    let mut quotas = intended_quotas(&state.policy);
     quotas.extend(configs.iter().map(|config| (Role::new(&config.role), quota_of(config))));
     check_quotas(&quotas).map_err(|error| invalid(error.to_string()))?;
     if !force {
@@ -53,11 +54,11 @@ fn check_config(state: &State, config: &QuotaConfig) -> Result<(), String> {
     if quota_of(config).is_default() {
         return Ok(());
     }
-    check_no_partition(state, role)
+    check_no_partition(&state.policy, role)
 }
 
-fn check_no_partition(state: &State, role: &str) -> Result<(), String> {
-    match state.policy.intended.partitions.values().find(|partition| partition.role == role) {
+fn check_no_partition(policy: &Policy, role: &str) -> Result<(), String> {
+    match policy.intended().partitions.values().find(|partition| partition.role == role) {
         Some(partition) => Err(format!(
             "role '{role}' has the partition '{0}', which stands in for its quota: change or remove the \
              partition (PUT or DELETE /partitions/{0})",
@@ -72,7 +73,7 @@ fn check_consumption(state: &State, config: &QuotaConfig) -> Result<(), String> 
     if limits.is_empty() {
         return Ok(());
     }
-    let consumed = consumed_quota(state, &config.role);
+    let consumed = consumed_quota(&state.agents, &state.frameworks, &state.tasks, &config.role);
     if limits.allow(&consumed) {
         return Ok(());
     }
@@ -84,8 +85,8 @@ fn check_consumption(state: &State, config: &QuotaConfig) -> Result<(), String> 
 }
 
 /// Every role's quota or partition, with the changes under way.
-pub(super) fn intended_quotas(state: &State) -> BTreeMap<Role, Quota> {
-    let intended = &state.policy.intended;
+pub(super) fn intended_quotas(policy: &Policy) -> BTreeMap<Role, Quota> {
+    let intended = policy.intended();
     let quotas = intended.quotas.iter().map(|(role, config)| (role.clone(), quota_of(config)));
     quotas.chain(intended.partitions.values().map(|one| (Role::new(&one.role), quota_of_partition(one)))).collect()
 }
@@ -102,7 +103,7 @@ pub(super) fn check_capacity(
             total += &quota.guarantees;
         }
     }
-    let capacity = capacity(state);
+    let capacity = capacity(&state.agents);
     if capacity.contains(&total) { Ok(()) } else { Err((total, capacity)) }
 }
 
@@ -116,12 +117,12 @@ pub(super) fn check_set_quota(state: &State, request: QuotaRequest) -> Result<Po
     if !state.config.role_allowed(role) {
         return Err(invalid(format!("Unknown role '{role}'")));
     }
-    if state.policy.intended.quotas.contains_key(role) {
+    if state.policy.intended().quotas.contains_key(role) {
         return Err(invalid(format!("Cannot set quota for role '{role}' which already has quota")));
     }
-    check_no_partition(state, role).map_err(invalid)?;
+    check_no_partition(&state.policy, role).map_err(invalid)?;
     let config = config_of(&request);
-    let mut quotas = intended_quotas(state);
+    let mut quotas = intended_quotas(&state.policy);
     quotas.insert(Role::new(role), quota_of(&config));
     check_quotas(&quotas).map_err(|error| invalid(error.to_string()))?;
     if !request.force() {
@@ -144,10 +145,10 @@ pub(super) fn check_remove_quota(state: &State, role: String) -> Result<PolicyCh
     if !state.config.role_allowed(&role) {
         return refused(format!("Failed to validate remove quota request for {path}: Unknown role '{role}'"));
     }
-    if !state.policy.intended.quotas.contains_key(role.as_str()) {
+    if !state.policy.intended().quotas.contains_key(role.as_str()) {
         return refused(format!("Failed to remove quota for {path}: Role '{role}' has no quota set"));
     }
-    let mut quotas = intended_quotas(state);
+    let mut quotas = intended_quotas(&state.policy);
     quotas.remove(role.as_str());
     if let Err(error) = check_quotas(&quotas) {
         return refused(format!("Failed to remove quota for {path}: {error}"));
@@ -185,9 +186,9 @@ fn publish_quotas(state: &State, cx: &mut Context<'_>) {
 /// Offers of the role are rescinded until it is within its limits, offers of others until it may have what it is
 /// guaranteed.
 pub(super) fn rescind_for_quota(state: &mut State, cx: &mut Context<'_>, role: &str, quota: &Quota) {
-    let mut held = consumed_quota(state, role);
-    held += &offered_within(state, role);
-    let (own, others): (Vec<OfferId>, Vec<OfferId>) = offers_by_agent(state)
+    let mut held = consumed_quota(&state.agents, &state.frameworks, &state.tasks, role);
+    held += &offered_within(&state.frameworks, &state.offers, role);
+    let (own, others): (Vec<OfferId>, Vec<OfferId>) = offers_by_agent(&state.agents, &state.offers)
         .into_iter()
         .partition(|id| state.offers.get(id.as_str()).is_some_and(|offer| roles::is_within(offer.role.as_str(), role)));
     for id in own {
@@ -208,9 +209,8 @@ pub(super) fn rescind_for_quota(state: &mut State, cx: &mut Context<'_>, role: &
 /// can have an agent of its own.
 fn rescind_from_enough_agents(state: &mut State, cx: &mut Context<'_>, config: &QuotaConfig) {
     let guarantee = quota_of(config).guarantees;
-    let in_role = |framework: &&crate::frameworks::Framework| {
-        framework.state.connected && framework.state.active && framework.has_role(&config.role)
-    };
+    let in_role =
+        |framework: &&crate::frameworks::Framework| framework.state().is_active() && framework.has_role(&config.role);
     let wanted = state.frameworks.iter().filter(in_role).count();
     let (mut visited, mut rescinded) = (0, ResourceQuantities::new());
     for agent in state.agents.ids() {
@@ -225,9 +225,9 @@ fn rescind_from_enough_agents(state: &mut State, cx: &mut Context<'_>, config: &
     }
 }
 
-fn offers_by_agent(state: &State) -> Vec<OfferId> {
-    let agents = state.agents.ids();
-    agents.iter().flat_map(|id| state.offers.of_agent(id.as_str())).collect()
+fn offers_by_agent(agents: &Agents, offers: &Offers) -> Vec<OfferId> {
+    let agents = agents.ids();
+    agents.iter().flat_map(|id| offers.of_agent(id.as_str())).collect()
 }
 
 fn rescind_counted(state: &mut State, cx: &mut Context<'_>, id: &OfferId) -> ResourceQuantities {

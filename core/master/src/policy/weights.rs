@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use allocator::Allocator;
 use machine::CallResponse;
 use messages::v1::WeightInfo;
 use model::master::Change;
@@ -10,20 +11,21 @@ use resources::roles;
 
 use super::PolicyChange;
 use super::change::propose;
-use crate::interface::Context;
+use crate::interface::{Config, Context};
 use crate::offers::rescind_offer;
 use crate::state::State;
 
 pub(super) fn check_weights(state: &State, infos: Vec<WeightInfo>) -> Result<PolicyChange, CallResponse> {
-    let checked: Result<Vec<WeightInfo>, String> = infos.into_iter().map(|info| check_weight(state, info)).collect();
+    let checked: Result<Vec<WeightInfo>, String> =
+        infos.into_iter().map(|info| check_weight(&state.config, info)).collect();
     let refused = |reason| CallResponse::bad_request(format!("Failed to validate update weights request JSON{reason}"));
     checked.map(PolicyChange::Weights).map_err(refused)
 }
 
-fn check_weight(state: &State, info: WeightInfo) -> Result<WeightInfo, String> {
+fn check_weight(config: &Config, info: WeightInfo) -> Result<WeightInfo, String> {
     let role = info.role().trim();
     roles::validate(role).map_err(|invalid| format!(": Invalid role '{role}': {invalid}"))?;
-    if !state.config.role_allowed(role) {
+    if !config.role_allowed(role) {
         return Err(format!(": Unknown role '{role}'"));
     }
     // Infinite weights and NaN pass in Mesos, and then no share can be compared with another.
@@ -40,7 +42,7 @@ pub(super) fn set_weights(state: &mut State, cx: &mut Context<'_>, infos: &[Weig
     }
     publish_weights(state, cx);
     // All are divided anew, as long as somebody has a share in one of these roles.
-    if infos.iter().any(|info| is_in_use(state, info.role())) {
+    if infos.iter().any(|info| is_in_use(&state.allocator, info.role())) {
         rescind_all_offers(state, cx);
     }
 }
@@ -65,8 +67,8 @@ fn publish_weights(state: &State, cx: &mut Context<'_>) {
 }
 
 /// Some framework is subscribed to it or holds something in it.
-fn is_in_use(state: &State, role: &str) -> bool {
-    state.allocator.roles().any(|view| view.role.as_str() == role)
+fn is_in_use(allocator: &Allocator, role: &str) -> bool {
+    allocator.roles().any(|view| view.role.as_str() == role)
 }
 
 fn rescind_all_offers(state: &mut State, cx: &mut Context<'_>) {

@@ -9,10 +9,12 @@ use model::{AgentId, ReplyId, Upid};
 
 use super::RegistryOperation;
 use super::gc::registry_pruned;
+use super::pending::Registry;
 use crate::agents::{admitted, agent_removed, marked_unreachable, readmitted, reregistered};
 use crate::draining::{AgentStateChange, agent_state_stored, marked_drained, marked_gone};
 use crate::failures::{failures_persisted, reply_when_persisted};
-use crate::interface::Context;
+use crate::interface::{Config, Context};
+use crate::metrics::Metrics;
 use crate::policy::{PolicyChange, apply_policy_change};
 use crate::state::State;
 
@@ -77,13 +79,19 @@ pub(crate) enum Continuation {
     },
 }
 
-pub(crate) fn registry_is_full(state: &State) -> bool {
-    state.registry.pending_stores() >= state.config.max_pending_stores
+pub(crate) fn registry_is_full(config: &Config, registry: &Registry) -> bool {
+    registry.pending_stores() >= config.max_pending_stores
 }
 
-pub(crate) fn store(state: &mut State, cx: &mut Context<'_>, operation: RegistryOperation, then: Continuation) {
-    let token = state.registry.push(operation.clone(), then);
-    state.metrics.registrar_queued_operations.increment();
+pub(crate) fn store(
+    metrics: &Metrics,
+    registry: &mut Registry,
+    cx: &mut Context<'_>,
+    operation: RegistryOperation,
+    then: Continuation,
+) {
+    let token = registry.push(operation.clone(), then);
+    metrics.registrar_queued_operations.increment();
     cx.store(token, operation);
 }
 
@@ -106,14 +114,14 @@ pub(crate) fn stored(state: &mut State, cx: &mut Context<'_>, token: StoreToken)
         Continuation::AgentStateChange { agent, reply, change } => {
             let answer = agent_state_stored(state, cx, &agent, change);
             if change == AgentStateChange::Reactivated && answer == CallResponse::ok() {
-                return reply_when_persisted(state, cx, reply);
+                return reply_when_persisted(&mut state.monitor, &mut state.registry, &state.metrics, cx, reply);
             }
             cx.reply(reply, answer);
         }
         Continuation::Drained(agent) => marked_drained(state, cx, &agent),
         // Nobody waits for an answer.
         Continuation::DrainedByPolicy(agent) => drop(agent_state_stored(state, cx, &agent, AgentStateChange::Draining)),
-        Continuation::FailuresPersisted => failures_persisted(state, cx),
+        Continuation::FailuresPersisted => failures_persisted(&mut state.failure_persistence, &state.monitor, cx),
         Continuation::ReplyWhenPersisted { reply } => cx.reply(reply, CallResponse::ok()),
         Continuation::Pruned { unreachable } => registry_pruned(state, cx, &unreachable),
         Continuation::Remove { agent, cause, reason } => agent_removed(state, cx, &agent, cause, reason),

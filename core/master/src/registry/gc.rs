@@ -25,7 +25,7 @@ pub(crate) fn prune_registry(state: &mut State, cx: &mut Context<'_>) {
     }
     tracing::info!(unreachable = unreachable.len(), gone = gone.len(), "forgetting agents that left long ago");
     let operation = RegistryOperation::Prune { unreachable: unreachable.clone(), gone };
-    store(state, cx, operation, Continuation::Pruned { unreachable });
+    store(&state.metrics, &mut state.registry, cx, operation, Continuation::Pruned { unreachable });
 }
 
 pub(crate) fn registry_pruned(state: &mut State, cx: &mut Context<'_>, unreachable: &[AgentId]) {

@@ -25,6 +25,7 @@ pub type Entry = (String, Vec<u8>);
 
 /// A registry that cannot be trusted. Nothing of it is used.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum CorruptRegistry {
     #[error("record {key} of the registry is damaged")]
     Record { key: String, source: DecodeError },

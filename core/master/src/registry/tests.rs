@@ -189,14 +189,14 @@ fn a_damaged_registry_is_refused() {
         }),
         "record weights/b of the registry describes something else"
     );
-    let stranger = messages::tepui::registry::Incident {
+    let unknown = messages::tepui::registry::Incident {
         number: 1,
         r#type: "flood".to_owned(),
         severity: "warning".to_owned(),
         ..Default::default()
     };
     assert_eq!(
-        refused(&|e| e.push(("incidents/1".to_owned(), wire::encode(&stranger)))),
+        refused(&|e| e.push(("incidents/1".to_owned(), wire::encode(&unknown)))),
         "record incidents/1 of the registry says what this version does not know"
     );
     assert_eq!(refused(&|e| e.push(("x/y".to_owned(), vec![]))), "record x/y of the registry is of no known kind");

@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use allocator::Allocator;
 use messages::v1;
-use model::{AgentId, FrameworkId, Monotonic, Random};
+use model::{AgentId, FrameworkId, Random};
 
 use crate::agents::{AgentRemovalLimiter, Agents, Recovery};
+use crate::allocation::AllocationTimer;
+use crate::failures::FailurePersistence;
 use crate::frameworks::Frameworks;
 use crate::interface::Config;
 use crate::metrics::Metrics;
 use crate::offers::Offers;
 use crate::operations::Operations;
 use crate::peers::Links;
-use crate::policy::Policy;
+use crate::policy::{InverseOffers, Policy, PreemptedTasks};
 use crate::registry::{Registry, RegistryState};
 use crate::support::{Ids, TimingWheel};
 use crate::tasks::Tasks;
@@ -32,17 +34,17 @@ pub(crate) struct State {
     pub links: Links,
     pub registry: Registry,
     pub policy: Policy,
+    pub inverse_offers: InverseOffers,
+    pub preempted_tasks: PreemptedTasks,
     pub recovery: Recovery,
     pub removal_limiter: AgentRemovalLimiter,
     pub pings: TimingWheel<AgentId>,
     pub heartbeats: TimingWheel<FrameworkId>,
     pub operations: Operations,
     pub monitor: failures::Monitor,
-    /// Failures are about to be persisted, or are being persisted.
-    pub persisting_failures: bool,
+    pub failure_persistence: FailurePersistence,
     pub allocator: Allocator,
-    /// When the next allocation run is due, if one is.
-    pub allocation_armed: Option<Monotonic>,
+    pub allocation_timer: AllocationTimer,
 }
 
 impl State {
@@ -53,7 +55,7 @@ impl State {
         let policy = config.recovery_policy.clone().unwrap_or_else(|| failures::Policy::new(config.agent_ping_timeout));
         State {
             monitor: failures::Monitor::new(policy, id.clone()),
-            persisting_failures: false,
+            failure_persistence: FailurePersistence::default(),
             info: config.master_info(&id),
             metrics,
             ids: Ids::new(id),
@@ -63,6 +65,8 @@ impl State {
             offers: Offers::default(),
             links: Links::default(),
             policy: Policy::new(&registry),
+            inverse_offers: InverseOffers::default(),
+            preempted_tasks: PreemptedTasks::default(),
             registry: Registry::new(registry),
             recovery: Recovery::default(),
             removal_limiter: AgentRemovalLimiter::new(config.agent_removal_interval),
@@ -70,7 +74,7 @@ impl State {
             heartbeats: TimingWheel::new(config.heartbeat_interval),
             operations: Operations::new(Random::from_u64(random.clone().next_u64())),
             allocator: crate::allocation::allocator(&config, random),
-            allocation_armed: None,
+            allocation_timer: AllocationTimer::default(),
             config,
         }
     }

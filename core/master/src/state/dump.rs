@@ -23,7 +23,7 @@ fn dump_policy(state: &State) -> Vec<Change> {
         Change::QuotasUpdated(Arc::new(registry.quotas.clone())),
         Change::PartitionsUpdated(Arc::new(registry.partitions.clone())),
         Change::WeightsUpdated(Arc::new(registry.weights.clone())),
-        Change::MaintenanceUpdated(Arc::new(maintenance(state))),
+        Change::MaintenanceUpdated(Arc::new(maintenance(&state.registry))),
     ]
 }
 
@@ -31,13 +31,13 @@ fn dump_agents(state: &State, changes: &mut Vec<Change>) {
     changes.push(Change::UnreachableRecovered(state.agents.unreachable_ids()));
     changes.push(Change::AgentsRecovered(state.recovery.recovered().cloned().collect()));
     for id in state.agents.ids() {
-        changes.extend(state.agents.get(id.as_str()).map(|agent| Change::AgentAdded(agent.state.clone())));
+        changes.extend(state.agents.get(id.as_str()).map(|agent| Change::AgentAdded(agent.snapshot().clone())));
     }
 }
 
 fn dump_frameworks(state: &State, changes: &mut Vec<Change>) {
     for framework in state.frameworks.iter() {
-        changes.push(Change::FrameworkAdded(framework.state.clone()));
+        changes.push(Change::FrameworkAdded(framework.snapshot().clone()));
         for (id, task) in state.tasks.unreachable_of(framework.id().as_str()) {
             changes.push(Change::TaskAdded(task.clone()));
             changes.push(Change::TaskRemoved {
@@ -47,7 +47,7 @@ fn dump_frameworks(state: &State, changes: &mut Vec<Change>) {
             });
         }
         let tasks = state.tasks.of_framework(framework.id().as_str());
-        changes.extend(tasks.map(|(_, task)| Change::TaskAdded(task.proto.clone())));
+        changes.extend(tasks.map(|(_, task)| Change::TaskAdded(task.proto().clone())));
         for agent in state.tasks.agents_of(framework.id().as_str()) {
             let usage = state.tasks.usage(agent.as_str(), framework.id().as_str());
             let executors = usage.into_iter().flat_map(|usage| usage.executors());

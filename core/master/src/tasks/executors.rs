@@ -8,9 +8,12 @@ use model::{AgentId, ExecutorId, FrameworkId, Upid};
 use resources::Resources;
 
 use super::index::Executor;
+use crate::agents::Agents;
 use crate::allocation::recover_used;
 use crate::failures::observe;
+use crate::frameworks::Frameworks;
 use crate::interface::Context;
+use crate::metrics::Metrics;
 use crate::peers::is_process_of;
 use crate::state::State;
 
@@ -40,7 +43,7 @@ pub(crate) fn remove_executor(
     id: &ExecutorId,
 ) -> bool {
     let Some(executor) = state.tasks.remove_executor(agent, framework, id) else { return false };
-    recover_used(state, cx, framework, agent, &executor.resources);
+    recover_used(&mut state.allocator, &state.metrics, cx, framework, agent, &executor.resources);
     cx.publish(Change::ExecutorRemoved { framework: framework.clone(), agent: agent.clone(), executor: id.clone() });
     true
 }
@@ -55,7 +58,7 @@ pub(crate) fn exited_executor(
     let agent = AgentId::from(&message.slave_id);
     let framework = FrameworkId::from(&message.framework_id);
     // An executor of a command task is not known, and its exit of no interest.
-    if !is_process_of(state, from, agent.as_str())
+    if !is_process_of(&state.agents, from, agent.as_str())
         || !remove_executor(state, cx, &agent, &framework, &ExecutorId::from(&message.executor_id))
     {
         return;
@@ -70,34 +73,37 @@ pub(crate) fn exited_executor(
 
 /// From an executor, by way of its agent, to its framework.
 pub(crate) fn executor_message(
-    state: &mut State,
+    agents: &Agents,
+    frameworks: &Frameworks,
+    metrics: &Metrics,
     cx: &mut Context<'_>,
     from: &Upid,
     message: internal::ExecutorToFrameworkMessage,
 ) {
-    state.metrics.messages_executor_to_framework.increment();
-    let known_agent = is_process_of(state, from, &message.slave_id.value);
-    let framework = state.frameworks.get(&message.framework_id.value).filter(|f| known_agent && f.state.connected);
+    metrics.messages_executor_to_framework.increment();
+    let known_agent = is_process_of(agents, from, &message.slave_id.value);
+    let framework = frameworks.get(&message.framework_id.value).filter(|f| known_agent && f.state().is_connected());
     let Some(framework) = framework else {
-        return state.metrics.invalid_executor_to_framework_messages.increment();
+        return metrics.invalid_executor_to_framework_messages.increment();
     };
     framework.listener().clone().executor_message(cx, message);
-    state.metrics.valid_executor_to_framework_messages.increment();
+    metrics.valid_executor_to_framework_messages.increment();
 }
 
 /// From a framework, by way of the agent, to an executor.
 pub(crate) fn framework_message(
-    state: &mut State,
+    agents: &Agents,
+    metrics: &Metrics,
     cx: &mut Context<'_>,
     framework: &FrameworkId,
     call: v1::scheduler::call::Message,
 ) {
-    state.metrics.messages_framework_to_executor.increment();
-    let Some(agent) = state.agents.get(&call.agent_id.value).filter(|agent| agent.state.connected) else {
-        return state.metrics.invalid_framework_to_executor_messages.increment();
+    metrics.messages_framework_to_executor.increment();
+    let Some(agent) = agents.get(&call.agent_id.value).filter(|agent| agent.snapshot().connected) else {
+        return metrics.invalid_framework_to_executor_messages.increment();
     };
     cx.send(
-        &agent.state.pid,
+        &agent.snapshot().pid,
         internal::FrameworkToExecutorMessage {
             slave_id: call.agent_id,
             framework_id: framework.to_proto(),
@@ -105,18 +111,18 @@ pub(crate) fn framework_message(
             data: call.data,
         },
     );
-    state.metrics.valid_framework_to_executor_messages.increment();
+    metrics.valid_framework_to_executor_messages.increment();
 }
 
 pub(crate) fn shutdown_executor(
-    state: &mut State,
+    agents: &Agents,
     cx: &mut Context<'_>,
     framework: &FrameworkId,
     call: v1::scheduler::call::Shutdown,
 ) {
-    let Some(agent) = state.agents.get(&call.agent_id.value) else { return };
+    let Some(agent) = agents.get(&call.agent_id.value) else { return };
     cx.send(
-        &agent.state.pid,
+        &agent.snapshot().pid,
         internal::ShutdownExecutorMessage {
             executor_id: Some(call.executor_id),
             framework_id: Some(framework.to_proto()),

@@ -78,18 +78,18 @@ impl Tasks {
     /// Adds a task of a framework that is registered.
     pub fn insert(&mut self, framework: &FrameworkId, id: TaskId, task: Task) {
         let of_framework = self.frameworks.entry(framework.clone()).or_default();
-        of_framework.agents.insert(task.agent.clone());
-        let on_agent = self.agents.entry(task.agent.clone()).or_default();
+        of_framework.agents.insert(task.agent().clone());
+        let on_agent = self.agents.entry(task.agent().clone()).or_default();
         on_agent.entry(framework.clone()).or_default().tasks.insert(id.clone());
         of_framework.tasks.insert(id, task);
     }
 
     pub fn remove(&mut self, framework: &FrameworkId, id: &TaskId) -> Option<Task> {
         let task = self.frameworks.get_mut(framework)?.tasks.remove(id)?;
-        if let Some(usage) = self.agents.get_mut(&task.agent).and_then(|usages| usages.get_mut(framework)) {
+        if let Some(usage) = self.agents.get_mut(task.agent()).and_then(|usages| usages.get_mut(framework)) {
             usage.tasks.remove(id);
         }
-        self.remove_empty_usage(&task.agent, framework);
+        self.remove_empty_usage(task.agent(), framework);
         Some(task)
     }
 

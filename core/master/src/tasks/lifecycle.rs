@@ -13,7 +13,9 @@ use super::task::Task;
 use crate::allocation::recover_used;
 use crate::draining::check_drained;
 use crate::failures::observe_task_end;
+use crate::frameworks::Frameworks;
 use crate::interface::Context;
+use crate::metrics::Metrics;
 use crate::state::State;
 
 /// Applies a status to a task. `forwarded`: its framework has been sent it, and will acknowledge it.
@@ -32,41 +34,28 @@ pub(super) fn apply_status(
 ) {
     let Some(task) = state.tasks.get_mut(framework.as_str(), id.as_str()) else { return };
     let before = task.state();
-    let says = v1::TaskState::try_from(status.state).unwrap_or(before);
-    let proto = Arc::make_mut(&mut task.proto);
-    // A task whose resources have been given back does not come to life again.
-    let claimed = latest.unwrap_or(says);
-    if !task::is_terminal_or_unreachable(before) || (!model::is_terminal(before) && model::is_terminal(claimed)) {
-        proto.state = claimed as i32;
-    }
-    task::record_status(proto, &status);
-    if let Some(uuid) = &status.uuid {
-        proto.status_update_state = Some(status.state);
-        if forwarded {
-            proto.status_update_uuid = Some(uuid.clone());
-        }
-    }
+    task.record(&status, latest, forwarded);
     let now = task.state();
     let ended = task::is_terminal_or_unreachable(now) && !task::is_terminal_or_unreachable(before);
-    let (agent, freed) = (task.agent.clone(), ended.then(|| task.resources.clone()));
-    let proto = task.proto.clone();
+    let (agent, freed) = (task.agent().clone(), ended.then(|| task.resources().clone()));
+    let proto = task.proto().clone();
     cx.publish(Change::TaskUpdated { task: proto.clone(), status: status.clone() });
-    move_gauge(state, Some(before), Some(now));
+    move_gauge(&state.metrics, Some(before), Some(now));
     if let Some(freed) = freed {
         state.metrics.task_ended(now, status.source, status.reason);
-        recover_used(state, cx, framework, &agent, &freed);
+        recover_used(&mut state.allocator, &state.metrics, cx, framework, &agent, &freed);
         observe_task_end(state, cx, &proto, &status);
     }
 }
 
-fn move_gauge(state: &State, from: Option<v1::TaskState>, to: Option<v1::TaskState>) {
+fn move_gauge(metrics: &Metrics, from: Option<v1::TaskState>, to: Option<v1::TaskState>) {
     if from == to {
         return;
     }
-    if let Some(gauge) = from.and_then(|task_state| state.metrics.tasks_in(task_state)) {
+    if let Some(gauge) = from.and_then(|task_state| metrics.tasks_in(task_state)) {
         gauge.decrement();
     }
-    if let Some(gauge) = to.and_then(|task_state| state.metrics.tasks_in(task_state)) {
+    if let Some(gauge) = to.and_then(|task_state| metrics.tasks_in(task_state)) {
         gauge.increment();
     }
 }
@@ -80,15 +69,15 @@ pub(crate) fn add_task(
     resources: Resources,
 ) {
     let id = TaskId::from(&proto.task_id);
-    let task = Task { proto: Arc::new(proto), agent: agent.clone(), resources, kill_requested: false, preempted: None };
-    move_gauge(state, None, Some(task.state()));
+    let task = Task::new(proto, agent.clone(), resources);
+    move_gauge(&state.metrics, None, Some(task.state()));
     if !task::is_terminal_or_unreachable(task.state()) {
-        state.metrics.used.add(&task.resources);
+        state.metrics.used.add(task.resources());
     }
     if state.frameworks.get(framework.as_str()).is_none() {
         return;
     }
-    cx.publish(Change::TaskAdded(task.proto.clone()));
+    cx.publish(Change::TaskAdded(task.proto().clone()));
     state.tasks.insert(framework, id, task);
 }
 
@@ -103,19 +92,19 @@ pub(crate) fn remove_task(
     let limit = state.config.max_unreachable_tasks_per_framework;
     let Some(task) = state.tasks.remove(framework, id) else { return };
     if removal == TaskRemoval::Completed && model::is_terminal(task.forwarded_state()) {
-        state.tasks.add_recently_completed(framework, id.clone(), task.agent.clone());
+        state.tasks.add_recently_completed(framework, id.clone(), task.agent().clone());
     }
     if removal == TaskRemoval::Unreachable {
-        let forgotten = state.tasks.add_unreachable(framework, id.clone(), task.proto.clone(), limit);
+        let forgotten = state.tasks.add_unreachable(framework, id.clone(), task.proto().clone(), limit);
         state.metrics.tasks_unreachable.add(1 - forgotten as i64);
     }
     let task_state = task.state();
-    move_gauge(state, Some(task_state), None);
+    move_gauge(&state.metrics, Some(task_state), None);
     if !task::is_terminal_or_unreachable(task_state) {
-        recover_used(state, cx, framework, &task.agent, &task.resources);
+        recover_used(&mut state.allocator, &state.metrics, cx, framework, task.agent(), task.resources());
     }
     cx.publish(Change::TaskRemoved { framework: framework.clone(), task: id.clone(), removal });
-    check_drained(state, cx, &task.agent);
+    check_drained(state, cx, task.agent());
 }
 
 /// Ends a running task by a generated update, and removes it. One that is over for its framework, which only has
@@ -132,11 +121,11 @@ pub(crate) fn terminate_task(
     let forwarded = task.forwarded_state();
     if model::is_terminal(forwarded) {
         let again = reason.with_state(forwarded);
-        let status = Arc::new(again.status(&task.proto, cx.now.wall));
+        let status = Arc::new(again.status(task.proto(), cx.now.wall));
         remove_task(state, cx, framework, id, TaskRemoval::Completed);
         return Some(status);
     }
-    let status = Arc::new(reason.status(&task.proto, cx.now.wall));
+    let status = Arc::new(reason.status(task.proto(), cx.now.wall));
     apply_status(state, cx, framework, id, status.clone(), None, false);
     remove_task(state, cx, framework, id, removal);
     Some(status)
@@ -144,12 +133,12 @@ pub(crate) fn terminate_task(
 
 /// Sends a framework an update that the master generated.
 pub(crate) fn forward_master_generated(
-    state: &State,
+    frameworks: &Frameworks,
     cx: &mut Context<'_>,
     framework: &FrameworkId,
     status: &v1::TaskStatus,
 ) {
-    if let Some(framework) = state.frameworks.get(framework.as_str()) {
+    if let Some(framework) = frameworks.get(framework.as_str()) {
         let update = master_generated_update(framework.id(), status);
         framework.listener().clone().update(cx, status, update, Some(Upid::none().to_string()));
     }
@@ -157,13 +146,14 @@ pub(crate) fn forward_master_generated(
 
 /// An update about a task that was never launched.
 pub(crate) fn refuse_task(
-    state: &State,
+    frameworks: &Frameworks,
+    metrics: &Metrics,
     cx: &mut Context<'_>,
     framework: &FrameworkId,
     task: &v1::TaskInfo,
     reason: &MasterGenerated,
 ) {
     let status = reason.status_of(task.task_id.clone(), Some(task.agent_id.clone()), cx.now.wall);
-    state.metrics.task_ended(reason.state, status.source, status.reason);
-    forward_master_generated(state, cx, framework, &status);
+    metrics.task_ended(reason.state, status.source, status.reason);
+    forward_master_generated(frameworks, cx, framework, &status);
 }

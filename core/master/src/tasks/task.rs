@@ -10,19 +10,91 @@ use resources::Resources;
 /// for ever does not fill the master's memory.
 const MAX_STATUSES: usize = 64;
 
+/// A task that has not been removed. Its methods keep together what has to change together.
 #[derive(Debug)]
 pub(crate) struct Task {
-    pub proto: Arc<v1::Task>,
-    pub agent: AgentId,
+    /// What readers see of it; the core keeps no second copy.
+    proto: Arc<v1::Task>,
+    agent: AgentId,
     /// Allocated to its role; zero has been recovered once the task is terminal.
-    pub resources: Resources,
-    /// Its framework asked for its end; repeated to an agent that returns.
-    pub kill_requested: bool,
-    /// It is being killed for a partition: the message of the update that its framework will be sent.
-    pub preempted: Option<String>,
+    resources: Resources,
+    kill: KillRequest,
+}
+
+/// Whether the end of a task was asked for, which is repeated to an agent that returns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum KillRequest {
+    None,
+    /// By its framework or an operator.
+    Requested,
+    /// For a partition. The message is that of the update that its framework will be sent.
+    Preempted(String),
 }
 
 impl Task {
+    /// Creates a task whose end nobody has asked for.
+    pub fn new(proto: v1::Task, agent: AgentId, resources: Resources) -> Self {
+        Task { proto: Arc::new(proto), agent, resources, kill: KillRequest::None }
+    }
+
+    pub fn proto(&self) -> &Arc<v1::Task> {
+        &self.proto
+    }
+
+    pub fn agent(&self) -> &AgentId {
+        &self.agent
+    }
+
+    /// Allocated to its role. They are given back once the task is terminal.
+    pub fn resources(&self) -> &Resources {
+        &self.resources
+    }
+
+    /// Whether its end was asked for.
+    pub fn is_kill_requested(&self) -> bool {
+        self.kill != KillRequest::None
+    }
+
+    /// If it is being killed for a partition: the message of the update that its framework will be sent.
+    pub fn preemption(&self) -> Option<&str> {
+        match &self.kill {
+            KillRequest::Preempted(message) => Some(message),
+            KillRequest::None | KillRequest::Requested => None,
+        }
+    }
+
+    /// Its framework or an operator asks for its end. A preemption stays one.
+    pub fn request_kill(&mut self) {
+        if self.kill == KillRequest::None {
+            self.kill = KillRequest::Requested;
+        }
+    }
+
+    /// Its end is asked for because a partition needs its resources.
+    pub fn preempt(&mut self, message: String) {
+        self.kill = KillRequest::Preempted(message);
+    }
+
+    /// Enters a status. `latest` is the state that its agent has for it, if it says so; `forwarded` says whether its
+    /// framework has been sent the status, and will acknowledge it.
+    pub(super) fn record(&mut self, status: &v1::TaskStatus, latest: Option<v1::TaskState>, forwarded: bool) {
+        let before = self.state();
+        let says = v1::TaskState::try_from(status.state).unwrap_or(before);
+        let proto = Arc::make_mut(&mut self.proto);
+        // A task whose resources have been given back does not come to life again.
+        let claimed = latest.unwrap_or(says);
+        if !is_terminal_or_unreachable(before) || (!model::is_terminal(before) && model::is_terminal(claimed)) {
+            proto.state = claimed as i32;
+        }
+        record_status(proto, status);
+        if let Some(uuid) = &status.uuid {
+            proto.status_update_state = Some(status.state);
+            if forwarded {
+                proto.status_update_uuid = Some(uuid.clone());
+            }
+        }
+    }
+
     pub fn state(&self) -> v1::TaskState {
         state_of(&self.proto)
     }

@@ -56,9 +56,9 @@ fn forward_from_agent(
     message: internal::StatusUpdateMessage,
 ) -> bool {
     let internal::StatusUpdateMessage { mut update, pid } = message;
-    rewrite_preempted_status(state, &mut update);
+    rewrite_preempted_status(&state.frameworks, &state.tasks, &mut update);
     let agent = update.slave_id.as_ref().map_or("", |id| id.value.as_str());
-    if !is_process_of(state, from, agent) {
+    if !is_process_of(&state.agents, from, agent) {
         return false;
     }
     // Without uuid or process there is nothing to acknowledge; agents always send both.
@@ -68,13 +68,13 @@ fn forward_from_agent(
         return false;
     }
     let Some(framework) = state.frameworks.get(&update.framework_id.value) else { return false };
-    let (framework_id, connected) = (framework.id().clone(), framework.state.connected);
+    let (framework_id, connected) = (framework.id().clone(), framework.state().is_connected());
     let known = state.tasks.get_with_id(framework_id.as_str(), &update.status.task_id.value);
-    let known = known.filter(|(_, task)| task.agent.as_str() == agent);
+    let known = known.filter(|(_, task)| task.agent().as_str() == agent);
     let is_end = v1::TaskState::try_from(update.status.state).is_ok_and(model::is_terminal);
     let stale = match known {
         Some((_, task)) => {
-            let ended = task.proto.status_update_uuid.is_some() && model::is_terminal(task.forwarded_state());
+            let ended = task.proto().status_update_uuid.is_some() && model::is_terminal(task.forwarded_state());
             // An end that is not acknowledged is repeated.
             ended && !is_end
         }
@@ -117,21 +117,21 @@ fn acknowledged(
     framework: &FrameworkId,
     call: v1::scheduler::call::Acknowledge,
 ) -> bool {
-    let Some(agent) = state.agents.get(&call.agent_id.value).filter(|agent| agent.state.connected) else {
+    let Some(agent) = state.agents.get(&call.agent_id.value).filter(|agent| agent.snapshot().connected) else {
         return false;
     };
-    let pid = agent.state.pid.clone();
+    let pid = agent.snapshot().pid.clone();
     let task = state
         .tasks
         .get_with_id(framework.as_str(), &call.task_id.value)
-        .filter(|(_, task)| task.agent.as_str() == call.agent_id.value);
+        .filter(|(_, task)| task.agent().as_str() == call.agent_id.value);
     let mut over = None;
     if let Some((id, task)) = task {
         // Not forwarded by this master (it failed over meanwhile): it will be, again.
-        if task.proto.status_update_uuid.is_none() {
+        if task.proto().status_update_uuid.is_none() {
             return false;
         }
-        let last = task.proto.status_update_uuid.as_deref() == Some(call.uuid.as_slice());
+        let last = task.proto().status_update_uuid.as_deref() == Some(call.uuid.as_slice());
         over = (last && model::is_terminal(task.forwarded_state())).then(|| id.clone());
     }
     if let Some(id) = over {

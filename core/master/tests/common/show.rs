@@ -200,7 +200,7 @@ fn change(change: &Change) -> String {
         Change::InverseOfferAnswered { agent, framework, status } => {
             format!("inverse offer of {agent}: {framework} {}", status.status().as_str_name())
         }
-        Change::RefusalsCounted { role, active } => format!("{active} refusals in {role}"),
+        Change::OfferFiltersCounted { role, active } => format!("{active} offer filters in {role}"),
         Change::IncidentsRestored(incidents) => format!("{} incidents inherited", incidents.len()),
         Change::Incident(incident, _) => {
             let state = if incident.is_open() { incident.severity.as_str() } else { "over" };

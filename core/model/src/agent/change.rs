@@ -1,5 +1,5 @@
-//! The change stream of an agent: what its readers are told. Entities are immutable
-//! snapshots that a view shares by `Arc`; a later change replaces the whole entity.
+//! The change stream of an agent, which its readers follow. Entities are immutable snapshots that a view shares by
+//! `Arc`; a later change replaces the whole entity.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,56 +8,85 @@ use crate::{ContainerId, ExecutorId, FrameworkId, TaskId, Timestamp, Upid};
 use messages::v1;
 use resources::Resources;
 
-/// One thing that readers are told.
+/// One change of what readers see.
 #[derive(Debug, Clone)]
 pub enum Change {
-    /// The agent's own description: at start, on registration, when resources change.
+    /// The agent or its registration changed; published at the start, on registration, and when its resources change.
     Agent {
+        /// The agent's description.
         info: Arc<v1::AgentInfo>,
+        /// The agent's resources, with the operations that were applied to them.
         total: Resources,
+        /// The leading master; `None` while there is none.
         master: Option<Box<v1::MasterInfo>>,
+        /// Whether the agent is registered with that master.
         registered: bool,
+        /// The drain that is under way; `None` if there is none.
         draining: Option<Arc<Draining>>,
     },
     /// All operations on the agent's own resources whose final status is not acknowledged.
     Operations(Arc<[Arc<v1::Operation>]>),
+    /// A framework has something on the agent.
     FrameworkAdded(Arc<FrameworkSnapshot>),
+    /// The agent has nothing of the framework any more.
     FrameworkRemoved(FrameworkId),
+    /// An executor is being started, or was recovered.
     ExecutorAdded(Arc<ExecutorSnapshot>),
+    /// The executor's state, resources or process changed.
     ExecutorUpdated(Arc<ExecutorSnapshot>),
-    /// Into the bounded history of completed executors.
+    /// The executor ended; it moves to the bounded history of completed executors.
     ExecutorRemoved {
+        /// The executor's framework.
         framework: FrameworkId,
+        /// The executor.
         executor: ExecutorId,
+        /// The container of the executor.
         container: ContainerId,
     },
+    /// An executor has a new task.
     TaskAdded {
+        /// The container of the task's executor.
         container: ContainerId,
+        /// The task.
         task: Arc<v1::Task>,
     },
+    /// The state of a task changed.
     TaskUpdated {
+        /// The container of the task's executor.
         container: ContainerId,
+        /// The whole task as it is now.
         task: Arc<v1::Task>,
     },
-    /// Terminal and acknowledged.
+    /// The task is terminal and its last update is acknowledged.
     TaskCompleted {
+        /// The container of the task's executor.
         container: ContainerId,
+        /// The task's framework.
         framework: FrameworkId,
+        /// The task.
         task: TaskId,
     },
-    /// An earlier process of this agent had executors of a framework, which have ended as it has.
+    /// An earlier process of this agent had executors of this framework. They have ended, and the framework has nothing
+    /// else on the agent.
     CompletedFrameworkRecovered {
+        /// The framework.
         framework: Arc<FrameworkSnapshot>,
+        /// The executors, the one that ended first being the first.
         executors: Vec<RecoveredCompletedExecutor>,
     },
-    /// The same of a framework that goes on.
+    /// An earlier process of this agent had executors of this framework. They have ended, and the framework has others
+    /// on the agent.
     CompletedExecutorsRecovered {
+        /// The framework.
         framework: FrameworkId,
+        /// The executors, the one that ended first being the first.
         executors: Vec<RecoveredCompletedExecutor>,
     },
-    /// Tasks of an executor that goes on, whose end its framework knows since then.
+    /// An earlier process of this agent completed tasks of an executor that still runs.
     CompletedTasksRecovered {
+        /// The container of the executor.
         container: ContainerId,
+        /// The tasks, the oldest first.
         tasks: Vec<Arc<v1::Task>>,
     },
     /// A sandbox was garbage collected: its virtual paths no longer resolve.
@@ -69,16 +98,16 @@ pub enum Change {
 pub struct Draining {
     /// How it is drained.
     pub config: v1::DrainConfig,
-    /// When the agent was told.
+    /// The time at which the agent was told to drain.
     pub since: Timestamp,
 }
 
 /// A framework with something on the agent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FrameworkSnapshot {
-    /// Unique in the cluster.
+    /// The framework's id.
     pub id: FrameworkId,
-    /// As its master told it last.
+    /// The framework's description, as the master sent it last.
     pub info: Arc<v1::FrameworkInfo>,
     /// The v0 driver's address; `None` for HTTP schedulers.
     pub pid: Option<Upid>,
@@ -87,21 +116,21 @@ pub struct FrameworkSnapshot {
 /// An executor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExecutorSnapshot {
-    /// Its framework.
+    /// The framework of the executor.
     pub framework: FrameworkId,
-    /// Unique among the executors of its framework that run.
+    /// The executor's id, unique among the running executors of its framework.
     pub id: ExecutorId,
-    /// The container it runs in; unique.
+    /// The container that it runs in; each launch has another one.
     pub container: ContainerId,
-    /// As its framework describes it.
+    /// The executor's description, as its framework sent it.
     pub info: Arc<v1::ExecutorInfo>,
-    /// Absolute.
+    /// The executor's sandbox; absolute.
     pub sandbox: PathBuf,
-    /// How far it has come.
+    /// The state of the executor.
     pub state: ExecutorState,
-    /// Of the executor and its live tasks.
+    /// The resources of the executor and its live tasks.
     pub resources: Resources,
-    /// The executor's process, once launched.
+    /// The process id of the executor; `None` before it is launched.
     pub pid: Option<u32>,
 }
 
@@ -110,15 +139,19 @@ pub struct ExecutorSnapshot {
 pub struct RecoveredCompletedExecutor {
     /// The executor as it was.
     pub snapshot: Arc<ExecutorSnapshot>,
-    /// The oldest first.
+    /// Its tasks, the oldest first.
     pub tasks: Vec<Arc<v1::Task>>,
 }
 
-/// How far an executor has come.
+/// The state of an executor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExecutorState {
+    /// The executor was launched and has not registered yet.
     Registering,
+    /// The executor has registered.
     Running,
+    /// The executor is shutting down or being destroyed.
     Terminating,
+    /// The container has ended; updates may still wait for their acknowledgement.
     Terminated,
 }

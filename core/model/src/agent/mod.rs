@@ -1,4 +1,4 @@
-//! What the readers of an agent are told: the change stream and the snapshots in it.
+//! The change stream of an agent and the snapshots in it.
 
 mod change;
 

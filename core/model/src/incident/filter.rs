@@ -2,7 +2,7 @@
 
 use super::incident::{Incident, Kind, Severity, UnknownName};
 
-/// Selects incidents by what they are and whom they are about. The default selects all of them.
+/// Selects incidents by kind, severity and object. The default selects all of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Only incidents of this kind.
@@ -13,7 +13,7 @@ pub struct Filter {
     pub object: Option<String>,
     /// Only incidents that are not over.
     pub open_only: bool,
-    /// At most so many of the newest incidents.
+    /// At most this number of the newest incidents.
     pub limit: Option<usize>,
 }
 
@@ -31,7 +31,7 @@ impl Filter {
     ///
     /// # Errors
     ///
-    /// The error names the parameter and what it may be.
+    /// The error names the parameter and its possible values.
     pub fn parse<'a>(get: impl Fn(&str) -> Option<&'a str>) -> Result<Self, InvalidFilter> {
         let named = |name, reason| InvalidFilter::Name { name, reason };
         Ok(Filter {
@@ -53,7 +53,7 @@ impl Filter {
         })
     }
 
-    /// Returns whether an incident is selected. `limit` is left to the caller.
+    /// Returns whether an incident is selected. The caller applies `limit`.
     pub fn admits(&self, incident: &Incident) -> bool {
         self.kind.is_none_or(|kind| incident.kind == kind)
             && self.severity.is_none_or(|least| incident.severity >= least)

@@ -18,7 +18,7 @@ macro_rules! names {
         }
 
         impl $type {
-            /// All of them, in the order of their declaration.
+            /// All values, in the order of their declaration.
             pub const ALL: &'static [$type] = &[$($type::$variant),*];
 
             /// Returns the name in JSON and in query parameters.
@@ -48,7 +48,7 @@ macro_rules! names {
     };
 }
 
-/// A text is none of the names that were expected.
+/// The error of a text that is none of the expected names.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{given}' is none of {known}")]
 pub struct UnknownName {
@@ -61,11 +61,11 @@ names! {
     Kind {
         /// An agent has been silent for longer than it usually is.
         AgentSuspicious = "agent_suspicious",
-        /// An agent was given up as unreachable.
+        /// An agent was marked unreachable.
         AgentUnreachable = "agent_unreachable",
         /// The connection to an agent is lost.
         AgentDisconnected = "agent_disconnected",
-        /// An agent comes and goes.
+        /// An agent leaves and returns again and again.
         AgentFlapping = "agent_flapping",
         /// The file system of an agent's work directory is nearly full.
         DiskPressure = "disk_pressure",
@@ -101,13 +101,13 @@ names! {
 }
 
 names! {
-    /// What is new about an incident.
+    /// What happened to an incident.
     IncidentUpdate {
-        /// It is new.
+        /// It was detected.
         Detected = "detected",
         /// Its severity has changed.
         Changed = "changed",
-        /// A policy decided something about it.
+        /// A policy took an action.
         Acted = "acted",
         /// It is over.
         Recovered = "recovered",
@@ -134,7 +134,7 @@ impl Kind {
     }
 }
 
-/// Whom an incident is about.
+/// The object of an incident.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum InvolvedObject {
     /// One agent.
@@ -148,7 +148,7 @@ pub enum InvolvedObject {
 }
 
 impl InvolvedObject {
-    /// Returns the agent that the incident is about, or on which the executors ran.
+    /// Returns the agent that the incident is about, or that the executors ran on.
     pub fn agent(&self) -> Option<&AgentId> {
         match self {
             InvolvedObject::Agent(agent) | InvolvedObject::Executors(agent, _) => Some(agent),
@@ -194,10 +194,10 @@ impl fmt::Display for InvolvedObject {
     }
 }
 
-/// A decision of a policy; to do nothing is one as well.
+/// A decision of a policy, which may be to do nothing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Action {
-    /// When it was decided, by the wall clock.
+    /// The time of the decision, by the wall clock.
     pub at: Timestamp,
     /// What was decided: `stop_offering`, `drain`, `not_held` and so on.
     pub action: Cow<'static, str>,
@@ -208,7 +208,7 @@ pub struct Action {
 /// One failure from its detection to its end.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Incident {
-    /// `<master id>-F<number>`.
+    /// The id, `<master id>-F<number>`.
     pub id: String,
     /// The number within all incidents of this cluster's registry; it grows.
     pub number: u64,
@@ -216,17 +216,17 @@ pub struct Incident {
     pub kind: Kind,
     /// How bad it is.
     pub severity: Severity,
-    /// Whom it is about.
+    /// The object that it is about.
     pub object: InvolvedObject,
     /// The host name of the agent that it is about.
     pub hostname: Option<String>,
-    /// What was seen, for people.
+    /// What was observed, for people.
     pub details: String,
-    /// When it was detected, by the wall clock.
+    /// The time of the detection, by the wall clock.
     pub detected: Timestamp,
     /// The actions taken, the oldest first.
     pub actions: Vec<Action>,
-    /// When it was over, by the wall clock; `None` while it is open.
+    /// The time of the recovery, by the wall clock; `None` while the incident is open.
     pub recovered: Option<Timestamp>,
 }
 

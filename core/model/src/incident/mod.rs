@@ -1,4 +1,4 @@
-//! Incidents: the records of failures that masters keep and readers are shown.
+//! Incidents: the records of failures that masters keep and show to readers.
 
 mod filter;
 #[expect(clippy::module_inception, reason = "the module owns the record that the folder is named after")]

@@ -16,7 +16,7 @@ pub enum AgentRemoval {
 pub enum RemovalReason {
     /// A new agent registered at its address (`reason_registered`).
     Replaced,
-    /// It unregistered (`reason_unregistered`).
+    /// The agent unregistered (`reason_unregistered`).
     Unregistered,
     /// An operator took its machine down for maintenance; Mesos has no counter for it.
     MachineDown,
@@ -25,7 +25,7 @@ pub enum RemovalReason {
 /// Why an agent is marked unreachable; the counter is `master/slave_removals/reason_unhealthy` in each case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnreachableReason {
-    /// It answers no pings (`--agent_ping_timeout`, `--max_agent_ping_timeouts`).
+    /// The agent answers no pings (`--agent_ping_timeout`, `--max_agent_ping_timeouts`).
     PingTimeout,
     /// Its link broke, and it did not re-register in time (`--agent_reregister_timeout`).
     ReregistrationTimeout,
@@ -35,7 +35,7 @@ pub enum UnreachableReason {
 }
 
 impl AgentRemoval {
-    /// Whether the agent may return.
+    /// Returns whether the agent may return.
     pub fn is_unreachable(self) -> bool {
         matches!(self, AgentRemoval::Unreachable(_))
     }

@@ -1,5 +1,5 @@
-//! The change stream: what readers are told. Entities are immutable snapshots that a
-//! view shares by `Arc`; a later change replaces the whole entity.
+//! The change stream of a master, which its readers follow. Entities are immutable snapshots that a view shares by
+//! `Arc`; a later change replaces the whole entity.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,14 +18,14 @@ use crate::incident::{Incident, IncidentUpdate};
 /// One change of what readers see.
 #[derive(Debug, Clone)]
 pub enum Change {
-    /// First registration or return of an agent (also from unreachable). Tasks of it in the
-    /// unreachable history are added again right after, or are gone.
+    /// The agent registered for the first time, or returned (also from unreachable). Its tasks in the unreachable
+    /// history are added again right after this, or are gone.
     AgentAdded(Arc<AgentSnapshot>),
-    /// Agents of the master before, which have not come back yet: each will be added, or removed.
+    /// The new master recovered these agents from the registry. Each of them will be added or removed.
     AgentsRecovered(Vec<Arc<v1::AgentInfo>>),
-    /// Agents that were unreachable under the master before.
+    /// The new master recovered these unreachable agents from the registry.
     UnreachableRecovered(Vec<AgentId>),
-    /// Unreachable agents of which the registry keeps no record any more (`--registry_max_agent_age`,
+    /// The registry keeps no record of these unreachable agents any more (`--registry_max_agent_age`,
     /// `--registry_max_agent_count`): nothing is known of them from now on.
     UnreachableForgotten(Vec<AgentId>),
     /// The agent's description, activity, drain state or resources changed.
@@ -36,31 +36,33 @@ pub enum Change {
         agent: AgentId,
         /// How it left.
         removal: AgentRemoval,
-        /// When.
+        /// The time at which it left.
         at: Timestamp,
     },
     /// The framework subscribed for the first time, or became known from an agent.
     FrameworkAdded(Arc<FrameworkSnapshot>),
     /// The framework's description, connection or activity changed.
     FrameworkUpdated(Arc<FrameworkSnapshot>),
-    /// Torn down or timed out: it is now history. Its live tasks and executors leave with it.
+    /// The framework was torn down or its failover timeout has passed: it moves to the history, with its live tasks and
+    /// executors.
     FrameworkRemoved(Arc<FrameworkSnapshot>),
-    /// Launched, or back from its unreachable agent.
+    /// The task was launched, or its unreachable agent returned.
     TaskAdded(Arc<v1::Task>),
-    /// `status` is the update that caused the change, as its framework saw it.
+    /// The task was updated. `status` is the update that caused the change, as its framework saw it.
     TaskUpdated {
         /// The task after the update.
         task: Arc<v1::Task>,
         /// The update.
         status: Arc<v1::TaskStatus>,
     },
-    /// Also of tasks in the unreachable history, when their framework is torn down.
+    /// The task moves to a history. This also happens to tasks in the unreachable history when their framework is torn
+    /// down.
     TaskRemoved {
         /// The framework of the task.
         framework: FrameworkId,
         /// The task.
         task: TaskId,
-        /// Into which history it goes.
+        /// The history that it moves to.
         removal: TaskRemoval,
     },
     /// The executor was launched, or became known from its agent.
@@ -74,44 +76,45 @@ pub enum Change {
         /// The executor.
         executor: ExecutorId,
     },
-    /// Pending, or known from its agent.
+    /// The operation is pending, or became known from its agent.
     OperationAdded(Arc<v1::Operation>),
+    /// The status of the operation changed.
     OperationUpdated(Arc<v1::Operation>),
-    /// Over and acknowledged, or its agent is gone.
+    /// The operation is terminal and acknowledged, or its agent is gone.
     OperationRemoved(OperationUuid),
     /// The offer was made.
     OfferAdded(Arc<Offer>),
     /// The offer was accepted, declined, rescinded or discarded.
     OfferRemoved(OfferId),
-    /// All weights that were ever set.
+    /// The weights changed: all weights that were ever set.
     WeightsUpdated(Arc<BTreeMap<Role, f64>>),
-    /// All quotas.
+    /// The quotas changed: all quotas.
     QuotasUpdated(Arc<BTreeMap<Role, v1::quota::QuotaConfig>>),
-    /// All partitions, by id.
+    /// The partitions changed: all partitions, by id.
     PartitionsUpdated(Arc<BTreeMap<String, Partition>>),
     /// The maintenance schedule or the mode of a machine changed.
     MaintenanceUpdated(Arc<MaintenanceSnapshot>),
-    /// What a framework said last about leaving an agent.
+    /// A framework accepted or declined an inverse offer.
     InverseOfferAnswered {
         /// The agent.
         agent: AgentId,
         /// The framework.
         framework: FrameworkId,
-        /// Its answer.
+        /// The framework's last answer.
         status: Box<v1::allocator::InverseOfferStatus>,
     },
-    /// The agent has another window of unavailability, or none: what was said of the one before is void.
+    /// The agent's window of unavailability changed or ended: the answers about the window before are void.
     InverseOfferStatusesCleared(AgentId),
-    /// So many refusals of frameworks in a role are in force.
-    RefusalsCounted {
+    /// The number of offer filters that are in force for a role.
+    OfferFiltersCounted {
         /// The role.
         role: Role,
-        /// How many.
+        /// The number of offer filters.
         active: usize,
     },
-    /// What the master before knew of failures, by number.
+    /// The new master recovered these incidents from the registry, in the order of their numbers.
     IncidentsRestored(Vec<Arc<Incident>>),
-    /// A failure was detected, something was done about it, or it is over.
+    /// An incident was detected, changed, acted upon, or has ended.
     Incident(Arc<Incident>, IncidentUpdate),
 }
 
@@ -120,7 +123,7 @@ pub enum Change {
 pub struct MaintenanceSnapshot {
     /// The schedule.
     pub schedule: v1::maintenance::Schedule,
-    /// Draining or down, by name.
+    /// The maintenance windows and their machines.
     pub machines: Vec<v1::MachineInfo>,
 }
 
@@ -129,7 +132,7 @@ pub struct MaintenanceSnapshot {
 pub struct AgentSnapshot {
     /// The agent's id.
     pub id: AgentId,
-    /// As the agent describes itself.
+    /// The agent's description of itself.
     pub info: Arc<v1::AgentInfo>,
     /// The agent's libprocess process.
     pub pid: Upid,
@@ -137,21 +140,21 @@ pub struct AgentSnapshot {
     pub version: String,
     /// `agent_info::capability::Type` values as numbers, ascending.
     pub capabilities: Vec<i32>,
-    /// When it registered with this master.
+    /// The time at which it registered with this master.
     pub registered: Timestamp,
-    /// When it last re-registered.
+    /// The time of its last re-registration; `None` before the first.
     pub reregistered: Option<Timestamp>,
-    /// Offers may be made of it.
+    /// Whether offers may be made of it.
     pub active: bool,
-    /// Its link is up.
+    /// Whether its link is up.
     pub connected: bool,
-    /// By an operator.
+    /// Whether an operator deactivated it.
     pub deactivated: bool,
-    /// Whether the agent drains or is drained.
+    /// The drain that is in progress or done; `None` if there is none.
     pub drain: Option<v1::DrainInfo>,
-    /// When this master told it to drain.
+    /// The time at which this master told it to drain.
     pub drain_started: Option<Timestamp>,
-    /// `info.resources` with the applied operations, plus oversubscribed resources.
+    /// The agent's resources: `info.resources` with the applied operations, plus oversubscribed resources.
     pub total: Resources,
 }
 
@@ -160,13 +163,13 @@ pub struct AgentSnapshot {
 pub struct FrameworkSnapshot {
     /// The framework's id.
     pub id: FrameworkId,
-    /// With `id` (and `principal`, when authenticated) filled in.
+    /// The framework's description, with `id` (and with `principal`, if authenticated) filled in.
     pub info: Arc<v1::FrameworkInfo>,
-    /// Subscribed roles in order of declaration (`*` when none is named).
+    /// The subscribed roles in order of declaration (`*` if none is named).
     pub roles: Vec<Role>,
-    /// Those of its roles that it gets no offers for.
+    /// The roles for which it suppresses offers.
     pub suppressed: Vec<Role>,
-    /// As the framework sent them, when it did.
+    /// The offer constraints, as the framework sent them; `None` if it sent none.
     pub offer_constraints: Option<Arc<v1::scheduler::OfferConstraints>>,
     /// The v0 driver's address; `None` for HTTP schedulers.
     pub pid: Option<Upid>,
@@ -174,26 +177,27 @@ pub struct FrameworkSnapshot {
     pub active: bool,
     /// Whether its scheduler is connected.
     pub connected: bool,
-    /// Known only from agents so far.
+    /// Whether it is known only from agents so far.
     pub recovered: bool,
-    /// When it subscribed for the first time.
+    /// The time at which it subscribed for the first time.
     pub registered: Timestamp,
-    /// When it last resubscribed.
+    /// The time of its last resubscription; `None` before the first.
     pub reregistered: Option<Timestamp>,
-    /// When it was removed.
+    /// The time at which it was removed; `None` before that.
     pub unregistered: Option<Timestamp>,
     /// Counters of its calls, events and operations.
     pub framework_metrics: FrameworkMetrics,
 }
 
-/// Into which history a task goes that is removed.
+/// The history that a removed task moves to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskRemoval {
-    /// Terminal and acknowledged, or its framework or agent is gone: into the completed history.
+    /// The completed history: the task is terminal and acknowledged, or its framework or agent is gone.
     Completed,
-    /// Its agent is unreachable: into the unreachable history.
+    /// The unreachable history: the task's agent is unreachable.
     Unreachable,
-    /// Out of the unreachable history: its agent is back. If the task is, too, it is added again.
+    /// None: the task leaves the unreachable history, since its agent returned. If the agent still has the task, it is
+    /// added again.
     AgentReregistered,
 }
 
@@ -204,6 +208,6 @@ pub struct ExecutorSnapshot {
     pub framework: FrameworkId,
     /// The agent that it runs on.
     pub agent: AgentId,
-    /// As the framework described it.
+    /// The executor's description, as the framework sent it.
     pub info: Arc<v1::ExecutorInfo>,
 }

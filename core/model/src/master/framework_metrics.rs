@@ -1,4 +1,4 @@
-//! What each framework and its master said to each other, counted for `master/frameworks/<name>/<id>/…`.
+//! The counters of the calls, events and operations of each framework: `master/frameworks/<name>/<id>/…`.
 
 use std::sync::Arc;
 
@@ -8,12 +8,12 @@ use messages::v1::scheduler::event::Type as Event;
 
 use crate::metric::MetricValue;
 
-/// One more than the largest number of each enum.
+/// The length of the array for each enum: one more than its largest number.
 const CALLS: usize = 18;
 const EVENTS: usize = 12;
 const OPERATIONS: usize = 20;
 
-/// Shared by all snapshots of a framework: readers see it move without being told of a change.
+/// The counters of one framework. All its snapshots share them: readers see them change without a change on the stream.
 #[derive(Debug, Clone, Default)]
 pub struct FrameworkMetrics(Arc<Counts>);
 
@@ -26,7 +26,7 @@ struct Counts {
     offers_declined: MetricValue,
 }
 
-/// Counts are no part of what a framework is.
+/// Two snapshots are equal whatever their counters say.
 impl PartialEq for FrameworkMetrics {
     fn eq(&self, _: &FrameworkMetrics) -> bool {
         true
@@ -39,7 +39,7 @@ impl FrameworkMetrics {
         increment(&self.0.calls, kind as i32);
     }
 
-    /// What was done, not what was asked for; a LAUNCH counts once for each task (as in Mesos).
+    /// Counts an operation that was carried out; a LAUNCH counts once for each task (as in Mesos).
     pub fn increment_operation(&self, kind: Operation) {
         increment(&self.0.operations, kind as i32);
     }
@@ -59,32 +59,32 @@ impl FrameworkMetrics {
         increment(&self.0.events, kind as i32);
     }
 
-    /// How many offers the framework accepted.
+    /// Returns the number of offers that the framework accepted.
     pub fn offers_accepted(&self) -> i64 {
         self.0.offers_accepted.get()
     }
 
-    /// How many offers the framework declined.
+    /// Returns the number of offers that the framework declined.
     pub fn offers_declined(&self) -> i64 {
         self.0.offers_declined.get()
     }
 
-    /// How many offers of the framework were rescinded.
+    /// Returns the number of offers of the framework that were rescinded.
     pub fn offers_rescinded(&self) -> i64 {
         self.0.events.get(Event::Rescind as usize).map_or(0, MetricValue::get)
     }
 
-    /// Each kind that was used, in lower case.
+    /// Returns the count of each kind of call that was made, with its name in lower case.
     pub fn calls(&self) -> impl Iterator<Item = (String, i64)> + '_ {
         used(&self.0.calls, |number| Some(Call::try_from(number).ok()?.as_str_name()))
     }
 
-    /// Each kind of event that was sent, in lower case.
+    /// Returns the count of each kind of event that was sent, with its name in lower case.
     pub fn events(&self) -> impl Iterator<Item = (String, i64)> + '_ {
         used(&self.0.events, |number| Some(Event::try_from(number).ok()?.as_str_name()))
     }
 
-    /// Each kind of operation that was done, in lower case.
+    /// Returns the count of each kind of operation that was carried out, with its name in lower case.
     pub fn operations(&self) -> impl Iterator<Item = (String, i64)> + '_ {
         used(&self.0.operations, |number| Some(Operation::try_from(number).ok()?.as_str_name()))
     }

@@ -1,4 +1,4 @@
-//! What the readers of a master are told: the change stream and the snapshots in it.
+//! The change stream of a master and the snapshots in it.
 
 mod agent_removal;
 mod change;

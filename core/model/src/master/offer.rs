@@ -1,8 +1,8 @@
 //! An offer, from its making until it is accepted, declined or rescinded: one type for the master's own index, for the
 //! events of schedulers and for readers.
 //!
-//! As messages offers are large, and ten thousand may be made in one step: so the master only says what they consist of,
-//! all of it shared, and whoever encodes one describes it then.
+//! Offers are large as messages, and ten thousand may be made in one step. So the master only states what they consist
+//! of, all of it shared, and each writer of an event makes the message then.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use resources::Resources;
 use super::change::AgentSnapshot;
 use crate::{AgentId, ExecutorId, FrameworkId, OfferId, Role};
 
-/// Resources of one agent that one role of a framework is offered.
+/// Resources of one agent that are offered to one role of a framework.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Offer {
     /// The offer's id.
@@ -24,43 +24,43 @@ pub struct Offer {
     pub agent: Arc<AgentSnapshot>,
     /// The role that the resources are allocated to.
     pub role: Role,
-    /// What is offered, allocated to `role`.
+    /// The offered resources, allocated to `role`.
     pub resources: Resources,
     /// The framework's own executors on the agent when the offer was made.
     pub executors: Vec<ExecutorId>,
-    /// When the agent will be unavailable, if its machine is in the maintenance schedule.
+    /// The time in which the agent will be unavailable; `None` if its machine is not in the maintenance schedule.
     pub unavailability: Option<v1::Unavailability>,
 }
 
-/// In which format a framework understands offers.
+/// The format in which a framework understands offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OfferFormat {
-    /// With the role of the allocation (`MULTI_ROLE`).
+    /// Whether an offer names the role of the allocation (`MULTI_ROLE`).
     pub multi_role: bool,
-    /// With stacks of reservations (`RESERVATION_REFINEMENT`).
+    /// Whether it has stacks of reservations (`RESERVATION_REFINEMENT`).
     pub reservation_refinement: bool,
 }
 
 impl OfferFormat {
-    /// Everything that can be said of an offer, as operators see it.
+    /// The format with everything that can be said about an offer, as operators see it.
     pub const FULL: OfferFormat = OfferFormat { multi_role: true, reservation_refinement: true };
 }
 
 impl Offer {
-    /// The id of the agent.
+    /// Returns the id of the agent.
     pub fn agent_id(&self) -> &AgentId {
         &self.agent.id
     }
 
-    /// The offer as a message in this format.
+    /// Returns the offer as a message in this format.
     pub fn to_proto(&self, format: OfferFormat) -> v1::Offer {
         let mut offer = v1::Offer::default();
         self.describe(format, &mut offer, None);
         offer
     }
 
-    /// Turns `into` into this offer as a message. `into` describes `before` in the same format: agents tend to be alike,
-    /// so what is the same stays, and the memory of the rest is used again.
+    /// Turns `into` into this offer as a message. `into` describes `before` in the same format: agents tend to be
+    /// alike, so equal parts are kept, and the memory of the others is used again.
     pub fn describe(&self, format: OfferFormat, into: &mut v1::Offer, before: Option<&Offer>) {
         let info = &*self.agent.info;
         set(&mut into.id.value, self.id.as_str());
@@ -83,7 +83,7 @@ impl Offer {
     }
 
     fn resources_in(&self, format: OfferFormat) -> Vec<v1::Resource> {
-        // The network port mapping isolator hands these out itself.
+        // The network port mapping isolator assigns these itself.
         let offered = self.resources.filter(|resource| resource.name().as_str() != "ephemeral_ports");
         // Frameworks without MULTI_ROLE do not know allocation.
         let offered = if format.multi_role { offered } else { offered.unallocated() };
@@ -95,7 +95,7 @@ impl Offer {
 }
 
 impl AgentSnapshot {
-    /// Where the agent is reached, as offers and inverse offers say it.
+    /// Returns the URL of the agent, as offers and inverse offers contain it.
     pub fn url(&self) -> v1::Url {
         let mut url = v1::Url::default();
         self.describe_url(&mut url);

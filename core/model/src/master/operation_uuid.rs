@@ -2,7 +2,7 @@
 
 use messages::v1;
 
-/// Names one operation; minted by the master (Mesos: `Operation.uuid`).
+/// The UUID of one operation, which the master mints (Mesos: `Operation.uuid`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OperationUuid(uuid::Uuid);
 
@@ -12,12 +12,12 @@ impl OperationUuid {
         OperationUuid(uuid)
     }
 
-    /// Nothing for other than 16 bytes.
+    /// Reads the identifier of a message; `None` if it does not have 16 bytes.
     pub fn from_proto(uuid: &v1::Uuid) -> Option<Self> {
         uuid::Uuid::from_slice(&uuid.value).ok().map(OperationUuid)
     }
 
-    /// The identifier as messages carry it.
+    /// Returns the identifier as messages contain it.
     pub fn to_proto(self) -> v1::Uuid {
         v1::Uuid { value: self.0.as_bytes().to_vec() }
     }

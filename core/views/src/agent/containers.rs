@@ -1,5 +1,5 @@
-//! `/containers`, `/monitor/statistics` and `GET_CONTAINERS`: executors with what the shell
-//! measured of their containers.
+//! `/containers`, `/monitor/statistics` and `GET_CONTAINERS`: executors with the shell's measurements of their
+//! containers.
 
 use std::collections::BTreeMap;
 
@@ -12,12 +12,12 @@ use super::Snapshot;
 use crate::Query;
 use crate::json::{self, Object};
 
-/// What the shell measured of a container.
+/// The shell's measurements of a container.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Usage {
-    /// What it uses.
+    /// The resources that it uses; `None` if they could not be measured.
     pub statistics: Option<v1::ResourceStatistics>,
-    /// Without it the executor's process is all that is told.
+    /// The state of the container; without it the process of the executor is all that is shown.
     pub status: Option<v1::ContainerStatus>,
 }
 
@@ -27,8 +27,12 @@ pub struct Usage {
 pub struct InvalidSelection;
 
 impl Snapshot {
-    /// The containers that `/containers` with this query (and, with an empty one,
-    /// `/monitor/statistics` and `GET_CONTAINERS`) shows: those to measure first.
+    /// Returns the containers that `/containers` shows for this query; the shell measures them first. With an empty
+    /// query they are those of `/monitor/statistics` and `GET_CONTAINERS`.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error for a query that Mesos does not know.
     pub fn containers(&self, query: &Query) -> Result<Vec<ContainerId>, InvalidSelection> {
         let given = |key| query.get(key).is_some();
         match (given("container_id"), given("framework_id"), given("executor_id")) {
@@ -38,7 +42,7 @@ impl Snapshot {
         Ok(live(self).filter(|executor| selects(query, executor)).map(|executor| executor.container.clone()).collect())
     }
 
-    /// Whether this is the container of an executor that is not over.
+    /// Returns whether this is the container of an executor that has not ended.
     pub fn has_container(&self, id: &str) -> bool {
         live(self).any(|executor| executor.container.as_str() == id)
     }
@@ -71,7 +75,7 @@ pub(super) fn containers(snapshot: &Snapshot, query: &Query, usage: &BTreeMap<Co
     out
 }
 
-/// Only containers that could be measured.
+/// Returns the statistics of the containers that could be measured.
 pub(super) fn statistics(snapshot: &Snapshot, usage: &BTreeMap<ContainerId, Usage>) -> Vec<u8> {
     let measured = live(snapshot).filter_map(|executor| {
         let statistics = usage.get(&executor.container)?.statistics.as_ref()?;

@@ -1,6 +1,6 @@
-//! The documents that an agent shows as JSON, each by an endpoint from before the operator API.
+//! The documents that an agent shows as JSON, one for each endpoint from before the operator API.
 
-/// One of them.
+/// A document that an agent shows as JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Document {
     /// `/state`.
@@ -12,7 +12,7 @@ pub enum Document {
 }
 
 impl Document {
-    /// The document of an endpoint's route.
+    /// Returns the document of an endpoint's route; `None` if there is none.
     pub fn at(route: &str) -> Option<Self> {
         Some(match route {
             "state" => Document::State,

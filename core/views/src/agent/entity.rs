@@ -13,26 +13,26 @@ use crate::history::History;
 use crate::snapshot_map::SnapshotMap;
 use model::is_terminal;
 
-/// The agent itself, as the last change told.
+/// The agent itself, as the last change described it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Description {
-    /// As registered with the master.
+    /// The agent's description, as registered with the master.
     pub info: Arc<v1::AgentInfo>,
-    /// What the agent has, without allocation.
+    /// The agent's total resources, without allocation.
     pub total: Resources,
-    /// The leading master.
+    /// The leading master; `None` while there is none.
     pub master: Option<Box<v1::MasterInfo>>,
-    /// The drain that is under way.
+    /// The drain that is in progress; `None` if there is none.
     pub draining: Option<Arc<Draining>>,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct Framework {
-    /// As the last change told.
+    /// The framework, as the last change described it.
     pub snapshot: Arc<FrameworkSnapshot>,
-    /// Those that are not completed.
+    /// The executors that are not completed.
     pub executors: SnapshotMap<Executor>,
-    /// Those that have ended and whose updates are acknowledged.
+    /// The executors that have ended and whose updates are acknowledged.
     pub completed: History<Executor>,
 }
 
@@ -56,15 +56,15 @@ impl Framework {
 
 #[derive(Debug, Clone)]
 pub(crate) struct Executor {
-    /// As the last change told.
+    /// The executor, as the last change described it.
     pub snapshot: Arc<ExecutorSnapshot>,
-    /// Tasks that came earlier were queued, and stay so if it never does.
+    /// Whether it has ever registered. Tasks from before that were queued, and stay queued if it never does.
     registered: bool,
-    /// Its container has ended and it is completed, whatever its tasks are.
+    /// Whether its container has ended and it is completed, whatever the states of its tasks are.
     ended: bool,
-    /// Not yet completed: live, or terminal without acknowledgement, which they may stay for ever.
+    /// The tasks that are not completed: live ones, and terminal ones without acknowledgement, which may stay for ever.
     pub tasks: SnapshotMap<Arc<Task>>,
-    /// Those whose end the framework has acknowledged.
+    /// The tasks whose terminal update the framework has acknowledged.
     pub completed: History<Arc<Task>>,
 }
 
@@ -80,21 +80,21 @@ impl Executor {
         }
     }
 
-    /// Replaces what is told of the executor.
+    /// Replaces the description of the executor.
     pub fn describe(&mut self, snapshot: &Arc<ExecutorSnapshot>) {
         self.registered |= snapshot.state == ExecutorState::Running;
         self.snapshot = Arc::clone(snapshot);
     }
 
-    /// Tasks that were completed before this process began.
+    /// Adds tasks that were completed before this process began.
     pub fn recover_completed(&mut self, tasks: &[Arc<v1::Task>]) {
         for task in tasks {
             self.completed.push(Arc::new(Task::new(Arc::clone(task))));
         }
     }
 
-    /// Ends the executor. Tasks whose end was not told, since their framework is gone, count as terminated and hold
-    /// nothing (as in Mesos' `Slave::executorTerminated`); those that were queued stay queued.
+    /// Ends the executor. Tasks without a terminal update, since their framework is removed, count as terminated and
+    /// use no resources (as in Mesos' `Slave::executorTerminated`); queued tasks stay queued.
     pub fn completed(mut self) -> Self {
         let mut resources = self.snapshot.resources.clone();
         self.launched().for_each(|task| resources -= &task.resources);
@@ -105,17 +105,17 @@ impl Executor {
         self
     }
 
-    /// Waiting for their executor to register.
+    /// Iterates over the tasks that wait for their executor to register.
     pub fn queued(&self) -> impl Iterator<Item = &Arc<Task>> {
         self.tasks.iter().filter(|task| self.is_queued(task))
     }
 
-    /// Given to the executor, and not known to have ended.
+    /// Iterates over the tasks that the executor was given and that are not known to have ended.
     pub fn launched(&self) -> impl Iterator<Item = &Arc<Task>> {
         self.tasks.iter().filter(|task| !self.is_queued(task) && !self.is_terminated(task))
     }
 
-    /// Ended, and their framework has not acknowledged it or never will.
+    /// Iterates over the tasks that have ended and whose framework has not acknowledged it, or never will.
     pub fn terminated(&self) -> impl Iterator<Item = &Arc<Task>> {
         self.tasks.iter().filter(|task| !self.is_queued(task) && self.is_terminated(task))
     }

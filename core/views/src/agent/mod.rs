@@ -1,4 +1,4 @@
-//! What an agent shows.
+//! The view of an agent and its documents.
 
 mod containers;
 pub(crate) mod document;

@@ -25,7 +25,7 @@ pub(super) fn answer(snapshot: &Snapshot, call: &Call, usage: &BTreeMap<Containe
             Type::GetState
         }
         call::Type::GetContainers => {
-            // Mesos leaves the member out when there is no container.
+            // Mesos leaves the member out if there is no container.
             let containers = containers::protos(snapshot, usage);
             response.get_containers = (!containers.is_empty()).then(|| Box::new(GetContainers { containers }));
             Type::GetContainers
@@ -51,7 +51,7 @@ pub(super) fn answer(snapshot: &Snapshot, call: &Call, usage: &BTreeMap<Containe
             response.get_operations = Some(Box::new(GetOperations { operations }));
             Type::GetOperations
         }
-        // There are none yet.
+        // Tepui has no resource providers yet.
         call::Type::GetResourceProviders => {
             response.get_resource_providers = Some(Box::new(GetResourceProviders::default()));
             Type::GetResourceProviders
@@ -73,7 +73,7 @@ fn agent(snapshot: &Snapshot) -> GetAgent {
     }
 }
 
-/// Mesos gives the time in whole seconds.
+/// Returns the time of the drain in whole seconds, as Mesos does.
 pub(super) fn whole_seconds(draining: &Draining) -> i64 {
     i64::try_from(draining.since.nanos() / 1_000_000_000).unwrap_or(i64::MAX)
 }
@@ -116,7 +116,7 @@ pub(super) fn completed_executors(snapshot: &Snapshot) -> impl Iterator<Item = &
     snapshot.frameworks.iter().chain(snapshot.completed.iter()).flat_map(|framework| framework.completed.iter())
 }
 
-/// Of completed executors, too: what they did not get acknowledged stays with them.
+/// Iterates over all executors, completed ones included: tasks without acknowledgement stay with them.
 pub(super) fn all_executors(snapshot: &Snapshot) -> impl Iterator<Item = &Executor> {
     live_executors(snapshot).chain(completed_executors(snapshot))
 }

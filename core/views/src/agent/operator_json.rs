@@ -1,4 +1,4 @@
-//! The larger reads of an agent's operator API as JSON, where lists are there when empty.
+//! The larger reads of an agent's operator API as JSON, in which empty lists are present.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

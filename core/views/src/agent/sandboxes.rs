@@ -1,8 +1,7 @@
-//! Where the virtual paths of `/files` lead.
+//! The virtual paths of `/files`.
 //!
-//! Mesos serves a sandbox under its own path, under `latest` beside it, and, for those
-//! who know neither work directory nor container, under
-//! `/frameworks/<id>/executors/<id>/runs/latest`.
+//! Mesos serves a sandbox under its own path, under `latest` beside it, and, for clients that know neither work
+//! directory nor container, under `/frameworks/<id>/executors/<id>/runs/latest`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,12 +15,12 @@ use super::Snapshot;
 pub(super) struct Sandbox {
     framework: FrameworkId,
     executor: ExecutorId,
-    /// The directory itself; absolute.
+    /// The directory; absolute.
     pub path: Arc<Path>,
 }
 
 impl Sandbox {
-    /// The sandbox of an executor.
+    /// Returns the sandbox of an executor.
     pub fn of(executor: &ExecutorSnapshot) -> Self {
         Sandbox {
             framework: executor.framework.clone(),
@@ -44,10 +43,10 @@ impl Sandbox {
 }
 
 impl Snapshot {
-    /// The directories that `/files` serves, as `/files/debug` lists them: virtual path and where it leads.
+    /// Returns the directories that `/files` serves, as `/files/debug` lists them: the virtual path and the directory.
     pub fn sandboxes(&self) -> Vec<(String, PathBuf)> {
         let mut paths: std::collections::BTreeMap<String, PathBuf> = std::collections::BTreeMap::new();
-        // Later runs of an executor take over its `latest`.
+        // `latest` leads to the last run of an executor.
         for sandbox in self.sandboxes.iter() {
             let itself = sandbox.path.to_string_lossy().into_owned();
             let names = [Some(itself), sandbox.latest_beside(), Some(sandbox.latest_by_ids())];
@@ -56,8 +55,8 @@ impl Snapshot {
         paths.into_iter().collect()
     }
 
-    /// The directory that serves a virtual path, and the rest of the path below it. The rest
-    /// is the client's text: it may hold `..`, and lead through links.
+    /// Returns the directory that serves a virtual path, and the rest of the path below it; `None` if no directory
+    /// serves it. The rest is the client's text: it may contain `..` and lead through links.
     pub fn resolve(&self, virtual_path: &str) -> Option<(PathBuf, PathBuf)> {
         let wanted = Path::new(virtual_path.trim_end_matches('/'));
         let newest_first = || self.sandboxes.iter().rev();

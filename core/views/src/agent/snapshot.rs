@@ -16,11 +16,11 @@ use crate::Query;
 use crate::history::History;
 use crate::snapshot_map::SnapshotMap;
 
-/// Cloning shares everything; nothing the view does later shows in it.
+/// The state of a view at one moment. A clone shares all memory, and later changes of the view do not show in it.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     pub(super) static_info: Arc<StaticInfo>,
-    /// Not before the agent knows its resources.
+    /// The agent; `None` before it knows its resources.
     pub(crate) agent: Option<Arc<Description>>,
     pub(super) operations: Arc<[Arc<v1::Operation>]>,
     pub(crate) frameworks: SnapshotMap<Framework>,
@@ -29,14 +29,16 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// The JSON of an endpoint's path (with or without `/slave(1)` before it), or nothing when there is no document at it.
+    /// Returns the JSON of an endpoint's path (with or without `/slave(1)` before it); `None` if there is no document
+    /// at it.
     pub fn get(&self, path: &str, query: &Query, usage: &BTreeMap<ContainerId, Usage>) -> Option<Bytes> {
         let path = path.trim_matches('/');
         let own = format!("{}/", self.static_info.pid.id);
         Some(self.document(Document::at(path.strip_prefix(&own).unwrap_or(path))?, query, usage))
     }
 
-    /// A document as JSON. `usage` holds what the shell measured of [`Snapshot::containers`]; `/state` needs none.
+    /// Returns a document as JSON. `usage` contains the shell's measurements of [`Snapshot::containers`]; `/state`
+    /// needs none.
     pub fn document(&self, document: Document, query: &Query, usage: &BTreeMap<ContainerId, Usage>) -> Bytes {
         let json = match document {
             Document::State => state_json::state(self),
@@ -46,7 +48,7 @@ impl Snapshot {
         json.into()
     }
 
-    /// The answer to a read of the operator API, or nothing when the call is no read of a view's.
+    /// Returns the response to a read of the operator API; `None` if the call is not a read of a view.
     pub fn operator(
         &self,
         call: &v1::agent::Call,
@@ -55,12 +57,12 @@ impl Snapshot {
         operator::answer(self, call, usage)
     }
 
-    /// The same as JSON, which in Mesos has empty lists where the generic mapping has none.
+    /// Returns the same response as JSON, which in Mesos has empty lists where the generic mapping has none.
     pub fn operator_json(&self, call: &v1::agent::Call, usage: &BTreeMap<ContainerId, Usage>) -> Option<Bytes> {
         operator_json::answer(self, call, usage).map(Bytes::from)
     }
 
-    /// What all executors hold.
+    /// Returns the resources of all executors.
     pub(crate) fn allocated(&self) -> Resources {
         let executors = self.frameworks.iter().flat_map(|framework| framework.executors.iter());
         executors.fold(Resources::default(), |mut sum, executor| {

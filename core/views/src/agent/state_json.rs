@@ -123,7 +123,7 @@ fn task(out: &mut Vec<u8>, task: &Arc<Task>) {
     task.write_v0(out);
 }
 
-/// In Mesos a queued task is still the description its framework sent. Its command is not known here.
+/// Writes a queued task. In Mesos it is still the description that its framework sent; its command is not known here.
 fn queued_task(out: &mut Vec<u8>, queued: &Task) {
     let task: &v1::Task = &queued.task;
     json::object(out, |object| {

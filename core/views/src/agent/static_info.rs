@@ -1,4 +1,4 @@
-//! What an agent knows about itself from the start, and no change tells.
+//! The facts about an agent that are fixed from its start and that no change describes.
 
 use std::collections::BTreeMap;
 
@@ -6,14 +6,14 @@ use model::{Timestamp, Upid};
 
 pub use crate::master::Build;
 
-/// What an agent knows about itself from the start.
+/// The facts about an agent that are fixed from its start.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StaticInfo {
-    /// The program.
+    /// The running program.
     pub build: Build,
     /// The agent's process, e.g. `slave(1)@10.0.0.1:5051`.
     pub pid: Upid,
-    /// When the process began.
+    /// The start of the process.
     pub started: Timestamp,
     /// Every flag that has a value, as text.
     pub flags: BTreeMap<String, String>,
@@ -26,11 +26,11 @@ pub struct StaticInfo {
 /// How much history is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Frameworks that have ended.
+    /// `--max_completed_frameworks`: the number of frameworks that have ended.
     pub completed_frameworks: usize,
-    /// Executors that have ended, of each framework.
+    /// `--max_completed_executors_per_framework`: the number of executors of each framework that have ended.
     pub completed_executors_per_framework: usize,
-    /// Tasks that have ended, of each executor.
+    /// The number of tasks of each executor that have ended.
     pub completed_tasks_per_executor: usize,
 }
 

@@ -15,7 +15,7 @@ use crate::entity::Task;
 use crate::history::History;
 use crate::snapshot_map::SnapshotMap;
 
-/// Holds the newest snapshot, and where everything in it is found.
+/// The newest snapshot, with the indices of everything in it.
 #[derive(Debug)]
 pub struct View {
     current: Snapshot,
@@ -23,7 +23,7 @@ pub struct View {
     executors: FxHashMap<ContainerId, ExecutorIndex>,
 }
 
-/// Keys into the series of a framework and of its executor.
+/// Keys into the snapshot maps of a framework and of its executor.
 #[derive(Debug)]
 struct ExecutorIndex {
     framework: FrameworkId,
@@ -32,7 +32,7 @@ struct ExecutorIndex {
 }
 
 impl View {
-    /// Creates the view of an agent that has told nothing yet.
+    /// Creates the view of an agent that has published no change yet.
     pub fn new(static_info: StaticInfo) -> Self {
         View {
             current: Snapshot {
@@ -48,12 +48,12 @@ impl View {
         }
     }
 
-    /// Everything as of now, at the price of a few pointers.
+    /// Returns the state as of now. It copies a few pointers.
     pub fn snapshot(&self) -> Snapshot {
         self.current.clone()
     }
 
-    /// A change about something unknown is ignored: a view may be started in the middle of a stream.
+    /// Applies a change. A change about something unknown is ignored, since a view may begin in the middle of a stream.
     pub fn apply(&mut self, change: &Change) {
         match change {
             Change::Agent { info, total, master, registered: _, draining } => {
@@ -105,7 +105,8 @@ impl View {
             Some(framework) => framework.snapshot = Arc::clone(snapshot),
             None => {
                 let mut framework = Framework::new(Arc::clone(snapshot), self.current.static_info.limits);
-                // As in Mesos' `Slave::run`: a framework that comes back is no longer completed, and has its executors.
+                // As in Mesos' `Slave::run`: a framework that returns is no longer completed, and has its executors
+                // again.
                 if let Some(before) = self.current.completed.remove_where(|known| known.snapshot.id == snapshot.id) {
                     framework.completed = before.completed;
                 }
@@ -133,7 +134,7 @@ impl View {
         }
     }
 
-    /// They ended before this process began, whose statistics do not count them.
+    /// Adds executors that ended before this process began; its statistics do not count them.
     fn recover_completed(&mut self, framework: &mut Framework, executors: &[RecoveredCompletedExecutor]) {
         for RecoveredCompletedExecutor { snapshot, tasks } in executors {
             let mut executor = Executor::new(Arc::clone(snapshot), self.current.static_info.limits);

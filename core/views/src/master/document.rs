@@ -1,6 +1,6 @@
-//! The documents that a master shows as JSON, each by an endpoint from before the operator API.
+//! The documents that a master shows as JSON, one for each endpoint from before the operator API.
 
-/// One of them.
+/// A document that a master shows as JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Document {
     /// `/state`.
@@ -28,7 +28,7 @@ pub enum Document {
 }
 
 impl Document {
-    /// The document of an endpoint's path, with or without `/master` before it.
+    /// Returns the document of an endpoint's path, with or without `/master` before it; `None` if there is none.
     pub fn at(path: &str) -> Option<Self> {
         let path = path.trim_matches('/');
         Some(match path.strip_prefix("master/").unwrap_or(path) {

@@ -1,37 +1,38 @@
 //! The entities of a master's view.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use messages::v1::TaskState;
 use model::FrameworkId;
 use model::master::{AgentSnapshot, ExecutorSnapshot, FrameworkSnapshot, Offer};
-use resources::Resources;
+use resources::{Resource, Resources};
 
 use super::Limits;
-use crate::entity::{Fragment, Task, parse};
+use super::state_counts::StateCounts;
+use crate::entity::{AnyTask, CompletedTask, Fragment, Task, parse};
 use crate::history::History;
 use crate::snapshot_map::SnapshotMap;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Agent {
     pub snapshot: Arc<AgentSnapshot>,
-    /// Of its live tasks and executors, per framework in order of appearance.
+    /// The resources of its live tasks and executors, per framework in order of appearance.
     pub used: Vec<(FrameworkId, Resources)>,
     pub offered: Resources,
-    /// What only a new `snapshot` changes.
+    /// The members that only a new `snapshot` changes.
     pub description: Arc<Encoded>,
-    /// What tasks and offers change, too.
+    /// The members that tasks and offers change as well.
     pub usage: Arc<Encoded>,
 }
 
-/// Members of an entity's JSON, in the forms that endpoints differ in.
+/// Members of an entity's JSON, in the forms in which endpoints differ.
 #[derive(Debug, Default)]
 pub(crate) struct Encoded {
     pub summary: Fragment,
     pub full: Fragment,
-    /// The whole entity as the v1 API has it.
+    /// The whole entity in the form of the v1 API.
     pub v1: Fragment,
+    /// Fields of the message of the v1 API.
+    pub protobuf: Fragment,
 }
 
 impl Agent {
@@ -45,14 +46,19 @@ impl Agent {
         }
     }
 
-    /// Returns the description it had.
+    /// Replaces the description, and returns the one before.
     pub fn describe(&mut self, snapshot: &Arc<AgentSnapshot>) -> Arc<AgentSnapshot> {
         self.description = Arc::default();
         self.usage = Arc::default();
         std::mem::replace(&mut self.snapshot, Arc::clone(snapshot))
     }
 
-    /// Of all frameworks.
+    /// Iterates over the resources that are used or offered.
+    pub fn held(&self) -> impl Iterator<Item = &Resource> {
+        self.used.iter().flat_map(|(_, used)| used).chain(&self.offered)
+    }
+
+    /// Returns the resources that all frameworks use.
     pub fn total_used(&self) -> Resources {
         match self.used.as_slice() {
             [(_, only)] => only.clone(),
@@ -100,12 +106,14 @@ pub(crate) struct Framework {
     pub offered: Resources,
     pub tasks: SnapshotMap<Arc<Task>>,
     pub unreachable: History<Arc<Task>>,
-    pub completed: History<Arc<Task>>,
+    pub completed: History<Arc<CompletedTask>>,
     pub executors: SnapshotMap<Arc<Executor>>,
     pub offers: SnapshotMap<Arc<EncodedOffer>>,
     pub offers_made: u64,
-    /// Since it registered, by terminal state.
-    pub ended: BTreeMap<TaskState, u64>,
+    /// The number of tasks in `tasks`, by state.
+    pub live: StateCounts,
+    /// The number of tasks that ended since it registered, by terminal state.
+    pub ended: StateCounts,
 }
 
 impl Framework {
@@ -120,7 +128,8 @@ impl Framework {
             executors: SnapshotMap::default(),
             offers: SnapshotMap::default(),
             offers_made: 0,
-            ended: BTreeMap::new(),
+            live: StateCounts::default(),
+            ended: StateCounts::default(),
         }
     }
 
@@ -128,13 +137,15 @@ impl Framework {
         self.used = Resources::default();
         self.offered = Resources::default();
         self.tasks = SnapshotMap::default();
+        self.live = StateCounts::default();
         self.executors = SnapshotMap::default();
         self.offers = SnapshotMap::default();
     }
 
-    /// Live, unreachable and completed ones.
-    pub fn all_tasks(&self) -> impl Iterator<Item = &Arc<Task>> {
-        self.tasks.iter().chain(self.unreachable.iter()).chain(self.completed.iter())
+    /// Iterates over the live, unreachable and completed tasks.
+    pub fn all_tasks(&self) -> impl Iterator<Item = AnyTask<'_>> {
+        let current = self.tasks.iter().chain(self.unreachable.iter()).map(|task| AnyTask::Current(task));
+        current.chain(self.completed.iter().map(|task| AnyTask::Completed(task)))
     }
 }
 
@@ -143,11 +154,17 @@ pub(crate) struct Executor {
     pub snapshot: Arc<ExecutorSnapshot>,
     pub resources: Resources,
     pub json: Fragment,
+    pub protobuf: Fragment,
 }
 
 impl Executor {
     pub fn new(snapshot: Arc<ExecutorSnapshot>) -> Self {
-        Executor { resources: parse(&snapshot.info.resources), snapshot, json: Fragment::default() }
+        Executor {
+            resources: parse(&snapshot.info.resources),
+            snapshot,
+            json: Fragment::default(),
+            protobuf: Fragment::default(),
+        }
     }
 }
 
@@ -155,10 +172,11 @@ impl Executor {
 pub(crate) struct EncodedOffer {
     pub offer: Arc<Offer>,
     pub json: Fragment,
+    pub protobuf: Fragment,
 }
 
 impl EncodedOffer {
     pub fn new(offer: Arc<Offer>) -> Self {
-        EncodedOffer { offer, json: Fragment::default() }
+        EncodedOffer { offer, json: Fragment::default(), protobuf: Fragment::default() }
     }
 }

@@ -29,8 +29,8 @@ pub(super) fn of(view: &View, change: &Change) -> Option<Event> {
             agent_added: Some(Box::new(AgentAdded { agent: operator::agent(view.agent(added.id.as_str())?) })),
             ..Event::default()
         }),
-        // Mesos announces an agent that unregisters or whose machine goes down, but neither an unreachable
-        // nor a gone one.
+        // Mesos announces an agent that unregisters or whose machine is taken down, but neither an unreachable nor a
+        // gone one.
         Change::AgentRemoved { agent, removal: AgentRemoval::Removed(_), .. } => Some(Event {
             r#type: Some(Type::AgentRemoved as i32),
             agent_removed: Some(Box::new(AgentRemoved { agent_id: agent.to_proto() })),
@@ -84,7 +84,7 @@ pub(super) fn of(view: &View, change: &Change) -> Option<Event> {
         | Change::MaintenanceUpdated(_)
         | Change::InverseOfferAnswered { .. }
         | Change::InverseOfferStatusesCleared(_)
-        | Change::RefusalsCounted { .. }
+        | Change::OfferFiltersCounted { .. }
         | Change::IncidentsRestored(_)
         | Change::Incident(..) => None,
     }

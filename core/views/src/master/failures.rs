@@ -1,4 +1,4 @@
-//! Incidents: the open ones and a bounded history.
+//! The open incidents and a bounded history.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use super::Snapshot;
 use crate::snapshot_map::SnapshotMap;
 
-/// The core keeps as many closed incidents, and bounds the open ones.
+/// The number of closed incidents; the core keeps the same number, and bounds the open ones.
 const MAX_CLOSED: usize = 1_000;
 
-/// Where incidents are found in the series.
+/// The keys of incidents in the snapshot map.
 #[derive(Debug, Default)]
 pub(super) struct Failures {
     keys: FxHashMap<u64, u64>,
@@ -26,7 +26,7 @@ impl Failures {
         let was_open = known.as_ref().is_none_or(|known| known.is_open());
         match known {
             Some(known) => *known = Arc::clone(incident),
-            // A late word on one that is forgotten already.
+            // A late change of an incident that is dropped already.
             None if !incident.is_open() && !incident.actions.is_empty() && self.is_past(incident.number) => return,
             None => drop(self.keys.insert(incident.number, series.push(Arc::clone(incident)))),
         }
@@ -47,7 +47,7 @@ impl Failures {
 }
 
 impl Snapshot {
-    /// What the filter admits, the oldest first.
+    /// Returns the incidents that the filter admits, the oldest first.
     pub fn failures(&self, filter: &Filter) -> Vec<Arc<Incident>> {
         let newest_first = self.failures.iter().rev().filter(|incident| filter.admits(incident));
         let mut wanted: Vec<_> = newest_first.take(filter.limit.unwrap_or(usize::MAX)).cloned().collect();
@@ -55,7 +55,7 @@ impl Snapshot {
         wanted
     }
 
-    /// `/failures`.
+    /// Returns the JSON of `/failures`.
     pub fn failures_json(&self, filter: &Filter) -> Vec<u8> {
         let failures: Vec<Value> = self.failures(filter).iter().map(|incident| incident.to_json()).collect();
         json!({"failures": failures}).to_string().into_bytes()

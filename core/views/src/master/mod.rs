@@ -1,4 +1,4 @@
-//! What a master shows.
+//! The view of a master and its documents.
 
 mod document;
 pub(crate) mod entity;
@@ -7,10 +7,13 @@ mod failures;
 mod operations;
 mod operator;
 mod operator_json;
+mod operator_protobuf;
 pub(crate) mod policy;
 mod policy_json;
+pub(crate) mod resource_totals;
 mod roles;
 mod snapshot;
+pub(crate) mod state_counts;
 mod state_json;
 mod static_info;
 mod summary;

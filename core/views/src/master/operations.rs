@@ -1,4 +1,4 @@
-//! Operations on resources, oldest first.
+//! Operations on resources, the oldest first.
 
 use std::sync::Arc;
 

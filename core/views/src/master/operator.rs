@@ -7,7 +7,7 @@ use messages::v1::master::response::{
 };
 use messages::v1::master::{Call, Response, call};
 use model::Timestamp;
-use model::master::{FrameworkSnapshot, OfferFormat};
+use model::master::{AgentSnapshot, FrameworkSnapshot, OfferFormat};
 
 use super::entity::{Agent, Executor, Framework};
 use super::{Snapshot, policy, roles};
@@ -50,7 +50,7 @@ pub(super) fn answer(snapshot: &Snapshot, call: &Call) -> Option<Response> {
             }));
             Type::GetOperations
         }
-        // Mesos leaves the member out when no weight was ever set.
+        // Mesos leaves the member out if no weight was ever set.
         call::Type::GetWeights => {
             response.get_weights = policy::weights(snapshot).map(Box::new);
             Type::GetWeights
@@ -89,7 +89,15 @@ fn agents(snapshot: &Snapshot) -> GetAgents {
 }
 
 pub(super) fn agent(agent: &Agent) -> get_agents::Agent {
-    let snapshot = &agent.snapshot;
+    get_agents::Agent {
+        allocated_resources: agent.total_used().to_proto_endpoint(),
+        offered_resources: agent.offered.to_proto_endpoint(),
+        ..described_agent(&agent.snapshot)
+    }
+}
+
+/// An agent without what tasks and offers have of it.
+pub(super) fn described_agent(snapshot: &AgentSnapshot) -> get_agents::Agent {
     get_agents::Agent {
         agent_info: (*snapshot.info).clone(),
         active: snapshot.active,
@@ -98,8 +106,8 @@ pub(super) fn agent(agent: &Agent) -> get_agents::Agent {
         registered_time: Some(time(snapshot.registered)),
         reregistered_time: snapshot.reregistered.map(time),
         total_resources: snapshot.total.to_proto_endpoint(),
-        allocated_resources: agent.total_used().to_proto_endpoint(),
-        offered_resources: agent.offered.to_proto_endpoint(),
+        allocated_resources: Vec::new(),
+        offered_resources: Vec::new(),
         capabilities: snapshot
             .capabilities
             .iter()
@@ -120,12 +128,15 @@ fn frameworks(snapshot: &Snapshot) -> GetFrameworks {
     }
 }
 
-/// A framework with what it holds and is offered.
+/// Returns a framework with the resources that it uses and is offered.
 pub(super) fn framework(framework: &Framework) -> get_frameworks::Framework {
     let offers = framework.offers.iter().map(|shown| shown.offer.to_proto(OfferFormat::FULL));
+    get_frameworks::Framework { offers: offers.collect(), ..framework_without_offers(framework) }
+}
+
+pub(super) fn framework_without_offers(framework: &Framework) -> get_frameworks::Framework {
     get_frameworks::Framework {
         unregistered_time: framework.snapshot.unregistered.map(time),
-        offers: offers.collect(),
         allocated_resources: framework.used.to_proto_endpoint(),
         offered_resources: framework.offered.to_proto_endpoint(),
         offer_constraints: Some(
@@ -135,7 +146,7 @@ pub(super) fn framework(framework: &Framework) -> get_frameworks::Framework {
     }
 }
 
-/// A framework as events describe it: by itself.
+/// Returns a framework as events describe it, without tasks and offers.
 pub(super) fn announced(snapshot: &FrameworkSnapshot) -> get_frameworks::Framework {
     get_frameworks::Framework {
         framework_info: (*snapshot.info).clone(),
@@ -144,7 +155,7 @@ pub(super) fn announced(snapshot: &FrameworkSnapshot) -> get_frameworks::Framewo
         recovered: snapshot.recovered,
         registered_time: Some(time(snapshot.registered)),
         reregistered_time: Some(time(snapshot.reregistered.unwrap_or(snapshot.registered))),
-        // Mesos prints the epoch for "not yet".
+        // Mesos prints the Unix epoch for "not yet".
         unregistered_time: Some(snapshot.unregistered.map_or(v1::TimeInfo { nanoseconds: 0 }, time)),
         ..get_frameworks::Framework::default()
     }
@@ -166,7 +177,10 @@ fn tasks(snapshot: &Snapshot) -> GetTasks {
     let everywhere = || snapshot.visible_frameworks().chain(snapshot.visible_completed());
     GetTasks {
         tasks: protos(everywhere().flat_map(|framework| framework.tasks.iter())),
-        completed_tasks: protos(everywhere().flat_map(|framework| framework.completed.iter())),
+        completed_tasks: everywhere()
+            .flat_map(|framework| framework.completed.iter())
+            .map(|task| task.decode())
+            .collect(),
         unreachable_tasks: protos(everywhere().flat_map(|framework| framework.unreachable.iter())),
         ..GetTasks::default()
     }

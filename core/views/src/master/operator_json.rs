@@ -1,7 +1,6 @@
 //! The larger reads of the operator API as JSON, from the encoded parts of entities.
 //!
-//! Mesos writes these by hand: their lists are there when empty, unlike in the generic
-//! mapping of protobuf to JSON.
+//! Mesos writes these by hand: empty lists are present, unlike in the generic mapping of protobuf to JSON.
 
 use messages::v1::master::{Call, call};
 
@@ -76,7 +75,7 @@ fn tasks(object: &mut Object<'_>, snapshot: &Snapshot) {
         let unreachable = everywhere().flat_map(|framework| framework.unreachable.iter());
         object.array("unreachable_tasks", unreachable, |out, one| task(out, one));
         let completed = everywhere().flat_map(|framework| framework.completed.iter());
-        object.array("completed_tasks", completed, |out, one| task(out, one));
+        object.array("completed_tasks", completed, |out, one| one.write_v1(out));
     });
 }
 

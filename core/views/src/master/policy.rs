@@ -1,4 +1,4 @@
-//! What operators decided: weights, quota, partitions, maintenance; and what frameworks say to the last.
+//! The decisions of operators (weights, quota, partitions, maintenance), and the answers of frameworks to maintenance.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,10 +19,10 @@ use super::Snapshot;
 pub(crate) struct Policy {
     pub weights: Arc<BTreeMap<Role, f64>>,
     pub quotas: Arc<BTreeMap<Role, QuotaConfig>>,
-    /// By id.
+    /// The partitions by id.
     pub partitions: Arc<BTreeMap<String, Partition>>,
     pub maintenance: Arc<MaintenanceSnapshot>,
-    /// The last answer of each framework about each agent's window.
+    /// The last answer of each framework about the window of each agent.
     answers: BTreeMap<AgentId, BTreeMap<FrameworkId, InverseOfferStatus>>,
 }
 
@@ -49,7 +49,7 @@ impl Policy {
     }
 }
 
-/// Mesos leaves the member out when no weight was ever set.
+/// Returns the weights; `None` if none was ever set, since Mesos leaves the member out then.
 pub(super) fn weights(snapshot: &Snapshot) -> Option<GetWeights> {
     let info = |(role, weight): (&Role, &f64)| v1::WeightInfo { role: Some(role.to_string()), weight: *weight };
     let weight_infos: Vec<v1::WeightInfo> = snapshot.policy.weights.iter().map(info).collect();
@@ -62,7 +62,7 @@ pub(super) fn quota(snapshot: &Snapshot) -> QuotaStatus {
     QuotaStatus { infos: quotas.clone().map(info).collect(), configs: quotas.cloned().collect() }
 }
 
-/// The form from before limits.
+/// Returns a quota in the form from before limits.
 fn info(config: &QuotaConfig) -> QuotaInfo {
     let resource = |(name, value): (&str, f64)| v1::Resource {
         name: name.to_owned(),
@@ -77,12 +77,12 @@ fn info(config: &QuotaConfig) -> QuotaInfo {
     }
 }
 
-/// A guarantee of nothing is none.
+/// Iterates over the guarantees; a guarantee of zero is none.
 pub(crate) fn guarantees(config: &QuotaConfig) -> impl Iterator<Item = (&str, f64)> {
     amounts(&config.guarantees).filter(|(_, value)| *value != 0.0)
 }
 
-/// A limit of zero is one.
+/// Iterates over the limits; a limit of zero is one.
 pub(crate) fn limits(config: &QuotaConfig) -> impl Iterator<Item = (&str, f64)> {
     amounts(&config.limits)
 }
@@ -105,7 +105,7 @@ pub(super) fn status(snapshot: &Snapshot) -> ClusterStatus {
     }
 }
 
-/// Host name and address; host names are compared in lower case, as Mesos does.
+/// The host name and the address of a machine; host names are compared in lower case, as in Mesos.
 type MachineNames = (String, String);
 
 fn names(id: &v1::MachineId) -> MachineNames {

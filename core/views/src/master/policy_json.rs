@@ -1,5 +1,5 @@
-//! The endpoints of policy from before the operator API. Where Mesos goes through a JSON tree there, members are in the
-//! order of their names.
+//! The endpoints of policy from before the operator API. Where Mesos goes through a JSON tree, members are in the order
+//! of their names.
 
 use messages::tepui::registry::Partition;
 use messages::v1::allocator::InverseOfferStatus;
@@ -81,14 +81,14 @@ fn answer(out: &mut Vec<u8>, answer: &InverseOfferStatus) {
     });
 }
 
-/// Left out when empty, as the generic mapping does.
+/// Writes a list, which is left out if it is empty, as in the generic mapping.
 fn list<T>(object: &mut Object<'_>, name: &'static str, items: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
     if !items.is_empty() {
         object.array(name, items, write);
     }
 }
 
-/// `{"cpus":1.0}`, zeros included.
+/// Writes `{"cpus":1.0}`, zeros included.
 pub(super) fn amounts<'a>(object: &mut Object<'_>, name: &'static str, amounts: impl Iterator<Item = (&'a str, f64)>) {
     object.object(name, |object| {
         for (name, amount) in amounts {
@@ -97,16 +97,17 @@ pub(super) fn amounts<'a>(object: &mut Object<'_>, name: &'static str, amounts: 
     });
 }
 
-/// Each with its terms and how it fares: `used` is what its role and those below hold or are offered, `borrowed` what of
-/// it is beyond the minimum, `lent` what others may use of the minimum because it is not used.
+/// Writes each partition with its definition and its use: `used` are the resources that its role and the roles below it
+/// use or are offered, `borrowed` those beyond the minimum, `lent` the part of the minimum that others may use since it
+/// is not used.
 pub(super) fn partitions(snapshot: &Snapshot) -> Vec<u8> {
     let partitions = &snapshot.policy.partitions;
-    let held = snapshot.held_below(partitions.values().map(|partition| partition.role.as_str()));
+    let used = snapshot.used_below(partitions.values().map(|partition| partition.role.as_str()));
     let mut out = Vec::new();
     json::object(&mut out, |object| {
         object.array("partitions", partitions.values(), |out, one| {
             let nothing = ResourceQuantities::new();
-            partition(out, one, held.get(one.role.as_str()).unwrap_or(&nothing));
+            partition(out, one, used.get(one.role.as_str()).unwrap_or(&nothing));
         });
     });
     out
@@ -114,9 +115,9 @@ pub(super) fn partitions(snapshot: &Snapshot) -> Vec<u8> {
 
 pub(super) fn one_partition(snapshot: &Snapshot, id: &str) -> Option<Vec<u8>> {
     let one = snapshot.policy.partitions.get(id)?;
-    let held = snapshot.held_below(std::iter::once(one.role.as_str()));
+    let used = snapshot.used_below(std::iter::once(one.role.as_str()));
     let mut out = Vec::new();
-    partition(&mut out, one, held.get(one.role.as_str())?);
+    partition(&mut out, one, used.get(one.role.as_str())?);
     Some(out)
 }
 

@@ -1,6 +1,7 @@
 //! `/roles` and `GET_ROLES`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use messages::v1;
 use model::FrameworkId;
@@ -10,20 +11,20 @@ use super::{Snapshot, policy, policy_json};
 use crate::json;
 use crate::v0;
 
-/// Of roles that nobody gave one.
+/// The weight of roles without a weight of their own.
 const DEFAULT_WEIGHT: f64 = 1.0;
 
-/// A role with what it and the roles below it have.
+/// The resources and the frameworks of a role and of the roles below it.
 #[derive(Debug, Default)]
 struct Usage {
     allocated: ResourceQuantities,
     offered: ResourceQuantities,
     reserved: ResourceQuantities,
-    /// Allocated of what is neither reserved nor revocable.
+    /// The allocated resources that are neither reserved nor revocable.
     unreserved: ResourceQuantities,
-    /// Offered or allocated to exactly this role, not to one below.
+    /// The resources that are offered or allocated to exactly this role, not to one below it.
     own: ResourceQuantities,
-    /// Subscribed to exactly this role, or holding something of it.
+    /// The frameworks that are subscribed to exactly this role or have resources of it.
     frameworks: BTreeSet<FrameworkId>,
 }
 
@@ -46,7 +47,7 @@ fn role(out: &mut Vec<u8>, snapshot: &Snapshot, name: &str, usage: &Usage) {
             policy_json::amounts(object, "limit", quota.into_iter().flat_map(policy::limits));
             v0::quantities(object, "consumed", &usage.consumed_quota());
         });
-        v0::quantities(object, "resources", &usage.held());
+        v0::quantities(object, "resources", &usage.allocated_or_offered());
         v0::quantities(object, "allocated", &usage.allocated);
         v0::quantities(object, "offered", &usage.offered);
         v0::quantities(object, "reserved", &usage.reserved);
@@ -62,7 +63,7 @@ fn weight(snapshot: &Snapshot, name: &str) -> f64 {
     snapshot.policy.weights.get(name).copied().unwrap_or(DEFAULT_WEIGHT)
 }
 
-/// The weight that the allocator uses: that of the role's partition, else the one set for the role.
+/// Returns the weight that the allocator uses: that of the role's partition, otherwise the one set for the role.
 fn effective_weight(snapshot: &Snapshot, name: &str) -> f64 {
     let mut partitions = snapshot.policy.partitions.values();
     let partition = partitions.find(|partition| partition.role == name);
@@ -70,10 +71,10 @@ fn effective_weight(snapshot: &Snapshot, name: &str) -> f64 {
 }
 
 fn proto(snapshot: &Snapshot, name: &str, usage: &Usage) -> v1::Role {
-    // Mesos shows no others here, not knowing whether they are scalars.
+    // Mesos shows no others here, since it does not know whether they are scalars.
     const SHOWN: [Name; 4] = [Name::CPUS, Name::DISK, Name::GPUS, Name::MEM];
-    let held = usage.held();
-    let shown = SHOWN.into_iter().filter(|name| !held.get(name).is_zero());
+    let used = usage.allocated_or_offered();
+    let shown = SHOWN.into_iter().filter(|name| !used.get(name).is_zero());
     v1::Role {
         name: name.to_owned(),
         weight: weight(snapshot, name),
@@ -81,7 +82,7 @@ fn proto(snapshot: &Snapshot, name: &str, usage: &Usage) -> v1::Role {
         resources: shown
             .map(|name| v1::Resource {
                 r#type: v1::value::Type::Scalar as i32,
-                scalar: Some(v1::value::Scalar { value: held.get(&name).as_f64() }),
+                scalar: Some(v1::value::Scalar { value: used.get(&name).as_f64() }),
                 name: name.to_string(),
                 ..v1::Resource::default()
             })
@@ -90,34 +91,39 @@ fn proto(snapshot: &Snapshot, name: &str, usage: &Usage) -> v1::Role {
 }
 
 impl Snapshot {
-    /// What these roles and the roles below them hold or are offered.
-    pub(crate) fn held_below<'a>(&self, roles: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, ResourceQuantities> {
+    /// Returns the resources that each of these roles, with the roles below it, uses or is offered.
+    pub(crate) fn used_below<'a>(&self, roles: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, ResourceQuantities> {
         let usages = by_role(self);
-        roles.map(|role| (role, usages.get(role).map(Usage::held).unwrap_or_default())).collect()
+        roles.map(|role| (role, usages.get(role).map(Usage::allocated_or_offered).unwrap_or_default())).collect()
     }
 
-    /// The roles that frameworks are in, each with what is offered or allocated to exactly it, and the weight that its
-    /// dominant share is divided by: as in Mesos' sorter, the weight of a role with frameworks in roles below it belongs
-    /// to all of them together, and the frameworks of the role itself have a weight of 1 among those.
+    /// Returns the roles that frameworks are in, each with the resources that are offered or allocated to exactly this
+    /// role, and with the weight that its dominant share is divided by. As in Mesos' sorter, the weight of a role with
+    /// frameworks in roles below it belongs to all of them together, and the frameworks of the role itself have a
+    /// weight of 1 among those.
     pub(crate) fn sorted_roles(&self) -> BTreeMap<String, (ResourceQuantities, f64)> {
-        let mut usages = by_role(self);
+        let mut usages = usages(self, Reservations::Ignored);
         usages.retain(|_, usage| !usage.frameworks.is_empty());
-        let names: Vec<String> = usages.keys().cloned().collect();
-        let has_subroles = |role: &str| names.iter().any(|other| roles::is_strict_subrole(other, role));
+        let names: BTreeSet<String> = usages.keys().cloned().collect();
+        let has_subroles = |role: &str| {
+            let below = format!("{role}/");
+            let next = names.range::<str, _>((Bound::Excluded(below.as_str()), Bound::Unbounded)).next();
+            next.is_some_and(|other| roles::is_strict_subrole(other, role))
+        };
         let weight = |role: &str| if has_subroles(role) { DEFAULT_WEIGHT } else { effective_weight(self, role) };
         usages.into_iter().map(|(role, usage)| (role.clone(), (usage.own, weight(&role)))).collect()
     }
 }
 
 impl Usage {
-    fn held(&self) -> ResourceQuantities {
-        let mut held = self.allocated.clone();
-        held += &self.offered;
-        held
+    fn allocated_or_offered(&self) -> ResourceQuantities {
+        let mut sum = self.allocated.clone();
+        sum += &self.offered;
+        sum
     }
 
-    /// What counts against a quota: all that is reserved, whether it is used or not, and what is allocated of the rest
-    /// unless it is revocable.
+    /// Returns what counts against a quota: everything that is reserved, whether it is used or not, and the rest of the
+    /// allocated resources unless they are revocable.
     fn consumed_quota(&self) -> ResourceQuantities {
         let mut consumed = self.reserved.clone();
         consumed += &self.unreserved;
@@ -125,9 +131,20 @@ impl Usage {
     }
 }
 
-/// The roles of `--roles`; without it every role that something is subscribed to,
-/// allocated to or reserved for, or that has a weight or quota. Ancestors are always among them.
+/// Returns the roles of `--roles`; without it every role that something is subscribed to, allocated to or reserved for,
+/// or that has a weight or quota. Ancestors are always among them.
 fn by_role(snapshot: &Snapshot) -> BTreeMap<String, Usage> {
+    usages(snapshot, Reservations::Counted)
+}
+
+/// Whether what agents have reserved is looked at, which takes a look at each agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reservations {
+    Counted,
+    Ignored,
+}
+
+fn usages(snapshot: &Snapshot, reservations: Reservations) -> BTreeMap<String, Usage> {
     let mut usages = Usages::default();
     let listed = snapshot.static_info.flags.get("roles").map(String::as_str);
     for role in listed.into_iter().flat_map(|roles| roles.split(',')).chain(listed.map(|_| roles::ANY)) {
@@ -147,7 +164,7 @@ fn by_role(snapshot: &Snapshot) -> BTreeMap<String, Usage> {
         usages.add_own(&framework.used);
         usages.add_own(&framework.offered);
     }
-    for agent in snapshot.agents.iter() {
+    for agent in snapshot.agents.iter().filter(|_| reservations == Reservations::Counted) {
         usages.add(&agent.snapshot.total, reservation, |usage| &mut usage.reserved);
     }
     let of_policy = snapshot.policy.weights.keys().chain(snapshot.policy.quotas.keys());
@@ -168,7 +185,7 @@ fn reservation(resource: &Resource) -> Option<&str> {
     resource.reservation_role().map(|role| role.as_str())
 }
 
-/// The role that something is allocated to which is neither reserved nor revocable.
+/// Returns the role that a resource is allocated to if it is neither reserved nor revocable.
 fn unreserved_allocation(resource: &Resource) -> Option<&str> {
     allocation(resource).filter(|_| resource.is_unreserved() && !resource.is_revocable())
 }
@@ -177,7 +194,7 @@ fn unreserved_allocation(resource: &Resource) -> Option<&str> {
 struct Usages(BTreeMap<String, Usage>);
 
 impl Usages {
-    /// Of a role and its ancestors.
+    /// Changes the usage of a role and of its ancestors.
     fn within(&mut self, role: &str, mut change: impl FnMut(&mut Usage)) {
         for role in std::iter::once(role).chain(roles::ancestors(role)) {
             match self.0.get_mut(role) {

@@ -10,34 +10,39 @@ use model::master::{AgentSnapshot, FrameworkSnapshot};
 
 use super::entity::{Agent, Framework};
 use super::policy::Policy;
-use super::{Document, StaticInfo, events, operator, operator_json, policy_json, roles, state_json, summary, tasks};
+use super::resource_totals::ResourceTotals;
+use super::{
+    Document, StaticInfo, events, operator, operator_json, operator_protobuf, policy_json, roles, state_json, summary,
+    tasks,
+};
 use crate::history::History;
 use crate::snapshot_map::SnapshotMap;
 use crate::{Query, Visibility};
 
-/// Cloning shares everything; nothing the view does later shows in it.
+/// The state of a view at one moment. A clone shares all memory, and later changes of the view do not show in it.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     pub(crate) static_info: Arc<StaticInfo>,
     pub(crate) agents: SnapshotMap<Agent>,
-    /// Of the master before, and not back yet.
+    /// The agents that were recovered from the registry and have not re-registered yet.
     pub(crate) recovered: SnapshotMap<Arc<v1::AgentInfo>>,
     pub(crate) frameworks: SnapshotMap<Framework>,
     pub(crate) completed: History<Framework>,
     pub(crate) operations: SnapshotMap<Arc<v1::Operation>>,
     pub(crate) failures: SnapshotMap<Arc<model::incident::Incident>>,
     pub(crate) unreachable_agents: usize,
+    pub(crate) totals: Arc<ResourceTotals>,
     pub(crate) policy: Arc<Policy>,
-    /// How many refusals are in force, by role; none where there is nothing.
-    pub(crate) refusals: Arc<BTreeMap<Role, usize>>,
-    /// What its reader may see.
+    /// The number of active offer filters by role; roles without filters are absent.
+    pub(crate) offer_filters: Arc<BTreeMap<Role, usize>>,
+    /// What the reader may see.
     pub(crate) visibility: Visibility,
-    /// `/state` of this moment, so that readers who come at once share one answer.
+    /// The JSON of `/state`, which readers of this moment share.
     pub(crate) state: Arc<OnceLock<Bytes>>,
 }
 
 impl Snapshot {
-    /// What a reader with these rights sees of it. Nothing is copied.
+    /// Returns what a reader with these rights sees. Nothing is copied.
     pub fn seen_by(mut self, visibility: Visibility) -> Self {
         if self.visibility != visibility {
             self.visibility = visibility;
@@ -46,12 +51,12 @@ impl Snapshot {
         self
     }
 
-    /// The JSON of an endpoint's path, or nothing when there is no document at it.
+    /// Returns the JSON of an endpoint's path; `None` if there is no document at it.
     pub fn get(&self, path: &str, query: &Query) -> Option<Bytes> {
         Some(self.document(Document::at(path)?, query))
     }
 
-    /// A document as JSON.
+    /// Returns a document as JSON.
     pub fn document(&self, document: Document, query: &Query) -> Bytes {
         let json = match document {
             Document::State => return self.state.get_or_init(|| state_json::state(self).into()).clone(),
@@ -69,12 +74,12 @@ impl Snapshot {
         json.into()
     }
 
-    /// The registered frameworks that the reader may see.
+    /// Iterates over the registered frameworks that the reader may see.
     pub fn frameworks(&self) -> impl Iterator<Item = &FrameworkSnapshot> {
         self.visible_frameworks().map(|framework| &*framework.snapshot)
     }
 
-    /// The registered agents.
+    /// Iterates over the registered agents.
     pub fn agents(&self) -> impl Iterator<Item = &AgentSnapshot> {
         self.agents.iter().map(|agent| &*agent.snapshot)
     }
@@ -87,27 +92,38 @@ impl Snapshot {
         self.completed.iter().filter(|framework| self.visibility.shows_framework(&framework.snapshot))
     }
 
-    /// The answer to a read of the operator API, or nothing when the call is no read of a view's.
+    /// Returns the response to a read of the operator API; `None` if the call is not a read of a view.
     pub fn operator(&self, call: &v1::master::Call) -> Option<v1::master::Response> {
         operator::answer(self, call)
     }
 
-    /// The same as JSON, which in Mesos has empty lists where the generic mapping has none; large answers come from
-    /// encoded parts.
+    /// Returns the same response as protobuf; large responses are put together from encoded parts.
+    pub fn operator_protobuf(&self, call: &v1::master::Call) -> Option<Bytes> {
+        operator_protobuf::answer(self, call).map(Bytes::from)
+    }
+
+    /// Returns the same response as JSON, which in Mesos has empty lists where the generic mapping has none; large
+    /// responses are put together from encoded parts.
     pub fn operator_json(&self, call: &v1::master::Call) -> Option<Bytes> {
         operator_json::answer(self, call).map(Bytes::from)
     }
 
-    /// One of `/partitions`, or nothing when there is none with this id.
+    /// Returns the JSON of one of `/partitions`; `None` if there is none with this id.
     pub fn partition(&self, id: &str) -> Option<Bytes> {
         policy_json::one_partition(self, id).map(Bytes::from)
     }
 
-    /// The first event of an operator's stream.
+    /// Returns the first event of an operator's stream.
     pub fn subscribed(&self) -> v1::master::Event {
         events::subscribed(self)
     }
 
+    /// Returns the same event as protobuf.
+    pub fn subscribed_protobuf(&self) -> Bytes {
+        operator_protobuf::subscribed(self).into()
+    }
+
+    /// Returns the first event of an operator's stream as JSON.
     pub fn subscribed_json(&self) -> Bytes {
         operator_json::subscribed(self).into()
     }

@@ -1,7 +1,6 @@
 //! `/state`, `/slaves` and `/frameworks`.
 //!
-//! Entities contribute JSON that was encoded once for their version, so that most of
-//! the work is concatenation.
+//! Entities contribute JSON that was encoded once for their version, so that most of the work is concatenation.
 
 use super::entity::{Agent, EncodedOffer, Executor, Framework};
 use super::{Snapshot, StaticInfo};
@@ -18,7 +17,7 @@ pub(super) fn state(snapshot: &Snapshot) -> Vec<u8> {
         object.array("recovered_slaves", snapshot.recovered.iter(), recovered_agent);
         object.array("frameworks", snapshot.visible_frameworks(), framework);
         object.array("completed_frameworks", snapshot.visible_completed(), framework);
-        // Long gone from Mesos too; clients still look for them.
+        // Mesos has had none for a long time either; clients still read the member.
         object.array("orphan_tasks", NOTHING, json::string);
         object.array("unregistered_frameworks", NOTHING, json::string);
     });
@@ -27,7 +26,7 @@ pub(super) fn state(snapshot: &Snapshot) -> Vec<u8> {
 
 const NOTHING: [&str; 0] = [];
 
-/// Reserving too little costs copies of megabytes, too much costs nothing but address space.
+/// Returns the expected length. Reserving too little costs copies of megabytes, too much costs only address space.
 fn size_hint(snapshot: &Snapshot) -> usize {
     let tasks: usize = snapshot
         .frameworks
@@ -158,7 +157,7 @@ fn describe_agent(object: &mut Object<'_>, snapshot: &model::master::AgentSnapsh
     }
 }
 
-/// Operators copy from these what `/unreserve` and `/destroy-volumes` want to be told.
+/// Writes resources in full. Operators copy from them what `/unreserve` and `/destroy-volumes` require.
 fn agent_members_in_full(object: &mut Object<'_>, agent: &Agent) {
     let total = &agent.snapshot.total;
     object.members(|out| {

@@ -1,4 +1,4 @@
-//! What a master knows about itself from the start, and no change tells.
+//! The facts about a master that are fixed from its start, and the leader, which no change describes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,42 +6,56 @@ use std::time::Duration;
 use messages::v1;
 use model::{Timestamp, Upid};
 
-/// Of the running program.
+/// The running program.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Build {
     /// The Mesos release it is compatible with, e.g. `1.11.0`: clients compare it.
     pub version: String,
-    /// As people read it.
+    /// The date of the build, for people.
     pub date: String,
-    /// Seconds since the epoch.
+    /// The time of the build, in seconds since the Unix epoch.
     pub time: f64,
+    /// Who built the program; empty when that is unknown.
     pub user: String,
+    /// The commit that it was built from.
     pub git_sha: Option<String>,
+    /// The branch that it was built from.
     pub git_branch: Option<String>,
+    /// The tag of that commit.
     pub git_tag: Option<String>,
 }
 
+/// What a master process knows of itself and of the leader, which no change of the core says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StaticInfo {
+    /// The running program.
     pub build: Build,
+    /// The master's libprocess process.
     pub pid: Upid,
+    /// The master's own description.
     pub info: v1::MasterInfo,
+    /// The start of the process.
     pub started: Timestamp,
+    /// The time at which this master was elected; `None` for a follower.
     pub elected: Option<Timestamp>,
-    /// The leading master, which may be this one.
+    /// The leading master, which may be this one; `None` while there is none.
     pub leader: Option<v1::MasterInfo>,
-    /// How often operators' streams carry a heartbeat.
+    /// The time between two heartbeats on operators' streams.
     pub heartbeat_interval: Duration,
     /// Every flag that has a value, as text.
     pub flags: BTreeMap<String, String>,
+    /// How much history is kept.
     pub limits: Limits,
 }
 
 /// How much history is kept (`--max_completed_frameworks` and its siblings).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
+    /// `--max_completed_frameworks`: the number of frameworks.
     pub completed_frameworks: usize,
+    /// `--max_completed_tasks_per_framework`: the number of tasks of each framework.
     pub completed_tasks_per_framework: usize,
+    /// `--max_unreachable_tasks_per_framework`: the number of tasks of each framework.
     pub unreachable_tasks_per_framework: usize,
 }
 

@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use super::{Snapshot, state_json};
 use crate::json::{self, Object};
 
-/// The states Mesos shows here; it has more.
+/// The task states that Mesos shows here; it has more.
 const SHOWN: [TaskState; 10] = [
     TaskState::TaskStaging,
     TaskState::TaskStarting,
@@ -22,11 +22,11 @@ const SHOWN: [TaskState; 10] = [
     TaskState::TaskUnreachable,
 ];
 
-/// Of the tasks of one agent or framework, history included.
+/// The counts of the tasks of one agent or framework, history included.
 #[derive(Default)]
 struct Summary<'a> {
     counts: [i64; SHOWN.len()],
-    /// The frameworks of an agent, or the agents of a framework; some more than once.
+    /// The frameworks of an agent, or the agents of a framework; some occur more than once.
     others: Vec<&'a str>,
 }
 
@@ -50,15 +50,14 @@ impl<'a> Summary<'a> {
 }
 
 pub(super) fn state_summary(snapshot: &Snapshot) -> Vec<u8> {
-    // For lookup only.
+    // The map is used for lookup only.
     let mut agents: FxHashMap<&str, Summary<'_>> = FxHashMap::default();
     let mut frameworks: FxHashMap<&str, Summary<'_>> = FxHashMap::default();
     for framework in snapshot.visible_frameworks() {
         let id = framework.snapshot.id.as_str();
         for task in framework.all_tasks() {
-            let agent = task.task.agent_id.value.as_str();
-            agents.entry(agent).or_default().add(task.task.state(), id);
-            frameworks.entry(id).or_default().add(task.task.state(), agent);
+            agents.entry(task.agent()).or_default().add(task.state(), id);
+            frameworks.entry(id).or_default().add(task.state(), task.agent());
         }
     }
     let none = Summary::default();

@@ -16,12 +16,12 @@ use super::failures::Failures;
 use super::policy::Policy;
 use super::{Snapshot, StaticInfo};
 use super::{events, operations};
-use crate::entity::Task;
+use crate::entity::{CompletedTask, Task};
 use crate::history::History;
 use crate::snapshot_map::SnapshotMap;
 use crate::{Query, Visibility};
 
-/// Holds the newest snapshot, and where everything in it is found.
+/// The newest snapshot, with the indices of everything in it.
 #[derive(Debug)]
 pub struct View {
     current: Snapshot,
@@ -32,11 +32,11 @@ pub struct View {
     operations: FxHashMap<OperationUuid, u64>,
     failures: Failures,
     unreachable: FxHashSet<AgentId>,
-    /// Whether operators' streams hear of the change applied last.
+    /// Whether the change that was applied last is announced on operators' streams.
     announces: bool,
 }
 
-/// Keys into the series of a framework.
+/// Keys into the snapshot maps of a framework.
 #[derive(Debug)]
 struct FrameworkIndex {
     key: u64,
@@ -57,6 +57,7 @@ impl FrameworkIndex {
 }
 
 impl View {
+    /// Creates the view of a master that has published no change yet.
     pub fn new(static_info: StaticInfo) -> Self {
         View {
             current: Snapshot {
@@ -68,8 +69,9 @@ impl View {
                 operations: SnapshotMap::default(),
                 failures: SnapshotMap::default(),
                 unreachable_agents: 0,
+                totals: Arc::default(),
                 policy: Arc::default(),
-                refusals: Arc::default(),
+                offer_filters: Arc::default(),
                 visibility: Visibility::everything(),
                 state: Arc::default(),
             },
@@ -84,12 +86,12 @@ impl View {
         }
     }
 
-    /// Everything as of now, at the price of a few pointers.
+    /// Returns the state as of now. It copies a few pointers.
     pub fn snapshot(&self) -> Snapshot {
         self.current.clone()
     }
 
-    /// When the shell learns who leads.
+    /// Sets the leader, when the shell learns who leads, and the time of the own election.
     pub fn set_leader(&mut self, leader: Option<v1::MasterInfo>, elected: Option<Timestamp>) {
         self.current.state = Arc::default();
         let static_info = Arc::make_mut(&mut self.current.static_info);
@@ -97,7 +99,7 @@ impl View {
         static_info.elected = elected;
     }
 
-    /// A change about something unknown is ignored: a view may be started in the middle of a stream.
+    /// Applies a change. A change about something unknown is ignored, since a view may begin in the middle of a stream.
     pub fn apply(&mut self, change: &Change) {
         self.announces = true;
         self.current.state = Arc::default();
@@ -129,7 +131,7 @@ impl View {
             Change::MaintenanceUpdated(maintenance) => self.policy().maintenance = Arc::clone(maintenance),
             Change::InverseOfferAnswered { agent, framework, status } => self.policy().answer(agent, framework, status),
             Change::InverseOfferStatusesCleared(agent) => self.policy().forget_agent(agent),
-            Change::RefusalsCounted { role, active } => self.count_refusals(role, *active),
+            Change::OfferFiltersCounted { role, active } => self.count_offer_filters(role, *active),
             Change::IncidentsRestored(incidents) => {
                 for incident in incidents {
                     self.failures.put(&mut self.current.failures, incident);
@@ -139,23 +141,32 @@ impl View {
         }
     }
 
+    /// Returns the JSON body of a GET endpoint; `None` for a path that this view does not serve.
     pub fn get(&self, path: &str, query: &Query) -> Option<Bytes> {
         self.current.get(path, query)
     }
 
+    /// Returns the answer to a call that reads; `None` for any other call.
     pub fn operator(&self, call: &v1::master::Call) -> Option<v1::master::Response> {
         self.current.operator(call)
     }
 
+    /// Returns the answer to a call that reads as JSON; `None` for any other call.
     pub fn operator_json(&self, call: &v1::master::Call) -> Option<Bytes> {
         self.current.operator_json(call)
     }
 
+    /// Returns the response to a call of an operator as protobuf; `None` if the call is none of a reader.
+    pub fn operator_protobuf(&self, call: &v1::master::Call) -> Option<Bytes> {
+        self.current.operator_protobuf(call)
+    }
+
+    /// Returns the first event of an operator's stream.
     pub fn subscribed(&self) -> v1::master::Event {
         self.current.subscribed()
     }
 
-    /// What operators' streams are told of the change that was applied last.
+    /// Returns the events of operators' streams for the change that was applied last.
     pub fn events(&self, change: &Change) -> Vec<v1::master::Event> {
         let event = if self.announces { events::of(self, change) } else { None };
         event.into_iter().collect()
@@ -165,8 +176,13 @@ impl View {
         self.current.agents.get(*self.agents.get(id)?)
     }
 
-    fn agent_mut(&mut self, id: &str) -> Option<&mut Agent> {
-        self.current.agents.get_mut(*self.agents.get(id)?)
+    /// Changes what is in use or offered on an agent.
+    fn change_held(&mut self, agent: &str, change: impl FnOnce(&mut Agent)) {
+        let Some(agent) = self.agents.get(agent).and_then(|key| self.current.agents.get_mut(*key)) else { return };
+        let held = &mut Arc::make_mut(&mut self.current.totals).held;
+        held.subtract(agent.held());
+        change(agent);
+        held.add(agent.held());
     }
 
     fn framework_mut(&mut self, id: &str) -> Option<(&mut Framework, &mut FrameworkIndex)> {
@@ -174,12 +190,12 @@ impl View {
         Some((self.current.frameworks.get_mut(index.key)?, index))
     }
 
-    fn count_refusals(&mut self, role: &Role, active: usize) {
-        let refusals = Arc::make_mut(&mut self.current.refusals);
+    fn count_offer_filters(&mut self, role: &Role, active: usize) {
+        let offer_filters = Arc::make_mut(&mut self.current.offer_filters);
         if active == 0 {
-            refusals.remove(role);
+            offer_filters.remove(role);
         } else {
-            refusals.insert(role.clone(), active);
+            offer_filters.insert(role.clone(), active);
         }
     }
 
@@ -193,14 +209,21 @@ impl View {
     fn put_agent(&mut self, snapshot: &Arc<AgentSnapshot>) {
         self.forget_unreachable(&snapshot.id);
         self.forget_recovered(&snapshot.id);
-        let previous = match self.agent_mut(snapshot.id.as_str()) {
-            Some(agent) => Some(agent.describe(snapshot)),
+        let total = &mut Arc::make_mut(&mut self.current.totals).total;
+        let known = self.agents.get(snapshot.id.as_str()).and_then(|key| self.current.agents.get_mut(*key));
+        let previous = match known {
+            Some(agent) => {
+                let previous = agent.describe(snapshot);
+                total.subtract(&previous.total);
+                Some(previous)
+            }
             None => {
                 let key = self.current.agents.push(Agent::new(Arc::clone(snapshot)));
                 self.agents.insert(snapshot.id.clone(), key);
                 None
             }
         };
+        total.add(&snapshot.total);
         self.announces = previous.is_none();
     }
 
@@ -214,8 +237,10 @@ impl View {
         if self.current.policy.has_answers_about(id) {
             self.policy().forget_agent(id);
         }
-        if let Some(key) = self.agents.remove(id) {
-            self.current.agents.remove(key);
+        if let Some(agent) = self.agents.remove(id).and_then(|key| self.current.agents.remove(key)) {
+            let totals = Arc::make_mut(&mut self.current.totals);
+            totals.total.subtract(&agent.snapshot.total);
+            totals.held.subtract(agent.held());
         }
     }
 
@@ -246,15 +271,11 @@ impl View {
     }
 
     fn add_used(&mut self, agent: &str, framework: &FrameworkId, resources: &Resources) {
-        if let Some(agent) = self.agent_mut(agent) {
-            agent.add_used(framework, resources);
-        }
+        self.change_held(agent, |agent| agent.add_used(framework, resources));
     }
 
     fn subtract_used(&mut self, agent: &str, framework: &FrameworkId, resources: &Resources) {
-        if let Some(agent) = self.agent_mut(agent) {
-            agent.subtract_used(framework, resources);
-        }
+        self.change_held(agent, |agent| agent.subtract_used(framework, resources));
     }
 }
 
@@ -280,19 +301,17 @@ impl View {
         let Some(mut framework) = self.current.frameworks.remove(index.key) else { return };
         framework.snapshot = Arc::clone(snapshot);
         for task in framework.tasks.iter() {
-            if let Some(resources) = task.held() {
+            if let Some(resources) = task.used_resources() {
                 self.subtract_used(&task.task.agent_id.value, &snapshot.id, resources);
             }
-            framework.completed.push(Arc::clone(task));
+            framework.completed.push(Arc::new(CompletedTask::from(&**task)));
         }
         for executor in framework.executors.iter() {
             self.subtract_used(executor.snapshot.agent.as_str(), &snapshot.id, &executor.resources);
         }
         for offer in framework.offers.iter() {
             self.offers.remove(&offer.offer.id);
-            if let Some(agent) = self.agent_mut(offer.offer.agent.id.as_str()) {
-                agent.rescind(&offer.offer.resources);
-            }
+            self.change_held(offer.offer.agent.id.as_str(), |agent| agent.rescind(&offer.offer.resources));
         }
         framework.complete();
         self.current.completed.push(framework);
@@ -307,13 +326,14 @@ impl View {
             self.replace_task(task, None);
             return;
         }
-        // Back from its unreachable agent.
+        // The task is back from its unreachable agent.
         if let Some(key) = index.unreachable.remove(task.task_id.value.as_str()) {
             framework.unreachable.remove(key);
         }
+        framework.live.increment(task.state());
         let task = Arc::new(Task::new(Arc::clone(task)));
         index.tasks.insert(TaskId::from(&task.task.task_id), framework.tasks.push(Arc::clone(&task)));
-        if let Some(resources) = task.held() {
+        if let Some(resources) = task.used_resources() {
             framework.used += resources;
             let framework = framework.snapshot.id.clone();
             self.add_used(&task.task.agent_id.value, &framework, resources);
@@ -325,16 +345,18 @@ impl View {
         self.announces = previous.as_ref().is_some_and(|previous| previous.is_announced(status));
     }
 
-    /// Returns what it was before; nothing when it is unknown.
+    /// Replaces a task and returns the one before; `None` if it is unknown.
     fn replace_task(&mut self, task: &Arc<v1::Task>, status: Option<&v1::TaskStatus>) -> Option<Arc<Task>> {
         let (framework, index) = self.framework_mut(&task.framework_id.value)?;
         let slot = framework.tasks.get_mut(*index.tasks.get(task.task_id.value.as_str())?)?;
         let next = Arc::new(slot.succeeded_by(Arc::clone(task)));
         let previous = std::mem::replace(slot, Arc::clone(&next));
+        framework.live.decrement(previous.task.state());
+        framework.live.increment(task.state());
         if status.is_some() && previous.ends_as(task) {
-            *framework.ended.entry(task.state()).or_default() += 1;
+            framework.ended.increment(task.state());
         }
-        let (before, after) = (previous.held(), next.held());
+        let (before, after) = (previous.used_resources(), next.used_resources());
         if before == after && previous.task.agent_id == next.task.agent_id {
             return Some(previous);
         }
@@ -362,9 +384,10 @@ impl View {
             framework.unreachable.remove(key);
         }
         let Some(task) = index.tasks.remove(id).and_then(|key| framework.tasks.remove(key)) else { return };
+        framework.live.decrement(task.task.state());
         match removal {
             TaskRemoval::Completed => {
-                framework.completed.push(Arc::clone(&task));
+                framework.completed.push(Arc::new(CompletedTask::from(&*task)));
             }
             TaskRemoval::Unreachable => {
                 let (key, forgotten) = framework.unreachable.push(Arc::clone(&task));
@@ -375,7 +398,7 @@ impl View {
             }
             TaskRemoval::AgentReregistered => {}
         }
-        if let Some(resources) = task.held() {
+        if let Some(resources) = task.used_resources() {
             framework.used -= resources;
             self.subtract_used(&task.task.agent_id.value, framework_id, resources);
         }
@@ -409,9 +432,7 @@ impl View {
         framework.offered += &offer.resources;
         framework.offers_made += 1;
         self.offers.insert(offer.id.clone(), (offer.framework.clone(), key));
-        if let Some(agent) = self.agent_mut(offer.agent.id.as_str()) {
-            agent.offer(&offer.resources);
-        }
+        self.change_held(offer.agent.id.as_str(), |agent| agent.offer(&offer.resources));
     }
 
     fn remove_offer(&mut self, id: &OfferId) {
@@ -419,8 +440,6 @@ impl View {
         let Some((framework, _)) = self.framework_mut(framework_id.as_str()) else { return };
         let Some(removed) = framework.offers.remove(key) else { return };
         framework.offered -= &removed.offer.resources;
-        if let Some(agent) = self.agent_mut(removed.offer.agent.id.as_str()) {
-            agent.rescind(&removed.offer.resources);
-        }
+        self.change_held(removed.offer.agent.id.as_str(), |agent| agent.rescind(&removed.offer.resources));
     }
 }

@@ -4,7 +4,7 @@ use resources::Resources;
 
 use super::{Counters, MetricSet};
 
-/// Every metric of Mesos but those of resources. The agent and its shell count them.
+/// Every metric of Mesos except those of resources. The agent and its shell count them.
 const NAMES: [&str; 36] = [
     "containerizer/fetcher/cache_size_total_bytes",
     "containerizer/fetcher/cache_size_used_bytes",
@@ -44,8 +44,8 @@ const NAMES: [&str; 36] = [
     "slave/valid_status_updates",
 ];
 
-/// Every metric of an agent by its Mesos name, ascending; zero where `counters`, those of the agent and of its shell,
-/// have none. The agent alone keeps them: a view shows entities and counts nothing.
+/// Returns every metric of an agent by its Mesos name, ascending; a metric that `counters`, those of the agent and of
+/// its shell, do not have is zero. The agent alone keeps them: a view shows entities and counts nothing.
 pub fn agent(counters: &Counters) -> Vec<(String, f64)> {
     let mut metric_set = MetricSet::default();
     NAMES.iter().for_each(|name| metric_set.set(*name, 0.0));

@@ -1,10 +1,10 @@
-//! The numbers no change tells: messages received, uptime, load of the machine.
+//! The numbers that no change describes: messages received, uptime, load of the machine.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// Values by full metric name (`master/messages_kill_task`, `system/load_1min`). They join
-/// what the view derives and win where both know a name.
+/// Values by full metric name (`master/messages_kill_task`, `system/load_1min`). They are merged with those that the
+/// view derives, and take precedence if both have a name.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Counters(BTreeMap<Cow<'static, str>, f64>);
 
@@ -19,7 +19,7 @@ impl Counters {
         *self.0.entry(name.into()).or_default() += amount;
     }
 
-    /// All metrics, by name.
+    /// Iterates over all metrics by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
         self.0.iter().map(|(name, value)| (&**name, *value))
     }

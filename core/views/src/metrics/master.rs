@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use messages::v1::TaskState;
-use resources::{Name, Resources, Scalar};
+use resources::Name;
 
 use super::{Counters, MetricSet, lower};
 use crate::master::entity::Framework;
 use crate::master::{Snapshot, policy};
 
-/// Metrics that Mesos always shows and a view does not know: the master and its shell count them.
+/// The metrics that Mesos always shows and a view does not know: the master and its shell count them.
 const COUNTED_ELSEWHERE: [&str; 74] = [
     "dropped_messages",
     "elected",
@@ -157,11 +157,11 @@ const OFFER_OPERATIONS: [&str; 10] = [
     "unreserve",
 ];
 
-/// Every metric of a master by its Mesos name, ascending.
+/// Returns every metric of a master by its Mesos name, ascending.
 ///
-/// `counters` are those of the master and of its shell: counters and gauges of the cluster as a whole (agents, frameworks,
-/// tasks by state, resources) are kept by the master alone. The snapshot has what belongs to one framework, role or
-/// principal.
+/// `counters` are those of the master and of its shell: counters and gauges of the cluster as a whole (agents,
+/// frameworks, tasks by state, resources) are kept by the master alone. The snapshot has those that belong to one
+/// framework, role or principal.
 pub fn master(snapshot: &Snapshot, counters: &Counters) -> Vec<(String, f64)> {
     let mut metric_set = MetricSet::default();
     for name in COUNTED_ELSEWHERE {
@@ -178,7 +178,7 @@ pub fn master(snapshot: &Snapshot, counters: &Counters) -> Vec<(String, f64)> {
 
 fn frameworks(metric_set: &mut MetricSet, snapshot: &Snapshot) {
     principals(metric_set, snapshot);
-    // `--publish_per_framework_metrics`, on unless told otherwise.
+    // `--publish_per_framework_metrics` is on by default.
     if snapshot.static_info.flags.get("publish_per_framework_metrics").is_none_or(|value| value != "false") {
         for framework in snapshot.frameworks.iter().chain(snapshot.completed.iter()) {
             one_framework(metric_set, framework);
@@ -214,18 +214,18 @@ fn one_framework(metric_set: &mut MetricSet, framework: &Framework) {
         let suppressed = snapshot.suppressed.contains(role);
         metric_set.set(format!("{prefix}roles/{role}/suppressed"), f64::from(u8::from(suppressed)));
     }
-    let live = counts([framework].into_iter());
     for state in ACTIVE {
-        let count = live.get(&state).copied().unwrap_or_default();
-        metric_set.count(format!("{prefix}tasks/active/{}", lower(state)), count);
+        let unreachable = if state == TaskState::TaskUnreachable { framework.unreachable.len() as u64 } else { 0 };
+        let count = framework.live.get(state) + unreachable;
+        metric_set.set(format!("{prefix}tasks/active/{}", lower(state)), count as f64);
     }
     for state in TERMINAL {
-        let count = framework.ended.get(&state).copied().unwrap_or_default();
+        let count = framework.ended.get(state);
         metric_set.set(format!("{prefix}tasks/terminal/{}", lower(state)), count as f64);
     }
 }
 
-/// Each of these and their sum.
+/// Sets the metric of each count, and of their sum.
 fn used(metric_set: &mut MetricSet, prefix: &str, counts: impl Iterator<Item = (String, i64)>) {
     let mut sum = 0;
     for (name, count) in counts {
@@ -235,7 +235,7 @@ fn used(metric_set: &mut MetricSet, prefix: &str, counts: impl Iterator<Item = (
     metric_set.set(prefix.to_owned(), sum as f64);
 }
 
-/// Calls of all frameworks of a principal: none waits, so what was received was processed.
+/// Counts the calls of all frameworks of a principal. No call waits, so those that were received are processed.
 fn principals(metric_set: &mut MetricSet, snapshot: &Snapshot) {
     let mut calls: BTreeMap<&str, i64> = BTreeMap::new();
     for framework in snapshot.frameworks.iter() {
@@ -250,7 +250,7 @@ fn principals(metric_set: &mut MetricSet, snapshot: &Snapshot) {
     }
 }
 
-/// Under which the metrics of a framework are; ends with a slash.
+/// Returns the prefix of the metrics of a framework; it ends with a slash.
 pub fn framework_prefix(name: &str, id: &str) -> String {
     let mut encoded = String::with_capacity(name.len());
     for byte in name.bytes() {
@@ -262,51 +262,30 @@ pub fn framework_prefix(name: &str, id: &str) -> String {
     format!("master/frameworks/{encoded}/{id}/")
 }
 
-/// Live tasks by state; unreachable ones, though the master still counts on them, are kept apart.
-pub(super) fn counts<'a>(frameworks: impl Iterator<Item = &'a Framework>) -> BTreeMap<TaskState, usize> {
-    let mut counts = BTreeMap::new();
-    for framework in frameworks {
-        framework.tasks.iter().for_each(|task| *counts.entry(task.task.state()).or_default() += 1);
-        *counts.entry(TaskState::TaskUnreachable).or_default() += framework.unreachable.len();
-    }
-    counts
-}
-
 fn resources(metric_set: &mut MetricSet, snapshot: &Snapshot) {
-    let mut total = Totals::default();
-    let mut offered_or_used: BTreeMap<Name, Scalar> = BTreeMap::new();
-    for agent in snapshot.agents.iter() {
-        total.add(&agent.snapshot.total);
-        let of_agent = agent.total_used();
-        for resource in of_agent.iter().chain(agent.offered.iter()) {
-            if let Some(amount) = resource.value().as_scalar() {
-                let sum = offered_or_used.entry(resource.name().clone()).or_default();
-                *sum = sum.saturating_add(amount);
-            }
-        }
-    }
+    let totals = &snapshot.totals;
     // Mesos has these even without an agent.
     let mut names = BTreeSet::from([Name::CPUS, Name::MEM, Name::DISK]);
-    names.extend(total.0.scalars().names());
+    names.extend(totals.total.names().cloned());
     for name in names {
-        let held = offered_or_used.get(&name).copied().unwrap_or_default();
-        metric_set.set(format!("allocator/mesos/resources/{name}/total"), total.0.total(&name).as_f64());
-        metric_set.set(format!("allocator/mesos/resources/{name}/offered_or_allocated"), held.as_f64());
+        metric_set.set(format!("allocator/mesos/resources/{name}/total"), totals.total.get(&name).as_f64());
+        let held = totals.held.get(&name).as_f64();
+        metric_set.set(format!("allocator/mesos/resources/{name}/offered_or_allocated"), held);
     }
-    let totals = total.0.quantities();
+    let totals = totals.total.quantities();
     let excluded = snapshot.static_info.flags.get("fair_sharing_excluded_resource_names");
     let excluded: BTreeSet<&str> = excluded.into_iter().flat_map(|names| names.split(',')).collect();
-    // Mesos has both for roles that a framework is in, and for no others.
+    // Mesos has both for roles with a framework, and for no others.
     for (role, (held, weight)) in snapshot.sorted_roles() {
         let dominant = held.max_share(&totals, |name| !excluded.contains(name.as_str())) / weight;
-        let active = snapshot.refusals.get(role.as_str()).copied().unwrap_or_default();
+        let active = snapshot.offer_filters.get(role.as_str()).copied().unwrap_or_default();
         metric_set.set(format!("allocator/mesos/roles/{role}/shares/dominant"), dominant);
         metric_set.count(format!("allocator/mesos/offer_filters/roles/{role}/active"), active);
     }
 }
 
-/// Of roles with quota, the resources their quota names. As in Mesos, `offered_or_allocated` is what the frameworks of
-/// exactly this role have, without the roles below it.
+/// Sets the metrics of roles with quota, for the resources that their quota names. As in Mesos, `offered_or_allocated`
+/// are the resources of the frameworks of exactly this role, without the roles below it.
 fn quotas(metric_set: &mut MetricSet, snapshot: &Snapshot) {
     let quotas = &snapshot.policy.quotas;
     if quotas.is_empty() {
@@ -324,22 +303,6 @@ fn quotas(metric_set: &mut MetricSet, snapshot: &Snapshot) {
         for (name, _) in policy::guarantees(config).chain(policy::limits(config)) {
             let held = held.get(role.as_str()).map(|(held, _)| held.get(&Name::new(name))).unwrap_or_default();
             metric_set.set(format!("{prefix}{name}/offered_or_allocated"), held.as_f64());
-        }
-    }
-}
-
-/// Scalars without what tells one agent's from another's, so that sums stay small.
-#[derive(Default)]
-pub(super) struct Totals(pub(super) Resources);
-
-impl Totals {
-    pub(super) fn add(&mut self, resources: &Resources) {
-        let plain = resources.iter().filter(|resource| resource.value().as_scalar().is_some());
-        for resource in plain {
-            let mut plain = Resources::from(resource.clone());
-            plain.strip_reservations();
-            plain.unallocate();
-            self.0 += plain;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Metrics by name while they are metric_set.
+//! Metrics by name while they are collected.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ impl MetricSet {
         self.set(name, count as f64);
     }
 
-    /// `<prefix>cpus_total`, `…_used`, `…_percent` and the same of revocable resources.
+    /// Sets `<prefix>cpus_total`, `…_used`, `…_percent` and the same of revocable resources.
     pub(super) fn resources(&mut self, prefix: &str, total: &Resources, used: &Resources) {
         let halves =
             [("", total.non_revocable(), used.non_revocable()), ("_revocable", total.revocable(), used.revocable())];
@@ -33,19 +33,19 @@ impl MetricSet {
         }
     }
 
-    /// What the shell counts wins.
+    /// Merges the metrics with `counters`, which take precedence.
     pub(super) fn joined_with(mut self, counters: &Counters) -> Vec<(String, f64)> {
         self.0.extend(counters.iter().map(|(name, value)| (name.to_owned(), value)));
         self.0.into_iter().collect()
     }
 }
 
-/// `TASK_RUNNING` as `task_running`.
+/// Returns `task_running` for `TASK_RUNNING`.
 pub(super) fn lower(state: TaskState) -> String {
     state.as_str_name().to_ascii_lowercase()
 }
 
-/// `TASK_RUNNING` as `running`.
+/// Returns `running` for `TASK_RUNNING`.
 pub(super) fn bare(state: TaskState) -> String {
     lower(state).trim_start_matches("task_").to_owned()
 }

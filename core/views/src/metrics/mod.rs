@@ -1,4 +1,4 @@
-//! Metrics: what a view can tell, joined with what only the shell can count.
+//! Metrics: those that a view derives, merged with those that only the core and the shell can count.
 
 mod agent;
 mod counters;

@@ -1,15 +1,15 @@
 //! The Prometheus text form of metrics.
 //!
-//! Names become `mesos_<name>` with base units (seconds, bytes, ratios), counters end in
-//! `_total`, and what Mesos writes into names (frameworks, roles, states, quantiles)
-//! becomes labels, so that one family holds what belongs together.
+//! Names become `mesos_<name>` with base units (seconds, bytes, ratios), counters end in `_total`, and the variable
+//! parts of Mesos' names (frameworks, roles, states, quantiles) become labels, so that related samples are in one
+//! family.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 const MEGABYTE: f64 = 1_048_576.0;
 
-/// One sample's family and labels.
+/// The family and the labels of one sample.
 #[derive(Debug, PartialEq)]
 struct Sample {
     family: String,
@@ -23,7 +23,7 @@ enum Kind {
     Gauge,
 }
 
-/// Exposition format 0.0.4 of metrics as [`super::master`] and [`super::agent`] return them.
+/// Writes metrics, as [`super::master`] and [`super::agent`] return them, in the exposition format 0.0.4.
 pub fn text(metrics: &[(String, f64)]) -> String {
     let mut families: BTreeMap<String, (Kind, &str, Vec<Sample>)> = BTreeMap::new();
     for (name, value) in metrics {
@@ -63,7 +63,7 @@ fn sample(name: &str, value: f64) -> (Kind, Sample) {
     (kind, Sample { family, labels, value })
 }
 
-/// The name with its variable parts as labels.
+/// Splits a name into the family and its variable parts as labels.
 fn split(name: &str) -> (String, Vec<(&'static str, String)>) {
     let parts: Vec<&str> = name.split('/').collect();
     let label = |name, value: &str| (name, value.to_owned());
@@ -81,7 +81,7 @@ fn split(name: &str) -> (String, Vec<(&'static str, String)>) {
         [kind @ ("calls" | "events" | "operations"), of_type] => {
             (format!("{kind}/by_type"), vec![label("type", of_type)])
         }
-        // A role may hold slashes.
+        // A role may contain slashes.
         [before @ .., "suppressed" | "active" | "dominant"] if before.contains(&"roles") => {
             let at = before.iter().position(|part| *part == "roles").unwrap_or_default();
             let (stem, role) = before.split_at(at);
@@ -100,13 +100,13 @@ fn split(name: &str) -> (String, Vec<(&'static str, String)>) {
     }
 }
 
-/// `p999` as `0.999`.
+/// Returns `0.999` for `p999`.
 fn quantile_of(name: &str) -> Option<String> {
     let digits = name.strip_prefix('p')?;
     digits.bytes().all(|digit| digit.is_ascii_digit()).then(|| format!("0.{}", digits.trim_end_matches('0')))
 }
 
-/// For the help text, which one family has once.
+/// Returns the name for the help text, which a family has once.
 fn without_labels(name: &str) -> String {
     let parts: Vec<&str> = name.split('/').collect();
     match parts.as_slice() {
@@ -115,7 +115,7 @@ fn without_labels(name: &str) -> String {
     }
 }
 
-/// Mesos' seconds, milliseconds, megabytes and (mis-named) percents.
+/// Converts Mesos' seconds, milliseconds, megabytes and (mis-named) percents to base units.
 fn in_base_units(stem: &str, value: f64) -> (String, f64) {
     let is_size = |of: &str| stem.contains(of) && (stem.ends_with("_total") || stem.ends_with("_used"));
     if let Some(stem) = stem.strip_suffix("_secs") {
@@ -137,7 +137,7 @@ fn in_base_units(stem: &str, value: f64) -> (String, f64) {
     }
 }
 
-/// What only grows. The rest may go down.
+/// Returns whether a metric only grows; all others may fall.
 fn is_counter(name: &str) -> bool {
     const ENDED: [&str; 8] = ["finished", "failed", "killed", "error", "lost", "dropped", "gone", "gone_by_operator"];
     const GROWING: [&str; 14] = [

@@ -1,14 +1,18 @@
-//! The gauges that a master keeps, counted anew from a snapshot: what they have to be.
+//! The gauges that a master keeps, recounted from a snapshot for comparison.
+
+use std::collections::BTreeMap;
 
 use messages::v1::TaskState;
+use resources::Resources;
 
-use super::master::{ACTIVE, Totals, counts};
+use super::master::ACTIVE;
 use super::{Counters, MetricSet, bare};
 use crate::master::Snapshot;
+use crate::master::entity::Framework;
 
-/// Counts agents, frameworks, offers, tasks by state and resources by going through all of them.
+/// Counts agents, frameworks, offers, tasks by state and resources by iterating over all of them.
 ///
-/// The master keeps these gauges as it goes, and [`super::master`] shows the master's; tests compare both.
+/// The master keeps these gauges incrementally, and [`super::master`] shows the master's; tests compare both.
 pub fn recount(snapshot: &Snapshot) -> Vec<(String, f64)> {
     let mut metric_set = MetricSet::default();
     agents(&mut metric_set, snapshot);
@@ -45,4 +49,30 @@ fn frameworks(metric_set: &mut MetricSet, snapshot: &Snapshot) {
     metric_set.count("master/frameworks_inactive", snapshot.frameworks.len() - active);
     let offers = snapshot.frameworks.iter().map(|framework| framework.offers.len()).sum();
     metric_set.count("master/outstanding_offers", offers);
+}
+
+/// Live tasks by state; unreachable ones, though the master still counts on them, are kept apart.
+fn counts<'a>(frameworks: impl Iterator<Item = &'a Framework>) -> BTreeMap<TaskState, usize> {
+    let mut counts = BTreeMap::new();
+    for framework in frameworks {
+        framework.tasks.iter().for_each(|task| *counts.entry(task.task.state()).or_default() += 1);
+        *counts.entry(TaskState::TaskUnreachable).or_default() += framework.unreachable.len();
+    }
+    counts
+}
+
+/// Scalars without what tells one agent's from another's, so that sums stay small.
+#[derive(Default)]
+struct Totals(Resources);
+
+impl Totals {
+    fn add(&mut self, resources: &Resources) {
+        let plain = resources.iter().filter(|resource| resource.value().as_scalar().is_some());
+        for resource in plain {
+            let mut plain = Resources::from(resource.clone());
+            plain.strip_reservations();
+            plain.unallocate();
+            self.0 += plain;
+        }
+    }
 }

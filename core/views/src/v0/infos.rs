@@ -11,12 +11,12 @@ pub(crate) fn labels(out: &mut Vec<u8>, labels: &v1::Labels) {
     json::array(out, &labels.labels, json::message);
 }
 
-/// Enum values by name; numbers without one are left out.
+/// Writes enum values by name; numbers without a name are left out.
 pub(crate) fn names<'a>(out: &mut Vec<u8>, names: impl IntoIterator<Item = Option<&'a str>>) {
     json::array(out, names.into_iter().flatten(), json::string);
 }
 
-/// `resources` are those of the executor.
+/// Writes an executor. `resources` are those of the executor.
 pub(crate) fn executor_info(object: &mut Object<'_>, info: &v1::ExecutorInfo, resources: &Resources) {
     object.string("executor_id", &info.executor_id.value);
     object.string("name", info.name.as_deref().unwrap_or_default());
@@ -86,7 +86,7 @@ pub(crate) fn domain(out: &mut Vec<u8>, domain: &v1::DomainInfo) {
     });
 }
 
-/// The short form; `/state` of a master has a longer one of its own.
+/// Writes the short form; `/state` of a master has a longer one of its own.
 pub(crate) fn master_info(out: &mut Vec<u8>, info: &v1::MasterInfo) {
     json::object(out, |object| {
         object.string("id", &info.id);
@@ -109,7 +109,7 @@ pub(crate) fn framework_roles(object: &mut Object<'_>, info: &v1::FrameworkInfo)
     }
 }
 
-/// Numbers of capabilities this program has no name for are left out.
+/// Returns the name of a capability; `None` for numbers that this program does not know, which are left out.
 pub(crate) fn agent_capability(kind: i32) -> Option<&'static str> {
     use v1::agent_info::capability::Type;
     Type::try_from(kind).ok().map(|kind| kind.as_str_name())

@@ -1,5 +1,5 @@
-//! Mesos' older JSON forms, which master and agent share. They follow neither protobuf
-//! nor each other: each was once written by hand, and monitors know them by heart.
+//! Mesos' older JSON forms, which master and agent share. They follow neither protobuf nor each other: each was written
+//! by hand, and monitors rely on them.
 
 mod infos;
 mod quantities;

@@ -7,12 +7,12 @@ use resources::{Name, Resource, ResourceQuantities, Resources, Scalar, Value};
 
 use crate::json::{self, Object};
 
-/// These four are always there, zero or not.
+/// The names that are always present, zero or not.
 const ALWAYS: [(Name, &str); 4] =
     [(Name::DISK, "disk"), (Name::MEM, "mem"), (Name::GPUS, "gpus"), (Name::CPUS, "cpus")];
 
-/// `{"cpus":0.5,…,"ports":"[31000-32000]"}`: summed by name over roles, reservations and
-/// disks; revocable amounts apart, under `<name>_revocable`.
+/// Writes `{"cpus":0.5,…,"ports":"[31000-32000]"}`: summed by name over roles, reservations and disks, with revocable
+/// amounts apart, under `<name>_revocable`.
 pub(crate) fn resources(out: &mut Vec<u8>, resources: &Resources) {
     let mut sums = [Scalar::ZERO; ALWAYS.len()];
     let mut all_shown = true;
@@ -32,14 +32,14 @@ pub(crate) fn resources(out: &mut Vec<u8>, resources: &Resources) {
     });
 }
 
-/// Where in [`ALWAYS`] it belongs, and how much it is.
+/// Returns the position in [`ALWAYS`] and the amount; `None` for any other resource.
 fn always_shown(resource: &Resource) -> Option<(usize, Scalar)> {
     let at = ALWAYS.iter().position(|(name, _)| name == resource.name())?;
     Some((at, scalar_of(resource).filter(|_| !resource.is_revocable())?))
 }
 
 fn others(object: &mut Object<'_>, resources: &Resources) {
-    // They are sorted by name.
+    // The resources are sorted by name.
     for of_name in resources.iter().as_slice().chunk_by(|a, b| a.name() == b.name()) {
         let others = || of_name.iter().filter(|resource| always_shown(resource).is_none());
         for (i, first) in others().enumerate() {
@@ -87,7 +87,7 @@ fn scalar_of(resource: &Resource) -> Option<Scalar> {
     resource.value().as_scalar()
 }
 
-/// Always with a decimal point, as Mesos prints doubles.
+/// Writes a scalar with a decimal point, as Mesos prints doubles.
 pub(crate) fn scalar(out: &mut Vec<u8>, amount: Scalar) {
     let thousandths = amount.thousandths();
     if thousandths < 0 {
@@ -102,7 +102,7 @@ pub(crate) fn scalar(out: &mut Vec<u8>, amount: Scalar) {
     out.extend(digits.iter().take(kept));
 }
 
-/// Only the names that are there.
+/// Writes only the names that are present.
 pub(crate) fn quantities(object: &mut Object<'_>, name: &'static str, amounts: &ResourceQuantities) {
     object.object(name, |object| {
         for (name, amount) in amounts.iter() {
@@ -111,12 +111,12 @@ pub(crate) fn quantities(object: &mut Object<'_>, name: &'static str, amounts: &
     });
 }
 
-/// Each resource by itself, with its reservations and disk.
+/// Writes each resource by itself, with its reservations and disk.
 pub(crate) fn full(out: &mut Vec<u8>, resources: &Resources) {
     json::array(out, &resources.to_proto_endpoint(), json::message);
 }
 
-/// What is reserved, by the role of the innermost reservation.
+/// Returns the reserved resources, by the role of the innermost reservation.
 pub(crate) fn by_role(resources: &Resources) -> BTreeMap<String, Resources> {
     let roles: BTreeSet<&str> =
         resources.iter().filter_map(|resource| resource.reservation_role()).map(Role::as_str).collect();

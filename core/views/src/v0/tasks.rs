@@ -6,7 +6,7 @@ use resources::Resources;
 use super::{labels, quantities};
 use crate::json::{self, Object};
 
-/// `resources` are those of the task.
+/// Writes a task. `resources` are those of the task.
 pub(crate) fn task(out: &mut Vec<u8>, task: &v1::Task, resources: &Resources) {
     json::object(out, |object| {
         object.string("id", &task.task_id.value);
@@ -39,14 +39,14 @@ pub(crate) fn task(out: &mut Vec<u8>, task: &v1::Task, resources: &Resources) {
     });
 }
 
-/// A limit may be infinite, which resources cannot be.
+/// Writes the limits. A limit may be infinite, which resources cannot be.
 fn limits(object: &mut Object<'_>, task: &v1::Task) {
     for (name, limit) in &task.limits {
         json::double(object.entry(name), limit.value);
     }
 }
 
-/// Everything of a task or an executor is allocated to one role (MESOS-6636).
+/// Returns the role that everything of a task or an executor is allocated to (MESOS-6636).
 pub(crate) fn role(resources: &[v1::Resource]) -> &str {
     resources
         .first()
@@ -85,7 +85,7 @@ fn container_status(out: &mut Vec<u8>, status: &v1::ContainerStatus) {
     });
 }
 
-/// As the generic mapping has it, only faster: it is in every status of every task.
+/// Writes a container id like the generic mapping, only faster: it is in every status of every task.
 fn container_id(out: &mut Vec<u8>, id: &v1::ContainerId) {
     json::object(out, |object| {
         object.string("value", &id.value);
@@ -95,7 +95,7 @@ fn container_id(out: &mut Vec<u8>, id: &v1::ContainerId) {
     });
 }
 
-/// Likewise.
+/// Writes an address like the generic mapping, only faster.
 fn ip_address(out: &mut Vec<u8>, address: &v1::network_info::IpAddress) {
     json::object(out, |object| {
         object.string("protocol", address.protocol().as_str_name());

@@ -1,4 +1,4 @@
-//! Recorded answers of Mesos, and the comparison with ours.
+//! Recorded responses of Mesos, and their comparison with those of the views.
 
 #![allow(dead_code, reason = "each test needs a part of it")]
 
@@ -9,7 +9,7 @@ use messages::schema::HasDescriptor;
 use serde_json::Value;
 use views::master::Build;
 
-/// A recorded stream of events.
+/// Returns a recorded stream of events.
 pub fn events(name: &str) -> Vec<Value> {
     serde_json::from_slice(&read(name)).unwrap()
 }
@@ -76,7 +76,7 @@ fn normal(value: &Value) -> Value {
     match value {
         Value::Object(members) => members
             .iter()
-            // A field of v0 without a place in v1.
+            // This field of v0 has no place in v1.
             .filter(|(key, _)| !(*key == "checkpoint" && members.contains_key("attributes")))
             .map(|(key, value)| (key.clone(), normal(value)))
             .collect(),
@@ -92,7 +92,7 @@ fn normal(value: &Value) -> Value {
 }
 
 fn entity_key(entity: &Value) -> String {
-    // Statuses keep their order: they have none of these.
+    // Statuses keep their order, since they have none of these keys.
     let keys = ["id", "task_id", "executor_id", "container_id", "framework_id", "executor_info", "agent_info"];
     let key = keys.iter().find_map(|key| entity.get(*key)).map(Value::to_string);
     let resource = || entity.get("type").map(|_| format!("{}{}", entity["name"], entity["reservations"]));

@@ -30,7 +30,7 @@ pub fn replay(recording: &Recording) -> View {
         view.apply(&Change::OfferAdded(Arc::new(offer(recorded, agent))));
     }
     for mut executor in state.get_executors.unwrap().executors {
-        // In the recording this is a printed default, not something that was set.
+        // In the recording this is a printed default, not a field that was set.
         executor.executor_info.command.as_mut().unwrap().shell = None;
         view.apply(&Change::ExecutorAdded(Arc::new(ExecutorSnapshot {
             framework: FrameworkId::from(executor.executor_info.framework_id.as_ref().unwrap()),
@@ -131,7 +131,7 @@ pub fn facts_of(recording: &Recording) -> StaticInfo {
     }
 }
 
-/// Of a master of which nothing matters.
+/// Returns the facts of a master, none of which matters here.
 pub fn facts() -> StaticInfo {
     StaticInfo {
         build: Build::default(),

@@ -27,12 +27,12 @@ pub async fn peer(script: Vec<Vec<Vec<u8>>>) -> Peer {
     Peer { address: Address::new("127.0.0.1", server.address.port()), server }
 }
 
-/// A stream that ends after these events.
+/// Returns a stream that ends after these events.
 pub fn stream(events: &[Event]) -> Vec<u8> {
     event_stream("s-1", events)
 }
 
-/// A stream that goes on after these events, in silence.
+/// Returns a stream that stays open and silent after these events.
 pub fn open_stream(events: &[Event]) -> Vec<u8> {
     open_event_stream("s-1", events)
 }

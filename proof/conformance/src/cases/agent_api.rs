@@ -1,4 +1,4 @@
-//! The agent's HTTP interface: the header rules of its operator API, reads, refusals, endpoints.
+//! The agent's HTTP interface: the header rules of its operator API, reads, refusals and endpoints.
 
 use serde_json::json;
 
@@ -192,7 +192,7 @@ fn container_ids(world: &World) -> Checked {
 
 fn unknown_things(world: &World) -> Checked {
     let id = json!({"value": "nobody"});
-    // REMOVE_CONTAINER is not asked: an agent of 1.11 aborts on an unknown container.
+    // REMOVE_CONTAINER is left out, because an agent of Mesos 1.11 aborts on an unknown container.
     for (kind, part) in [
         ("WAIT_CONTAINER", "wait_container"),
         ("KILL_CONTAINER", "kill_container"),
@@ -216,7 +216,7 @@ fn endpoints(world: &World) -> Checked {
     for prefix in ["", "/slave(1)"] {
         for path in ["/health", "/state", "/flags", "/containers", "/monitor/statistics"] {
             let path = format!("{prefix}{path}");
-            // Usage is limited to two requests a second; an agent may delay but not refuse.
+            // The usage endpoints are limited to two requests a second; an agent may delay them but not refuse.
             get(&path)?.expect(200).during(&path)?;
         }
     }

@@ -1,4 +1,4 @@
-//! The master as agents see it: libprocess messages, registration, pings, loss.
+//! The master's interface to agents: libprocess messages, registration, pings and agent removal.
 
 use std::time::{Duration, Instant};
 
@@ -163,7 +163,7 @@ fn unreachable(world: &World) -> Checked {
         before.map(|n| n + 1.0),
         metric("master/slave_unreachable_completed")?,
     )?;
-    agent.forget();
+    agent.mark_removed();
     Ok(())
 }
 
@@ -184,7 +184,7 @@ fn reregistration(world: &World) -> Checked {
     agent.unregister()
 }
 
-/// An agent with an id of its own choice that says it runs a task of a framework the master does not know.
+/// Returns an agent with an id of its own choice that reports a task of a framework that the master does not know.
 fn returning(world: &World) -> Checked<(FakeAgent, ReregisterSlaveMessage, FrameworkInfo)> {
     use messages::v1::framework_info::{Capability, capability};
     let mut agent = FakeAgent::unregistered(world, Pings::Answered)?;
@@ -246,7 +246,7 @@ fn recovered_tasks(world: &World) -> Checked {
     scheduler.accepted("KILL", json!({"kill": {"task_id": {"value": task_id}}}))?;
     agent.peer.expect_raw("mesos.internal.KillTaskMessage", SOON)?;
     scheduler.accepted("TEARDOWN", json!({}))?;
-    scheduler.forget();
+    scheduler.mark_removed();
     agent.unregister()
 }
 
@@ -309,7 +309,7 @@ fn unregistration(world: &World) -> Checked {
     agent.expect_run_task()?;
     let rest = scheduler.offer_of(agent.id())?;
     agent.unregister()?;
-    // The order of these three is not promised.
+    // The order of these three messages is not promised.
     let agent_id = agent.id().to_owned();
     let (mut rescinded, mut lost, mut failed) = (false, None, false);
     let deadline = Instant::now() + SOON;
@@ -328,7 +328,7 @@ fn unregistration(world: &World) -> Checked {
     }
     let status = lost.unwrap_or_default();
     check::equal_at(&status, "/task_id/value", id.as_str())?;
-    // LOST even to partition aware frameworks (MESOS-9545).
+    // The state is LOST even for partition aware frameworks (MESOS-9545).
     check::equal_at(&status, "/state", "TASK_LOST")?;
     check::equal_at(&status, "/reason", "REASON_AGENT_REMOVED")
 }
@@ -337,7 +337,7 @@ fn disconnection(world: &World) -> Checked {
     let agent = FakeAgent::register(world)?;
     let (id, info) = (agent.agent_id(), agent.info.clone());
     let mut agent = agent;
-    agent.forget();
+    agent.mark_removed();
     drop(agent);
     let active = |expected: bool| {
         eventually(&format!("active: {expected}"), || {

@@ -1,4 +1,4 @@
-//! Every case in the order of its number.
+//! All cases in the order of their numbers.
 
 use super::*;
 use crate::suite::Case;
@@ -34,7 +34,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
     cases.into_iter()
 }
 
-/// Chapters in numerical order, those with a letter last.
+/// The order of a case: chapters in numerical order, those that begin with a letter last.
 fn order(id: &'static str) -> (bool, u32, &'static str) {
     let (chapter, rest) = id.split_once('.').unwrap_or((id, ""));
     let digits: String = chapter.chars().take_while(char::is_ascii_digit).collect();

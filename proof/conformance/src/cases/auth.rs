@@ -25,7 +25,7 @@ pub const CASES: &[Case] = &[
     },
 ];
 
-/// `conformance:secret`
+/// The encoding of `conformance:secret`.
 const CREDENTIALS: &str = "Basic Y29uZm9ybWFuY2U6c2VjcmV0";
 
 fn without_credentials(world: &World) -> Checked {

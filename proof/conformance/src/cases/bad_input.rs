@@ -1,5 +1,5 @@
-//! What nobody should send, and the six CVEs as far as they show on the wire: an answer or a closed connection, and a
-//! master that still works.
+//! Malformed and hostile input, including the six CVEs as far as they show on the wire. The master must answer or close
+//! the connection, and must go on working.
 
 use std::time::Duration;
 
@@ -66,11 +66,11 @@ pub const CASES: &[Case] = &[
     Case { id: "B6.9", checks: "headers without end are not collected for ever", needs: &[], run: endless_headers },
 ];
 
-/// Sends bytes that deserve no answer in particular: any status but 5xx, or the end of the connection.
+/// Sends bytes for which any status but 5xx, or the end of the connection, is a correct answer.
 fn survives(world: &World, bytes: &[u8]) -> Checked {
     match fetch_raw(world.master, bytes) {
         Ok(response) => check::holds("status", "below 500", response.status < 501, response.status)?,
-        // Closed without a word, or left waiting for more: either is a master's right.
+        // A master may close the connection without an answer, or wait for more.
         Err(CaseError::Io { .. } | CaseError::Timeout { .. } | CaseError::Unexpected { .. }) => {}
         Err(skip) => return Err(skip),
     }
@@ -153,7 +153,7 @@ fn no_http(world: &World) -> Checked {
         b"GET /state HTTP/1.1\r\nno colon here\r\n\r\n",
     ] {
         let mut connection = Connection::open(world.master)?;
-        // A master that hangs up early resets the rest of what is sent.
+        // The rest of what is sent is reset if the master closes the connection early.
         let _ = connection.write(bytes);
         let _ = connection.finish_writing();
         let over = connection.ends_within(RESPONSE_TIMEOUT)?;
@@ -180,7 +180,7 @@ fn half_closed(world: &World) -> Checked {
     connection.finish_writing()?;
     match connection.read_response(false) {
         Ok(response) => response.expect(200).map(drop),
-        // libprocess may notice the end before it answers.
+        // libprocess may notice the end of the connection before it answers.
         Err(CaseError::Unexpected { .. } | CaseError::Io { .. }) => alive(world),
         Err(other) => Err(other),
     }
@@ -256,7 +256,7 @@ fn idle(world: &World) -> Checked {
     for _ in 0..1_000 {
         match Connection::open(world.master) {
             Ok(connection) => idle.push(connection),
-            // Refusing more is as good as bearing them.
+            // A master may refuse further connections.
             Err(_) => break,
         }
     }
@@ -280,7 +280,7 @@ fn endless_headers(world: &World) -> Checked {
     connection.write(b"GET /state HTTP/1.1\r\nHost: m\r\n")?;
     let line = format!("X-Filler: {}\r\n", "x".repeat(8_000));
     for _ in 0..64 {
-        // A master that has had enough hangs up.
+        // A master may close the connection at its limit.
         if connection.write(line.as_bytes()).is_err() {
             return alive(world);
         }

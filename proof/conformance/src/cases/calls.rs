@@ -1,6 +1,6 @@
-//! Calls on their own: what is refused before any state is looked at, and what is silently accepted.
+//! Single calls: those that are refused before any state is read, and those that are silently accepted.
 //!
-//! A call of type UNKNOWN of a subscribed framework is not asked: a master of 1.11 aborts on it.
+//! A call of type UNKNOWN of a subscribed framework is left out, because a master of Mesos 1.11 aborts on it.
 
 use serde_json::json;
 

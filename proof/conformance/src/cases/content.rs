@@ -1,4 +1,4 @@
-//! Methods, content types, accepted types and bodies of the scheduler API, in the order they are checked.
+//! Methods, content types, accepted types and bodies of the scheduler API, in the order in which they are checked.
 
 use std::time::{Duration, Instant};
 

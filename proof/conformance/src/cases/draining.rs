@@ -1,4 +1,4 @@
-//! Emptying agents: DRAIN_AGENT until DRAINED, back with REACTIVATE_AGENT, or away for good.
+//! Draining agents: DRAIN_AGENT until DRAINED, then REACTIVATE_AGENT or removal.
 
 use messages::internal::{DrainSlaveMessage, ShutdownMessage, SlaveReregisteredMessage};
 use messages::v1::TaskState;
@@ -80,7 +80,7 @@ fn drain(world: &World) -> Checked {
 
 fn drain_away(world: &World) -> Checked {
     let mut agent = FakeAgent::register(world)?;
-    agent.forget();
+    agent.mark_removed();
     call(world, "DRAIN_AGENT", json!({"mark_gone": true}), agent.id())?.expect(200)?;
     let (_, told) = agent.peer.expect::<DrainSlaveMessage>(DRAIN, SOON)?;
     check::equal("mark_gone told", true, told.config.mark_gone())?;

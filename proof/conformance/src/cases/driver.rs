@@ -83,7 +83,7 @@ impl Driver {
         Ok(Driver { peer, info, master, over: false })
     }
 
-    /// SUBSCRIBE without an answer yet.
+    /// Sends SUBSCRIBE without waiting for the answer.
     fn ask(&mut self, force: bool) -> Checked {
         let subscribe = call::Subscribe { framework_info: self.info.clone(), ..Default::default() };
         let call = Call { subscribe: Some(Box::new(subscribe)), ..self.call(call::Type::Subscribe) };
@@ -118,7 +118,7 @@ impl Driver {
         self.info.id.as_ref().map_or("", |id| &id.value)
     }
 
-    /// The next offer of this agent with its pid.
+    /// Waits for the next offer of this agent. Returns it with the agent's pid.
     fn offer_of(&self, agent: &str) -> Checked<(Offer, String)> {
         let deadline = std::time::Instant::now() + SOON;
         while std::time::Instant::now() < deadline {

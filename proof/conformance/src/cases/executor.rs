@@ -1,4 +1,4 @@
-//! The agent as executors see it. The agent starts `sleep` as the executor; its calls are made from here.
+//! The agent's executor API. The agent starts `sleep` as the executor, and the suite makes the executor's calls.
 
 use serde_json::{Value, json};
 
@@ -39,7 +39,7 @@ struct Started {
     executor: String,
 }
 
-/// A task with an executor that does nothing by itself.
+/// Starts a task whose executor does nothing by itself.
 fn start(world: &World) -> Checked<Started> {
     let agent_id = world.agent_id()?;
     let mut scheduler = Scheduler::subscribe(world, framework(world))?;
@@ -52,7 +52,7 @@ fn start(world: &World) -> Checked<Started> {
     });
     scheduler.launch(&offer, &with(task(&id, &agent_id), json!({"command": null, "executor": info})))?;
     let started = Started { scheduler, task: id, executor };
-    // Until the agent knows the executor, a call of it is refused in another way.
+    // Calls are refused in another way until the agent knows the executor.
     eventually("the executor on the agent", || {
         let answer = world.send_to_agent(Request::post(PATH).json(&started.update("TASK_RUNNING")))?;
         Ok((answer.status == 403).then_some(()))
@@ -163,7 +163,7 @@ fn life(world: &World) -> Checked {
     started.scheduler.accepted("KILL", json!({"kill": {"task_id": {"value": started.task}}}))?;
     check::equal_at(&events.expect("KILL", SOON)?, "/kill/task_id/value", started.task.as_str())?;
     started.scheduler.accepted("TEARDOWN", json!({}))?;
-    started.scheduler.forget();
+    started.scheduler.mark_removed();
     events.expect("SHUTDOWN", SOON).map(drop)
 }
 

@@ -1,4 +1,4 @@
-//! A master that does not lead: `--master` names a follower of a cluster whose leader is up.
+//! A master that does not lead: `--master` names a follower in a cluster that has a leader.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Maintenance, and taking agents out: draining, deactivating, marking gone.
+//! Maintenance, deactivating agents, and marking them gone.
 
 use std::time::Duration;
 
@@ -119,7 +119,7 @@ fn mark_gone(world: &World) -> Checked {
     agent.expect_run_task()?;
     agent.update(scheduler.id(), &id, TaskState::TaskRunning)?;
     scheduler.update_of(&id)?;
-    agent.forget();
+    agent.mark_removed();
     mark(agent.id())?.expect(200)?;
     agent.peer.expect::<ShutdownMessage>("mesos.internal.ShutdownMessage", SOON)?;
     let gone = |event: &Value| event["update"]["status"]["state"] == "TASK_GONE_BY_OPERATOR";

@@ -1,4 +1,4 @@
-//! The cases, by subject. The numbers are those of the list of behaviours each file covers.
+//! The cases, by subject. The numbers are those of the list of behaviours that each file covers.
 
 mod agent_api;
 mod agents;

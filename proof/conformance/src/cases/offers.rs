@@ -1,4 +1,4 @@
-//! Offers: what is in them, declining, suppressing, accepting; tasks run by an agent that is only messages.
+//! Offers: their contents, declining, suppressing and accepting them; tasks that a simulated agent runs.
 
 use std::time::Duration;
 
@@ -132,7 +132,7 @@ fn contents(world: &World) -> Checked {
     check::equal("ports", json!([{"begin": 31000, "end": 31009}]), amount("ports")["ranges"]["range"].clone())
 }
 
-/// `role` is printed or left out, depending on the framework's capabilities; here it says nothing.
+/// Adds the role, which is printed or left out depending on the framework's capabilities and has no meaning here.
 fn with_role(resource: Value) -> Value {
     with(json!({"role": "*"}), resource)
 }
@@ -282,12 +282,12 @@ fn offers_after_failover(world: &World) -> Checked {
     let mut old = Scheduler::subscribe(world, with(framework(world), json!({"failover_timeout": 1000})))?;
     let first = old.offer_of(agent.id())?;
     let mut new = Scheduler::subscribe(world, old.info.clone())?;
-    old.forget();
+    old.mark_removed();
     let second = new.offer_of(agent.id())?;
     check::holds("offer id", "a new one", first["id"] != second["id"], &second["id"])
 }
 
-/// A task of this scheduler that its agent has been asked to run.
+/// Launches a task and waits until the agent is asked to run it. Returns the task id.
 fn launched(world: &World, scheduler: &mut Scheduler, agent: &FakeAgent) -> Checked<String> {
     let offer = scheduler.offer_of(agent.id())?;
     let id = world.fresh("task");
@@ -394,6 +394,6 @@ fn teardown_reaches_agents(world: &World) -> Checked {
     let (_, shutdown) =
         agent.peer.expect::<ShutdownFrameworkMessage>("mesos.internal.ShutdownFrameworkMessage", SOON)?;
     check::equal("framework", scheduler.id(), &shutdown.framework_id.value)?;
-    scheduler.forget();
+    scheduler.mark_removed();
     Ok(())
 }

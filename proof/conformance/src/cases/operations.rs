@@ -1,4 +1,4 @@
-//! Operations on resources: feedback, volumes, and the words they are refused with.
+//! Operations on resources: feedback, volumes, and the messages of refusals.
 
 use messages::internal::{AcknowledgeOperationStatusMessage, ApplyOperationMessage};
 use messages::v1::OperationState;
@@ -266,7 +266,7 @@ fn volumes_by_scheduler(world: &World) -> Checked {
         let expected: Vec<(String, f64)> = disks.iter().map(|(id, size)| ((*id).to_owned(), *size)).collect();
         let mut found = Vec::new();
         let mut offers = Vec::new();
-        // Mesos may make two offers of it: what the operation made, and what was not used.
+        // Mesos may make two offers: one of what the operation made, and one of what was not used.
         loop {
             let offer = scheduler.offer_of(agent.id())?;
             add_reserved_disks(&mut found, &offer, &role)?;
@@ -285,7 +285,7 @@ fn volumes_by_scheduler(world: &World) -> Checked {
         of("CREATE", json!({"create": {"volumes": [volume(&role, 100.0, "v")]}})),
     ]);
     step(&mut scheduler, made, &[("-", 200.0), ("v", 100.0)])?;
-    // Nothing is left beside it: Mesos 1.11 loses as much of that as SHRINK_VOLUME frees.
+    // The operation takes the whole offer, because Mesos 1.11 loses as much of the remainder as SHRINK_VOLUME frees.
     let grow = json!({"volume": volume(&role, 100.0, "v"), "addition": reserved(&role, "disk", 200.0)});
     step(&mut scheduler, json!([of("GROW_VOLUME", json!({"grow_volume": grow}))]), &[("v", 300.0)])?;
     let shrink = json!({"volume": volume(&role, 300.0, "v"), "subtract": {"value": 30}});
@@ -297,7 +297,7 @@ fn volumes_by_scheduler(world: &World) -> Checked {
     step(&mut scheduler, undone, &[])
 }
 
-/// By persistence id, `-` for those that are no volumes.
+/// Adds the reserved disks of an offer by persistence id, with `-` for those that are no volumes.
 fn add_reserved_disks(disks: &mut Vec<(String, f64)>, offer: &Value, role: &str) -> Checked {
     for disk in check::array_at(offer, "/resources")? {
         if disk["name"] != "disk" || disk["reservations"][0]["role"] != role {
@@ -385,7 +385,7 @@ fn refused_to_operators(world: &World) -> Checked {
         &call("DESTROY_VOLUMES", json!({"agent_id": id, "volumes": [volume(&role, 1.0, "v")]})),
         "Invalid DESTROY operation: Persistent volumes not found",
     )?;
-    // What helps is rescinded even if it is not enough.
+    // An offer that contributes to the reservation is rescinded even if it is not enough.
     let offer = scheduler.offer_of(agent.id())?;
     let much = world.operator(&reserve(&id, json!([reserved(&role, "cpus", 100.0)])))?.expect(409)?;
     check::contains("409", "does not contain cpus:100", &much.text())?;

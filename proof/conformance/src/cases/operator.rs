@@ -197,7 +197,7 @@ fn subscribe(world: &World) -> Checked {
     check::equal_at(&updated, "/task_updated/status/task_id/value", task_id.as_str())?;
     check::equal_at(&updated, "/task_updated/framework_id/value", framework.as_str())?;
     scheduler.accepted("TEARDOWN", json!({}))?;
-    scheduler.forget();
+    scheduler.mark_removed();
     stream.expect_that("FRAMEWORK_REMOVED", SOON, |event| {
         event["framework_removed"]["framework_info"]["id"]["value"] == framework.as_str()
     })?;
@@ -226,7 +226,7 @@ fn teardown(world: &World) -> Checked {
     let call = json!({"type": "TEARDOWN", "teardown": {"framework_id": scheduler.info["id"]}});
     world.operator(&call)?.expect(200)?.expect_body("")?;
     scheduler.events.expect_end(SOON)?;
-    scheduler.forget();
+    scheduler.mark_removed();
     world.operator(&call)?.expect(400).map(drop)
 }
 
@@ -253,7 +253,7 @@ fn consistent_reads(world: &World) -> Checked {
         ("GET_FRAMEWORKS", "get_frameworks", "frameworks", "/framework_info/id/value", scheduler.id()),
         ("GET_TASKS", "get_tasks", "tasks", "/task_id/value", id.as_str()),
     ] {
-        // What the launch left is offered again a moment later, perhaps between the two questions.
+        // What the launch left over is offered again a moment later, which may be between the two requests.
         eventually(&format!("{kind} and GET_STATE that agree"), || {
             let alone = in_list(&read(kind)?, &format!("/{part}/{list}"), at, value)?;
             let within = in_list(&read("GET_STATE")?, &format!("/get_state/{part}/{list}"), at, value)?;

@@ -1,4 +1,4 @@
-//! Quota.
+//! Quota, by the operator API and by the v0 endpoint.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What a scheduler is told about its tasks when it asks.
+//! The answers to reconciliation requests of schedulers.
 
 use messages::v1::TaskState;
 use serde_json::{Value, json};
@@ -46,7 +46,7 @@ pub const CASES: &[Case] = &[
     Case { id: "2.10c", checks: "an unknown operation is OPERATION_UNKNOWN", needs: &[], run: operations },
 ];
 
-/// `(framework, answer for what is unknown, answer for what is gone)`
+/// Returns `(framework, state of an unknown task, state of a task of an agent that is gone)`.
 fn kinds(world: &World) -> [(Value, &'static str, &'static str); 2] {
     [(framework(world), "TASK_LOST", "TASK_LOST"), (partition_aware(world), "TASK_UNKNOWN", "TASK_GONE")]
 }
@@ -74,7 +74,7 @@ fn unknown_task(world: &World) -> Checked {
     Ok(())
 }
 
-/// A framework with one task that an agent says is running.
+/// Returns a framework with one task that an agent reports as running.
 fn running(world: &World, agent: &mut FakeAgent) -> Checked<(Scheduler, String)> {
     let mut scheduler = Scheduler::subscribe(world, partition_aware(world))?;
     let id = world.fresh("task");

@@ -1,4 +1,4 @@
-//! Tasks that cannot be launched, and why, in Mesos' words.
+//! Tasks that cannot be launched, and Mesos' reasons.
 
 use std::collections::BTreeMap;
 
@@ -23,15 +23,15 @@ pub const CASES: &[Case] = &[
     Case { id: "2.8d", checks: "a task id in use is refused", needs: &[], run: duplicate_id },
 ];
 
-/// One operation of an ACCEPT, the tasks in it, and why all of them are refused. A reason
-/// that ends in `…` is only its beginning.
+/// One operation of an ACCEPT, its tasks, and the reason why all of them are refused. A reason that ends in `…` is a
+/// prefix.
 struct Refusal {
     operation: Value,
     tasks: Vec<String>,
     reason: String,
 }
 
-/// Puts all operations into one ACCEPT: a refused one leaves the offer whole for the next.
+/// Puts all operations into one ACCEPT. A refused operation leaves the whole offer to the next one.
 fn check_refusals(scheduler: &mut Scheduler, agent: &FakeAgent, code: &str, refusals: &[Refusal]) -> Checked {
     let offer = scheduler.offer_of(agent.id())?;
     let operations: Vec<&Value> = refusals.iter().map(|refusal| &refusal.operation).collect();
@@ -40,7 +40,7 @@ fn check_refusals(scheduler: &mut Scheduler, agent: &FakeAgent, code: &str, refu
         .iter()
         .flat_map(|refusal| refusal.tasks.iter().map(|id| (id.as_str(), refusal.reason.as_str())))
         .collect();
-    // Malformed resources are told before everything else, so the order of answers is not that of operations.
+    // Malformed resources are reported first, so the order of the answers is not that of the operations.
     let mut answers = BTreeMap::new();
     while expected.iter().any(|(id, _)| !answers.contains_key(*id)) {
         let event = scheduler.events.expect("UPDATE", SOON)?;

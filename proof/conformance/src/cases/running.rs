@@ -1,4 +1,4 @@
-//! Real tasks on the agent under test.
+//! Tasks that run on the agent under test.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ pub const CASES: &[Case] = &[
     },
 ];
 
-/// Launches a command on the agent under test and acknowledges its first updates until it runs.
+/// Launches a command on the agent under test and acknowledges its updates until it runs.
 fn start(world: &World, command: &str) -> Checked<(Scheduler, String)> {
     let agent_id = world.agent_id()?;
     let mut scheduler = Scheduler::subscribe(world, framework(world))?;
@@ -46,7 +46,7 @@ fn start(world: &World, command: &str) -> Checked<(Scheduler, String)> {
     Ok((scheduler, id))
 }
 
-/// The status in which the task first has one of these states; those before are acknowledged.
+/// Waits until the task has one of these states and returns the status. Earlier statuses are acknowledged.
 fn reaches(scheduler: &mut Scheduler, id: &str, states: &[&str]) -> Checked<Value> {
     loop {
         let status = scheduler.update_of(id)?;

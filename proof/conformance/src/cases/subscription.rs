@@ -1,4 +1,4 @@
-//! Subscribing, being refused, failing over and ending.
+//! Subscription, refusals of it, failover and teardown.
 
 use std::time::Duration;
 
@@ -66,7 +66,7 @@ pub const CASES: &[Case] = &[
     Case { id: "2.12c", checks: "an id nobody has had may be used by a new framework", needs: &[], run: chosen_id },
 ];
 
-/// Subscribes, expects the refusal and the end of the stream.
+/// Subscribes, and expects an ERROR event and the end of the stream.
 fn refused(world: &World, call: &Value, reason: &str) -> Checked {
     let mut stream = EventStream::open(world.master, &Request::post(PATH).accept("application/json").json(call))?;
     check::equal("status", 200, stream.head.status)?;
@@ -161,7 +161,7 @@ fn teardown(world: &World) -> Checked {
     let mut scheduler = Scheduler::subscribe(world, framework(world))?;
     scheduler.accepted("TEARDOWN", json!({}))?;
     scheduler.events.expect_end(SOON)?;
-    scheduler.forget();
+    scheduler.mark_removed();
     eventually("the framework among the completed ones", || find(world, scheduler.id(), "completed_frameworks"))?;
     refused(world, &subscribe_call(&scheduler.info), "Framework has been removed")
 }
@@ -182,7 +182,7 @@ fn call_while_disconnected(world: &World) -> Checked {
         Ok((answer.status == 403).then_some(answer))
     })?
     .expect_body("Framework is not subscribed")?;
-    // It is still there for its failover timeout; take it back to end it.
+    // The framework remains for its failover timeout; subscribing again ends it.
     Scheduler::subscribe(world, info).map(drop)
 }
 
@@ -195,7 +195,7 @@ fn failover(world: &World) -> Checked {
     check::equal_at(&error, "/error/message", "Framework failed over")?;
     old.events.expect_end(SOON)?;
     old.call("REVIVE", json!({}))?.expect(400)?.expect_body_containing("The stream ID ")?;
-    old.forget();
+    old.mark_removed();
     new.accepted("REVIVE", json!({}))
 }
 
@@ -212,7 +212,7 @@ fn immutable_fields(world: &World) -> Checked {
     let mut old = Scheduler::subscribe(world, info)?;
     let changed = with(old.info.clone(), json!({"user": "nobody", "checkpoint": false, "name": "renamed"}));
     let new = Scheduler::subscribe(world, changed)?;
-    old.forget();
+    old.mark_removed();
     let shown = find(world, new.id(), "frameworks")?.unwrap_or_default();
     check::equal_at(&shown, "/user", "root")?;
     check::equal_at(&shown, "/checkpoint", true)?;
@@ -230,7 +230,7 @@ fn chosen_id(world: &World) -> Checked {
     stream.expect("HEARTBEAT", Duration::from_secs(3)).map(drop)
 }
 
-/// The framework of this id in a list of `/frameworks`.
+/// Returns the framework of this id from a list of `/frameworks`.
 fn find(world: &World, id: &str, list: &str) -> Checked<Option<Value>> {
     let frameworks = world.get_json("/frameworks")?;
     Ok(check::array_at(&frameworks, &format!("/{list}"))?.iter().find(|framework| framework["id"] == id).cloned())

@@ -1,4 +1,4 @@
-//! The endpoints with a name of their own: `/state` and its family, files, forms.
+//! The v0 endpoints: `/state` and similar reads, files, and forms.
 
 use serde_json::json;
 
@@ -100,7 +100,7 @@ fn path_fallback(world: &World) -> Checked {
 }
 
 fn unknown_paths(world: &World) -> Checked {
-    // The `.json` names of old are 404 in 1.11, but serving them for old monitors breaks nobody.
+    // The old `.json` names are 404 in Mesos 1.11, but a master may serve them for old monitors.
     for path in ["/nothing", "/master/nothing", "/files/nothing"] {
         world.get(path)?.expect(404).and_then(|r| r.expect_body("404 Not Found.")).during(path)?;
     }
@@ -241,7 +241,7 @@ fn teardown(world: &World) -> Checked {
     world.get("/teardown")?.expect(405)?.expect_header("Allow", "POST")?;
     post(&format!("frameworkId={}", scheduler.id()))?.expect(200)?;
     scheduler.events.expect_end(SOON)?;
-    scheduler.forget();
+    scheduler.mark_removed();
     Ok(())
 }
 

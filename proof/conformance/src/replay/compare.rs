@@ -1,4 +1,4 @@
-//! Two masters' answers, side by side.
+//! Compares the answers of two masters.
 
 use std::io::{self, Write};
 use std::net::SocketAddrV4;
@@ -10,23 +10,23 @@ use super::player::{Answer, play};
 use super::script::{Action, Recording, Step};
 use crate::world::World;
 
-/// Plays every conversation to both masters and writes where their answers differ. True
-/// when they nowhere do.
+/// Plays every recording to both masters and writes the differences of their answers. Returns true if there are none.
 pub fn compare(
     out: &mut impl Write,
-    conversations: &[Recording],
+    recordings: &[Recording],
     master: SocketAddrV4,
     versus: SocketAddrV4,
 ) -> io::Result<bool> {
     let mut all_equal = true;
-    for conversation in conversations {
+    for recording in recordings {
         let nonce = nonce();
-        // One after the other, so that a master compared with itself does not offer one thing to two.
-        let left = play(conversation, &World::new(master, None), &nonce);
-        let right = play(conversation, &World::new(versus, None), &nonce);
-        let differences = differences(conversation, left, right);
+        // The masters are asked one after the other, so that a master that is compared with itself does not offer the
+        // same resources to two frameworks.
+        let left = play(recording, &World::new(master, None), &nonce);
+        let right = play(recording, &World::new(versus, None), &nonce);
+        let differences = differences(recording, left, right);
         let verdict = if differences.is_empty() { "SAME" } else { "DIFFERENT" };
-        writeln!(out, "{verdict:10}{} ({} steps)", conversation.title, conversation.steps.len())?;
+        writeln!(out, "{verdict:10}{} ({} steps)", recording.title, recording.steps.len())?;
         for difference in &differences {
             writeln!(out, "    {difference}")?;
         }
@@ -35,24 +35,24 @@ pub fn compare(
     Ok(all_equal)
 }
 
-/// Plays every conversation to one master and writes its answers; false when a step failed.
-pub fn print(out: &mut impl Write, conversations: &[Recording], master: SocketAddrV4) -> io::Result<bool> {
-    let mut all_well = true;
-    for conversation in conversations {
-        writeln!(out, "\n{}", conversation.title)?;
-        let answers = play(conversation, &World::new(master, None), &nonce());
-        for (step, answer) in conversation.steps.iter().zip(answers) {
+/// Plays every recording to one master and writes its answers. Returns false if a step failed.
+pub fn print(out: &mut impl Write, recordings: &[Recording], master: SocketAddrV4) -> io::Result<bool> {
+    let mut all_answered = true;
+    for recording in recordings {
+        writeln!(out, "\n{}", recording.title)?;
+        let answers = play(recording, &World::new(master, None), &nonce());
+        for (step, answer) in recording.steps.iter().zip(answers) {
             match answer {
-                Ok(Some(answer)) => writeln!(out, "{}: {answer}", place(step))?,
+                Ok(Some(answer)) => writeln!(out, "{}: {answer}", location(step))?,
                 Ok(None) => {}
                 Err(stop) => {
-                    all_well = false;
-                    writeln!(out, "{}: FAILED {stop}", place(step))?;
+                    all_answered = false;
+                    writeln!(out, "{}: FAILED {stop}", location(step))?;
                 }
             }
         }
     }
-    Ok(all_well)
+    Ok(all_answered)
 }
 
 fn nonce() -> String {
@@ -60,25 +60,25 @@ fn nonce() -> String {
     text[..8].to_owned()
 }
 
-fn differences(conversation: &Recording, left: Vec<Answer>, right: Vec<Answer>) -> Vec<String> {
+fn differences(recording: &Recording, left: Vec<Answer>, right: Vec<Answer>) -> Vec<String> {
     let mut found = Vec::new();
-    for (step, (left, right)) in conversation.steps.iter().zip(left.into_iter().zip(right)) {
+    for (step, (left, right)) in recording.steps.iter().zip(left.into_iter().zip(right)) {
         match (left, right) {
             (Ok(left), Ok(right)) => {
                 let (left, right) = (prepared(left, step), prepared(right, step));
                 let mut here = Vec::new();
                 diff("", &left, &right, &mut here);
-                found.extend(here.into_iter().map(|difference| format!("{}: {difference}", place(step))));
+                found.extend(here.into_iter().map(|difference| format!("{}: {difference}", location(step))));
             }
-            (Err(left), Err(right)) => found.push(format!("{}: both failed: {left} | {right}", place(step))),
-            (Err(left), Ok(_)) => found.push(format!("{}: only the first failed: {left}", place(step))),
-            (Ok(_), Err(right)) => found.push(format!("{}: only the second failed: {right}", place(step))),
+            (Err(left), Err(right)) => found.push(format!("{}: both failed: {left} | {right}", location(step))),
+            (Err(left), Ok(_)) => found.push(format!("{}: only the first failed: {left}", location(step))),
+            (Ok(_), Err(right)) => found.push(format!("{}: only the second failed: {right}", location(step))),
         }
     }
     found
 }
 
-/// Without what the step says may differ, and with minted values replaced by their kind.
+/// Removes what the step says may differ, and replaces generated values by their kind.
 fn prepared(answer: Option<Value>, step: &Step) -> Value {
     let mut answer = answer.unwrap_or_default();
     for pointer in &step.ignored {
@@ -115,7 +115,7 @@ fn diff(at: &str, left: &Value, right: &Value, found: &mut Vec<String>) {
     }
 }
 
-fn place(step: &Step) -> String {
+fn location(step: &Step) -> String {
     let what = match &step.action {
         Action::Get { target } => format!("get {target}"),
         Action::Post { target, .. } => format!("post {target}"),

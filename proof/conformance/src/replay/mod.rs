@@ -1,10 +1,10 @@
-//! Recorded conversations, played to two masters, and their answers compared field by field.
+//! Recordings that are played to two masters, whose answers are compared field by field.
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | `script` | the text format of a conversation |
-//! | `play` | saying it to a master and hearing the answers |
-//! | `normal` | what two masters rightly answer differently: ids, times, addresses |
+//! | `script` | the text format of a recording |
+//! | `player` | sends the requests of a recording and receives the answers |
+//! | `normalize` | the values that rightly differ between masters: ids, times, addresses |
 //! | `compare` | the report |
 
 mod compare;

@@ -1,8 +1,8 @@
-//! What two masters rightly answer differently: the ids they mint, the time, their addresses.
+//! Replaces values that rightly differ between two masters: generated ids, times and addresses.
 
 use serde_json::Value;
 
-/// Replaces every such value by what kind it is, so that the rest can be compared.
+/// Replaces every such value by its kind, so that the rest can be compared.
 pub fn normalise(value: &mut Value) {
     normalise_named("", value);
 }
@@ -12,12 +12,12 @@ fn normalise_named(name: &str, value: &mut Value) {
         Value::Object(fields) => fields.iter_mut().for_each(|(name, value)| normalise_named(name, value)),
         Value::Array(items) => {
             items.iter_mut().for_each(|item| normalise_named(name, item));
-            // Resources, capabilities, attributes and the like are sets.
+            // Lists of resources, capabilities, attributes and the like are sets.
             items.sort_by_cached_key(Value::to_string);
         }
         _ if is_time(name) => *value = "<time>".into(),
         Value::Number(_) if name == "port" => *value = "<port>".into(),
-        // 0 and 0.0 are the same number; which is printed has cases of its own.
+        // 0 and 0.0 are the same number; how it is printed is checked by other cases.
         Value::Number(number) => {
             if let Some(float) = number.as_f64() {
                 *value = float.into();
@@ -65,7 +65,7 @@ fn after_uuid(text: &str) -> Option<&str> {
     uuid::Uuid::try_parse(head).ok().map(|_| after)
 }
 
-/// `-S12`, `-O3`, `-0001` → what stands before the number, and what follows it.
+/// Splits `-S12`, `-O3` or `-0001` into what precedes the number and what follows it.
 fn after_number_of_id(text: &str) -> Option<(&str, &str)> {
     let digits_at = text.find(|c: char| c.is_ascii_digit())?;
     let (kind, digits) = text.split_at(digits_at);

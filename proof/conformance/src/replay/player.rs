@@ -1,4 +1,4 @@
-//! Saying a conversation to a master and hearing its answers.
+//! Sends the requests of a recording to a master and receives its answers.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -16,7 +16,7 @@ use crate::http::{Request, Response};
 use crate::peer::{Peer, Pings};
 use crate::world::{SOON, World};
 
-/// What one step was answered; `None` for steps without an answer.
+/// The answer to one step; `None` for steps without an answer.
 pub type Answer = Checked<Option<Value>>;
 
 pub struct Player<'a> {
@@ -26,12 +26,12 @@ pub struct Player<'a> {
     peers: BTreeMap<String, Peer>,
 }
 
-/// Plays until a step fails; the steps after it would only be noise.
-pub fn play(conversation: &Recording, world: &World, nonce: &str) -> Vec<Answer> {
+/// Plays the steps until one fails; the steps after it would fail as a consequence.
+pub fn play(recording: &Recording, world: &World, nonce: &str) -> Vec<Answer> {
     let variables = BTreeMap::from([("nonce".to_owned(), nonce.to_owned())]);
     let mut player = Player { world, variables, streams: BTreeMap::new(), peers: BTreeMap::new() };
     let mut answers = Vec::new();
-    for step in &conversation.steps {
+    for step in &recording.steps {
         let answer = player.take(step);
         let failed = answer.is_err();
         answers.push(answer);
@@ -44,7 +44,7 @@ pub fn play(conversation: &Recording, world: &World, nonce: &str) -> Vec<Answer>
 
 impl Player<'_> {
     fn take(&mut self, step: &Step) -> Answer {
-        let answer = self.act(step)?;
+        let answer = self.perform(step)?;
         if let Some(answer) = &answer {
             for (name, pointer) in &step.lets {
                 let value = crate::check::at(answer, pointer)?;
@@ -55,7 +55,7 @@ impl Player<'_> {
         Ok(answer)
     }
 
-    fn act(&mut self, step: &Step) -> Answer {
+    fn perform(&mut self, step: &Step) -> Answer {
         let body = self.fill_in(&step.body)?;
         match &step.action {
             Action::Get { target } => {
@@ -133,11 +133,11 @@ impl Player<'_> {
     }
 
     fn stream(&mut self, name: &str) -> Checked<&mut EventStream> {
-        self.streams.get_mut(name).ok_or_else(|| CaseError::unexpected("conversation", "a stream", name))
+        self.streams.get_mut(name).ok_or_else(|| CaseError::unexpected("recording", "a stream", name))
     }
 
     fn peer(&mut self, name: &str) -> Checked<&mut Peer> {
-        self.peers.get_mut(name).ok_or_else(|| CaseError::unexpected("conversation", "a peer", name))
+        self.peers.get_mut(name).ok_or_else(|| CaseError::unexpected("recording", "a peer", name))
     }
 
     /// Replaces every `$name` by its value.
@@ -148,10 +148,8 @@ impl Player<'_> {
             let in_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
             let end = part.find(|c| !in_name(c)).unwrap_or(part.len());
             let (name, rest) = part.split_at(end);
-            let value = self
-                .variables
-                .get(name)
-                .ok_or_else(|| CaseError::unexpected("conversation", "a known variable", name))?;
+            let value =
+                self.variables.get(name).ok_or_else(|| CaseError::unexpected("recording", "a known variable", name))?;
             filled.push_str(value);
             filled.push_str(rest);
         }
@@ -159,7 +157,7 @@ impl Player<'_> {
     }
 }
 
-/// Status, content type and body; the other headers have cases of their own.
+/// Returns status, content type and body; the other headers are checked by other cases.
 fn described(response: &Response) -> Value {
     let body = response.json().unwrap_or_else(|_| response.text().into());
     json!({"status": response.status, "type": response.header("Content-Type"), "body": body})
@@ -168,11 +166,11 @@ fn described(response: &Response) -> Value {
 fn description(message: &str) -> Checked<&'static MessageDescriptor> {
     match Message::descriptor_of(message) {
         Ok(Some(description)) => Ok(description),
-        Ok(None) | Err(_) => Err(CaseError::unexpected("conversation", "a message with a description", message)),
+        Ok(None) | Err(_) => Err(CaseError::unexpected("recording", "a message with a description", message)),
     }
 }
 
-/// The v0 Call has numbers of its own for what is in SUBSCRIBE, and a flag that v1 has not.
+/// Encodes a message. The v0 Call numbers the fields of SUBSCRIBE in another way, and has a flag that v1 lacks.
 fn encode(message: &str, body: &str, force: bool) -> Checked<Vec<u8>> {
     let unreadable = |error| CaseError::unexpected(message, "JSON of this message", error);
     let limits = Limits::default();

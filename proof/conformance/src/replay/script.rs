@@ -1,4 +1,4 @@
-//! The text format of a conversation. A step begins at the margin, what belongs to it is indented:
+//! The text format of a recording. A step begins at the margin, and the lines that belong to it are indented:
 //!
 //! ```text
 //! # A comment.
@@ -12,7 +12,7 @@
 //!   {"type": "REVIVE", "framework_id": {"value": "$framework"}}
 //! ```
 //!
-//! `$name` is what a `let` has taken from an answer; `$nonce` is new in every run.
+//! `$name` is the value that a `let` has taken from an answer; `$nonce` is new in every run.
 
 use std::fs;
 use std::io;
@@ -26,12 +26,12 @@ pub struct Recording {
 
 #[derive(Debug)]
 pub struct Step {
-    /// Where it is written.
+    /// The number of the line on which the step begins.
     pub line: usize,
     pub action: Action,
     /// The lines of the body, joined.
     pub body: String,
-    /// `(name, pointer)`: remembers a part of the answer.
+    /// `(name, pointer)`: the parts of the answer that are stored in variables.
     pub lets: Vec<(String, String)>,
     /// Pointers to what may differ.
     pub ignored: Vec<String>,
@@ -39,7 +39,7 @@ pub struct Step {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// An HTTP request; with the stream id of a stream, if one is named.
+    /// An HTTP request, with the stream id of a stream if one is named.
     Get {
         target: String,
     },
@@ -47,37 +47,37 @@ pub enum Action {
         target: String,
         on: Option<String>,
     },
-    /// A request whose answer is an event stream.
+    /// A request whose response is an event stream.
     Subscribe {
         stream: String,
         target: String,
     },
-    /// The next event of this type.
+    /// Waits for the next event of this type.
     Event {
         stream: String,
         kind: String,
     },
-    /// The next offer of one agent, to a stream or to a driver: what others offer meanwhile is not compared.
+    /// Waits for the next offer of one agent to a stream or a driver. Offers of other agents are not compared.
     Offer {
         to: String,
         agent: String,
     },
-    /// The stream ends.
+    /// Waits for the end of the stream.
     End {
         stream: String,
     },
-    /// A libprocess process appears: `$<name>.pid` and `$<name>.port` are its address.
+    /// Starts a libprocess process, whose address is `$<name>.pid` and `$<name>.port`.
     Peer {
         peer: String,
         process: String,
     },
-    /// It sends a message, written in JSON.
+    /// Sends a message of the process, which is written in JSON.
     Send {
         peer: String,
         message: String,
         force: bool,
     },
-    /// It receives one.
+    /// Waits for a message to the process.
     Receive {
         peer: String,
         message: String,
@@ -91,7 +91,7 @@ const SHIPPED: &[(&str, &str)] = &[
     ("operator.txt", include_str!("../../recordings/operator.txt")),
 ];
 
-/// Reads the files, or the conversations that come with this program.
+/// Reads the files, or the recordings that come with this program.
 pub fn load(files: &[PathBuf]) -> io::Result<Vec<Recording>> {
     let invalid = |name: &str, reason: String| io::Error::new(io::ErrorKind::InvalidData, format!("{name}: {reason}"));
     if files.is_empty() {
@@ -105,7 +105,7 @@ pub fn load(files: &[PathBuf]) -> io::Result<Vec<Recording>> {
 }
 
 pub fn parse(text: &str) -> Result<Recording, String> {
-    let mut conversation = Recording { title: String::new(), steps: Vec::new() };
+    let mut recording = Recording { title: String::new(), steps: Vec::new() };
     for (number, line) in text.lines().enumerate() {
         let (number, content) = (number + 1, line.trim());
         let at_line = |reason: &str| format!("line {number}: {reason}");
@@ -113,13 +113,13 @@ pub fn parse(text: &str) -> Result<Recording, String> {
             continue;
         }
         if line.starts_with(' ') {
-            let step = conversation.steps.last_mut().ok_or_else(|| at_line("indented, but no step is before it"))?;
+            let step = recording.steps.last_mut().ok_or_else(|| at_line("indented, but no step is before it"))?;
             add_detail(step, content).map_err(|reason| at_line(&reason))?;
         } else if let Some(title) = content.strip_prefix("title ") {
-            conversation.title = title.to_owned();
+            recording.title = title.to_owned();
         } else {
             let action = parse_action(content).ok_or_else(|| at_line("no step is written like this"))?;
-            conversation.steps.push(Step {
+            recording.steps.push(Step {
                 line: number,
                 action,
                 body: String::new(),
@@ -128,7 +128,7 @@ pub fn parse(text: &str) -> Result<Recording, String> {
             });
         }
     }
-    Ok(conversation)
+    Ok(recording)
 }
 
 fn add_detail(step: &mut Step, content: &str) -> Result<(), String> {
@@ -171,19 +171,19 @@ mod tests {
 
     #[test]
     fn what_is_shipped_can_be_read() {
-        let conversations = load(&[]).unwrap();
-        for conversation in &conversations {
-            assert!(!conversation.title.is_empty());
-            assert!(!conversation.steps.is_empty(), "{}", conversation.title);
+        let recordings = load(&[]).unwrap();
+        for recording in &recordings {
+            assert!(!recording.title.is_empty());
+            assert!(!recording.steps.is_empty(), "{}", recording.title);
         }
     }
 
     #[test]
     fn a_step_takes_what_is_indented_below_it() {
         let text = "title T\n# note\npost /x on s\n  {\"a\":\n   1}\n  let b /c\n  ignore /d\nget /y\n";
-        let conversation = parse(text).unwrap();
-        assert_eq!(conversation.title, "T");
-        let [post, get] = conversation.steps.as_slice() else { panic!("{conversation:?}") };
+        let recording = parse(text).unwrap();
+        assert_eq!(recording.title, "T");
+        let [post, get] = recording.steps.as_slice() else { panic!("{recording:?}") };
         assert_eq!(post.action, Action::Post { target: "/x".into(), on: Some("s".into()) });
         assert_eq!(post.body, "{\"a\": 1} ");
         assert_eq!(post.lets, [("b".to_owned(), "/c".to_owned())]);

@@ -1,4 +1,4 @@
-//! Building resources for tests: a text, and what is special about it.
+//! Builders of resources for tests: a text, and what is special about the resource.
 #![allow(dead_code, deprecated, reason = "each test binary uses a part; the old format is tested too")]
 
 use messages::v1;
@@ -11,7 +11,7 @@ pub fn parse(text: &str) -> Resources {
     Resources::parse(text, "*").unwrap()
 }
 
-/// One resource as it comes over the wire.
+/// Returns one resource as it is received.
 pub fn proto(text: &str) -> v1::Resource {
     let mut protos = parse(text).to_proto();
     assert_eq!(protos.len(), 1, "{text} is not one resource");

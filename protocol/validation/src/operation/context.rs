@@ -4,11 +4,11 @@ use ids::Role;
 use messages::v1::{self, agent_info::capability};
 use resources::Resources;
 
-/// What is known of who asks for an operation and of the agent that is meant.
+/// The caller of an operation and the agent that the operation is for.
 pub struct Context<'a> {
     /// The principal of the framework or the operator; `None` without authentication.
     pub principal: Option<&'a str>,
-    /// What the agent can do.
+    /// The capabilities of the agent.
     pub agent: OperationAgent,
     /// The framework that asks; `None` for an operator's call.
     pub framework: Option<OperationFramework<'a>>,
@@ -21,13 +21,13 @@ pub struct Context<'a> {
 /// The capabilities of an agent that operations depend on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OperationAgent {
-    /// HIERARCHICAL_ROLE.
+    /// The capability HIERARCHICAL_ROLE.
     pub hierarchical_role: bool,
-    /// RESERVATION_REFINEMENT.
+    /// The capability HIERARCHICAL_ROLE.
     pub reservation_refinement: bool,
-    /// RESOURCE_PROVIDER.
+    /// The capability RESOURCE_PROVIDER.
     pub resource_provider: bool,
-    /// RESIZE_VOLUME.
+    /// The capability RESIZE_VOLUME.
     pub resize_volume: bool,
 }
 
@@ -37,7 +37,7 @@ impl OperationAgent {
         Self::of(&capabilities.iter().filter_map(|capability| capability.r#type).collect::<Vec<_>>())
     }
 
-    /// From the numbers of the capabilities.
+    /// Reads capabilities from their numbers.
     pub fn of(numbers: &[i32]) -> Self {
         let has = |wanted: capability::Type| numbers.contains(&(wanted as i32));
         OperationAgent {
@@ -49,7 +49,7 @@ impl OperationAgent {
     }
 }
 
-/// What is known of a framework that asks for an operation.
+/// The framework that asks for an operation.
 #[derive(Debug, Clone, Copy)]
 pub struct OperationFramework<'a> {
     /// The id of the framework.

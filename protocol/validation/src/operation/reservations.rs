@@ -39,7 +39,8 @@ pub(super) fn reserve(reserve: &Reserve, context: &Context<'_>) -> Result<(), Va
     }
 }
 
-/// One reservation takes the place of another: the same things, all reserved alike before and all alike after.
+/// Checks that one reservation replaces another: both lists have the same resources, all of them reserved alike before
+/// and all of them alike afterwards.
 fn exchange(source: &[v1::Resource], target: &[v1::Resource]) -> Result<(), ValidationError> {
     reserved_alike(source).within("Invalid source")?;
     reserved_alike(target).within("Invalid resources")?;
@@ -70,7 +71,7 @@ fn dynamically_reserved(resource: &Resource) -> Result<(), ValidationError> {
     }
 }
 
-/// Who reserves signs for it.
+/// Checks that the reservation names the caller as its principal.
 fn principal(resource: &Resource, context: &Context<'_>) -> Result<(), ValidationError> {
     let Some(principal) = context.principal else { return Ok(()) };
     match resource.reservations().last().and_then(|reservation| reservation.principal.as_deref()) {
@@ -86,7 +87,7 @@ fn principal(resource: &Resource, context: &Context<'_>) -> Result<(), Validatio
     }
 }
 
-/// A framework reserves for the role that it was offered the resources in.
+/// Checks that a framework reserves for the role that it was offered the resources in.
 fn own_role(resource: &Resource, framework: &OperationFramework<'_>) -> Result<(), ValidationError> {
     let reserved = resource.reservation_role().map_or("*", |role| role.as_str());
     let Some(allocated) = resource.allocation_role() else {
@@ -112,7 +113,7 @@ fn own_role(resource: &Resource, framework: &OperationFramework<'_>) -> Result<(
     )))
 }
 
-/// Any principal may undo any reservation; only authorization says otherwise.
+/// Any principal may undo any reservation; only authorization can forbid it.
 pub(super) fn unreserve(unreserve: &Unreserve) -> Result<(), ValidationError> {
     resource::validate(&unreserve.resources).within("Invalid resources")?;
     single_provider(&unreserve.resources).within("Invalid resources")?;

@@ -1,4 +1,4 @@
-//! The form of an offer operation, before anything is known about it.
+//! The syntax of an offer operation, before anything is known about the caller and the agent.
 
 use messages::v1::Resource;
 use messages::v1::offer::Operation;
@@ -8,12 +8,12 @@ use resources::operation::{OperationSpec, ResourceList, resource_lists};
 use crate::{ValidationError, resource};
 
 /// Checks that the field named by the type of an operation is set and that every resource in it is well formed. Mesos
-/// does so before it fills in the allocation role, so one malformed resource refuses the whole operation, with every
-/// task of a LAUNCH, and the reason stands alone.
+/// does so before it fills in the allocation role; so one malformed resource refuses the whole operation, with every
+/// task of a LAUNCH, and the reason has no prefix.
 ///
 /// # Errors
 ///
-/// The reason is that of `validation::operation::validate` in Mesos' `src/master/validation.cpp`.
+/// The reason is that of `validateAndUpgradeResources` in Mesos' `src/common/resources_utils.cpp`.
 pub fn validate_syntax(operation: &Operation) -> Result<(), ValidationError> {
     let kind = operation.r#type();
     if kind == Type::Unknown {
@@ -26,7 +26,8 @@ pub fn validate_syntax(operation: &Operation) -> Result<(), ValidationError> {
     })
 }
 
-/// Mesos' sentences differ in their article, in "offer operation" and in the full stop.
+/// Returns the reason for an unset field. Mesos' sentences differ in their article, in "offer operation" and in the
+/// full stop.
 fn missing_field(kind: Type) -> ValidationError {
     let OperationSpec { name, field, .. } = OperationSpec::of(kind);
     let (article, noun, end) = match kind {
@@ -45,7 +46,7 @@ fn missing_field(kind: Type) -> ValidationError {
     ValidationError::new(format!("{article} {name} {noun} must have the Offer.Operation.{field} field set{end}"))
 }
 
-/// A lone resource is not named in its reason.
+/// The reason does not name the resource if there is only one.
 fn validate_one(resource: &Resource) -> Result<(), ValidationError> {
     resources::validate_resource(resource).map_err(|error| ValidationError::new(error.to_string()))
 }

@@ -1,4 +1,4 @@
-//! An operation by its type.
+//! Validation of an operation by its type.
 
 use messages::v1::offer::{Operation, operation::Type};
 use resources::{Resource, Resources};
@@ -28,7 +28,9 @@ pub fn validate(operation: &Operation, context: &Context<'_>) -> Result<(), Vali
     }
 }
 
-/// All of one resource provider, or all of the agent itself. An empty list is of none, which Mesos says in these words.
+/// Checks that all resources belong to one resource provider, or all to the agent itself (Mesos:
+/// `resource::internal::validateSingleResourceProvider`). An empty list belongs to none, and has Mesos' reason for
+/// that.
 pub(super) fn single_provider(resources: &[messages::v1::Resource]) -> Result<(), ValidationError> {
     let mut providers: Vec<Option<&str>> =
         resources.iter().map(|resource| resource.provider_id.as_ref().map(|id| id.value.as_str())).collect();
@@ -52,7 +54,8 @@ pub(super) fn parse_one(resource: &messages::v1::Resource) -> Result<Resource, V
     Resource::from_proto(resource).map_err(|error| ValidationError::new(error.to_string()))
 }
 
-/// What only newer agents can hold: `what` (a resource, a volume) cannot be `done` on this one.
+/// Checks whether the agent is new enough: `what` (a resource, a volume) cannot be `done` on an agent without the
+/// capability.
 pub(super) fn check_agent_capabilities(
     resource: &Resource,
     context: &Context<'_>,

@@ -36,7 +36,7 @@ pub(super) fn create(create: &Create, context: &Context<'_>) -> Result<(), Valid
     }
 }
 
-/// Who creates a volume signs for it.
+/// Checks that the volume names the caller as its principal.
 fn principal(volume: &Resource, context: &Context<'_>) -> Result<(), ValidationError> {
     let Some(principal) = context.principal else { return Ok(()) };
     let persistence = volume.disk().and_then(|disk| disk.persistence.as_ref());
@@ -90,7 +90,7 @@ pub(super) fn grow(grow: &GrowVolume, context: &Context<'_>) -> Result<(), Valid
 
 pub(super) fn shrink(shrink: &ShrinkVolume, context: &Context<'_>) -> Result<(), ValidationError> {
     let volume = parse_one(&shrink.volume).within("Invalid resource in the 'ShrinkVolume.volume' field")?;
-    // Not a number is no size; Mesos' comparison lets it pass.
+    // NaN is no size; Mesos' comparison accepts it.
     let subtract = Scalar::from_f64(shrink.subtract.value);
     require(subtract > Scalar::ZERO, "Value of 'ShrinkVolume.subtract' must be greater than zero")?;
     require(

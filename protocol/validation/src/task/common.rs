@@ -1,4 +1,4 @@
-//! The eleven rules for a task apart from its executor; the first broken rule gives the reason.
+//! The eleven rules for a task apart from its executor. The first broken rule gives the reason.
 
 use messages::v1::{DurationInfo, TaskInfo};
 
@@ -64,7 +64,7 @@ fn validate_resources(task: &TaskInfo) -> Result<(), ValidationError> {
     resource::validate_revocable_mix(resources).within("Task mixes revocable and non-revocable resources")
 }
 
-/// A limit bounds what a task may burst to, so it is at least what was requested.
+/// A limit bounds what a task may use beyond its request, so it is at least the request.
 fn validate_limits(task: &TaskInfo, context: &Context) -> Result<(), ValidationError> {
     let limits = &task.limits;
     if limits.is_empty() {

@@ -8,29 +8,29 @@ use resources::Resources;
 pub struct Context<'a> {
     /// The framework that launches.
     pub framework_id: &'a str,
-    /// The agent that the offers are of.
+    /// The agent that the offers belong to.
     pub agent: LaunchAgent<'a>,
-    /// What is left of the offers after the operations before this one.
+    /// The resources of the offers that the operations before this one left.
     pub offered: &'a Resources,
-    /// The framework's other use of a task id, if any.
+    /// Returns the framework's other use of a task id, if there is one.
     pub task_id_use: &'a dyn Fn(&str) -> Option<TaskIdUse>,
-    /// The framework's executor of this id on this agent.
+    /// Returns the framework's executor with this id on this agent.
     pub running_executor: &'a dyn Fn(&str) -> Option<&'a v1::ExecutorInfo>,
-    /// `share_cgroups` (default: true) of a task that this executor already runs, if it
-    /// runs any, unreachable ones included. All tasks of an executor agree on it.
+    /// Returns `share_cgroups` (default: true) of a task of this executor, unreachable tasks included; `None` if it has
+    /// no task. All tasks of an executor agree on it.
     pub share_cgroups_under: &'a dyn Fn(&str) -> Option<bool>,
 }
 
 /// The other use of a task id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskIdUse {
-    /// A task of this id runs.
+    /// A task with this id runs.
     Running,
-    /// A task of this id is unreachable.
+    /// A task with this id is unreachable.
     Unreachable,
 }
 
-/// What is known of the agent of a launch.
+/// The agent of a launch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LaunchAgent<'a> {
     /// The id of the agent.

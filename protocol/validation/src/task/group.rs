@@ -1,4 +1,4 @@
-//! LAUNCH_GROUP: a pod of tasks under one executor; one bad task refuses them all.
+//! LAUNCH_GROUP: a pod of tasks under one executor. One invalid task refuses all of them.
 
 use messages::v1::{ExecutorInfo, Resource, TaskGroupInfo, TaskInfo, container_info, executor_info, health_check};
 
@@ -9,17 +9,17 @@ use super::{Context, common};
 use crate::error::require;
 use crate::{ValidationError, Within, command, container, executor, resource, text};
 
-/// The least an executor of a group must have; a default executor cannot run with less.
+/// The least resources of an executor of a group; a default executor cannot run with less.
 const MIN_CPUS: f64 = 0.01;
 const MIN_MEM_MEGABYTES: f64 = 32.0;
 
-/// How many bytes the copies of an executor may add for each byte of a task group.
+/// The number of bytes that the copies of an executor may add for each byte of a task group.
 const COPY_FACTOR: usize = 32;
-/// So many bytes of copies are always allowed.
+/// Copies of up to this many bytes are always allowed.
 const COPY_FLOOR: usize = 1 << 20;
 
-/// Whether the executor can be put into each task that names none. A large executor and many small tasks would make
-/// messages far larger than the call; Mesos has no such bound.
+/// Checks whether the executor can be copied into each task that names none. A large executor and many small tasks
+/// would make messages far larger than the call; Mesos has no such bound.
 ///
 /// # Errors
 ///
@@ -168,7 +168,7 @@ fn validate_offered(
     )))
 }
 
-/// Either all tasks of an executor have cgroups of their own, or none has.
+/// Checks that either all tasks of an executor have cgroups of their own, or none has.
 fn validate_share_cgroups(
     group: &TaskGroupInfo,
     executor: &ExecutorInfo,

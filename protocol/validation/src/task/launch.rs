@@ -29,7 +29,7 @@ pub fn validate(task: &TaskInfo, context: &Context) -> Result<(), ValidationErro
     )
 }
 
-/// Too little cpu or memory for an executor is only worth a warning in LAUNCH.
+/// Too little cpu or memory for an executor is refused by LAUNCH_GROUP only; LAUNCH accepts it, as in Mesos.
 fn validate_executor(executor: &ExecutorInfo, context: &Context) -> Result<(), ValidationError> {
     let running = (context.running_executor)(&executor.executor_id.value);
     executor::validate_launch(executor, context.framework_id, running)?;
@@ -50,7 +50,7 @@ fn validate_executor(executor: &ExecutorInfo, context: &Context) -> Result<(), V
     )
 }
 
-/// Each part is valid by now; these rules are about their sum.
+/// Checks the sum of task and executor; each part has passed its own checks.
 fn validate_together(task: &TaskInfo) -> Result<(), ValidationError> {
     let Some(executor) = &task.executor else { return Ok(()) };
     if resource::overlap(&[&task.resources, &executor.resources]) {
@@ -66,7 +66,7 @@ fn validate_together(task: &TaskInfo) -> Result<(), ValidationError> {
         .within("Task and its executor mix revocable and non-revocable resources")
 }
 
-/// An executor that already runs has its resources.
+/// Checks that the offers contain the resources. A running executor has its resources already.
 fn validate_offered(task: &TaskInfo, context: &Context) -> Result<(), ValidationError> {
     let new_executor = task
         .executor

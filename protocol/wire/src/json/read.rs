@@ -1,7 +1,8 @@
-//! JSON text to protobuf bytes by the tables, then through the same check as protobuf from the network.
+//! Reads JSON text into protobuf bytes by the tables, and then checks these like protobuf from the network.
 //!
-//! Mesos reads leniently and its clients rely on it: unknown fields are ignored, `null` is absence, numbers and
-//! booleans may be strings, a lone value may stand for an array of one, unknown enum names leave the field unset.
+//! Mesos reads leniently and its clients rely on it: unknown fields are ignored, `null` means absence, numbers and
+//! booleans may be strings, a lone value may stand for an array of one, and an unknown enum name leaves the field
+//! unset.
 
 use std::borrow::Cow;
 
@@ -15,31 +16,45 @@ use crate::protobuf::check;
 use crate::protobuf::scan::{DURATION, put_bytes, put_varint};
 use crate::{DecodeError, Limits};
 
-/// Mesos answers these two with different texts.
+/// Why a text is not a message. Mesos answers the two cases with different texts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum JsonError {
     /// The text is no JSON, or larger or deeper than allowed.
     #[error("{0}")]
     NotJson(String),
-    /// The JSON is no such message; the reason is worded as Mesos words it.
+    /// The JSON is not such a message; the reason is worded as Mesos words it.
     #[error("{0}")]
     NotConvertible(String),
 }
 
 /// Reads Mesos JSON as the message `T`.
+///
+/// # Errors
+///
+/// Returns an error if the text is no JSON within the limits, or not a complete message of this type.
 pub fn decode<T: HasDescriptor>(bytes: &[u8], limits: &Limits) -> Result<T, JsonError> {
     let encoded = read_bytes(T::desc(), bytes, limits)?;
     T::decode(&*encoded).map_err(|error| JsonError::NotConvertible(error.to_string()))
 }
 
-/// The message of this type as protobuf bytes, complete and within the limits: the reverse of [`super::write_bytes`].
+/// Reads JSON as the protobuf bytes of a message of this type, complete and within the limits: the reverse of
+/// [`super::write_bytes`].
+///
+/// # Errors
+///
+/// Returns an error if the text is no JSON within the limits, or not a complete message of this type.
 pub fn read_bytes(desc: &MessageDescriptor, bytes: &[u8], limits: &Limits) -> Result<Vec<u8>, JsonError> {
     let tree = parse_bounded(bytes, limits)?;
     object_bytes(desc, &tree, limits, Vec::with_capacity(bytes.len()))
 }
 
-/// Reads a JSON array of messages, as the oldest endpoints take them.
+/// Reads a JSON array of messages, as the oldest endpoints accept it.
+///
+/// # Errors
+///
+/// Returns an error if the text is no JSON array within the limits, or an element is not a complete message of this
+/// type.
 pub fn decode_list<T: HasDescriptor>(bytes: &[u8], limits: &Limits) -> Result<Vec<T>, JsonError> {
     let JsonValue::Array(items) = parse_bounded(bytes, limits)? else {
         return Err(JsonError::NotJson("Unexpected JSON type parsed".to_owned()));
@@ -69,7 +84,7 @@ fn object_bytes(
         return Err(JsonError::NotConvertible("Expecting a JSON object".to_owned()));
     };
     message(desc, members, &mut encoded).map_err(JsonError::NotConvertible)?;
-    // The size was already bounded, and a short JSON number may be a longer field.
+    // The size of the text was bounded before, and a short JSON number may be a longer field.
     let limits = Limits { max_bytes: usize::MAX, ..*limits };
     match check(desc, &encoded, &limits) {
         Ok(Cow::Borrowed(_)) => Ok(encoded),
@@ -130,7 +145,7 @@ fn put_map(
         let mut bytes = Vec::new();
         put_string(key, name, &mut bytes)?;
         match (member, value.kind) {
-            // Unset, but there: so that its required fields are missed.
+            // The message is empty but present, so that its required fields are reported as missing.
             (JsonValue::Null, Kind::Message(_)) => put_bytes(value.number, &[], &mut bytes),
             _ => put_value(value, member, &mut bytes)?,
         }
@@ -169,7 +184,7 @@ fn put_string(field: &FieldDescriptor, text: &str, out: &mut Vec<u8>) -> Result<
             let special = match text {
                 "Infinity" => Some(f64::INFINITY),
                 "-Infinity" => Some(f64::NEG_INFINITY),
-                // Mesos has no spelling for it; our writer uses this one.
+                // Mesos has no spelling for NaN; Tepui's writer uses this one.
                 "NaN" => Some(f64::NAN),
                 _ => None,
             };
@@ -236,7 +251,7 @@ impl Number {
         }
     }
 
-    /// A fraction is cut off, as a C++ cast does; infinities and NaN are no integers.
+    /// Returns the value as an integer. A fraction is cut off, as by a C++ cast; infinities and NaN are no integers.
     fn as_integer(self) -> Option<i128> {
         match self {
             Number::Signed(value) => Some(value.into()),
@@ -261,7 +276,8 @@ fn parse_bool(text: &str) -> Result<bool, String> {
     }
 }
 
-/// Mesos' own decoder: white space is skipped, everything from the first `=` on is ignored, padding is not required.
+/// Decodes base64 as Mesos' own decoder does: white space is skipped, everything from the first `=` on is ignored, and
+/// padding is not required.
 fn decode_base64(text: &str) -> Result<Vec<u8>, char> {
     const LENIENT: GeneralPurpose = GeneralPurpose::new(
         &STANDARD,
@@ -276,7 +292,7 @@ fn decode_base64(text: &str) -> Result<Vec<u8>, char> {
         }
         symbols.push(symbol as u8);
     }
-    // A lone last symbol holds no whole byte.
+    // A single symbol at the end has no whole byte.
     if symbols.len() % 4 == 1 {
         symbols.pop();
     }

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-/// Appends `text` as a JSON string. Only what JSON demands is escaped: `/` and everything beyond ASCII stay as they
+/// Appends `text` as a JSON string. Only what JSON requires is escaped: `/` and everything beyond ASCII stay as they
 /// are.
 pub fn write_string(text: &str, out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
@@ -45,12 +45,12 @@ static NEEDS_ESCAPE: [bool; 256] = {
     table
 };
 
-/// Appends a number that always shows that it is not an integer: `15.0`, `0.1`, `1e-7`, `1e22`.
+/// Appends a number in a form that shows that it is not an integer: `15.0`, `0.1`, `1e-7`, `1e22`.
 ///
-/// JSON has no infinities. A C++ master aborts on one (RapidJSON refuses it and a CHECK fails); here they are the
-/// strings which the reader accepts for them.
+/// JSON has no infinities. A C++ master aborts on one (RapidJSON refuses it and a CHECK fails); Tepui writes the
+/// strings that the reader accepts for them.
 pub fn write_f64(value: f64, out: &mut Vec<u8>) {
-    /// Integers up to here are exact, and most of Mesos' doubles are small integers.
+    /// Integers up to this bound are exact, and most of Mesos' doubles are small integers.
     const EXACT: f64 = 1e15;
     if !value.is_finite() {
         let name: &[u8] = match (value.is_nan(), value > 0.0) {
@@ -67,12 +67,12 @@ pub fn write_f64(value: f64, out: &mut Vec<u8>) {
     }
 }
 
-/// The shortest digits that read back as `value`, placed by RapidJSON's rule: plain between 1e-6 and 1e21, otherwise
-/// with an exponent without plus sign or padding.
+/// Appends the shortest digits that read back as `value`, placed by RapidJSON's rule: plain between 1e-6 and 1e21,
+/// otherwise with an exponent without plus sign or padding.
 fn write_shortest(value: f64, out: &mut Vec<u8>) {
     let mut text = [0u8; 32];
     let mut cursor = std::io::Cursor::new(&mut text[..]);
-    // Cannot fail: the shortest form has at most 17 digits, a sign, a point and an exponent of four characters.
+    // Writing cannot fail: the shortest form has at most 17 digits, a sign, a point and an exponent of four characters.
     let _ = write!(cursor, "{:e}", value.abs());
     let length = cursor.position() as usize;
     let text = text.get(..length).unwrap_or_default();

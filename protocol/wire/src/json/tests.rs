@@ -1,4 +1,5 @@
-//! The expected texts were taken from a C++ master, unless a comment says otherwise.
+//! Tests of the JSON reader and writer. The expected texts were taken from a C++ master, unless a comment says
+//! otherwise.
 
 use messages::schema::HasDescriptor;
 use messages::v1::scheduler::Call;
@@ -11,7 +12,7 @@ fn json<T: HasDescriptor>(message: &T) -> String {
     String::from_utf8(encode(message)).unwrap()
 }
 
-/// Read as a scheduler call, the text gives what it prints as, or an error.
+/// Reads the text as a scheduler call, and expects what the call prints as, or an error.
 fn check(text: &str, expect: Result<&str, &str>) {
     let result = decode::<Call>(text.as_bytes(), &Limits::default());
     let printed = result.as_ref().map(json).map_err(|error| error.to_string());
@@ -22,7 +23,8 @@ fn subscribe(fields: &str) -> String {
     format!(r#"{{"type":"SUBSCRIBE","subscribe":{{"framework_info":{{"user":"u","name":"n"{fields}}}}}}}"#)
 }
 
-/// As [`check`], with `fields` in a `FrameworkInfo`; its defaults are taken out of what is printed.
+/// Reads `fields` in a `FrameworkInfo` as [`check`] does; the defaults of `FrameworkInfo` are removed from what is
+/// printed.
 fn check_info(fields: &str, expect: Result<&str, &str>) {
     let result = decode::<Call>(subscribe(fields).as_bytes(), &Limits::default());
     let printed = result.map_err(|error| error.to_string()).map(|call| {
@@ -51,7 +53,7 @@ fn what_is_no_json_is_told_apart() {
     not_json("{", "syntax error at line 1 near: ");
     not_json("{\"a\":\n\n x}", "syntax error at line 3 near: x}");
     not_json("{} x", "Parsed JSON included non-whitespace trailing characters: x");
-    // Ours: C++ accepts numbers that JSON does not allow.
+    // Tepui differs: C++ accepts numbers that JSON does not allow.
     not_json(r#"{"a":01}"#, "syntax error at line 1 near: 1}");
     not_json(r#"{"a":NaN}"#, "syntax error at line 1 near: NaN}");
 }
@@ -144,7 +146,7 @@ fn doubles_may_be_infinite() {
     }
 }
 
-/// Ours: C++ casts, so that a too large number becomes some other number.
+/// Tepui differs: C++ casts, so that a too large number becomes another number.
 #[test]
 fn integers_out_of_range_are_refused() {
     let port = |value: &str| {
@@ -203,7 +205,7 @@ fn durations_are_seconds_and_nanoseconds() {
     };
     check(r#"{"seconds":5,"nanos":7}"#, r#"{"seconds":5,"nanos":7}"#);
     check(r#"{"seconds":"-5"}"#, r#"{"seconds":-5}"#);
-    // proto3 knows no presence: zero is absence.
+    // proto3 has no presence: zero means absence.
     check(r#"{"seconds":0}"#, "{}");
 }
 
@@ -263,7 +265,7 @@ fn doubles_are_spelled_as_rapidjson_does() {
     }
 }
 
-/// CVE-2018-11793: a C++ master before 1.7.1 dies of the second one.
+/// CVE-2018-11793: a C++ master before 1.7.1 crashes on the second text.
 #[test]
 fn depth_is_bounded() {
     let nested = |levels: usize| format!(r#"{{"x":{}{}}}"#, "[".repeat(levels), "]".repeat(levels));
@@ -284,7 +286,7 @@ fn values_and_bytes_are_bounded() {
     assert_eq!(error(&" ".repeat(101)), "101 bytes are more than the limit of 100");
 }
 
-/// Encoded entities come from this program, but a mistake must not become invalid JSON.
+/// Encoded entities come from this program, but a mistake in it must not lead to invalid JSON.
 #[test]
 fn odd_bytes_still_become_json() {
     let desc = v1::ContainerId::desc();

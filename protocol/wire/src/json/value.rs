@@ -18,7 +18,7 @@ pub(super) enum JsonValue<'a> {
     Number(Number),
     String(Cow<'a, str>),
     Array(Vec<JsonValue<'a>>),
-    /// Sorted by name, each name once; the last of several wins.
+    /// The members sorted by name, each name once; of several members with one name the last is kept.
     Object(Vec<(Cow<'a, str>, JsonValue<'a>)>),
 }
 
@@ -29,10 +29,14 @@ pub(super) enum Number {
     Double(f64),
 }
 
-/// Parses one JSON value; the error is worded as Mesos words it.
+/// Parses one JSON value.
+///
+/// # Errors
+///
+/// The error is worded as Mesos words it.
 pub(super) fn parse<'a>(bytes: &'a [u8], limits: &Limits) -> Result<JsonValue<'a>, String> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    // Its own limit of 128 is below what Mesos accepts; ours takes its place.
+    // The parser's own limit of 128 is below what Mesos accepts; the limit of `Limits` replaces it.
     deserializer.disable_recursion_limit();
     let left = Cell::new(limits.max_elements);
     // A message in a repeated field is two JSON levels. Mesos allows 200.
@@ -46,14 +50,14 @@ pub(super) fn parse<'a>(bytes: &'a [u8], limits: &Limits) -> Result<JsonValue<'a
 
 fn describe(error: &serde_json::Error, bytes: &[u8]) -> String {
     match error.classify() {
-        // Our own two bounds.
+        // The error comes from one of Tepui's two bounds.
         Category::Data => error.to_string(),
         Category::Eof => format!("syntax error at line {} near: ", error.line()),
         _ => format!("syntax error at line {} near: {}", error.line(), snippet(error, bytes)),
     }
 }
 
-/// The rest of the line at which parsing stopped, shortened.
+/// Returns the rest of the line at which parsing stopped, shortened.
 fn snippet<'a>(error: &serde_json::Error, bytes: &'a [u8]) -> Cow<'a, str> {
     const MAX: usize = 80;
     let line = bytes.split(|b| *b == b'\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
@@ -64,7 +68,7 @@ fn snippet<'a>(error: &serde_json::Error, bytes: &'a [u8]) -> Cow<'a, str> {
 #[derive(Clone, Copy)]
 struct Parser<'l> {
     left: &'l Cell<usize>,
-    /// Levels still allowed below.
+    /// The number of levels that are still allowed below.
     depth: usize,
 }
 
@@ -136,7 +140,7 @@ impl<'de> Visitor<'de> for Parser<'_> {
             members.push((name, access.next_value_seed(inner)?));
         }
         members.sort_by(|a, b| a.0.cmp(&b.0));
-        // Of neighbours with the same name the later one survives, in the place of the earlier.
+        // Of neighbours with the same name the later one is kept, in the place of the earlier.
         members.dedup_by(|later, earlier| {
             let same = later.0 == earlier.0;
             if same {

@@ -8,10 +8,11 @@ use super::scalars::{write_f64, write_string};
 use crate::protobuf::scan::{DURATION, FieldClass, Fields, Payload, classify, enum_name, lookup};
 use crate::protobuf::zero_message;
 
-/// `prost` accepts no deeper message, so neither our own nor decoded ones are.
+/// The deepest nesting of messages. `prost` accepts no deeper message, so neither Tepui's own nor decoded ones are
+/// deeper.
 const MAX_DEPTH: usize = 100;
 
-/// The message as one line of compact Mesos JSON.
+/// Returns the message as one line of compact Mesos JSON.
 pub fn encode<T: HasDescriptor>(message: &T) -> Vec<u8> {
     let mut out = Vec::new();
     write(message, &mut out);
@@ -40,7 +41,7 @@ struct Entry<'a> {
 
 struct Writer<'o, 'a> {
     out: &'o mut Vec<u8>,
-    /// The entries of all messages being written, innermost last: one allocation for the whole text.
+    /// The entries of all messages that are being written, innermost last: one allocation serves the whole text.
     entries: Vec<Entry<'a>>,
 }
 
@@ -77,8 +78,8 @@ impl<'a> Writer<'_, 'a> {
         self.entries.truncate(base);
     }
 
-    /// Notes where each field lies, in declaration order. `prost` writes by field number, which is nearly always the
-    /// same order.
+    /// Records where each field begins, in declaration order. `prost` writes by field number, which is nearly always
+    /// the same order.
     fn index(&mut self, desc: &MessageDescriptor, bytes: &'a [u8]) {
         let base = self.entries.len();
         let mut ordered = true;
@@ -107,7 +108,8 @@ impl<'a> Writer<'_, 'a> {
         }
     }
 
-    /// A message field that occurs more than once: protobuf merges the occurrences, as if their bytes were one.
+    /// Writes a message field that occurs more than once: protobuf merges the occurrences, as if their bytes were one
+    /// message.
     fn merged(&mut self, field: &FieldDescriptor, start: usize, end: usize, depth: usize) {
         let mut bytes = Vec::new();
         for entry in &self.entries[start..end] {
@@ -204,12 +206,12 @@ impl<'a> Writer<'_, 'a> {
             (Kind::Bytes, Payload::Bytes(bytes)) => self.base64(bytes),
             (Kind::Message(desc), Payload::Bytes(bytes)) => self.object(desc, bytes, depth + 1),
             (Kind::Duration, Payload::Bytes(bytes)) => self.duration(bytes),
-            // `index` admits no other pair.
+            // `index` records no other pair.
             _ => self.out.extend_from_slice(b"null"),
         }
     }
 
-    /// proto3: zero is absence, so it is not printed.
+    /// Writes a `google.protobuf.Duration`. In proto3 zero means absence, so zero is not printed.
     fn duration(&mut self, bytes: &[u8]) {
         let mut values = [0i64; 2];
         let mut fields = Fields::new(bytes);
@@ -248,7 +250,7 @@ impl<'a> Writer<'_, 'a> {
         self.out.push(b':');
     }
 
-    /// Names of fields and enum values need no escapes.
+    /// Writes a name in quotes. Names of fields and enum values need no escapes.
     fn quoted(&mut self, name: &str) {
         self.out.push(b'"');
         self.out.extend_from_slice(name.as_bytes());
@@ -263,7 +265,7 @@ impl<'a> Writer<'_, 'a> {
         self.out.push(b'"');
         let start = self.out.len();
         self.out.resize(start + bytes.len().div_ceil(3) * 4, 0);
-        // Cannot fail: the padded length is exactly that.
+        // Encoding cannot fail: the padded length is exactly the length of the slice.
         let _ = STANDARD.encode_slice(bytes, &mut self.out[start..]);
         self.out.push(b'"');
     }
@@ -275,7 +277,7 @@ impl<'a> Writer<'_, 'a> {
     }
 }
 
-/// Mesos prints an unset field if it has an explicit default, unless it is deprecated.
+/// Returns whether an unset field is printed: Mesos prints it if it has an explicit default, unless it is deprecated.
 fn prints_default(field: &FieldDescriptor) -> bool {
     field.default.is_some() && !field.deprecated && field.label != Label::Repeated
 }
@@ -301,7 +303,7 @@ fn next_packed<'a>(kind: Kind, rest: &mut Fields<'a>) -> Option<Payload<'a>> {
     }
 }
 
-/// The value of an absent half of a map entry.
+/// Returns the value of an absent half of a map entry.
 fn zero(kind: Kind) -> Payload<'static> {
     match kind {
         Kind::Double => Payload::Fixed64([0; 8]),

@@ -2,9 +2,10 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
-/// A chunk-size line with its extensions, or one trailer line.
+/// The longest chunk-size line with its extensions, or trailer line.
 const MAX_LINE: usize = 8 << 10;
-/// Trailers are read and ignored (CVE-2018-1330: libprocess once aborted on them), but not without end.
+/// The most trailers of a body. They are read and ignored (CVE-2018-1330: libprocess once aborted on them), but not
+/// without end.
 const MAX_TRAILERS: usize = 64;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,8 +36,12 @@ pub(super) enum Framing {
 }
 
 impl Framing {
-    /// Both framings at once are refused: two readers that disagree on the end of a body is how requests are smuggled
-    /// (RFC 9112, 6.3).
+    /// Returns the framing that the headers announce. Both framings at once are refused: two readers that disagree on
+    /// the end of a body allow requests to be smuggled (RFC 9112, 6.3).
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the headers announce both framings, an unknown one, or an invalid length.
     pub fn of(headers: &[httparse::Header<'_>]) -> Result<Self, BodyError> {
         let mut framing = Framing::None;
         for header in headers {
@@ -76,7 +81,7 @@ pub(super) struct BodyReader {
     state: State,
     limit: usize,
     keep: bool,
-    /// Bytes of the body so far, kept or not.
+    /// The number of bytes of the body so far, kept or not.
     length: usize,
     body: Bytes,
     joined: BytesMut,
@@ -84,7 +89,7 @@ pub(super) struct BodyReader {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// A plain body with so many bytes to come.
+    /// A plain body that misses this many bytes.
     Plain(usize),
     ChunkSize,
     ChunkData(usize),
@@ -94,7 +99,11 @@ enum State {
 }
 
 impl BodyReader {
-    /// With `keep` unset the bytes are counted and dropped.
+    /// Creates a reader of one body. If `keep` is false, the bytes are counted and dropped.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the announced length exceeds `limit`.
     pub fn new(framing: Framing, limit: usize, keep: bool) -> Result<Self, BodyError> {
         let state = match framing {
             Framing::None | Framing::Length(0) => State::Done,
@@ -107,12 +116,17 @@ impl BodyReader {
         Ok(BodyReader { state, limit, keep, length: 0, body: Bytes::new(), joined: BytesMut::new() })
     }
 
-    /// Consumes what belongs to the body; true once it is complete.
+    /// Consumes the bytes that belong to the body, and returns whether the body is complete.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the framing is invalid or the body exceeds the limit.
     pub fn advance(&mut self, buffer: &mut BytesMut) -> Result<bool, BodyError> {
         loop {
             self.state = match self.state {
                 State::Done => return Ok(true),
-                // Kept whole in the buffer, so that the common single-part body is never copied.
+                // The bytes stay in the buffer until all have arrived, so that the common single-part body is never
+                // copied.
                 State::Plain(missing) if self.keep && buffer.len() < missing => return Ok(false),
                 State::Plain(missing) => match self.take(buffer, missing) {
                     0 => State::Done,
@@ -154,7 +168,7 @@ impl BodyReader {
         }
     }
 
-    /// Bytes of the body so far.
+    /// Returns the number of bytes of the body so far.
     pub fn length(&self) -> usize {
         self.length
     }
@@ -163,7 +177,7 @@ impl BodyReader {
         if self.joined.is_empty() { self.body } else { self.joined.freeze() }
     }
 
-    /// Moves up to `missing` bytes into the body; what is then still missing.
+    /// Moves up to `missing` bytes into the body, and returns the number that is still missing.
     fn take(&mut self, buffer: &mut BytesMut, missing: usize) -> usize {
         let count = missing.min(buffer.len());
         self.length += count;
@@ -181,7 +195,7 @@ impl BodyReader {
     }
 }
 
-/// The line at the front, without its end, if it is complete.
+/// Returns the line at the front without its end; `None` if it is not complete.
 fn take_line(buffer: &mut BytesMut) -> Result<Option<Bytes>, BodyError> {
     let Some(end) = buffer.iter().take(MAX_LINE).position(|b| *b == b'\n') else {
         return if buffer.len() >= MAX_LINE { Err(BodyError::LineTooLong) } else { Ok(None) };

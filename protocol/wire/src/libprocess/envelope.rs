@@ -1,4 +1,4 @@
-//! The parts of the envelope: who sends, to whom, what.
+//! The parts of the envelope: sender, receiver, and name of the message.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use ids::{InvalidUpid, Upid};
 
 const AGENT_PREFIX: &str = "libprocess/";
 
-/// Why a request that looks like a message is none.
+/// Why a request that looks like a message is not one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum EnvelopeError {
@@ -48,12 +48,16 @@ pub fn encode_message(from: &Upid, to: &Upid, name: &str, body: &[u8], out: &mut
     out.extend_from_slice(b"\r\n0\r\n\r\n");
 }
 
-/// Whether a request is a libprocess message rather than a call of an HTTP API.
+/// Returns whether a request is a libprocess message rather than a call of an HTTP API.
 pub fn is_message(method: &str, user_agent: Option<&str>, libprocess_from: Option<&str>) -> bool {
     method == "POST" && (libprocess_from.is_some() || user_agent.is_some_and(|agent| agent.starts_with(AGENT_PREFIX)))
 }
 
-/// The sender: `Libprocess-From`, or what the `User-Agent` of older peers says.
+/// Returns the sender: the value of `Libprocess-From`, or what the `User-Agent` of older peers says.
+///
+/// # Errors
+///
+/// Returns an error if neither header names a libprocess address.
 pub fn sender(user_agent: Option<&str>, libprocess_from: Option<&str>) -> Result<Upid, EnvelopeError> {
     let text = libprocess_from
         .map(str::trim)
@@ -62,8 +66,12 @@ pub fn sender(user_agent: Option<&str>, libprocess_from: Option<&str>) -> Result
     Ok(text.parse()?)
 }
 
-/// Splits `/slave%281%29/mesos.internal.X` into the process id, decoded, and the name, as it stands. Without a second
-/// slash the name is empty.
+/// Splits `/slave%281%29/mesos.internal.X` into the process id, decoded, and the name, as it is. Without a second slash
+/// the name is empty.
+///
+/// # Errors
+///
+/// Returns an error if the path does not begin with a slash or has an invalid percent encoding.
 pub fn parse_path(path: &str) -> Result<(String, String), EnvelopeError> {
     let path = path.strip_prefix('/').ok_or(EnvelopeError::NoLeadingSlash)?;
     let path = path.split(['?', '#']).next().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! libprocess: how Mesos processes send each other messages. A message is one HTTP/1.1 POST request to
-//! `/<process id>/<message name>`; its response means nothing and is thrown away.
+//! libprocess: how Mesos processes send each other messages. A message is one HTTP/1.1 POST request to `/<process
+//! id>/<message name>`; its response has no meaning and is dropped.
 
 mod body;
 mod envelope;

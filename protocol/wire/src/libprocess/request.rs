@@ -1,4 +1,4 @@
-//! The receiving end of a libprocess connection: bytes in, messages out.
+//! The receiving end of a libprocess connection, which turns bytes into messages.
 
 use bytes::{Buf, Bytes, BytesMut};
 use ids::Upid;
@@ -30,14 +30,14 @@ impl EnvelopeLimits {
     }
 }
 
-/// A message as it arrived; the body is not decoded yet.
+/// A message as it arrived; its body is not decoded yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
     /// The process that sent it.
     pub from: Upid,
-    /// The id of the process it is for.
+    /// The id of the process that it is addressed to.
     pub to: String,
-    /// The full name of the protobuf, which may be one nobody knows.
+    /// The full name of the protobuf message, which may be unknown.
     pub name: String,
     /// The protobuf bytes.
     pub body: Bytes,
@@ -50,7 +50,8 @@ pub enum RequestError {
     Malformed(#[from] httparse::Error),
     #[error("the request head is longer than the limit of {limit} bytes")]
     HeadTooLong { limit: usize },
-    /// An ordinary HTTP request; its bytes are still in the decoder, see [`RequestDecoder::into_unread`].
+    /// The request is an ordinary HTTP request; its bytes are still in the decoder, see
+    /// [`RequestDecoder::into_unread`].
     #[error("not a libprocess message")]
     NotAMessage,
     #[error(transparent)]
@@ -59,8 +60,8 @@ pub enum RequestError {
     Body(#[from] BodyError),
 }
 
-/// Splits the bytes of one connection into messages. Every error is final: the connection has lost its framing, or is
-/// not one of messages.
+/// Splits the bytes of one connection into messages. Every error is final: the connection has lost its framing, or does
+/// not carry messages.
 #[derive(Debug)]
 pub struct RequestDecoder {
     limits: EnvelopeLimits,
@@ -84,7 +85,7 @@ struct Pending {
 }
 
 impl RequestDecoder {
-    /// A decoder of a new connection.
+    /// Creates the decoder of a new connection.
     pub fn new(limits: EnvelopeLimits) -> Self {
         RequestDecoder { limits, buffer: BytesMut::new(), state: State::Head(HeadScanner::default()) }
     }
@@ -94,22 +95,27 @@ impl RequestDecoder {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Where a reader may append bytes directly, sparing a copy.
+    /// Returns the buffer, to which a reader may append bytes without a copy.
     pub fn buffer(&mut self) -> &mut BytesMut {
         &mut self.buffer
     }
 
-    /// The next complete message, or `None` until more bytes come.
+    /// Returns the next complete message; `None` until more bytes arrive.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the request is malformed, exceeds the limits, or is not a message.
     pub fn next_message(&mut self) -> Result<Option<Received>, RequestError> {
         self.try_next().inspect_err(|error| self.state = State::Failed(error.clone()))
     }
 
-    /// Whether a message has begun and is not complete: a peer may idle between messages, not within one.
+    /// Returns whether a message has begun and is not complete: a peer may be idle between messages, but not within
+    /// one.
     pub fn is_mid_message(&self) -> bool {
         matches!(self.state, State::Body(_)) || !self.buffer.is_empty()
     }
 
-    /// How many bytes of an unfinished message are kept here.
+    /// Returns the number of bytes of an unfinished message that are kept.
     pub fn held(&self) -> usize {
         match &self.state {
             State::Body(pending) => self.buffer.len() + pending.body.length(),
@@ -117,7 +123,7 @@ impl RequestDecoder {
         }
     }
 
-    /// What was pushed and not consumed: the whole request after [`RequestError::NotAMessage`].
+    /// Returns the bytes that were pushed and not consumed: the whole request after [`RequestError::NotAMessage`].
     pub fn into_unread(self) -> BytesMut {
         self.buffer
     }
@@ -151,7 +157,7 @@ impl RequestDecoder {
     }
 }
 
-/// The length of a head and what it says.
+/// Returns the length of a head and what it says.
 fn parse_head(head: &[u8], limits: &EnvelopeLimits) -> Result<(usize, Pending), RequestError> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut headers);

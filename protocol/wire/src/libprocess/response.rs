@@ -1,4 +1,4 @@
-//! The other direction of a link socket: peers answer every message with a `202 Accepted` nobody is interested in.
+//! The other direction of a link socket: peers answer every message with a `202 Accepted` that nobody needs.
 
 use bytes::{Buf, BytesMut};
 
@@ -19,29 +19,38 @@ pub enum ResponseError {
     Body(#[from] BodyError),
 }
 
-/// Reads responses and drops them, without ever holding more than a head.
+/// Reads responses and drops them. It never keeps more than a head.
 #[derive(Debug, Default)]
 pub struct ResponseSkipper {
     buffer: BytesMut,
     head: HeadScanner,
-    /// The body being skipped, and the status of its response.
+    /// The body that is being skipped, and the status of its response.
     body: Option<(u16, BodyReader)>,
 }
 
 impl ResponseSkipper {
-    /// A reader of a new connection.
+    /// Creates the reader of a new connection.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes the next bytes; how many responses they completed. After an error the connection is of no use.
+    /// Takes the next bytes, and returns the number of responses that they completed. After an error the connection is
+    /// of no use.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the bytes are not HTTP responses.
     pub fn push(&mut self, bytes: &[u8]) -> Result<usize, ResponseError> {
         let mut finished = 0;
         self.push_each(bytes, |_| finished += 1)?;
         Ok(finished)
     }
 
-    /// As [`Self::push`], for who wants the status of each completed response.
+    /// Works as [`Self::push`], and passes the status of each completed response to `finished`.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the bytes are not HTTP responses.
     pub fn push_each(&mut self, bytes: &[u8], mut finished: impl FnMut(u16)) -> Result<(), ResponseError> {
         self.buffer.extend_from_slice(bytes);
         loop {
@@ -63,7 +72,8 @@ impl ResponseSkipper {
     }
 }
 
-/// The length of a head, and its body unless the response is an interim one (1xx), after which the real one follows.
+/// Returns the length of a head, and the reader of its body unless the response is an interim one (1xx), after which
+/// the real one follows.
 fn parse_head(head: &[u8]) -> Result<(usize, Option<(u16, BodyReader)>), ResponseError> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut headers);

@@ -71,7 +71,8 @@ fn paths_are_split_and_decoded() {
     }
 }
 
-/// Feeds `bytes` in chunks of every size; the messages' names and bodies, or the error, are always the same.
+/// Decodes `bytes` in chunks of every size, and returns the messages' names and bodies, or the error; the result is
+/// always the same.
 fn decode(bytes: &[u8], limits: EnvelopeLimits) -> Result<Vec<(String, Vec<u8>)>, RequestError> {
     let run = |chunk: usize| {
         let mut decoder = RequestDecoder::new(limits);
@@ -114,7 +115,7 @@ fn a_connection_carries_many_messages() {
     assert_eq!(decode(&bytes, EnvelopeLimits::default()), Ok(expect));
 }
 
-/// RFC 9112, 2.2: empty lines before a message are ignored, whether or not the message has arrived with them.
+/// RFC 9112, 2.2: empty lines before a message are ignored, whether or not the message arrives together with them.
 #[test]
 fn empty_lines_before_a_message_are_none_of_it() {
     for lines in ["\n", "\r\n", "\n\r\n", "\r\n\r\n\n\n"] {

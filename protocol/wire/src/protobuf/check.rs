@@ -1,4 +1,4 @@
-//! The one walk over untrusted bytes before `prost` sees them.
+//! The one pass over untrusted bytes before `prost` reads them.
 
 use std::borrow::Cow;
 
@@ -33,15 +33,15 @@ pub(crate) fn check<'a>(
 struct Walk<'l> {
     limits: &'l Limits,
     elements: usize,
-    /// Bytes that the decoded message takes, as far as it has been walked.
+    /// The number of bytes that the decoded message takes, as far as it has been read.
     memory: usize,
     max_memory: usize,
-    /// Some message lacks a required field; which one is found out in a second, slower walk.
+    /// Whether some message lacks a required field. A second, slower pass finds out which one.
     incomplete: bool,
 }
 
 impl Walk<'_> {
-    /// The replacement for `bytes`, if one is needed.
+    /// Returns the replacement for `bytes`; `None` if none is needed.
     fn message(
         &mut self,
         desc: &MessageDescriptor,
@@ -120,9 +120,9 @@ impl Walk<'_> {
     }
 }
 
-/// Bytes that `prost` allocates for one occurrence of a field. A `Vec` begins with room for four elements and
-/// doubles; a node of a `BTreeMap` has room for eleven entries, of which at least five are used once there are
-/// several nodes.
+/// Returns the number of bytes that `prost` allocates for one occurrence of a field. A `Vec` begins with room for four
+/// elements and doubles; a node of a `BTreeMap` has room for eleven entries, of which at least five are used once there
+/// are several nodes.
 fn memory_of(field: &FieldDescriptor, class: &FieldClass<'_>, payload: Payload<'_>, is_first: bool) -> usize {
     const VALUE: usize = 8;
     const STRING: usize = size_of::<String>();
@@ -147,7 +147,7 @@ fn lacks_required(desc: &MessageDescriptor, seen: u64) -> bool {
     desc.fields.iter().enumerate().any(|(index, field)| field.label == Label::Required && seen & bit(index) == 0)
 }
 
-/// No message has more than 64 fields (a test holds that).
+/// Returns the bit of a field in the set of fields that occur. No message has more than 64 fields, which a test holds.
 pub(super) fn bit(index: usize) -> u64 {
     1u64.checked_shl(index as u32).unwrap_or(0)
 }

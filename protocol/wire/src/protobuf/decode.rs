@@ -1,4 +1,4 @@
-//! From untrusted bytes to messages: the check first, then `prost`.
+//! Decoding of untrusted bytes: the check first, then `prost`.
 
 use std::borrow::Cow;
 
@@ -10,13 +10,13 @@ use crate::Limits;
 
 /// Decodes a message from untrusted bytes.
 ///
+/// It does more than `prost`: sizes, depth and counts are bounded, `required` fields must be present at every level, an
+/// enum value that this version does not know leaves its field unset, and a known field number with another wire type
+/// is an unknown field (all as C++ protobuf treats proto2).
+///
 /// # Errors
 ///
-/// The bytes are malformed, incomplete, or beyond the limits.
-///
-/// Beyond what `prost` does: sizes, depth and counts are bounded, `required` fields must be present at every level, an
-/// enum value this version does not know leaves its field unset, and a known field number with a foreign wire type is
-/// an unknown field (all as C++ protobuf treats proto2).
+/// Returns an error if the bytes are malformed, incomplete, or beyond the limits.
 pub fn decode<T: HasDescriptor>(bytes: &[u8], limits: &Limits) -> Result<T, DecodeError> {
     let checked = check(T::desc(), bytes, limits)?;
     Ok(T::decode(&*checked)?)
@@ -26,7 +26,7 @@ pub fn decode<T: HasDescriptor>(bytes: &[u8], limits: &Limits) -> Result<T, Deco
 ///
 /// # Errors
 ///
-/// The name is unknown, or the bytes are malformed, incomplete, or beyond the limits.
+/// Returns an error if the name is unknown, or the bytes are malformed, incomplete, or beyond the limits.
 pub fn decode_message(name: &str, body: &[u8], limits: &Limits) -> Result<Message, DecodeError> {
     let checked = match Message::descriptor_of(name)? {
         Some(desc) => check(desc, body, limits)?,

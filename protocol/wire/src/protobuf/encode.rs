@@ -1,4 +1,4 @@
-//! From messages to bytes.
+//! Encoding of messages.
 
 use messages::Message;
 use messages::schema::HasDescriptor;
@@ -11,8 +11,9 @@ pub fn encode<T: HasDescriptor>(message: &T) -> Vec<u8> {
     complete_map_values(T::desc(), message.encode_to_vec())
 }
 
-/// Encodes a message like [`encode`], with a list in addition: `field` of `message` holds a message whose repeated
-/// field `items` has what `each` lends to it, one at a time. So a long list need not exist as messages all at once.
+/// Encodes a message as [`encode`] does, with a list in addition: `field` of `message` is a message whose repeated
+/// field `items` gets the elements that `each` lends to it, one at a time. So a long list need not exist as messages
+/// all at once.
 pub fn encode_with_list<T: HasDescriptor, I: HasDescriptor>(
     message: &T,
     field: u32,

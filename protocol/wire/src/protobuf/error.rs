@@ -1,4 +1,4 @@
-//! Why bytes are no message.
+//! Why bytes are not a message.
 
 use messages::UnknownMessage;
 
@@ -18,7 +18,7 @@ pub enum DecodeError {
     Truncated,
     #[error("malformed: {0}")]
     Malformed(&'static str),
-    /// Paths of the fields, as C++ protobuf lists them: `task_info.agent_id, status.state`.
+    /// The paths of the missing fields, as C++ protobuf lists them: `task_info.agent_id, status.state`.
     #[error("missing required fields: {0}")]
     MissingRequired(String),
     #[error("not decodable: {0}")]

@@ -1,6 +1,6 @@
-//! `prost` leaves the value out of a map entry when it equals the default value, as proto3 allows. In proto2 such a
-//! value may have required fields (a limit of `0.0`), and C++ protobuf then refuses the whole message as incomplete. So
-//! the value is put back before bytes leave this program.
+//! Values of map entries that `prost` leaves out. It leaves out a value that equals the default, as proto3 allows. In
+//! proto2 such a value may have required fields (a limit of `0.0`), and C++ protobuf then refuses the whole message as
+//! incomplete. So the value is added before bytes leave this program.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -17,18 +17,18 @@ pub(super) fn complete_map_values(desc: &'static MessageDescriptor, bytes: Vec<u
     paths.message(*begin, &bytes).unwrap_or(bytes)
 }
 
-/// The ways through all types of messages that lead to a map of messages. Most types have none, and are left alone; of
-/// the others most messages take none.
+/// The paths through all types of messages that lead to a map of messages. Most types have none and are left alone; of
+/// the others, most messages take none.
 struct Paths {
-    /// By the address of the description of a type.
+    /// The positions in `steps`, by the address of the descriptor of a type.
     begin: BTreeMap<usize, usize>,
-    /// The fields of each of these types that lead on.
+    /// The fields of each of these types that lead to a map.
     steps: Vec<Vec<Step>>,
 }
 
 struct Step {
     field: &'static FieldDescriptor,
-    /// Where the messages in the field lead: nowhere, when they are the entries of a map and end the way.
+    /// The position of the message in the field; `None` if the messages are the entries of a map, which end the path.
     next: Option<usize>,
 }
 
@@ -37,7 +37,7 @@ impl Paths {
         static PATHS: OnceLock<Paths> = OnceLock::new();
         PATHS.get_or_init(|| {
             let mut begin: BTreeMap<usize, usize> = BTreeMap::new();
-            // Types refer to each other in circles: repeat until nothing is found any more.
+            // Types refer to each other in cycles, so the search repeats until it finds nothing new.
             loop {
                 let before = begin.len();
                 for desc in ALL_MESSAGES {
@@ -60,7 +60,7 @@ impl Paths {
         })
     }
 
-    /// The replacement for `bytes`, if one is needed.
+    /// Returns the replacement for `bytes`; `None` if none is needed.
     fn message(&self, at: usize, bytes: &[u8]) -> Option<Vec<u8>> {
         let steps = self.steps.get(at)?;
         let mut copy = LazyCopy::new(bytes);
@@ -103,7 +103,7 @@ fn step(begin: &BTreeMap<usize, usize>, field: &'static FieldDescriptor) -> Opti
     }
 }
 
-/// The number and type of the message an entry of this map lacks.
+/// Returns the number and the type of the message that an entry of this map lacks.
 fn missing_value(map: &FieldDescriptor, entry: &[u8]) -> Option<(u32, &'static MessageDescriptor)> {
     let Kind::Map(MessageDescriptor { fields: [_, value], .. }) = map.kind else { return None };
     let Kind::Message(desc) = value.kind else { return None };
@@ -116,7 +116,7 @@ fn missing_value(map: &FieldDescriptor, entry: &[u8]) -> Option<(u32, &'static M
     Some((value.number, desc))
 }
 
-/// The default message as proto2 writes it: its required fields, zero or empty.
+/// Returns the default message as proto2 writes it: its required fields are zero or empty.
 pub(crate) fn zero_message(desc: &MessageDescriptor) -> Vec<u8> {
     let mut out = Vec::new();
     for field in desc.fields.iter().filter(|field| field.label == Label::Required) {

@@ -6,10 +6,10 @@ use messages::schema::{Label, MessageDescriptor};
 use super::check::bit;
 use super::scan::{FieldClass, Fields, classify, lookup};
 
-/// The text stops growing here: a message of a million incomplete elements needs no megabytes of complaint.
+/// The longest text: a message of a million incomplete elements must not cause megabytes of text.
 const MAX_TEXT: usize = 4096;
 
-/// `bytes` must have passed the walk of `check`, which bounds the depth.
+/// Returns the names of the absent fields. `bytes` must have passed `check`, which bounds the depth.
 pub(super) fn missing_fields(desc: &MessageDescriptor, bytes: &[u8]) -> String {
     let mut names = String::new();
     collect(desc, bytes, "", &mut names);

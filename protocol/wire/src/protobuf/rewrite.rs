@@ -1,6 +1,6 @@
-//! Changing a few places of encoded bytes.
+//! Replacement of a few parts of encoded bytes.
 
-/// Copies the source lazily: nothing happens until the first replacement.
+/// Copies the source lazily: it copies nothing until the first replacement.
 pub(super) struct LazyCopy<'a> {
     source: &'a [u8],
     copied: usize,
@@ -12,7 +12,7 @@ impl<'a> LazyCopy<'a> {
         LazyCopy { source, copied: 0, out: None }
     }
 
-    /// Puts what `by` writes in the place of the bytes from `start` to `end`; places come in ascending order.
+    /// Replaces the bytes from `start` to `end` by what `by` writes. The replacements come in ascending order.
     pub fn replace(&mut self, start: usize, end: usize, by: impl FnOnce(&mut Vec<u8>)) {
         let out = self.out.get_or_insert_with(|| Vec::with_capacity(self.source.len()));
         out.extend_from_slice(self.source.get(self.copied..start).unwrap_or_default());
@@ -20,7 +20,7 @@ impl<'a> LazyCopy<'a> {
         self.copied = end;
     }
 
-    /// The changed copy, if anything was replaced.
+    /// Returns the changed copy; `None` if nothing was replaced.
     pub fn finish(self) -> Option<Vec<u8>> {
         let mut out = self.out?;
         out.extend_from_slice(self.source.get(self.copied..).unwrap_or_default());

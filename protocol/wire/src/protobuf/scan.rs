@@ -1,11 +1,11 @@
-//! The fields of one encoded message, one after the other, without knowing their schema; and what the schema makes of
+//! The fields of one encoded message, read one after the other without their schema, and what the schema says about
 //! each of them.
 
 use messages::schema::{EnumDescriptor, FieldDescriptor, Kind, Label, MessageDescriptor};
 
 use super::DecodeError;
 
-/// `google.protobuf.Duration`, which has no generated table.
+/// The descriptor of `google.protobuf.Duration`, which has no generated table.
 pub(crate) static DURATION: MessageDescriptor = MessageDescriptor {
     name: "google.protobuf.Duration",
     size: 16,
@@ -113,8 +113,8 @@ pub(crate) enum FieldClass<'a> {
     Packed(&'a [u8]),
     /// A message, or the entry of a map.
     Nested(&'static MessageDescriptor, &'a [u8]),
-    /// To be read as if it were absent: an enum value without a name, or a known number with a foreign wire type.
-    /// C++ protobuf keeps both as unknown fields.
+    /// The field is to be read as if it were absent: an enum value without a name, or a known number with another wire
+    /// type. C++ protobuf keeps both as unknown fields.
     Absent,
 }
 
@@ -132,12 +132,12 @@ pub(crate) fn classify<'a>(desc: &FieldDescriptor, payload: Payload<'a>) -> Fiel
     }
 }
 
-/// The name of an encoded enum value; enums travel as sign-extended 32-bit integers.
+/// Returns the name of an encoded enum value. Enums travel as sign-extended 32-bit integers.
 pub(crate) fn enum_name(desc: &EnumDescriptor, value: u64) -> Option<&'static str> {
     desc.name_of(value as i32)
 }
 
-/// The field of this number and its place in the table.
+/// Returns the field with this number and its place in the table.
 pub(crate) fn lookup(desc: &MessageDescriptor, number: u32) -> Option<(usize, &FieldDescriptor)> {
     let guess = number.wrapping_sub(1) as usize;
     match desc.fields.get(guess) {
@@ -152,6 +152,12 @@ pub(crate) fn put_varint(mut value: u64, out: &mut Vec<u8>) {
         value >>= 7;
     }
     out.push(value as u8);
+}
+
+/// How many bytes [`put_varint`] writes.
+pub(crate) fn varint_size(value: u64) -> usize {
+    let bits = u64::BITS - (value | 1).leading_zeros();
+    bits.div_ceil(7) as usize
 }
 
 pub(crate) fn put_bytes(number: u32, bytes: &[u8], out: &mut Vec<u8>) {

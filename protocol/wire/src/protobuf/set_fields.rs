@@ -1,10 +1,10 @@
-//! The fields that are set in a message, with their paths: for rules that hold for every field of every message inside.
+//! The fields that are set in a message, with their paths, for rules that hold for every field of every message inside.
 
 use messages::schema::{FieldDescriptor, HasDescriptor, Kind, Label, MessageDescriptor};
 
 use super::scan::{FieldClass, Fields, Payload, classify, enum_name, lookup};
 
-/// Messages that have passed `check` are never deeper; others are not looked at below.
+/// The deepest level that is visited. Messages that have passed `check` are never deeper.
 const MAX_DEPTH: usize = 100;
 
 /// One field of a message that is set, or one element of a repeated one.
@@ -12,30 +12,31 @@ const MAX_DEPTH: usize = 100;
 pub struct SetField<'a> {
     /// The message that the field is declared in.
     pub message: &'static MessageDescriptor,
-    /// Its description.
+    /// The descriptor of the field.
     pub field: &'static FieldDescriptor,
-    /// From the message that was asked about, e.g. `container.network_infos[0].name`.
+    /// The path from the message that the visit began at, e.g. `container.network_infos[0].name`.
     pub path: &'a str,
-    /// `None` where the value is not a word: numbers, texts, bytes and messages.
+    /// The value as a word: the name of an enum value or a boolean; `None` for numbers, texts, bytes and messages.
     pub word: Option<&'static str>,
 }
 
-/// Whether the fields inside a message are looked at, too.
+/// Whether a visit goes on inside of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Inside {
-    /// Its fields are visited.
-    Look,
-    /// Its fields are passed over.
+pub enum FieldVisit {
+    /// The fields of the message are visited.
+    Descend,
+    /// The fields of the message are skipped.
     Skip,
 }
 
 /// Calls `visit` for every field that is set, in the order of the encoding, until it returns an error.
 ///
 /// # Errors
+///
 /// Returns the first error of `visit`.
 pub fn visit_set_fields<M: HasDescriptor, E>(
     message: &M,
-    visit: &mut dyn FnMut(SetField<'_>) -> Result<Inside, E>,
+    visit: &mut dyn FnMut(SetField<'_>) -> Result<FieldVisit, E>,
 ) -> Result<(), E> {
     walk(M::desc(), &message.encode_to_vec(), &mut String::new(), 0, visit)
 }
@@ -45,7 +46,7 @@ fn walk<E>(
     bytes: &[u8],
     path: &mut String,
     depth: usize,
-    visit: &mut dyn FnMut(SetField<'_>) -> Result<Inside, E>,
+    visit: &mut dyn FnMut(SetField<'_>) -> Result<FieldVisit, E>,
 ) -> Result<(), E> {
     let mut fields = Fields::new(bytes);
     let (mut previous, mut position) = (0, 0);
@@ -64,7 +65,7 @@ fn walk<E>(
         let word = word(field, set.payload);
         let inside = visit(SetField { message, field, path, word })?;
         if let FieldClass::Nested(inner, payload) = classify(field, set.payload)
-            && inside == Inside::Look
+            && inside == FieldVisit::Descend
             && depth < MAX_DEPTH
         {
             walk(inner, payload, path, depth + 1, visit)?;

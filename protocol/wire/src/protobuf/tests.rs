@@ -50,7 +50,7 @@ fn required_fields_must_be_present_at_every_level() {
         &Bytes::default().varint(2, 1).message(3, Bytes::default().message(1, Bytes::default())),
         Err("missing required fields: subscribe.framework_info.user, subscribe.framework_info.name"),
     );
-    // Of the message itself first, then of its fields by number; elements are numbered.
+    // The fields of the message itself come first, then those of its sub-messages by number; elements are numbered.
     check::<Offer>(
         &Bytes::default()
             .message(5, Bytes::default().bytes(1, b"cpus"))
@@ -67,11 +67,11 @@ fn an_enum_value_without_a_name_is_absence() {
     let call = Call { framework_id: Some(messages::v1::FrameworkId { value: "f".into() }), ..Call::default() };
     check(&Bytes::default().message(1, id("f")).varint(2, 77), Ok(call.clone()));
     check(&Bytes::default().varint(2, 77).message(1, id("f")), Ok(call.clone()));
-    // A known value before it stays.
+    // A known value before it is kept.
     let known = Bytes::default().message(1, id("f")).varint(2, 5).varint(2, 77);
     check(&known, Ok(Call { r#type: Some(5), ..call }));
     check::<TaskStatus>(&Bytes::default().message(1, id("t")).varint(2, 999), Err("missing required fields: state"));
-    // Below another message, whose length changes with it.
+    // The field is below another message, whose length changes with it.
     let operation = Bytes::default().varint(1, 999);
     let accept = Bytes::default().message(1, id("o")).message(2, operation);
     let call: Call = decode(&Bytes::default().message(4, accept).0, &Limits::default()).unwrap();
@@ -129,7 +129,7 @@ fn limits_hold() {
 #[test]
 fn nesting_is_bounded_whatever_the_limit() {
     let deep = (0..100_000).fold(Vec::new(), |inner: Vec<u8>, _| {
-        // Lengths are left wrong on purpose beyond the first few bytes: only the depth of the walk matters.
+        // Beyond the first few bytes the lengths are wrong on purpose: only the depth that is reached matters.
         if inner.len() < 10_000 { Bytes::default().bytes(2, &inner).0 } else { inner }
     });
     let result = decode::<messages::v1::ContainerId>(&deep, &Limits::default());
@@ -179,7 +179,7 @@ fn map_values_are_complete() {
     let bytes = encode(&launch);
     assert_eq!(bytes.windows(entry.len()).filter(|window| window == entry).count(), 2);
     assert_eq!(decode(&bytes, &Limits::default()), Ok(launch.clone()));
-    // Bytes of an older version of ours, which may lie on a disk.
+    // An older version of Tepui may have left such bytes on a disk.
     let old = prost::Message::encode_to_vec(&launch);
     assert!(old.len() < bytes.len());
     assert_eq!(decode(&old, &Limits::default()), Ok(launch));
@@ -192,7 +192,7 @@ fn every_message_fits_the_tables() {
     }
 }
 
-/// An element of two bytes is hundreds in memory: a message of nothing else is refused.
+/// An element of two bytes takes hundreds of bytes in memory, so a message that consists of such elements is refused.
 #[test]
 fn memory_is_bounded_by_bytes() {
     use messages::v1::offer::Operation;

@@ -1,6 +1,6 @@
 //! Properties of every message type and every decoder.
 
-// Clippy knows test functions as tests, but not their helpers.
+// Clippy recognises test functions as tests, but not their helpers.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod random;
@@ -19,12 +19,12 @@ fn to_json(desc: &MessageDescriptor, bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-/// For readable failures.
+/// Returns the text for readable failures.
 fn lossy(text: Vec<u8>) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// Decoded from protobuf, printed, read again, it is the same message; encoded, the same bytes.
+/// A message that is decoded from protobuf, printed and read again is the same message; encoded, it has the same bytes.
 fn round_trips<T: HasDescriptor + PartialEq + std::fmt::Debug>(entropy: &[u8]) -> Result<(), TestCaseError> {
     let limits = Limits::default();
     let bytes = message(T::desc(), entropy);
@@ -35,7 +35,7 @@ fn round_trips<T: HasDescriptor + PartialEq + std::fmt::Debug>(entropy: &[u8]) -
     let parsed: serde_json::Value = serde_json::from_slice(&text).unwrap();
     prop_assert!(parsed.is_object() && !text.contains(&b'\n'));
     prop_assert_eq!(&to_json(T::desc(), &encoded), &text);
-    // Printing defaults makes them explicit, so it is the text that must come back, not the presence of fields.
+    // Printing makes defaults explicit, so the text must come back unchanged, not the presence of fields.
     let read: T = json::decode(&text, &limits).unwrap();
     prop_assert_eq!(lossy(json::encode(&read)), lossy(text));
     Ok(())
@@ -84,7 +84,7 @@ proptest! {
         every_type_round_trips(&entropy)?;
     }
 
-    /// Every message there is, through the tables alone.
+    /// Every message that exists is written and read through the tables.
     #[test]
     fn json_of_every_message_reads_back(entropy in proptest::collection::vec(any::<u8>(), 0..300)) {
         for desc in ALL_MESSAGES {
@@ -95,7 +95,8 @@ proptest! {
         }
     }
 
-    /// What the check lets through, `prost` reads as we do: our JSON of the bytes is our JSON of the message.
+    /// Bytes that the check accepts are read by `prost` as by the tables: the JSON of the bytes is the JSON of the
+    /// message.
     #[test]
     fn damaged_messages_are_refused_or_understood(
         entropy in proptest::collection::vec(any::<u8>(), 0..300),
@@ -210,7 +211,7 @@ proptest! {
         let _ = ResponseSkipper::new().push(&bytes);
     }
 
-    /// Text that is nearly right reaches deeper than noise.
+    /// Text that is nearly valid reaches deeper than noise.
     #[test]
     fn no_text_panics_a_decoder(
         text in r#"(POST|GET|HTTP/1.1) ?(/[a-z%0-9()]{0,9}){0,3} ?(HTTP/1.1|200 OK)?(\r\n(Transfer-Encoding: chunked|Content-Length: [0-9]{1,3}|Libprocess-From: a@1.2.3.4:5|User-Agent: libprocess/.{0,5}|.{0,9})){0,4}(\r\n){0,2}[0-9a-f]{0,2}(\r\n)?.{0,20}"#,

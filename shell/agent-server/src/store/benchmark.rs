@@ -1,7 +1,8 @@
-//! A figure: how many status updates of concurrent tasks one agent makes durable, and with how many flushes of the disk.
+//! Measures how many status updates of concurrent tasks one agent makes durable, and with how many flushes of the disk.
 //!
-//! The core, the log and the disk are the real ones; master, executors and sockets are played. Every task always has one
-//! update that is not confirmed, and send_from_master the next as soon as it is. The master acknowledges each, which is a record, too.
+//! The core, the log and the disk are real; the test acts as master, executors and sockets. Every task has one
+//! unconfirmed update at all times, and sends the next once it is confirmed. The master acknowledges each update, which
+//! is a record as well.
 //!
 //! `cargo test --release -p agent-server --lib durable_updates -- --ignored --nocapture`
 
@@ -34,7 +35,7 @@ struct Bench {
     stored: Receiver<Input>,
     outbox: Outbox,
     begun: Instant,
-    /// The tasks behind the streams of their executors.
+    /// The tasks by the streams of their executors.
     tasks: HashMap<StreamId, String>,
     made: u128,
     confirmed: usize,
@@ -45,11 +46,11 @@ impl Bench {
     fn new(work: &std::path::Path) -> Self {
         let resources = resources::Resources::parse("cpus:1000;mem:1000000", "*").expect("resources");
         let config = Config::new("slave(1)@10.0.0.2:5051".parse().expect("a pid"), "host", work, resources);
-        // Never full: what waits is bounded by the tasks.
-        let (told, stored) = sync_channel(TASKS * 16);
+        // The channel is never full, because the tasks bound the records in progress.
+        let (confirmed_to, stored) = sync_channel(TASKS * 16);
         let opened = open(work, true).expect("a log");
         let recovered_state = opened.recovered_state.clone();
-        let store = opened.write(recovered_state, move |input| drop(told.send(input))).expect("a writer");
+        let store = opened.write(recovered_state, move |input| drop(confirmed_to.send(input))).expect("a writer");
         let mut machine = Bench {
             agent: Agent::new(config, [1; 32], Arc::new(Metrics::default())),
             store,
@@ -95,7 +96,7 @@ impl Bench {
         }
     }
 
-    /// What the world does about an effect.
+    /// Reacts to an effect as the outside would.
     fn answer(&mut self, effect: Effect) -> Option<Input> {
         match effect {
             Effect::Store { token, record } => {
@@ -150,7 +151,7 @@ impl Bench {
         }));
     }
 
-    /// Takes what the disk says until so much has come to pass.
+    /// Hands confirmations of the disk to the core until `done` holds.
     fn until(&mut self, done: impl Fn(&Self) -> bool) {
         while !done(self) {
             let stored = self.stored.recv_timeout(Duration::from_secs(20)).expect("the disk answers");
@@ -170,7 +171,7 @@ fn run_task(number: usize) -> internal::RunTaskMessage {
 }
 
 #[test]
-#[ignore = "a figure, not a check: it depends on the disk"]
+#[ignore = "a measurement that depends on the disk"]
 fn durable_updates() {
     let work = tempfile::tempdir().unwrap();
     let mut machine = Bench::new(work.path());

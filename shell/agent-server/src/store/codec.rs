@@ -1,4 +1,4 @@
-//! The bytes of a record: a `tepui.AgentRecord`.
+//! The encoding of a record: a `tepui.AgentRecord`.
 
 use std::sync::Arc;
 
@@ -12,11 +12,15 @@ use model::{ContainerId, ExecutorId, FrameworkId, TaskId, Timestamp, Upid};
 use uuid::Uuid;
 use wire::{DecodeError, Limits};
 
+/// Returns the bytes of a record.
 pub fn encode(record: &Record) -> Vec<u8> {
     wire::encode(&message(record))
 }
 
-/// `None` for a kind of record that a later version has added.
+/// Decodes a record; `None` for a kind of record that a later version has added.
+///
+/// # Errors
+/// Returns [`DecodeError`] if the bytes are not a record.
 pub fn decode(bytes: &[u8]) -> Result<Option<Record>, DecodeError> {
     Ok(record(wire::decode(bytes, &Limits::default())?))
 }
@@ -125,7 +129,7 @@ fn record(message: AgentRecord) -> Option<Record> {
         reset,
         completed_task,
     } = message;
-    // An address that cannot be read is as good as none: the executor is asked to come back, or it does so itself.
+    // An invalid address counts as no address: the executor is asked to reconnect, or does so by itself.
     let address = |pid: Option<String>| pid.and_then(|pid| pid.parse::<Upid>().ok());
     let ids = |run: &RunRecord| {
         (FrameworkId::new(&run.framework), ExecutorId::new(&run.executor), ContainerId::new(&run.container))
@@ -218,7 +222,7 @@ mod tests {
         let draining = Draining { config: v1::DrainConfig::default(), since: Timestamp::from_nanos(7) };
         let task = v1::Task {
             task_id: id(),
-            // Written whole although it equals the default of a map's value.
+            // The value is encoded even though it equals the default of a map's value.
             limits: [("cpus".to_owned(), v1::value::Scalar { value: 0.0 })].into(),
             ..Default::default()
         };
@@ -270,7 +274,7 @@ mod tests {
 
     #[test]
     fn what_a_later_version_writes_is_passed_over() {
-        // Field 1000, which there is not.
+        // The bytes are field 1000, which does not exist.
         assert_eq!(decode(&[0xc2, 0x3e, 0x01, b'x']).unwrap(), None);
     }
 }

@@ -1,5 +1,5 @@
-//! What a C++ Mesos agent has left in `<work_dir>/meta`: files of protobuf messages, each behind its length in the byte
-//! order of the machine, in directories that are named after ids.
+//! Imports the state that a C++ Mesos agent has left in `<work_dir>/meta`: files of protobuf messages, each preceded by
+//! its length in the byte order of the machine, in directories that are named after ids.
 
 use std::fs;
 use std::io;
@@ -16,16 +16,21 @@ use wire::Limits;
 
 use crate::Error;
 
+/// The state of a Mesos agent as records.
 #[derive(Debug, Default)]
 pub struct Imported {
+    /// The records, in the order in which they apply.
     pub records: Vec<Record>,
-    /// The first processes of containers, as far as they are known.
+    /// The first processes of containers, where they are known.
     pub pids: Vec<(ContainerId, i32)>,
-    /// Files that could not be read, where that is not fatal.
+    /// The number of files that could not be read. It is zero in strict mode.
     pub errors: u64,
 }
 
-/// Nothing where there is no such directory. `strict`: what cannot be read is an error, as it is for Mesos.
+/// Imports the state; it is empty if the directory does not exist.
+///
+/// # Errors
+/// Returns [`Error::Import`] in strict mode for a file that cannot be read, as Mesos does.
 pub fn read(meta: &Path, strict: bool) -> Result<Imported, Error> {
     let mut reader = Reader { strict, imported: Imported::default() };
     reader.agent(meta)?;
@@ -42,13 +47,13 @@ impl Reader {
         if let Ok(id) = fs::read_to_string(meta.join("boot_id")) {
             self.add(Record::BootId(id.trim().to_owned()));
         }
-        // A link; an agent that has left the cluster has removed it.
+        // `latest` is a link, which an agent that has left the cluster has removed.
         let Ok(directory) = fs::canonicalize(meta.join("slaves/latest")) else { return Ok(()) };
         let Some(info) = self.message::<v1::AgentInfo>(&directory.join("slave.info"))? else { return Ok(()) };
         self.add(Record::AgentInfo(Arc::new(info)));
         self.resources(&meta.join("resources"))?;
         if let Some(config) = self.message::<v1::DrainConfig>(&directory.join("drain.config"))? {
-            // When it began is not written down.
+            // The file does not record when draining began.
             let draining = Draining { config, since: Timestamp::from_nanos(0) };
             self.add(Record::Drain(Some(Arc::new(draining))));
         }
@@ -58,7 +63,7 @@ impl Reader {
         Ok(())
     }
 
-    /// The newer file also holds operations; the older one holds one message for each resource.
+    /// Imports the resources. The newer file has operations as well; the older one has one message for each resource.
     fn resources(&mut self, directory: &Path) -> Result<(), Error> {
         let state = self.message::<ResourceState>(&directory.join("resources_and_operations.state"))?;
         let goal = self.message::<ResourceState>(&directory.join("resources_and_operations.target"))?;
@@ -84,7 +89,7 @@ impl Reader {
         };
         let Some(id) = name(directory) else { return Ok(()) };
         info.id.get_or_insert_with(|| v1::FrameworkId { value: id.to_owned() });
-        // Of an HTTP scheduler it is `@0.0.0.0:0`.
+        // The file of an HTTP scheduler has `@0.0.0.0:0`.
         let pid = text(&directory.join("framework.pid")).and_then(|pid| pid.parse().ok());
         let pid = pid.filter(|pid: &Upid| !pid.is_none());
         self.add(Record::Framework { info: Arc::new(info), pid });
@@ -92,7 +97,7 @@ impl Reader {
         for executor in &executors {
             self.ended_runs(&id, executor)?;
         }
-        // Whose executor has ended for good owes nobody an update.
+        // An executor that has ended for good has no update to deliver.
         self.add(Record::UpdatesForgotten(id.clone()));
         for executor in &executors {
             self.latest_run(&id, executor)?;
@@ -100,7 +105,7 @@ impl Reader {
         Ok(())
     }
 
-    /// For readers, as long as there is a sandbox.
+    /// Imports ended runs, which readers see as long as their sandboxes exist.
     fn ended_runs(&mut self, framework: &FrameworkId, directory: &Path) -> Result<(), Error> {
         let ended: Vec<PathBuf> = below(&directory.join("runs")).into_iter().filter(|run| has_ended(run)).collect();
         for run in ended {
@@ -130,12 +135,12 @@ impl Reader {
         Ok(())
     }
 
-    /// An executor in its container, and its tasks.
+    /// Imports an executor in its container, and its tasks.
     fn run(&mut self, framework: &FrameworkId, directory: &Path, run: &Path) -> Result<(), Error> {
         let Some(info) = self.message::<v1::ExecutorInfo>(&directory.join("executor.info"))? else { return Ok(()) };
         let Some(container) = name(run).map(ContainerId::new) else { return Ok(()) };
         let command_task = text(&directory.join("executor_generated_for_command_task")).map_or_else(
-            // Agents before 1.5 do not say.
+            // Agents before 1.5 do not write this file.
             || info.command.as_ref().is_some_and(|command| command.value().ends_with("mesos-executor")),
             |text| text == "1",
         );
@@ -178,12 +183,12 @@ impl Reader {
         self.imported.records.push(record);
     }
 
-    /// The first message of a file; an empty file is one that was just being made.
+    /// Reads the first message of a file. An empty file was being created when the agent was killed.
     fn message<T: HasDescriptor>(&mut self, path: &Path) -> Result<Option<T>, Error> {
         Ok(self.messages(path)?.into_iter().next())
     }
 
-    /// An end that is cut short is what a crash leaves, and Mesos cuts it off, too.
+    /// Reads all messages of a file. A truncated message at the end is left by a crash and ignored, as in Mesos.
     fn messages<T: HasDescriptor>(&mut self, path: &Path) -> Result<Vec<T>, Error> {
         let bytes = match fs::read(path) {
             Ok(bytes) => bytes,
@@ -207,13 +212,13 @@ impl Reader {
         if self.strict {
             return Err(Error::Import { path: path.to_owned(), reason });
         }
-        tracing::warn!("passing over {}: {reason}", path.display());
+        tracing::warn!("skipping {}: {reason}", path.display());
         self.imported.errors += 1;
         Ok(Vec::new())
     }
 }
 
-/// Terminated, and all its updates are acknowledged or of no use to anybody.
+/// Returns whether the run has terminated, and all its updates are acknowledged or obsolete.
 fn has_ended(run: &Path) -> bool {
     run.join("executor.sentinel").exists()
 }
@@ -249,7 +254,7 @@ mod tests {
         fs::write(path, framed.collect::<Vec<u8>>()).unwrap();
     }
 
-    /// A framework with an executor that runs a task.
+    /// Writes the files of a framework with an executor that runs a task.
     fn left(meta: &Path) {
         let agent = meta.join("slaves/S0");
         write(agent.join("slave.info"), &[v1::AgentInfo { hostname: "h".into(), ..Default::default() }]);
@@ -284,17 +289,17 @@ mod tests {
         write(meta.join("resources/resources.info"), &[resource]);
     }
 
-    /// The tasks of executors that are over.
+    /// Returns the tasks of completed executors.
     fn completed(recovered_state: &::agent::RecoveredState) -> Vec<String> {
         let records = recovered_state.records().into_iter();
-        let told = records.filter_map(|record| match record {
+        let ids = records.filter_map(|record| match record {
             Record::CompletedTask { container, task, .. } => Some(format!("{} in {container}", task.task_id.value)),
             _ => None,
         });
-        told.collect()
+        ids.collect()
     }
 
-    /// All files below, in the order of their names.
+    /// Returns all files below a directory in the order of their names.
     fn files(directory: &Path) -> Vec<PathBuf> {
         let mut entries: Vec<fs::DirEntry> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap()).collect();
         entries.sort_by_key(fs::DirEntry::file_name);
@@ -308,7 +313,7 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(128))]
-        /// Whatever a disk has made of the files: what can be read is taken over, the rest is counted or refused.
+        /// Damaged files never cause a panic: what can be read is imported, the rest is counted or refused.
         #[test]
         fn no_damage_is_too_much(which: prop::sample::Index, at: prop::sample::Index, bytes: [u8; 3], cut: bool) {
             let directory = tempfile::tempdir().unwrap();
@@ -339,7 +344,7 @@ mod tests {
         let recovered_state: ::agent::RecoveredState = imported.records.into_iter().collect();
         assert_eq!(recovered_state.containers().collect::<Vec<_>>(), [&ContainerId::new("C")]);
         assert_eq!(completed(&recovered_state), [""; 0]);
-        // Of its next run; the one that is over is shown as long as its sandbox is there.
+        // This is the next run of the executor; the run that has ended is shown as long as its sandbox exists.
         let runs = framework.join("executors/e/runs");
         fs::write(runs.join("C/executor.sentinel"), "").unwrap();
         fs::create_dir_all(runs.join("D")).unwrap();
@@ -349,7 +354,7 @@ mod tests {
         assert_eq!(again.containers().collect::<Vec<_>>(), [&ContainerId::new("D")]);
         assert_eq!(completed(&again), ["t in C"]);
         assert!(!again.records().iter().any(|record| matches!(record, Record::Update { .. })), "nobody waits for it");
-        // A damaged file stops a strict agent only.
+        // A damaged file stops only a strict agent.
         fs::write(framework.join("framework.info"), [1, 0, 0, 0, 0xff]).unwrap();
         assert!(matches!(read(meta, true), Err(Error::Import { .. })));
         assert_eq!(read(meta, false).unwrap().errors, 1);

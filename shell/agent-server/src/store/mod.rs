@@ -1,4 +1,4 @@
-//! Where the agent's records are kept.
+//! The storage of the agent's records.
 //!
 //! | module | owns |
 //! | --- | --- |

@@ -16,22 +16,26 @@ use crate::Error;
 /// A log that has been read.
 pub struct OpenedLog {
     log: Log,
+    /// The state that the records add up to.
     pub recovered_state: RecoveredState,
-    /// Records that could not be read, with `--no-strict`.
+    /// The number of records that could not be read, with `--no-strict`.
     pub errors: u64,
-    /// Processes of containers that another containerizer has started.
+    /// The processes of containers that another containerizer has started.
     pub foreign_containers: Vec<(ContainerId, i32)>,
 }
 
-/// Reads what an earlier process of this agent has left below the work directory; the first time, what a C++ Mesos agent
-/// has. `strict`: what cannot be read is an error.
+/// Reads the records of an earlier process of this agent below the work directory. At the first start it imports the
+/// state of a C++ Mesos agent.
+///
+/// # Errors
+/// Returns [`Error`] if the log cannot be used, and in strict mode for records that cannot be read.
 pub fn open(work_dir: &Path, strict: bool) -> Result<OpenedLog, Error> {
     let directory = work_dir.join("records");
-    // Sandboxes are of an agent that was registered, so its records were confirmed.
+    // Sandboxes belong to a registered agent, so its records were confirmed.
     let existed = !directories(&work_dir.join("slaves")).is_empty();
     if !Log::exists(&directory) {
         let refused = match damaged::unresolved(&directory) {
-            // Who wants a new agent removes the directory; files that are missing in it did not go by intention.
+            // An operator who wants a new agent removes the directory. A directory without its files was damaged.
             None if existed && directory.is_dir() => Some(
                 damaged::mark_damaged(&directory, "its files are missing")
                     .map_err(|source| edge::Error::Directory { path: directory.clone(), source })?,
@@ -40,7 +44,7 @@ pub fn open(work_dir: &Path, strict: bool) -> Result<OpenedLog, Error> {
         };
         return match refused {
             Some(refused) if strict => Err(damaged_error(directory, refused, None)),
-            // Not what a Mesos agent has left: this agent was another since.
+            // The state of a Mesos agent is not imported, because this agent has had records of its own since.
             Some(refused) => start_fresh(&directory, &refused.reason),
             None => {
                 let (log, _) = Log::open(&directory).map_err(Error::Records)?;
@@ -54,15 +58,15 @@ pub fn open(work_dir: &Path, strict: bool) -> Result<OpenedLog, Error> {
             Ok(refused) if strict => return Err(damaged_error(directory, refused, Some(damage))),
             Ok(refused) => return start_fresh(&directory, &refused.reason),
             Err(error) => {
-                warn!(%error, "cannot keep damaged records aside");
+                warn!(%error, "cannot rename damaged records");
                 return Err(Error::Records(damage));
             }
         },
         Err(error) => return Err(Error::Records(error)),
     };
-    // Somebody has put good records there.
+    // An operator has put good records in place.
     clear_damage_marker(&directory)?;
-    // The first start was killed before it wrote anything.
+    // The first start was killed before it wrote a record.
     if replay.records.is_empty() {
         return import_mesos_state(work_dir, log, strict);
     }
@@ -79,22 +83,25 @@ pub fn open(work_dir: &Path, strict: bool) -> Result<OpenedLog, Error> {
             Ok(Some(record)) => {
                 recovered_state.apply(&record);
             }
-            Ok(None) => warn!("passing over a record of a later version"),
+            Ok(None) => warn!("skipping a record of a later version"),
             Err(source) if strict => return Err(Error::Record { directory, source }),
             Err(error) => {
                 errors += 1;
-                error!(%error, "passing over a record that cannot be read");
+                error!(%error, "skipping a record that cannot be read");
             }
         }
     }
     Ok(OpenedLog { log, recovered_state, errors, foreign_containers: Vec::new() })
 }
 
-/// With --no-strict, and the records that cannot be read kept aside.
+/// Begins a new log in place of records that cannot be read, with `--no-strict`.
 fn start_fresh(directory: &Path, reason: &str) -> Result<OpenedLog, Error> {
-    error!(reason, "starting without records, as a new agent: those that were there cannot be read and are kept aside");
+    error!(
+        reason,
+        "starting as a new agent without records, because the existing ones cannot be read; they are kept under another name"
+    );
     let (mut log, _) = Log::open(directory).map_err(Error::Records)?;
-    // An empty one would be that of a first start.
+    // An empty log would be taken for that of a first start.
     log.compact([codec::encode(&Record::Reset)]).map_err(Error::Records)?;
     clear_damage_marker(directory)?;
     Ok(OpenedLog { log, recovered_state: RecoveredState::default(), errors: 1, foreign_containers: Vec::new() })
@@ -114,7 +121,7 @@ fn damaged_error(path: PathBuf, refused: damaged::DamageMarker, damage: Option<L
     Error::RecordsDamaged { path, kept, source }
 }
 
-/// The first time.
+/// Imports the state of a Mesos agent at the first start.
 fn import_mesos_state(work_dir: &Path, mut log: Log, strict: bool) -> Result<OpenedLog, Error> {
     let imported = import::read(&work_dir.join("meta"), strict)?;
     let recovered_state: RecoveredState = imported.records.into_iter().collect();
@@ -127,50 +134,55 @@ fn import_mesos_state(work_dir: &Path, mut log: Log, strict: bool) -> Result<Ope
 }
 
 impl OpenedLog {
-    /// From now on records are written.
+    /// Starts the writer of the log. `report` receives the confirmations and the state of the disk.
+    ///
+    /// # Errors
+    /// Returns [`edge::Error::Thread`] if the thread cannot be started.
     pub fn write(
         self,
         recovered_state: RecoveredState,
-        tell: impl Fn(Input) + Send + 'static,
+        report: impl Fn(Input) + Send + 'static,
     ) -> Result<Records, Error> {
-        let journal = RecordJournal { recovered_state, tell };
+        let journal = RecordJournal { recovered_state, report };
         Ok(Records(Writer::start(self.log, journal).map_err(edge::Error::Thread)?))
     }
 }
 
-/// Makes records durable, in order, and then has `Input::Stored` delivered for each.
+/// Makes records durable in order, and reports `Input::Stored` for each.
 pub struct Records(Writer<(StoreToken, Record)>);
 
 impl Records {
-    /// Waits when the disk is far behind: an agent that cannot write down what it does must not do more.
+    /// Writes a record. It blocks while the disk is far behind, because an agent that cannot record its actions must
+    /// not act.
     pub fn store(&self, token: StoreToken, record: Record) {
-        // A writer that has failed has said so, and the agent is about to end.
+        // A writer that has failed has reported the error, and the agent is about to end.
         let _ = self.0.write((token, record));
     }
 
+    /// Returns the counters of the log.
     #[cfg(test)]
     pub fn statistics(&self) -> &store::log::Statistics {
         self.0.statistics()
     }
 }
 
-/// Knows what is in the log, and tells the core what is durable.
+/// Folds the records of the log into a state for compaction, and tells the core what is durable.
 struct RecordJournal<F> {
     recovered_state: RecoveredState,
-    tell: F,
+    report: F,
 }
 
 impl<F: Fn(Input) + Send + 'static> Journal for RecordJournal<F> {
     type Entry = (StoreToken, Record);
 
     fn encode(&mut self, (_, record): &Self::Entry) -> Option<Vec<u8>> {
-        // Before it is durable: what comes of it is looked at afterwards only.
+        // The state changes before the record is durable, but it is used only afterwards.
         self.recovered_state.apply(record).then(|| codec::encode(record))
     }
 
     fn durable(&mut self, entries: Vec<Self::Entry>) {
         for (token, _) in entries {
-            (self.tell)(Input::Stored(token));
+            (self.report)(Input::Stored(token));
         }
     }
 
@@ -183,13 +195,13 @@ impl<F: Fn(Input) + Send + 'static> Journal for RecordJournal<F> {
             WriterEvent::Stalled(full) => {
                 error!(
                     error = with_source(&full),
-                    "the disk is full: nothing is started or confirmed until there is room"
+                    "the disk is full; no task is started and no update confirmed until there is room"
                 );
             }
             WriterEvent::Resumed => info!("there is room on the disk again"),
             WriterEvent::Failed(failed) => {
                 let reason = format!("cannot write records: {}", with_source(&failed));
-                (self.tell)(Input::StoreFailed(reason));
+                (self.report)(Input::StoreFailed(reason));
             }
         }
     }
@@ -202,7 +214,8 @@ fn with_source(error: &LogError) -> String {
     }
 }
 
-/// Directories of runs of executors, whoever they were of, and for how long nothing has come or gone in them.
+/// Returns the directories of all runs of executors, of any agent, with the time since an entry was last added or
+/// removed.
 pub fn sandboxes(work_dir: &Path) -> Vec<(PathBuf, Duration)> {
     let mut level = vec![work_dir.join("slaves")];
     for below in ["", "frameworks", "", "executors", "", "runs"] {
@@ -214,11 +227,11 @@ pub fn sandboxes(work_dir: &Path) -> Vec<(PathBuf, Duration)> {
     let now = SystemTime::now();
     let age = |path: &Path| now.duration_since(path.metadata().ok()?.modified().ok()?).ok();
     let runs = level.iter().flat_map(|path| directories(path));
-    // A clock that was set back makes them young, not old.
+    // After the clock was set back, a directory counts as new.
     runs.map(|path| (age(&path).unwrap_or_default(), path)).map(|(age, path)| (path, age)).collect()
 }
 
-/// Not those that links lead to.
+/// Returns the subdirectories, without links to directories.
 fn directories(path: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
     entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
@@ -231,7 +244,7 @@ mod tests {
 
     use super::*;
 
-    /// A work directory with the records of an agent, and where their log is.
+    /// Returns a work directory with the records of an agent, and the path of the log.
     fn written() -> (tempfile::TempDir, PathBuf) {
         let work_dir = tempfile::tempdir().unwrap();
         let directory = work_dir.path().join("records");
@@ -267,7 +280,7 @@ mod tests {
                 assert!(is_it, "{what}: {start} start: {refused:?}");
             }
             assert_eq!(fs::read(kept.join(path.file_name().unwrap())).unwrap(), *bytes, "{what}");
-            // A good copy is put in their place.
+            // The operator puts a good copy in their place.
             fs::create_dir(path.parent().unwrap()).unwrap();
             fs::write(&path, &good).unwrap();
             assert_eq!(boot(open(work_dir.path(), true)).len(), 1, "{what}");
@@ -275,7 +288,7 @@ mod tests {
         }
     }
 
-    /// Nobody was told that it is durable.
+    /// The record was never confirmed as durable.
     #[test]
     fn a_first_write_that_a_crash_cut_short_is_no_damage() {
         let work_dir = tempfile::tempdir().unwrap();
@@ -284,7 +297,7 @@ mod tests {
         let torn = [fs::read(&path).unwrap(), b"tplf\x10\0".to_vec()].concat();
         fs::write(&path, &torn).unwrap();
         assert!(boot(open(work_dir.path(), true)).is_empty());
-        // But one that has sandboxes had its id confirmed.
+        // An agent with sandboxes has had its id confirmed.
         fs::create_dir_all(work_dir.path().join("slaves/m-S1")).unwrap();
         fs::write(&path, &torn).unwrap();
         let refused = open(work_dir.path(), true).err();
@@ -292,7 +305,7 @@ mod tests {
         assert_eq!(fs::read(work_dir.path().join("records.damaged-1/0000000001.log")).unwrap(), torn, "kept as it was");
     }
 
-    /// A kill between the making of the log and what is written first.
+    /// The agent is killed between the creation of the log and the first record.
     #[test]
     fn a_first_start_that_was_killed_is_begun_again() {
         let work_dir = tempfile::tempdir().unwrap();
@@ -303,7 +316,7 @@ mod tests {
         let taken = boot(open(work_dir.path(), true).unwrap());
         assert!(matches!(&taken[..], [Record::BootId(id)] if id == "of a Mesos agent"), "{taken:?}");
 
-        // But not for who has decided to begin anew.
+        // An agent that was told to start anew does not import the state.
         let path = work_dir.path().join("records/0000000001.log");
         for log in [path.clone(), path.with_file_name("0000000002.log")] {
             fs::write(log, b"nothing").unwrap();
@@ -319,7 +332,7 @@ mod tests {
         fs::remove_file(&path).unwrap();
         for _ in 0..2 {
             let refused = open(work_dir.path(), true).err().and_then(|error| Some(error.source()?.to_string()));
-            assert!(refused.as_ref().is_some_and(|said| said.contains("its files are missing")), "{refused:?}");
+            assert!(refused.as_ref().is_some_and(|reason| reason.contains("its files are missing")), "{refused:?}");
         }
         fs::remove_file(work_dir.path().join("records.refused")).unwrap();
         assert!(open(work_dir.path(), true).unwrap().recovered_state.is_new());
@@ -339,7 +352,7 @@ mod tests {
             assert!(opened.recovered_state.is_new() && opened.errors == 1);
             drop(opened);
             assert!(work_dir.path().join("records.damaged-1").exists());
-            // It is an agent like any other from then on.
+            // The new agent behaves as any other from then on.
             assert_eq!(open(work_dir.path(), true).unwrap().errors, 0);
         }
     }

@@ -1,5 +1,5 @@
-//! An executor that speaks the driver protocol, as libmesos does: registers, runs one task that counts until the file
-//! `end` is there, and comes back to an agent that asks it to.
+//! An executor that speaks the driver protocol as libmesos does. It registers, runs one task that counts until the file
+//! `end` exists, and reregisters with an agent that asks for it.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -65,7 +65,7 @@ pub fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Requests of one connection, which the agent keeps open.
+/// Reads the requests of one connection, which the agent keeps open.
 fn receive(stream: TcpStream, sender: &SyncSender<Message>) -> Option<()> {
     let mut reader = BufReader::new(stream);
     loop {
@@ -164,7 +164,7 @@ impl Driver {
         self.send("StatusUpdateMessage", &internal::StatusUpdateMessage { update, pid: Some(self.own.clone()) });
     }
 
-    /// An agent that is away hears nothing, and asks later.
+    /// Sends a message. An agent that is away does not get it, and asks again later.
     fn send<T: HasDescriptor>(&self, name: &str, message: &T) {
         let Some((process, address)) = self.agent.split_once('@') else { return };
         let Ok(mut stream) = TcpStream::connect(address) else { return };
@@ -176,7 +176,7 @@ impl Driver {
             own = self.own,
         );
         let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
-        // Until it has been read, or for a moment: a connection that ends at once may take the message with it.
+        // The wait lets the peer read the message, because closing the connection at once may discard it.
         let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
         let _ = stream.read(&mut [0; 256]);
     }

@@ -1,4 +1,4 @@
-//! From `Limits` to what the controllers want to read.
+//! Translates `Limits` to the values of the controllers.
 
 use std::path::Path;
 
@@ -7,11 +7,11 @@ use super::tree::ContainerCgroups;
 use crate::kernel::Kernel;
 use crate::{Error, Limits};
 
-/// Mesos' numbers (`src/slave/containerizer/mesos/isolators/cgroups`): shares per cpu, the least shares, the least
-/// memory, the CFS period and the least quota in it.
+/// The numbers of Mesos (`src/slave/containerizer/mesos/isolators/cgroups`): shares per processor, the minimum of
+/// shares, the minimum of memory, the CFS period, and the minimum of its quota.
 const SHARES_PER_CPU: f64 = 1024.0;
 const MIN_SHARES: u64 = 2;
-/// Shares per revocable processor (`CPU_SHARES_PER_CPU_REVOCABLE`).
+/// The shares per revocable processor (`CPU_SHARES_PER_CPU_REVOCABLE`).
 const SHARES_PER_REVOCABLE_CPU: f64 = 10.0;
 const MAX_SHARES: u64 = 262_144;
 const WEIGHT_PER_CPU: f64 = 100.0;
@@ -22,18 +22,20 @@ const CFS_PERIOD_US: u64 = 100_000;
 const MIN_CFS_QUOTA_US: u64 = 1_000;
 
 impl ContainerCgroups {
-    /// Sets the share of the processors and the CFS quota. `cfs`: what was promised is the ceiling where there is no other.
+    /// Sets the share of the processors and the CFS quota. With `cfs`, a container without a limit of its own is
+    /// limited to what it was allocated.
     ///
     /// # Errors
-    /// A file of the controller cannot be written to.
+    /// Returns the error if a file of the controller cannot be written.
     pub(crate) fn limit_cpu(&self, kernel: &dyn Kernel, limits: &Limits, cfs: bool) -> Result<(), Error> {
-        self.place(Controller::Cpu).map_or(Ok(()), |(version, path)| limit_cpu(kernel, version, path, limits, cfs))
+        self.location(Controller::Cpu).map_or(Ok(()), |(version, path)| limit_cpu(kernel, version, path, limits, cfs))
     }
 
-    /// Sets the limit of memory. `swap`: of memory and swap together; `first`: the container has no process yet.
+    /// Sets the limit of memory. `swap` limits memory and swap together; `first` means that the container has no
+    /// process yet.
     ///
     /// # Errors
-    /// A file of the controller cannot be written to.
+    /// Returns the error if a file of the controller cannot be written.
     pub(crate) fn limit_memory(
         &self,
         kernel: &dyn Kernel,
@@ -41,22 +43,22 @@ impl ContainerCgroups {
         swap: bool,
         first: bool,
     ) -> Result<(), Error> {
-        let place = self.place(Controller::Memory);
-        place.map_or(Ok(()), |(version, path)| limit_memory(kernel, version, path, limits, swap, first))
+        let location = self.location(Controller::Memory);
+        location.map_or(Ok(()), |(version, path)| limit_memory(kernel, version, path, limits, swap, first))
     }
 
     /// Sets the limit of processes and threads.
     ///
     /// # Errors
-    /// A file of the controller cannot be written to.
+    /// Returns the error if a file of the controller cannot be written.
     pub(crate) fn limit_pids(&self, kernel: &dyn Kernel, limits: &Limits) -> Result<(), Error> {
         let value = limits.pids.map_or("max".to_owned(), |pids| pids.to_string());
-        self.place(Controller::Pids).map_or(Ok(()), |(_, path)| write(kernel, path, "pids.max", &value))
+        self.location(Controller::Pids).map_or(Ok(()), |(_, path)| write(kernel, path, "pids.max", &value))
     }
 
-    /// The limit in force, for the report of its breach.
+    /// Returns the memory limit in force in bytes, for the report of its violation.
     pub(crate) fn memory_limit(&self, kernel: &dyn Kernel) -> Option<u64> {
-        let (version, path) = self.place(Controller::Memory)?;
+        let (version, path) = self.location(Controller::Memory)?;
         current_limit(kernel, version, path)
     }
 }
@@ -66,7 +68,7 @@ fn limit_cpu(kernel: &dyn Kernel, version: Version, path: &Path, limits: &Limits
         Version::V1 => write(kernel, path, "cpu.shares", &shares(limits).to_string())?,
         Version::V2 => write(kernel, path, "cpu.weight", &weight(limits).to_string())?,
     }
-    // An explicit limit is enforced whatever the default of the agent is.
+    // A limit of the container is enforced independent of the agent's default.
     let ceiling = limits.cpu_limit.or(cfs.then_some(limits.cpus));
     let quota = ceiling.filter(|cpus| cpus.is_finite()).map(quota_us);
     match (version, quota) {
@@ -95,7 +97,8 @@ fn limit_memory(
         Version::V1 => write(kernel, path, "memory.soft_limit_in_bytes", &promised.to_string())?,
         Version::V2 => write(kernel, path, "memory.low", &promised.to_string())?,
     }
-    // A lower limit would make the kernel kill what was within its rights a moment ago; Mesos never lowers it either.
+    // A lower limit would make the kernel kill a process whose memory was allowed until now. Mesos never lowers the
+    // limit either.
     if !first && current_limit(kernel, version, path).is_some_and(|current| ceiling < current) {
         return Ok(());
     }
@@ -106,14 +109,15 @@ fn limit_memory(
             if swap {
                 write(kernel, path, "memory.swap.max", "0")?;
             }
-            // All or nothing: without its victim a container is in an unknown state, and the executor would report the
-            // death of the task before the agent can say why.
+            // The kernel kills all processes of the container together. A container that has lost one process is in an
+            // unknown state, and its executor would report the end of the task before the agent can name the cause.
             write(kernel, path, "memory.oom.group", "1")
         }
     }
 }
 
-/// Memory and swap together may never be less than memory alone, so the order depends on the direction.
+/// Sets the two limits of v1. The limit of memory and swap must never be lower than that of memory, so the order
+/// depends on the direction of the change.
 fn hard_limit_v1(kernel: &dyn Kernel, path: &Path, ceiling: u64, swap: bool) -> Result<(), Error> {
     let value = bytes(ceiling, "-1");
     if !swap {
@@ -138,7 +142,7 @@ fn current_limit(kernel: &dyn Kernel, version: Version, path: &Path) -> Option<u
 
 fn shares(limits: &Limits) -> u64 {
     let each = if limits.low_priority { SHARES_PER_REVOCABLE_CPU } else { SHARES_PER_CPU };
-    // Saturates; a NaN is 0.
+    // The conversion saturates, and NaN becomes 0.
     ((limits.cpus * each) as u64).clamp(MIN_SHARES, MAX_SHARES)
 }
 

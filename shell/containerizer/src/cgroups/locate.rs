@@ -1,4 +1,4 @@
-//! The cgroups that a process of an earlier agent is in, wherever the flags of that agent had put them.
+//! Finds the cgroups of a process of an earlier agent, independent of the flags of that agent.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,29 +21,29 @@ impl ContainerCgroups {
         id: &ContainerId,
     ) -> Option<ContainerCgroups> {
         let lines = kernel.read(&PathBuf::from(format!("/proc/{}/cgroup", pid.as_raw_nonzero()))).ok()?;
-        let place = |controller: Controller| {
-            let (version, mount) = hierarchies.place(controller)?;
+        let location = |controller: Controller| {
+            let (version, mount) = hierarchies.location(controller)?;
             Some((version, own_directory(&lines, version, Some(controller), mount, id)?))
         };
         let unified = hierarchies
             .unified
             .as_deref()
             .and_then(|mount| Some((Version::V2, own_directory(&lines, Version::V2, None, mount, id)?)));
-        let tracking = unified.or_else(|| place(Controller::Freezer))?;
+        let tracking = unified.or_else(|| location(Controller::Freezer))?;
         let controllers = [Controller::Cpu, Controller::Cpuacct, Controller::Memory, Controller::Pids];
         let controllers: BTreeMap<_, _> =
-            controllers.into_iter().filter_map(|controller| Some((controller, place(controller)?))).collect();
+            controllers.into_iter().filter_map(|controller| Some((controller, location(controller)?))).collect();
         let mut directories = vec![tracking];
-        for place in controllers.values() {
-            if !directories.contains(place) {
-                directories.push(place.clone());
+        for location in controllers.values() {
+            if !directories.contains(location) {
+                directories.push(location.clone());
             }
         }
         Some(ContainerCgroups { controllers: Arc::new(controllers), directories, shared: Vec::new(), between: None })
     }
 }
 
-/// The part of the process's path that ends with the container: the process may be in a cgroup below it.
+/// Returns the part of the process's path that ends with the container. The process may be in a cgroup below it.
 fn own_directory(
     lines: &str,
     version: Version,
@@ -63,7 +63,7 @@ fn own_directory(
     })?;
     let mut directory = mount.to_owned();
     for part in path.split('/').filter(|part| !part.is_empty()) {
-        // A path out of the hierarchy is that of another cgroup namespace.
+        // A path that leaves the hierarchy belongs to another cgroup namespace.
         if part == ".." {
             return None;
         }

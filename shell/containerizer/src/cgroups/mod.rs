@@ -1,12 +1,12 @@
-//! Control groups, v1, v2 and both at once: where they are, and one container's share of them.
+//! Control groups, v1, v2 and both at once: the hierarchies, and the cgroups of one container.
 //!
 //! | module | owns |
 //! | --- | --- |
 //! | `mounts` | which hierarchy has which controller |
 //! | `locate` | the cgroups that a process of an earlier agent is in |
-//! | `tree` | our root in each hierarchy: making, filling and removing the cgroups of containers |
-//! | `limits` | from `Limits` to the values the controllers want |
-//! | `usage` | from the controllers' statistics to `Usage` |
+//! | `tree` | the agent's root in each hierarchy; creates, fills and removes the cgroups of containers |
+//! | `limits` | the values that controllers get for `Limits` |
+//! | `usage` | `Usage` from the statistics of the controllers |
 
 mod limits;
 mod locate;

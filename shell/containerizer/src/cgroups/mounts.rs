@@ -1,7 +1,7 @@
-//! Which mounted hierarchy has which controller.
+//! Determines which mounted hierarchy has which controller.
 //!
-//! A machine may have v1 (a hierarchy per controller), v2 (one for all), or both, with the controllers divided between
-//! them (systemd's "hybrid"). So the question is asked per controller.
+//! A machine may have v1 (a hierarchy per controller), v2 (one for all controllers), or both, with the controllers
+//! divided between them (the "hybrid" mode of systemd). Each controller is therefore located separately.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ impl Controller {
         }
     }
 
-    /// Whether every v2 cgroup has it, without a controller of that name.
+    /// Returns whether every v2 cgroup has this function, without a controller of that name.
     fn is_part_of_v2(self) -> bool {
         matches!(self, Controller::Cpuacct | Controller::Freezer)
     }
@@ -46,13 +46,13 @@ impl Controller {
 /// The hierarchies of this machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Hierarchies {
-    /// Where the v2 hierarchy is mounted, whatever controllers it has.
+    /// The mount point of the v2 hierarchy, with or without controllers.
     pub unified: Option<PathBuf>,
     places: BTreeMap<Controller, (Version, PathBuf)>,
 }
 
 impl Hierarchies {
-    /// Reads `/proc/self/mountinfo`; only mounts at or below `root` count.
+    /// Reads `/proc/self/mountinfo`. Only mounts at or below `root` count.
     pub(crate) fn detect(kernel: &dyn Kernel, root: &Path) -> std::io::Result<Self> {
         let mounts = kernel.read(Path::new("/proc/self/mountinfo"))?;
         let mut found = Hierarchies::default();
@@ -66,7 +66,7 @@ impl Hierarchies {
         if let Some(unified) = found.unified.clone() {
             let offered = kernel.read(&unified.join("cgroup.controllers")).unwrap_or_default();
             let has = |controller: Controller| offered.split_ascii_whitespace().any(|name| name == controller.name());
-            // Without any v1 hierarchy, what is part of v2 itself is there too.
+            // If no v1 hierarchy is mounted, the functions that every v2 cgroup has are available.
             for controller in Controller::ALL {
                 if has(controller) || (controller.is_part_of_v2() && v1.is_empty()) {
                     found.places.insert(controller, (Version::V2, unified.clone()));
@@ -81,12 +81,12 @@ impl Hierarchies {
         Ok(found)
     }
 
-    pub(crate) fn place(&self, controller: Controller) -> Option<(Version, &Path)> {
+    pub(crate) fn location(&self, controller: Controller) -> Option<(Version, &Path)> {
         self.places.get(&controller).map(|(version, path)| (*version, path.as_path()))
     }
 }
 
-/// A line of mountinfo (proc_pid_mountinfo(5)) if it is about cgroups: version, mount point, options of the hierarchy.
+/// Parses a line of mountinfo (proc_pid_mountinfo(5)) about cgroups: version, mount point, options of the hierarchy.
 fn cgroup_mount(line: &str) -> Option<(Version, PathBuf, Vec<String>)> {
     let (before, after) = line.split_once(" - ")?;
     let mut after = after.split(' ');

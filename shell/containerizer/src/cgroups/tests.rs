@@ -1,4 +1,4 @@
-//! Both versions against a kernel in memory: what is written where, in which order.
+//! Tests both versions against a kernel in memory: which values are written to which files, in which order.
 
 use std::path::Path;
 
@@ -67,7 +67,7 @@ fn v2() -> FakeKernel {
     kernel
 }
 
-/// systemd's middle way: v2 tracks processes, v1 has the controllers.
+/// The hybrid mode of systemd: v2 tracks processes, v1 has the controllers.
 fn hybrid() -> FakeKernel {
     let kernel = v1();
     let mounts = format!("{V1_MOUNTS}41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n");
@@ -111,7 +111,7 @@ struct Options {
 
 const PLAIN: Options = Options { cfs: false, swap: false };
 
-/// As the isolators do, one after the other.
+/// Sets all limits in the order of the isolators.
 fn limit(group: &ContainerCgroups, kernel: &FakeKernel, limits: &Limits, options: Options, first: bool) {
     group.limit_cpu(kernel, limits, options.cfs).unwrap();
     group.limit_memory(kernel, limits, options.swap, first).unwrap();
@@ -131,16 +131,16 @@ fn check(kernel: &FakeKernel, limits: Limits, options: Options, expect: &[&str])
 
 #[test]
 fn controllers_are_found_wherever_they_are() {
-    let place = |kernel: &FakeKernel, controller| {
+    let location = |kernel: &FakeKernel, controller| {
         let hierarchies = Hierarchies::detect(kernel, Path::new("/sys/fs/cgroup")).unwrap();
-        hierarchies.place(controller).map(|(version, path)| (version, path.display().to_string()))
+        hierarchies.location(controller).map(|(version, path)| (version, path.display().to_string()))
     };
     let v1_cpu = Some((Version::V1, "/sys/fs/cgroup/cpu,cpuacct".to_owned()));
-    assert_eq!(place(&v1(), Controller::Cpu), v1_cpu);
-    assert_eq!(place(&hybrid(), Controller::Cpuacct), v1_cpu);
+    assert_eq!(location(&v1(), Controller::Cpu), v1_cpu);
+    assert_eq!(location(&hybrid(), Controller::Cpuacct), v1_cpu);
     let unified = Some((Version::V2, "/sys/fs/cgroup".to_owned()));
     for controller in [Controller::Cpu, Controller::Cpuacct, Controller::Memory, Controller::Freezer] {
-        assert_eq!(place(&v2(), controller), unified);
+        assert_eq!(location(&v2(), controller), unified);
     }
     let elsewhere = Hierarchies::detect(&v1(), Path::new("/other")).unwrap();
     assert_eq!(elsewhere, Hierarchies::default());
@@ -266,7 +266,7 @@ fn what_cannot_be_limited_is_said() {
     let isolation = Isolation::prepare(&kernel, &auto).unwrap();
     assert!(matches!(isolation.tracking, Tracking::ProcessTree));
     assert!(isolation.missing.iter().any(|sentence| sentence.starts_with("cpu is not limited")));
-    assert_eq!(kernel.log(), [""; 0], "without root nothing is touched");
+    assert_eq!(kernel.log(), [""; 0], "without root nothing is changed");
 }
 
 #[test]
@@ -336,7 +336,7 @@ fn usage_is_what_the_controllers_say() {
     assert_eq!((measured.cpus_user_secs, measured.cpus_system_secs), (Some(2.0), Some(1.0)));
     assert_eq!((measured.mem_total_bytes, measured.mem_rss_bytes), (Some(8192), Some(5000)));
     assert_eq!((measured.cpus_nr_throttled, measured.threads), (Some(7), Some(4)));
-    // Without CFS there is no ceiling.
+    // Without CFS there is no limit.
     assert_eq!((usage(&v1()).cpus_soft_limit, usage(&v1()).cpus_limit), (Some(0.5), None));
     assert_eq!(usage(&v1()).mem_limit_bytes, Some(64 << 20));
 }

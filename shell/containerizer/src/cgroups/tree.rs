@@ -1,4 +1,4 @@
-//! Our root in each hierarchy, and the cgroups of containers below it. Nothing else is ever touched.
+//! The agent's root in each hierarchy, and the cgroups of containers below it. No other cgroup is ever changed.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,19 +12,19 @@ use super::mounts::{Controller, Hierarchies, Version};
 use crate::Error;
 use crate::kernel::Kernel;
 
-/// The hierarchies in use and the name of our root in them.
+/// The hierarchies in use, and the name of the agent's root in them.
 #[derive(Debug, Clone)]
 pub(crate) struct CgroupTree {
     root: String,
-    /// Where each controller in use is.
+    /// The hierarchy of each controller in use.
     controllers: BTreeMap<Controller, (Version, PathBuf)>,
-    /// Every hierarchy a container has a cgroup in, the one that tracks its processes first.
+    /// Every hierarchy in which a container has a cgroup. The first one tracks its processes.
     hierarchies: Vec<(Version, PathBuf)>,
 }
 
 impl CgroupTree {
-    /// Chooses hierarchies for these controllers and makes our root in each. The processes of a container are tracked
-    /// in the v2 hierarchy if there is one (it can kill a cgroup as a whole), else in the freezer's.
+    /// Chooses hierarchies for these controllers and creates the agent's root in each. The v2 hierarchy tracks the
+    /// processes of containers if it is mounted, because it can kill a cgroup as a whole; else the freezer's does.
     pub(crate) fn prepare(
         kernel: &dyn Kernel,
         hierarchies: &Hierarchies,
@@ -35,7 +35,7 @@ impl CgroupTree {
         let tracking = match &hierarchies.unified {
             Some(unified) => (Version::V2, unified.clone()),
             None => hierarchies
-                .place(Controller::Freezer)
+                .location(Controller::Freezer)
                 .map(|(version, path)| (version, path.to_owned()))
                 .ok_or_else(|| Error::LinuxLauncher("neither cgroup v2 nor the v1 freezer is mounted".into()))?,
         };
@@ -45,13 +45,13 @@ impl CgroupTree {
 
         let mut missing = Vec::new();
         for controller in wanted {
-            match hierarchies.place(*controller) {
+            match hierarchies.location(*controller) {
                 Some((version, path)) if tree.enable(kernel, *controller, version, path).is_ok() => {
-                    let place = (version, path.to_owned());
-                    if !tree.hierarchies.contains(&place) {
-                        tree.hierarchies.push(place.clone());
+                    let location = (version, path.to_owned());
+                    if !tree.hierarchies.contains(&location) {
+                        tree.hierarchies.push(location.clone());
                     }
-                    tree.controllers.insert(*controller, place);
+                    tree.controllers.insert(*controller, location);
                 }
                 _ => missing.push(*controller),
             }
@@ -68,8 +68,8 @@ impl CgroupTree {
         Ok(())
     }
 
-    /// Makes our roots again. Somebody may have removed them while they were empty: an administrator, or another agent
-    /// with the same root that ended.
+    /// Creates the roots again. An administrator, or another agent with the same root that has ended, may have removed
+    /// them while they were empty.
     pub(crate) fn recreate_roots(&self, kernel: &dyn Kernel) -> Result<(), Error> {
         self.hierarchies.iter().try_for_each(|(_, path)| self.make_root(kernel, path))?;
         self.controllers
@@ -77,18 +77,18 @@ impl CgroupTree {
             .try_for_each(|(controller, (version, path))| self.enable(kernel, *controller, *version, path))
     }
 
-    /// Removes our roots where nothing is in them.
+    /// Removes the roots that are empty.
     pub(crate) fn remove_roots(&self, kernel: &dyn Kernel) {
         for (_, hierarchy) in &self.hierarchies {
             let mut root = hierarchy.join(&self.root);
-            // Not empty: somebody else's containers are in it, or ours that outlive us.
+            // A root that is not empty has containers of another agent, or of this one.
             while root != *hierarchy && kernel.remove_directory(&root).is_ok() {
                 root.pop();
             }
         }
     }
 
-    /// Has the controller work below our root.
+    /// Enables the controller below the agent's root.
     fn enable(
         &self,
         kernel: &dyn Kernel,
@@ -101,7 +101,8 @@ impl CgroupTree {
         if version == Version::V1 || built_in {
             return Ok(());
         }
-        // Top-down (cgroup v2 documentation, "Enabling and Disabling"): a child has what its parent passes on.
+        // Controllers are enabled from the top (cgroup v2 documentation, "Enabling and Disabling"): a child has those
+        // that its parent enables.
         let mut path = hierarchy.to_owned();
         let switch = format!("+{}", controller.name());
         for part in std::iter::once(Path::new("")).chain(Path::new(&self.root).iter().map(Path::new)) {
@@ -112,30 +113,31 @@ impl CgroupTree {
         Ok(())
     }
 
-    /// Returns the cgroups of one container, which need not exist. A nested container has one of its own only where processes
-    /// are tracked, below that of its parent (Mesos' layout, `<parent>/mesos/<child>`); it shares the limits of its root.
+    /// Returns the cgroups of one container, which need not exist. A nested container has a cgroup of its own only in
+    /// the hierarchy that tracks processes, below that of its parent (`<parent>/mesos/<child>`, as in Mesos); it shares
+    /// the limits of its root container.
     pub(crate) fn group(&self, id: &ContainerId) -> ContainerCgroups {
         let below = |hierarchy: &Path, id: &ContainerId| hierarchy.join(&self.root).join(id.path(NESTED));
         let directory = |(version, path): &(Version, PathBuf), id: &ContainerId| (*version, below(path, id));
         if id.parent().is_some() {
             let (tracking, others) = self.hierarchies.split_at(self.hierarchies.len().min(1));
-            let directories: Vec<_> = tracking.iter().map(|place| directory(place, id)).collect();
+            let directories: Vec<_> = tracking.iter().map(|location| directory(location, id)).collect();
             return ContainerCgroups {
                 controllers: Arc::default(),
                 between: directories.first().and_then(|(_, path)| path.parent()).map(Path::to_owned),
                 directories,
-                shared: others.iter().map(|place| directory(place, &id.root())).collect(),
+                shared: others.iter().map(|location| directory(location, &id.root())).collect(),
             };
         }
         ContainerCgroups {
-            controllers: Arc::new(self.controllers.iter().map(|(c, place)| (*c, directory(place, id))).collect()),
-            directories: self.hierarchies.iter().map(|place| directory(place, id)).collect(),
+            controllers: Arc::new(self.controllers.iter().map(|(c, location)| (*c, directory(location, id))).collect()),
+            directories: self.hierarchies.iter().map(|location| directory(location, id)).collect(),
             shared: Vec::new(),
             between: None,
         }
     }
 
-    /// Returns the top-level containers that have a cgroup where processes are tracked.
+    /// Returns the top-level containers with a cgroup in the hierarchy that tracks processes.
     pub(crate) fn containers(&self, kernel: &dyn Kernel) -> Vec<ContainerId> {
         let root = self.hierarchies.first().map(|(_, path)| path.join(&self.root));
         let found = root.and_then(|root| kernel.subdirectories(&root).ok()).unwrap_or_default();
@@ -146,15 +148,15 @@ impl CgroupTree {
 /// The directory between the cgroup of a container and those of its children, as in Mesos.
 const NESTED: &str = "mesos";
 
-/// One container's cgroups, one in each hierarchy in use.
+/// The cgroups of one container, one in each hierarchy in use.
 #[derive(Debug, Clone)]
 pub(crate) struct ContainerCgroups {
     pub(super) controllers: Arc<BTreeMap<Controller, (Version, PathBuf)>>,
-    /// Its own; the one that tracks the processes first.
+    /// The container's own cgroups. The first one tracks its processes.
     pub(super) directories: Vec<(Version, PathBuf)>,
-    /// Those of its root that it shares.
+    /// The cgroups of its root container, which it shares.
     pub(super) shared: Vec<(Version, PathBuf)>,
-    /// Between its own and that of its parent; stays until the parent goes.
+    /// The directory between its own cgroup and that of its parent. It is removed with the parent.
     pub(super) between: Option<PathBuf>,
 }
 
@@ -178,7 +180,7 @@ impl ContainerCgroups {
             .try_for_each(|(_, path)| make(kernel, path).map_err(Error::io("cannot make the cgroup", path)))
     }
 
-    /// The v2 cgroup a process is born into, and the v1 cgroups it has to enter.
+    /// Returns the v2 cgroup that the first process starts in.
     pub(crate) fn v2_directory(&self) -> Option<&Path> {
         self.directories.iter().find(|(version, _)| *version == Version::V2).map(|(_, path)| path.as_path())
     }
@@ -191,26 +193,26 @@ impl ContainerCgroups {
             .map(|(_, path)| path.as_path())
     }
 
-    /// Whether the cgroup by which the processes are tracked has been made.
+    /// Returns whether the cgroup that tracks the processes exists.
     pub(crate) fn exists(&self, kernel: &dyn Kernel) -> bool {
         self.directories.first().is_some_and(|(_, path)| kernel.subdirectories(path).is_ok())
     }
 
-    /// Whether the container has a cgroup of this controller.
+    /// Returns whether the container has a cgroup of this controller.
     pub(crate) fn has(&self, controller: Controller) -> bool {
-        self.place(controller).is_some()
+        self.location(controller).is_some()
     }
 
-    /// Returns where the container's cgroup of a controller is, if it is in use.
-    pub(crate) fn place(&self, controller: Controller) -> Option<(Version, &Path)> {
+    /// Returns the container's cgroup of a controller; `None` if the controller is not in use.
+    pub(crate) fn location(&self, controller: Controller) -> Option<(Version, &Path)> {
         self.controllers.get(&controller).map(|(version, path)| (*version, path.as_path()))
     }
 
-    /// Kills everything in the container once. Processes end later, and others may have been born meanwhile: to be
-    /// repeated until [`ContainerCgroups::is_empty`].
+    /// Sends SIGKILL to everything in the container once. Processes end later, and new ones may have started meanwhile,
+    /// so callers repeat it until [`ContainerCgroups::is_empty`].
     pub(crate) fn kill(&self, kernel: &dyn Kernel) {
         let Some((version, path)) = self.directories.first() else { return };
-        // Since Linux 5.14, and complete: it also prevents births.
+        // The file exists since Linux 5.14. It kills all processes and prevents new ones.
         if *version == Version::V2 && kernel.write(&path.join("cgroup.kill"), "1").is_ok() {
             return;
         }
@@ -223,24 +225,24 @@ impl ContainerCgroups {
         }
     }
 
-    /// Whether no live process is in the container.
+    /// Returns whether no live process is in the container.
     pub(crate) fn is_empty(&self, kernel: &dyn Kernel) -> bool {
         self.pids(kernel).is_empty()
     }
 
-    /// Returns the live processes of the container, also those in cgroups below its own.
+    /// Returns the live processes of the container, including those in cgroups below its own.
     pub(crate) fn pids(&self, kernel: &dyn Kernel) -> Vec<Pid> {
         self.directories.first().map(|(_, path)| pids(kernel, path)).unwrap_or_default()
     }
 
-    /// Removes the cgroups, also those that processes of the container made inside of them. What cannot be removed yet
-    /// is an error; to be repeated.
+    /// Removes the cgroups, including those that processes of the container created inside. Callers repeat it after an
+    /// error, which means that a cgroup is still in use.
     pub(crate) fn remove(&self, kernel: &dyn Kernel) -> io::Result<()> {
         self.directories.iter().try_for_each(|(_, path)| remove_tree(kernel, path))
     }
 }
 
-/// Exactly a relative path of plain names: anything else could lead out of it or to the root of the machine's cgroups.
+/// Accepts only a relative path of plain names. Any other path could leave the hierarchy or be the root of all cgroups.
 fn check_root(root: &str) -> Result<(), Error> {
     let plain = |component: Component<'_>| matches!(component, Component::Normal(_));
     if root.is_empty() || !Path::new(root).components().all(plain) {
@@ -256,7 +258,7 @@ fn make(kernel: &dyn Kernel, path: &Path) -> io::Result<()> {
     }
 }
 
-/// Returns the processes of the cgroup and of all below it.
+/// Returns the processes of the cgroup and of all cgroups below it.
 fn pids(kernel: &dyn Kernel, path: &Path) -> Vec<Pid> {
     let own = kernel.read(&path.join("cgroup.procs")).unwrap_or_default();
     let mut found: Vec<Pid> = own.lines().filter_map(|line| Pid::from_raw(line.trim().parse().ok()?)).collect();
@@ -273,7 +275,7 @@ fn freeze(kernel: &dyn Kernel, version: Version, path: &Path) -> bool {
     }
 }
 
-/// A frozen v1 process does not even die of SIGKILL before it is thawed.
+/// Thaws a v1 cgroup, since a frozen process does not even die from SIGKILL.
 fn thaw(kernel: &dyn Kernel, version: Version, path: &Path) {
     let _ = match version {
         Version::V1 => kernel.write(&path.join("freezer.state"), "THAWED"),

@@ -1,4 +1,4 @@
-//! From the controllers' statistics to `Usage`.
+//! Reads `Usage` from the statistics of the controllers.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,14 +9,14 @@ use crate::Usage;
 use crate::kernel::{Kernel, TICKS_PER_SECOND};
 
 impl ContainerCgroups {
-    /// Returns the number of processes and threads, where the controller counts them.
+    /// Returns the number of processes and threads; `None` without the controller.
     pub(crate) fn threads(&self, kernel: &dyn Kernel) -> Option<u64> {
-        number(kernel, self.place(Controller::Pids)?.1, "pids.current")
+        number(kernel, self.location(Controller::Pids)?.1, "pids.current")
     }
 
     /// Adds the processor time that the container has used.
     pub(crate) fn cpu_time(&self, kernel: &dyn Kernel, usage: &mut Usage) {
-        match (self.place(Controller::Cpuacct), self.place(Controller::Cpu)) {
+        match (self.location(Controller::Cpuacct), self.location(Controller::Cpu)) {
             (Some((Version::V1, path)), _) => {
                 let stat = table(kernel, path, "cpuacct.stat");
                 let seconds = |key: &str| stat.get(key).map(|ticks| *ticks as f64 / TICKS_PER_SECOND);
@@ -33,9 +33,9 @@ impl ContainerCgroups {
         }
     }
 
-    /// Adds how often and how long the CFS quota has stopped it.
+    /// Adds how often and how long the CFS quota has throttled the container.
     pub(crate) fn throttling(&self, kernel: &dyn Kernel, usage: &mut Usage) {
-        let Some((version, path)) = self.place(Controller::Cpu) else { return };
+        let Some((version, path)) = self.location(Controller::Cpu) else { return };
         let stat = table(kernel, path, "cpu.stat");
         usage.cpus_nr_periods = stat.get("nr_periods").copied();
         usage.cpus_nr_throttled = stat.get("nr_throttled").copied();
@@ -47,7 +47,7 @@ impl ContainerCgroups {
 
     /// Adds the memory that it uses.
     pub(crate) fn memory_use(&self, kernel: &dyn Kernel, usage: &mut Usage) {
-        let Some((version, path)) = self.place(Controller::Memory) else { return };
+        let Some((version, path)) = self.location(Controller::Memory) else { return };
         let stat = table(kernel, path, "memory.stat");
         let get = |key: &str| stat.get(key).copied();
         match version {
@@ -70,9 +70,9 @@ impl ContainerCgroups {
         }
     }
 
-    /// How often the kernel has killed in this container for want of memory.
+    /// Returns how often the kernel has killed a process of this container for lack of memory.
     pub(crate) fn oom_kills(&self, kernel: &dyn Kernel) -> u64 {
-        let Some((version, path)) = self.place(Controller::Memory) else { return 0 };
+        let Some((version, path)) = self.location(Controller::Memory) else { return 0 };
         let file = match version {
             Version::V1 => "memory.oom_control",
             Version::V2 => "memory.events",
@@ -81,13 +81,14 @@ impl ContainerCgroups {
     }
 }
 
-/// Returns the limit and a message for the status of a task that broke its memory limit: what was allowed, what was used, on what.
+/// Returns the limit in bytes, and the message for the status of a task that exceeded it: the limit, the usage, and its
+/// kinds.
 pub(crate) fn memory_report(group: &ContainerCgroups, kernel: &dyn Kernel) -> Option<(u64, String)> {
     let limit = group.memory_limit(kernel)?;
-    let (version, path) = group.place(Controller::Memory)?;
+    let (version, path) = group.location(Controller::Memory)?;
     let peak = match version {
         Version::V1 => number(kernel, path, "memory.max_usage_in_bytes"),
-        // Since Linux 5.19.
+        // The file exists since Linux 5.19.
         Version::V2 => number(kernel, path, "memory.peak").or_else(|| number(kernel, path, "memory.current")),
     };
     let megabytes = |bytes: u64| format!("{:.1}MB", bytes as f64 / f64::from(1 << 20));
@@ -106,7 +107,7 @@ fn number(kernel: &dyn Kernel, path: &Path, file: &str) -> Option<u64> {
     kernel.read(&path.join(file)).ok()?.trim().parse().ok()
 }
 
-/// A file of lines `key number`.
+/// Reads a file of lines `key number`.
 fn table(kernel: &dyn Kernel, path: &Path, file: &str) -> BTreeMap<String, u64> {
     let text = kernel.read(&path.join(file)).unwrap_or_default();
     text.lines()

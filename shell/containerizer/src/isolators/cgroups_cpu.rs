@@ -1,14 +1,14 @@
-//! `cgroups/cpu`: shares of the processors, and CFS quotas where a container has a ceiling.
+//! `cgroups/cpu`: shares of the processors, and CFS quotas for containers with a limit.
 
 use super::{ContainerContext, Isolator};
 use crate::cgroups::Controller;
 use crate::launch_spec::LaunchSpec;
 use crate::{Error, Launch, Limits, Usage};
 
-/// Gives containers their share of the processors.
+/// Sets the processor shares and quotas of containers.
 #[derive(Debug)]
 pub(super) struct CgroupsCpu {
-    /// `--cgroups_enable_cfs`: without a ceiling of its own, what a container was promised is its ceiling.
+    /// `--cgroups_enable_cfs`: a container without a limit of its own is limited to what it was allocated.
     pub cfs: bool,
 }
 

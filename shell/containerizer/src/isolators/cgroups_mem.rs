@@ -1,4 +1,4 @@
-//! `cgroups/mem`: a limit of memory, and hearing from the kernel that it was reached.
+//! `cgroups/mem`: a limit of memory, and the kernel's notification that it was reached.
 
 use std::fs::File;
 use std::io;
@@ -14,10 +14,10 @@ use crate::kernel::Kernel;
 use crate::launch_spec::LaunchSpec;
 use crate::{Error, Launch, Limitation, LimitationKind, Limits, Usage};
 
-/// Limits the memory of containers, and ends those that need more.
+/// Limits the memory of containers, and finds those that exceed it.
 #[derive(Debug)]
 pub(super) struct CgroupsMem {
-    /// `--cgroups_limit_swap`: memory and swap are limited together.
+    /// `--cgroups_limit_swap`: whether memory and swap are limited together.
     pub swap: bool,
 }
 
@@ -31,10 +31,10 @@ impl Isolator for CgroupsMem {
     }
 
     fn watch(&self, container: &ContainerContext<'_>) -> io::Result<Option<OwnedFd>> {
-        match container.cgroups.and_then(|cgroups| cgroups.place(Controller::Memory)) {
+        match container.cgroups.and_then(|cgroups| cgroups.location(Controller::Memory)) {
             None => Ok(None),
             Some((Version::V1, path)) => eventfd_v1(container.kernel, path).map(Some),
-            // The kernel marks the file as changed.
+            // The kernel marks this file as changed.
             Some((Version::V2, path)) => Ok(Some(File::open(path.join("memory.events"))?.into())),
         }
     }
@@ -61,7 +61,7 @@ impl Isolator for CgroupsMem {
 }
 
 impl CgroupsMem {
-    /// `first`: the container has no process yet.
+    /// Sets the limit. `first` means that the container has no process yet.
     fn limit(&self, container: &ContainerContext<'_>, limits: &Limits, first: bool) -> Result<(), Error> {
         match container.cgroups.filter(|cgroups| cgroups.has(Controller::Memory)) {
             Some(cgroups) => cgroups.limit_memory(container.kernel, limits, self.swap, first),
@@ -70,7 +70,7 @@ impl CgroupsMem {
     }
 }
 
-/// Registers an eventfd that counts (cgroup-v1/memory documentation, "OOM Control").
+/// Registers an eventfd for notifications (cgroup-v1/memory documentation, "OOM Control").
 fn eventfd_v1(kernel: &dyn Kernel, path: &Path) -> io::Result<OwnedFd> {
     let counter = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
     let control = File::open(path.join("memory.oom_control"))?;
@@ -79,13 +79,13 @@ fn eventfd_v1(kernel: &dyn Kernel, path: &Path) -> io::Result<OwnedFd> {
     Ok(counter)
 }
 
-/// Whether the notification means that memory has run out. Afterwards the descriptor waits for the next one.
+/// Returns whether the notification means that memory has run out. The descriptor then waits for the next one.
 fn is_out_of_memory(kernel: &dyn Kernel, cgroups: &ContainerCgroups, watch: &OwnedFd) -> bool {
-    match cgroups.place(Controller::Memory) {
+    match cgroups.location(Controller::Memory) {
         None => false,
-        // It comes before the kernel kills, so that no counter tells yet.
+        // The notification comes before the kernel kills, so that no counter shows it yet.
         Some((Version::V1, _)) => rustix::io::read(watch, &mut [0u8; 8]).is_ok(),
-        // Any event of the controller; reading the file clears its mark.
+        // The notification may be about any event of the controller; reading the file clears its mark.
         Some((Version::V2, _)) => {
             if let Ok(file) = watch.try_clone().map(File::from) {
                 let _ = file.read_at(&mut [0u8; 512], 0);

@@ -1,11 +1,11 @@
-//! `cgroups/pids`: a limit of processes and threads.
+//! `cgroups/pids`: a limit on processes and threads.
 
 use super::{ContainerContext, Isolator};
 use crate::cgroups::Controller;
 use crate::launch_spec::LaunchSpec;
 use crate::{Error, Launch, Limits, Usage};
 
-/// Limits how many processes and threads a container has.
+/// Limits the number of processes and threads of containers.
 #[derive(Debug)]
 pub(super) struct CgroupsPids;
 

@@ -1,4 +1,4 @@
-//! `filesystem/linux`: mounts of their own, in which containers see volumes.
+//! `filesystem/linux`: mount namespaces, in which containers see their volumes.
 
 use super::{ContainerContext, Isolator};
 use crate::launch_spec::LaunchSpec;

@@ -1,4 +1,4 @@
-//! The trait of isolators, after Mesos' `slave/isolator.proto` and `mesos::slave::Isolator`.
+//! The trait of isolators, after `slave/isolator.proto` and `mesos::slave::Isolator` of Mesos.
 
 use std::fmt;
 use std::io;
@@ -12,65 +12,67 @@ use crate::kernel::Kernel;
 use crate::launch_spec::LaunchSpec;
 use crate::{Error, Launch, Limitation, Limits, Usage};
 
-/// What an isolator is told of a container.
+/// What an isolator knows about a container.
 #[derive(Clone, Copy)]
 pub(crate) struct ContainerContext<'a> {
+    /// The kernel.
     pub kernel: &'a dyn Kernel,
+    /// The id of the container.
     pub id: &'a ContainerId,
-    /// The cgroups that the launcher has made for it; `None` with the posix launcher.
+    /// The cgroups that the launcher has created for it; `None` with the posix launcher.
     pub cgroups: Option<&'a ContainerCgroups>,
-    /// The first process, as soon as it runs.
+    /// The first process, once it runs.
     pub pid: Option<Pid>,
 }
 
-/// Why an isolator is asked whether a container has broken its limit.
+/// Why an isolator is asked whether a container has violated its limit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Cause<'a> {
     /// The descriptor of [`Isolator::watch`] has become readable.
     Notified(&'a OwnedFd),
-    /// The first process has ended, perhaps for that reason.
+    /// The first process has ended, possibly because of the limit.
     Ended,
 }
 
-/// One kind of separation or limit. Isolators are shared by all containers and called from several threads; what they know of
-/// one container is in the kernel, so that a restarted agent finds it there.
+/// One kind of separation or limit. All containers share the isolators, and several threads call them. The kernel holds
+/// all state of a container, so that a restarted agent finds it there.
 ///
-/// A container is prepared, isolated, watched and cleaned up in the order of the list; every step has a default that does
-/// nothing.
+/// A container is prepared, isolated, watched and cleaned up in the order of the list. Every step has a default without
+/// effect.
 pub(crate) trait Isolator: fmt::Debug + Send + Sync {
     /// The name in `--isolation`.
     fn name(&self) -> &'static str;
 
-    /// Adds to the launch what this container needs. Its cgroups exist, and no process of it does.
+    /// Adds what this container needs to the launch. Its cgroups exist, and no process of it does.
     ///
     /// # Errors
-    /// The container cannot be isolated as asked for, so it must not be started.
+    /// Returns why the container cannot be isolated as requested; it must not be started.
     fn prepare(&self, container: &ContainerContext<'_>, launch: &Launch, spec: &mut LaunchSpec) -> Result<(), Error> {
         let _ = (container, launch, spec);
         Ok(())
     }
 
-    /// Does what needs the pid of the first process, which already runs its program: what has to be in force before that
-    /// belongs into the launch.
+    /// Does what needs the pid of the first process, which already runs its program. What has to be in force before
+    /// that belongs into the launch.
     ///
     /// # Errors
-    /// The container is not isolated as asked for, so it is ended.
+    /// Returns why the container is not isolated as requested; it is destroyed.
     fn isolate(&self, container: &ContainerContext<'_>) -> Result<(), Error> {
         let _ = container;
         Ok(())
     }
 
-    /// Returns a descriptor that becomes readable when [`Isolator::limitation`] should be asked; `None` if there is nothing to
-    /// wait for.
+    /// Returns a descriptor that becomes readable when [`Isolator::limitation`] has to be called; `None` if there is
+    /// none.
     ///
     /// # Errors
-    /// The kernel does not notify; a breach is then only noticed at the end of the container.
+    /// Returns an error if the kernel cannot notify. A violation is then noticed only at the end of the container.
     fn watch(&self, container: &ContainerContext<'_>) -> io::Result<Option<OwnedFd>> {
         let _ = container;
         Ok(None)
     }
 
-    /// Returns which limit the container has broken, if any.
+    /// Returns the limit that the container has violated, if any.
     fn limitation(&self, container: &ContainerContext<'_>, cause: Cause<'_>) -> Option<Limitation> {
         let _ = (container, cause);
         None
@@ -79,30 +81,30 @@ pub(crate) trait Isolator: fmt::Debug + Send + Sync {
     /// Changes the limits of a running container.
     ///
     /// # Errors
-    /// The limits in force may be the old ones.
+    /// Returns an error after which the old limits may still be in force.
     fn update(&self, container: &ContainerContext<'_>, limits: &Limits) -> Result<(), Error> {
         let _ = (container, limits);
         Ok(())
     }
 
-    /// Adds what the container uses, where no isolator before has said it.
+    /// Adds the usage of the container, where no earlier isolator has set it.
     fn usage(&self, container: &ContainerContext<'_>, usage: &mut Usage) {
         let _ = (container, usage);
     }
 
-    /// Takes up a container of an earlier process of the agent.
+    /// Recovers a container of an earlier process of the agent.
     ///
     /// # Errors
-    /// The container is not isolated any more; that is logged, and it goes on.
+    /// Returns an error if the container is not isolated any more. The error is logged, and the container continues.
     fn recover(&self, container: &ContainerContext<'_>) -> Result<(), Error> {
         let _ = container;
         Ok(())
     }
 
-    /// Removes what was made for a container in which no process is left. Done again, it changes nothing.
+    /// Removes what was made for a container in which no process is left. Repeating it has no effect.
     ///
     /// # Errors
-    /// Something is still in use; to be repeated.
+    /// Returns an error if something is still in use; the caller repeats the call.
     fn cleanup(&self, container: &ContainerContext<'_>) -> io::Result<()> {
         let _ = container;
         Ok(())

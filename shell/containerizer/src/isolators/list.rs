@@ -1,4 +1,4 @@
-//! The one list of isolators, and the names of `--isolation`.
+//! The list of all isolators, and the names of `--isolation`.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,9 @@ use crate::{Config, Error};
 /// The flags of the operator that change how isolators work.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct IsolatorOptions {
+    /// `--cgroups_enable_cfs`.
     pub cfs: bool,
+    /// `--cgroups_limit_swap`.
     pub swap: bool,
 }
 
@@ -26,7 +28,7 @@ impl From<&Config> for IsolatorOptions {
     }
 }
 
-/// One isolator that there is.
+/// One isolator of the list.
 struct Entry {
     /// The name in `--isolation`.
     name: &'static str,
@@ -34,13 +36,13 @@ struct Entry {
     make: fn(IsolatorOptions) -> Box<dyn Isolator>,
 }
 
-/// What an isolator cannot do without.
+/// What an isolator requires.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Needs {
     Nothing,
     /// The linux launcher with this controller.
     Controller(Controller),
-    /// The right to make namespaces.
+    /// The permission to create namespaces.
     Root,
 }
 
@@ -60,25 +62,25 @@ const LIST: [Entry; 7] = [
     Entry { name: "filesystem/linux", needs: Needs::Root, make: |_| Box::new(FilesystemLinux) },
     Entry { name: "namespaces/pid", needs: Needs::Root, make: |_| Box::new(NamespacesPid) },
     Entry { name: "posix/rlimits", needs: Needs::Nothing, make: |_| Box::new(PosixRlimits) },
-    // Always in use, and last: it fills the gaps that the others leave.
+    // It is always in use, and last: it measures what the others do not.
     Entry { name: "posix/cpu", needs: Needs::Nothing, make: |_| Box::new(PosixUsage) },
 ];
 
-/// Names that stand for others, or bring others with them.
+/// Names that stand for other names, or include them.
 const ALIASES: [(&str, &[&str]); 5] = [
     ("cgroups", &["cgroups/cpu", "cgroups/mem"]),
     ("cgroups/all", &["cgroups/cpu", "cgroups/mem", "cgroups/pids"]),
-    // A /proc of its own needs mounts of its own.
+    // A separate `/proc` is a mount, which needs a mount namespace.
     ("namespaces/pid", &["namespaces/pid", "filesystem/linux"]),
     ("posix/mem", &["posix/cpu"]),
     ("process", &["posix/cpu"]),
 ];
 
-/// Names without an effect on containers of a plain command, which is all there is until images.
+/// Names that have no effect on containers without images, which are the only ones so far.
 const WITHOUT_EFFECT: [&str; 3] = ["filesystem/posix", "environment_secret", "docker/runtime"];
 
-/// Names of Mesos for which there is no isolator yet: the agent starts and says so, as it does for missing rights. Containers
-/// that ask for one of them are refused.
+/// Names of Mesos without an isolator here. The agent starts and reports them, as it does for missing rights.
+/// Containers that ask for one of them are refused.
 const NOT_IMPLEMENTED: [&str; 28] = [
     "appc/runtime",
     "cgroups/blkio",
@@ -110,19 +112,19 @@ const NOT_IMPLEMENTED: [&str; 28] = [
     "windows/cpu",
 ];
 
-/// The isolators that the operator asks for.
+/// The isolators that the operator requests.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Requested {
     names: BTreeSet<&'static str>,
-    /// Names that Mesos knows and we do not implement.
+    /// Names that Mesos has and this program does not implement.
     pub unsupported: Vec<String>,
 }
 
 impl Requested {
-    /// Reads the names of `--isolation`.
+    /// Parses the names of `--isolation`.
     ///
     /// # Errors
-    /// Fails for a name that neither Mesos nor this list knows.
+    /// Returns [`Error::UnknownIsolation`] for a name that is neither known to Mesos nor to this list.
     pub(crate) fn parse(names: &[String]) -> Result<Self, Error> {
         let mut requested = Requested { names: BTreeSet::from(["posix/cpu"]), ..Requested::default() };
         for name in names.iter().map(|name| name.trim()).filter(|name| !name.is_empty()) {
@@ -139,7 +141,7 @@ impl Requested {
         Ok(requested)
     }
 
-    /// Returns the controllers that the isolators asked for need.
+    /// Returns the controllers that the requested isolators need.
     pub(crate) fn controllers(&self) -> impl Iterator<Item = Controller> {
         self.entries().filter_map(|entry| match entry.needs {
             Needs::Controller(controller) => Some(controller),
@@ -147,12 +149,13 @@ impl Requested {
         })
     }
 
-    /// Whether anything asked for needs root, besides controllers.
+    /// Returns whether a requested isolator needs root for a reason other than controllers.
     pub(crate) fn needs_root(&self) -> bool {
         self.entries().any(|entry| entry.needs == Needs::Root)
     }
 
-    /// Makes the isolators that this machine can have. Those whose controller it does not have stay, and do nothing.
+    /// Makes the isolators that this machine supports. Those whose controller is missing stay in the list and have no
+    /// effect.
     pub(crate) fn make(&self, options: IsolatorOptions, is_root: bool) -> Isolators {
         let possible = self.entries().filter(|entry| is_root || entry.needs != Needs::Root);
         Isolators::new(possible.map(|entry| (entry.make)(options)).collect(), options)

@@ -1,15 +1,15 @@
-//! The isolators: what separates and limits containers, one per file, named as in `--isolation`.
+//! The isolators, which separate and limit containers, one per file, named as in `--isolation`.
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | `isolator` | the trait, and what an isolator is told of a container |
-//! | `list` | the one list: names, what each needs, how it is made |
-//! | `set` | the isolators in use, called one after the other |
-//! | `cgroups_cpu`, `cgroups_mem`, `cgroups_pids` | a controller each |
-//! | `filesystem_linux` | mounts of their own, and the volumes in them |
-//! | `namespaces_pid` | process ids of their own |
+//! | `isolator` | the trait, and what an isolator knows about a container |
+//! | `list` | the list of all isolators: names, requirements, constructors |
+//! | `set` | the isolators in use, called in order |
+//! | `cgroups_cpu`, `cgroups_mem`, `cgroups_pids` | one controller each |
+//! | `filesystem_linux` | mount namespaces, and the volumes in them |
+//! | `namespaces_pid` | pid namespaces |
 //! | `posix_rlimits` | resource limits (setrlimit(2)) |
-//! | `posix_usage` | what the processes use, added up where no controller says it |
+//! | `posix_usage` | the usage of processes, summed up where no controller measures it |
 
 mod cgroups_cpu;
 mod cgroups_mem;

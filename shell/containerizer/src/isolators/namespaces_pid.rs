@@ -1,11 +1,11 @@
-//! `namespaces/pid`: process ids of their own.
+//! `namespaces/pid`: pid namespaces.
 
 use super::{ContainerContext, Isolator};
 use crate::launch_spec::LaunchSpec;
 use crate::{Error, Launch};
 
-/// Gives containers a namespace of process ids, with a `/proc` of its own. The list adds `filesystem/linux` to it, because that
-/// `/proc` is a mount.
+/// Gives containers a pid namespace with its own `/proc`. The list adds `filesystem/linux`, because that `/proc` is a
+/// mount.
 #[derive(Debug)]
 pub(super) struct NamespacesPid;
 
@@ -16,7 +16,8 @@ impl Isolator for NamespacesPid {
 
     fn prepare(&self, _: &ContainerContext<'_>, _: &Launch, spec: &mut LaunchSpec) -> Result<(), Error> {
         spec.namespaces.pid = true;
-        // The first process of the namespace has to reap, and no signal without a handler reaches it (pid_namespaces(7)).
+        // The first process of the namespace has to reap, and signals without a handler do not reach it
+        // (pid_namespaces(7)).
         spec.needs_init = true;
         Ok(())
     }

@@ -1,9 +1,9 @@
-//! `posix/cpu` and `posix/mem`: what the processes of a container use, added up.
+//! `posix/cpu` and `posix/mem`: the summed usage of a container's processes.
 
 use super::{ContainerContext, Isolator};
 use crate::{Usage, process_tree};
 
-/// Looks at the processes where the controllers in use leave gaps. Limits nothing.
+/// Measures the processes where the controllers in use do not, and limits nothing.
 #[derive(Debug)]
 pub(super) struct PosixUsage;
 

@@ -1,4 +1,4 @@
-//! The isolators in use, called one after the other.
+//! The isolators in use, called in order.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -7,7 +7,7 @@ use super::{Cause, ContainerContext, Isolator, IsolatorOptions};
 use crate::launch_spec::LaunchSpec;
 use crate::{Error, Launch, Limitation, Limits, Usage};
 
-/// All isolators that the operator asks for and the machine can have.
+/// The isolators that the operator requests and the machine supports.
 #[derive(Debug)]
 pub(crate) struct Isolators {
     all: Vec<Box<dyn Isolator>>,
@@ -19,17 +19,18 @@ impl Isolators {
         Isolators { all, options }
     }
 
-    /// Returns their names, in the order in which they are called.
+    /// Returns the names in the order in which the isolators are called.
     pub(crate) fn names(&self) -> Vec<&'static str> {
         self.all.iter().map(|isolator| isolator.name()).collect()
     }
 
-    /// Whether the isolator with this name is in use.
+    /// Returns whether the isolator with this name is in use.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.all.iter().any(|isolator| isolator.name() == name)
     }
 
-    /// See [`Isolator::prepare`]. What no isolator has taken up would silently not be given, so it is an error.
+    /// Calls [`Isolator::prepare`] of all. A request that no isolator carries out is an error, because the container
+    /// would silently lack it.
     pub(crate) fn prepare(
         &self,
         container: &ContainerContext<'_>,
@@ -46,30 +47,30 @@ impl Isolators {
         Ok(())
     }
 
-    /// See [`Isolator::isolate`].
+    /// Calls [`Isolator::isolate`] of all.
     pub(crate) fn isolate(&self, container: &ContainerContext<'_>) -> Result<(), Error> {
         self.all.iter().try_for_each(|isolator| isolator.isolate(container))
     }
 
-    /// Returns the descriptors of all that can be watched; a failure is logged.
+    /// Returns the descriptors of all isolators that have one. Failures are logged.
     pub(crate) fn watch(&self, container: &ContainerContext<'_>) -> Vec<OwnedFd> {
         let watch = |isolator: &dyn Isolator| match isolator.watch(container) {
             Ok(watch) => watch,
             Err(error) => {
                 let (id, name) = (container.id, isolator.name());
-                tracing::warn!(%id, %error, "a limit of {name} is only noticed at the end of the container");
+                tracing::warn!(%id, %error, "a violated limit of {name} is noticed only at the end of the container");
                 None
             }
         };
         self.all.iter().filter_map(|isolator| watch(&**isolator)).collect()
     }
 
-    /// Returns the first limit that the container has broken.
+    /// Returns the first limit that the container has violated.
     pub(crate) fn limitation(&self, container: &ContainerContext<'_>, cause: Cause<'_>) -> Option<Limitation> {
         self.all.iter().find_map(|isolator| isolator.limitation(container, cause))
     }
 
-    /// See [`Isolator::update`]. All are tried; the first error is returned.
+    /// Calls [`Isolator::update`] of all, and returns the first error.
     pub(crate) fn update(&self, container: &ContainerContext<'_>, limits: &Limits) -> Result<(), Error> {
         let mut result = Ok(());
         for isolator in &self.all {
@@ -78,8 +79,8 @@ impl Isolators {
         result
     }
 
-    /// Returns what the container uses, and the limits that it has now (Mesos' `MesosContainerizerProcess::usage`): those asked
-    /// for last, even where the kernel still holds a higher one.
+    /// Returns the usage and the current limits of the container (`MesosContainerizerProcess::usage` of Mesos). The
+    /// limits are those requested last, even while the kernel still enforces a higher one.
     pub(crate) fn usage(&self, container: &ContainerContext<'_>, limits: &Limits) -> Usage {
         let mut usage = Usage::default();
         for isolator in &self.all {
@@ -93,7 +94,7 @@ impl Isolators {
         usage
     }
 
-    /// See [`Isolator::recover`]. All are tried; failures are logged.
+    /// Calls [`Isolator::recover`] of all, and logs failures.
     pub(crate) fn recover(&self, container: &ContainerContext<'_>) {
         for isolator in &self.all {
             if let Err(error) = isolator.recover(container) {
@@ -102,7 +103,7 @@ impl Isolators {
         }
     }
 
-    /// See [`Isolator::cleanup`]. The last isolator is cleaned up first.
+    /// Calls [`Isolator::cleanup`] of all, beginning with the last isolator.
     pub(crate) fn cleanup(&self, container: &ContainerContext<'_>) -> io::Result<()> {
         self.all.iter().rev().try_for_each(|isolator| isolator.cleanup(container))
     }

@@ -1,4 +1,4 @@
-//! A kernel of files and processes in memory that records what is asked of it, in order.
+//! A kernel of files and processes in memory, which records the calls in order.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -19,7 +19,7 @@ pub(crate) struct FakeKernel {
 struct State {
     files: BTreeMap<PathBuf, String>,
     directories: BTreeSet<PathBuf>,
-    /// Files a new directory has, by the hierarchy it is in.
+    /// The files of a new directory, by the hierarchy that it is in.
     templates: Vec<(PathBuf, Vec<(&'static str, &'static str)>)>,
     refused: BTreeSet<PathBuf>,
     log: Vec<String>,
@@ -27,7 +27,7 @@ struct State {
 }
 
 impl FakeKernel {
-    /// A kernel with a file of mounts.
+    /// Returns a kernel with this mount table.
     pub(crate) fn with_mounts(mounts: &str) -> Self {
         let fake = FakeKernel::default();
         fake.file("/proc/self/mountinfo", mounts);
@@ -38,7 +38,7 @@ impl FakeKernel {
         self.state().files.insert(path.into(), content.into());
     }
 
-    /// A hierarchy whose directories have these files, as a cgroup file system gives them.
+    /// Adds a hierarchy whose directories have these files, as in a cgroup file system.
     pub(crate) fn hierarchy(&self, path: &str, files: &[(&'static str, &'static str)]) {
         let mut state = self.state();
         state.directories.insert(path.into());
@@ -48,7 +48,7 @@ impl FakeKernel {
         state.templates.push((path.into(), files.to_vec()));
     }
 
-    /// Writes to this file fail.
+    /// Makes writes to this file fail.
     pub(crate) fn refuse(&self, path: &str) {
         self.state().refused.insert(path.into());
     }
@@ -58,7 +58,7 @@ impl FakeKernel {
         self
     }
 
-    /// What was asked since the last call.
+    /// Returns the calls since the last use of this function.
     pub(crate) fn log(&self) -> Vec<String> {
         std::mem::take(&mut self.state().log)
     }
@@ -129,7 +129,7 @@ impl Kernel for FakeKernel {
         Err(SpawnError::Clone(io::ErrorKind::Unsupported.into()))
     }
 
-    /// The process dies of it and leaves its cgroups.
+    /// The process dies and leaves its cgroups.
     fn signal(&self, pid: Pid, signal: Signal) -> io::Result<()> {
         let mut state = self.state();
         let number = pid.as_raw_nonzero().to_string();

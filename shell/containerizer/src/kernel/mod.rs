@@ -1,5 +1,5 @@
-//! The one narrow door to the kernel: everything the decisions of this crate need from it, so that they can be tested
-//! against a recording fake without root.
+//! The interface to the kernel: everything that the decisions of this crate need from it, so that they can be tested
+//! without root against a fake that records calls.
 
 #[cfg(test)]
 pub(crate) mod fake;
@@ -26,11 +26,13 @@ pub(crate) trait Kernel: Send + Sync {
     fn subdirectories(&self, path: &Path) -> io::Result<Vec<PathBuf>>;
     fn spawn(&self, plan: &SpawnPlan) -> Result<Spawned, SpawnError>;
     fn signal(&self, pid: Pid, signal: Signal) -> io::Result<()>;
-    /// The wait status of a child that has ended; `None` while it has not, or if it is not ours to wait for.
+    /// Returns the wait status of a child that has ended; `None` while it runs, and if it is not a child of this
+    /// process.
     fn reap(&self, pid: Pid) -> Option<i32>;
-    /// All processes of the machine.
+    /// Returns all processes of the machine.
     fn processes(&self) -> Vec<ProcessEntry>;
-    /// The variables that a process was started with, each behind a zero byte; nothing if we may not see them.
+    /// Returns the environment that a process was started with, each variable followed by a zero byte; empty if the
+    /// environment may not be read.
     fn environment(&self, pid: i32) -> Vec<u8>;
     fn is_root(&self) -> bool;
 }

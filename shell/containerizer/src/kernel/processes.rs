@@ -2,22 +2,29 @@
 
 use std::fs;
 
-/// User-visible clock ticks per second; fixed at 100 in the Linux ABI.
+/// The clock ticks per second that user space sees; fixed at 100 in the Linux ABI.
 pub(crate) const TICKS_PER_SECOND: f64 = 100.0;
 
-/// A line of the process table.
+/// One process of the process table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ProcessEntry {
+    /// The pid.
     pub pid: i32,
+    /// The pid of the parent.
     pub parent: i32,
+    /// The session.
     pub session: i32,
-    /// It has ended and waits to be reaped: it holds no resources and cannot be killed.
+    /// Whether the process has ended and waits to be reaped. It holds no resources and cannot be killed.
     pub zombie: bool,
-    /// Clock ticks since boot; with the pid, the identity of a process.
+    /// The start in clock ticks since boot, which identifies a process together with the pid.
     pub started: u64,
+    /// The processor time in user mode, in clock ticks.
     pub user_ticks: u64,
+    /// The processor time in the kernel, in clock ticks.
     pub system_ticks: u64,
+    /// The number of threads.
     pub threads: u64,
+    /// The resident memory in pages.
     pub resident_pages: u64,
 }
 
@@ -26,7 +33,7 @@ impl ProcessEntry {
         ProcessEntry::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
     }
 
-    /// The content of `/proc/<pid>/stat`.
+    /// Parses the content of `/proc/<pid>/stat`.
     pub(crate) fn parse(stat: &str) -> Option<Self> {
         parse(stat)
     }
@@ -41,11 +48,11 @@ pub(super) fn all() -> Vec<ProcessEntry> {
         .collect()
 }
 
-/// Threads of the kernel have no environment either (`PF_KTHREAD` of linux/sched.h).
+/// The flag of kernel threads, which have no environment either (`PF_KTHREAD` of linux/sched.h).
 const KERNEL_THREAD: u64 = 0x0020_0000;
 
-/// Whether the process is just changing its program (execve(2)): its new memory does not have an environment yet. Only told to
-/// who may look into the process.
+/// Returns whether the process is changing its program (execve(2)), so that its new memory has no environment yet. The
+/// kernel tells this only to those who may inspect the process.
 pub(super) fn is_executing(pid: i32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| has_no_environment_yet(&stat))
 }
@@ -55,16 +62,16 @@ fn has_no_environment_yet(stat: &str) -> bool {
         stat.rsplit_once(')').map(|(_, tail)| tail.split_ascii_whitespace().collect()).unwrap_or_default();
     let number = |index: usize| fields.get(index - 3)?.parse::<u64>().ok();
     let zombie = fields.first().is_some_and(|state| matches!(*state, "Z" | "X"));
-    // The flags, and the end of the environment.
+    // The fields are the flags and the end of the environment.
     !zombie && number(9).is_some_and(|flags| flags & KERNEL_THREAD == 0) && number(51) == Some(0)
 }
 
-/// The fields of `/proc/<pid>/stat` (proc_pid_stat(5)). The name is in parentheses and may itself contain some.
+/// Parses the fields of `/proc/<pid>/stat` (proc_pid_stat(5)). The name is in parentheses and may contain parentheses.
 fn parse(stat: &str) -> Option<ProcessEntry> {
     let (head, tail) = stat.rsplit_once(')')?;
     let pid = head.split_once(' ')?.0.parse().ok()?;
     let fields: Vec<&str> = tail.split_ascii_whitespace().collect();
-    // Numbered from 3, the state, as in the manual.
+    // The fields are numbered from 3, the state, as in the manual page.
     let field = |number: usize| fields.get(number - 3).copied();
     let number = |index: usize| field(index)?.parse().ok();
     Some(ProcessEntry {
@@ -76,7 +83,7 @@ fn parse(stat: &str) -> Option<ProcessEntry> {
         system_ticks: number(15)?,
         threads: number(20)?,
         started: number(22)?,
-        // Of a zombie it is 0, of a kernel thread too.
+        // The value is 0 for zombies and for kernel threads.
         resident_pages: number(24)?,
     })
 }

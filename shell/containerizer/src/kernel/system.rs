@@ -1,4 +1,4 @@
-//! The kernel itself.
+//! The kernel of the machine.
 
 use std::fs;
 use std::io;
@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, WaitOptions, geteuid, kill_process, waitpid};
 use super::{Kernel, ProcessEntry, processes};
 use crate::spawn::{self, SpawnError, SpawnPlan, Spawned};
 
-/// The kernel may have to read a program from the disk.
+/// The maximum wait for an execution, during which the kernel may have to read a program from disk.
 const LONGEST_EXECUTION: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
@@ -23,7 +23,7 @@ impl Kernel for SystemKernel {
         fs::read_to_string(path)
     }
 
-    /// Never creates: in a cgroup hierarchy a file that is not there is a feature the kernel does not have.
+    /// The file is never created: in a cgroup hierarchy a missing file means that the kernel lacks the feature.
     fn write(&self, path: &Path, value: &str) -> io::Result<()> {
         let fd = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
         rustix::io::write(&fd, value.as_bytes())?;
@@ -68,7 +68,7 @@ impl Kernel for SystemKernel {
         processes::all()
     }
 
-    /// A process has no environment for the moment in which it changes its program; that moment is waited for.
+    /// Waits if the process is changing its program, since it has no environment during that moment.
     fn environment(&self, pid: i32) -> Vec<u8> {
         let deadline = Instant::now() + LONGEST_EXECUTION;
         loop {

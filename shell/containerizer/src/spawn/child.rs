@@ -1,7 +1,8 @@
-//! What the child does between its birth and its program.
+//! The actions of the child between its creation and the execution of its program.
 //!
-//! The child shares our memory and our thread's TLS; other threads of ours run meanwhile and may hold any lock. So
-//! nothing here may allocate, panic, log, or take a lock: only system calls on what the plan holds.
+//! The child shares the memory and the thread-local storage of its parent, while other threads of the parent run and
+//! may hold any lock. It must not allocate, panic, log, or take a lock: it only makes system calls on the data of the
+//! plan.
 
 use std::ffi::{c_char, c_int, c_void};
 use std::ptr;
@@ -16,7 +17,8 @@ use rustix::process::{Gid, Uid, chdir, getppid, setsid, umask};
 use super::plan::{Executable, ProcessRecord, SpawnPlan};
 use crate::binds;
 
-/// What the parent reads when the child has run its program or ended. Written by the child in shared memory.
+/// The result that the parent reads after the child has executed its program or ended. The child writes it to shared
+/// memory.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
     step: AtomicU32,
@@ -25,7 +27,9 @@ pub(super) struct Outcome {
 
 /// The argument of [`run`].
 pub(super) struct Child<'a> {
+    /// The data of the child.
     pub plan: &'a SpawnPlan,
+    /// The result of the child.
     pub outcome: &'a Outcome,
 }
 
@@ -35,7 +39,7 @@ macro_rules! steps {
         #[repr(u32)]
         enum Step { $($name),* }
 
-        /// Zero is no step: nothing has failed.
+        /// Returns the text of a step; `None` for zero, which means that no step has failed.
         fn describe(step: u32) -> Option<&'static str> {
             $(if step == Step::$name as u32 + 1 { return Some($text); })*
             None
@@ -62,7 +66,7 @@ steps! {
 }
 
 impl Outcome {
-    /// The step that failed and why; `None` when the program runs.
+    /// Returns the step that failed and why; `None` if the program runs.
     pub(super) fn failure(&self) -> Option<(&'static str, std::io::Error)> {
         let step = describe(self.step.load(Ordering::Acquire))?;
         Some((step, std::io::Error::from_raw_os_error(self.errno.load(Ordering::Acquire))))
@@ -74,7 +78,7 @@ impl Outcome {
     }
 }
 
-/// The child's whole life on our side. `argument` is a `*const Child`.
+/// Runs the child until `execve`. `argument` is a `*const Child`.
 #[allow(unsafe_code)]
 pub(super) extern "C" fn run(argument: *mut c_void) -> c_int {
     // SAFETY: `spawn` passes a pointer to a `Child` on its own stack frame and, by CLONE_VFORK, does not return from
@@ -113,8 +117,9 @@ fn prepare(plan: &SpawnPlan) -> Result<(), (Step, Errno)> {
     Ok(())
 }
 
-/// Ignored signals (Rust ignores SIGPIPE) would stay ignored in the program; the mask was blocked by the parent, so
-/// that no handler of ours ever runs here. By system call, because libc keeps signals 32 and 33 to itself.
+/// Resets ignored signals (Rust ignores SIGPIPE), which would stay ignored in the program, and the signal mask, which
+/// the parent has blocked so that none of its handlers runs here. The system call is direct because libc reserves
+/// signals 32 and 33.
 #[allow(unsafe_code)]
 fn reset_signals() {
     /// `struct sigaction` of the kernel, all zero: `SIG_DFL` without flags. No architecture has a larger one.
@@ -132,9 +137,9 @@ fn reset_signals() {
     };
 }
 
-/// An agent that is killed now has no record of this process, and nothing it starts may be unknown to the next agent. So
-/// the process writes the record itself, before it runs anything, and then looks whether the agent still lives: the next
-/// one, which may have looked before there was a record, can only begin after that one's end.
+/// Writes the record of this process before it executes anything, and then checks whether the agent still lives. An
+/// agent that is killed now has no record of this process, and the next agent must find everything that it started. The
+/// next agent may have searched before the record was written, but it can start only after the end of the old one.
 fn write_process_record(record: &ProcessRecord) -> Result<(), (Step, Errno)> {
     let failed = |errno| (Step::Record, errno);
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
@@ -153,7 +158,7 @@ fn write_process_record(record: &ProcessRecord) -> Result<(), (Step, Errno)> {
 
 fn separate_mounts(plan: &SpawnPlan) -> Result<(), (Step, Errno)> {
     if plan.namespaces.mount {
-        // What the host mounts later appears inside; what is mounted inside never leaves.
+        // Later mounts of the host appear inside; mounts made inside stay inside.
         let slave = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
         mount_change(c"/", slave).map_err(|errno| (Step::Mounts, errno))?;
     }
@@ -182,7 +187,8 @@ fn set_streams(plan: &SpawnPlan) -> Result<(), Errno> {
     rustix::stdio::dup2_stderr(&plan.stderr)
 }
 
-/// The functions of rustix are plain system calls; those of libc would change all threads of the agent.
+/// Changes to the user with the functions of rustix, which are plain system calls; those of libc would change all
+/// threads of the agent.
 fn become_user(plan: &SpawnPlan) -> Result<(), (Step, Errno)> {
     let Some(user) = &plan.user else { return Ok(()) };
     let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
@@ -200,8 +206,9 @@ fn set_groups(groups: &[u32]) -> Result<(), Errno> {
     }
 }
 
-/// Enters the working directory as the user, who must have the right to be there. A working directory under `/proc/self/fd` of a leaked descriptor
-/// would be a way out of a root of its own (CVE-2024-21626): the kernel reports it as `(unreachable)…`.
+/// Enters the working directory as the user, who needs the right to it. A working directory under `/proc/self/fd` of a
+/// leaked descriptor would be an escape from a separate root (CVE-2024-21626); the kernel reports it as
+/// `(unreachable)…`.
 #[allow(unsafe_code)]
 fn enter_directory(plan: &SpawnPlan) -> Result<(), (Step, Errno)> {
     chdir(&*plan.working_directory).map_err(|errno| (Step::Directory, errno))?;
@@ -217,22 +224,22 @@ fn enter_directory(plan: &SpawnPlan) -> Result<(), (Step, Errno)> {
     }
 }
 
-/// Makes sure that nothing of the agent is open in the program (CVE-2024-21626), whoever forgot the flag. The program itself may be a
-/// descriptor, so they close by the execution, not before.
+/// Closes all descriptors of the agent in the program (CVE-2024-21626), even those without the close-on-exec flag. The
+/// program itself may be a descriptor, so that they are closed by the execution and not before.
 #[allow(unsafe_code)]
 fn close_descriptors_on_exec() -> Result<(), Errno> {
     // SAFETY: only sets a flag on descriptors of this process, which has its own table (no CLONE_FILES).
     match unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) } {
         0 => Ok(()),
         _ => match last_error() {
-            // Linux before 5.11. All descriptors of ours are opened close-on-exec anyway; this is the second lock.
+            // The flag needs Linux 5.11. All descriptors of the agent are opened close-on-exec anyway.
             Errno::NOSYS | Errno::INVAL => Ok(()),
             errno => Err(errno),
         },
     }
 }
 
-/// Returns only with an error.
+/// Executes the program. It returns only with an error.
 #[allow(unsafe_code)]
 fn execute(plan: &SpawnPlan) -> Errno {
     let (argv, envp) = (plan.argv.pointers.as_ptr(), plan.environment.pointers.as_ptr());
@@ -249,7 +256,7 @@ fn execute(plan: &SpawnPlan) -> Errno {
     last_error()
 }
 
-/// `errno` is thread-local, and the child has borrowed our thread's, which is suspended.
+/// Returns `errno`, which is thread-local; the child uses that of the parent's suspended thread.
 #[allow(unsafe_code)]
 fn last_error() -> Errno {
     // SAFETY: always valid for reads.

@@ -1,4 +1,4 @@
-//! The system call that makes the child.
+//! The system call that creates the child.
 
 use std::ffi::c_void;
 use std::io;
@@ -11,15 +11,16 @@ use rustix::process::Pid;
 use super::child::{self, Child, Outcome};
 use super::{SpawnError, SpawnPlan, Spawned};
 
-/// The size of the child's stack until its program runs. It calls nothing deep; unoptimised code needs the most.
+/// The size of the child's stack until its program runs, in bytes. Calls are not nested deeply; unoptimised code needs
+/// the most.
 const STACK: usize = 64 << 10;
 
-/// Starts the program of a plan. Returns when it runs, or when nothing of it is left.
+/// Starts the program of a plan. It returns when the program runs, or when nothing of it is left.
 #[allow(unsafe_code)]
 pub(crate) fn spawn(plan: &SpawnPlan) -> Result<Spawned, SpawnError> {
     let outcome = Outcome::default();
     let mut child = Child { plan, outcome: &outcome };
-    // 16-byte aligned at both ends, as the calling conventions want it.
+    // The stack is aligned to 16 bytes at both ends, as the calling conventions demand.
     let mut stack = vec![0u128; STACK / size_of::<u128>()];
 
     let made = with_signals_blocked(|| {
@@ -32,14 +33,14 @@ pub(crate) fn spawn(plan: &SpawnPlan) -> Result<Spawned, SpawnError> {
     match outcome.failure() {
         None => Ok(Spawned { pid, pidfd }),
         Some((step, source)) => {
-            // It has ended: leave no zombie.
+            // The child has ended and is reaped, so that no zombie stays.
             let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty());
             Err(SpawnError::Child { step, source })
         }
     }
 }
 
-/// A handler of ours must not run in the child: it would work on our memory as another process.
+/// Blocks all signals, since a handler of this process must not run in the child, which shares its memory.
 #[allow(unsafe_code)]
 fn with_signals_blocked<T>(work: impl FnOnce() -> T) -> T {
     let mut all = MaybeUninit::<libc::sigset_t>::uninit();
@@ -73,7 +74,7 @@ unsafe fn clone(plan: &SpawnPlan, stack: &mut [u128], child: *mut c_void) -> io:
     let mut pidfd: libc::c_int = -1;
     let pid = match &plan.cgroup {
         Some(cgroup) => {
-            // Born into the cgroup: no moment outside of it, and none of the locks of a migration.
+            // The child starts in the cgroup: it is never outside, and needs none of the locks of a migration.
             let arguments = CloneArguments {
                 flags: u64::from(flags(plan).cast_unsigned()) | CLONE_INTO_CGROUP,
                 pidfd: (&raw mut pidfd).expose_provenance() as u64,
@@ -122,7 +123,8 @@ struct CloneArguments {
     cgroup: u64,
 }
 
-/// libc has no wrapper: the child returns from the system call on another stack, where only assembly can stand.
+/// libc has no wrapper, because the child returns from the system call on another stack, which only assembly can
+/// handle.
 ///
 /// # Safety
 /// As `clone`; `arguments` must have CLONE_VM, CLONE_VFORK and a stack.
@@ -154,7 +156,7 @@ unsafe fn clone3(arguments: &CloneArguments, child: *mut c_void) -> io::Result<l
     outcome_of(result)
 }
 
-/// As on x86-64.
+/// The same as on x86-64.
 ///
 /// # Safety
 /// As `clone`; `arguments` must have CLONE_VM, CLONE_VFORK and a stack.
@@ -222,7 +224,7 @@ mod tests {
         LaunchSpec { record: Some(record.to_owned()), ..LaunchSpec::new(&launch) }
     }
 
-    /// The agent that made it has ended before the child could say who it is: nobody may ever look for it.
+    /// The agent has ended before the child could write its record, so that no agent would ever search for it.
     #[test]
     fn a_child_without_its_agent_runs_nothing() {
         let directory = tempfile::tempdir().unwrap();

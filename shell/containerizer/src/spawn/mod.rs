@@ -1,15 +1,15 @@
-//! The birth of a container's first process.
+//! Creates the first process of a container.
 //!
 //! The agent is a large process with many threads. A `fork` would copy its page tables (milliseconds at a few hundred
-//! megabytes) and leave the child in a copy of locks held by threads that do not exist in it. The child therefore
-//! shares our memory until it runs its program (`CLONE_VM | CLONE_VFORK`, what `posix_spawn` does), on a stack of its
-//! own, and does nothing but system calls on data prepared before:
+//! megabytes) and leave the child with copies of locks held by threads that do not exist in it. The child therefore
+//! shares the agent's memory until it executes its program (`CLONE_VM | CLONE_VFORK`, as `posix_spawn` does), on a
+//! stack of its own, and makes only system calls on data prepared before:
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | `plan` | everything the child needs, prepared: strings, descriptors, rlimits, namespaces |
-//! | `clone` | the system call that makes the child |
-//! | `child` | what the child does until `execve` |
+//! | `plan` | everything that the child needs, prepared: strings, descriptors, rlimits, namespaces |
+//! | `clone` | the system call that creates the child |
+//! | `child` | the actions of the child until `execve` |
 
 mod child;
 mod clone;
@@ -25,8 +25,9 @@ pub(crate) use plan::SpawnPlan;
 /// A process that runs its program.
 #[derive(Debug)]
 pub(crate) struct Spawned {
+    /// The pid.
     pub pid: Pid,
-    /// Readable when the process has ended.
+    /// A descriptor that becomes readable when the process has ended.
     pub pidfd: std::os::fd::OwnedFd,
 }
 
@@ -42,7 +43,7 @@ pub(crate) enum SpawnError {
     SharedMounts,
     #[error("cannot create a process")]
     Clone(#[source] io::Error),
-    /// A step of the child failed; nothing of it is left.
+    /// A step of the child failed. Nothing of the child is left.
     #[error("cannot {step}")]
     Child { step: &'static str, source: io::Error },
 }

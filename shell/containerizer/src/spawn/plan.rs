@@ -1,4 +1,4 @@
-//! What the child needs, prepared where memory may still be allocated.
+//! The data that the child needs, prepared while memory may still be allocated.
 
 use std::ffi::{CString, OsStr, OsString, c_char};
 use std::io;
@@ -17,10 +17,10 @@ use crate::binds::PreparedBind;
 use crate::launch_spec::{LaunchSpec, Namespaces};
 use crate::{Init, Output, Program, Rlimit, RlimitKind, SealedProgram, User};
 
-/// Standard streams may not be moved onto themselves, so their sources live above them.
+/// The lowest descriptor of a source of a standard stream. Standard streams cannot be moved onto themselves.
 const FIRST_SAFE_DESCRIPTOR: i32 = 3;
 
-/// Everything the child needs, as the kernel wants it.
+/// Everything that the child needs, in the form of the system calls.
 #[derive(Debug)]
 pub(crate) struct SpawnPlan {
     pub(super) program: Executable,
@@ -32,22 +32,25 @@ pub(crate) struct SpawnPlan {
     pub(super) stdin: OwnedFd,
     pub(super) stdout: OwnedFd,
     pub(super) stderr: OwnedFd,
-    /// Stays open in the program, which is an init then.
+    /// The descriptor to which an init writes the wait status. It stays open in the init.
     pub(super) report: Option<OwnedFd>,
     pub(super) namespaces: Namespaces,
     pub(super) binds: Vec<PreparedBind>,
-    /// The v2 cgroup the child is born into.
+    /// The v2 cgroup that the child starts in.
     pub(super) cgroup: Option<OwnedFd>,
-    /// `tasks` of the v1 cgroups it moves itself into.
+    /// The `tasks` files of the v1 cgroups that the child enters.
     pub(super) cgroup_tasks: Vec<OwnedFd>,
     pub(super) record: Option<ProcessRecord>,
 }
 
-/// Where the child says who it is before it runs anything, and whose child it must be by then.
+/// The file into which the child writes its record before it executes anything, and the parent that it must have by
+/// then.
 #[derive(Debug)]
 pub(super) struct ProcessRecord {
+    /// The opened file.
     pub file: OwnedFd,
-    /// `None` in a pid namespace, which does not see the parent; there, the cgroup tells of the process.
+    /// `None` in a pid namespace, in which the parent has no pid; the cgroup of the container leads to the process
+    /// instead.
     pub parent: Option<Pid>,
 }
 
@@ -57,7 +60,7 @@ pub(super) enum Executable {
     Sealed(Arc<SealedProgram>),
 }
 
-/// A null-terminated array of pointers, with what they point to.
+/// A null-terminated array of pointers, with the strings that they point to.
 #[derive(Debug)]
 pub(super) struct Strings {
     owned: Vec<CString>,
@@ -66,17 +69,18 @@ pub(super) struct Strings {
 
 impl Strings {
     fn new(strings: Vec<CString>) -> Self {
-        // The heap buffers the pointers refer to stay where they are when the vector moves.
+        // The heap buffers of the strings do not move when the vector does.
         let pointers = strings.iter().map(|s| s.as_ptr()).chain([ptr::null()]).collect();
         Strings { owned: strings, pointers }
     }
 }
 
 impl SpawnPlan {
-    /// Opens and allocates everything that the process begins with.
+    /// Opens and allocates everything that the process starts with.
     ///
     /// # Errors
-    /// A file cannot be opened, a text has a zero byte, or mounts are asked for without a mount namespace.
+    /// Returns [`SpawnError`] if a file cannot be opened, a text has a zero byte, or mounts are requested without a
+    /// mount namespace.
     pub(crate) fn new(spec: &LaunchSpec) -> Result<Self, SpawnError> {
         let argv: Vec<CString> = arguments(&spec.argv)?;
         let environment = spec.environment.iter().map(variable).collect::<Result<_, _>>()?;
@@ -112,9 +116,9 @@ impl SpawnPlan {
         Ok(plan)
     }
 
-    /// Has the program started by an init, which writes how it has ended into a file that is made for it.
+    /// Lets an init start the program. The init writes the wait status into a file that is created for it.
     fn set_init(&mut self, init: &Init, status: &Path) -> Result<(), SpawnError> {
-        // One of our own programs comes up to what is asked of an init.
+        // A helper of the agent does the work of an init itself.
         let Executable::Path(program) = &self.program else { return Ok(()) };
         let report = open(status, OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC, None)?;
         let mut argv = arguments(&init.argv)?;
@@ -127,7 +131,7 @@ impl SpawnPlan {
         Ok(())
     }
 
-    /// Has the child leave its line of the process table in this file.
+    /// Lets the child write its line of the process table into this file.
     fn set_record(&mut self, path: &Path) -> Result<(), SpawnError> {
         let file = open(path, OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC, None)?;
         let parent = (!self.namespaces.pid).then(rustix::process::getpid);
@@ -135,7 +139,7 @@ impl SpawnPlan {
         Ok(())
     }
 
-    /// Changes the plan as if the agent ended while the child is being made.
+    /// Changes the plan as if the agent ended while the child is being created.
     #[cfg(test)]
     pub(super) fn with_ended_agent(&mut self) {
         if let Some(record) = &mut self.record {
@@ -143,18 +147,18 @@ impl SpawnPlan {
         }
     }
 
-    /// Has the child move itself into a v1 cgroup.
+    /// Lets the child move itself into a v1 cgroup.
     ///
-    /// A single-threaded process that moves itself through `tasks` takes no lock shared by all cgroups; moving another
-    /// through `cgroup.procs` waits for an RCU grace period, which costs milliseconds each (`cgroup_procs_write_start`
-    /// of the kernel).
+    /// A single-threaded process that moves itself through `tasks` takes no lock shared by all cgroups. Moving another
+    /// process through `cgroup.procs` waits for an RCU grace period, which takes milliseconds each time
+    /// (`cgroup_procs_write_start` of the kernel).
     fn add_cgroup_tasks(&mut self, directory: &Path) -> Result<(), SpawnError> {
         self.cgroup_tasks.push(open(&directory.join("tasks"), OFlags::WRONLY, None)?);
         Ok(())
     }
 }
 
-/// Without mounts of its own a container would change everybody's.
+/// Prepares the bind mounts. Without a mount namespace they would affect the whole machine.
 fn binds(spec: &LaunchSpec) -> Result<Vec<PreparedBind>, SpawnError> {
     if !spec.namespaces.mount && !spec.mounts.is_empty() {
         return Err(SpawnError::SharedMounts);
@@ -171,10 +175,10 @@ fn executable(spec: &LaunchSpec) -> Result<Executable, SpawnError> {
     Ok(Executable::Path(c_string(found.as_os_str(), "the program")?))
 }
 
-/// The longest name of a program that an error repeats, in characters: it becomes the message of a status.
+/// The maximum length of a program's name in an error, in characters. The error becomes the message of a status.
 const MAX_SHOWN: usize = 200;
 
-/// Searches for a program as `execvp` does, but in the PATH the program will see.
+/// Searches for a program as `execvp` does, in the PATH that the program will see.
 fn search(name: &Path, spec: &LaunchSpec) -> Result<PathBuf, SpawnError> {
     let path = spec.environment.iter().rev().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_os_str());
     std::env::split_paths(path.unwrap_or(OsStr::new("/usr/bin:/bin")))
@@ -206,19 +210,20 @@ fn output(output: &Output, user: Option<&User>) -> Result<OwnedFd, SpawnError> {
     }
 }
 
-/// Opens a regular file for appending. An archive may have put a pipe in its place, whose other end would be waited for.
+/// Opens a regular file for appending. It does not wait for the other end of a pipe that an archive may have put in its
+/// place.
 fn open_file(path: &Path, user: Option<&User>) -> Result<OwnedFd, SpawnError> {
     let refused = |source: io::Error| at(&path.to_string_lossy(), source);
     let fd = open(path, OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NONBLOCK, user)?;
     let stat = rustix::fs::fstat(&fd).map_err(|errno| refused(errno.into()))?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return Err(refused(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file")));
+        return Err(refused(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")));
     }
     rustix::fs::fcntl_setfl(&fd, OFlags::APPEND).map_err(|errno| refused(errno.into()))?;
     Ok(fd)
 }
 
-/// Opens without following a link: the sandbox belongs to somebody who may have put one there.
+/// Opens without following a link, because the owner of the sandbox may have put a link there.
 fn open(path: &Path, flags: OFlags, owner: Option<&User>) -> Result<OwnedFd, SpawnError> {
     let refused = |source: rustix::io::Errno| at(&path.to_string_lossy(), source.into());
     let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NOCTTY;

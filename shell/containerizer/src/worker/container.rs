@@ -1,4 +1,4 @@
-//! One container from its first process to nothing.
+//! The life of one container from its first process to the removal of its last trace.
 
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -13,13 +13,13 @@ use crate::process_tree::ProcessTree;
 use crate::spawn::Spawned;
 use crate::{Event, Limitation};
 
-/// Processes need a moment to die; the first looks come soon, since most have died by then.
+/// The pause before the first check after a kill. It is short, since most processes die at once.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// Nothing is left.
+    /// Nothing of the container is left.
     Over,
     Later,
 }
@@ -27,14 +27,14 @@ pub(super) enum Progress {
 #[derive(Debug)]
 pub(super) struct Container {
     pub(super) id: ContainerId,
-    /// `None` for what an earlier agent left behind without a process.
+    /// `None` for the remains of a container of an earlier agent without a process.
     process: Option<Spawned>,
     ended: bool,
     status: Option<i32>,
     cgroups: Option<ContainerCgroups>,
-    /// Tracks the processes where no cgroup does.
+    /// The processes of a container without cgroups.
     process_tree: Option<ProcessTree>,
-    /// The descriptors of the isolators, readable when one of them may find its limit broken.
+    /// The descriptors of the isolators. One becomes readable when a limit may be violated.
     pub(super) watches: Vec<OwnedFd>,
     limitation: Option<Limitation>,
     destruction: Option<Destruction>,
@@ -55,7 +55,7 @@ impl Destruction {
 }
 
 impl Container {
-    /// `started`: its first process, in ticks since boot.
+    /// Makes a running container. `started` is the start of its first process, in ticks since boot.
     pub(super) fn running(
         id: &ContainerId,
         process: Spawned,
@@ -76,7 +76,8 @@ impl Container {
         }
     }
 
-    /// What an earlier agent left of a container that has no first process any more, or had none yet.
+    /// Makes a container from the remains of one that an earlier agent left, whose first process has ended or never
+    /// started.
     pub(super) fn orphan(id: &ContainerId, cgroups: Option<ContainerCgroups>, strays: Option<ProcessTree>) -> Self {
         Container {
             id: id.clone(),
@@ -91,7 +92,7 @@ impl Container {
         }
     }
 
-    /// Whether only what is left of it is being removed.
+    /// Returns whether only the remains of the container are being removed.
     pub(super) fn is_orphan(&self) -> bool {
         self.process.is_none()
     }
@@ -105,12 +106,12 @@ impl Container {
         self.process.as_ref().map(|process| &process.pidfd)
     }
 
-    /// The container is to end now.
+    /// Begins the destruction of the container.
     pub(super) fn destroy(&mut self, now: Instant) {
         self.destruction.get_or_insert(Destruction::from(now));
     }
 
-    /// With its first process a container is over: whatever else is in it has lost its purpose.
+    /// Notes the end of the first process, with which the whole container ends.
     pub(super) fn first_process_ended(&mut self, kernel: &dyn Kernel, isolators: &Isolators, now: Instant) {
         self.look_for_limitation(kernel, isolators, Cause::Ended);
         self.ended = true;
@@ -122,7 +123,7 @@ impl Container {
         (destruction.next, destruction.pause) = (now, FIRST_PAUSE);
     }
 
-    /// The kernel says something about what an isolator watches.
+    /// Handles a notification of the kernel about what an isolator watches.
     pub(super) fn notified(&mut self, kernel: &dyn Kernel, isolators: &Isolators, now: Instant) {
         let watches = std::mem::take(&mut self.watches);
         let mut broken = false;
@@ -144,7 +145,7 @@ impl Container {
         }
     }
 
-    /// The first breach is the cause; what the counters say after we kill is not.
+    /// Keeps the first violated limit, which is the cause. Counters after the kill are not.
     fn record_limitation(&mut self, found: Option<Limitation>) {
         if self.limitation.is_none() && self.destruction.is_none() {
             self.limitation = found;
@@ -159,11 +160,11 @@ impl Container {
         self.next_attempt().is_some_and(|next| next <= now)
     }
 
-    /// Whether its end has begun longer ago than `patience`; says so once.
-    pub(super) fn becomes_overdue(&mut self, now: Instant, patience: Duration) -> bool {
+    /// Returns, once, whether the destruction began longer ago than `timeout`.
+    pub(super) fn becomes_overdue(&mut self, now: Instant, timeout: Duration) -> bool {
         match &mut self.destruction {
             Some(destruction)
-                if !destruction.reported && now.saturating_duration_since(destruction.begun) >= patience =>
+                if !destruction.reported && now.saturating_duration_since(destruction.begun) >= timeout =>
             {
                 destruction.reported = true;
                 true
@@ -172,7 +173,7 @@ impl Container {
         }
     }
 
-    /// Kills what is there and removes what can be removed.
+    /// Kills the processes and removes the files that can be removed.
     pub(super) fn attempt<'t>(
         &mut self,
         kernel: &dyn Kernel,
@@ -200,12 +201,13 @@ impl Container {
         Progress::Later
     }
 
-    /// What is on record is the status of the program: the first process may have been its init, or not our child.
+    /// Sets the status of the program if it was written, because the first process may have been an init, or not a
+    /// child.
     pub(super) fn set_exit_status(&mut self, look_up: impl FnOnce(&ContainerId) -> Option<i32>) {
         self.status = look_up(&self.id).or(self.status);
     }
 
-    /// What to tell once nothing is left; an orphan is nobody's business.
+    /// Returns the event for the end of the container; `None` for an orphan, which nobody knows.
     pub(super) fn exit_event(self) -> Option<Event> {
         self.process?;
         Some(Event::Exited { id: self.id, status: self.status, limitation: self.limitation })
@@ -219,10 +221,10 @@ mod tests {
     #[test]
     fn a_container_that_does_not_end_is_overdue_once() {
         let now = Instant::now();
-        let patience = Duration::from_secs(60);
+        let timeout = Duration::from_secs(60);
         let mut container = Container::orphan(&ContainerId::new("c"), None, None);
-        assert!(!container.becomes_overdue(now + patience / 2, patience));
-        assert!(container.becomes_overdue(now + patience * 2, patience));
-        assert!(!container.becomes_overdue(now + patience * 3, patience));
+        assert!(!container.becomes_overdue(now + timeout / 2, timeout));
+        assert!(container.becomes_overdue(now + timeout * 2, timeout));
+        assert!(!container.becomes_overdue(now + timeout * 3, timeout));
     }
 }

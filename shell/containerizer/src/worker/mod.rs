@@ -1,5 +1,5 @@
-//! The one thread that owns all containers: has them started, waits for all of them at once (epoll over pidfds and memory
-//! notifications), and ends them.
+//! The thread that owns all containers: it has them started, waits for all of them at once (epoll over pidfds and
+//! memory notifications), and destroys them.
 
 mod container;
 mod poller;

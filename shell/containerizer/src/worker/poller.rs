@@ -1,4 +1,4 @@
-//! Waiting for many descriptors at once, and being woken.
+//! Waits for many descriptors at once, and for wake-ups.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
 
-/// What became ready. The numbers are the worker's keys of containers.
+/// The source of an event. The numbers are the worker's keys of containers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
     Wake,
@@ -17,7 +17,7 @@ pub(super) enum Source {
 }
 
 impl Source {
-    /// Two bits say what, the others which.
+    /// Encodes the kind in two bits and the key in the others.
     fn encode(self) -> EventData {
         EventData::new_u64(match self {
             Source::Wake => 0,
@@ -36,7 +36,7 @@ impl Source {
     }
 }
 
-/// More that is ready at once comes with the next wait.
+/// The maximum of events per wait. Further events come with the next wait.
 const BATCH: usize = 256;
 
 pub(crate) struct Poller {
@@ -44,13 +44,13 @@ pub(crate) struct Poller {
     waker: Waker,
 }
 
-/// Ends the present or next wait; to be called after what is to be seen is visible.
+/// Ends the current or next wait. The caller makes its changes visible before it wakes.
 #[derive(Debug, Clone)]
 pub(crate) struct Waker(Arc<OwnedFd>);
 
 impl Waker {
     pub(crate) fn wake(&self) {
-        // The counter can only be full if the wait is about to end anyway.
+        // The counter is full only if the wait is about to end anyway.
         let _ = rustix::io::write(&*self.0, &1u64.to_ne_bytes());
     }
 }
@@ -72,8 +72,8 @@ impl Poller {
     }
 
     pub(super) fn watch_limit(&self, key: u64, watch: &OwnedFd) -> io::Result<()> {
-        // An eventfd is readable (IN); a changed kernel file is PRI, while always being readable. Edges, so that IN of
-        // the file does not end every wait.
+        // An eventfd becomes readable (IN); a changed kernel file reports PRI, and is always readable. Edge triggering
+        // keeps the IN of the file from ending every wait.
         let flags = EventFlags::IN | EventFlags::PRI | EventFlags::ET;
         Ok(epoll::add(&self.epoll, watch, Source::Limit(key).encode(), flags)?)
     }

@@ -1,5 +1,5 @@
-//! Starting containers, several at once: making cgroups and waiting for a program to run is mostly waiting, for locks of
-//! the kernel, for the disk the program is on, and for a processor.
+//! Starts containers, several at once: a start mostly waits, for locks of the kernel, for the disk with the program,
+//! and for a processor.
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,14 +20,14 @@ use crate::{Launch, Limits};
 
 const MAX_THREADS: usize = 4;
 
-/// What starting needs to know; the same for all containers.
+/// What all starts have in common.
 pub(super) struct Starter {
     pub(super) kernel: Arc<dyn Kernel>,
     pub(super) isolation: Arc<Isolation>,
     pub(super) runtime: RuntimeDir,
 }
 
-/// A launch that has been tried.
+/// The result of a launch.
 pub(super) struct Started {
     pub(super) id: ContainerId,
     pub(super) limits: Limits,
@@ -44,10 +44,10 @@ impl Starter {
         if outcome.is_err() {
             let context = Isolation::context(&*self.kernel, &id, cgroups.as_ref(), None);
             if let Err(error) = self.isolation.isolators.cleanup(&context) {
-                tracing::warn!(%id, %error, "something of a container that did not start stays");
+                tracing::warn!(%id, %error, "cannot clean up after a container that did not start");
             }
             if let Some(error) = cgroups.as_ref().and_then(|cgroups| cgroups.remove(&*self.kernel).err()) {
-                tracing::warn!(%id, %error, "a cgroup without processes stays");
+                tracing::warn!(%id, %error, "cannot remove a cgroup without processes");
             }
             let _ = self.runtime.forget(&id);
         }
@@ -59,20 +59,20 @@ impl Starter {
         launch: &Launch,
         cgroups: Option<&ContainerCgroups>,
     ) -> Result<(Spawned, ContainerState), String> {
-        self.runtime.create(&launch.id).map_err(|error| format!("cannot remember the container: {error}"))?;
+        self.runtime.create(&launch.id).map_err(|error| format!("cannot checkpoint the container: {error}"))?;
         let spec = self.spec(launch, cgroups).map_err(|error| with_source(&error))?;
         let process = SpawnPlan::new(&spec).and_then(|plan| self.kernel.spawn(&plan));
         let process = process.map_err(|error| with_source(&error))?;
 
         let state = ContainerState::of(process.pid.as_raw_nonzero().get(), [&launch.stdout, &launch.stderr]);
-        // The container runs; what cannot be remembered is only missed after a restart.
+        // The container runs. Without its checkpoint only a restarted agent misses it.
         if let Err(error) = self.runtime.checkpoint(&launch.id, &state) {
             tracing::warn!(id = %launch.id, %error, "a restarted agent will not find the container");
         }
         Ok((process, state))
     }
 
-    /// Makes the container's cgroups, and has the isolators say what it begins with.
+    /// Creates the container's cgroups, and lets the isolators add to its specification.
     fn spec(&self, launch: &Launch, cgroups: Option<&ContainerCgroups>) -> Result<LaunchSpec, crate::Error> {
         let mut spec = LaunchSpec::new(launch);
         spec.record = Some(self.runtime.process_record(&launch.id));
@@ -83,7 +83,7 @@ impl Starter {
                 spec.cgroup = cgroups.v2_directory().map(Into::into);
                 spec.cgroups_v1 = cgroups.v1_directories().map(Into::into).collect();
             }
-            // The first process has to adopt what leaves the session.
+            // The first process has to adopt processes that leave the session.
             _ => spec.needs_init = true,
         }
         let context = Isolation::context(&*self.kernel, &launch.id, cgroups, None);
@@ -94,14 +94,14 @@ impl Starter {
 
 /// The threads that start containers.
 pub(super) struct Starters {
-    /// `None` once no more are to be started.
+    /// `None` after the stop.
     launches: Option<SyncSender<Box<Launch>>>,
     stopping: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Starters {
-    /// At most `bound` launches may be under way.
+    /// Starts the threads, which accept at most `bound` launches at once.
     pub(super) fn new(
         starter: &Arc<Starter>,
         bound: usize,
@@ -126,12 +126,12 @@ impl Starters {
 
     pub(super) fn start(&self, launch: Box<Launch>) {
         if let Some(launches) = &self.launches {
-            // The threads end after this sender does.
+            // The threads end after this sender is dropped.
             let _ = launches.send(launch);
         }
     }
 
-    /// Waits for what is being started; what is not will not be.
+    /// Waits for the launches in progress. Queued launches are not started.
     pub(super) fn finish(&mut self) {
         self.stopping.store(true, Ordering::Release);
         self.launches = None;

@@ -1,4 +1,4 @@
-//! The thread itself: commands in, events out, everything else waited for.
+//! The worker's thread: takes commands, reports events, and waits for everything else.
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -27,32 +27,34 @@ pub(crate) enum Command {
     Destroy(ContainerId),
 }
 
-/// What an earlier process of this agent has left.
+/// The containers of an earlier process of this agent.
 #[derive(Debug, Clone, Default)]
 pub struct Recovered {
     /// The containers that run, with the pid of their first process.
     pub alive: Vec<(ContainerId, u32)>,
-    /// Those that do not, with the wait status of their first process. Only who was its parent has learned it, so
-    /// most are missing here.
+    /// The containers that have ended, with the wait status of their first process. Only the parent of that process
+    /// learns the status, so most containers are missing here.
     pub ended: Vec<(ContainerId, i32)>,
 }
 
-/// What callers of the handle may look at.
+/// What callers of the handle may see of the containers.
 pub(crate) type SharedContainers = Arc<Mutex<BTreeMap<ContainerId, ContainerHandle>>>;
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ContainerHandle {
-    /// `None` until it runs.
+    /// The first process; `None` until it runs.
     pub pid: Option<Pid>,
+    /// The cgroups; `None` with the posix launcher.
     pub cgroups: Option<ContainerCgroups>,
+    /// The limits that were requested last.
     pub limits: Limits,
 }
 
-/// Launches under way and waiting, also those whose outcome waits to be looked at. At the bound a launch waits: it is
-/// reached only by an agent that accepts work faster than the kernel makes processes.
+/// The maximum of launches that wait, are in progress, or wait for their result to be handled. At the bound a launch
+/// waits, which happens only if an agent accepts tasks faster than the kernel creates processes.
 pub(crate) const QUEUE: usize = 4096;
 
-/// How long an agent waits at its start for the end of what it does not take up.
+/// The time for which a starting agent waits for the end of the containers that it does not recover.
 const ORPHAN_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) struct Worker {
@@ -66,7 +68,7 @@ pub(crate) struct Worker {
     events: Box<dyn FnMut(Event) + Send>,
     containers: BTreeMap<u64, Container>,
     by_id: BTreeMap<ContainerId, u64>,
-    /// Being started, and whether to be destroyed as soon as they are.
+    /// The containers being started, and whether they have to be destroyed afterwards.
     starting: BTreeMap<ContainerId, bool>,
     next: u64,
     destroy_timeout: Duration,
@@ -101,13 +103,13 @@ impl Worker {
         })
     }
 
-    /// How long a container may take to be gone before that is reported.
+    /// Sets the time after which a container that has not ended is reported.
     pub(crate) fn with_destroy_timeout(mut self, timeout: Duration) -> Self {
         self.destroy_timeout = timeout;
         self
     }
 
-    /// Until the handle is dropped. Containers live on: their processes do not depend on ours.
+    /// Runs until the handle is dropped. Containers continue, because their processes do not depend on the agent.
     pub(crate) fn run(mut self) {
         loop {
             let timeout = self.until_next_attempt();
@@ -135,20 +137,20 @@ impl Worker {
         }
     }
 
-    /// Takes up what was found of an earlier process of this agent, and removes the rest. Returns when nothing of the rest runs
-    /// any more: what is said of it then is true.
+    /// Recovers the containers that were found of an earlier process of this agent, and destroys the rest. It returns
+    /// when nothing of the rest runs any more, so that reports about them are true.
     pub(crate) fn recover(&mut self, found: Vec<FoundContainer>) -> Recovered {
         let mut recovered = Recovered::default();
         for FoundContainer { id, leader, cgroups, strays, outputs } in found {
             let adopted = leader.and_then(|state| {
                 let pid = Pid::from_raw(state.pid)?;
                 let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()?;
-                // It may have ended and its pid be another's by the time of the open.
+                // The process may have ended, and the pid may belong to another process, by the time of the open.
                 state.is_alive().then_some((state, Spawned { pid, pidfd }))
             });
             let Some((state, process)) = adopted else {
                 recovered.ended.extend(self.starter.runtime.exit_status(&id).map(|status| (id.clone(), status)));
-                // What it wrote while nobody rotated.
+                // The files have grown while no agent rotated them.
                 match self.rotator.watch(id.as_str(), outputs) {
                     Ok(()) => self.rotator.end(id.as_str()),
                     Err(error) => tracing::warn!(%id, %error, "outputs are not rotated"),
@@ -158,7 +160,7 @@ impl Worker {
                 continue;
             };
             let pid = process.pid;
-            self.remember(&id, &state);
+            self.checkpoint(&id, &state);
             let kernel = Arc::clone(&self.starter.kernel);
             let context = Isolation::context(&*kernel, &id, cgroups.as_ref(), Some(pid));
             self.starter.isolation.isolators.recover(&context);
@@ -169,8 +171,8 @@ impl Worker {
         recovered
     }
 
-    /// It may have been found without the runtime directory, which the next agent will use.
-    fn remember(&self, id: &ContainerId, state: &ContainerState) {
+    /// Checkpoints a container, which may have been found without the runtime directory that the next agent will use.
+    fn checkpoint(&self, id: &ContainerId, state: &ContainerState) {
         let runtime = &self.starter.runtime;
         if let Err(error) = runtime.create(id).and_then(|()| runtime.checkpoint(id, state)) {
             tracing::warn!(%id, %error, "a restarted agent will not find the container");
@@ -184,7 +186,7 @@ impl Worker {
             let left = self.containers.values().filter(|container| container.is_orphan());
             let Some(next) = left.filter_map(Container::next_attempt).min() else { return };
             if Instant::now() >= deadline {
-                tracing::error!("containers of an earlier agent do not end, killing goes on");
+                tracing::error!("containers of an earlier agent have not ended yet; they are killed again");
                 return;
             }
             std::thread::sleep(next.saturating_duration_since(Instant::now()));
@@ -209,7 +211,7 @@ impl Worker {
     }
 
     fn launch(&mut self, launch: Box<Launch>) {
-        // Room for the outcomes of all that wait, so that nobody waits for anybody in a circle.
+        // There has to be room for the results of all launches, so that no two threads wait for each other.
         while self.starting.len() >= QUEUE {
             match self.started.recv() {
                 Ok(started) => self.finish_start(started),
@@ -236,7 +238,7 @@ impl Worker {
                 self.add_running(&id, process, cgroups, limits, state);
                 (self.events)(Event::Launched { id: id.clone(), pid: pid.as_raw_nonzero().get().cast_unsigned() });
                 if let Err(error) = &isolated {
-                    tracing::error!(%id, %error, "a container that cannot be isolated is ended");
+                    tracing::error!(%id, %error, "a container that cannot be isolated is destroyed");
                 }
                 if destroy || isolated.is_err() {
                     self.destroy(&id);
@@ -270,13 +272,13 @@ impl Worker {
         let watches = self.starter.isolation.isolators.watch(&context);
         for watch in &watches {
             if let Err(error) = self.poller.watch_limit(key, watch) {
-                tracing::warn!(%id, %error, "a broken limit is only noticed at the end of the container");
+                tracing::warn!(%id, %error, "a violated limit is noticed only at the end of the container");
             }
         }
         self.containers.insert(key, Container::running(id, process, started, cgroups, watches));
     }
 
-    /// Lets callers see a container that runs. Limits that changed while it was being started are caught up with.
+    /// Lets callers see a container that runs, and applies limits that changed while it was being started.
     fn publish_running(&self, id: &ContainerId, mut known: ContainerHandle) {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = shared.get(id).map_or(known.limits, |earlier| earlier.limits);
@@ -295,7 +297,7 @@ impl Worker {
             *destroy = true;
         }
         let now = Instant::now();
-        // What is nested in it goes with it.
+        // Nested containers end with their parent.
         for container in self.containers.values_mut().filter(|other| other.id == *id || other.id.is_inside(id)) {
             container.destroy(now);
         }
@@ -321,7 +323,7 @@ impl Worker {
         }
     }
 
-    /// Ends what is nested in a container that is over.
+    /// Destroys the containers nested in one that has ended.
     fn destroy_nested(&mut self, id: &ContainerId) {
         let now = Instant::now();
         for container in self.containers.values_mut().filter(|other| other.id.is_inside(id)) {
@@ -329,7 +331,7 @@ impl Worker {
         }
     }
 
-    /// One attempt for each container that is to end and whose time has come. All share one look at the process table.
+    /// Makes one attempt for each container whose destruction is due. All attempts share one read of the process table.
     fn attempt_destructions(&mut self) {
         let now = Instant::now();
         let kernel = Arc::clone(&self.starter.kernel);
@@ -337,7 +339,7 @@ impl Worker {
         let isolators = &isolation.isolators;
         let table: OnceCell<Vec<ProcessEntry>> = OnceCell::new();
         let mut due: Vec<u64> = self.containers.iter().filter(|(_, c)| c.is_due(now)).map(|(key, _)| *key).collect();
-        // What is nested goes first.
+        // Nested containers come first.
         due.sort_by_key(|key| self.containers.get(key).map(|container| std::cmp::Reverse(container.id.clone())));
         for key in due {
             let Some(container) = self.containers.get_mut(&key) else { continue };
@@ -350,7 +352,7 @@ impl Worker {
                 }
                 Progress::Later if container.becomes_overdue(now, self.destroy_timeout) => {
                     let (id, timeout) = (&container.id, self.destroy_timeout);
-                    tracing::error!(%id, ?timeout, "the container does not end, killing goes on");
+                    tracing::error!(%id, ?timeout, "the container has not ended yet; it is killed again");
                 }
                 Progress::Later => {}
             }
@@ -363,7 +365,7 @@ impl Worker {
             self.poller.forget(Some(watch));
         }
         if let Err(error) = self.starter.runtime.forget(&container.id) {
-            tracing::warn!(id = %container.id, %error, "a container that is over stays remembered");
+            tracing::warn!(id = %container.id, %error, "cannot remove the checkpoint of a container that has ended");
         }
         self.rotator.end(container.id.as_str());
         self.forget(&container.id);

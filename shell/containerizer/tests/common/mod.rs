@@ -13,18 +13,18 @@ use tempfile::TempDir;
 use testkit::scratch::{cgroup_roots, cgroups_below, cgroups_root};
 use testkit::wait::until_within;
 
-/// Far beyond what anything here takes; reaching it is a failure, not a measure.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The upper bound of every wait, far above what is needed.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 pub struct Host {
     pub containerizer: Option<Containerizer>,
     events: Receiver<Event>,
     pub directory: TempDir,
-    /// The flags of the next agent.
+    /// The configuration of the next agent.
     pub config: Config,
 }
 
-/// The id with this text.
+/// Returns the id with this text.
 pub fn id(text: &str) -> ContainerId {
     ContainerId::new(text)
 }
@@ -33,7 +33,7 @@ pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Says loudly that a test did not run.
+/// Reports on stderr that a test did not run.
 pub fn skip(test: &str, why: &str) {
     eprintln!("SKIPPED {test}: {why}");
 }
@@ -41,7 +41,7 @@ pub fn skip(test: &str, why: &str) {
 impl Host {
     pub fn new(launcher: Launcher, isolation: &[&str]) -> Result<Self, Error> {
         let directory = tempfile::tempdir().unwrap();
-        // The path of a sandbox must be passable for a user who is not root.
+        // A user who is not root must be able to pass the directories above a sandbox.
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(directory.path(), open).unwrap();
         let config = Config {
@@ -55,12 +55,12 @@ impl Host {
         Ok(Host { containerizer: Some(containerizer), events, directory, config })
     }
 
-    /// The agent ends and another one starts.
+    /// Ends the agent and starts another one.
     pub fn restart(&mut self) {
         self.try_restart().unwrap();
     }
 
-    /// The same where the other one may be refused.
+    /// Does the same as [`restart`](Self::restart) where the start may fail.
     pub fn try_restart(&mut self) -> Result<(), Error> {
         self.containerizer = None;
         let (containerizer, events) = start(&self.config)?;
@@ -107,10 +107,10 @@ impl Host {
     }
 
     pub fn event(&self) -> Event {
-        self.events.recv_timeout(PATIENCE).expect("an event in time")
+        self.events.recv_timeout(TIMEOUT).expect("an event in time")
     }
 
-    /// The wait status.
+    /// Waits for the exit of a container and returns its wait status.
     pub fn exited(&self, expected: &str) -> Option<i32> {
         match self.event() {
             Event::Exited { id, status, limitation: None } if id.as_str() == expected => status,
@@ -124,7 +124,7 @@ impl Host {
         until(|| std::fs::read_to_string(&path).ok().filter(|text| text.ends_with('\n')))
     }
 
-    /// Removes what is left below a root that is not ours any more, where no process is in it.
+    /// Removes the empty cgroups below a root that is not in use any more.
     pub fn remove_cgroups(&self, root: &str) {
         for root in cgroup_roots(root) {
             for inner in std::fs::read_dir(&root).into_iter().flatten().flatten() {
@@ -139,7 +139,7 @@ impl Host {
         }
     }
 
-    /// All cgroups below our root in all hierarchies.
+    /// Returns all cgroups below the root in all hierarchies.
     pub fn cgroups(&self) -> Vec<PathBuf> {
         cgroups_below(&self.config.cgroups_root)
     }
@@ -147,7 +147,7 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        // A scenario that failed between two agents has left its containers to the next.
+        // A test that failed between two agents has left its containers to the next agent.
         let running = self.containerizer.take().or_else(|| {
             let (containerizer, events) = start(&self.config).ok()?;
             self.events = events;
@@ -157,7 +157,7 @@ impl Drop for Host {
             for id in containerizer.containers() {
                 let _ = containerizer.destroy(&id);
             }
-            let deadline = Instant::now() + PATIENCE;
+            let deadline = Instant::now() + TIMEOUT;
             while !containerizer.containers().is_empty() && Instant::now() < deadline {
                 let _ = self.events.recv_timeout(Duration::from_millis(10));
             }

@@ -1,6 +1,6 @@
-//! Checks and health checks of the task: when to look, and what the result means. Pure.
+//! The checks and health checks of the task: when to probe, and what a result means. The code is pure.
 //!
-//! A check only reports; a health check that fails often enough ends the task.
+//! A check only reports. A health check that fails often enough ends the task.
 
 use std::time::Duration;
 
@@ -10,45 +10,53 @@ use messages::v1::{self, CheckInfo, CheckStatusInfo, HealthCheck, TaskState, che
 
 use super::{Action, Clock, DEFAULT_GRACE, Ending, Executor, Exit, Timer};
 
-/// Which of a task's two.
+/// One of the two checks of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Checker {
+    /// The check, which reports.
     Check,
+    /// The health check, which may end the task.
     Health,
 }
 
-/// One look at the task.
+/// The description of one probe.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Probe {
+    /// Run a command and wait for its exit.
     Command(Box<v1::CommandInfo>),
+    /// Send an HTTP request to a port of this machine.
     Http { port: u16, path: String, ipv6: bool },
+    /// Connect to a TCP port of this machine.
     Tcp { port: u16, ipv6: bool },
 }
 
-/// What was seen.
+/// The result of one probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
+    /// The command has ended.
     Command(Exit),
+    /// The status of the HTTP response.
     Http(u16),
+    /// Whether the connection succeeded.
     Tcp(bool),
-    /// It took too long or could not be tried.
+    /// The probe took too long or could not be executed.
     NoResult,
 }
 
-/// What is known of the task's health.
+/// The health of the task as far as it is known.
 #[derive(Debug, Default)]
 pub(super) struct Health {
     started: Duration,
-    /// It has been healthy once; before, failures within the grace period do not count.
+    /// Whether failures count. Before the first success, failures within the grace period do not.
     counting: bool,
     failures: u32,
     pub(super) healthy: Option<bool>,
-    /// It ended the task.
+    /// Whether the health check has ended the task.
     pub(super) fatal: bool,
 }
 
 impl Executor {
-    /// The task runs: look at it after the first delay.
+    /// Begins the checks of a task that runs. The first probe follows after the delay.
     pub(super) fn begin_checks(&mut self, clock: &mut dyn Clock) -> Vec<Action> {
         self.health.started = clock.elapsed();
         let Some(task) = &self.task else { return Vec::new() };
@@ -71,7 +79,7 @@ impl Executor {
         probe.map(action).into_iter().collect()
     }
 
-    /// A look has a result; the next is due an interval later.
+    /// Handles the result of a probe, and schedules the next one after the interval.
     pub fn on_probed(&mut self, checker: Checker, outcome: Outcome, clock: &mut dyn Clock) -> Vec<Action> {
         let Some(task) = self.task.clone().filter(|_| self.is_checked()) else { return Vec::new() };
         let (mut actions, interval) = match (checker, &task.check, &task.health_check) {
@@ -85,12 +93,12 @@ impl Executor {
         actions
     }
 
-    /// A task that is ending or has ended is not looked at.
+    /// Returns whether the task is checked. A task that is ending or has ended is not.
     fn is_checked(&self) -> bool {
         self.running && self.ending.is_none()
     }
 
-    /// Reported when it changes.
+    /// Handles a result of the check, and reports a result that differs from the previous one.
     fn checked(
         &mut self,
         task: &v1::TaskInfo,
@@ -114,11 +122,11 @@ impl Executor {
         clock: &mut dyn Clock,
     ) -> Vec<Action> {
         if is_healthy(outcome) {
-            let news = !self.health.counting || self.health.failures > 0;
+            let has_changed = !self.health.counting || self.health.failures > 0;
             self.health.counting = true;
             self.health.failures = 0;
             self.health.healthy = Some(true);
-            return if news {
+            return if has_changed {
                 vec![self.running_update(task, Reason::TaskHealthCheckStatusUpdated, clock)]
             } else {
                 Vec::new()
@@ -140,7 +148,7 @@ impl Executor {
         actions
     }
 
-    /// The task runs, and this is what was seen of it.
+    /// Returns the update for a running task with the results of its checks.
     fn running_update(&mut self, task: &v1::TaskInfo, reason: Reason, clock: &mut dyn Clock) -> Action {
         let mut status = self.status(task, TaskState::TaskRunning, clock);
         status.reason = Some(reason.into());
@@ -150,7 +158,7 @@ impl Executor {
     }
 }
 
-/// As Mesos: any redirection that is not followed still shows that somebody is there.
+/// Returns whether an outcome means healthy. As in Mesos, a redirect that is not followed counts as an answer.
 fn is_healthy(outcome: Outcome) -> bool {
     match outcome {
         Outcome::Command(exit) => exit == Exit::Status(0),
@@ -179,7 +187,7 @@ fn probe_of_health(check: &HealthCheck) -> Option<Probe> {
         health_check::Type::Http => {
             let http = check.http.as_ref()?;
             let (port, ipv6) = (port(http.port)?, is_ipv6(http.protocol()));
-            // TLS has no place in a process this small: that somebody listens is all that is found out.
+            // This small process has no TLS; the probe finds out whether the port accepts connections.
             if http.scheme() == "https" {
                 return Some(Probe::Tcp { port, ipv6 });
             }
@@ -201,7 +209,7 @@ fn path(path: &str) -> String {
     if path.starts_with('/') { path.to_owned() } else { format!("/{path}") }
 }
 
-/// A task with a check always has a `check_status`, empty while nothing is known.
+/// Returns the `check_status` of a task with a check before the first result.
 pub(super) fn empty_status(check: &CheckInfo) -> Option<CheckStatusInfo> {
     filled_status(check, Outcome::NoResult)
 }
@@ -239,7 +247,7 @@ fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
 
-/// Zero means for ever, which is bounded here all the same.
+/// Returns the timeout of a probe. Zero means no timeout in Mesos; it is bounded here nevertheless.
 fn probe_timeout(timeout: f64) -> Duration {
     const LONGEST: Duration = Duration::from_secs(3600);
     Some(seconds(timeout)).filter(|timeout| !timeout.is_zero()).unwrap_or(LONGEST).min(LONGEST)

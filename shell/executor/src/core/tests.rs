@@ -1,4 +1,4 @@
-//! An executor's life as a scenario: what happens, and what it then does.
+//! The life of an executor as a scenario of inputs and the actions that follow.
 
 use super::*;
 
@@ -24,7 +24,7 @@ struct Scenario {
     clock: FakeClock,
 }
 
-/// What an action looks like in an expectation.
+/// Returns the text of an action in an expectation.
 fn brief(action: &Action) -> String {
     match action {
         Action::Send(call) => match &call.update {
@@ -311,8 +311,8 @@ fn an_unhealthy_task_is_killed_after_its_failures() {
     };
     let mut scenario = checked(None, Some(health));
     let next = "Probe(Health) in 10s";
-    let look = "Probe(Health, Tcp { port: 80, ipv6: false }, 20s)";
-    scenario.starts(&["TASK_RUNNING", "Probe(Health) in 15s"]).timer(Timer::Probe(Checker::Health), &[look]).probed(
+    let probe = "Probe(Health, Tcp { port: 80, ipv6: false }, 20s)";
+    scenario.starts(&["TASK_RUNNING", "Probe(Health) in 15s"]).timer(Timer::Probe(Checker::Health), &[probe]).probed(
         Checker::Health,
         Outcome::Tcp(false),
         &[next],

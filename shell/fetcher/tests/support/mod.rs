@@ -1,4 +1,4 @@
-//! A sandbox to fetch into, a server to fetch from, archives that lie.
+//! A sandbox to fetch into, a server to fetch from, and hostile archives.
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
@@ -30,7 +30,7 @@ impl TestSandbox {
         self.root.path().join("sandbox")
     }
 
-    /// Beside the sandbox.
+    /// Returns a path beside the sandbox.
     pub fn beside(&self, name: &str) -> PathBuf {
         self.root.path().join(name)
     }
@@ -53,24 +53,24 @@ impl TestSandbox {
         fetcher::fetch(&self.plan(items))
     }
 
-    /// What escaped: everything outside the sandbox must be as it was. Links may lead out; nothing came through them.
+    /// Checks that nothing outside the sandbox has changed. Links may lead out, but nothing was written through them.
     pub fn assert_contained(&self) {
         assert_eq!(std::fs::read_to_string(self.beside("outside")).unwrap(), "untouched");
         assert_eq!(std::fs::read_dir(self.beside("trap")).unwrap().count(), 0, "something was written through a link");
     }
 
-    /// Where archives try to write to.
+    /// Returns the directory that hostile archives try to write to.
     pub fn trap(&self) -> String {
         self.beside("trap").to_str().unwrap().to_owned()
     }
 
-    /// The sandbox's lines of warnings.
+    /// Returns the warnings in the sandbox's `stderr`.
     pub fn stderr(&self) -> String {
         std::fs::read_to_string(self.sandbox().join("stderr")).unwrap_or_default()
     }
 }
 
-/// What lies below a directory, by name: kind, mode, and the content or where a link points.
+/// Returns what is below a directory by name: kind, mode, and the content or the target of a link.
 pub fn tree(directory: &Path) -> BTreeMap<PathBuf, (char, u32, Vec<u8>)> {
     use std::os::unix::ffi::OsStrExt;
     use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -113,7 +113,7 @@ pub fn reason(result: Result<Report, Error>) -> Reason {
     }
 }
 
-/// What a path answers: the whole response, or a beginning after which nothing comes.
+/// The response for a path: a complete response, or a beginning after which nothing follows.
 #[derive(Clone)]
 pub enum Answer {
     Whole(Vec<u8>),
@@ -126,7 +126,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves until the process ends: the acceptor only waits.
+    /// Starts a server that runs until the process ends.
     pub fn start(answers: impl FnOnce(SocketAddr) -> Vec<(&'static str, Answer)>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -163,7 +163,7 @@ fn serve(mut stream: TcpStream, answers: &BTreeMap<String, Answer>) {
         }
         Some(Answer::Stalls(bytes)) => {
             let _ = stream.write_all(bytes);
-            // Until the client gives up.
+            // The connection stays open until the client gives up.
             let _ = reader.read_line(&mut line);
         }
         None => {
@@ -182,7 +182,7 @@ pub fn redirect(to: &str) -> Answer {
     Answer::Whole(text.into_bytes())
 }
 
-/// A tar archive, member by member, with names that no decent tool would write.
+/// A tar archive, built from any members, including names that no ordinary tool writes.
 #[derive(Default)]
 pub struct Tar(Vec<u8>);
 
@@ -191,7 +191,7 @@ impl Tar {
         self.raw_member(kind, name.as_bytes(), link.as_bytes(), content)
     }
 
-    /// The same with names that may be no UTF-8.
+    /// Adds a member whose name may not be UTF-8.
     pub fn raw_member(mut self, kind: tar::EntryType, name: &[u8], link: &[u8], content: &[u8]) -> Self {
         let mut header = tar::Header::new_gnu();
         let bytes = header.as_mut_bytes();
@@ -248,7 +248,7 @@ pub fn xz(bytes: &[u8]) -> Vec<u8> {
     writer.finish().unwrap()
 }
 
-/// Members: name, unix mode with its kind, content.
+/// Returns a zip archive of members: name, unix mode with its file type, content.
 pub fn zip(members: &[(&str, u32, &str)]) -> Vec<u8> {
     let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     for (name, mode, content) in members {

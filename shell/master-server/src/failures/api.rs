@@ -1,4 +1,4 @@
-//! `GET /failures?type=…&severity=…&object=…&open&limit=…[&follow]`. Tepui's own; Mesos has nothing like it.
+//! `GET /failures?type=…&severity=…&object=…&open&limit=…[&follow]`. Mesos has no such endpoint.
 
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use edge::http::request::Request;
 use edge::http::respond::{self, Response, ResponseBody, bad_request};
 use edge::http::stream::StreamQueue;
 
+/// Answers `/failures`.
 pub async fn get(app: &Arc<MasterApp>, request: &Request) -> Response {
     let filter = match Filter::parse(|key| request.query.get(key)) {
         Ok(filter) => filter,
@@ -27,13 +28,13 @@ pub async fn get(app: &Arc<MasterApp>, request: &Request) -> Response {
     }
 }
 
-/// One JSON object a line: what there is, then each change; an empty line now and then shows that the master is there.
+/// Streams one JSON object per line: the known incidents, then each change. An empty line is the heartbeat.
 fn follow(app: &Arc<MasterApp>, request: &Request, filter: Filter) -> Response {
     let queue = StreamQueue::new(request.connection.clone());
     let snapshot = app.publisher.watch_failures(queue.clone(), filter.clone());
     let first: Vec<u8> = snapshot.failures(&filter).iter().flat_map(|incident| line(incident, None)).collect();
     let (publisher, watcher) = (app.publisher.clone(), queue.clone());
-    // The head goes out with the first line: somebody who waits for a failure wants to know that he is heard.
+    // The head of the response goes out with the first line, so that a client knows that its request was accepted.
     let first = if first.is_empty() { Bytes::from_static(b"\n") } else { first.into() };
     let body = NdjsonBody::new(first, queue, move || publisher.unwatch_failures(&watcher));
     let mut response = http::Response::new(ResponseBody::stream(body));

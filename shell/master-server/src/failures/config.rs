@@ -1,4 +1,4 @@
-//! `--failure_sinks`: a JSON list of who is told of failures, and of which.
+//! `--failure_sinks`: a JSON list of the recipients of notifications about incidents, with filters.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,32 +6,37 @@ use std::time::Duration;
 use model::incident::{Incident, IncidentUpdate, Kind, Severity};
 use serde::Deserialize;
 
+/// One sink of `--failure_sinks`: its target and the incidents that it is notified about.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SinkOptions {
+    /// The target of the notifications.
     pub target: Target,
-    /// From this on.
+    /// The minimum severity.
     pub severity: Severity,
-    /// All, when there is none.
+    /// The kinds of incidents; empty for all.
     pub types: Vec<Kind>,
-    /// What happened to an incident.
+    /// The updates of an incident that cause a notification.
     pub news: Vec<IncidentUpdate>,
 }
 
+/// The target of notifications.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Target {
     /// A line in the master's log.
     Log,
+    /// An HTTP POST to a URL.
     Webhook {
         url: String,
-        /// A file with the key of the signature. It is no member of its own: flags are shown to everybody.
+        /// A file with the key of the signature. The key itself is not part of the flag, because `/flags` shows flags
+        /// to everybody.
         secret_file: Option<PathBuf>,
         timeout: Duration,
     },
-    /// Not a shell: the first is the program, the others its arguments.
+    /// A command, run without a shell: the program and its arguments.
     Exec {
         command: Vec<String>,
         timeout: Duration,
-        /// How many may run at once.
+        /// The maximum of processes that run at once.
         concurrency: usize,
     },
 }
@@ -44,7 +49,7 @@ enum SinkKind {
     Exec,
 }
 
-/// One entry as it is written.
+/// One entry as it is written in the flag.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SinkSpec {
@@ -62,14 +67,16 @@ struct SinkSpec {
 
 const WEBHOOK_TIMEOUT: u32 = 10;
 const EXEC_TIMEOUT: u32 = 30;
-/// Programs of one sink at once: a storm of failures must not become one of processes.
+/// The maximum of concurrent programs of one sink, so that many incidents do not start many processes.
 const MAX_CONCURRENCY: usize = 16;
 
+/// Why `--failure_sinks` is invalid.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum InvalidSinks {
-    #[error("it is not the JSON of a list of sinks: {0}")]
+    #[error("it is not a JSON list of sinks: {0}")]
     Json(#[from] serde_json::Error),
-    #[error("'{0}' is no http or https URL, which a webhook needs as its url")]
+    #[error("'{0}' is not an http or https URL, which a webhook needs as its url")]
     Url(String),
     #[error("an exec sink needs the absolute path of a program, and a concurrency between 1 and {MAX_CONCURRENCY}")]
     Command,
@@ -84,14 +91,19 @@ pub enum InvalidSinks {
 }
 
 impl SinkOptions {
+    /// Parses the value of the flag.
+    ///
+    /// # Errors
+    /// Returns [`InvalidSinks`] if the value is not a list of complete and consistent sinks.
     pub fn parse(text: &str) -> Result<Vec<Self>, InvalidSinks> {
         let given: Vec<SinkSpec> = serde_json::from_str(text)?;
         given.into_iter().map(SinkSpec::check).collect()
     }
 
-    pub fn matches(&self, incident: &Incident, news: IncidentUpdate) -> bool {
+    /// Returns whether the sink is notified about this update of an incident.
+    pub fn matches(&self, incident: &Incident, update: IncidentUpdate) -> bool {
         incident.severity >= self.severity
-            && self.news.contains(&news)
+            && self.news.contains(&update)
             && (self.types.is_empty() || self.types.contains(&incident.kind))
     }
 }
@@ -157,9 +169,9 @@ mod tests {
     #[test]
     fn nonsense_is_refused() {
         for (text, expect) in [
-            ("{}", "not the JSON of a list"),
+            ("{}", "not a JSON list of sinks"),
             (r#"[{"type": "mail"}]"#, "unknown variant"),
-            (r#"[{"type": "webhook", "url": "ftp://h"}]"#, "no http or https URL"),
+            (r#"[{"type": "webhook", "url": "ftp://h"}]"#, "not an http or https URL"),
             (r#"[{"type": "exec", "command": ["page"]}]"#, "absolute path"),
             (r#"[{"type": "exec", "command": ["/page"], "concurrency": 0}]"#, "absolute path"),
             (r#"[{"type": "exec", "command": ["/page"], "timeout_secs": 0}]"#, "positive"),

@@ -1,5 +1,5 @@
-//! A sink that runs a command with each notification as JSON on its standard input. No shell is involved, and its environment is
-//! empty but for `PATH`: nothing of what happens in the cluster can become a part of the command.
+//! A sink that runs a command with each notification as JSON on its standard input. It uses no shell and passes no
+//! environment but `PATH`, so that no text of the cluster can become a part of the command.
 
 use std::process::Stdio;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use super::sinks::{DeliveryCounters, Notification};
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// Runs a command for each notification.
 pub struct ExecSink {
     command: Vec<String>,
     timeout: Duration,
@@ -35,7 +36,10 @@ enum ExecError {
 }
 
 impl ExecSink {
-    /// A program that cannot be run is found now, and not with the first failure.
+    /// Checks that the program can be executed, so that an error shows at the start and not with the first incident.
+    ///
+    /// # Errors
+    /// Returns [`InvalidSinks::Program`] if the program cannot be executed.
     pub fn new(command: Vec<String>, timeout: Duration, concurrency: usize) -> Result<Self, InvalidSinks> {
         if let Some(program) = command.first() {
             let program = std::path::Path::new(program);
@@ -45,11 +49,12 @@ impl ExecSink {
         Ok(ExecSink { command, timeout, running: Arc::new(Semaphore::new(concurrency)) })
     }
 
-    pub async fn run(self, mut news: Receiver<Arc<Notification>>, deliveries: Arc<DeliveryCounters>) {
+    /// Runs the command for every notification of the channel, up to `concurrency` at once, until the channel closes.
+    pub async fn run(self, mut notifications: Receiver<Arc<Notification>>, deliveries: Arc<DeliveryCounters>) {
         let exec_sink = Arc::new(self);
-        while let Some(notification) = news.recv().await {
-            // Nobody closes it.
-            let Ok(turn) = exec_sink.running.clone().acquire_owned().await else { return };
+        while let Some(notification) = notifications.recv().await {
+            // The semaphore is never closed.
+            let Ok(permit) = exec_sink.running.clone().acquire_owned().await else { return };
             let (exec_sink, deliveries) = (exec_sink.clone(), deliveries.clone());
             tokio::spawn(async move {
                 let counter = match exec_sink.execute(&notification).await {
@@ -57,12 +62,17 @@ impl ExecSink {
                     Err(error) => {
                         let source = std::error::Error::source(&error).map(ToString::to_string);
                         let program = exec_sink.command.first();
-                        warn!(?program, notification = notification.id, source, "a failure hook has failed: {error}");
+                        warn!(
+                            ?program,
+                            notification = notification.id,
+                            source,
+                            "the command of a failure sink has failed: {error}"
+                        );
                         &deliveries.failed
                     }
                 };
                 counter.fetch_add(1, Ordering::Relaxed);
-                drop(turn);
+                drop(permit);
             });
         }
     }
@@ -94,7 +104,7 @@ impl ExecSink {
     }
 }
 
-/// A command that does not want to know what happened may leave it unread.
+/// Writes the notification to the command, which may leave it unread, and waits for its end.
 async fn feed(child: &mut Child, body: &[u8]) -> std::io::Result<std::process::ExitStatus> {
     if let Some(mut stdin) = child.stdin.take() {
         let _ = stdin.write_all(body).await;

@@ -1,12 +1,12 @@
-//! Failures for people and programs outside.
+//! Reports incidents to people and programs outside the cluster.
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | `api` | `GET /failures`: those there are, and a stream of those to come |
-//! | `watchers` | who follows the stream |
+//! | `api` | `GET /failures`: the known incidents, and a stream of later changes |
+//! | `watchers` | the followers of the stream |
 //! | `config` | `--failure_sinks` |
-//! | `sinks` | from news to the queue of each sink |
-//! | `webhook` | a POST with a signature, repeated until it is taken |
+//! | `sinks` | from updates of incidents to the queue of each sink |
+//! | `webhook` | a POST with a signature, repeated until it is accepted |
 //! | `exec_sink` | a command of the operator |
 
 pub mod api;

@@ -1,5 +1,5 @@
-//! From news about incidents to the queue of each sink. The core's thread only puts them there; what does not fit is
-//! dropped and counted, so a receiver that hangs holds up nothing.
+//! Distributes updates of incidents to the queue of each sink. The core's thread only appends to the queues;
+//! notifications that do not fit are dropped and counted, so that a receiver that hangs delays nothing else.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,14 +16,16 @@ use super::config::{InvalidSinks, SinkOptions, Target};
 use super::exec_sink::ExecSink;
 use super::webhook::Webhook;
 
-/// IncidentUpdate waiting for one sink.
+/// The maximum of notifications that wait for one sink.
 const MAX_PENDING: usize = 1_000;
 
+/// The sinks of `--failure_sinks` with their queues.
 #[derive(Default)]
 pub struct Sinks {
     sinks: Vec<Sink>,
     deliveries: Arc<DeliveryCounters>,
-    /// Of the next notification. It begins with the time, so that no master of a cluster uses those of another.
+    /// The number of the next notification. It begins with the time in microseconds, so that the masters of a cluster
+    /// do not repeat numbers.
     next: AtomicU64,
 }
 
@@ -32,38 +34,46 @@ struct Sink {
     queue: Sender<Arc<Notification>>,
 }
 
-/// What a sink is told.
+/// One notification for a sink.
 pub struct Notification {
-    /// The same for every repetition, and of nothing else: `<incident>-<news>-<number>`.
+    /// The id, `<incident>-<news>-<number>`. Repetitions of the notification have the same id, and no other
+    /// notification has it.
     pub id: String,
+    /// The JSON body.
     pub body: Vec<u8>,
     incident: Arc<Incident>,
-    news: IncidentUpdate,
+    update: IncidentUpdate,
 }
 
+/// Counts the outcomes of notifications.
 #[derive(Default)]
 pub struct DeliveryCounters {
+    /// The notifications that were delivered.
     pub sent: AtomicU64,
+    /// The notifications that could not be delivered.
     pub failed: AtomicU64,
     dropped: AtomicU64,
 }
 
 impl Sinks {
-    /// Their tasks run until the process ends.
+    /// Starts a task for each sink, which runs until the process ends.
+    ///
+    /// # Errors
+    /// Returns [`InvalidSinks`] if a program cannot be executed or a secret cannot be read.
     pub fn start(options: &[SinkOptions], runtime: &Handle) -> Result<Arc<Self>, InvalidSinks> {
         let deliveries = Arc::<DeliveryCounters>::default();
         let mut sinks = Vec::new();
         for options in options {
-            let (queue, news) = channel(MAX_PENDING);
+            let (queue, notifications) = channel(MAX_PENDING);
             match &options.target {
-                Target::Log => drop(runtime.spawn(log(news, deliveries.clone()))),
+                Target::Log => drop(runtime.spawn(log(notifications, deliveries.clone()))),
                 Target::Webhook { url, secret_file, timeout } => {
                     let webhook = Webhook::new(url.clone(), secret_file.as_deref(), *timeout)?;
-                    runtime.spawn(webhook.run(news, deliveries.clone()));
+                    runtime.spawn(webhook.run(notifications, deliveries.clone()));
                 }
                 Target::Exec { command, timeout, concurrency } => {
                     let exec_sink = ExecSink::new(command.clone(), *timeout, *concurrency)?;
-                    runtime.spawn(exec_sink.run(news, deliveries.clone()));
+                    runtime.spawn(exec_sink.run(notifications, deliveries.clone()));
                 }
             }
             sinks.push(Sink { options: options.clone(), queue });
@@ -73,19 +83,21 @@ impl Sinks {
         Ok(Arc::new(Sinks { sinks, deliveries, next }))
     }
 
-    pub fn notify(&self, incident: &Arc<Incident>, news: IncidentUpdate) {
+    /// Queues a notification for every sink that wants this update.
+    pub fn notify(&self, incident: &Arc<Incident>, update: IncidentUpdate) {
         let mut notification = None;
-        for sink in self.sinks.iter().filter(|sink| sink.options.matches(incident, news)) {
+        for sink in self.sinks.iter().filter(|sink| sink.options.matches(incident, update)) {
             let number = || self.next.fetch_add(1, Ordering::Relaxed);
             let notification =
-                notification.get_or_insert_with(|| Arc::new(Notification::new(incident, news, number())));
+                notification.get_or_insert_with(|| Arc::new(Notification::new(incident, update, number())));
             if sink.queue.try_send(notification.clone()).is_err() {
                 let dropped = self.deliveries.dropped.fetch_add(1, Ordering::Relaxed) + 1;
-                warn!(failure = incident.id, dropped, "a failure sink does not keep up: it is not told of everything");
+                warn!(failure = incident.id, dropped, "a failure sink does not keep up; a notification was dropped");
             }
         }
     }
 
+    /// Adds the counters to `counters`.
     pub fn report_counters(&self, counters: &mut Counters) {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed) as f64;
         counters.set("master/failures/notifications_sent", of(&self.deliveries.sent));
@@ -95,24 +107,24 @@ impl Sinks {
 }
 
 impl Notification {
-    fn new(incident: &Arc<Incident>, news: IncidentUpdate, number: u64) -> Self {
+    fn new(incident: &Arc<Incident>, update: IncidentUpdate, number: u64) -> Self {
         let body = json!({
-            "news": news.as_str(),
+            "news": update.as_str(),
             "failure": incident.to_json(),
         });
         Notification {
-            id: format!("{}-{news}-{number}", incident.id),
+            id: format!("{}-{update}-{number}", incident.id),
             body: body.to_string().into_bytes(),
             incident: incident.clone(),
-            news,
+            update,
         }
     }
 }
 
-async fn log(mut news: Receiver<Arc<Notification>>, deliveries: Arc<DeliveryCounters>) {
-    while let Some(notification) = news.recv().await {
+async fn log(mut notifications: Receiver<Arc<Notification>>, deliveries: Arc<DeliveryCounters>) {
+    while let Some(notification) = notifications.recv().await {
         let Incident { id, kind, severity, object, details, .. } = &*notification.incident;
-        info!(failure = id, %severity, "{}: {kind} of {object}: {details}", notification.news);
+        info!(failure = id, %severity, "{}: {kind} of {object}: {details}", notification.update);
         deliveries.sent.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -141,11 +153,11 @@ mod tests {
         })
     }
 
-    /// A receiver that passes over what it has seen must not miss that it is worse now, or better again.
+    /// A receiver that ignores known ids must still notice that an incident has become worse or has recovered.
     #[test]
     fn notification_ids_are_unique() {
         let options = SinkOptions::parse(r#"[{"type": "log"}]"#).unwrap();
-        let (queue, mut told) = channel(10);
+        let (queue, mut notifications) = channel(10);
         let sinks = options.into_iter().map(|options| Sink { options, queue: queue.clone() }).collect();
         let sinks = Sinks { sinks, ..Sinks::default() };
         for severity in [Severity::Critical, Severity::Warning, Severity::Critical] {
@@ -153,7 +165,7 @@ mod tests {
         }
         sinks.notify(&incident(Severity::Info), IncidentUpdate::Changed);
         let ids: std::collections::BTreeSet<String> =
-            std::iter::from_fn(|| told.try_recv().ok()).map(|notification| notification.id.clone()).collect();
+            std::iter::from_fn(|| notifications.try_recv().ok()).map(|notification| notification.id.clone()).collect();
         assert_eq!(ids.len(), 3, "{ids:?}");
         assert!(ids.iter().all(|id| id.starts_with("m-F7-changed-")), "{ids:?}");
     }

@@ -1,5 +1,5 @@
-//! Who follows the stream of failures. As with operators' streams: the oldest goes when there are too many, and whoever
-//! does not read loses the connection.
+//! The followers of the stream of failures. As with operators' event streams, the oldest stream ends when there are too
+//! many, and a follower that does not read loses its connection.
 
 use std::sync::Arc;
 
@@ -10,33 +10,38 @@ use serde_json::json;
 use edge::core_thread::queue::Pushed;
 use edge::http::stream::StreamQueue;
 
+/// The queue of one follower.
 pub type Watcher = Arc<StreamQueue<Bytes>>;
 
-/// Oldest first.
+/// The followers with their filters, oldest first.
 #[derive(Default)]
 pub struct Watchers(Vec<(Watcher, Filter)>);
 
 impl Watchers {
+    /// Adds a follower. If there are `most` already, the oldest one's stream ends.
     pub fn add(&mut self, watcher: Watcher, filter: Filter, most: usize) {
         if self.0.len() >= most && !self.0.is_empty() {
             self.0.remove(0).0.finish();
         }
-        // The end of an incident is news for those who asked for open ones.
+        // A follower that asked for open incidents is told of their end, too.
         self.0.push((watcher, Filter { open_only: false, ..filter }));
     }
 
+    /// Removes a follower.
     pub fn remove(&mut self, watcher: &Watcher) {
         self.0.retain(|(other, _)| !Arc::ptr_eq(other, watcher));
     }
 
-    pub fn notify(&mut self, incident: &Incident, news: IncidentUpdate) {
+    /// Queues an update of an incident for all followers that want it.
+    pub fn notify(&mut self, incident: &Incident, update: IncidentUpdate) {
         if self.0.is_empty() {
             return;
         }
-        let line = Bytes::from(line(incident, Some(news)));
+        let line = Bytes::from(line(incident, Some(update)));
         self.push(&line, |filter| filter.admits(incident));
     }
 
+    /// Queues a heartbeat for all followers.
     pub fn heartbeat(&mut self) {
         self.push(&Bytes::from_static(b"\n"), |_| true);
     }
@@ -57,12 +62,14 @@ impl Watchers {
         });
     }
 
+    /// Wakes the tasks that write to the followers.
     pub fn wake(&self) {
         for (watcher, _) in &self.0 {
             watcher.wake();
         }
     }
 
+    /// Ends all streams after the queued lines.
     pub fn close(&mut self) {
         for (watcher, _) in self.0.drain(..) {
             watcher.finish();
@@ -70,10 +77,10 @@ impl Watchers {
     }
 }
 
-/// `news` is left out of what was there before.
-pub fn line(incident: &Incident, news: Option<IncidentUpdate>) -> Vec<u8> {
+/// Renders an incident as one line of JSON. `update` is `None` for an incident from before the request.
+pub fn line(incident: &Incident, update: Option<IncidentUpdate>) -> Vec<u8> {
     let mut line = json!({
-        "news": news.map(IncidentUpdate::as_str),
+        "news": update.map(IncidentUpdate::as_str),
         "failure": incident.to_json(),
     })
     .to_string()

@@ -1,5 +1,5 @@
-//! A sink that is POSTed each notification as JSON. One is under way at a time, so they arrive in order; it is repeated until it
-//! is taken, or given up.
+//! A sink that POSTs each notification as JSON. One request is in progress at a time, so that notifications arrive in
+//! order. A request is repeated until it is accepted or the attempts are used up.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,14 +16,15 @@ use super::config::InvalidSinks;
 use super::sinks::{DeliveryCounters, Notification};
 
 const ATTEMPTS: u32 = 6;
-/// Twice as long after each attempt: 1, 2, 4, 8, 16 s.
+/// The pause after the first attempt. It doubles after each attempt: 1, 2, 4, 8, 16 s.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-/// `sha256=` and the HMAC-SHA256 of the body in hexadecimal, as GitHub and others sign theirs.
+/// The header with `sha256=` and the HMAC-SHA256 of the body in hexadecimal, in the form of GitHub's webhooks.
 const SIGNATURE: &str = "X-Tepui-Signature-256";
-/// A receiver that sees one twice has taken it already.
+/// The header with the id of the notification. A receiver that sees an id again has accepted it before.
 const DELIVERY: &str = "X-Tepui-Delivery";
 
+/// Posts notifications to a URL.
 pub struct Webhook {
     url: String,
     key: Option<hmac::Key>,
@@ -41,7 +42,7 @@ enum DeliveryError {
 }
 
 impl DeliveryError {
-    /// The same request may be taken later. What a receiver finds wrong with it will not change.
+    /// Returns whether the same request may succeed later. The other errors are about the request itself.
     fn is_transient(&self) -> bool {
         match self {
             DeliveryError::Transport(_) => true,
@@ -55,19 +56,24 @@ impl DeliveryError {
 }
 
 impl Webhook {
+    /// Makes the sink. `secret` is the file with the key of the signature.
+    ///
+    /// # Errors
+    /// Returns [`InvalidSinks`] if the file cannot be read or is empty.
     pub fn new(url: String, secret: Option<&Path>, timeout: Duration) -> Result<Self, InvalidSinks> {
-        // A redirect would send what happens in the cluster to where nobody configured.
+        // A redirect would send information about the cluster to an address that is not configured.
         let config = Agent::config_builder().timeout_global(Some(timeout)).http_status_as_error(false).max_redirects(0);
         Ok(Webhook { url, key: secret.map(key).transpose()?, agent: config.build().into() })
     }
 
-    pub async fn run(self, mut news: Receiver<Arc<Notification>>, deliveries: Arc<DeliveryCounters>) {
+    /// Posts every notification of the channel until the channel closes.
+    pub async fn run(self, mut notifications: Receiver<Arc<Notification>>, deliveries: Arc<DeliveryCounters>) {
         let webhook = Arc::new(self);
-        while let Some(notification) = news.recv().await {
+        while let Some(notification) = notifications.recv().await {
             let counter = match webhook.deliver(&notification).await {
                 Ok(()) => &deliveries.sent,
                 Err(error) => {
-                    warn!(url = webhook.url, notification = notification.id, %error, "giving up on telling a webhook of a failure");
+                    warn!(url = webhook.url, notification = notification.id, %error, "a notification could not be delivered to a webhook; it is dropped");
                     &deliveries.failed
                 }
             };
@@ -80,7 +86,7 @@ impl Webhook {
         for _ in 1..ATTEMPTS {
             match self.attempt(notification).await {
                 Err(error) if error.is_transient() => {
-                    debug!(url = self.url, notification = notification.id, %error, "a webhook will be told again");
+                    debug!(url = self.url, notification = notification.id, %error, "a notification could not be delivered to a webhook; the request will be repeated");
                     tokio::time::sleep(pause).await;
                     pause *= 2;
                 }

@@ -1,24 +1,25 @@
-//! What a log does to its file.
+//! The operations of a log on its file.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-/// Where a log writes: a file, or a fake with faults.
+/// The target of a log's writes: a file, or a fake with faults.
 pub trait Device: Send {
     /// Writes all bytes at an offset.
     ///
     /// # Errors
-    ///
-    /// The bytes are not there; any part of them may be.
+    /// Returns an error if the write is incomplete. Any part of the bytes may have been written.
     fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()>;
-    /// After it everything written is durable.
-    fn flush(&mut self) -> io::Result<()>;
-    /// Cuts the device to a length in bytes.
+    /// Makes everything that was written durable.
     ///
     /// # Errors
+    /// Returns an error after which it is unknown what is durable.
+    fn flush(&mut self) -> io::Result<()>;
+    /// Truncates the device to a length in bytes.
     ///
-    /// The length may be the old one.
+    /// # Errors
+    /// Returns an error after which the length may be the old one.
     fn truncate(&mut self, length: u64) -> io::Result<()>;
 }
 
@@ -28,7 +29,7 @@ impl Device for File {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        // Includes the length of the file, which is needed to read it (fdatasync(2)).
+        // The call also flushes the length of the file, which is needed to read it (fdatasync(2)).
         self.sync_data()
     }
 

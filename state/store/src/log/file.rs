@@ -1,5 +1,5 @@
 //! The file of a log: `<directory>/<generation>.log`. A compaction writes the next generation beside it and then
-//! removes the old one; whatever a crash leaves of this, the newest complete file is the log.
+//! removes the old one. After a crash at any point, the newest complete file is the log.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
@@ -10,39 +10,46 @@ use super::device::Device;
 use super::error::LogError;
 use super::frame::{self, Frame, HEADER};
 
-/// Snapshots go to the disk in pieces of about this size.
+/// The approximate size in bytes of the pieces in which a snapshot is written.
 const SNAPSHOT_CHUNK: usize = 1 << 20;
 const LOCK_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// A log open for appending, by one process at a time.
+/// A log that is open for appending, by one process at a time.
 pub struct Log {
     directory: PathBuf,
     path: PathBuf,
     generation: u64,
     device: Box<dyn Device>,
-    /// Everything up to here is durable.
+    /// The number of bytes that are durable.
     length: u64,
     poisoned: bool,
-    /// Two processes in one directory would overwrite each other's records.
+    /// The lock of the directory, because two processes would overwrite each other's records.
     lock: Option<File>,
 }
 
-/// What a log held when it was opened.
+/// The content of a log when it was opened.
 #[derive(Debug, Default)]
 pub struct Replay {
     /// The records that were read, the oldest first.
     pub records: Vec<Vec<u8>>,
-    /// The bytes of a last write that a crash cut short; nobody was told that it is durable.
+    /// The length of an incomplete write at the end, which a crash has interrupted and which was never confirmed.
     pub torn: u64,
 }
 
 impl Log {
-    /// Opens the log in `directory`, which is made if there is none.
+    /// Opens the log in `directory`, and creates it if it does not exist.
+    ///
+    /// # Errors
+    /// Returns [`LogError`] if the log is in use, damaged, from a later version, or cannot be used for another reason.
     pub fn open(directory: &Path) -> Result<(Log, Replay), LogError> {
         Log::open_known(directory, false)
     }
 
-    /// The same; `existed`: there is other proof that something was confirmed of what it held.
+    /// Does the same as [`open`](Self::open). `existed` means that something else proves that records of the log were
+    /// confirmed.
+    ///
+    /// # Errors
+    /// Returns the errors of [`open`](Self::open). With `existed`, a log without a readable record is damaged.
     pub fn open_known(directory: &Path, existed: bool) -> Result<(Log, Replay), LogError> {
         fs::create_dir_all(directory).map_err(LogError::io("make the directory", directory))?;
         let lock = Some(lock(directory)?);
@@ -55,7 +62,7 @@ impl Log {
         let (records, length) = replay(&path, &bytes)?;
         let file = OpenOptions::new().read(true).write(true).open(&path).map_err(LogError::io("open", &path))?;
         let torn = bytes.len() as u64 - length;
-        // A crash in its very first write looks the same, but only then; and what a compaction left began with records.
+        // Only a crash during the very first write leaves such a log; a log after a compaction begins with records.
         if torn > 0 && records.is_empty() && (existed || generation > 1) {
             return Err(LogError::CutShort { path });
         }
@@ -78,20 +85,20 @@ impl Log {
         Ok((log, Replay { records, torn }))
     }
 
-    /// Whether there is a log in this directory.
+    /// Returns whether there is a log in this directory.
     pub fn exists(directory: &Path) -> bool {
         generations(directory).is_ok_and(|generations| !generations.is_empty())
     }
 
-    /// Everything in `frame` is durable when it returns, or nothing of it is in the log.
+    /// Appends a frame. Either all of it is durable when the call returns, or nothing of it is in the log.
     pub(super) fn append(&mut self, frame: &mut Frame) -> Result<(), LogError> {
         if self.poisoned {
             return Err(LogError::Poisoned { path: self.path.clone() });
         }
         let bytes = frame.bytes();
         if let Err(source) = self.device.write_at(bytes, self.length) {
-            // What is behind the end would be read as torn after a crash; it must not be mistaken for damage when
-            // something shorter is written over it.
+            // Bytes behind the end count as an incomplete write after a crash. They must not look like damage when a
+            // shorter frame is written over them.
             if self.device.truncate(self.length).is_err() {
                 self.poisoned = true;
             }
@@ -106,7 +113,10 @@ impl Log {
         Ok(())
     }
 
-    /// Replaces everything by these records. If it fails the log is as before.
+    /// Replaces the whole content by these records.
+    ///
+    /// # Errors
+    /// Returns [`LogError`] if the new file cannot be written. The log is then as before.
     pub fn compact(&mut self, records: impl IntoIterator<Item = Vec<u8>>) -> Result<(), LogError> {
         if self.poisoned {
             return Err(LogError::Poisoned { path: self.path.clone() });
@@ -120,7 +130,7 @@ impl Log {
                 Ok(())
             }
             Err(error) => {
-                // Were it left there, the next `open` would take it for the log and miss what is appended here.
+                // The next `open` would take this file for the log and miss records that are appended here.
                 let path = path_of(&self.directory, generation);
                 remove(&path);
                 self.poisoned = path.exists();
@@ -158,7 +168,8 @@ impl Log {
     }
 }
 
-/// A process that the earlier owner was just making holds the lock until it runs its program, so one refusal is none.
+/// Locks the directory, and retries for some time: a process that the earlier owner was just starting holds its lock
+/// until it executes its program.
 fn lock(directory: &Path) -> Result<File, LogError> {
     let path = directory.join("lock");
     let file = File::create(&path).map_err(LogError::io("open", &path))?;
@@ -199,7 +210,7 @@ fn write_new(path: &Path, records: impl IntoIterator<Item = Vec<u8>>) -> Result<
     Ok((file, length))
 }
 
-/// All records, and where the last complete frame ends.
+/// Returns all records, and the offset at which the last complete frame ends.
 fn replay(path: &Path, bytes: &[u8]) -> Result<(Vec<Vec<u8>>, u64), LogError> {
     let mut rest = bytes.strip_prefix(&HEADER).ok_or_else(|| match frame::is_other_version(bytes) {
         true => LogError::TooNew { path: path.to_owned() },
@@ -221,7 +232,7 @@ fn path_of(directory: &Path, generation: u64) -> PathBuf {
     directory.join(format!("{generation:010}.log"))
 }
 
-/// In ascending order. Files of other names are none of ours.
+/// Returns the generations in ascending order. Files with other names are ignored.
 fn generations(directory: &Path) -> Result<Vec<u64>, LogError> {
     let mut found = Vec::new();
     let entries = match fs::read_dir(directory) {
@@ -237,7 +248,7 @@ fn generations(directory: &Path) -> Result<Vec<u64>, LogError> {
     Ok(found)
 }
 
-/// A file that stays is removed by the next `open`.
+/// Removes a file. If that fails, the next `open` removes it.
 fn remove(path: &Path) {
     if let Err(error) = fs::remove_file(path)
         && error.kind() != std::io::ErrorKind::NotFound

@@ -1,4 +1,4 @@
-//! The bytes of a log: a header, then frames. A frame is what was committed at once.
+//! The bytes of a log: a header, then frames. A frame contains the records that were committed together.
 //!
 //! ```text
 //! header  "TEPUILOG" version:u32 0:u32
@@ -11,27 +11,29 @@
 
 use super::error::LogError;
 
+/// The first bytes of a log.
 pub const HEADER: [u8; 16] = *b"TEPUILOG\x01\0\0\0\0\0\0\0";
-/// Whether it begins as every version does: with the name, and a version of which this is not one.
+/// Returns whether `bytes` begin with the name of a log and another version.
 pub fn is_other_version(bytes: &[u8]) -> bool {
     let version = bytes.get(8..12).and_then(|version| version.try_into().ok()).map(u32::from_le_bytes);
     bytes.starts_with(&HEADER[..8]) && version.is_some_and(|version| version > 1)
 }
 
-/// No record becomes larger.
+/// The maximum size of a record in bytes.
 pub const MAX_RECORD: usize = 64 << 20;
 
-/// A batch that was almost full took one more record.
+/// The maximum size of a payload: a batch that was almost full, and one more record.
 const MAX_PAYLOAD: usize = 2 * MAX_RECORD;
 
 const MARK: [u8; 4] = *b"tplf";
 const HEAD: usize = 12;
 
-/// Records on their way into one frame.
+/// The records of the next frame.
 #[derive(Debug)]
 pub struct Frame(Vec<u8>);
 
 impl Frame {
+    /// Makes an empty frame.
     pub fn new() -> Self {
         let mut bytes = Vec::with_capacity(4096);
         bytes.extend_from_slice(&MARK);
@@ -39,24 +41,31 @@ impl Frame {
         Frame(bytes)
     }
 
+    /// Returns whether the frame has no record.
     pub fn is_empty(&self) -> bool {
         self.0.len() == HEAD
     }
 
+    /// Returns the size of the frame in bytes.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
+    /// Appends a record.
+    ///
+    /// # Errors
+    /// Returns [`LogError::TooLarge`] if the record exceeds [`MAX_RECORD`].
     pub fn push(&mut self, record: &[u8]) -> Result<(), LogError> {
         if record.len() > MAX_RECORD {
             return Err(LogError::TooLarge { size: record.len(), limit: MAX_RECORD });
         }
-        // Below the bound, which fits.
+        // The length is below the bound, which fits.
         self.0.extend_from_slice(&(record.len() as u32).to_le_bytes());
         self.0.extend_from_slice(record);
         Ok(())
     }
 
+    /// Sets length and checksum, and returns the bytes of the frame.
     pub fn bytes(&mut self) -> &[u8] {
         let length = ((self.0.len() - HEAD) as u32).to_le_bytes();
         let checksum = checksum(length, self.0.get(HEAD..).unwrap_or_default());
@@ -72,7 +81,8 @@ fn checksum(length: [u8; 4], payload: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// The frame at the start of `bytes`: its records, and where it ends.
+/// Returns the records of the frame at the start of `bytes`, and where the frame ends; `None` if there is no complete
+/// frame.
 pub fn read(bytes: &[u8]) -> Option<(Vec<&[u8]>, usize)> {
     let rest = bytes.strip_prefix(&MARK)?;
     let (length, rest) = rest.split_first_chunk::<4>()?;
@@ -96,7 +106,7 @@ fn records(mut payload: &[u8]) -> Option<Vec<&[u8]>> {
     Some(records)
 }
 
-/// Whether a complete frame begins anywhere in `bytes`.
+/// Returns whether a complete frame begins anywhere in `bytes`.
 pub fn contains_frame(bytes: &[u8]) -> bool {
     let marks = bytes.windows(MARK.len()).enumerate().filter(|(_, window)| *window == MARK);
     marks.into_iter().any(|(at, _)| bytes.get(at..).and_then(read).is_some())

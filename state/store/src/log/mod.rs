@@ -1,12 +1,12 @@
-//! An append log: records that are durable in the order they were given, with one flush for all that wait.
+//! An append log: records become durable in order, with one flush for all that wait.
 //!
 //! | module | owns |
 //! | --- | --- |
 //! | `frame` | the bytes: a batch of records with its length and checksum |
 //! | `file` | the file: appending, replaying, replacing it by a shorter one |
-//! | `device` | what is done to a file that holds a log, so that tests can have a disk fail |
-//! | `writer` | the thread that commits in groups, and what happens when the disk does not take more |
-//! | `error` | what can go wrong |
+//! | `device` | the operations on the file of a log, which tests let fail |
+//! | `writer` | the thread that commits in groups, and its behaviour while the disk is full |
+//! | `error` | the errors of a log |
 
 mod device;
 mod error;

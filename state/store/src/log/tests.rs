@@ -93,7 +93,7 @@ fn another_file_is_refused() {
 #[test]
 fn a_compaction_replaces_the_log_and_a_crash_in_it_does_not() {
     let (directory, path) = written(&[&["a"], &["b"]]);
-    // A crash before the rename leaves this.
+    // A crash before the rename leaves this file.
     fs::write(directory.path().join("0000000002.new"), b"half").unwrap();
     let (mut log, _) = Log::open(directory.path()).unwrap();
     log.compact([b"ab".to_vec()]).unwrap();
@@ -101,7 +101,7 @@ fn a_compaction_replaces_the_log_and_a_crash_in_it_does_not() {
     drop(log);
     assert!(!path.exists());
     assert_eq!(read(directory.path()).unwrap().0, ["ab", "c"]);
-    // And one after the rename leaves the old file beside the new one.
+    // A crash after the rename leaves the old file beside the new one.
     fs::write(&path, b"old").unwrap();
     assert_eq!(read(directory.path()).unwrap().0, ["ab", "c"]);
     assert!(!path.exists());
@@ -115,7 +115,7 @@ fn a_log_has_one_owner() {
     assert!(matches!(Log::open(directory.path()), Err(LogError::InUse { .. })));
 }
 
-/// A disk that can be full, or broken.
+/// A disk that can be full or broken.
 #[derive(Clone, Default)]
 struct Disk {
     full: Arc<AtomicBool>,
@@ -128,7 +128,7 @@ impl Device for Disk {
         let mut disk = self.bytes.lock().unwrap();
         disk.resize(offset as usize, 0);
         if self.full.load(Ordering::SeqCst) {
-            // As real ones: some of it fits.
+            // As on real disks, a part of the bytes fits.
             disk.extend_from_slice(&bytes[..bytes.len() / 2]);
             return Err(io::ErrorKind::StorageFull.into());
         }
@@ -154,7 +154,7 @@ enum Callback {
     Failed,
 }
 
-/// Tells what it hears; odd entries need not survive.
+/// A journal that records its calls. Odd entries need not survive.
 struct RecordingJournal {
     callbacks: SyncSender<Callback>,
     durable: Vec<u32>,
@@ -220,7 +220,7 @@ fn after_a_failed_flush_nothing_is_promised() {
     writer.write(2).unwrap();
     assert_eq!(received.recv_timeout(TIMEOUT).unwrap(), Callback::Failed);
     disk.broken.store(false, Ordering::SeqCst);
-    // The thread has ended or is about to; either way nothing is confirmed any more.
+    // The thread has ended or is about to end; nothing is confirmed any more in either case.
     let _ = writer.write(4);
     drop(writer);
     assert!(received.try_iter().next().is_none());

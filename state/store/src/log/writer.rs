@@ -1,4 +1,4 @@
-//! The thread that commits: whatever waits becomes durable by one write and one flush.
+//! The thread that commits: all waiting entries become durable by one write and one flush.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -10,54 +10,54 @@ use super::error::LogError;
 use super::file::Log;
 use super::frame::Frame;
 
-/// Entries that wait. Who has more to write than the disk takes waits, too.
+/// The maximum of waiting entries. At the bound, callers wait for the disk.
 const QUEUE: usize = 65_536;
-/// A group is closed at this size, so that the first in it do not wait for the last.
+/// The size in bytes at which a group is closed, so that its first entries do not wait for the last.
 const MAX_GROUP: usize = 4 << 20;
-/// Between attempts to write to a full disk.
+/// The pause between attempts to write to a full disk.
 const PAUSE: Duration = Duration::from_secs(1);
-/// A log below this is not worth replacing.
+/// The size in bytes below which a log is not compacted.
 const MIN_COMPACTION: u64 = 8 << 20;
-/// A log is replaced when it is so many times as long as right after the last time.
+/// A log is compacted when it has grown by this factor since the last compaction.
 const GROWTH: u64 = 4;
 
-/// What is written, and who hears of it. Its methods are called on the writer's thread.
+/// The content of a log and the receiver of its confirmations. The methods are called on the writer's thread.
 pub trait Journal: Send + 'static {
-    /// What is appended.
+    /// One entry to append.
     type Entry: Send + 'static;
 
-    /// The bytes of an entry; `None` for one that need not survive, but keeps its place in the order.
+    /// Returns the bytes of an entry; `None` for an entry that need not survive, but keeps its place in the order.
     fn encode(&mut self, entry: &Self::Entry) -> Option<Vec<u8>>;
 
-    /// These are durable, and everything before them.
+    /// Reports that these entries, and all before them, are durable.
     fn durable(&mut self, entries: Vec<Self::Entry>);
 
-    /// The shortest list of records that says what all durable entries say.
+    /// Returns the shortest list of records that is equivalent to all durable entries.
     fn snapshot(&mut self) -> Vec<Vec<u8>>;
 
-    /// Takes what happened to the log.
+    /// Receives an event of the log.
     fn on_event(&mut self, event: WriterEvent);
 }
 
 /// What happened to a log.
 #[derive(Debug)]
 pub enum WriterEvent {
-    /// The disk is full. Nothing is lost and nothing is confirmed; it is tried again.
+    /// The disk is full. Nothing is lost and nothing is confirmed; the writer keeps trying.
     Stalled(LogError),
-    /// There is room again.
+    /// The disk has free space again.
     Resumed,
-    /// Nothing will be written any more.
+    /// The writer has failed, and writes nothing any more.
     Failed(LogError),
 }
 
-/// What a writer has done so far.
+/// The counters of a writer.
 #[derive(Debug, Default)]
 pub struct Statistics {
-    /// Records that were appended.
+    /// The number of appended records.
     pub records: AtomicU64,
-    /// Times that appended records were made durable.
+    /// The number of flushes of appended records.
     pub flushes: AtomicU64,
-    /// Times that the log was rewritten without superseded records.
+    /// The number of compactions, which remove superseded records.
     pub compactions: AtomicU64,
 }
 
@@ -66,7 +66,7 @@ pub struct Statistics {
 #[error("the log takes no more records")]
 pub struct Closed;
 
-/// Dropping it writes what waits, and ends the thread.
+/// The handle of the writer's thread. Dropping it writes the waiting entries and ends the thread.
 pub struct Writer<E> {
     queue: Option<SyncSender<E>>,
     stopping: Arc<AtomicBool>,
@@ -78,8 +78,7 @@ impl<E: Send + 'static> Writer<E> {
     /// Starts the thread that writes.
     ///
     /// # Errors
-    ///
-    /// The thread cannot be started.
+    /// Returns the error of the operating system if the thread cannot be started.
     pub fn start(log: Log, journal: impl Journal<Entry = E>) -> std::io::Result<Self> {
         let (queue, entries) = sync_channel(QUEUE);
         let stopping = Arc::new(AtomicBool::new(false));
@@ -96,7 +95,10 @@ impl<E: Send + 'static> Writer<E> {
         Ok(Writer { queue: Some(queue), stopping, statistics, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Waits while the queue is full.
+    /// Queues an entry. It blocks while the queue is full.
+    ///
+    /// # Errors
+    /// Returns [`Closed`] if the writer has failed.
     pub fn write(&self, entry: E) -> Result<(), Closed> {
         self.queue.as_ref().ok_or(Closed)?.send(entry).map_err(|_| Closed)
     }
@@ -114,7 +116,7 @@ impl<E> Drop for Writer<E> {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             thread.thread().unpark();
-            // A panic there has been reported by its own hook.
+            // A panic of the thread has been reported by its own hook.
             let _ = thread.join();
         }
     }
@@ -133,7 +135,7 @@ impl<J: Journal> Committer<J> {
     fn run(mut self) {
         while let Ok(first) = self.entries.recv() {
             if let Err(error) = self.commit(first) {
-                // The queue closes with this thread: whoever writes hears of it.
+                // The queue closes with this thread, so that later writes fail.
                 self.journal.on_event(WriterEvent::Failed(error));
                 return;
             }
@@ -163,7 +165,8 @@ impl<J: Journal> Committer<J> {
         Ok(())
     }
 
-    /// As long as the disk is full nothing is confirmed, so nothing is accepted that depends on it.
+    /// Appends a frame, and retries while the disk is full. Nothing is confirmed meanwhile, and so nothing that depends
+    /// on it happens.
     fn append(&mut self, frame: &mut Frame) -> Result<(), LogError> {
         let mut stalled = false;
         loop {
@@ -196,7 +199,7 @@ impl<J: Journal> Committer<J> {
                 self.compact_at = compaction_of(self.log.length());
             }
             Err(error) => {
-                tracing::warn!(%error, "cannot shorten the log; it goes on growing");
+                tracing::warn!(%error, "cannot compact the log, which keeps growing");
                 self.compact_at = self.log.length() * 2;
             }
         }

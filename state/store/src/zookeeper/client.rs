@@ -1,4 +1,4 @@
-//! A session with ZooKeeper for a thread that blocks.
+//! A ZooKeeper session with blocking calls.
 
 use std::future::Future;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use zookeeper_client::{Acl, Acls, AuthId, Client, CreateMode, CreateOptions, Err
 
 use super::layout::Operation;
 
-/// Requests in flight at once while the registry is read.
+/// The maximum of concurrent requests while the registry is read.
 const READS: usize = 256;
 
-/// The nodes of a registry, in a session that is replaced when it ends.
+/// The nodes of a registry. The session is replaced when it ends.
 pub struct RegistryNodes {
     url: ZooKeeperUrl,
     session_timeout: Duration,
@@ -26,14 +26,14 @@ pub struct RegistryNodes {
 /// Why a request failed.
 #[derive(Debug)]
 pub enum RequestError {
-    /// The epoch is another.
+    /// The epoch has changed.
     Fenced,
     /// A node that should be there is not, or the other way round: what is known of the nodes is wrong.
     Inconsistent(Error),
     Failed(Error),
 }
 
-/// A node is written or created.
+/// The change of one node in a request.
 pub enum NodeWrite<'a> {
     Create(&'a str, &'a [u8]),
     Set(&'a str, &'a [u8]),
@@ -41,9 +41,11 @@ pub enum NodeWrite<'a> {
 }
 
 impl RegistryNodes {
+    /// Makes the access to the nodes below the path of `url`. `runtime` carries the connection.
     pub fn new(url: ZooKeeperUrl, session_timeout: Duration, runtime: Handle) -> Self {
         let anyone = || AuthId::new("world", "anyone");
-        // As the nodes of the election: with credentials nobody else may write. Agents' attributes are no secret.
+        // The permissions are those of the election's nodes: with credentials nobody else may write. The registry has
+        // no secrets.
         let acls = match url.credentials {
             None => vec![Acl::new(Permission::ALL, anyone())],
             Some(_) => vec![Acl::new(Permission::READ, anyone()), Acl::new(Permission::ALL, AuthId::new("auth", ""))],
@@ -52,15 +54,17 @@ impl RegistryNodes {
         RegistryNodes { url, session_timeout, runtime, root, acls, client: None }
     }
 
+    /// Returns the path of the registry's node.
     pub fn root(&self) -> &str {
         &self.root
     }
 
+    /// Returns the path of a node below the registry's.
     pub fn path(&self, node: &str) -> String {
         format!("{}/{node}", self.root)
     }
 
-    /// For people.
+    /// Returns the path with the servers, for people.
     pub fn display_path(&self) -> String {
         format!("{}/tepui/registry", self.url)
     }
@@ -79,13 +83,17 @@ impl RegistryNodes {
         Ok(client)
     }
 
-    /// Bounded: a request has no answer while there is no connection.
+    /// Waits for the response of a request, with a timeout, because a request is not answered while there is no
+    /// connection.
     fn wait<T>(&self, request: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let request_timeout = self.session_timeout;
         self.runtime.block_on(async move { timeout(request_timeout, request).await }).map_err(|_| Error::Timeout)?
     }
 
-    /// Creates a node with those above it, if it is not there.
+    /// Creates a node and its missing parents, unless it exists.
+    ///
+    /// # Errors
+    /// Returns the error of the request, or of the session if there is no response in time.
     pub fn ensure(&mut self, path: &str, data: &[u8]) -> Result<(), Error> {
         let client = self.client()?;
         self.wait(async {
@@ -109,7 +117,10 @@ impl RegistryNodes {
         })
     }
 
-    /// Those that are there already are left as they are; the nodes above them must be there.
+    /// Creates nodes whose parents exist. Existing nodes stay unchanged.
+    ///
+    /// # Errors
+    /// Returns the error of the request, or of the session if there is no response in time.
     pub fn create_all(&mut self, paths: &[String]) -> Result<(), Error> {
         let acls = self.acls.clone();
         let created: Vec<()> = self.all(paths, |client, path| {
@@ -129,7 +140,10 @@ impl RegistryNodes {
         CreateMode::Persistent.with_acls(Acls::new(&self.acls))
     }
 
-    /// The data and version of a node, as ZooKeeper's leader knows them.
+    /// Returns the data and the version of a node as ZooKeeper's leader has them.
+    ///
+    /// # Errors
+    /// Returns the error of the request, or of the session if there is no response in time.
     pub fn get(&mut self, path: &str) -> Result<Option<(Vec<u8>, i32)>, Error> {
         let client = self.client()?;
         self.wait(async {
@@ -142,13 +156,19 @@ impl RegistryNodes {
         })
     }
 
-    /// The new version, if nobody else was faster.
+    /// Sets the data of a node and returns the new version. It fails if the version of the node is not `version`.
+    ///
+    /// # Errors
+    /// Returns the error of the request, or of the session if there is no response in time.
     pub fn set(&mut self, path: &str, data: &[u8], version: i32) -> Result<i32, Error> {
         let client = self.client()?;
         self.wait(client.set_data(path, data, Some(version))).map(|stat| stat.version)
     }
 
-    /// Many at once; those that are not there are left out.
+    /// Returns the children of many nodes. Nodes that do not exist are left out.
+    ///
+    /// # Errors
+    /// Returns the error of the request, or of the session if there is no response in time.
     pub fn children_of(&mut self, paths: &[String]) -> Result<Vec<(String, Vec<String>)>, Error> {
         self.all(paths, |client, path| async move {
             match client.list_children(&path).await {
@@ -159,7 +179,10 @@ impl RegistryNodes {
         })
     }
 
-    /// Many at once; those that are not there are left out.
+    /// Returns the data of many nodes. Nodes that do not exist are left out.
+    ///
+    /// # Errors
+    /// Returns the error of the request, or of the session if there is no response in time.
     pub fn data_of(&mut self, paths: &[String]) -> Result<Vec<(String, Vec<u8>)>, Error> {
         self.all(paths, |client, path| async move {
             match client.get_data(&path).await {
@@ -197,7 +220,10 @@ impl RegistryNodes {
         Ok(found)
     }
 
-    /// All or nothing, and nothing unless `root` has the version `epoch`.
+    /// Carries out all changes or none, and only if the version of `root` is `epoch`.
+    ///
+    /// # Errors
+    /// Returns [`RequestError::Fenced`] if the epoch has changed, and [`RequestError::Inconsistent`] if the list of nodes is wrong.
     pub fn commit(&mut self, epoch: i32, puts: &[NodeWrite<'_>]) -> Result<(), RequestError> {
         let client = self.client().map_err(RequestError::Failed)?;
         let options = self.options();
@@ -231,7 +257,7 @@ impl RegistryNodes {
 }
 
 impl Operation {
-    /// What ZooKeeper is to do, given whether the node is there.
+    /// Returns the change that writes a node, given whether the node exists.
     pub fn put<'a>(&'a self, path: &'a str, exists: bool) -> Option<NodeWrite<'a>> {
         match (&self.data, exists) {
             (Some(data), true) => Some(NodeWrite::Set(path, data)),

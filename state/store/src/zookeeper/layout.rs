@@ -1,47 +1,47 @@
-//! Where a record is, how it is cut into parts, and how operations are grouped into requests.
+//! The layout of records: the node of a record, its division into parts, and the grouping of operations into requests.
 
 use crate::RecordWrite;
 
-/// Of the data of a node. With keys and overhead a request of one part stays well below 1 MB.
+/// The maximum size of a node's data in bytes. A request with one part stays well below 1 MB with keys and overhead.
 pub const MAX_PART: usize = 512 * 1024;
-/// Of all operations of a request.
+/// The maximum size in bytes of all operations of a request.
 pub const MAX_REQUEST: usize = 768 * 1024;
-/// Operations of a request: ZooKeeper handles it as one, while others wait.
+/// The maximum of operations in a request. ZooKeeper carries it out as one transaction, while others wait.
 pub const MAX_OPERATIONS: usize = 1000;
-/// Bytes before the data of the first part: the format, and how many parts there are.
+/// The number of bytes before the data of the first part: the format, and the number of parts.
 const HEADER: usize = 5;
 const FORMAT: u8 = 1;
 
-/// A change of one node.
+/// The change of one node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
-    /// Below `entries`.
+    /// The path below `entries`.
     pub node: String,
-    /// None removes it.
+    /// The new data; `None` to remove the node.
     pub data: Option<Vec<u8>>,
 }
 
 impl Operation {
-    /// About what it takes in a request.
+    /// Returns the approximate size of the operation in a request, in bytes.
     pub fn size(&self) -> usize {
         self.data.as_ref().map_or(0, Vec::len) + 2 * self.node.len() + 128
     }
 }
 
-/// `<bucket>/<name>`.
+/// Returns the node of a part of a record, `<bucket>/<name>`.
 pub fn node(key: &str, part: u32) -> String {
     let name = encode(key);
     let bucket = bucket(key);
     if part == 0 { format!("{bucket:02x}/{name}") } else { format!("{bucket:02x}/{name}#{part}") }
 }
 
-/// FNV-1a, folded: keys that differ in their last letters only are spread as well.
+/// Returns the bucket of a key (FNV-1a, folded), which also spreads keys that differ only in their last characters.
 fn bucket(key: &str) -> u8 {
     let hash = key.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     (hash ^ (hash >> 8) ^ (hash >> 16) ^ (hash >> 24)) as u8
 }
 
-/// What ZooKeeper does not take in names, and what means something here, as `%xx`.
+/// Encodes characters that ZooKeeper does not accept in names, or that have a meaning here, as `%xx`.
 fn encode(key: &str) -> String {
     let mut name = String::with_capacity(key.len());
     for byte in key.bytes() {
@@ -53,7 +53,7 @@ fn encode(key: &str) -> String {
     name
 }
 
-/// The key and part of a name.
+/// Returns the key and the part of a node's name; `None` for a node of something else.
 pub fn parse(name: &str) -> Option<(String, u32)> {
     let (name, part) = match name.split_once('#') {
         Some((name, part)) => (name, part.parse().ok().filter(|part| *part > 0)?),
@@ -74,12 +74,12 @@ pub fn parse(name: &str) -> Option<(String, u32)> {
     Some((String::from_utf8(bytes).ok()?, part))
 }
 
-/// How many parts a value takes.
+/// Returns the number of parts of a value.
 pub fn parts(value: &[u8]) -> u32 {
     u32::try_from(value.len().div_ceil(MAX_PART)).unwrap_or(u32::MAX).max(1)
 }
 
-/// The operations of a write; `before` is how many parts the record has now.
+/// Returns the operations of a write. `before` is the number of parts that the record has now.
 pub fn operations(write: &RecordWrite, before: u32) -> Vec<Operation> {
     let mut operations = Vec::new();
     let mut after = 0;
@@ -100,7 +100,7 @@ pub fn operations(write: &RecordWrite, before: u32) -> Vec<Operation> {
     operations
 }
 
-/// The number of parts and the first of them.
+/// Returns the number of parts of a record, and the first part.
 pub fn first_part(data: &[u8]) -> Option<(u32, &[u8])> {
     let (header, rest) = data.split_at_checked(HEADER)?;
     let (format, count) = header.split_first()?;
@@ -108,7 +108,7 @@ pub fn first_part(data: &[u8]) -> Option<(u32, &[u8])> {
     (*format == FORMAT && count > 0).then_some((count, rest))
 }
 
-/// Cuts operations into requests.
+/// Groups operations into requests.
 pub fn requests(operations: &[Operation]) -> Vec<&[Operation]> {
     let mut requests = Vec::new();
     let (mut begin, mut size) = (0, 0);
@@ -126,7 +126,7 @@ pub fn requests(operations: &[Operation]) -> Vec<&[Operation]> {
     requests
 }
 
-/// Operations as one text of bytes, for the journal.
+/// Encodes operations for the journal.
 pub fn pack(operations: &[Operation]) -> Vec<u8> {
     let mut packed = Vec::new();
     for operation in operations {
@@ -142,7 +142,7 @@ fn put(packed: &mut Vec<u8>, bytes: &[u8]) {
     packed.extend_from_slice(bytes);
 }
 
-/// What `pack` has made; nothing if it is damaged.
+/// Decodes operations; `None` if the bytes are damaged.
 pub fn unpack(mut packed: &[u8]) -> Option<Vec<Operation>> {
     let mut operations = Vec::new();
     while !packed.is_empty() {
@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Others write below the same path.
+        /// Other programs may write below the same path.
         #[test]
         fn any_node_is_read_or_passed_over(name in ".*", data: Vec<u8>) {
             let _ = parse(&name);
@@ -189,7 +189,7 @@ mod tests {
         fn a_torn_journal_is_none(at: prop::sample::Index) {
             let packed = pack(&operations(&write("k", Some(30)), 3));
             let torn = &packed[..at.index(packed.len())];
-            // Cut between two operations it is a shorter one.
+            // A text that ends between two operations is a valid shorter one.
             prop_assert!(unpack(torn).is_none_or(|operations| pack(&operations) == torn));
         }
     }

@@ -1,4 +1,4 @@
-//! The store: taking over, reading, committing.
+//! The store in ZooKeeper: takes over, reads and commits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -10,32 +10,33 @@ use super::client::{NodeWrite, RegistryNodes, RequestError};
 use super::layout::{self, MAX_PART, Operation};
 use crate::{Entries, Error, RecordWrite, Store};
 
-/// What the registry's node says: whoever does not know it keeps its hands off.
+/// The data of the registry's node. A program that does not know the format must not change the nodes.
 const FORMAT: &[u8] = b"tepui registry 1";
 const ENTRIES: &str = "entries";
 const JOURNAL: &str = "journal";
-/// The part of a journal that makes it complete; it holds how many parts there are.
+/// The node that marks the journal as complete. It contains the number of parts.
 const COMPLETE: &str = "journal/complete";
 
-/// One contender's access.
+/// The access of one contender to a registry in ZooKeeper.
 pub struct ZooKeeperStore {
     nodes: RegistryNodes,
-    /// The version of the registry's node; none before it led.
+    /// The version of the registry's node, which is the epoch; `None` before the contender has taken the store over.
     epoch: Option<i32>,
-    /// The nodes below `entries`.
+    /// The known nodes below `entries`.
     known: BTreeSet<String>,
-    /// What is known may be wrong: it was not told how a commit ended.
+    /// Whether the list of known nodes may be wrong, because the result of a commit is unknown.
     uncertain: bool,
 }
 
 impl ZooKeeperStore {
-    /// `runtime` carries the connection; the store itself must be used outside of it.
+    /// Makes the access of one contender. `runtime` carries the connection; the store itself must be used outside of
+    /// it.
     pub fn new(url: ZooKeeperUrl, session_timeout: Duration, runtime: Handle) -> Self {
         let nodes = RegistryNodes::new(url, session_timeout, runtime);
         ZooKeeperStore { nodes, epoch: None, known: BTreeSet::new(), uncertain: false }
     }
 
-    /// Creates what every registry has.
+    /// Creates the nodes that every registry has.
     fn prepare(&mut self) -> Result<(), zookeeper_client::Error> {
         let root = self.nodes.root().to_owned();
         self.nodes.ensure(&root, FORMAT)?;
@@ -46,7 +47,7 @@ impl ZooKeeperStore {
         Ok(())
     }
 
-    /// Reads the nodes that are there, not what is in them; creates what groups them.
+    /// Lists the existing nodes without their data, and creates the nodes that group them.
     fn list_nodes(&mut self) -> Result<(), zookeeper_client::Error> {
         let buckets: Vec<String> = (0..=u8::MAX).map(|n| self.nodes.path(&format!("{ENTRIES}/{n:02x}"))).collect();
         let prefix = self.nodes.path(ENTRIES).len() + 1;
@@ -67,7 +68,7 @@ impl ZooKeeperStore {
         let prefix = self.nodes.path(ENTRIES).len() + 1;
         let paths: Vec<String> = self.known.iter().map(|node| self.nodes.path(&format!("{ENTRIES}/{node}"))).collect();
         let found = self.nodes.data_of(&paths).map_err(unavailable)?;
-        // With a node of each, to be named.
+        // The value includes the name of a node, for error messages.
         let mut parts: BTreeMap<String, (String, BTreeMap<u32, Vec<u8>>)> = BTreeMap::new();
         for (path, data) in found {
             let name = path[prefix..].split_once('/').map(|(_, name)| name);
@@ -83,11 +84,11 @@ impl ZooKeeperStore {
     }
 
     fn damaged(&self, path: &str) -> Error {
-        let source = format!("what is in {path} is no record; to delete that node forgets nothing else");
+        let source = format!("what is in {path} is not a record; deleting the node loses only that record");
         Error::Damaged { path: self.nodes.display_path().into(), source: source.into() }
     }
 
-    /// What is there when nobody else can write any more, and nothing is left half done.
+    /// Completes or removes the journal, once nobody else can write.
     fn complete_journal(&mut self, epoch: i32) -> Result<(), RequestError> {
         self.list_nodes().map_err(RequestError::Failed)?;
         if self.replay(epoch)? {
@@ -96,7 +97,8 @@ impl ZooKeeperStore {
         Ok(())
     }
 
-    /// A commit that is complete in the journal is carried out; one that is not never was. Whether there was one.
+    /// Carries out a commit that is complete in the journal, and drops an incomplete one. Returns whether there was
+    /// one.
     fn replay(&mut self, epoch: i32) -> Result<bool, RequestError> {
         let journal = self.nodes.path(JOURNAL);
         let children = self.nodes.children_of(&[journal]).map_err(RequestError::Failed)?;
@@ -121,7 +123,7 @@ impl ZooKeeperStore {
     }
 
     fn clear_journal(&mut self, epoch: i32, names: &BTreeSet<String>) -> Result<(), RequestError> {
-        // "complete" first: without it the rest is nothing.
+        // `complete` is removed first, because the rest has no effect without it.
         let ordered = names.iter().filter(|name| *name == "complete").chain(names.iter().filter(|n| *n != "complete"));
         for name in ordered {
             let path = self.nodes.path(&format!("{JOURNAL}/{name}"));
@@ -130,7 +132,7 @@ impl ZooKeeperStore {
         Ok(())
     }
 
-    /// One request each; all of them may be made again.
+    /// Carries out operations in requests. Repeating them has no effect.
     fn apply_operations(&mut self, epoch: i32, operations: &[Operation]) -> Result<(), RequestError> {
         for request in layout::requests(operations) {
             self.request(epoch, request)?;
@@ -215,7 +217,7 @@ impl Store for ZooKeeperStore {
                 source: "another program, or a later version of this one, has written it".into(),
             });
         }
-        // The new version is the epoch: from here on nobody who led before can commit.
+        // The new version is the epoch. From here on no earlier leader can commit.
         let epoch = self.nodes.set(&root, FORMAT, version).map_err(unavailable)?;
         self.complete_journal(epoch).map_err(error)?;
         let entries = self.read()?;
@@ -249,7 +251,7 @@ fn error(failure: RequestError) -> Error {
     }
 }
 
-/// Whatever it is, the session, the ensemble or a permission, an operator can mend it while the master tries again.
+/// Wraps an error. An operator can repair a session, an ensemble or a permission while the master keeps trying.
 fn unavailable(error: zookeeper_client::Error) -> Error {
     Error::Unavailable { source: error.into() }
 }

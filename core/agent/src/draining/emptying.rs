@@ -1,33 +1,33 @@
 //! Emptying the agent: everything that runs is killed, nothing new is taken until it is empty.
 
-use std::sync::Arc;
-
 use messages::{internal, v1};
-use model::agent::Draining;
 use model::{FrameworkId, TaskId};
 
-use crate::effects::{Context, Record};
+use crate::effects::Context;
 use crate::frameworks::framework::Framework;
+use crate::frameworks::index::Frameworks;
+use crate::operations::operation_status_updates::OperationStatusUpdates;
 use crate::registration::register;
 use crate::state::State;
 use crate::tasks::kill;
 
 /// A master repeats it at every re-registration until the agent is empty; the newest configuration counts.
 pub(crate) fn drain(state: &mut State, cx: &mut Context<'_>, config: v1::DrainConfig) {
-    if is_empty(state) {
+    if is_empty(&state.frameworks, &state.operation_status_updates) {
         tracing::info!("nothing runs here: drained already");
         return;
     }
     let grace = config.max_grace_period.map(|grace| grace.nanoseconds / 1_000_000_000);
     tracing::info!(max_grace_seconds = grace, mark_gone = config.mark_gone(), "draining");
-    set_draining(state, cx, Some(Draining { config, since: cx.now.wall }));
+    state.drain.begin(cx, &mut state.pending_writes, config);
+    register::publish_agent(state, cx);
     kill_tasks_for_drain(state, cx);
 }
 
 /// Kills each task with at most the drain's grace. Also what a restarted agent does once its executors are back:
 /// the kills of its predecessor may not have reached them.
 pub(crate) fn kill_tasks_for_drain(state: &mut State, cx: &mut Context<'_>) {
-    let Some(max) = state.drain.as_ref().map(|drain| drain.config.max_grace_period) else { return };
+    let Some(max) = state.drain.config().map(|config| config.max_grace_period) else { return };
     let mut kills = Vec::new();
     for executor in state.frameworks.executors() {
         let live = executor.live_tasks();
@@ -57,9 +57,9 @@ fn kill_task_for_drain(
 
 /// A drained agent takes work again; that it gets none is the master's decision.
 pub(crate) fn finish_drain_if_empty(state: &mut State, cx: &mut Context<'_>) {
-    if state.drain.is_some() && is_empty(state) {
+    if state.drain.is_under_way() && is_empty(&state.frameworks, &state.operation_status_updates) {
         tracing::info!("drained");
-        set_draining(state, cx, None);
+        end_drain(state, cx);
     }
 }
 
@@ -67,19 +67,18 @@ pub(crate) fn finish_drain_if_empty(state: &mut State, cx: &mut Context<'_>) {
 /// (A Mesos agent refuses tasks until also all feedback of operations is acknowledged; where operations go on, that may
 /// be never.)
 pub(crate) fn end_drain_without_executors(state: &mut State, cx: &mut Context<'_>) {
-    if state.drain.is_some() && state.frameworks.iter().all(Framework::is_idle) {
-        set_draining(state, cx, None);
+    if state.drain.is_under_way() && state.frameworks.iter().all(Framework::is_idle) {
+        end_drain(state, cx);
     }
 }
 
-fn set_draining(state: &mut State, cx: &mut Context<'_>, draining: Option<Draining>) {
-    state.drain = draining.map(Arc::new);
-    state.pending_writes.store(cx, Record::Drain(state.drain.clone()));
+fn end_drain(state: &mut State, cx: &mut Context<'_>) {
+    state.drain.end(cx, &mut state.pending_writes);
     register::publish_agent(state, cx);
 }
 
-fn is_empty(state: &State) -> bool {
-    state.frameworks.is_empty() && state.operation_status_updates.is_empty()
+fn is_empty(frameworks: &Frameworks, operation_status_updates: &OperationStatusUpdates) -> bool {
+    frameworks.is_empty() && operation_status_updates.is_empty()
 }
 
 /// The task's own grace period stands when it is the shorter one.

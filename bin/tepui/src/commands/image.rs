@@ -1,0 +1,291 @@
+//! `tepui image`: the images in an agent's store, without an agent.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use provisioner::{
+    Credentials, Image, ImageReference, Platform, PruneReport, PullEvent, PullOptions, RegistryOptions, Store,
+};
+use serde_json::json;
+
+use super::cli::CommandError;
+use crate::output;
+use crate::signals::Cancel;
+use crate::table;
+
+#[derive(clap::Args)]
+#[command(
+    about = "Pull, list and remove container images on this machine",
+    after_help = "\
+The store is that of an agent with the same --docker_store_dir: what is pulled
+here, its containers need not wait for.
+
+Examples:
+  tepui image pull busybox
+  tepui image pull --plain-http localhost:5000/team/app:1.2
+  tepui image list
+  tepui image remove busybox
+  tepui image prune --keep busybox"
+)]
+pub struct ImageArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Bring an image into the store
+    Pull(Pull),
+    /// List the images in the store
+    List(List),
+    /// Remove an image, and the layers that no other image needs
+    Remove(Remove),
+    /// Remove all images but those to be kept
+    Prune(Prune),
+}
+
+#[derive(clap::Args)]
+struct Place {
+    /// The directory of the store
+    #[arg(
+        long = "docker_store_dir",
+        env = "MESOS_DOCKER_STORE_DIR",
+        default_value = "/tmp/mesos/store/docker",
+        value_name = "DIR"
+    )]
+    store: PathBuf,
+}
+
+#[derive(clap::Args)]
+struct Pull {
+    #[command(flatten)]
+    place: Place,
+    /// [REGISTRY/]REPOSITORY[:TAG][@DIGEST]
+    image: ImageReference,
+    /// The registry of images that name none
+    #[arg(
+        long = "docker_registry",
+        env = "MESOS_DOCKER_REGISTRY",
+        default_value = "https://registry-1.docker.io",
+        value_name = "URL"
+    )]
+    registry: String,
+    /// A file with credentials, as `docker login` writes it [default: ~/.docker/config.json if there is one]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Speak to the registry without encryption
+    #[arg(long)]
+    plain_http: bool,
+    /// A file of certificates (PEM) to believe instead of the usual ones
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// For which kind of machine, as OS/ARCHITECTURE [default: this one]
+    #[arg(long, value_parser = platform)]
+    platform: Option<Platform>,
+    /// Ask the registry although the image is there: its tag may mean another one now
+    #[arg(long)]
+    refresh: bool,
+    /// Print the image as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(clap::Args)]
+struct List {
+    #[command(flatten)]
+    place: Place,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(clap::Args)]
+struct Remove {
+    #[command(flatten)]
+    place: Place,
+    /// The image, as `tepui image list` shows it
+    image: ImageReference,
+}
+
+#[derive(clap::Args)]
+struct Prune {
+    #[command(flatten)]
+    place: Place,
+    /// An image that stays (can be repeated)
+    #[arg(long, value_name = "IMAGE")]
+    keep: Vec<ImageReference>,
+}
+
+impl From<provisioner::Error> for CommandError {
+    fn from(error: provisioner::Error) -> Self {
+        CommandError::Message(super::described(&error))
+    }
+}
+
+fn platform(text: &str) -> Result<Platform, String> {
+    let mut parts = text.split('/').map(str::to_owned);
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(os), Some(architecture), variant, None) if !os.is_empty() && !architecture.is_empty() => {
+            Ok(Platform { os, architecture, variant })
+        }
+        _ => Err("expected OS/ARCHITECTURE or OS/ARCHITECTURE/VARIANT, for instance linux/arm64".to_owned()),
+    }
+}
+
+/// Carries out a subcommand.
+///
+/// # Errors
+/// The store cannot be read or written, or the registry does not give the image.
+pub async fn image(args: ImageArgs) -> Result<(), CommandError> {
+    match args.command {
+        Command::Pull(args) => pull(args).await,
+        Command::List(args) => list(&args),
+        Command::Remove(args) => {
+            let report = Store::open(&args.place.store)?.remove(&args.image, &BTreeSet::new())?;
+            report_removed(&report);
+            Ok(())
+        }
+        Command::Prune(args) => {
+            let keep: BTreeSet<ImageReference> = args.keep.into_iter().collect();
+            report_removed(&Store::open(&args.place.store)?.prune(&keep, &BTreeSet::new())?);
+            Ok(())
+        }
+    }
+}
+
+async fn pull(args: Pull) -> Result<(), CommandError> {
+    let store = Store::open(&args.place.store)?;
+    let options = options(&args)?;
+    let cancelled = Arc::clone(&options.cancelled);
+    let (image, json) = (args.image.clone(), args.json);
+    let pulling = tokio::task::spawn_blocking(move || {
+        let progress = Progress::default();
+        let outcome = store.pull(&image, &options, &|event| progress.show(event));
+        output::end_progress();
+        outcome
+    });
+    let mut signals = Cancel::listen();
+    let mut pulling = std::pin::pin!(pulling);
+    let outcome = tokio::select! {
+        outcome = &mut pulling => outcome,
+        _ = signals.next() => {
+            // What has come is kept, and the next pull goes on with it.
+            cancelled.store(true, Ordering::Relaxed);
+            pulling.await
+        }
+    };
+    let image = outcome.map_err(|error| CommandError::message(format!("the pull ended by itself: {error}")))??;
+    if json {
+        output::json(shown(&image));
+    } else {
+        output::line(format!("{} {} ({} layers)", image.reference, image.digest, image.layers.len()));
+    }
+    Ok(())
+}
+
+fn options(args: &Pull) -> Result<PullOptions, CommandError> {
+    let mut registry = RegistryOptions { default_registry: args.registry.clone(), ..RegistryOptions::default() };
+    registry.certificate_authorities.clone_from(&args.ca);
+    if args.plain_http {
+        registry.insecure.extend(args.image.registry().map(str::to_owned));
+    }
+    let mut options = PullOptions { registry, refresh: args.refresh, ..PullOptions::default() };
+    if let Some(platform) = &args.platform {
+        options.platform = platform.clone();
+    }
+    let usual = std::env::var_os("DOCKER_CONFIG")
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".docker")));
+    let usual = usual.map(|directory| directory.join("config.json")).filter(|path| path.exists());
+    if let Some(path) = args.config.clone().or(usual) {
+        let place = path.display().to_string();
+        let doing = || format!("read '{place}'");
+        let text = std::fs::read_to_string(&path).map_err(|source| CommandError::Io { doing: doing(), source })?;
+        options.credentials = Credentials::parse(&text, &place).map_err(provisioner::Error::from)?;
+    }
+    Ok(options)
+}
+
+/// Shows how far a pull is.
+#[derive(Default)]
+struct Progress {
+    total: AtomicUsize,
+    done: AtomicUsize,
+}
+
+impl Progress {
+    fn show(&self, event: PullEvent) {
+        match event {
+            PullEvent::Layers { total, known } => {
+                self.total.store(total, Ordering::Relaxed);
+                self.done.store(known, Ordering::Relaxed);
+            }
+            PullEvent::LayerDone { .. } => drop(self.done.fetch_add(1, Ordering::Relaxed)),
+        }
+        if !std::io::stderr().is_terminal() {
+            return;
+        }
+        let (done, total) = (self.done.load(Ordering::Relaxed), self.total.load(Ordering::Relaxed));
+        output::progress(&format!("{done} of {total} layers"));
+    }
+}
+
+fn list(args: &List) -> Result<(), CommandError> {
+    let images = Store::open(&args.place.store)?.list()?;
+    if args.json {
+        output::json(serde_json::Value::from(images.iter().map(shown).collect::<Vec<_>>()));
+        return Ok(());
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let rows: Vec<Vec<String>> = images
+        .iter()
+        .map(|image| {
+            let age = now.saturating_sub(Duration::from_secs(image.pulled_at));
+            let short: String = image.digest.hex().chars().take(12).collect();
+            vec![
+                image.reference.clone(),
+                short,
+                image.layers.len().to_string(),
+                megabytes(image.packed_bytes),
+                format!("{} ago", table::duration(age.as_secs_f64())),
+            ]
+        })
+        .collect();
+    output::print(table::render(&["IMAGE", "DIGEST", "LAYERS", "PACKED", "PULLED"], &rows));
+    Ok(())
+}
+
+fn report_removed(report: &PruneReport) {
+    for image in &report.images {
+        output::line(format!("removed {image}"));
+    }
+    output::line(format!("{} images and {} layers are gone", report.images.len(), report.layers));
+}
+
+fn shown(image: &Image) -> serde_json::Value {
+    let config: BTreeMap<&str, serde_json::Value> = BTreeMap::from([
+        ("cmd", json!(image.config.cmd)),
+        ("entrypoint", json!(image.config.entrypoint)),
+        ("env", json!(image.config.env)),
+        ("user", json!(image.config.user)),
+        ("working_dir", json!(image.config.working_dir)),
+        ("labels", json!(image.config.labels)),
+    ]);
+    json!({
+        "reference": image.reference,
+        "digest": image.digest.to_string(),
+        "layers": image.layers.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "packed_bytes": image.packed_bytes,
+        "pulled_at": image.pulled_at,
+        "config": config,
+    })
+}
+
+fn megabytes(bytes: u64) -> String {
+    let tenths = bytes / 100_000;
+    format!("{}.{} MB", tenths / 10, tenths % 10)
+}

@@ -1,0 +1,60 @@
+//! Sums of resources over all agents, kept as agents, tasks and offers change.
+
+use std::collections::BTreeMap;
+
+use resources::{Name, Resource, ResourceQuantities, Scalar};
+
+/// Scalar amounts of all agents together.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ResourceTotals {
+    /// What the agents have.
+    pub total: Amounts,
+    /// What of it is in use or offered.
+    pub held: Amounts,
+}
+
+/// Thousandths by name, no zero. They are wide enough that no sum is cut off, so that what is added can be taken away.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Amounts(BTreeMap<Name, i128>);
+
+impl Amounts {
+    pub fn add<'a>(&mut self, resources: impl IntoIterator<Item = &'a Resource>) {
+        self.change(resources, 1);
+    }
+
+    pub fn subtract<'a>(&mut self, resources: impl IntoIterator<Item = &'a Resource>) {
+        self.change(resources, -1);
+    }
+
+    fn change<'a>(&mut self, resources: impl IntoIterator<Item = &'a Resource>, sign: i128) {
+        for resource in resources {
+            let Some(amount) = resource.value().as_scalar().map(|amount| sign * i128::from(amount.thousandths()))
+            else {
+                continue;
+            };
+            match self.0.get_mut(resource.name()) {
+                Some(sum) if *sum + amount == 0 => drop(self.0.remove(resource.name())),
+                Some(sum) => *sum += amount,
+                None if amount == 0 => {}
+                None => drop(self.0.insert(resource.name().clone(), amount)),
+            }
+        }
+    }
+
+    /// The names with an amount.
+    pub fn names(&self) -> impl Iterator<Item = &Name> {
+        self.0.keys()
+    }
+
+    pub fn get(&self, name: &Name) -> Scalar {
+        self.0.get(name).copied().map_or(Scalar::ZERO, scalar)
+    }
+
+    pub fn quantities(&self) -> ResourceQuantities {
+        self.0.iter().map(|(name, amount)| (name.clone(), scalar(*amount))).collect()
+    }
+}
+
+fn scalar(thousandths: i128) -> Scalar {
+    Scalar::from_thousandths(i64::try_from(thousandths).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,93 @@
+//! Why an image cannot be had. The texts are complete by themselves: they become the message of a task's failure.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::digest::{Digest, InvalidDigest};
+use crate::registry::RegistryError;
+
+/// Why an image cannot be pulled, imported, listed or removed.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
+pub enum Error {
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    #[error("{what} is not as it should be: {problem}")]
+    Manifest { what: String, problem: String },
+    #[error("unsupported manifest MIME type: {0}")]
+    MediaType(String),
+    #[error("there is no image for {wanted} in the index, only for {found}")]
+    Platform { wanted: String, found: String },
+    #[error(
+        "the digest of {what} is {found}, expected {expected}: the registry or something on the way has changed it"
+    )]
+    DigestMismatch { what: String, expected: Digest, found: Digest },
+    #[error("{what} has {found} bytes, expected {expected}")]
+    SizeMismatch { what: String, expected: u64, found: u64 },
+    #[error(transparent)]
+    Digest(#[from] InvalidDigest),
+    #[error("layer {layer}: {reason}")]
+    Layer {
+        layer: Digest,
+        #[source]
+        reason: LayerError,
+    },
+    #[error("more than {limit} {what}")]
+    TooMany { what: &'static str, limit: u64 },
+    #[error("{action} '{path}': {source}")]
+    Store {
+        action: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error(
+        "no space left in the image store '{0}': free some with 'tepui image prune', or choose another --docker_store_dir"
+    )]
+    NoSpace(PathBuf),
+    #[error("cannot prune and pull at the same time: an image is being pulled, try again when it is there")]
+    Busy,
+    #[error("there is no image '{0}' in the store: 'tepui image list' shows what there is")]
+    NotFound(String),
+    #[error("'{0}' is no archive of images: expected one of 'docker save' or an OCI image layout")]
+    NoArchive(PathBuf),
+    #[error("cancelled")]
+    Cancelled,
+}
+
+/// Why a layer cannot be unpacked.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
+pub enum LayerError {
+    #[error("cannot read it: {0}")]
+    Read(#[source] io::Error),
+    #[error("cannot write '{path}': {source}")]
+    Write {
+        path: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("'{0}' would be outside of the root")]
+    Outside(String),
+    #[error("'{0}' is a link to nothing")]
+    EmptyLink(String),
+    #[error("'{0}' is of a kind that is not known")]
+    Kind(String),
+    #[error("more than {0} files")]
+    TooManyFiles(u64),
+    #[error("more than {0} bytes when it is unpacked")]
+    TooLarge(u64),
+    #[error("headers of more than {0} bytes")]
+    Headers(u64),
+}
+
+impl Error {
+    pub(crate) fn manifest(what: impl Into<String>, problem: impl ToString) -> Self {
+        Error::Manifest { what: what.into(), problem: problem.to_string() }
+    }
+
+    /// Whether the same may succeed if it is tried anew.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Error::Registry(error) if error.is_transient())
+    }
+}

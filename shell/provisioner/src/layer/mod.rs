@@ -1,0 +1,11 @@
+//! One layer of an image: from untrusted bytes into one directory and nowhere else, in the form that overlayfs stacks.
+
+mod header_limit;
+mod layer_path;
+mod layer_root;
+mod stream;
+mod unpack;
+mod whiteout;
+
+pub(crate) use stream::unpack_stream;
+pub(crate) use unpack::UnpackLimits;

@@ -1,0 +1,238 @@
+//! The members of a layer's tar archive, one after the other.
+
+use std::ffi::OsStr;
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::{FileType, Timespec, makedev};
+use tar::{Archive, Entry, EntryType};
+
+use super::header_limit::{AllowedReader, HeaderAllowance, MAX_HEADERS};
+use super::layer_path::LayerPath;
+use super::layer_root::{Attributes, LayerRoot};
+use super::whiteout::Whiteout;
+use crate::error::LayerError;
+
+/// What one layer may cost.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct UnpackLimits {
+    /// Files, directories and links.
+    pub files: u64,
+    /// The bytes of all files together.
+    pub bytes: u64,
+}
+
+/// Unpacks an archive into a directory.
+///
+/// # Errors
+/// The archive is broken or hostile, costs more than the limits, or the directory cannot be written.
+pub(super) fn unpack(
+    archive: impl Read,
+    directory: &Path,
+    limits: UnpackLimits,
+    cancelled: &AtomicBool,
+) -> Result<(), LayerError> {
+    let failed = |source| LayerError::Write { path: directory.display().to_string(), source };
+    let root = LayerRoot::open(directory).map_err(failed)?;
+    let allowance = HeaderAllowance::new();
+    let mut archive = Archive::new(AllowedReader::new(archive, allowance.clone()));
+    let mut unpacking = Unpacking { root, limits, files: 0, bytes: 0, times: Vec::new(), cancelled };
+    let broken = |source: io::Error, allowance: &HeaderAllowance| match allowance.is_used_up() {
+        true => LayerError::Headers(MAX_HEADERS),
+        false => LayerError::Read(source),
+    };
+    for entry in archive.entries().map_err(LayerError::Read)? {
+        let entry = entry.map_err(|source| broken(source, &allowance))?;
+        unpacking.member(Member { entry, allowance: allowance.clone() })?;
+        allowance.refill();
+    }
+    unpacking.finish();
+    Ok(())
+}
+
+struct Unpacking<'a> {
+    root: LayerRoot,
+    limits: UnpackLimits,
+    files: u64,
+    bytes: u64,
+    /// Directories get their times at the end: each file in them changes these.
+    times: Vec<(LayerPath, Timespec)>,
+    cancelled: &'a AtomicBool,
+}
+
+/// A member whose contents are no headers.
+struct Member<'a, R: Read> {
+    entry: Entry<'a, R>,
+    allowance: HeaderAllowance,
+}
+
+impl<R: Read> Read for Member<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.allowance.refill();
+        self.entry.read(buffer)
+    }
+}
+
+impl Unpacking<'_> {
+    fn member<R: Read>(&mut self, mut member: Member<'_, R>) -> Result<(), LayerError> {
+        if self.cancelled.load(Ordering::Relaxed) {
+            return Err(LayerError::Read(io::Error::from(io::ErrorKind::Interrupted)));
+        }
+        self.files += 1;
+        if self.files > self.limits.files {
+            return Err(LayerError::TooManyFiles(self.limits.files));
+        }
+        let name = member.entry.path().map_err(LayerError::Read)?.into_owned();
+        let shown = name.display().to_string();
+        let outside = |()| LayerError::Outside(shown.clone());
+        let attributes = attributes(&member.entry)?;
+        let Some(path) = LayerPath::parse(&name).map_err(outside)? else {
+            // The root itself.
+            if member.entry.header().entry_type() == EntryType::Directory {
+                self.root
+                    .set_root_attributes(attributes)
+                    .map_err(|source| LayerError::Write { path: shown, source })?;
+            }
+            return Ok(());
+        };
+        let failed = |source| LayerError::Write { path: shown.clone(), source };
+        match Whiteout::parse(&path.name) {
+            Whiteout::No => {}
+            Whiteout::Of(name) => return self.root.white_out(&path.with_name(name)).map_err(failed),
+            Whiteout::Opaque => return self.root.set_parent_opaque(&path).map_err(failed),
+            Whiteout::Ignored => return Ok(()),
+            Whiteout::Invalid => return Err(LayerError::Outside(shown)),
+        }
+        let kind = member.entry.header().entry_type();
+        match kind {
+            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
+                let extended = extended_attributes(&mut member.entry)?;
+                let mut file = self.root.create_file(&path).map_err(failed)?;
+                self.copy(&mut member, &mut file, &shown)?;
+                self.root.set_file_attributes(&file, attributes).map_err(failed)?;
+                // After the owner, whose change takes capabilities away.
+                set_extended(file.as_fd(), &extended).map_err(failed)
+            }
+            EntryType::Directory => {
+                let extended = extended_attributes(&mut member.entry)?;
+                if self.root.create_directory(&path).map_err(failed)? {
+                    self.root.set_opaque(&path).map_err(failed)?;
+                }
+                let directory = self.root.open_directory(&path).map_err(failed)?;
+                self.root.set_directory_attributes(&directory, attributes).map_err(failed)?;
+                set_extended(directory.as_fd(), &extended).map_err(failed)?;
+                self.times.push((path, attributes.modified));
+                Ok(())
+            }
+            EntryType::Symlink => {
+                let target = member.entry.link_name().map_err(LayerError::Read)?;
+                let target =
+                    target.filter(|target| is_link_target(target)).ok_or(LayerError::EmptyLink(shown.clone()))?;
+                self.root.link_symbolically(&path, &target).map_err(failed)?;
+                self.root.set_node_attributes(&path, attributes, true).map_err(failed)
+            }
+            EntryType::Link => {
+                let target = member.entry.link_name().map_err(LayerError::Read)?;
+                let target = target.ok_or(LayerError::EmptyLink(shown.clone()))?;
+                let target = LayerPath::parse(&target).map_err(outside)?.ok_or(LayerError::EmptyLink(shown.clone()))?;
+                self.root.link_hard(&path, &target).map_err(failed)
+            }
+            EntryType::Char | EntryType::Block | EntryType::Fifo => {
+                let number = |found: io::Result<Option<u32>>| found.ok().flatten().unwrap_or(0);
+                let header = member.entry.header();
+                let device = makedev(number(header.device_major()), number(header.device_minor()));
+                let (kind, device) = match kind {
+                    EntryType::Char => (FileType::CharacterDevice, device),
+                    EntryType::Block => (FileType::BlockDevice, device),
+                    _ => (FileType::Fifo, 0),
+                };
+                self.root.create_node(&path, kind, device).map_err(failed)?;
+                self.root.set_node_attributes(&path, attributes, false).map_err(failed)
+            }
+            EntryType::XGlobalHeader => Ok(()),
+            _ => Err(LayerError::Kind(shown)),
+        }
+    }
+
+    fn copy(&mut self, from: &mut impl Read, to: &mut impl Write, shown: &str) -> Result<(), LayerError> {
+        let mut buffer = [0; 64 * 1024];
+        loop {
+            let read = match from.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(LayerError::Read(error)),
+            };
+            self.bytes += read as u64;
+            if self.bytes > self.limits.bytes {
+                return Err(LayerError::TooLarge(self.limits.bytes));
+            }
+            let failed = |source| LayerError::Write { path: shown.to_owned(), source };
+            to.write_all(buffer.get(..read).unwrap_or_default()).map_err(failed)?;
+        }
+    }
+
+    fn finish(mut self) {
+        for (path, modified) in std::mem::take(&mut self.times) {
+            self.root.set_directory_time(&path, modified);
+        }
+    }
+}
+
+fn attributes<R: Read>(entry: &Entry<'_, R>) -> Result<Attributes, LayerError> {
+    let header = entry.header();
+    // Ids beyond 32 bits do not exist on Linux.
+    let id = |found: io::Result<u64>| {
+        u32::try_from(found.map_err(LayerError::Read)?).map_err(|_| {
+            LayerError::Read(io::Error::new(io::ErrorKind::InvalidData, "the id of an owner is out of range"))
+        })
+    };
+    let seconds = header.mtime().ok().and_then(|time| i64::try_from(time).ok()).unwrap_or(0);
+    Ok(Attributes {
+        uid: id(header.uid())?,
+        gid: id(header.gid())?,
+        mode: header.mode().map_err(LayerError::Read)?,
+        modified: Timespec { tv_sec: seconds, tv_nsec: 0 },
+    })
+}
+
+/// Names and values.
+type ExtendedAttributes = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// The prefix of extended attributes in PAX headers (`star` and Docker).
+const XATTR: &[u8] = b"SCHILY.xattr.";
+
+/// Returns the attributes that may come from outside: capabilities and those of users. Attributes of overlayfs would let a layer show
+/// files of other layers, and those of security modules are for the host to set.
+fn extended_attributes<R: Read>(entry: &mut Entry<'_, R>) -> Result<ExtendedAttributes, LayerError> {
+    let Some(extensions) = entry.pax_extensions().map_err(LayerError::Read)? else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    for extension in extensions {
+        let extension = extension.map_err(LayerError::Read)?;
+        let Some(name) = extension.key_bytes().strip_prefix(XATTR) else { continue };
+        let is_user = name.starts_with(b"user.") && !name.starts_with(b"user.overlay.");
+        if is_user || name == b"security.capability" {
+            found.push((name.to_vec(), extension.value_bytes().to_vec()));
+        }
+    }
+    Ok(found)
+}
+
+/// File systems without such attributes, and users who may not set them, do without.
+fn set_extended(file: std::os::fd::BorrowedFd<'_>, attributes: &ExtendedAttributes) -> io::Result<()> {
+    for (name, value) in attributes {
+        match LayerRoot::set_attribute(file, OsStr::from_bytes(name), value) {
+            Err(error) if matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied) => {}
+            outcome => outcome?,
+        }
+    }
+    Ok(())
+}
+
+fn is_link_target(target: &Path) -> bool {
+    let bytes = target.as_os_str().as_bytes();
+    !bytes.is_empty() && bytes.len() < 4096 && !bytes.contains(&0)
+}

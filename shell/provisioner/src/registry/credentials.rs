@@ -1,0 +1,217 @@
+//! Credentials in the format of Docker's `config.json`, which is also that of `--docker_config` and of an image's `config`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+
+use super::RegistryError;
+
+/// Names and passwords by registry, and the programs that know more of them.
+#[derive(Clone, Default)]
+pub struct Credentials {
+    auths: BTreeMap<String, Login>,
+    helpers: BTreeMap<String, String>,
+    default_helper: Option<String>,
+}
+
+/// What one registry is told.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Login {
+    Password {
+        user: String,
+        password: String,
+    },
+    /// A token that the token server exchanges for another (OAuth 2, RFC 6749, section 6).
+    IdentityToken(String),
+    /// A token for the registry itself.
+    RegistryToken(String),
+}
+
+/// Passwords do not reach a log.
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("registries", &self.auths.keys()).finish_non_exhaustive()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct File {
+    #[serde(default)]
+    auths: BTreeMap<String, Entry>,
+    #[serde(default)]
+    cred_helpers: BTreeMap<String, String>,
+    #[serde(default)]
+    creds_store: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+struct Entry {
+    auth: Option<String>,
+    username: Option<String>,
+    password: Option<String>,
+    identitytoken: Option<String>,
+    registrytoken: Option<String>,
+}
+
+/// The answer of `docker-credential-NAME get`.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct HelperAnswer {
+    username: String,
+    secret: String,
+}
+
+/// The user name by which helpers say that the secret is an identity token.
+const TOKEN_USER: &str = "<token>";
+
+impl Credentials {
+    /// Reads a `config.json`. `place` is what errors call it, for instance the name of the flag.
+    ///
+    /// # Errors
+    /// It is no such file, or an `auth` of it is not base64 of `user:password`.
+    pub fn parse(text: &str, place: &str) -> Result<Self, RegistryError> {
+        let unreadable = |problem: String| RegistryError::Credentials { place: place.to_owned(), problem };
+        let file: File = serde_json::from_str(text).map_err(|error| unreadable(error.to_string()))?;
+        let mut auths = BTreeMap::new();
+        for (registry, entry) in file.auths {
+            let key = registry_key(&registry);
+            if let Some(login) = login(entry).map_err(|problem| unreadable(format!("'{registry}': {problem}")))? {
+                auths.insert(key, login);
+            }
+        }
+        let helpers = file.cred_helpers.into_iter().map(|(registry, helper)| (registry_key(&registry), helper));
+        Ok(Credentials { auths, helpers: helpers.collect(), default_helper: file.creds_store })
+    }
+
+    /// Returns these credentials with others added, which win.
+    #[must_use]
+    pub fn overlaid_by(mut self, other: Credentials) -> Self {
+        self.auths.extend(other.auths);
+        self.helpers.extend(other.helpers);
+        self.default_helper = other.default_helper.or(self.default_helper);
+        self
+    }
+
+    /// Returns what a registry is told; asks a helper if one is named for it.
+    pub(super) fn of(&self, authority: &str) -> Result<Option<Login>, RegistryError> {
+        let key = registry_key(authority);
+        if let Some(login) = self.auths.get(&key) {
+            return Ok(Some(login.clone()));
+        }
+        match self.helpers.get(&key).or(self.default_helper.as_ref()) {
+            Some(helper) => ask(helper, authority),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Entries are URLs, hosts, or the name that Docker gave its own registry once.
+fn registry_key(text: &str) -> String {
+    let bare = text.strip_prefix("https://").or(text.strip_prefix("http://")).unwrap_or(text);
+    match bare.split('/').next().unwrap_or_default() {
+        "docker.io" | "index.docker.io" | "registry-1.docker.io" => "index.docker.io".to_owned(),
+        host => host.to_owned(),
+    }
+}
+
+fn login(entry: Entry) -> Result<Option<Login>, &'static str> {
+    if let Some(token) = entry.registrytoken.filter(|token| !token.is_empty()) {
+        return Ok(Some(Login::RegistryToken(token)));
+    }
+    if let Some(token) = entry.identitytoken.filter(|token| !token.is_empty()) {
+        return Ok(Some(Login::IdentityToken(token)));
+    }
+    if let Some(auth) = entry.auth.filter(|auth| !auth.is_empty()) {
+        let malformed = "its 'auth' is not base64 of 'user:password'";
+        let text =
+            STANDARD.decode(auth.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or(malformed)?;
+        let (user, password) = text.split_once(':').ok_or(malformed)?;
+        let password = password.trim_end_matches('\0');
+        return Ok(Some(Login::Password { user: user.to_owned(), password: password.to_owned() }));
+    }
+    Ok(entry.username.zip(entry.password).map(|(user, password)| Login::Password { user, password }))
+}
+
+/// Runs `docker-credential-NAME get` (Docker's credential helper protocol). A helper that knows nothing says so and is no error.
+fn ask(helper: &str, authority: &str) -> Result<Option<Login>, RegistryError> {
+    let program = format!("docker-credential-{helper}");
+    let failed = |problem: String| RegistryError::Credentials { place: program.clone(), problem };
+    if helper.contains('/') {
+        return Err(failed("the name of a credential helper has no '/'".to_owned()));
+    }
+    let mut child = Command::new(&program)
+        .arg("get")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| failed(format!("cannot run it: {error}")))?;
+    if let Some(mut input) = child.stdin.take() {
+        // A helper that does not read its input has an answer all the same, or an error of its own.
+        let _ = input.write_all(authority.as_bytes());
+    }
+    let output = child.wait_with_output().map_err(|error| failed(error.to_string()))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() {
+        if text.contains("credentials not found") {
+            return Ok(None);
+        }
+        let errors = String::from_utf8_lossy(&output.stderr);
+        return Err(failed(format!("{}: {} {}", output.status, text.trim(), errors.trim())));
+    }
+    let answer: HelperAnswer = serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
+    Ok(Some(match answer.username.as_str() {
+        TOKEN_USER => Login::IdentityToken(answer.secret),
+        _ => Login::Password { user: answer.username, password: answer.secret },
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn password(user: &str, password: &str) -> Option<Login> {
+        Some(Login::Password { user: user.into(), password: password.into() })
+    }
+
+    #[test]
+    fn a_login_is_found_by_host_or_url() {
+        let text = r#"{"auths":{"https://index.docker.io/v1/":{"auth":"dTpw"},"r.x:5000":{"username":"a","password":"b"},
+            "t.x":{"identitytoken":"i"},"e.x":{}}}"#;
+        let credentials = Credentials::parse(text, "--docker_config").unwrap();
+        let check = |authority: &str, expect: Option<Login>| {
+            assert!(credentials.of(authority).unwrap() == expect, "{authority}")
+        };
+        check("registry-1.docker.io", password("u", "p"));
+        check("r.x:5000", password("a", "b"));
+        check("r.x", None);
+        check("e.x", None);
+        check("t.x", Some(Login::IdentityToken("i".into())));
+    }
+
+    #[test]
+    fn an_image_overrides_the_agent() {
+        let of = |word: &str| {
+            let text = format!(r#"{{"auths":{{"r.x":{{"username":"{word}","password":"p"}}}}}}"#);
+            Credentials::parse(&text, "t").unwrap()
+        };
+        assert!(of("a").overlaid_by(of("b")).of("r.x").unwrap() == password("b", "p"));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named_without_its_secrets() {
+        let error = Credentials::parse(r#"{"auths":{"r.x":{"auth":"c2VjcmV0"}}}"#, "--docker_config").unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("--docker_config") && text.contains("r.x") && !text.contains("secret"), "{text}");
+        let helper = Credentials::parse(r#"{"credsStore":"../x"}"#, "t").unwrap().of("r.x");
+        assert!(helper.is_err());
+        assert!(!format!("{:?}", Credentials::parse(r#"{"auths":{"r.x":{"auth":"dTpw"}}}"#, "t")).contains("dTpw"));
+    }
+}

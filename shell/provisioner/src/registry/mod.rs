@@ -1,0 +1,16 @@
+//! The distribution protocol (`GET /v2/…`) as a client: manifests and blobs, authentication, mirrors, retries.
+
+mod blob;
+mod challenge;
+mod client;
+mod credentials;
+mod endpoint;
+mod error;
+mod options;
+mod token;
+
+pub(crate) use blob::BlobReader;
+pub(crate) use client::{ManifestAnswer, RegistryClient};
+pub use credentials::Credentials;
+pub use error::RegistryError;
+pub use options::RegistryOptions;

@@ -1,0 +1,77 @@
+//! How registries are spoken to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::RegistryError;
+use super::endpoint::Endpoint;
+use crate::ImageReference;
+
+/// How registries are spoken to: which one is meant by default, which ones answer in its place, and whom to believe.
+#[derive(Debug, Clone)]
+pub struct RegistryOptions {
+    /// The registry of references that name none (`--docker_registry`).
+    pub default_registry: String,
+    /// By registry, others that are asked before it, in this order. All must give what its digest says, so they need not be
+    /// trusted with references by digest; with tags they are.
+    pub mirrors: BTreeMap<String, Vec<String>>,
+    /// Registries (`host[:port]`) that are spoken to in plain HTTP.
+    pub insecure: BTreeSet<String>,
+    /// A file of PEM certificates that are believed besides those of the system.
+    pub certificate_authorities: Option<PathBuf>,
+    /// The longest pause within an answer.
+    pub stall_timeout: Duration,
+    /// How often a request is repeated that failed for a transient reason.
+    pub retries: u32,
+}
+
+impl Default for RegistryOptions {
+    fn default() -> Self {
+        RegistryOptions {
+            default_registry: "https://registry-1.docker.io".to_owned(),
+            mirrors: BTreeMap::new(),
+            insecure: BTreeSet::new(),
+            certificate_authorities: None,
+            stall_timeout: Duration::from_secs(60),
+            retries: 5,
+        }
+    }
+}
+
+impl RegistryOptions {
+    /// Returns where an image may be found, best first; the last is its own registry.
+    pub(super) fn endpoints(&self, reference: &ImageReference) -> Result<Vec<Endpoint>, RegistryError> {
+        let own = self.endpoint(reference.registry().unwrap_or(&self.default_registry))?;
+        let mirrors = self.mirrors.get(own.authority()).into_iter().flatten();
+        let mut endpoints = mirrors.map(|mirror| self.endpoint(mirror)).collect::<Result<Vec<_>, _>>()?;
+        endpoints.push(own);
+        Ok(endpoints)
+    }
+
+    fn endpoint(&self, text: &str) -> Result<Endpoint, RegistryError> {
+        let endpoint = Endpoint::parse(text)?;
+        Ok(if self.insecure.contains(endpoint.authority()) { endpoint.unencrypted() } else { endpoint })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mirrors_come_before_the_registry() {
+        let options = RegistryOptions {
+            default_registry: "https://r.x".into(),
+            mirrors: BTreeMap::from([("r.x".into(), vec!["m.x".into(), "n.x:5000".into()])]),
+            insecure: BTreeSet::from(["n.x:5000".into()]),
+            ..RegistryOptions::default()
+        };
+        let check = |reference: &str, expect: &[&str]| {
+            let endpoints = options.endpoints(&reference.parse().unwrap()).unwrap();
+            assert_eq!(endpoints.iter().map(ToString::to_string).collect::<Vec<_>>(), expect, "{reference}");
+        };
+        check("a", &["https://m.x", "http://n.x:5000", "https://r.x"]);
+        check("other.x/a", &["https://other.x"]);
+    }
+}

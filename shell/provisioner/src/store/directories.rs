@@ -1,0 +1,106 @@
+//! Where things are in the store:
+//!
+//! | path | contents |
+//! | --- | --- |
+//! | `lock` | locked shared by pulls, exclusively by removals |
+//! | `images/<hex>.json` | one image by the digest of its reference: what is in the store is what these files name |
+//! | `layers/<hex>/` | one unpacked layer by its `diff_id`, complete from the moment it has this name |
+//! | `blobs/<hex>` | the `diff_id` of a packed layer by its digest |
+//! | `ingest/<hex>` | the beginning of a packed layer that is being fetched |
+//! | `ingest/<hex>.lock` | locked by who fetches it |
+//! | `staging/<name>/` | a layer that is being unpacked |
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+
+use crate::{Digest, Error, LayerId};
+
+/// The paths of one store.
+#[derive(Debug, Clone)]
+pub(super) struct Directories {
+    root: PathBuf,
+}
+
+impl Directories {
+    /// Makes what is missing. Only root (or the user of the agent) may look into it: images have secrets.
+    pub fn create(root: &Path) -> Result<Self, Error> {
+        let directories = Directories { root: root.to_owned() };
+        for name in ["", "images", "layers", "blobs", "ingest", "staging"] {
+            let path = if name.is_empty() { root.to_owned() } else { root.join(name) };
+            fs::create_dir_all(&path).map_err(|source| directories.failed("create", &path, source))?;
+        }
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        fs::set_permissions(root, private)
+            .map_err(|source| directories.failed("change the permissions of", root, source))?;
+        Ok(directories)
+    }
+
+    pub fn lock(&self) -> PathBuf {
+        self.root.join("lock")
+    }
+
+    pub fn images(&self) -> PathBuf {
+        self.root.join("images")
+    }
+
+    /// References have slashes and any length, so the file is called by their digest.
+    pub fn image(&self, reference: &str) -> PathBuf {
+        self.images().join(format!("{}.json", Digest::of(reference.as_bytes()).hex()))
+    }
+
+    pub fn layers(&self) -> PathBuf {
+        self.root.join("layers")
+    }
+
+    pub fn layer(&self, layer: LayerId) -> PathBuf {
+        self.layers().join(layer.0.hex())
+    }
+
+    pub fn blobs(&self) -> PathBuf {
+        self.root.join("blobs")
+    }
+
+    pub fn blob(&self, digest: Digest) -> PathBuf {
+        self.blobs().join(digest.hex())
+    }
+
+    pub fn ingest(&self) -> PathBuf {
+        self.root.join("ingest")
+    }
+
+    pub fn partial(&self, digest: Digest) -> PathBuf {
+        self.ingest().join(digest.hex())
+    }
+
+    pub fn partial_lock(&self, digest: Digest) -> PathBuf {
+        self.ingest().join(format!("{}.lock", digest.hex()))
+    }
+
+    pub fn staging(&self) -> PathBuf {
+        self.root.join("staging")
+    }
+
+    /// Writes a small file so that it is there as a whole or not at all, also after a loss of power.
+    pub fn write_durably(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+        let staged = path.with_extension("new");
+        let write = || -> io::Result<()> {
+            let mut file = File::create(&staged)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            fs::rename(&staged, path)?;
+            path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+        };
+        write().map_err(|source| self.failed("write", path, source))
+    }
+
+    /// Makes an error of a failed access. A full disk has a text of its own, which says what helps.
+    pub fn failed(&self, action: &'static str, path: &Path, source: io::Error) -> Error {
+        match source.raw_os_error().map(Errno::from_raw_os_error) {
+            Some(Errno::NOSPC | Errno::DQUOT) => Error::NoSpace(self.root.clone()),
+            _ => Error::Store { action, path: path.to_owned(), source },
+        }
+    }
+}

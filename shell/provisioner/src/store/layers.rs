@@ -1,0 +1,117 @@
+//! How one layer comes into the store: fetched, checked and unpacked in one pass, and there under its name only when all of it is right.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use super::image::LayerId;
+use super::lock::Lock;
+use super::store_root::Store;
+use crate::error::LayerError;
+use crate::layer::{UnpackLimits, unpack_stream};
+use crate::manifest::Descriptor;
+use crate::{Digest, Error};
+
+/// Tells the staging directories of one process apart.
+static NEXT_STAGING: AtomicU64 = AtomicU64::new(0);
+
+/// A layer that is being put into the store.
+pub(super) struct Arriving<'a> {
+    pub descriptor: &'a Descriptor,
+    /// What the image's configuration says of it.
+    pub diff_id: Option<Digest>,
+    pub limits: UnpackLimits,
+    pub cancelled: &'a AtomicBool,
+}
+
+impl Store {
+    /// Returns the layer of a packed one, if the store has it. What the configuration of an image says counts only with a layer
+    /// that was checked against it: two images may claim the same `diff_id` for different blobs.
+    pub(super) fn known_layer(&self, arriving: &Arriving<'_>) -> Option<LayerId> {
+        let recorded = fs::read_to_string(self.directories.blob(arriving.descriptor.digest)).ok()?;
+        let layer = LayerId(Digest::from_hex(recorded.trim()).ok()?);
+        let is_right = arriving.diff_id.is_none_or(|expected| expected == layer.0);
+        (is_right && self.has_layer(layer)).then_some(layer)
+    }
+
+    /// Waits until nobody else fetches this blob.
+    pub(super) fn lock_blob(&self, digest: Digest) -> Result<Lock, Error> {
+        let path = self.directories.partial_lock(digest);
+        Lock::exclusive(&path).map_err(|source| self.directories.failed("lock", &path, source))
+    }
+
+    /// Opens what an earlier attempt has fetched of a blob; empty if there was none, or if it is more than the whole.
+    pub(super) fn open_partial(&self, descriptor: &Descriptor) -> Result<File, Error> {
+        let path = self.directories.partial(descriptor.digest);
+        let failed = |source| self.directories.failed("open", &path, source);
+        let file = OpenOptions::new().create(true).read(true).append(true).open(&path).map_err(failed)?;
+        let length = file.metadata().map_err(failed)?.len();
+        if descriptor.size.is_some_and(|size| length > size) {
+            file.set_len(0).map_err(failed)?;
+        }
+        Ok(file)
+    }
+
+    pub(super) fn remove_partial(&self, digest: Digest) {
+        let _ = fs::remove_file(self.directories.partial(digest));
+    }
+
+    /// Unpacks a stream, checks it, and gives the layer its name.
+    pub(super) fn add_layer(&self, arriving: &Arriving<'_>, stream: impl Read) -> Result<LayerId, Error> {
+        let staging = self.make_staging()?;
+        let outcome = self.add_staged(arriving, stream, &staging);
+        if outcome.is_err() {
+            self.remove_tree(&staging)?;
+        }
+        outcome
+    }
+
+    fn add_staged(&self, arriving: &Arriving<'_>, stream: impl Read, staging: &PathBuf) -> Result<LayerId, Error> {
+        let Descriptor { digest, size } = *arriving.descriptor;
+        let unpacked = unpack_stream(stream, staging, arriving.limits, arriving.cancelled)
+            .map_err(|reason| self.layer_failed(digest, reason))?;
+        let what = || format!("layer {digest}");
+        if size.is_some_and(|size| size != unpacked.packed_bytes) {
+            let expected = size.unwrap_or_default();
+            return Err(Error::SizeMismatch { what: what(), expected, found: unpacked.packed_bytes });
+        }
+        if digest != unpacked.digest {
+            return Err(Error::DigestMismatch { what: what(), expected: digest, found: unpacked.digest });
+        }
+        if let Some(expected) = arriving.diff_id.filter(|expected| *expected != unpacked.diff_id) {
+            let what = format!("the archive in layer {digest}");
+            return Err(Error::DigestMismatch { what, expected, found: unpacked.diff_id });
+        }
+        let layer = LayerId(unpacked.diff_id);
+        let path = self.directories.layer(layer);
+        match fs::rename(staging, &path) {
+            Ok(()) => {}
+            // The same archive, packed in another way, has come meanwhile.
+            Err(_) if path.is_dir() => self.remove_tree(staging)?,
+            Err(source) => return Err(self.directories.failed("create", &path, source)),
+        }
+        self.directories.write_durably(&self.directories.blob(digest), layer.0.hex().as_bytes())?;
+        Ok(layer)
+    }
+
+    fn make_staging(&self) -> Result<PathBuf, Error> {
+        let number = NEXT_STAGING.fetch_add(1, Ordering::Relaxed);
+        let path = self.directories.staging().join(format!("{}-{number}", std::process::id()));
+        fs::create_dir(&path).map_err(|source| self.directories.failed("create", &path, source))?;
+        // The root of an image that does not say otherwise; the store itself keeps others out.
+        let readable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(&path, readable).map_err(|source| self.directories.failed("create", &path, source))?;
+        Ok(path)
+    }
+
+    fn layer_failed(&self, layer: Digest, reason: LayerError) -> Error {
+        match reason {
+            LayerError::Write { path, source } => match self.directories.failed("write", path.as_ref(), source) {
+                Error::Store { source, .. } => Error::Layer { layer, reason: LayerError::Write { path, source } },
+                no_space => no_space,
+            },
+            reason => Error::Layer { layer, reason },
+        }
+    }
+}

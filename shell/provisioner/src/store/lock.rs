@@ -1,0 +1,45 @@
+//! Locks between the agent and the command line, and between threads: all of them are locks of open files (flock(2)), which end with
+//! whoever holds them.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::Path;
+
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
+
+/// A lock that is held as long as this lives.
+#[derive(Debug)]
+pub(super) struct Lock(#[allow(dead_code, reason = "its end is what unlocks")] File);
+
+impl Lock {
+    /// Waits for a lock that others may share.
+    pub fn shared(path: &Path) -> io::Result<Self> {
+        lock(path, FlockOperation::LockShared).map(Lock)
+    }
+
+    /// Waits for a lock that nobody else holds.
+    pub fn exclusive(path: &Path) -> io::Result<Self> {
+        lock(path, FlockOperation::LockExclusive).map(Lock)
+    }
+
+    /// Returns a lock that nobody else holds, `None` if somebody does.
+    pub fn try_exclusive(path: &Path) -> io::Result<Option<Self>> {
+        match lock(path, FlockOperation::NonBlockingLockExclusive) {
+            Ok(file) => Ok(Some(Lock(file))),
+            Err(error) if error.raw_os_error() == Some(Errno::WOULDBLOCK.raw_os_error()) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn lock(path: &Path, operation: FlockOperation) -> io::Result<File> {
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+    loop {
+        match rustix::fs::flock(&file, operation) {
+            Ok(()) => return Ok(file),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}

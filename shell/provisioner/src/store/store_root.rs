@@ -1,0 +1,141 @@
+//! What the store has, and how it comes and goes.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::directories::Directories;
+use super::image::{Image, LayerId};
+use super::lock::Lock;
+use super::prune::PruneReport;
+use crate::{Error, ImageReference};
+
+/// A store of images. Several processes may use one at the same time.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pub(super) directories: Directories,
+}
+
+impl Store {
+    /// Opens the store in a directory, which is made if it is not there. What a killed process has left half-done is removed, but
+    /// for the beginnings of layers, with which the next pull goes on.
+    ///
+    /// # Errors
+    /// The directory cannot be made, read or written.
+    pub fn open(root: &Path) -> Result<Self, Error> {
+        let store = Store { directories: Directories::create(root)? };
+        // Somebody else who pulls has something half-done; it is cleaned up another time.
+        if let Some(_lock) = store.try_lock()? {
+            store.remove_leftovers()?;
+        }
+        Ok(store)
+    }
+
+    /// Returns all images, by reference.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn list(&self) -> Result<Vec<Image>, Error> {
+        let directory = self.directories.images();
+        let failed = |source| self.directories.failed("read", &directory, source);
+        let mut images = Vec::new();
+        for entry in fs::read_dir(&directory).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if path.extension().is_some_and(|extension| extension == "json") {
+                images.extend(self.read(&path)?);
+            }
+        }
+        images.sort_by(|a: &Image, b| a.reference.cmp(&b.reference));
+        Ok(images)
+    }
+
+    /// Returns an image that was pulled under this reference and still has all of its layers.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn find(&self, reference: &ImageReference) -> Result<Option<Image>, Error> {
+        let image = self.read(&self.directories.image(&reference.to_string()))?;
+        Ok(image.filter(|image| image.layers.iter().all(|layer| self.has_layer(*layer))))
+    }
+
+    /// Returns the directory of a layer, in the form that overlayfs stacks.
+    pub fn layer_directory(&self, layer: LayerId) -> PathBuf {
+        self.directories.layer(layer)
+    }
+
+    /// Removes an image, and the layers that no other image and nobody in `in_use` needs.
+    ///
+    /// # Errors
+    /// There is no such image, it is being pulled, or the store cannot be written.
+    pub fn remove(&self, reference: &ImageReference, in_use: &BTreeSet<LayerId>) -> Result<PruneReport, Error> {
+        let _lock = self.try_lock()?.ok_or(Error::Busy)?;
+        let path = self.directories.image(&reference.to_string());
+        let Some(image) = self.read(&path)? else { return Err(Error::NotFound(reference.to_string())) };
+        fs::remove_file(&path).map_err(|source| self.directories.failed("remove", &path, source))?;
+        let mut report = self.remove_unused_layers(in_use)?;
+        report.images.push(image.reference);
+        Ok(report)
+    }
+
+    /// Removes all images but those to be kept, and the layers that nobody needs then (PRUNE_IMAGES of Mesos).
+    ///
+    /// # Errors
+    /// An image is being pulled, or the store cannot be written.
+    pub fn prune(&self, keep: &BTreeSet<ImageReference>, in_use: &BTreeSet<LayerId>) -> Result<PruneReport, Error> {
+        let _lock = self.try_lock()?.ok_or(Error::Busy)?;
+        let kept: BTreeSet<String> = keep.iter().map(ToString::to_string).collect();
+        let mut removed = Vec::new();
+        for image in self.list()? {
+            // An image of a running container stays: its next container begins without a pull.
+            let is_used = !image.layers.is_empty() && image.layers.iter().all(|layer| in_use.contains(layer));
+            if kept.contains(&image.reference) || is_used {
+                continue;
+            }
+            let path = self.directories.image(&image.reference);
+            fs::remove_file(&path).map_err(|source| self.directories.failed("remove", &path, source))?;
+            removed.push(image.reference);
+        }
+        let mut report = self.remove_unused_layers(in_use)?;
+        report.images = removed;
+        Ok(report)
+    }
+
+    pub(super) fn has_layer(&self, layer: LayerId) -> bool {
+        self.directories.layer(layer).is_dir()
+    }
+
+    pub(super) fn try_lock(&self) -> Result<Option<Lock>, Error> {
+        let path = self.directories.lock();
+        Lock::try_exclusive(&path).map_err(|source| self.directories.failed("lock", &path, source))
+    }
+
+    /// Writes that an image is there, after all of it is on the disk.
+    pub(super) fn record(&self, image: &Image) -> Result<(), Error> {
+        let layers = self.directories.layers();
+        let sync = || -> io::Result<()> { Ok(rustix::fs::syncfs(fs::File::open(&layers)?)?) };
+        sync().map_err(|source| self.directories.failed("write", &layers, source))?;
+        let path = self.directories.image(&image.reference);
+        let bytes =
+            serde_json::to_vec_pretty(image).map_err(|error| Error::manifest("the record of the image", error))?;
+        self.directories.write_durably(&path, &bytes)
+    }
+
+    /// Reads the record of an image. One that cannot be understood is as good as none: the image is pulled anew.
+    fn read(&self, path: &Path) -> Result<Option<Image>, Error> {
+        match fs::read(path) {
+            Ok(bytes) => match serde_json::from_slice(&bytes) {
+                Ok(image) => Ok(Some(image)),
+                Err(error) => {
+                    tracing::warn!(
+                        "the record of an image, '{}', cannot be read and is not used: {error}",
+                        path.display()
+                    );
+                    Ok(None)
+                }
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(self.directories.failed("read", path, source)),
+        }
+    }
+}

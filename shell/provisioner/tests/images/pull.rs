@@ -1,0 +1,340 @@
+//! Images come from registries, also from bad ones.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+
+use crate::common::*;
+use provisioner::{Credentials, Digest, LayerId, PullEvent, Store};
+
+#[test]
+fn an_image_is_pulled_once() {
+    let s = scenario();
+    let layers = [layer().file("a", "1").plain(), layer().file("b", "2").gzip(), layer().file("c", "3").zstd()];
+    s.registry.add_image("t", &layers);
+    let image = s.pull("t").unwrap();
+    assert_eq!(image.config.cmd, ["sh"]);
+    assert_eq!(image.layers, layers.each_ref().map(|layer| LayerId(Digest::of(&layer.archive))));
+    let read = |number: usize, name: &str| {
+        std::fs::read_to_string(s.store.layer_directory(image.layers[number]).join(name)).unwrap()
+    };
+    assert_eq!([read(0, "a"), read(1, "b"), read(2, "c")], ["1", "2", "3"]);
+    assert_eq!(s.leftovers(), [""; 0]);
+    // One manifest, one configuration, three layers.
+    assert_eq!(s.registry.paths().len(), 5);
+    assert_eq!(s.pull("t").unwrap(), image);
+    assert_eq!(s.registry.paths(), [""; 0]);
+    assert_eq!(Store::open(&s.directory.path().join("store")).unwrap().list().unwrap(), [image]);
+}
+
+#[test]
+fn layers_are_shared_between_images() {
+    let s = scenario();
+    let base = layer().file("base", "x").gzip();
+    s.registry.add_image("one", &[base.clone(), layer().file("a", "1").gzip()]);
+    s.registry.add_image("two", &[base, layer().file("b", "2").gzip()]);
+    let one = s.pull("one").unwrap();
+    s.registry.asked();
+    let events = std::sync::Mutex::new(Vec::new());
+    let two =
+        s.store.pull(&s.registry.reference("two"), &s.options, &|event| events.lock().unwrap().push(event)).unwrap();
+    assert_eq!(one.layers[0], two.layers[0]);
+    assert_eq!(events.into_inner().unwrap()[0], PullEvent::Layers { total: 2, known: 1 });
+    assert_eq!(s.registry.paths().len(), 3);
+}
+
+#[test]
+fn a_changed_tag_is_seen_when_asked_for() {
+    let mut s = scenario();
+    s.registry.add_image("t", &[layer().file("a", "old").gzip()]);
+    let old = s.pull("t").unwrap();
+    s.registry.add_image("t", &[layer().file("a", "new").gzip()]);
+    assert_eq!(s.pull("t").unwrap(), old);
+    s.options.refresh = true;
+    assert_ne!(s.pull("t").unwrap().layers, old.layers);
+}
+
+#[test]
+fn the_image_of_this_platform_comes_from_an_index() {
+    let mut s = scenario();
+    s.registry.add_image("amd", &[layer().file("a", "amd64").gzip()]);
+    let manifest = s.pull("amd").unwrap().digest;
+    let entry = |architecture: &str, digest: &Digest| {
+        format!(r#"{{"digest":"{digest}","platform":{{"os":"linux","architecture":"{architecture}"}}}}"#)
+    };
+    let other = Digest::of(b"other");
+    let index = format!(r#"{{"manifests":[{},{}]}}"#, entry("s390x", &other), entry("amd64", &manifest));
+    s.registry.add_manifest("multi", "application/vnd.oci.image.index.v1+json", &index);
+    s.options.platform = provisioner::Platform { os: "linux".into(), architecture: "amd64".into(), variant: None };
+    assert_eq!(s.pull("multi").unwrap().digest, manifest);
+    s.options.platform.architecture = "riscv64".into();
+    s.options.refresh = true;
+    assert!(s.refused("multi").contains("linux/riscv64"));
+    // An index that leads to itself or to another.
+    s.options.platform.architecture = "amd64".into();
+    let inner = s.registry.add_manifest("inner", "application/vnd.oci.image.index.v1+json", r#"{"manifests":[]}"#);
+    let outer = format!(r#"{{"manifests":[{}]}}"#, entry("amd64", &inner));
+    s.registry.add_manifest("outer", "application/vnd.oci.image.index.v1+json", &outer);
+    assert!(s.refused("outer").contains("another index"));
+}
+
+#[test]
+fn a_broken_connection_goes_on_where_it_broke() {
+    let s = scenario();
+    let large = "0123456789abcdef".repeat(100_000);
+    let packed = layer().file("a", &large).plain();
+    let digest = s.registry.add_image("t", std::slice::from_ref(&packed))[0];
+    let path = format!("/v2/app/blobs/{digest}");
+    let whole = Answer::ok(packed.packed.clone());
+    s.registry.answer(&path, vec![whole.clone().breaks_after(1_000_000), whole]);
+    let image = s.pull("t").unwrap();
+    assert_eq!(std::fs::read_to_string(s.store.layer_directory(image.layers[0]).join("a")).unwrap(), large);
+    let ranges: Vec<_> = s.registry.asked().into_iter().filter(|a| a.path == path).map(|a| a.range).collect();
+    assert_eq!(ranges, [None, Some("bytes=1000000-".to_owned())]);
+}
+
+#[test]
+fn the_next_pull_goes_on_with_what_is_there() {
+    let mut s = scenario();
+    s.options.registry.retries = 0;
+    let packed = layer().file("a", &"0123456789abcdef".repeat(100_000)).plain();
+    let digest = s.registry.add_image("t", std::slice::from_ref(&packed))[0];
+    let path = format!("/v2/app/blobs/{digest}");
+    let whole = Answer::ok(packed.packed.clone());
+    s.registry.answer(&path, vec![whole.clone().breaks_after(1_000_000)]);
+    assert!(s.refused("t").contains("broke off"));
+    // As after the end of the process.
+    s.store = Store::open(&s.directory.path().join("store")).unwrap();
+    s.registry.answer(&path, vec![whole.clone()]);
+    s.registry.asked();
+    s.pull("t").unwrap();
+    let ranges: Vec<_> = s.registry.asked().into_iter().filter(|a| a.path == path).map(|a| a.range).collect();
+    assert_eq!(ranges, [Some("bytes=1000000-".to_owned())]);
+    assert_eq!(s.leftovers(), [""; 0]);
+}
+
+#[test]
+fn a_wrong_beginning_is_fetched_anew() {
+    let s = scenario();
+    let packed = layer().file("a", "1").plain();
+    let digest = s.registry.add_image("t", std::slice::from_ref(&packed))[0];
+    let partial = s.directory.path().join("store/ingest").join(digest.hex());
+    std::fs::write(partial, vec![7; 100]).unwrap();
+    s.pull("t").unwrap();
+}
+
+#[test]
+fn what_is_not_what_its_digest_says_is_refused() {
+    let s = scenario();
+    let good = layer().file("a", "1").plain();
+    let digest = s.registry.add_image("t", std::slice::from_ref(&good))[0];
+    let other = layer().file("a", "2").plain().packed;
+    s.registry.answer(&format!("/v2/app/blobs/{digest}"), vec![Answer::ok(other)]);
+    let text = s.refused("t");
+    assert!(text.contains("digest") && text.contains(&digest.to_string()), "{text}");
+    // A configuration that promises other layers than those of the manifest.
+    let manifest = |config: &str| {
+        let config = s.registry.add_blob(config.as_bytes());
+        format!(
+            r#"{{"config":{{"digest":"{config}"}},"layers":[{{"digest":"{}"}}]}}"#,
+            s.registry.add_blob(&good.packed)
+        )
+    };
+    let text = manifest(&format!(r#"{{"rootfs":{{"diff_ids":["{}"]}}}}"#, Digest::of(b"else")));
+    s.registry.add_manifest("u", "application/vnd.oci.image.manifest.v1+json", &text);
+    assert!(s.refused("u").contains("the archive in layer"));
+    let text = manifest(&format!(r#"{{"rootfs":{{"diff_ids":["{0}","{0}"]}}}}"#, Digest::of(&good.archive)));
+    s.registry.add_manifest("v", "application/vnd.oci.image.manifest.v1+json", &text);
+    assert!(s.refused("v").contains("as many layers"));
+    assert_eq!((s.store.list().unwrap(), s.leftovers()), (vec![], vec![]));
+}
+
+#[test]
+fn registries_that_are_busy_are_asked_again() {
+    let s = scenario();
+    s.registry.add_image("t", &[layer().file("a", "1").gzip()]);
+    let manifest = "/v2/app/manifests/t";
+    let good = {
+        let text = s.registry.clone();
+        text.asked();
+        s.pull("t").unwrap();
+        s.store.remove(&s.registry.reference("t"), &BTreeSet::new()).unwrap();
+        manifest
+    };
+    let busy = Answer::status(429).header("retry-after", "0");
+    let whole = r#"{"config":{"digest":"x"}}"#;
+    s.registry.answer(good, vec![busy.clone(), Answer::status(500), Answer::ok(whole)]);
+    assert!(s.refused("t").contains("is not as it should be"), "the third answer is taken");
+    s.registry.answer(good, vec![busy]);
+    s.registry.asked();
+    assert!(s.refused("t").contains("answers 429"));
+    assert_eq!(s.registry.paths().len(), 4);
+    s.registry.answer(good, vec![Answer::status(403)]);
+    assert!(s.refused("t").contains("answers 403"));
+    assert!(s.refused("missing").contains("there is no 'app:missing'"));
+}
+
+#[test]
+fn tokens_and_passwords_reach_those_they_are_for() {
+    let mut s = scenario();
+    s.registry.add_image("t", &[layer().file("a", "1").gzip()]);
+    let challenge = format!(r#"Bearer realm="http://{}/token",service="s""#, s.registry.authority);
+    s.registry.require("Bearer secret", &challenge);
+    s.registry.answer("/token", vec![Answer::ok(r#"{"token":"secret"}"#)]);
+    let auths = format!(r#"{{"auths":{{"{}":{{"username":"u","password":"p"}}}}}}"#, s.registry.authority);
+    s.options.credentials = Credentials::parse(&auths, "test").unwrap();
+    s.pull("t").unwrap();
+    let asked = s.registry.asked();
+    let token: Vec<_> = asked.iter().filter(|asked| asked.path.starts_with("/token")).collect();
+    assert_eq!(token.len(), 1, "a token is asked for once");
+    assert_eq!(token[0].path, "/token?service=s&scope=repository:app:pull");
+    assert_eq!(token[0].authorization.as_deref(), Some("Basic dTpw"));
+    // A registry that wants a password.
+    s.options.refresh = true;
+    s.registry.require("Basic dTpw", "Basic realm=x");
+    s.pull("t").unwrap();
+    s.options.credentials = Credentials::default();
+    assert!(s.refused("t").contains("--docker_config"));
+}
+
+#[test]
+fn credentials_do_not_follow_a_redirect_to_another_host() {
+    let mut s = scenario();
+    let elsewhere = Registry::start();
+    let packed = layer().file("a", "1").gzip();
+    let digest = s.registry.add_image("t", std::slice::from_ref(&packed))[0];
+    let location = format!("http://{}/blob?signature=x", elsewhere.authority);
+    s.registry.answer(&format!("/v2/app/blobs/{digest}"), vec![Answer::status(307).header("location", &location)]);
+    elsewhere.answer("/blob", vec![Answer::ok(packed.packed)]);
+    s.registry.require("Basic dTpw", "Basic realm=x");
+    let auths = format!(r#"{{"auths":{{"{}":{{"username":"u","password":"p"}}}}}}"#, s.registry.authority);
+    s.options.credentials = Credentials::parse(&auths, "test").unwrap();
+    s.pull("t").unwrap();
+    assert_eq!(elsewhere.asked()[0].authorization, None);
+    let circle = format!("/v2/app/blobs/{digest}");
+    s.registry.answer(&circle, vec![Answer::status(302).header("location", &circle)]);
+    s.store.remove(&s.registry.reference("t"), &BTreeSet::new()).unwrap();
+    assert!(s.refused("t").contains("in a circle"));
+}
+
+#[test]
+fn a_mirror_is_asked_first() {
+    let mut s = scenario();
+    let mirror = Registry::start();
+    let packed = layer().file("a", "1").gzip();
+    s.registry.add_image("t", std::slice::from_ref(&packed));
+    s.registry.add_image("u", std::slice::from_ref(&packed));
+    mirror.add_image("t", std::slice::from_ref(&packed));
+    s.options.registry.mirrors.insert(s.registry.authority.clone(), vec![mirror.authority.clone()]);
+    s.pull("t").unwrap();
+    assert_eq!(s.registry.paths(), [""; 0]);
+    // What the mirror does not have comes from the registry.
+    s.pull("u").unwrap();
+    assert_eq!(s.registry.paths()[0], "/v2/app/manifests/u");
+}
+
+#[test]
+fn a_pull_can_be_called_off() {
+    let s = scenario();
+    s.registry.add_image("t", &[layer().file("a", "1").gzip()]);
+    s.options.cancelled.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(s.refused("t"), "cancelled");
+}
+
+#[test]
+fn what_nobody_needs_is_removed() {
+    let s = scenario();
+    let base = layer().file("base", "x").gzip();
+    s.registry.add_image("one", &[base.clone(), layer().file("a", "1").gzip()]);
+    s.registry.add_image("two", &[base, layer().file("b", "2").gzip()]);
+    let (one, two) = (s.pull("one").unwrap(), s.pull("two").unwrap());
+    let removed = s.store.remove(&s.registry.reference("one"), &BTreeSet::new()).unwrap();
+    assert_eq!((removed.layers, removed.images), (1, vec![one.reference.clone()]));
+    assert!(s.store.layer_directory(two.layers[0]).is_dir());
+    assert!(
+        s.store.remove(&s.registry.reference("one"), &BTreeSet::new()).unwrap_err().to_string().contains("there is no")
+    );
+    // A container runs the other.
+    let in_use: BTreeSet<LayerId> = two.layers.iter().copied().collect();
+    assert_eq!(s.store.prune(&BTreeSet::new(), &in_use).unwrap(), provisioner::PruneReport::default());
+    let pruned = s.store.prune(&BTreeSet::from([s.registry.reference("two")]), &BTreeSet::new()).unwrap();
+    assert_eq!(pruned, provisioner::PruneReport::default());
+    assert_eq!(s.store.prune(&BTreeSet::new(), &BTreeSet::new()).unwrap().layers, 2);
+    assert_eq!(s.store.list().unwrap(), []);
+}
+
+#[test]
+fn a_layer_is_unpacked_as_overlayfs_wants_it() {
+    let s = scenario();
+    let device = |builder: LayerBuilder| builder.raw("pipe", tar::EntryType::Fifo, b"", "", 0o600);
+    let packed = device(layer())
+        .directory("dir")
+        .file("dir/set-user-id", "x")
+        .raw("program", tar::EntryType::Regular, b"x", "", 0o4755)
+        .symlink("absolute", "/etc/passwd")
+        .symlink("up", "../../..")
+        .hardlink("second", "program")
+        .file("dir/.wh.gone", "")
+        .directory("opaque")
+        .file("opaque/.wh..wh..opq", "")
+        .file("absolute/through", "not in the host's /etc")
+        .gzip();
+    s.registry.add_image("t", std::slice::from_ref(&packed));
+    let image = match s.pull("t") {
+        Ok(image) => image,
+        Err(error) => panic!("{error}"),
+    };
+    let root = s.store.layer_directory(image.layers[0]);
+    let stat = |name: &str| std::fs::symlink_metadata(root.join(name)).unwrap();
+    assert_eq!(stat("program").permissions().mode() & 0o7777, 0o4755);
+    assert_eq!(stat("program").ino(), stat("second").ino());
+    assert_eq!(stat("dir").mtime(), 1_000_000);
+    assert!(stat("pipe").file_type().is_fifo());
+    let whiteout = stat("dir/gone");
+    assert!(whiteout.file_type().is_char_device() && whiteout.rdev() == 0);
+    assert_eq!(std::fs::read_link(root.join("up")).unwrap().to_str(), Some("../../.."));
+}
+
+/// Members that lead out of the root, by name or through a link.
+#[test]
+fn a_hostile_layer_stays_in_its_directory() {
+    let s = scenario();
+    let outside = s.directory.path().join("outside");
+    std::fs::create_dir(&outside).unwrap();
+    let check = |tag: &str, layer: Layer, expect: Option<&str>| {
+        s.registry.add_image(tag, std::slice::from_ref(&layer));
+        match (s.pull(tag), expect) {
+            (Ok(_), None) => {}
+            (Err(error), Some(expect)) => {
+                let text =
+                    [error.to_string(), std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default()]
+                        .concat();
+                assert!(text.contains(expect), "{tag}: {text}");
+            }
+            (outcome, _) => panic!("{tag}: {outcome:?}"),
+        }
+        assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0, "{tag}");
+        assert!(!s.directory.path().join("x").exists() && !s.directory.path().join("store/x").exists(), "{tag}");
+    };
+    let outside = outside.to_str().unwrap();
+    check("dots", layer().file("../../../x", "1").gzip(), Some("outside of the root"));
+    check("absolute", layer().file("/x", "1").gzip(), None);
+    check("whiteout", layer().file(".wh...", "").gzip(), Some("outside of the root"));
+    check("link", layer().symlink("l", outside).file("l/x", "1").gzip(), None);
+    check("up", layer().symlink("l", "../../../outside").file("l/x", "1").gzip(), None);
+    check("hard", layer().hardlink("h", "../../../../etc/passwd").gzip(), Some("outside of the root"));
+    check("hard-link", layer().symlink("l", "/etc").hardlink("h", "l/passwd").gzip(), Some("cannot write"));
+    check("empty-link", layer().symlink("l", "").gzip(), Some("link to nothing"));
+    check("swapped", layer().directory("d").file("d/a", "1").symlink("d", outside).file("d/x", "1").gzip(), None);
+}
+
+#[test]
+fn a_bomb_is_stopped() {
+    let mut s = scenario();
+    s.options.limits.unpacked_bytes = 1 << 20;
+    s.registry.add_image("t", &[layer().file("a", &"0".repeat(2 << 20)).gzip()]);
+    assert!(s.refused("t").contains("layer"));
+    s.options.limits.files = 2;
+    s.registry.add_image("u", &[layer().file("a", "1").file("b", "1").file("c", "1").gzip()]);
+    assert!(s.refused("u").contains("more than 2 files"));
+    assert_eq!(s.leftovers(), [""; 0]);
+}
