@@ -1,7 +1,7 @@
 //! How a framework is tested against a cluster of its own: `testkit` starts one, and the framework's scheduler runs a task
 //! on it. The documentation of `testkit` names this file.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use client::{Address, Events, Scheduler};
 use messages::v1;

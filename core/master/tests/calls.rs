@@ -13,13 +13,6 @@ use messages::{Message, internal, v1};
 use model::ReplyId;
 use testkit::builders::*;
 
-struct Scenario {
-    c: Cluster,
-    a: AgentPeer,
-    f: Scheduler,
-    offer: v1::Offer,
-}
-
 /// A framework that holds an offer of one agent.
 fn scenario(info: v1::FrameworkInfo) -> Scenario {
     let mut c = Cluster::new();

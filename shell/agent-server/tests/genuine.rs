@@ -16,7 +16,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use agent_server::start;
 use serde_json::{Value, json};
 use support::{config, master, options};
 use testkit::http::{Scheduler, get};
@@ -59,18 +58,7 @@ fn agent(master: &str, work: &Path, port: u16) -> ExitCode {
     config.executor_reregistration_timeout = Duration::from_secs(10);
     config.executor_reregistration_retry_interval = Some(Duration::from_millis(200));
     let options = options("genuine", master, port, config);
-    support::block_on(async {
-        match start(options) {
-            Ok(running) => {
-                running.wait().await;
-                ExitCode::SUCCESS
-            }
-            Err(error) => {
-                eprintln!("{error}: {:?}", std::error::Error::source(&error).map(ToString::to_string));
-                ExitCode::FAILURE
-            }
-        }
-    })
+    support::run(options, |error| eprintln!("{error}: {:?}", error.source().map(ToString::to_string)))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use agent_server::start;
 use containerizer::Launcher;
 use edge::Running;
 use serde_json::{Value, json};
@@ -92,18 +91,7 @@ fn agent(master: &str, work: &Path, port: u16) -> ExitCode {
         options.containerizer.isolation = isolation.map(str::to_owned).to_vec();
         options.containerizer.cgroups_root = cgroups_root(work);
     }
-    support::block_on(async {
-        match start(options) {
-            Ok(running) => {
-                running.wait().await;
-                ExitCode::SUCCESS
-            }
-            Err(error) => {
-                std::fs::write(work.join("refused"), error.to_string()).expect("written");
-                ExitCode::FAILURE
-            }
-        }
-    })
+    support::run(options, |error| std::fs::write(work.join("refused"), error.to_string()).expect("written"))
 }
 
 struct Cluster {

@@ -369,5 +369,5 @@ fn acknowledged(status: &TaskStatus) -> Event {
 }
 
 fn until<T>(look: impl FnMut() -> Option<T>) -> T {
-    until_within(PATIENCE, "it came", look)
+    until_within(TIMEOUT, "it came", look)
 }

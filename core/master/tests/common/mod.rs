@@ -378,6 +378,14 @@ pub fn without_pings(lines: Vec<String>) -> Vec<String> {
     lines.into_iter().filter(|line| !line.contains("Ping")).collect()
 }
 
+/// A cluster in which a framework holds an offer of one agent.
+pub struct Scenario {
+    pub c: Cluster,
+    pub a: AgentPeer,
+    pub f: Scheduler,
+    pub offer: v1::Offer,
+}
+
 /// A cluster in which `F` runs task `t` on `A` and holds an offer of what is left.
 pub struct Running {
     pub c: Cluster,

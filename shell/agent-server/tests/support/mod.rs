@@ -4,6 +4,7 @@
 
 use std::net::Ipv4Addr;
 use std::path::Path;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use agent_server::{AgentOptions, ExecutorProgram};
@@ -45,4 +46,20 @@ pub fn options(name: &str, master: impl ToString, port: u16, config: agent::Conf
 pub fn block_on<T>(tests: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.expect("a runtime").block_on(tests)
+}
+
+/// Runs an agent until it ends; `refuse` is told why it cannot start.
+pub fn run(options: AgentOptions, refuse: impl FnOnce(&dyn std::error::Error)) -> ExitCode {
+    block_on(async {
+        match agent_server::start(options) {
+            Ok(running) => {
+                running.wait().await;
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                refuse(&error);
+                ExitCode::FAILURE
+            }
+        }
+    })
 }

@@ -175,5 +175,5 @@ fn start(config: &Config) -> Result<(Containerizer, Receiver<Event>), Error> {
 }
 
 pub fn until<T>(look: impl FnMut() -> Option<T>) -> T {
-    until_within(PATIENCE, "it came", look)
+    until_within(TIMEOUT, "it came", look)
 }
