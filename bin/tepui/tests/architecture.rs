@@ -198,6 +198,24 @@ fn the_documents_for_developers_name_files_that_exist() {
     check(violations);
 }
 
+/// What helps tests fails by panicking, so nothing that is shipped may contain it.
+#[test]
+fn only_tests_depend_on_the_testkit() {
+    let mut violations = Vec::new();
+    for name in crates() {
+        let manifest = read(&format!("{name}/Cargo.toml"));
+        let mut section = "";
+        for line in manifest.lines() {
+            section = line.strip_prefix('[').map_or(section, |header| header.trim_end_matches(']'));
+            let names_it = line.starts_with("testkit") || section.ends_with(".testkit");
+            if names_it && !section.starts_with("dev-dependencies") {
+                violations.push(format!("{name}/Cargo.toml: testkit in [{section}]"));
+            }
+        }
+    }
+    check(violations);
+}
+
 #[test]
 fn views_depend_on_no_core() {
     let manifest = read("core/views/Cargo.toml");

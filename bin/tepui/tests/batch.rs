@@ -7,28 +7,24 @@
 mod ensemble;
 mod processes;
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::path::Path;
+use std::process::Command;
 
 use ensemble::Ensemble;
-use processes::{Agent, Local, Master, spawn, until};
+use processes::{Agent, Master, TEPUI};
+use testkit::process::{LocalCluster, Program};
+use testkit::wait::until;
 
 /// A scheduler process, which is killed at the end.
-struct Batch {
-    child: Child,
-    said: PathBuf,
-}
+struct Batch(Program);
 
 impl Batch {
     fn start(directory: &Path, name: &str, arguments: &[&str]) -> Self {
-        let said = directory.join(name);
-        let mut program = Command::new(env!("CARGO_BIN_EXE_tepui"));
-        let child = spawn(program.args(arguments), std::fs::File::create(&said).unwrap());
-        Batch { child, said }
+        Batch(Program::start(Command::new(TEPUI).args(arguments), name, directory.join(name)))
     }
 
     fn output(&self) -> String {
-        std::fs::read_to_string(&self.said).unwrap()
+        self.0.log()
     }
 
     fn wait_for_output(&self, what: &str) {
@@ -37,17 +33,7 @@ impl Batch {
 
     /// Waits for the end of the process and returns whether it succeeded.
     fn wait_for_success(&mut self) -> bool {
-        until("the batch ends", || self.child.try_wait().unwrap()).success()
-    }
-}
-
-impl Drop for Batch {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("--- {}:\n{}", self.said.display(), self.output());
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        until("the batch ends", || self.0.child.try_wait().unwrap()).success()
     }
 }
 
@@ -85,7 +71,7 @@ const FLAGS: [&str; 2] = ["--resources=cpus:1;mem:128", "--launcher=posix"];
 
 #[test]
 fn tasks_go_on_when_a_whole_cluster_is_killed_and_started_again() {
-    let cluster = Local::start(2, &FLAGS);
+    let cluster = LocalCluster::start(TEPUI, 2, &FLAGS);
     let master = format!("--master=127.0.0.1:{}", cluster.port);
     let (gate, files) = (TaskGate::new(), tempfile::tempdir().unwrap());
     let mut batch = Batch::start(files.path(), "run", &["run", &master, "-n", "2", "--", &gate.command()]);

@@ -16,7 +16,11 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use ensemble::Ensemble;
-use processes::{Random, free_ports, get, signal, spawn, until};
+use processes::{Random, spawn};
+use testkit::http::get_blocking;
+use testkit::process::signal;
+use testkit::scratch::free_ports;
+use testkit::wait::until;
 
 /// A process that is started again with the same arguments and the same files.
 struct Server {
@@ -121,7 +125,7 @@ impl Cluster {
     }
 
     fn leader(&self) -> Option<u16> {
-        let leads = |port: &u16| get(*port, "/state").is_some_and(|answer| answer.status == 200);
+        let leads = |port: &u16| get_blocking(*port, "/state").is_some_and(|answer| answer.status == 200);
         self.masters.iter().copied().find(leads)
     }
 

@@ -9,7 +9,8 @@ use std::process::{Command, Stdio};
 use client::{Address, Events, Scheduler};
 use messages::v1;
 use messages::v1::scheduler::Event;
-use processes::Local;
+use processes::TEPUI;
+use testkit::process::LocalCluster;
 
 const NAME: &str = "\x1b[31mred\x1b[0m\nfake row\u{9b}2J\u{202e}";
 
@@ -56,11 +57,11 @@ async fn run(master: &Address) -> (Scheduler, Events<Event>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_others_name_steers_no_terminal() {
-    let local = Local::start(1, &["--resources=cpus:1;mem:128", "--launcher=posix"]);
+    let local = LocalCluster::start(TEPUI, 1, &["--resources=cpus:1;mem:128", "--launcher=posix"]);
     let master = format!("127.0.0.1:{}", local.port);
     let (scheduler, _events) = run(&master.parse().unwrap()).await;
     let tepui = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tepui"));
+        let mut command = Command::new(TEPUI);
         let output = command.args(arguments).env("TEPUI_MASTER", &master).stdin(Stdio::null()).output().unwrap();
         String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
     };

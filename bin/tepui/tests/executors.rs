@@ -4,20 +4,22 @@
 
 mod processes;
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use processes::{Local, agents, until};
+use processes::{TEPUI, agents};
+use testkit::process::LocalCluster;
+use testkit::scratch::find_file;
+use testkit::wait::until;
 
 /// Returns the output of `mesos-execute` for a task whose executor is this command, after its end.
-fn execute(cluster: &Local, command: &str) -> String {
+fn execute(cluster: &LocalCluster, command: &str) -> String {
     let resources = r#"[{"name":"cpus","type":"SCALAR","scalar":{"value":0.1}},{"name":"mem","type":"SCALAR","scalar":{"value":32}}]"#;
     let command = serde_json::Value::from(command);
     let task = format!(
         r#"{{"name":"t","task_id":{{"value":"t"}},"agent_id":{{"value":""}},"resources":{resources},"executor":
         {{"type":"CUSTOM","executor_id":{{"value":"e"}},"resources":{resources},"command":{{"value":{command}}}}}}}"#
     );
-    let output = Command::new(env!("CARGO_BIN_EXE_tepui"))
+    let output = Command::new(TEPUI)
         .args(["mesos-execute", &format!("--master=127.0.0.1:{}", cluster.port), &format!("--task={task}")])
         .output()
         .unwrap();
@@ -25,15 +27,8 @@ fn execute(cluster: &Local, command: &str) -> String {
 }
 
 /// Returns a file of the only sandbox.
-fn read(cluster: &Local, name: &str) -> String {
-    fn find(folder: &Path, name: &str) -> Option<PathBuf> {
-        let entries = std::fs::read_dir(folder).ok()?.flatten();
-        entries.into_iter().find_map(|entry| match entry.file_type().ok()? {
-            kind if kind.is_dir() => find(&entry.path(), name),
-            _ => (entry.file_name() == name).then(|| entry.path()),
-        })
-    }
-    let path = until("the file is there", || find(&cluster.work.path().join("agent-1"), name));
+fn read(cluster: &LocalCluster, name: &str) -> String {
+    let path = until("the file is there", || find_file(&cluster.work.path().join("agent-1"), name));
     std::fs::read_to_string(path).unwrap().trim().to_owned()
 }
 
@@ -41,7 +36,7 @@ fn read(cluster: &Local, name: &str) -> String {
 #[test]
 fn a_careless_executor_ends_and_leaves_nothing() {
     for launcher in launchers() {
-        let cluster = Local::start(1, &["--resources=cpus:1;mem:128", &format!("--launcher={launcher}")]);
+        let cluster = LocalCluster::start(TEPUI, 1, &["--resources=cpus:1;mem:128", &format!("--launcher={launcher}")]);
         let command = "setsid sh -c 'setsid sleep 1234.5 & :'; cat /proc/1/comm > first; kill -TERM $$; sleep 1000";
         let said = execute(&cluster, command);
         assert!(said.contains("TASK_FAILED") && said.contains("Executor terminated"), "{launcher}: {said}");

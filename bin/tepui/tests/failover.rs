@@ -7,12 +7,14 @@
 mod ensemble;
 mod processes;
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use election::{Contender, ZooKeeper, standalone};
 use ensemble::Ensemble;
-use processes::{Agent, GenuineMaster, Master, agents, free_port, genuine_mesos, until};
+use processes::{Agent, GenuineMaster, Master, agents, genuine_mesos};
+use testkit::process::GenuineMesos;
+use testkit::scratch::free_port;
+use testkit::wait::until;
 
 /// The limit is well below the 75 s for which a Mesos agent of a standalone master waits for pings.
 const BACK_WITHIN: Duration = Duration::from_secs(20);
@@ -75,7 +77,7 @@ fn an_agent_survives_a_restart_of_its_only_master() {
     survives_a_restart("our agent", Agent::start);
 }
 
-fn genuine(mesos: &Path) -> impl FnOnce(&str) -> Agent + '_ {
+fn genuine(mesos: &GenuineMesos) -> impl FnOnce(&str) -> Agent + '_ {
     |master| Agent::genuine(mesos, master)
 }
 

@@ -10,7 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use processes::{Agent, Master, free_port, get, until};
+use processes::{Agent, Master};
+use testkit::http::get_blocking;
+use testkit::scratch::free_port;
+use testkit::wait::{TIMEOUT, until};
 
 #[test]
 fn what_help_promises_is_read_by_somebody() {
@@ -112,7 +115,7 @@ fn an_address_is_discovered_and_the_log_is_a_file_that_is_served() {
         .spawn()
         .unwrap();
     let log = until("its log is served", || {
-        get(port, "/files/read?path=/master/log&offset=0").filter(|answer| answer.body.contains("listens on"))
+        get_blocking(port, "/files/read?path=/master/log&offset=0").filter(|answer| answer.body.contains("listens on"))
     });
     let written = std::fs::read_to_string(directory.path().join("logs/mesos-master.INFO")).unwrap();
     child.kill().unwrap();
@@ -145,7 +148,7 @@ fn first_offers(port: u16, name: &str, capability: &str) -> (BufReader<TcpStream
     );
     let body = format!(r#"{{"type":"SUBSCRIBE","subscribe":{{"framework_info":{info}}}}}"#);
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.set_read_timeout(Some(processes::TIMEOUT)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     let length = body.len();
     write!(
         stream,

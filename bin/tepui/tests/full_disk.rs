@@ -12,7 +12,9 @@ use std::net::TcpStream;
 use std::process::Command;
 use std::time::Duration;
 
-use processes::{Master, TIMEOUT, free_port, until};
+use processes::Master;
+use testkit::scratch::free_port;
+use testkit::wait::{TIMEOUT, until};
 
 /// The number of roles in each request to `/weights`; some of the requests make the file grow.
 const ROLES: usize = 2000;

@@ -10,7 +10,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use processes::{Local, spawn, until};
+use processes::TEPUI;
+use testkit::process::{LocalCluster, Program};
+use testkit::wait::until;
 
 const FLAGS: [&str; 3] = [
     "--resources=cpus:1;mem:128",
@@ -30,7 +32,7 @@ fn script() -> String {
 }
 
 fn tepui(arguments: &[&str]) -> Command {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_tepui"));
+    let mut program = Command::new(TEPUI);
     program.args(arguments);
     program
 }
@@ -61,7 +63,7 @@ fn check_same(what: &str, found: &str, expect: &str) {
 #[test]
 fn an_output_is_followed_over_rotations_and_a_killed_cluster() {
     let work = tempfile::tempdir().unwrap();
-    let cluster = Local::start(1, &FLAGS);
+    let cluster = LocalCluster::start(TEPUI, 1, &FLAGS);
     let master = format!("--master=127.0.0.1:{}", cluster.port);
     let mut arguments = vec!["run", &master, "--name=rotated"];
     if rustix::process::geteuid().is_root() {
@@ -72,7 +74,7 @@ fn an_output_is_followed_over_rotations_and_a_killed_cluster() {
     let script = script();
     arguments.extend(["--", &script]);
     let said = work.path().join("run");
-    let mut run = Ended(spawn(&mut tepui(&arguments), File::create(&said).unwrap()));
+    let mut run = Program::start(&mut tepui(&arguments), "the run", said);
     until("the task is known", || {
         let tasks = tepui(&["tasks", &master]).output().unwrap();
         String::from_utf8_lossy(&tasks.stdout).contains("rotated").then_some(())
@@ -92,7 +94,7 @@ fn an_output_is_followed_over_rotations_and_a_killed_cluster() {
     until("a third has been followed", || text(&followed).contains(&line(LINES / 3)).then_some(()));
     let cluster = cluster.restart(1, &FLAGS);
 
-    assert!(until("the task ends", || run.0.try_wait().unwrap()).success(), "{}", text(&said));
+    assert!(until("the task ends", || run.child.try_wait().unwrap()).success(), "{}", run.log());
     let ended = until("nothing is left to follow", || follow.0.try_wait().unwrap());
     assert!(ended.success(), "{}", text(&trouble));
     let expect: String = (0..LINES).map(line).collect();

@@ -18,7 +18,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ensemble::Ensemble;
-use processes::{Answer, Master, TIMEOUT, free_port, signal, until};
+use processes::Master;
+use testkit::http::BlockingResponse;
+use testkit::process::signal;
+use testkit::scratch::free_port;
+use testkit::wait::{TIMEOUT, until};
 
 fn leader(masters: &[Master]) -> usize {
     until("one leads", || masters.iter().position(Master::leads))
@@ -110,7 +114,7 @@ fn a_lost_quorum_deposes_the_leader_and_its_return_elects_one() {
     until("nobody leads", || (!masters.iter().any(Master::leads)).then_some(()));
     // One master may have been elected and not yet be leading when the quorum was lost.
     until("both know", || {
-        let answers: Vec<Answer> = masters.iter().filter_map(|master| master.get("/state")).collect();
+        let answers: Vec<BlockingResponse> = masters.iter().filter_map(|master| master.get("/state")).collect();
         answers.iter().all(|answer| (answer.status, &*answer.body) == (503, "No leader elected")).then_some(())
     });
     assert!(masters.iter().all(|master| master.get("/health").is_some_and(|answer| answer.status == 200)));
@@ -274,7 +278,7 @@ fn failover_with_the_session_of_a_deployment() {
         took[runs - 1]
     };
     assert!(measure("SIGTERM", |master| master.signal("-TERM")) < Duration::from_millis(1500));
-    assert!(measure("kill -9", Master::kill) < Duration::from_secs(12));
+    assert!(measure("kill -9", |master| master.kill()) < Duration::from_secs(12));
     // ZooKeeper rounds the end of a session up to a tick, and receives heartbeats every other half tick.
     assert!(measure("machine lost", Master::kill_with_its_node_cleanup) < Duration::from_secs(14));
 }

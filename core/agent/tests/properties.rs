@@ -22,7 +22,7 @@ use proptest::prelude::*;
 use resources::Resources;
 use scenario::*;
 use testkit::builders::{executor_id, peer_message, stream_id, task_id};
-use testkit::core::{Environment, Harness};
+use testkit::core::{Environment, Harness, Inputs};
 
 /// One random input. Small numbers stand for tasks, executors and earlier entities, so that sequences concern the same
 /// ones again.
@@ -156,14 +156,6 @@ struct Checks {
 impl Environment for Checks {
     type Machine = Agent;
 
-    fn timer(timer: Timer) -> Input {
-        Input::Timer(timer)
-    }
-
-    fn stored(token: StoreToken) -> Input {
-        Input::Stored(token)
-    }
-
     fn keep(&mut self, record: &Record) {
         match record {
             Record::Update { status, .. } => {
@@ -255,7 +247,8 @@ impl World {
         config.qos = QosController { load_5min: Some(128.0), ..QosController::default() };
         let agent = Agent::new(config, [seed; 32], metrics.clone());
         let now = Now { monotonic: Monotonic::default(), wall: Timestamp::from_nanos(1) };
-        let core = Harness::new(agent, Checks::default(), now);
+        let inputs = Inputs { timer: Input::Timer, stored: Input::Stored };
+        let core = Harness::new(agent, Checks::default(), inputs, now);
         let mut world = World { core, metrics, replies: 0, streams: Vec::new(), operations: 0 };
         world.core.disk_is_slow = true;
         world.core.call(|agent, now, outbox| agent.start(now, outbox));

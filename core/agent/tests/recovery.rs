@@ -14,7 +14,7 @@ use agent::{
     Agent, Command, Config, ContainerCommand, ContainerEvent, ContainerExit, Effect, ExecutorCall, ExecutorSubscribe,
     Incompatible, Input, Metrics, Outbox, Record, RecoveredState, Recovery, Timer,
 };
-use machine::{StateMachine, StoreToken};
+use machine::StateMachine;
 use messages::v1::executor::{call, event};
 use messages::{Message, internal, v1};
 use model::agent::Change;
@@ -23,7 +23,7 @@ use proptest::prelude::*;
 use resources::Resources;
 use scenario::*;
 use testkit::builders::{executor_id, executor_subscribe, executor_update, peer_message, stream_id, task_id};
-use testkit::core::{Environment, Harness};
+use testkit::core::{Environment, Harness, Inputs};
 
 #[derive(Debug, Clone)]
 enum Action {
@@ -93,14 +93,6 @@ struct Outside {
 impl Environment for Outside {
     type Machine = Agent;
 
-    fn timer(timer: Timer) -> Input {
-        Input::Timer(timer)
-    }
-
-    fn stored(token: StoreToken) -> Input {
-        Input::Stored(token)
-    }
-
     fn keep(&mut self, record: &Record) {
         self.disk.push(record.clone());
     }
@@ -166,7 +158,8 @@ fn new_agent(seed: u8) -> Agent {
 impl World {
     fn new() -> Self {
         let now = Now { monotonic: Monotonic::default(), wall: Timestamp::from_nanos(1) };
-        let core = Harness::new(new_agent(0), Outside::default(), now);
+        let inputs = Inputs { timer: Input::Timer, stored: Input::Stored };
+        let core = Harness::new(new_agent(0), Outside::default(), inputs, now);
         let mut world = World { core, processes: 0, replies: 0, streams: 0 };
         world.core.disk_is_slow = true;
         world.core.call(|agent, now, outbox| agent.start(now, outbox));

@@ -16,31 +16,6 @@ fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-fn without_pings(lines: Vec<String>) -> Vec<String> {
-    lines.into_iter().filter(|line| !line.contains("Ping")).collect()
-}
-
-/// A cluster in which `F` runs task `t` on `A` and has an offer of the other resources.
-struct Running {
-    c: Cluster,
-    a: AgentPeer,
-    f: Scheduler,
-}
-
-fn running(info: v1::FrameworkInfo) -> Running {
-    let mut c = Cluster::new();
-    let a = c.agent("cpus:4;mem:1024");
-    let f = c.subscribe(info);
-    let offer = c.offered(&f).remove(0);
-    c.call(&f, accept(&[&offer], vec![launch(vec![task_on("t", &offer, "cpus:1;mem:128")])]));
-    c.update(&a, &f.id, "t", TaskRunning, 1);
-    c.call(&f, acknowledge(&a.id, "t", 1));
-    // The resources of the task are offered again after the default refuse duration.
-    c.pass(seconds(6));
-    c.forget();
-    Running { c, a, f }
-}
-
 /// Returns the task as its agent reports it.
 fn reported(agent: &AgentPeer, framework: &str, id: &str, state: v1::TaskState) -> v1::Task {
     let mut resources = resources("cpus:1;mem:128");

@@ -13,13 +13,6 @@ use messages::{Message, internal, v1};
 use model::ReplyId;
 use testkit::builders::*;
 
-struct Scenario {
-    c: Cluster,
-    a: AgentPeer,
-    f: Scheduler,
-    offer: v1::Offer,
-}
-
 /// Returns a framework that has an offer of one agent.
 fn scenario(info: v1::FrameworkInfo) -> Scenario {
     let mut c = Cluster::new();
@@ -239,10 +232,10 @@ fn a_group_is_launched_as_a_whole_or_not_at_all() {
         let offer = c.offered(&f).remove(0);
         c.forget();
         let pod = v1::ExecutorInfo {
-            r#type: Some(v1::executor_info::Type::Default as i32),
             command: None,
-            framework_id: Some(v1::FrameworkId { value: f.id.clone() }),
-            ..executor("pod", "cpus:0.1;mem:32;disk:10")
+            ..executor_with("pod", "cpus:0.1;mem:32;disk:10")
+                .of_framework(&f.id)
+                .of_type(v1::executor_info::Type::Default)
         };
         let tasks = vec![task_on("t1", &offer, "cpus:1;mem:128"), task_on("t2", &offer, second)];
         c.call(&f, accept(&[&offer], vec![launch_group(pod, tasks)]));

@@ -13,30 +13,6 @@ use model::AgentId;
 use model::master::{AgentRemoval, Change};
 use testkit::builders::*;
 
-fn without_pings(lines: Vec<String>) -> Vec<String> {
-    lines.into_iter().filter(|line| !line.contains("Ping")).collect()
-}
-
-/// A cluster in which `F` runs task `t` on `A` and has an offer of the other resources.
-struct Running {
-    c: Cluster,
-    a: AgentPeer,
-    f: Scheduler,
-}
-
-fn running(info: v1::FrameworkInfo) -> Running {
-    let mut c = Cluster::new();
-    let a = c.agent("cpus:4;mem:1024");
-    let f = c.subscribe(info);
-    let offer = c.offered(&f).remove(0);
-    c.call(&f, accept(&[&offer], vec![launch(vec![task_on("t", &offer, "cpus:1;mem:128")])]));
-    c.update(&a, &f.id, "t", TaskRunning, 1);
-    c.call(&f, acknowledge(&a.id, "t", 1));
-    c.pass(Duration::from_secs(6));
-    c.forget();
-    Running { c, a, f }
-}
-
 fn without_partitions() -> v1::FrameworkInfo {
     let mut info = framework_info();
     info.capabilities.retain(|c| c.r#type() != v1::framework_info::capability::Type::PartitionAware);

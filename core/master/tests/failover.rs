@@ -429,7 +429,7 @@ fn lender_first() -> (Cluster, Vec<AgentPeer>) {
     }];
     message.frameworks = vec![framework_info().with_id(&borrower.id)];
     c.fail_over();
-    c.subscribe(v1::FrameworkInfo { roles: vec!["s".to_owned()], ..framework_info().with_id(&lender.id) });
+    c.subscribe(framework_info().with_roles(&["s"]).with_id(&lender.id));
     c.subscribe(framework_info().with_id(&borrower.id));
     c.send(&all[0].pid, message);
     c.settle();

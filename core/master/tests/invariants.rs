@@ -436,9 +436,11 @@ impl World {
             }
             Step::BreakLink { agent } => c.exited(self.agents[agent].pid.address),
             Step::FallSilent { agent, silent: true } => {
-                drop(c.environment.silent.insert(self.agents[agent].pid.clone()))
+                c.environment.silent.insert(self.agents[agent].pid.clone());
             }
-            Step::FallSilent { agent, silent: false } => drop(c.environment.silent.remove(&self.agents[agent].pid)),
+            Step::FallSilent { agent, silent: false } => {
+                c.environment.silent.remove(&self.agents[agent].pid);
+            }
             Step::Subscribe { framework, driver, again, old, has_failover_timeout } => {
                 self.subscribe(framework, driver, again, old, has_failover_timeout);
             }

@@ -14,13 +14,6 @@ use testkit::builders::*;
 use v1::framework_info::capability::Type as Capability;
 use v1::offer::Operation;
 
-struct Scenario {
-    c: Cluster,
-    a: AgentPeer,
-    f: Scheduler,
-    offer: v1::Offer,
-}
-
 fn info() -> v1::FrameworkInfo {
     framework_info().with_capabilities(&[
         Capability::MultiRole,

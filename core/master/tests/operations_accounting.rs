@@ -113,14 +113,14 @@ fn info() -> v1::FrameworkInfo {
         Capability::PartitionAware,
         Capability::SharedResources,
     ];
-    v1::FrameworkInfo { failover_timeout: Some(3600.0), ..with_capabilities(framework_info(), &capabilities) }
+    framework_info().with_failover_timeout(3600.0).with_capabilities(&capabilities)
 }
 
 impl TestOperation {
     fn operation(&self, offered: &[v1::Resource], on: Option<&v1::Offer>) -> Option<Operation> {
         let volume_of = |volume: usize, size: u32, shared: bool| {
-            let make = if shared { shared_volume } else { volume_of_one };
-            make("r", size, VOLUMES[volume])
+            let volume = volume_of_one("r", size, VOLUMES[volume]);
+            if shared { volume.shared() } else { volume }
         };
         let amount_of = |disk: bool, amount: u32| {
             if disk { format!("disk:{amount}") } else { format!("cpus:{}", f64::from(amount) / 10.0) }
@@ -129,9 +129,7 @@ impl TestOperation {
             TestOperation::Reserve { disk, amount } => reserve(reserved("r", &amount_of(disk, amount))),
             TestOperation::Unreserve { disk, amount } => unreserve(reserved("r", &amount_of(disk, amount))),
             TestOperation::Create { volume, size, shared } => create(vec![volume_of(volume, size, shared)]),
-            TestOperation::Destroy { volume, size, shared } => {
-                Operation { id: None, ..destroy_named(vec![volume_of(volume, size, shared)], "unnamed") }
-            }
+            TestOperation::Destroy { volume, size, shared } => destroy(vec![volume_of(volume, size, shared)]),
             TestOperation::Grow { volume, size, by } => {
                 grow(volume_of(volume, size, false), reserved("r", &format!("disk:{by}")).remove(0))
             }

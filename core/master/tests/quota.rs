@@ -7,7 +7,7 @@ mod common;
 
 use common::*;
 use machine::{CallResponse, Status};
-use master::{Effect, Input, PartitionCall, PartitionRequest, RegistryState};
+use master::{Effect, Input, PartitionCall, PartitionRequest};
 use messages::tepui::registry::Partition;
 use messages::tepui::registry::partition::Share;
 use messages::v1;
@@ -53,16 +53,6 @@ fn in_role(role: &str) -> v1::FrameworkInfo {
     v1::FrameworkInfo { roles: vec![role.to_owned()], ..framework_info() }
 }
 
-fn registry(c: &Cluster) -> RegistryState {
-    let mut state = RegistryState::default();
-    for effect in &c.recorded.effects {
-        if let Effect::Store { record: operation, .. } = effect {
-            state.apply(operation);
-        }
-    }
-    state
-}
-
 fn shown(c: &Cluster) -> Vec<String> {
     let shown = c.recorded.changes.iter().rev().find_map(|change| match change {
         Change::QuotasUpdated(quotas) => Some(quotas.keys().map(|role| role.to_string()).collect()),
@@ -91,7 +81,7 @@ fn update_quota_is_checked() {
         let mut c = cluster();
         assert_eq!(c.operator(update(configs, force)), expect);
         let refused = expect != CallResponse::ok();
-        assert_eq!(registry(&c).quotas.is_empty(), refused);
+        assert_eq!(c.stored().quotas.is_empty(), refused);
     };
     check(vec![config("r", "cpus:2", "cpus:4")], false, CallResponse::ok());
     check(vec![config("r", "cpus:2", ""), config("s", "cpus:6", "")], false, CallResponse::ok());
@@ -183,7 +173,7 @@ fn set_and_remove_as_before_limits() {
          exceed cluster capacity 'cpus:8; mem:2048'"
     );
     assert_eq!(c.operator(set("r", "cpus:9", true)), CallResponse::ok());
-    assert_eq!(registry(&c).quotas["r"], config("r", "cpus:9", "cpus:9"), "the guarantee is the limit");
+    assert_eq!(c.stored().quotas["r"], config("r", "cpus:9", "cpus:9"), "the guarantee is the limit");
     assert_eq!(c.operator(set("r", "cpus:1", true)), refused("Cannot set quota for role 'r' which already has quota"));
     assert_eq!(c.operator(remove("r")), CallResponse::ok());
     assert_eq!(shown(&c), [""; 0]);
@@ -210,7 +200,7 @@ fn set_quota_rescinds_from_an_agent_for_each_framework() {
 fn the_next_master_keeps_quota() {
     let mut c = cluster();
     c.operator(update(vec![config("r", "cpus:2", "cpus:4"), config("s", "", "cpus:0")], false));
-    let mut next = Cluster::taking_over(registry(&c), |_| {});
+    let mut next = Cluster::taking_over(c.stored(), |_| {});
     assert_eq!(shown(&next), ["r", "s"]);
     next.agent("cpus:4;mem:1024");
     next.agent("cpus:4;mem:1024");
@@ -301,7 +291,7 @@ fn a_role_has_one_partition_or_one_quota() {
     assert!(over_quota.body.contains("DELETE /quota/s"), "{}", over_quota.body);
     assert_eq!(ask(&mut c, PartitionRequest::Remove("p".to_owned())), CallResponse::ok());
     assert_eq!(ask(&mut c, PartitionRequest::Remove("p".to_owned())).status, Status::NotFound);
-    assert!(registry(&c).partitions.is_empty());
+    assert!(c.stored().partitions.is_empty());
 }
 
 /// Returns a cluster of eight cpus that is full of a borrower's tasks of one cpu each; the lender's minimum is four.
@@ -437,7 +427,7 @@ fn offers_are_taken_back_before_tasks() {
 fn the_next_master_keeps_partitions() {
     let mut c = cluster();
     put(&mut c, partition("low", "r", 2.0, None));
-    let next = Cluster::taking_over(registry(&c), |_| {});
+    let next = Cluster::taking_over(c.stored(), |_| {});
     let shown = next.recorded.changes.iter().find_map(|change| match change {
         Change::PartitionsUpdated(partitions) => Some(partitions.keys().cloned().collect::<Vec<_>>()),
         _ => None,

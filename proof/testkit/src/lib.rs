@@ -37,7 +37,8 @@
 //! # });
 //! ```
 //!
-//! `proof/testkit/tests/local_cluster.rs` is the same with a real cluster: `process::LocalCluster` runs `tepui local`.
+//! `bin/tepui/tests/framework.rs` has the same with a real cluster and a real task: `process::LocalCluster` runs
+//! `tepui local`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what fails here is the test that uses it")]
 

@@ -6,10 +6,11 @@ mod common;
 
 use std::fs;
 
-use common::{Host, id, is_alive, is_root, skip, until};
+use common::{Host, id, is_root, skip, until};
 use containerizer::{
     Bind, Config, Containerizer, Error, Event, Launch, Launcher, LimitationKind, Limits, SealedProgram,
 };
+use testkit::process::is_alive;
 
 const ALL: [&str; 6] =
     ["cgroups/cpu", "cgroups/mem", "cgroups/pids", "namespaces/pid", "filesystem/linux", "posix/rlimits"];

@@ -8,9 +8,10 @@ mod common;
 use std::fs;
 use std::path::PathBuf;
 
-use common::{Host, id, is_alive, is_root, skip, until};
+use common::{Host, id, is_root, skip, until};
 use containerizer::{Launch, Launcher};
 use rustix::process::{Pid, Signal, kill_process};
+use testkit::process::is_alive;
 
 /// What stays the same and what differs for the restarted agent.
 #[derive(Debug, Clone, Copy)]

@@ -4,7 +4,8 @@
 
 mod support;
 
-use support::{Client, JSON, Response, Scheduler, call, get, master, master_with, post, request};
+use support::{master, master_with};
+use testkit::http::{Client, JSON, Response, Scheduler, call, get, post, request};
 
 const FRAMEWORK: &str = r#"{"user":"u","name":"n","roles":["r"],"capabilities":[{"type":"MULTI_ROLE"}]}"#;
 

@@ -1,21 +1,20 @@
 //! A cluster of real processes, the command line that operates it, and guides that are executed line by line.
 
-use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-
-/// The limit for steps that take seconds at most on an idle machine.
-const TIMEOUT: Duration = Duration::from_secs(120);
+use testkit::process::{Program, signal};
+use testkit::scratch::free_port;
+use testkit::wait::until_within;
 
 /// A master and agents, which are killed at the end.
 pub struct Cluster {
     pub master: String,
     pub work: tempfile::TempDir,
     agent_flags: Vec<String>,
-    processes: Vec<(PathBuf, Child)>,
+    processes: Vec<Program>,
 }
 
 /// The output of a command, and whether it succeeded.
@@ -25,9 +24,6 @@ pub struct CommandOutput {
     pub out: String,
     pub err: String,
 }
-
-/// A command that continues, and is killed at the end.
-pub struct Running(Child);
 
 impl Cluster {
     /// Starts a cluster with one agent on the host node7.
@@ -84,17 +80,10 @@ impl Cluster {
     }
 
     fn spawn(&mut self, program: &str, arguments: &[String]) {
-        let log = self.work.path().join(format!("{program}-{}.log", self.processes.len()));
-        let output = std::fs::File::create(&log).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_tepui"))
-            .arg(program)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(output.try_clone().unwrap())
-            .stderr(output)
-            .spawn()
-            .unwrap();
-        self.processes.push((log, child));
+        let name = format!("{program}-{}", self.processes.len());
+        let log = self.work.path().join(format!("{name}.log"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tepui"));
+        self.processes.push(Program::start(command.arg(program).args(arguments), name, log));
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -128,8 +117,14 @@ impl Cluster {
         said.err
     }
 
-    pub fn begin(&self, arguments: &[&str]) -> Running {
-        Running(self.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    /// A command that goes on; killed at the end.
+    pub fn begin(&self, arguments: &[&str]) -> Program {
+        self.begin_command(self.command(arguments), arguments.join(" "))
+    }
+
+    fn begin_command(&self, mut command: Command, name: String) -> Program {
+        let log = tempfile::Builder::new().prefix("command-").tempfile_in(self.work.path()).unwrap();
+        Program::start(&mut command, name, log.into_temp_path().keep().unwrap())
     }
 
     pub fn agents(&self) -> Vec<Value> {
@@ -182,8 +177,7 @@ impl Cluster {
         for step in steps(guide) {
             if let Some(command) = step.command.strip_suffix(" &") {
                 let before = self.tasks("TASK_RUNNING");
-                let mut shell = self.shell(&format!("exec {command}"));
-                running.push(Running(shell.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()));
+                running.push(self.begin_command(self.shell(&format!("exec {command}")), command.to_owned()));
                 until(step.command, || (self.tasks("TASK_RUNNING") > before).then_some(()));
                 continue;
             }
@@ -221,43 +215,21 @@ fn is_like(line: &str, shown: &str) -> bool {
 impl Drop for Cluster {
     fn drop(&mut self) {
         // The agents end first, by the signal on which they end their tasks, too.
-        for (log, mut child) in std::mem::take(&mut self.processes).into_iter().rev() {
-            if std::thread::panicking() {
-                eprintln!("--- {}:\n{}", log.display(), std::fs::read_to_string(&log).unwrap_or_default());
+        for mut program in std::mem::take(&mut self.processes).into_iter().rev() {
+            let is_agent =
+                program.log_path().file_name().is_some_and(|name| name.to_string_lossy().starts_with("agent"));
+            if program.is_running() {
+                signal(program.pid(), "-USR1");
             }
-            let is_agent = log.file_name().is_some_and(|name| name.to_string_lossy().starts_with("agent"));
-            let _ = Command::new("kill").args(["-USR1", &child.id().to_string()]).stderr(Stdio::null()).status();
             let begun = Instant::now();
-            while is_agent && begun.elapsed() < Duration::from_secs(10) && matches!(child.try_wait(), Ok(None)) {
+            while is_agent && begun.elapsed() < Duration::from_secs(10) && program.is_running() {
                 std::thread::sleep(Duration::from_millis(20));
             }
-            // The process may have ended already.
-            let _ = child.kill();
-            let _ = child.wait();
         }
     }
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        // The process may have ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Returns a port that was free a moment ago.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-pub fn until<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
-    let begun = Instant::now();
-    loop {
-        if let Some(value) = probe() {
-            return value;
-        }
-        assert!(begun.elapsed() < TIMEOUT, "never: {what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+/// For what takes seconds at most on a machine that has nothing else to do.
+pub fn until<T>(what: &str, probe: impl FnMut() -> Option<T>) -> T {
+    until_within(Duration::from_secs(120), what, probe)
 }

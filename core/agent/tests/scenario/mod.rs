@@ -21,7 +21,6 @@ use agent::{
     Agent, Command, Config, ContainerCommand, ContainerEvent, ContainerExit, Effect, ExecutorCall, ExecutorSubscribe,
     Input, Limitation, Metrics, Timer,
 };
-use machine::StoreToken;
 use messages::v1::executor::{Call, call};
 use messages::v1::framework_info::capability::Type::PartitionAware;
 use messages::{Message, internal, v1};
@@ -30,7 +29,7 @@ use resources::Resources;
 use testkit::builders::{
     self as build, ExecutorBuilder, FrameworkBuilder, OperationBuilder, ResourceBuilder, TaskBuilder,
 };
-use testkit::core::{Environment, Harness};
+use testkit::core::{Environment, Harness, Inputs};
 
 pub const MASTER: &str = "master@10.0.0.1:5050";
 pub const OBSERVER: &str = "slave-observer(1)@10.0.0.1:5050";
@@ -65,14 +64,6 @@ struct LoggedEffect {
 
 impl Environment for Surroundings {
     type Machine = Agent;
-
-    fn timer(timer: Timer) -> Input {
-        Input::Timer(timer)
-    }
-
-    fn stored(token: StoreToken) -> Input {
-        Input::Stored(token)
-    }
 
     fn observe(&mut self, now: Now, effect: &Effect) -> Option<Input> {
         if let Effect::Command(Command::Volumes { number, .. }) = effect {
@@ -154,7 +145,8 @@ impl Scenario {
         let mut agent = Agent::new(config, [7; 32], metrics.clone());
         prepare(&mut agent);
         let wall = Timestamp::from_nanos(1_700_000_000_000_000_000);
-        let core = Harness::new(agent, Surroundings::default(), Now { monotonic: Monotonic::default(), wall });
+        let inputs = Inputs { timer: Input::Timer, stored: Input::Stored };
+        let core = Harness::new(agent, Surroundings::default(), inputs, Now { monotonic: Monotonic::default(), wall });
         let mut scenario = Scenario { core, metrics, replies: 0, streams: 0 };
         scenario.call(|agent, now, outbox| agent.start(now, outbox));
         scenario

@@ -12,7 +12,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
-use machine::{CallResponse, StoreToken};
+use machine::CallResponse;
 use master::{
     Caller, Config, Effect, Input, Master, Metrics, OperatorCall, RegistryOperation, RegistryState, SchedulerCall,
     SchedulerEvent, SchedulerSubscribe, Timer,
@@ -20,7 +20,7 @@ use master::{
 use messages::{Message, internal, v1};
 use model::{Now, ReplyId, StreamId, Upid};
 use testkit::builders::*;
-use testkit::core::{Environment, Harness, start_time};
+use testkit::core::{Environment, Harness, Inputs, start_time};
 use v1::framework_info::capability;
 
 #[allow(unused_imports)]
@@ -48,14 +48,6 @@ pub struct Surroundings {
 
 impl Environment for Surroundings {
     type Machine = Master;
-
-    fn timer(timer: Timer) -> Input {
-        Input::Timer(timer)
-    }
-
-    fn stored(token: StoreToken) -> Input {
-        Input::Stored(token)
-    }
 
     fn keep(&mut self, operation: &RegistryOperation) {
         self.registry.apply(operation);
@@ -117,7 +109,8 @@ impl Cluster {
         let metrics = Arc::new(Metrics::default());
         let master = Master::new(config.clone(), [7; 32], metrics.clone(), registry.clone());
         let surroundings = Surroundings { registry, silent: BTreeSet::new() };
-        let core = Harness::new(master, surroundings, start_time());
+        let inputs = Inputs { timer: Input::Timer, stored: Input::Stored };
+        let core = Harness::new(master, surroundings, inputs, start_time());
         let mut cluster = Cluster { core, metrics, config, masters: 1, next_reply: 0, next_stream: 1 };
         cluster.deliver(Input::Elected);
         cluster
@@ -138,6 +131,17 @@ impl Cluster {
     /// Lets time pass for an allocation run, but not until an offer filter ends.
     pub fn settle(&mut self) {
         self.pass(Duration::from_millis(20));
+    }
+
+    /// What the records since the last look make of an empty registry.
+    pub fn stored(&self) -> RegistryState {
+        let mut state = RegistryState::default();
+        for effect in &self.recorded.effects {
+            if let Effect::Store { record: operation, .. } = effect {
+                state.apply(operation);
+            }
+        }
+        state
     }
 
     pub fn timers(&self) -> impl Iterator<Item = &Timer> {
@@ -370,4 +374,37 @@ pub fn update(
     number: u8,
 ) -> internal::StatusUpdateMessage {
     status_update(framework, &agent.id, Some(task), status(task, state, uuid(number)), &agent.pid.to_string())
+}
+
+pub fn without_pings(lines: Vec<String>) -> Vec<String> {
+    lines.into_iter().filter(|line| !line.contains("Ping")).collect()
+}
+
+/// A cluster in which a framework holds an offer of one agent.
+pub struct Scenario {
+    pub c: Cluster,
+    pub a: AgentPeer,
+    pub f: Scheduler,
+    pub offer: v1::Offer,
+}
+
+/// A cluster in which `F` runs task `t` on `A` and holds an offer of what is left.
+pub struct Running {
+    pub c: Cluster,
+    pub a: AgentPeer,
+    pub f: Scheduler,
+}
+
+pub fn running(info: v1::FrameworkInfo) -> Running {
+    let mut c = Cluster::new();
+    let a = c.agent("cpus:4;mem:1024");
+    let f = c.subscribe(info);
+    let offer = c.offered(&f).remove(0);
+    c.call(&f, accept(&[&offer], vec![launch(vec![task_on("t", &offer, "cpus:1;mem:128")])]));
+    c.update(&a, &f.id, "t", TaskRunning, 1);
+    c.call(&f, acknowledge(&a.id, "t", 1));
+    // What the task left is offered again after the default refusal.
+    c.pass(Duration::from_secs(6));
+    c.forget();
+    Running { c, a, f }
 }
