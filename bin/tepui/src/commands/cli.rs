@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use client::Address;
-use model::visible;
+use model::{visible, with_sources};
 
 use super::{agents, cancel, examples, explain, failures, frameworks, logs, operate, run, shell, status, tasks, wait};
 use crate::output;
@@ -240,7 +240,12 @@ pub fn printed() -> ExitCode {
 
 /// Of the cluster that is meant where nothing is said.
 async fn status_of_default() -> Result<ExitCode, CommandError> {
-    let given = std::env::var(MASTER).unwrap_or_else(|_| DEFAULT_MASTER.to_owned());
+    let given = match std::env::var_os(MASTER).map(std::ffi::OsString::into_string).transpose() {
+        Ok(given) => given.unwrap_or_else(|| DEFAULT_MASTER.to_owned()),
+        Err(given) => {
+            return Err(CommandError::message(format!("{MASTER}={} is not UTF-8", given.to_string_lossy())));
+        }
+    };
     let leader = client::detect(&given, DETECTION).await?;
     status::show(&Master { given, leader }, false).await
 }
@@ -263,23 +268,8 @@ pub fn block_on(future: impl Future<Output = Result<ExitCode, CommandError>>) ->
 
 /// Says what a program failed with, and returns the exit code for it.
 pub fn fail(failure: &dyn std::error::Error) -> ExitCode {
-    output::write_stderr_lines(&format!("tepui: {}", described(failure)));
+    output::write_stderr_lines(&format!("tepui: {}", with_sources(failure)));
     ExitCode::FAILURE
-}
-
-/// An error and its causes, each said once.
-pub fn described(failure: &dyn std::error::Error) -> String {
-    let mut text = failure.to_string();
-    let mut source = failure.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
 }
 
 async fn version(args: VersionArgs) -> Result<(), CommandError> {

@@ -19,7 +19,7 @@ mod status;
 mod tasks;
 mod wait;
 
-pub use cli::{CommandError, block_on, described, fail, main, printed};
+pub use cli::{CommandError, block_on, fail, main, printed};
 #[cfg(test)]
 pub use execute::task_and_framework;
 pub use execute::{execute, resolve};

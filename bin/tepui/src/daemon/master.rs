@@ -10,9 +10,10 @@ use election::MasterUrl;
 use failures::Policy;
 use flags::{Json, JsonOrOff, List, MasterFlags, Parsed, RegistryName, SorterName, WatchedFile};
 use master_server::{MasterOptions, RegistryBackend, SinkOptions, start};
+use model::with_sources;
 use resources::{ResourceQuantities, Resources};
 
-use super::common::{domain, hostname, ip, sender_check, serve, until_end, with_source};
+use super::common::{domain, hostname, ip, sender_check, serve, until_end};
 use super::parent_death::end_with_parent;
 use crate::commands::{CommandError, fail};
 use crate::logging;
@@ -131,7 +132,7 @@ fn election(flags: &MasterFlags, options: &mut MasterOptions) -> Result<Option<R
     let Some(text) = &flags.zk else { return Ok(None) };
     let session_timeout = flags.zk_session_timeout;
     let url = match MasterUrl::read(text)
-        .map_err(|error| CommandError::message(format!("--zk: {}", with_source(&error))))?
+        .map_err(|error| CommandError::message(format!("--zk: {}", with_sources(&error))))?
     {
         MasterUrl::ZooKeeper(url) => url,
         MasterUrl::Standalone(_) => return Err(CommandError::message("--zk: expected zk://host:port,host:port/path")),

@@ -108,7 +108,7 @@ impl Herald {
     fn failed(&mut self, error: client::Error) -> CommandError {
         let failure = CommandError::Client(error);
         if !self.told {
-            output::json(json!({ "error": crate::commands::described(&failure) }));
+            output::json(json!({ "error": model::with_sources(&failure) }));
         }
         failure
     }
