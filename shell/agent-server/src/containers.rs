@@ -322,7 +322,7 @@ impl Containers {
         let place = if self.containerizer.separates_mounts() { SandboxMount::Directory } else { SandboxMount::Link };
         for volume in shown.iter().filter(|volume| !wanted.contains(volume)) {
             if place == SandboxMount::Directory
-                && let Err(error) = self.containerizer.unbind(id, &volumes::bind(sandbox, volume).target())
+                && let Err(error) = self.containerizer.unbind(id, &volumes::bind(sandbox, volume))
             {
                 debug!(container = %id, %error, "cannot take a volume from a container");
             }

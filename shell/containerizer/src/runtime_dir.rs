@@ -32,7 +32,8 @@ pub(crate) struct ContainerState {
     pub pid: i32,
     /// With the pid, the identity of the process.
     pub started: u64,
-    pub rotated: Vec<(PathBuf, Rotation)>,
+    /// `None` if that is not known any more.
+    pub rotated: Option<Vec<(PathBuf, Rotation)>>,
 }
 
 impl RuntimeDir {
@@ -167,15 +168,16 @@ impl ContainerState {
         ContainerState {
             pid,
             started: ProcessEntry::of(pid).map_or(0, |entry| entry.started),
-            rotated: rotated.collect(),
+            rotated: Some(rotated.collect()),
         }
     }
 
-    /// What a process has left of which the agent that made it knew nothing any more. How its output is rotated is lost.
+    /// What a process has left of which the agent that made it knew nothing any more. It does not say how its outputs are
+    /// rotated.
     fn from_process_record(line: &str) -> Option<Self> {
         // One that is cut short may end in half a number.
         let entry = ProcessEntry::parse(line.strip_suffix('\n')?)?;
-        Some(ContainerState { pid: entry.pid, started: entry.started, rotated: Vec::new() })
+        Some(ContainerState { pid: entry.pid, started: entry.started, rotated: None })
     }
 
     /// Whether that very process still runs.
@@ -185,7 +187,7 @@ impl ContainerState {
 
     fn to_text(&self) -> String {
         let mut text = format!("pid {}\nstarted {}\n", self.pid, self.started);
-        for (path, rotation) in &self.rotated {
+        for (path, rotation) in self.rotated.iter().flatten() {
             // A path that is not text or has lines is not rotated after a restart; sandboxes have none.
             if let Some(path) = path.to_str().filter(|path| !path.contains('\n')) {
                 text.push_str(&format!("rotate {} {} {path}\n", rotation.max_bytes, rotation.max_files));
@@ -196,6 +198,7 @@ impl ContainerState {
 
     fn from_text(text: &str) -> Option<Self> {
         let mut state = ContainerState::default();
+        let mut rotated = Vec::new();
         for line in text.lines() {
             let (key, value) = line.split_once(' ')?;
             match key {
@@ -205,12 +208,13 @@ impl ContainerState {
                     let mut fields = value.splitn(3, ' ');
                     let max_bytes = fields.next()?.parse().ok()?;
                     let max_files = fields.next()?.parse().ok()?;
-                    state.rotated.push((fields.next()?.into(), Rotation { max_bytes, max_files }));
+                    rotated.push((fields.next()?.into(), Rotation { max_bytes, max_files }));
                 }
                 // Of a later version.
                 _ => {}
             }
         }
+        state.rotated = Some(rotated);
         (state.pid > 0).then_some(state)
     }
 }
@@ -225,7 +229,7 @@ mod tests {
 
     fn state() -> ContainerState {
         let rotation = Rotation { max_bytes: 10, max_files: 2 };
-        ContainerState { pid: 7, started: 99, rotated: vec![("/a b/stdout".into(), rotation)] }
+        ContainerState { pid: 7, started: 99, rotated: Some(vec![("/a b/stdout".into(), rotation)]) }
     }
 
     #[test]
@@ -284,7 +288,7 @@ mod tests {
         }
         assert_eq!(
             ContainerState::from_text("pid 3\nstarted 4\nlater x\n"),
-            Some(ContainerState { pid: 3, started: 4, rotated: vec![] })
+            Some(ContainerState { pid: 3, started: 4, rotated: Some(vec![]) })
         );
     }
 
