@@ -12,7 +12,7 @@ use messages::v1;
 use model::Timestamp;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use views::master::{Build, Limits, StaticInfo, View};
+use views::master::{Build, Limits, Settings, StaticInfo, View};
 
 use super::allocator_timings::AllocatorTimings;
 use super::app::MasterApp;
@@ -45,6 +45,7 @@ pub struct MasterProcess {
     pub whitelist: Option<PathBuf>,
     pub history: Limits,
     pub max_operator_subscribers: usize,
+    pub publish_per_framework_metrics: bool,
     pub sinks: Arc<Sinks>,
     pub build: Build,
     pub flags: Vec<(String, String)>,
@@ -181,6 +182,11 @@ impl MasterProcess {
             elected: elected.then(|| self.clock.now().wall),
             leader: elected.then(|| info.clone()),
             flags: self.flags.iter().cloned().collect(),
+            settings: Settings {
+                roles: self.config.roles.clone(),
+                publish_per_framework_metrics: self.publish_per_framework_metrics,
+                fair_sharing_excluded_resource_names: self.config.allocator.excluded_resource_names.clone(),
+            },
             heartbeat_interval: self.config.heartbeat_interval,
             limits: self.history,
         };

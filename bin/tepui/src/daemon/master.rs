@@ -54,6 +54,7 @@ pub(super) fn options(parsed: &Parsed<MasterFlags>) -> Result<MasterOptions, Com
     options.work_dir.clone_from(&flags.work_dir);
     options.flags = parsed.listing.clone().into_iter().collect();
     options.max_operator_subscribers = flags.max_operator_event_stream_subscribers;
+    options.publish_per_framework_metrics = flags.publish_per_framework_metrics;
     options.history.completed_frameworks = flags.max_completed_frameworks;
     options.history.completed_tasks_per_framework = flags.max_completed_tasks_per_framework;
     options.history.unreachable_tasks_per_framework = flags.max_unreachable_tasks_per_framework;
@@ -225,6 +226,17 @@ mod tests {
         for wrong in ["a//b", ".", "a,-b", "a b"] {
             assert!(told(wrong).unwrap_err().contains("--roles: Failed to parse roles"), "{wrong}");
         }
+    }
+
+    /// Readers are told the values that the flags mean, whatever their texts are.
+    #[test]
+    fn readers_are_given_typed_flags() {
+        let arguments = ["--port=0", "--ip=127.0.0.1", "--roles=dev, eng,", "--publish_per_framework_metrics=0"];
+        let parsed = flags::parse::<MasterFlags>(arguments.map(OsString::from), []).unwrap();
+        let flags::Invocation::Run(parsed) = parsed else { panic!("no run") };
+        let options = options(&parsed).unwrap();
+        assert_eq!(options.config.roles, Some(BTreeSet::from(["dev".to_owned(), "eng".to_owned()])));
+        assert!(!options.publish_per_framework_metrics);
     }
 
     #[test]

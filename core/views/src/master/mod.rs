@@ -18,6 +18,7 @@ mod tasks;
 mod view;
 
 pub use document::Document;
+pub(crate) use roles::RoleShare;
 pub use snapshot::Snapshot;
-pub use static_info::{Build, Limits, StaticInfo};
+pub use static_info::{Build, Limits, Settings, StaticInfo};
 pub use view::View;

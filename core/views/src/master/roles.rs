@@ -96,17 +96,34 @@ impl Snapshot {
         roles.map(|role| (role, usages.get(role).map(Usage::held).unwrap_or_default())).collect()
     }
 
-    /// The roles that frameworks are in, each with what is offered or allocated to exactly it, and the weight that its
-    /// dominant share is divided by: as in Mesos' sorter, the weight of a role with frameworks in roles below it belongs
-    /// to all of them together, and the frameworks of the role itself have a weight of 1 among those.
-    pub(crate) fn sorted_roles(&self) -> BTreeMap<String, (ResourceQuantities, f64)> {
-        let mut usages = by_role(self);
-        usages.retain(|_, usage| !usage.frameworks.is_empty());
-        let names: Vec<String> = usages.keys().cloned().collect();
-        let has_subroles = |role: &str| names.iter().any(|other| roles::is_strict_subrole(other, role));
+    /// What the allocator's metrics show of each role.
+    pub(crate) fn role_shares(&self) -> BTreeMap<String, RoleShare> {
+        let usages = by_role(self);
+        let is_sorted = |usage: &Usage| !usage.frameworks.is_empty();
+        let sorted: Vec<String> =
+            usages.iter().filter(|(_, usage)| is_sorted(usage)).map(|(role, _)| role.clone()).collect();
+        let has_subroles = |role: &str| sorted.iter().any(|other| roles::is_strict_subrole(other, role));
         let weight = |role: &str| if has_subroles(role) { DEFAULT_WEIGHT } else { effective_weight(self, role) };
-        usages.into_iter().map(|(role, usage)| (role.clone(), (usage.own, weight(&role)))).collect()
+        let share = |(role, usage): (String, Usage)| {
+            let weight = is_sorted(&usage).then(|| weight(&role));
+            let consumed_quota = usage.consumed_quota();
+            (role, RoleShare { offered_or_allocated: usage.own, weight, consumed_quota })
+        };
+        usages.into_iter().map(share).collect()
     }
+}
+
+/// What the allocator's metrics show of a role.
+#[derive(Debug)]
+pub(crate) struct RoleShare {
+    /// Offered or allocated to exactly this role, as in Mesos' sorter: without the roles below it.
+    pub offered_or_allocated: ResourceQuantities,
+    /// The weight that the dominant share is divided by; `None` if no framework is in the role. As in Mesos' sorter, the
+    /// weight of a role with frameworks in roles below it belongs to all of them together, and the frameworks of the
+    /// role itself have a weight of 1 among those.
+    pub weight: Option<f64>,
+    /// What counts against the quota of the role, with the roles below it.
+    pub consumed_quota: ResourceQuantities,
 }
 
 impl Usage {
@@ -129,8 +146,8 @@ impl Usage {
 /// allocated to or reserved for, or that has a weight or quota. Ancestors are always among them.
 fn by_role(snapshot: &Snapshot) -> BTreeMap<String, Usage> {
     let mut usages = Usages::default();
-    let listed = snapshot.static_info.flags.get("roles").map(String::as_str);
-    for role in listed.into_iter().flat_map(|roles| roles.split(',')).chain(listed.map(|_| roles::ANY)) {
+    let listed = snapshot.static_info.settings.roles.as_ref();
+    for role in listed.into_iter().flatten().map(String::as_str).chain(listed.map(|_| roles::ANY)) {
         usages.within(role, |_| {});
     }
     for framework in snapshot.frameworks.iter() {
@@ -152,8 +169,7 @@ fn by_role(snapshot: &Snapshot) -> BTreeMap<String, Usage> {
     }
     let of_policy = snapshot.policy.weights.keys().chain(snapshot.policy.quotas.keys());
     of_policy.for_each(|role| usages.within(role.as_str(), |_| {}));
-    if listed.is_some() {
-        let known: BTreeSet<&str> = listed.into_iter().flat_map(|roles| roles.split(',')).collect();
+    if let Some(known) = listed {
         let is_known = |role: &str| role == roles::ANY || known.iter().any(|known| roles::is_within(known, role));
         usages.0.retain(|role, _| is_known(role));
     }

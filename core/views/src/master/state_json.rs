@@ -40,7 +40,7 @@ fn size_hint(snapshot: &Snapshot) -> usize {
 }
 
 fn this_master(object: &mut Object<'_>, snapshot: &Snapshot) {
-    let StaticInfo { build, pid, info, started, elected, leader, flags, heartbeat_interval: _, limits: _ } =
+    let StaticInfo { build, pid, info, started, elected, leader, flags, heartbeat_interval: _, settings: _, limits: _ } =
         &*snapshot.static_info;
     v0::build(object, build);
     object.time("start_time", *started);
