@@ -13,6 +13,7 @@
 //! | `probe` | looking at the task, for its checks |
 //! | `process` | starting, signalling and reaping the task |
 //! | `run` | the loop that ties them together |
+//! | `tls` | health checks by https |
 //! | `write_stderr` | words on stderr |
 //!
 //! Everything happens on one thread, because each task pays for this process's memory.
@@ -28,6 +29,7 @@ mod memory;
 mod probe;
 mod process;
 mod run;
+mod tls;
 mod write_stderr;
 
 pub use environment::Environment;
