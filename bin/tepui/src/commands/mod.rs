@@ -11,6 +11,9 @@ mod find;
 mod frameworks;
 mod incidents;
 mod logs;
+#[cfg(test)]
+mod nonsense_tests;
+mod numbers;
 mod operate;
 mod run;
 mod shell;

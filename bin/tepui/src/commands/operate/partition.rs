@@ -9,6 +9,7 @@ use super::advice::advised;
 use super::amounts::{Amounts, amounts};
 use super::operator_call::OperatorCall;
 use crate::commands::cli::{CommandError, Target};
+use crate::commands::numbers::weight;
 use crate::output;
 use crate::table::{pairs, render};
 
@@ -83,7 +84,7 @@ struct Set {
     #[arg(long, allow_negative_numbers = true)]
     priority: Option<i32>,
     /// Its part of what is shared beyond all minimums, compared with others [a new one: 1]
-    #[arg(long)]
+    #[arg(long, value_parser = weight, allow_negative_numbers = true)]
     weight: Option<f64>,
     /// Whether others may use what it does not use of its minimum [a new one: true]
     #[arg(long, value_name = "true|false")]

@@ -72,7 +72,7 @@ struct Create {
     #[arg(long)]
     id: String,
     /// How large, e.g. 512 (MB) or 50GB
-    #[arg(long, value_parser = megabytes)]
+    #[arg(long, value_parser = megabytes, allow_negative_numbers = true)]
     size: f64,
     /// Where tasks find it in their sandboxes [its id]
     #[arg(long)]
@@ -103,7 +103,7 @@ struct Resize {
     #[command(flatten)]
     named: Named,
     /// How much, e.g. 512 (MB) or 10GB
-    #[arg(long, value_parser = megabytes)]
+    #[arg(long, value_parser = megabytes, allow_negative_numbers = true)]
     by: f64,
     #[command(flatten)]
     order: OperatorCall,
