@@ -73,7 +73,8 @@ impl Publisher {
         for change in changes.drain(..) {
             state.view.apply(&change);
             if let Change::Incident(incident, news) = &change {
-                state.watchers.notify(incident, *news);
+                let State { view, watchers, .. } = &mut *state;
+                watchers.notify(incident, *news, view);
                 self.sinks.notify(incident, *news);
             }
             if !state.subscribers.is_empty() {
@@ -129,10 +130,10 @@ impl Publisher {
     }
 
     /// Adds a follower of failures, which gets every change after the returned state.
-    pub fn watch_failures(&self, watcher: Watcher, filter: Filter) -> Snapshot {
+    pub fn watch_failures(&self, watcher: Watcher, filter: Filter, visibility: Visibility) -> Snapshot {
         let mut state = self.lock();
-        state.watchers.add(watcher, filter, self.max_subscribers);
-        state.view.snapshot()
+        state.watchers.add(watcher, filter, visibility.clone(), self.max_subscribers);
+        state.view.snapshot().seen_by(visibility)
     }
 
     pub fn unwatch_failures(&self, watcher: &Watcher) {
@@ -208,12 +209,11 @@ impl State {
 
     /// Whoever does not read loses the connection.
     fn broadcast(&mut self, event: &Arc<v1::master::Event>) {
-        let bytes = event.size();
+        let view = &self.view;
         self.subscribers.retain(|Subscriber { queue, visibility }| {
-            if !visibility.shows_event(event) {
-                return true;
-            }
-            match queue.push(event.clone(), bytes) {
+            let Some(event) = view.event_seen_by(visibility, event) else { return true };
+            let bytes = event.size();
+            match queue.push(event, bytes) {
                 Pushed::First | Pushed::Behind => true,
                 Pushed::Closed => false,
                 Pushed::Full => {

@@ -12,9 +12,9 @@ use super::containers::Usage;
 use super::entity::{Description, Framework};
 use super::sandboxes::Sandbox;
 use super::{Document, StaticInfo, containers, operator, operator_json, state_json};
-use crate::Query;
 use crate::history::History;
 use crate::snapshot_map::SnapshotMap;
+use crate::{Query, Visibility};
 
 /// Cloning shares everything; nothing the view does later shows in it.
 #[derive(Debug, Clone)]
@@ -26,9 +26,17 @@ pub struct Snapshot {
     pub(crate) frameworks: SnapshotMap<Framework>,
     pub(super) completed: History<Framework>,
     pub(super) sandboxes: SnapshotMap<Sandbox>,
+    /// What its reader may see.
+    pub(super) visibility: Visibility,
 }
 
 impl Snapshot {
+    /// What a reader with these rights sees of it. Nothing is copied.
+    pub fn seen_by(mut self, visibility: Visibility) -> Self {
+        self.visibility = visibility;
+        self
+    }
+
     /// The JSON of an endpoint's path (with or without `/slave(1)` before it), or nothing when there is no document at it.
     pub fn get(&self, path: &str, query: &Query, usage: &BTreeMap<ContainerId, Usage>) -> Option<Bytes> {
         let path = path.trim_matches('/');

@@ -16,6 +16,7 @@ mod static_info;
 mod summary;
 mod tasks;
 mod view;
+mod visible;
 
 pub use document::Document;
 pub(crate) use roles::RoleShare;

@@ -30,7 +30,7 @@ struct Usage {
 pub(super) fn roles(snapshot: &Snapshot) -> Vec<u8> {
     let mut out = Vec::new();
     json::object(&mut out, |object| {
-        object.array("roles", &by_role(snapshot), |out, (name, usage)| role(out, snapshot, name, usage));
+        object.array("roles", &visible_by_role(snapshot), |out, (name, usage)| role(out, snapshot, name, usage));
     });
     out
 }
@@ -55,7 +55,7 @@ fn role(out: &mut Vec<u8>, snapshot: &Snapshot, name: &str, usage: &Usage) {
 }
 
 pub(super) fn protos(snapshot: &Snapshot) -> Vec<v1::Role> {
-    by_role(snapshot).iter().map(|(name, usage)| proto(snapshot, name, usage)).collect()
+    visible_by_role(snapshot).iter().map(|(name, usage)| proto(snapshot, name, usage)).collect()
 }
 
 fn weight(snapshot: &Snapshot, name: &str) -> f64 {
@@ -140,6 +140,18 @@ impl Usage {
         consumed += &self.unreserved;
         consumed
     }
+}
+
+/// Those roles that are shown, with the frameworks that are. As in Mesos, the amounts are those of all.
+fn visible_by_role(snapshot: &Snapshot) -> BTreeMap<String, Usage> {
+    let mut usages = by_role(snapshot);
+    if !snapshot.visibility.is_everything() {
+        let shown: BTreeSet<&FrameworkId> =
+            snapshot.visible_frameworks().map(|framework| &framework.snapshot.id).collect();
+        usages.retain(|role, _| snapshot.visibility.shows_role(role));
+        usages.values_mut().for_each(|usage| usage.frameworks.retain(|framework| shown.contains(framework)));
+    }
+    usages
 }
 
 /// The roles of `--roles`; without it every role that something is subscribed to,

@@ -20,7 +20,7 @@ pub async fn get(app: &Arc<MasterApp>, request: &Request) -> Response {
     };
     match request.query.get("follow") {
         None | Some("false") => {
-            let snapshot = app.publisher.snapshot();
+            let snapshot = app.publisher.snapshot().seen_by(app.visibility(request));
             respond::json(snapshot.failures_json(&filter), request.jsonp())
         }
         Some(_) => follow(app, request, filter),
@@ -30,7 +30,7 @@ pub async fn get(app: &Arc<MasterApp>, request: &Request) -> Response {
 /// One JSON object a line: what there is, then each change; an empty line now and then shows that the master is there.
 fn follow(app: &Arc<MasterApp>, request: &Request, filter: Filter) -> Response {
     let queue = StreamQueue::new(request.connection.clone());
-    let snapshot = app.publisher.watch_failures(queue.clone(), filter.clone());
+    let snapshot = app.publisher.watch_failures(queue.clone(), filter.clone(), app.visibility(request));
     let first: Vec<u8> = snapshot.failures(&filter).iter().flat_map(|incident| line(incident, None)).collect();
     let (publisher, watcher) = (app.publisher.clone(), queue.clone());
     // The head goes out with the first line: somebody who waits for a failure wants to know that he is heard.

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use model::incident::{Filter, Incident, IncidentUpdate};
 use serde_json::json;
+use views::Visibility;
+use views::master::View;
 
 use edge::core_thread::queue::Pushed;
 use edge::http::stream::StreamQueue;
@@ -14,36 +16,39 @@ pub type Watcher = Arc<StreamQueue<Bytes>>;
 
 /// Oldest first.
 #[derive(Default)]
-pub struct Watchers(Vec<(Watcher, Filter)>);
+pub struct Watchers(Vec<(Watcher, Filter, Visibility)>);
 
 impl Watchers {
-    pub fn add(&mut self, watcher: Watcher, filter: Filter, most: usize) {
+    pub fn add(&mut self, watcher: Watcher, filter: Filter, visibility: Visibility, most: usize) {
         if self.0.len() >= most && !self.0.is_empty() {
             self.0.remove(0).0.finish();
         }
         // The end of an incident is news for those who asked for open ones.
-        self.0.push((watcher, Filter { open_only: false, ..filter }));
+        self.0.push((watcher, Filter { open_only: false, ..filter }, visibility));
     }
 
     pub fn remove(&mut self, watcher: &Watcher) {
-        self.0.retain(|(other, _)| !Arc::ptr_eq(other, watcher));
+        self.0.retain(|(other, ..)| !Arc::ptr_eq(other, watcher));
     }
 
-    pub fn notify(&mut self, incident: &Incident, news: IncidentUpdate) {
+    pub fn notify(&mut self, incident: &Incident, news: IncidentUpdate, view: &View) {
         if self.0.is_empty() {
             return;
         }
         let line = Bytes::from(line(incident, Some(news)));
-        self.push(&line, |filter| filter.admits(incident));
+        let is_shown = |visibility: &Visibility| {
+            visibility.is_everything() || view.snapshot().seen_by(visibility.clone()).shows_incident(incident)
+        };
+        self.push(&line, |filter, visibility| filter.admits(incident) && is_shown(visibility));
     }
 
     pub fn heartbeat(&mut self) {
-        self.push(&Bytes::from_static(b"\n"), |_| true);
+        self.push(&Bytes::from_static(b"\n"), |_, _| true);
     }
 
-    fn push(&mut self, line: &Bytes, wants: impl Fn(&Filter) -> bool) {
-        self.0.retain(|(watcher, filter)| {
-            if !wants(filter) {
+    fn push(&mut self, line: &Bytes, wants: impl Fn(&Filter, &Visibility) -> bool) {
+        self.0.retain(|(watcher, filter, visibility)| {
+            if !wants(filter, visibility) {
                 return true;
             }
             match watcher.push(line.clone(), line.len()) {
@@ -58,13 +63,13 @@ impl Watchers {
     }
 
     pub fn wake(&self) {
-        for (watcher, _) in &self.0 {
+        for (watcher, ..) in &self.0 {
             watcher.wake();
         }
     }
 
     pub fn close(&mut self) {
-        for (watcher, _) in self.0.drain(..) {
+        for (watcher, ..) in self.0.drain(..) {
             watcher.finish();
         }
     }
