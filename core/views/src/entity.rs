@@ -1,6 +1,7 @@
 //! The common parts of entities: they are immutable behind `Arc`s, each with the JSON of its version, which the first
 //! reader encodes.
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use messages::v1;
@@ -143,6 +144,33 @@ impl CompletedTask {
     /// Returns the message. What this program encodes is complete and within the limits of what it decoded before.
     pub fn decode(&self) -> v1::Task {
         wire::decode(&self.encoded, &wire::Limits::default()).unwrap_or_default()
+    }
+}
+
+/// A task in one of the forms that a view keeps it in.
+pub(crate) trait KeptTask {
+    /// Returns the message; a completed task is decoded for it.
+    fn message(&self) -> Cow<'_, v1::Task>;
+}
+
+impl KeptTask for &Arc<Task> {
+    fn message(&self) -> Cow<'_, v1::Task> {
+        Cow::Borrowed(&self.task)
+    }
+}
+
+impl KeptTask for &Arc<CompletedTask> {
+    fn message(&self) -> Cow<'_, v1::Task> {
+        Cow::Owned(self.decode())
+    }
+}
+
+impl KeptTask for AnyTask<'_> {
+    fn message(&self) -> Cow<'_, v1::Task> {
+        match self {
+            AnyTask::Current(task) => Cow::Borrowed(&task.task),
+            AnyTask::Completed(task) => Cow::Owned(task.decode()),
+        }
     }
 }
 

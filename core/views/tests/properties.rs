@@ -647,6 +647,7 @@ fn facts() -> StaticInfo {
         leader: None,
         heartbeat_interval: std::time::Duration::from_secs(15),
         flags: Default::default(),
+        settings: Default::default(),
         limits: LIMITS,
     }
 }

@@ -11,6 +11,7 @@ use rustc_hash::FxHashMap;
 use super::entity::{Description, Executor, Framework};
 use super::sandboxes::Sandbox;
 use super::{Snapshot, StaticInfo};
+use crate::Visibility;
 use crate::entity::Task;
 use crate::history::History;
 use crate::snapshot_map::SnapshotMap;
@@ -42,6 +43,7 @@ impl View {
                 operations: Arc::from([]),
                 frameworks: SnapshotMap::default(),
                 sandboxes: SnapshotMap::default(),
+                visibility: Visibility::everything(),
             },
             frameworks: FxHashMap::default(),
             executors: FxHashMap::default(),

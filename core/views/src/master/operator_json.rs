@@ -44,8 +44,8 @@ fn state(object: &mut Object<'_>, snapshot: &Snapshot) {
 
 fn agents(object: &mut Object<'_>, snapshot: &Snapshot) {
     object.object("get_agents", |object| {
-        object.array("agents", snapshot.agents.iter(), agent);
-        object.array("recovered_agents", snapshot.recovered.iter(), |out, info| json::message(out, &**info));
+        object.array("agents", snapshot.visible_agents(), |out, one| agent(out, &one));
+        object.array("recovered_agents", snapshot.visible_recovered(), |out, info| json::message(out, &**info));
     });
 }
 
@@ -62,7 +62,7 @@ fn frameworks(object: &mut Object<'_>, snapshot: &Snapshot) {
 }
 
 fn executors(object: &mut Object<'_>, snapshot: &Snapshot) {
-    let all = snapshot.visible_frameworks().flat_map(|framework| framework.executors.iter());
+    let all = snapshot.visible_frameworks().flat_map(|framework| snapshot.visible_executors(framework));
     object.object("get_executors", |object| {
         object.array("executors", all, |out, one| json::message(out, &operator::executor(one)));
     });
@@ -71,10 +71,16 @@ fn executors(object: &mut Object<'_>, snapshot: &Snapshot) {
 fn tasks(object: &mut Object<'_>, snapshot: &Snapshot) {
     let everywhere = || snapshot.visible_frameworks().chain(snapshot.visible_completed());
     object.object("get_tasks", |object| {
-        object.array("tasks", everywhere().flat_map(|framework| framework.tasks.iter()), |out, one| task(out, one));
-        let unreachable = everywhere().flat_map(|framework| framework.unreachable.iter());
+        object.array(
+            "tasks",
+            everywhere().flat_map(|framework| snapshot.visible_tasks(framework, framework.tasks.iter())),
+            |out, one| task(out, one),
+        );
+        let unreachable =
+            everywhere().flat_map(|framework| snapshot.visible_tasks(framework, framework.unreachable.iter()));
         object.array("unreachable_tasks", unreachable, |out, one| task(out, one));
-        let completed = everywhere().flat_map(|framework| framework.completed.iter());
+        let completed =
+            everywhere().flat_map(|framework| snapshot.visible_tasks(framework, framework.completed.iter()));
         object.array("completed_tasks", completed, |out, one| one.write_v1(out));
     });
 }

@@ -209,12 +209,12 @@ impl View {
     fn put_agent(&mut self, snapshot: &Arc<AgentSnapshot>) {
         self.forget_unreachable(&snapshot.id);
         self.forget_recovered(&snapshot.id);
-        let total = &mut Arc::make_mut(&mut self.current.totals).total;
+        let totals = Arc::make_mut(&mut self.current.totals);
         let known = self.agents.get(snapshot.id.as_str()).and_then(|key| self.current.agents.get_mut(*key));
         let previous = match known {
             Some(agent) => {
                 let previous = agent.describe(snapshot);
-                total.subtract(&previous.total);
+                totals.subtract_total(&previous.total);
                 Some(previous)
             }
             None => {
@@ -223,7 +223,7 @@ impl View {
                 None
             }
         };
-        total.add(&snapshot.total);
+        totals.add_total(&snapshot.total);
         self.announces = previous.is_none();
     }
 
@@ -239,7 +239,7 @@ impl View {
         }
         if let Some(agent) = self.agents.remove(id).and_then(|key| self.current.agents.remove(key)) {
             let totals = Arc::make_mut(&mut self.current.totals);
-            totals.total.subtract(&agent.snapshot.total);
+            totals.subtract_total(&agent.snapshot.total);
             totals.held.subtract(agent.held());
         }
     }
