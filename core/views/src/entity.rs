@@ -45,9 +45,10 @@ pub(crate) struct Task {
 }
 
 impl Task {
-    /// Creates the entity of a task.
-    pub fn new(task: Arc<v1::Task>) -> Self {
-        Task::with(parse(&task.resources), task)
+    /// Creates the entity of a task, which shares its resources with another one that has the same.
+    pub fn new(task: Arc<v1::Task>, others: &Resources) -> Self {
+        let resources = parse(&task.resources);
+        Task::with(if resources == *others { others.clone() } else { resources }, task)
     }
 
     /// Returns the task in its next state.
@@ -277,7 +278,7 @@ mod tests {
             limits: [("mem".to_owned(), v1::value::Scalar { value: 0.0 })].into(),
             ..v1::Task::default()
         });
-        let task = Task::new(Arc::clone(&message));
+        let task = Task::new(Arc::clone(&message), &Resources::new());
         let completed = CompletedTask::from(&task);
         assert_eq!(completed.decode(), *message);
         assert_eq!(completed.protobuf(), task.protobuf());
@@ -318,7 +319,7 @@ mod tests {
             ..v1::Task::default()
         };
         let mut out = Vec::new();
-        Task::new(Arc::new(task)).write_v0(&mut out);
+        Task::new(Arc::new(task), &Resources::new()).write_v0(&mut out);
         let by_hand: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(by_hand["statuses"][0]["container_status"], generic);
     }

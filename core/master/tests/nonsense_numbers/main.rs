@@ -59,7 +59,7 @@ impl Subject {
         // In steps, so that a timer that is due again at once is noticed.
         for _ in 0..60 {
             self.cluster.pass(Duration::from_secs(60));
-            assert!(self.cluster.effects.len() < MAX_EFFECTS, "the core is kept busy");
+            assert!(self.cluster.recorded.effects.len() < MAX_EFFECTS, "the core is kept busy");
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use messages::v1;
 use model::agent::{Change, ExecutorSnapshot, FrameworkSnapshot, RecoveredCompletedExecutor};
 use model::{ContainerId, FrameworkId, TaskId};
+use resources::Resources;
 use rustc_hash::FxHashMap;
 
 use super::entity::{Description, Executor, Framework};
@@ -172,7 +173,7 @@ impl View {
         match index.tasks.get(&id).and_then(|key| executor.tasks.get_mut(*key)) {
             Some(known) => *known = Arc::new(known.succeeded_by(Arc::clone(task))),
             None => {
-                let key = executor.tasks.push(Arc::new(Task::new(Arc::clone(task))));
+                let key = executor.tasks.push(Arc::new(Task::new(Arc::clone(task), &Resources::new())));
                 index.tasks.insert(id, key);
             }
         }

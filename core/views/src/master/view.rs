@@ -40,6 +40,8 @@ pub struct View {
 #[derive(Debug)]
 struct FrameworkIndex {
     key: u64,
+    /// Of the task that was added last: the tasks of a framework tend to be alike, and share what is the same.
+    last_resources: Resources,
     tasks: FxHashMap<TaskId, u64>,
     unreachable: FxHashMap<TaskId, u64>,
     executors: FxHashMap<(AgentId, ExecutorId), u64>,
@@ -49,6 +51,7 @@ impl FrameworkIndex {
     fn new(key: u64) -> Self {
         FrameworkIndex {
             key,
+            last_resources: Resources::default(),
             tasks: FxHashMap::default(),
             unreachable: FxHashMap::default(),
             executors: FxHashMap::default(),
@@ -331,7 +334,8 @@ impl View {
             framework.unreachable.remove(key);
         }
         framework.live.increment(task.state());
-        let task = Arc::new(Task::new(Arc::clone(task)));
+        let task = Arc::new(Task::new(Arc::clone(task), &index.last_resources));
+        index.last_resources = task.resources.clone();
         index.tasks.insert(TaskId::from(&task.task.task_id), framework.tasks.push(Arc::clone(&task)));
         if let Some(resources) = task.used_resources() {
             framework.used += resources;
