@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         _ => {}
     }
     let Some(mesos) = std::env::var_os("CPP_MESOS").map(PathBuf::from) else {
-        eprintln!("SKIPPED: CPP_MESOS does not name a genuine Mesos");
+        testkit::skip::skipped("agent-server::genuine", "CPP_MESOS does not name a genuine Mesos");
         return ExitCode::SUCCESS;
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();

@@ -358,7 +358,7 @@ impl Drop for GenuineMaster {
 pub fn genuine_mesos() -> Option<PathBuf> {
     let found = std::env::var_os("CPP_MESOS").map(PathBuf::from);
     if found.is_none() {
-        eprintln!("SKIPPED: CPP_MESOS does not name a genuine Mesos");
+        testkit::skip::skipped(&testkit::skip::current_test(), "CPP_MESOS does not name a genuine Mesos");
     }
     found
 }
