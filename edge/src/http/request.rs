@@ -79,7 +79,7 @@ pub fn parse_query(text: &str) -> Result<Query, MalformedQuery> {
 }
 
 /// Percent- and plus-decoding. Bytes that make no UTF-8 stay percent-encoded: they stand for themselves where names of
-/// files are meant ([`crate::common::names`]), and are no name of anything else.
+/// files are meant (`endpoints::names`), and are no name of anything else.
 pub fn decode(text: &str) -> Result<String, MalformedQuery> {
     let malformed = || MalformedQuery(text.to_owned());
     let mut bytes = Vec::with_capacity(text.len());

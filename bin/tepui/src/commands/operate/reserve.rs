@@ -59,8 +59,8 @@ Examples:
 pub struct Unreserve {
     #[command(flatten)]
     what: What,
-    /// What to give back, e.g. cpus:2,mem:4GB [all]
-    #[arg(value_parser = resources)]
+    // No doc comment, in which the brackets would be a link.
+    #[arg(value_parser = resources, help = "What to give back, e.g. cpus:2,mem:4GB [all]")]
     resources: Option<Resources>,
     /// Whose they are
     #[arg(long)]
