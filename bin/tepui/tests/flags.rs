@@ -198,3 +198,24 @@ fn agents_of_other_regions_are_offered_to_those_who_know_regions() {
     let (_aware, offers) = first_offers(master.port, "aware", "REGION_AWARE");
     assert!(offers.contains(r#""name":"there""#) && !offers.contains(r#""name":"here""#), "{offers}");
 }
+
+/// A variable that is no text is not taken for one that is not set.
+#[test]
+fn variables_that_are_no_text_are_refused() {
+    use std::os::unix::ffi::OsStrExt;
+    let check = |arguments: &[&str], variable: &str| {
+        let program = env!("CARGO_BIN_EXE_tepui");
+        let value = std::ffi::OsStr::from_bytes(b"true\xff");
+        let output = Command::new(program).args(arguments).env(variable, value).stdin(Stdio::null()).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && told.contains(variable), "{arguments:?}: {told}");
+    };
+    let port = format!("--port={}", free_port());
+    check(&["master", "--ip=127.0.0.1", &port], "LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH");
+    check(&["master", "--ip=127.0.0.1", &port], "MESOS_CLUSTER");
+    let work_dir = tempfile::tempdir().unwrap();
+    let work_dir = format!("--work_dir={}", work_dir.path().display());
+    let agent = ["agent", "--master=127.0.0.1:1", "--ip=127.0.0.1", &port, &work_dir];
+    check(&agent, "LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH");
+    check(&[], "TEPUI_MASTER");
+}

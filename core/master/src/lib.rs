@@ -1,7 +1,7 @@
 //! The decisions of a master, as a state machine. It is pure: no async, no I/O, no clock, no randomness but the seed
 //! that it is given.
 //!
-//! `Master::step(now, input, &mut outbox)` takes every input; effects are returned as data. [`State`](state::State) is
+//! `Master::step(now, input, &mut outbox)` takes every input; effects are returned as data. `state::State` is
 //! made of components that own their indices; handlers are functions of the state and the context of the step, in the
 //! folder of their subject.
 //!

@@ -43,6 +43,29 @@ pub struct OperationSpec {
 }
 
 impl OperationSpec {
+    /// The specifications of all types, in the order of their numbers.
+    pub const ALL: [OperationSpec; 11] = [
+        OperationSpec::of(Type::Unknown),
+        OperationSpec::of(Type::Launch),
+        OperationSpec::of(Type::Reserve),
+        OperationSpec::of(Type::Unreserve),
+        OperationSpec::of(Type::Create),
+        OperationSpec::of(Type::Destroy),
+        OperationSpec::of(Type::LaunchGroup),
+        OperationSpec::of(Type::GrowVolume),
+        OperationSpec::of(Type::ShrinkVolume),
+        OperationSpec::of(Type::CreateDisk),
+        OperationSpec::of(Type::DestroyDisk),
+    ];
+
+    /// The types that convert resources, in the order of their numbers: all that do not launch tasks.
+    pub fn conversions() -> impl Iterator<Item = OperationSpec> {
+        Self::ALL.into_iter().filter(|spec| match spec.application {
+            Application::Immediate | Application::ImmediateForLaterOffers | Application::ByResourceProvider => true,
+            Application::Launch | Application::Unknown => false,
+        })
+    }
+
     /// Returns the specification of a type.
     pub const fn of(kind: Type) -> OperationSpec {
         use agent_info::capability::Type as Capability;
@@ -247,6 +270,14 @@ mod tests {
 
     fn is_resource(desc: &MessageDescriptor) -> bool {
         desc.name == Resource::desc().name
+    }
+
+    #[test]
+    fn all_types_are_listed() {
+        let mut numbers: Vec<i32> = types().map(|kind| kind as i32).collect();
+        numbers.sort_unstable();
+        assert_eq!(OperationSpec::ALL.map(|spec| spec.kind as i32).to_vec(), numbers);
+        assert_eq!(OperationSpec::conversions().count(), numbers.len() - 3);
     }
 
     #[test]

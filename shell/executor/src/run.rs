@@ -40,10 +40,7 @@ pub fn main() -> ExitCode {
 }
 
 fn fail(error: &dyn std::error::Error) -> ExitCode {
-    match error.source() {
-        Some(source) => write_stderr(format_args!("executor: {error}: {source}")),
-        None => write_stderr(format_args!("executor: {error}")),
-    }
+    write_stderr(format_args!("executor: {}", model::with_sources(error)));
     ExitCode::FAILURE
 }
 

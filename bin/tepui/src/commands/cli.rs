@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use client::Address;
-use model::visible;
+use model::{visible, with_sources};
 
 use super::{
     agents, cancel, examples, explain, failures, frameworks, image, logs, operate, run, shell, status, tasks, wait,
@@ -245,7 +245,12 @@ pub fn printed() -> ExitCode {
 
 /// Shows the state of the cluster that is used by default.
 async fn status_of_default() -> Result<ExitCode, CommandError> {
-    let given = std::env::var(MASTER).unwrap_or_else(|_| DEFAULT_MASTER.to_owned());
+    let given = match std::env::var_os(MASTER).map(std::ffi::OsString::into_string).transpose() {
+        Ok(given) => given.unwrap_or_else(|| DEFAULT_MASTER.to_owned()),
+        Err(given) => {
+            return Err(CommandError::message(format!("{MASTER}={} is not UTF-8", given.to_string_lossy())));
+        }
+    };
     let leader = client::detect(&given, DETECTION).await?;
     status::show(&Master { given, leader }, false).await
 }
@@ -268,23 +273,8 @@ pub fn block_on(future: impl Future<Output = Result<ExitCode, CommandError>>) ->
 
 /// Prints the error of a program, and returns the exit code for it.
 pub fn fail(failure: &dyn std::error::Error) -> ExitCode {
-    output::write_stderr_lines(&format!("tepui: {}", described(failure)));
+    output::write_stderr_lines(&format!("tepui: {}", with_sources(failure)));
     ExitCode::FAILURE
-}
-
-/// Returns an error and its causes, each once.
-pub fn described(failure: &dyn std::error::Error) -> String {
-    let mut text = failure.to_string();
-    let mut source = failure.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
 }
 
 async fn version(args: VersionArgs) -> Result<(), CommandError> {

@@ -11,6 +11,13 @@ use super::state::short;
 use crate::output;
 use crate::table::{duration, render};
 
+fn limit(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|limit: &usize| *limit > 0)
+        .ok_or_else(|| format!("'{text}' is no number of failures; write e.g. 10"))
+}
+
 /// The longest duration of an election and of the recovery of the elected master.
 const FAILOVER_LIMIT: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_secs(1);
@@ -38,8 +45,8 @@ pub struct Failures {
     /// Only failures that are not over
     #[arg(long)]
     open: bool,
-    /// Only this many of the newest failures
-    #[arg(long)]
+    /// The newest so many, at least 1
+    #[arg(long, value_parser = limit, allow_negative_numbers = true)]
     limit: Option<usize>,
     /// Print JSON; with --follow, one object per line
     #[arg(long)]

@@ -122,7 +122,7 @@ struct Prune {
 
 impl From<provisioner::Error> for CommandError {
     fn from(error: provisioner::Error) -> Self {
-        CommandError::Message(super::described(&error))
+        CommandError::Message(model::with_sources(&error))
     }
 }
 

@@ -32,8 +32,9 @@ pub struct Logs {
     /// Show another file of the sandbox
     #[arg(long, conflicts_with = "stderr")]
     file: Option<String>,
-    /// Start this many bytes before the end; this includes files that were rotated
-    #[arg(long)]
+    /// Start this many bytes before the end, which may lie in a file that was rotated away; with 0 only what is still to
+    /// come is shown
+    #[arg(long, allow_negative_numbers = true)]
     tail: Option<u64>,
 }
 

@@ -88,10 +88,12 @@ fn discovered(command: &str) -> Result<Ipv4Addr, CommandError> {
 /// Reads `LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH`: whether messages must come from the address of their sender.
 pub fn sender_check() -> Result<SenderCheck, CommandError> {
     const NAME: &str = "LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH";
-    match std::env::var(NAME).as_deref() {
-        Err(_) | Ok("" | "false" | "0") => Ok(SenderCheck::None),
-        Ok("true" | "1") => Ok(SenderCheck::PeerAddress),
-        Ok(other) => Err(CommandError::message(format!("{NAME}={other} is neither true nor false"))),
+    let value = std::env::var_os(NAME).unwrap_or_default();
+    // A value that is no text is neither.
+    match value.to_str() {
+        Some("" | "false" | "0") => Ok(SenderCheck::None),
+        Some("true" | "1") => Ok(SenderCheck::PeerAddress),
+        _ => Err(CommandError::message(format!("{NAME}={} is neither true nor false", value.to_string_lossy()))),
     }
 }
 
@@ -122,11 +124,6 @@ pub fn hostname(flags: &AddressFlags, ip: Ipv4Addr) -> String {
     let name = machine_name();
     let resolves = (name.as_str(), 0).to_socket_addrs().is_ok_and(|mut all| all.any(|a| a.ip() == IpAddr::V4(ip)));
     if resolves { name } else { ip.to_string() }
-}
-
-/// Returns an error with its cause.
-pub fn with_source(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }
 
 fn machine_name() -> String {

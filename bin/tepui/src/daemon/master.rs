@@ -10,9 +10,10 @@ use election::MasterUrl;
 use failures::Policy;
 use flags::{Json, JsonOrOff, List, MasterFlags, Parsed, RegistryName, SorterName, WatchedFile};
 use master_server::{MasterOptions, RegistryBackend, SinkOptions, start};
+use model::with_sources;
 use resources::{ResourceQuantities, Resources};
 
-use super::common::{domain, hostname, ip, sender_check, serve, until_end, with_source};
+use super::common::{domain, hostname, ip, sender_check, serve, until_end};
 use super::parent_death::end_with_parent;
 use crate::commands::{CommandError, fail};
 use crate::logging;
@@ -53,6 +54,7 @@ pub(super) fn options(parsed: &Parsed<MasterFlags>) -> Result<MasterOptions, Com
     options.work_dir.clone_from(&flags.work_dir);
     options.flags = parsed.listing.clone().into_iter().collect();
     options.max_operator_subscribers = flags.max_operator_event_stream_subscribers;
+    options.publish_per_framework_metrics = flags.publish_per_framework_metrics;
     options.history.completed_frameworks = flags.max_completed_frameworks;
     options.history.completed_tasks_per_framework = flags.max_completed_tasks_per_framework;
     options.history.unreachable_tasks_per_framework = flags.max_unreachable_tasks_per_framework;
@@ -131,7 +133,7 @@ fn election(flags: &MasterFlags, options: &mut MasterOptions) -> Result<Option<R
     let Some(text) = &flags.zk else { return Ok(None) };
     let session_timeout = flags.zk_session_timeout;
     let url = match MasterUrl::read(text)
-        .map_err(|error| CommandError::message(format!("--zk: {}", with_source(&error))))?
+        .map_err(|error| CommandError::message(format!("--zk: {}", with_sources(&error))))?
     {
         MasterUrl::ZooKeeper(url) => url,
         MasterUrl::Standalone(_) => return Err(CommandError::message("--zk: expected zk://host:port,host:port/path")),
@@ -224,6 +226,17 @@ mod tests {
         for wrong in ["a//b", ".", "a,-b", "a b"] {
             assert!(told(wrong).unwrap_err().contains("--roles: Failed to parse roles"), "{wrong}");
         }
+    }
+
+    /// Readers are told the values that the flags mean, whatever their texts are.
+    #[test]
+    fn readers_are_given_typed_flags() {
+        let arguments = ["--port=0", "--ip=127.0.0.1", "--roles=dev, eng,", "--publish_per_framework_metrics=0"];
+        let parsed = flags::parse::<MasterFlags>(arguments.map(OsString::from), []).unwrap();
+        let flags::Invocation::Run(parsed) = parsed else { panic!("no run") };
+        let options = options(&parsed).unwrap();
+        assert_eq!(options.config.roles, Some(BTreeSet::from(["dev".to_owned(), "eng".to_owned()])));
+        assert!(!options.publish_per_framework_metrics);
     }
 
     #[test]

@@ -62,6 +62,12 @@ impl RecoveredState {
         Some(paths::run(work_dir, &agent, framework, executor, container))
     }
 
+    /// The description of the executor of a container.
+    pub fn executor_info(&self, container: &ContainerId) -> Option<&v1::ExecutorInfo> {
+        let (framework, executor) = self.containers.get(container)?;
+        Some(&self.frameworks.get(framework)?.executors.get(executor)?.info)
+    }
+
     /// Applies a record. Returns false if it need not outlive the agent.
     pub fn apply(&mut self, record: &Record) -> bool {
         if self.is_volatile(record) {

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use messages::v1;
 use model::MetricValue;
 use resources::Resources;
+use resources::operation::OperationSpec;
 use v1::offer::operation::Type as OperationType;
 
 macro_rules! metrics {
@@ -278,18 +279,10 @@ impl TaskStateCounters {
 #[derive(Debug)]
 pub(crate) struct OperationStateCounters(Box<[MetricValue]>);
 
-/// The types of operations; `None` stands for all types.
-const OPERATION_TYPES: [Option<OperationType>; 9] = [
-    None,
-    Some(OperationType::Reserve),
-    Some(OperationType::Unreserve),
-    Some(OperationType::Create),
-    Some(OperationType::Destroy),
-    Some(OperationType::GrowVolume),
-    Some(OperationType::ShrinkVolume),
-    Some(OperationType::CreateDisk),
-    Some(OperationType::DestroyDisk),
-];
+/// The types of operations that are counted, and `None` for all of them together.
+fn operation_types() -> impl Iterator<Item = Option<OperationType>> {
+    std::iter::once(None).chain(OperationSpec::conversions().map(|spec| Some(spec.kind)))
+}
 
 /// The states of operations; `None` stands for the total.
 const OPERATION_STATES: [Option<v1::OperationState>; 9] = [
@@ -306,9 +299,7 @@ const OPERATION_STATES: [Option<v1::OperationState>; 9] = [
 
 impl Default for OperationStateCounters {
     fn default() -> Self {
-        OperationStateCounters(
-            (0..OPERATION_TYPES.len() * OPERATION_STATES.len()).map(|_| MetricValue::default()).collect(),
-        )
+        OperationStateCounters(cells().map(|_| MetricValue::default()).collect())
     }
 }
 
@@ -324,7 +315,7 @@ impl OperationStateCounters {
 
     fn iter(&self) -> impl Iterator<Item = (Cow<'static, str>, f64)> + '_ {
         self.0.iter().zip(cells()).filter(|(value, _)| value.get() != 0).map(|(value, (kind, state))| {
-            let kind = kind.map(|kind| format!("{}/", kind.as_str_name().to_lowercase())).unwrap_or_default();
+            let kind = kind.map(|kind| format!("{}/", OperationSpec::of(kind).field)).unwrap_or_default();
             let state = state.map_or("total".to_owned(), |state| {
                 state.as_str_name().trim_start_matches("OPERATION_").to_lowercase()
             });
@@ -334,7 +325,7 @@ impl OperationStateCounters {
 }
 
 fn cells() -> impl Iterator<Item = (Option<OperationType>, Option<v1::OperationState>)> {
-    OPERATION_TYPES.into_iter().flat_map(|kind| OPERATION_STATES.into_iter().map(move |state| (kind, state)))
+    operation_types().flat_map(|kind| OPERATION_STATES.into_iter().map(move |state| (kind, state)))
 }
 
 #[cfg(test)]
@@ -391,7 +382,11 @@ mod tests {
         assert_eq!((states.count(), sources.count(), reasons.count()), (STATES, SOURCES, REASONS));
         for kind in (0..64).filter_map(|number| OperationType::try_from(number).ok()) {
             let launches = matches!(kind, OperationType::Launch | OperationType::LaunchGroup | OperationType::Unknown);
-            assert_eq!(OPERATION_TYPES.contains(&Some(kind)), !launches, "{kind:?}");
+            let counters = OperationStateCounters::default();
+            counters.add(kind, v1::OperationState::OperationPending, 1);
+            // The state and the total of the type, and both of all types.
+            let expect = if launches { 2 } else { 4 };
+            assert_eq!(counters.iter().count(), expect, "{kind:?}");
         }
     }
 

@@ -7,7 +7,7 @@ use model::master::{Change, ExecutorSnapshot};
 use model::{AgentId, ExecutorId, FrameworkId, Upid};
 use resources::Resources;
 
-use super::index::Executor;
+use super::agent_usage::Executor;
 use crate::agents::Agents;
 use crate::allocation::recover_used;
 use crate::failures::observe;

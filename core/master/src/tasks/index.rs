@@ -9,6 +9,7 @@ use model::{AgentId, ExecutorId, FrameworkId, TaskId};
 use resources::Resources;
 use rustc_hash::FxHashMap;
 
+use super::agent_usage::{AgentUsage, Executor, UsageByFramework};
 use super::history::{RecentlyCompletedTasks, UnreachableTasks};
 use super::task::Task;
 
@@ -16,7 +17,7 @@ use super::task::Task;
 #[derive(Debug, Default)]
 pub(crate) struct Tasks {
     frameworks: FxHashMap<FrameworkId, FrameworkTasks>,
-    agents: FxHashMap<AgentId, BTreeMap<FrameworkId, AgentUsage>>,
+    agents: FxHashMap<AgentId, UsageByFramework>,
 }
 
 #[derive(Debug, Default)]
@@ -24,35 +25,10 @@ struct FrameworkTasks {
     tasks: BTreeMap<TaskId, Task>,
     unreachable: UnreachableTasks,
     recently_completed: RecentlyCompletedTasks,
+    /// The resources of the task that was added last: the tasks of a framework tend to be alike, and share equal resources.
+    last_resources: Resources,
     /// The agents on which the framework has tasks or executors.
     agents: BTreeSet<AgentId>,
-}
-
-/// The tasks and executors of one framework on one agent.
-#[derive(Debug, Default)]
-pub(crate) struct AgentUsage {
-    tasks: BTreeSet<TaskId>,
-    executors: BTreeMap<ExecutorId, Executor>,
-}
-
-/// An executor other than the agent's own for a command.
-#[derive(Debug)]
-pub(crate) struct Executor {
-    pub snapshot: Arc<ExecutorSnapshot>,
-    /// The executor's resources, allocated to its role.
-    pub resources: Resources,
-}
-
-impl AgentUsage {
-    /// Iterates over the ids of the tasks in order.
-    pub fn task_ids(&self) -> impl Iterator<Item = &TaskId> {
-        self.tasks.iter()
-    }
-
-    /// Iterates over the executors, ordered by id.
-    pub fn executors(&self) -> impl Iterator<Item = (&ExecutorId, &Executor)> {
-        self.executors.iter()
-    }
 }
 
 /// Tasks that are not removed yet.
@@ -75,18 +51,22 @@ impl Tasks {
         self.frameworks.get(framework).into_iter().flat_map(|of| &of.tasks)
     }
 
-    /// Adds a task of a registered framework.
-    pub fn insert(&mut self, framework: &FrameworkId, id: TaskId, task: Task) {
+    /// Adds a task of a framework that is registered.
+    pub fn insert(&mut self, framework: &FrameworkId, id: TaskId, mut task: Task) {
         let of_framework = self.frameworks.entry(framework.clone()).or_default();
+        if of_framework.last_resources == *task.resources() {
+            task.share_resources(&of_framework.last_resources);
+        } else {
+            of_framework.last_resources = task.resources().clone();
+        }
         of_framework.agents.insert(task.agent().clone());
-        let on_agent = self.agents.entry(task.agent().clone()).or_default();
-        on_agent.entry(framework.clone()).or_default().tasks.insert(id.clone());
+        self.agents.entry(task.agent().clone()).or_default().entry(framework).tasks.insert(id.clone());
         of_framework.tasks.insert(id, task);
     }
 
     pub fn remove(&mut self, framework: &FrameworkId, id: &TaskId) -> Option<Task> {
         let task = self.frameworks.get_mut(framework)?.tasks.remove(id)?;
-        if let Some(usage) = self.agents.get_mut(task.agent()).and_then(|usages| usages.get_mut(framework)) {
+        if let Some(usage) = self.agents.get_mut(task.agent()).and_then(|usages| usages.get_mut(framework.as_str())) {
             usage.tasks.remove(id);
         }
         self.remove_empty_usage(task.agent(), framework);
@@ -100,10 +80,10 @@ impl Tasks {
 
     fn remove_empty_usage(&mut self, agent: &AgentId, framework: &FrameworkId) {
         let Some(usages) = self.agents.get_mut(agent) else { return };
-        if usages.get(framework).is_some_and(|usage| !usage.tasks.is_empty() || !usage.executors.is_empty()) {
+        if usages.get(framework.as_str()).is_some_and(|usage| !usage.tasks.is_empty() || !usage.executors.is_empty()) {
             return;
         }
-        usages.remove(framework);
+        usages.remove(framework.as_str());
         if usages.is_empty() {
             self.agents.remove(agent);
         }
@@ -117,7 +97,7 @@ impl Tasks {
 impl Tasks {
     /// Iterates over the frameworks with tasks or executors on an agent, ordered by framework.
     pub fn on_agent(&self, agent: &str) -> impl Iterator<Item = (&FrameworkId, &AgentUsage)> {
-        self.agents.get(agent).into_iter().flatten()
+        self.agents.get(agent).into_iter().flat_map(UsageByFramework::iter)
     }
 
     pub fn usage(&self, agent: &str, framework: &str) -> Option<&AgentUsage> {
@@ -145,12 +125,11 @@ impl Tasks {
         let ExecutorSnapshot { framework, agent, info } = &*executor.snapshot;
         let id = ExecutorId::from(&info.executor_id);
         self.frameworks.entry(framework.clone()).or_default().agents.insert(agent.clone());
-        let on_agent = self.agents.entry(agent.clone()).or_default();
-        on_agent.entry(framework.clone()).or_default().executors.insert(id, executor);
+        self.agents.entry(agent.clone()).or_default().entry(framework).executors.insert(id, executor);
     }
 
     pub fn remove_executor(&mut self, agent: &AgentId, framework: &FrameworkId, id: &ExecutorId) -> Option<Executor> {
-        let executor = self.agents.get_mut(agent)?.get_mut(framework)?.executors.remove(id)?;
+        let executor = self.agents.get_mut(agent)?.get_mut(framework.as_str())?.executors.remove(id)?;
         self.remove_empty_usage(agent, framework);
         Some(executor)
     }

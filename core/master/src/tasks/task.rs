@@ -50,6 +50,11 @@ impl Task {
         &self.resources
     }
 
+    /// Takes equal resources in place of its own, so that they are in memory once.
+    pub fn share_resources(&mut self, equal: &Resources) {
+        self.resources = equal.clone();
+    }
+
     /// Whether its end was asked for.
     pub fn is_kill_requested(&self) -> bool {
         self.kill != KillRequest::None
@@ -151,6 +156,8 @@ pub(crate) fn record_status(task: &mut v1::Task, status: &v1::TaskStatus) {
     if task.statuses.len() >= MAX_STATUSES {
         task.statuses.remove(0);
     }
+    // Most tasks have one or two, and there are many tasks: `push` would make room for four.
+    task.statuses.reserve_exact(1);
     task.statuses.push(v1::TaskStatus {
         task_id: status.task_id.clone(),
         state: status.state,

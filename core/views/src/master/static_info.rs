@@ -1,10 +1,11 @@
 //! The facts about a master that are fixed from its start, and the leader, which no change describes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use messages::v1;
 use model::{Timestamp, Upid};
+use resources::Name;
 
 /// The running program.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -44,8 +45,30 @@ pub struct StaticInfo {
     pub heartbeat_interval: Duration,
     /// Every flag that has a value, as text.
     pub flags: BTreeMap<String, String>,
-    /// The bounds of the history.
+    /// The flags that decide about answers.
+    pub settings: Settings,
     pub limits: Limits,
+}
+
+/// What an operator chose about the answers of a master. The defaults are those of the flags.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// `--roles`: the only roles of the cluster besides `*`; `None` if frameworks may be in any.
+    pub roles: Option<BTreeSet<String>>,
+    /// `--publish_per_framework_metrics`.
+    pub publish_per_framework_metrics: bool,
+    /// `--fair_sharing_excluded_resource_names`: they do not count in dominant shares.
+    pub fair_sharing_excluded_resource_names: BTreeSet<Name>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            roles: None,
+            publish_per_framework_metrics: true,
+            fair_sharing_excluded_resource_names: BTreeSet::new(),
+        }
+    }
 }
 
 /// The bounds of the history (`--max_completed_frameworks` and its siblings).

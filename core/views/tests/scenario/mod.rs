@@ -127,6 +127,7 @@ pub fn facts_of(recording: &Recording) -> StaticInfo {
         elected: master.elected_time.map(seconds),
         heartbeat_interval: std::time::Duration::from_secs(15),
         flags: serde_json::from_value::<BTreeMap<String, String>>(state["flags"].clone()).unwrap(),
+        settings: Default::default(),
         limits: Limits::default(),
     }
 }
@@ -142,6 +143,7 @@ pub fn facts() -> StaticInfo {
         leader: None,
         heartbeat_interval: std::time::Duration::from_secs(15),
         flags: BTreeMap::new(),
+        settings: Default::default(),
         limits: Limits::default(),
     }
 }

@@ -90,6 +90,7 @@ fn empty() -> View {
         leader: None,
         heartbeat_interval: std::time::Duration::from_secs(15),
         flags: BTreeMap::new(),
+        settings: Default::default(),
         limits: Limits::default(),
     })
 }

@@ -49,8 +49,8 @@ pub fn amounts(text: &str) -> Result<Amounts, String> {
     }
     let mut read = BTreeMap::new();
     for (name, value) in parts(text)? {
-        let amount: f64 =
-            value.parse().map_err(|_| format!("'{value}' is no amount of {name}; write e.g. {name}:4"))?;
+        let amount = value.parse().ok().filter(|amount: &f64| (0.0..=resources::Scalar::MAX_INPUT).contains(amount));
+        let amount = amount.ok_or_else(|| format!("'{value}' is no amount of {name}; write e.g. {name}:4"))?;
         if read.insert(name.clone(), amount).is_some() {
             return Err(format!("{name} is given twice"));
         }
@@ -66,6 +66,9 @@ pub fn amounts(text: &str) -> Result<Amounts, String> {
 pub fn resources(text: &str) -> Result<Resources, String> {
     let parts: Vec<String> = parts(text)?.into_iter().map(|(name, value)| format!("{name}:{value}")).collect();
     let resources = Resources::parse(&parts.join(";"), "*").map_err(|error| error.to_string())?;
+    if resources.is_empty() {
+        return Err(format!("'{text}' is nothing; write e.g. cpus:4,mem:8GB"));
+    }
     match resources.iter().all(resources::Resource::is_unreserved) {
         true => Ok(resources),
         false => Err("name resources without a role; --role says whose they are to be".to_owned()),
@@ -79,7 +82,13 @@ pub fn resources(text: &str) -> Result<Resources, String> {
 /// Returns what is wrong with the text.
 pub fn megabytes(text: &str) -> Result<f64, String> {
     let amount: f64 = in_megabytes(text).parse().map_err(|_| format!("'{text}' is no size; write e.g. 2048 or 2GB"))?;
-    if amount.is_finite() && amount > 0.0 { Ok(amount) } else { Err("a size is above 0".to_owned()) }
+    // Mesos counts in thousandths.
+    let is_size = (0.001..=resources::Scalar::MAX_INPUT).contains(&amount);
+    if is_size {
+        Ok(amount)
+    } else {
+        Err(format!("a size is above 0 MB and at most {} MB", resources::Scalar::MAX_INPUT))
+    }
 }
 
 /// Splits at `;`, as in Mesos, or at `,`, which needs no quoting in shells.
@@ -154,6 +163,7 @@ mod tests {
         assert_eq!((read.cpus(), read.mem(), read.ports().count()), (1.0, 1024.0, 4));
         assert!(resources("cpus(eng):1").unwrap_err().contains("--role"));
         assert!(resources("cpus:x:y").is_err());
+        assert!(resources("cpus:0").unwrap_err().contains("is nothing"));
     }
 
     #[test]

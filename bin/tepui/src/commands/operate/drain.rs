@@ -31,7 +31,7 @@ Examples:
 pub struct Drain {
     #[command(flatten)]
     agent: Named,
-    /// The longest time a task may take to end, e.g. 30s or 5m [default: what the task asks for]
+    /// The longest a task may take to end, e.g. 30s or 5m; 0s kills at once [what the task itself asks for]
     #[arg(long, value_parser = duration)]
     grace: Option<Duration>,
     /// Mark the agent gone once it is drained, for machines that are removed

@@ -9,6 +9,7 @@ use super::advice::advised;
 use super::amounts::{Amounts, amounts};
 use super::operator_call::OperatorCall;
 use crate::commands::cli::{CommandError, Target};
+use crate::commands::numbers::weight;
 use crate::output;
 use crate::table::{pairs, render};
 
@@ -83,7 +84,7 @@ struct Set {
     #[arg(long, allow_negative_numbers = true)]
     priority: Option<i32>,
     /// The share of what is left beyond all minimums, compared with other partitions [default of a new partition: 1]
-    #[arg(long)]
+    #[arg(long, value_parser = weight, allow_negative_numbers = true)]
     weight: Option<f64>,
     /// Whether others may use the unused part of the minimum [default of a new partition: true]
     #[arg(long, value_name = "true|false")]

@@ -8,7 +8,10 @@ use crate::table;
 const DAY: u64 = 86_400;
 /// The range of years that can be written.
 const FIRST_YEAR: u64 = 1970;
-const LAST_YEAR: u64 = 9999;
+/// The messages count nanoseconds in 63 bits.
+const LAST_YEAR: u64 = 2261;
+/// For the same reason the longest time, nearly 292 years.
+const LONGEST: Duration = Duration::from_nanos(i64::MAX as u64);
 
 /// Nanoseconds since 1970, as in every message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,7 +39,8 @@ fn read_moment(text: &str, now: Duration) -> Result<UtcTime, String> {
         return Ok(UtcTime::from(now));
     }
     if let Some(later) = text.strip_prefix("in ").or_else(|| text.strip_prefix('+')) {
-        return Ok(UtcTime::from(now.saturating_add(duration(later)?)));
+        let moment = now.saturating_add(duration(later)?);
+        return if moment <= LONGEST { Ok(UtcTime::from(moment)) } else { Err(expected()) };
     }
     if let Some(clock) = text.strip_prefix("tomorrow") {
         return clock_of(clock).map(|clock| UtcTime::at(today + 1, clock)).ok_or_else(expected);
@@ -171,7 +175,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         let (unit, next) = after.split_at(end);
         let number: f64 = number.trim().parse().map_err(|_| expected())?;
         let part = Duration::try_from_secs_f64(number * unit_of(unit).ok_or_else(expected)?).map_err(|_| expected())?;
-        total = total.checked_add(part).ok_or_else(expected)?;
+        total = total.checked_add(part).filter(|total| *total <= LONGEST).ok_or_else(expected)?;
         rest = next.trim_start();
     }
     Ok(total)
@@ -217,6 +221,10 @@ mod tests {
         check("today 18:00", Some("2026-11-21 18:00 UTC"));
         check("18:00", Some("2026-11-21 18:00 UTC"));
         check("06:00", Some("2026-11-22 06:00 UTC"));
+        check("2261-12-31 23:59", Some("2261-12-31 23:59 UTC"));
+        for wrong in ["2262-01-01", "9999-01-01", "in 90000d", "+100000d"] {
+            check(wrong, None);
+        }
         for wrong in ["", "soon", "in", "in 2", "2026-02-29", "2026-13-01 00:00", "25:00", "2026-11-21x", "é-é-é-é-é-é"]
         {
             check(wrong, None);
@@ -239,7 +247,8 @@ mod tests {
         check("1.5 h", Some(5400));
         check("2d 4h", Some(187_200));
         check("1w", Some(604_800));
-        for wrong in ["", "5", "h", "5x", "-5s", "nan s"] {
+        check("0s", Some(0));
+        for wrong in ["", "5", "h", "5x", "-5s", "nan s", "inf s", "1e308s", "293000d"] {
             check(wrong, None);
         }
     }

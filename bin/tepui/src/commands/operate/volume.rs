@@ -72,7 +72,7 @@ struct Create {
     #[arg(long)]
     id: String,
     /// The size, e.g. 512 (MB) or 50GB
-    #[arg(long, value_parser = megabytes)]
+    #[arg(long, value_parser = megabytes, allow_negative_numbers = true)]
     size: f64,
     /// The path in the sandbox at which tasks find it [default: its id]
     #[arg(long)]
@@ -103,7 +103,7 @@ struct Resize {
     #[command(flatten)]
     named: Named,
     /// The amount, e.g. 512 (MB) or 10GB
-    #[arg(long, value_parser = megabytes)]
+    #[arg(long, value_parser = megabytes, allow_negative_numbers = true)]
     by: f64,
     #[command(flatten)]
     operator_call: OperatorCall,

@@ -5,6 +5,7 @@ use messages::v1::WeightInfo;
 
 use super::operator_call::OperatorCall;
 use crate::commands::cli::{CommandError, Target};
+use crate::commands::numbers;
 use crate::output;
 use crate::table::render;
 
@@ -56,7 +57,7 @@ struct Set {
 fn pair(text: &str) -> Result<(String, f64), String> {
     let expected = || format!("'{text}' is no weight of a role; write e.g. web=2.5");
     let (role, weight) = text.split_once('=').ok_or_else(expected)?;
-    Ok((role.to_owned(), weight.parse().map_err(|_| expected())?))
+    Ok((role.to_owned(), numbers::weight(weight)?))
 }
 
 pub async fn weight(args: Weight) -> Result<(), CommandError> {

@@ -16,6 +16,8 @@ use crate::batch::{self, Batch, Observer, Outcome, Plan, Progress, Source, Stall
 use crate::commands::cli::{CommandError, Target};
 use crate::commands::explain::meaning;
 use crate::commands::first_line;
+use crate::commands::numbers::{MAX_TASKS, cpus};
+use crate::commands::operate::amounts::megabytes;
 use crate::output;
 use crate::table::OutputDevice;
 
@@ -39,13 +41,14 @@ pub struct Run {
     #[arg(long, default_value = "run")]
     name: String,
     /// The number of times to run the command; each task finds its number in TEPUI_INSTANCE
-    #[arg(long, short = 'n', default_value_t = 1)]
+    #[arg(long, short = 'n', default_value_t = 1, allow_negative_numbers = true,
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_TASKS)))]
     instances: u32,
-    /// The cpus of each task
-    #[arg(long, default_value_t = 0.1)]
+    /// Cpus of each task, from 0.01
+    #[arg(long, default_value_t = 0.1, value_parser = cpus, allow_negative_numbers = true)]
     cpus: f64,
-    /// The memory of each task in MB
-    #[arg(long, default_value_t = 32.0)]
+    /// Memory of each task in MB, or with a unit, e.g. 2GB
+    #[arg(long, default_value = "32", value_parser = megabytes, allow_negative_numbers = true)]
     mem: f64,
     /// The role to run in
     #[arg(long, default_value = "*")]
@@ -288,9 +291,15 @@ fn tasks(args: &Run) -> Result<Vec<v1::TaskInfo>, CommandError> {
     if lines.is_empty() {
         return Err(CommandError::message("the batch has no command in it"));
     }
-    let per_line = args.instances.max(1);
-    let total = lines.len() * per_line as usize;
-    let commands = lines.iter().flat_map(|l| std::iter::repeat_n(l, per_line as usize));
+    let per_line = args.instances as usize;
+    let total = lines.len().saturating_mul(per_line);
+    if total > MAX_TASKS as usize {
+        let lines = lines.len();
+        return Err(CommandError::message(format!(
+            "{lines} commands with {per_line} instances are more than {MAX_TASKS} tasks; start several runs"
+        )));
+    }
+    let commands = lines.iter().flat_map(|l| std::iter::repeat_n(l, per_line));
     Ok(commands.enumerate().map(|(index, words)| task(args, words, index, total)).collect())
 }
 

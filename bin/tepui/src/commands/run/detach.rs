@@ -110,7 +110,7 @@ impl StartReporter {
     fn failed(&mut self, error: client::Error) -> CommandError {
         let failure = CommandError::Client(error);
         if !self.reported {
-            output::json(json!({ "error": crate::commands::described(&failure) }));
+            output::json(json!({ "error": model::with_sources(&failure) }));
         }
         failure
     }
