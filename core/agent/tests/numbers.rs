@@ -17,9 +17,9 @@ const MAX_TIMERS: usize = 5_000;
 
 /// Lets an hour pass and counts what is due in it.
 fn an_hour_passes(scenario: &mut Scenario, what: &str) {
-    let end = scenario.now.monotonic + Duration::from_secs(3600);
+    let end = scenario.now().monotonic + Duration::from_secs(3600);
     for _ in 0..MAX_TIMERS {
-        let next = scenario.timers.iter().min_by_key(|(_, at)| **at).map(|(timer, at)| (timer.clone(), *at));
+        let next = scenario.next_timer();
         match next {
             Some((timer, at)) if at <= end => drop(scenario.fires(timer).take_log()),
             _ => return,

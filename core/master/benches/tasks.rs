@@ -14,11 +14,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clock::Clock;
-use common::calls::{accept, acknowledge, launch, task};
-use common::{AgentPeer, Cluster, Scheduler};
+use common::{AgentPeer, Cluster, Scheduler, task_on};
 use messages::v1;
 use messages::v1::TaskState;
 use model::{Timestamp, Upid};
+use testkit::builders::{accept, acknowledge, launch};
 use views::master::{Limits, StaticInfo, View};
 
 const TASKS: usize = 2_000;
@@ -84,7 +84,7 @@ impl Subject {
             let pid = format!("slave(1)@10.{}.{}.{}:5051", number >> 16, number >> 8 & 255, number & 255);
             let agent = cluster.agent_at(&pid, "cpus:8;mem:16384;disk:102400;ports:[31000-32000]");
             agents.insert(agent.id.clone(), agent);
-            cluster.changes.drain(..).for_each(|change| view.apply(&change));
+            cluster.recorded.changes.drain(..).for_each(|change| view.apply(&change));
             cluster.forget();
         }
         let scheduler = cluster.framework();
@@ -96,7 +96,7 @@ impl Subject {
     fn run(&mut self, offer: &v1::Offer, id: &str) {
         let agent = self.agents.get(&offer.agent_id.value).unwrap().clone();
         let framework = self.scheduler.id.clone();
-        let task = task(id, offer, "cpus:0.1;mem:32");
+        let task = task_on(id, offer, "cpus:0.1;mem:32");
         self.timed(|cluster, scheduler| drop(cluster.call(scheduler, accept(&[offer], vec![launch(vec![task])]))));
         for (state, uuid) in [(TaskState::TaskRunning, 1), (TaskState::TaskFinished, 2)] {
             self.timed(|cluster, _| cluster.update(&agent, &framework, id, state, uuid));
@@ -115,8 +115,8 @@ impl Subject {
 
     /// Lets the view see what has happened, and forgets it.
     fn publish(&mut self) {
-        self.cluster.changes.drain(..).for_each(|change| self.view.apply(&change));
+        self.cluster.recorded.changes.drain(..).for_each(|change| self.view.apply(&change));
         self.cluster.forget();
-        self.cluster.replies.clear();
+        self.cluster.recorded.replies.clear();
     }
 }

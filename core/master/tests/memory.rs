@@ -12,11 +12,11 @@ use std::alloc::System;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use common::calls::{accept, launch};
-use common::{AgentPeer, Cluster, Scheduler, calls};
+use common::{AgentPeer, Cluster, Scheduler, task_on};
 use messages::v1;
 use model::{Timestamp, Upid};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use testkit::builders::{accept, acknowledge, decline, launch, suppress};
 use views::Query;
 use views::master::{Limits, StaticInfo, View};
 
@@ -55,16 +55,16 @@ impl Subject {
         });
         let agents = (0..AGENTS).map(|_| cluster.agent("cpus:8;mem:16384;disk:102400;ports:[31000-32000]")).collect();
         let scheduler = cluster.framework();
-        cluster.changes.iter().for_each(|change| view.apply(change));
+        cluster.recorded.changes.iter().for_each(|change| view.apply(change));
         cluster.forget();
         Subject { tasks_of_each, cluster, view, scheduler, agents }
     }
 
     /// Lets the view see what has happened, and forgets it.
     fn publish(&mut self) {
-        self.cluster.changes.drain(..).for_each(|change| self.view.apply(&change));
+        self.cluster.recorded.changes.drain(..).for_each(|change| self.view.apply(&change));
         self.cluster.forget();
-        self.cluster.replies.clear();
+        self.cluster.recorded.replies.clear();
     }
 
     fn launch(&mut self) {
@@ -74,16 +74,15 @@ impl Subject {
         // Offers come in an order of their own.
         for offer in &offers {
             let at = self.agents.iter().position(|agent| agent.id == offer.agent_id.value).unwrap();
-            let tasks =
-                (0..self.tasks_of_each).map(|n| calls::task(&task_id(at, n), offer, "cpus:0.1;mem:32")).collect();
+            let tasks = (0..self.tasks_of_each).map(|n| task_on(&task_id(at, n), offer, "cpus:0.1;mem:32")).collect();
             self.cluster.call(&self.scheduler, accept(&[offer], vec![launch(tasks)]));
             self.publish();
         }
         // Nothing is offered while memory is counted.
-        self.cluster.call(&self.scheduler, calls::suppress(&[]));
+        self.cluster.call(&self.scheduler, suppress(&[]));
         self.cluster.settle();
         for offer in self.cluster.offers(&self.scheduler) {
-            self.cluster.call(&self.scheduler, calls::decline(&offer, 3600.0));
+            self.cluster.call(&self.scheduler, decline(&offer, 3600.0));
         }
         self.publish();
     }
@@ -94,7 +93,7 @@ impl Subject {
                 let id = task_id(at, n);
                 self.cluster.update(agent, &self.scheduler.id, &id, state, number);
                 self.publish();
-                self.cluster.call(&self.scheduler, calls::acknowledge(&agent.id, &id, number));
+                self.cluster.call(&self.scheduler, acknowledge(&agent.id, &id, number));
                 self.publish();
             }
         }
