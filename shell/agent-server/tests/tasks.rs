@@ -82,7 +82,7 @@ impl Cluster {
 
 async fn a_task_runs_and_leaves_its_output() {
     let mut cluster = Cluster::start().await;
-    cluster.launch(json!({ "value": "echo hello; echo trouble >&2; env" })).await;
+    cluster.launch(json!({ "value": "echo hello; echo failure >&2; env" })).await;
     let finished = cluster.scheduler.until("TASK_FINISHED").await;
     assert_eq!(finished["source"], "SOURCE_EXECUTOR");
     let address = &finished["container_status"]["network_infos"][0]["ip_addresses"][0]["ip_address"];
