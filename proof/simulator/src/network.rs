@@ -8,12 +8,12 @@
 //! - libprocess has one connection for each direction, so one of them can break alone, and only its sender learns of it.
 //!   The two parts of an HTTP scheduler, its event stream and its calls, are two connections as well.
 //! - What a broken connection has delivered to the receiver's kernel may be read after messages of the next connection.
-//! Messages are therefore overtaken, but only by those of a later connection, and never among themselves. Events of
-//! schedulers are not overtaken: a stream is one response on one connection.
+//!   Messages are therefore overtaken, but only by those of a later connection, and never among themselves. Events of
+//!   schedulers are not overtaken: a stream is one response on one connection.
 //! - No transport sends a libprocess message twice; repeated messages come from the cores. An HTTP client whose
-//! connection broke before the answer may repeat its call, and the first one may have arrived. All calls are repeated
-//! but ACCEPT: a second ACCEPT ends the tasks of the first for their framework (invalid offers), in Mesos too, so
-//! careful clients reconcile instead.
+//!   connection broke before the answer may repeat its call, and the first one may have arrived. All calls are repeated
+//!   but ACCEPT: a second ACCEPT ends the tasks of the first for their framework (invalid offers), in Mesos too, so
+//!   careful clients reconcile instead.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;

@@ -7,7 +7,6 @@
 //! - `layer` unpacks one layer, from untrusted bytes into one directory and nowhere else.
 //! - [`Store`] keeps layers and images, and brings in those that are missing.
 //! - [`runtime`] decides what a container of an image runs.
-#![warn(missing_docs)]
 
 mod digest;
 mod error;

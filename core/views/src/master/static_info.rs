@@ -47,6 +47,7 @@ pub struct StaticInfo {
     pub flags: BTreeMap<String, String>,
     /// The flags that decide about answers.
     pub settings: Settings,
+    /// The bounds of the histories that the view keeps.
     pub limits: Limits,
 }
 
