@@ -8,11 +8,11 @@ set -euo pipefail
 
 skip() { echo "registry: $*" >&2; exit 77; }
 
-installed() { command -v docker-registry >/dev/null && command -v htpasswd >/dev/null && command -v openssl >/dev/null; }
+installed() { command -v docker-registry >/dev/null && command -v htpasswd >/dev/null && command -v openssl >/dev/null && [ -e /bin/busybox ]; }
 
 install_packages() {
   if installed; then return; fi
-  [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null || skip "please install the packages docker-registry, apache2-utils and openssl"
+  [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null || skip "please install the packages docker-registry, apache2-utils, openssl and busybox-static"
   # Tests begin together, and the package manager serves one.
   exec 8>"${TMPDIR:-/tmp}/tepui-registry-install.lock"
   flock 8
@@ -26,7 +26,7 @@ install_packages() {
   fi
   local failed=
   { apt-get update -qq >&2 \
-    && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends docker-registry apache2-utils openssl >/dev/null; } || failed=yes
+    && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends docker-registry apache2-utils openssl busybox-static >/dev/null; } || failed=yes
   [ -z "$own" ] || rm -f "$policy"
   [ -z "$failed" ] || skip "the package docker-registry cannot be installed"
   exec 8>&-

@@ -11,8 +11,8 @@ const WIDTH: usize = 100;
 pub fn help(definition: &Definition) -> String {
     let mut out = format!("{}\n\nUsage: {} [--flag=value]...\n", definition.about, definition.program);
     out.push_str(
-        "\nA flag may also be given as a variable MESOS_<NAME>; the command line wins. A value file:///path is\n\
-         read from that file. Durations: 500ms, 15secs, 2weeks. Sizes: 512MB, 2GB. Switches: --x, --no-x, --x=false.\n",
+        "\nA flag can also be set by the variable MESOS_<NAME>; the command line takes precedence. A value\n\
+         file:///path is read from that file. Durations: 500ms, 15secs, 2weeks. Sizes: 512MB, 2GB. Switches: --x, --no-x, --x=false.\n",
     );
     for section in definition.sections() {
         let _ = write!(out, "\n{}:\n", section.title);

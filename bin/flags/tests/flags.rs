@@ -270,7 +270,7 @@ fn help_says_of_each_flag_what_it_does() {
         "  --disk_watch_interval=DURATION  (default: 1mins; at least 100ms)\n",
         "  --work_dir=PATH  (required)\n",
         "  --recover=reconnect|cleanup  (default: reconnect)\n",
-        "  Accepted, without effect: the docker containerizer is not built yet.\n",
+        "  Accepted, without effect: the docker containerizer is not implemented yet.\n",
     ] {
         assert!(text.contains(part), "{part} is not in {text}");
     }

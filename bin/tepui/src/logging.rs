@@ -1,4 +1,4 @@
-//! Logs go to stderr and into `--log_dir`, in the level that the Mesos flags ask for.
+//! Writes logs to stderr and into `--log_dir`, at the level that the Mesos flags ask for.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -16,9 +16,9 @@ use tracing_subscriber::fmt::writer::{BoxMakeWriter, MakeWriterExt};
 use crate::commands::CommandError;
 use crate::output;
 
-/// `RUST_LOG` refines what `--logging_level` allows. Called once, before anything logs. Returns the file that holds the
-/// log, where there is one: as in Mesos, `--external_log_file` is it before the one in `--log_dir`.
-/// `warnings` are what reading the flags had to say: they are its first lines.
+/// Installs the logger; it is called once, before anything logs. `RUST_LOG` refines `--logging_level`. `warnings` are
+/// the warnings of the flag parser, which become the first lines. Returns the file that holds the log, if there is one;
+/// as in Mesos, `--external_log_file` takes precedence over the one in `--log_dir`.
 ///
 /// # Errors
 ///
@@ -27,7 +27,7 @@ pub fn init(flags: &LoggingFlags, warnings: &[String], program: &str) -> Result<
     let own = flags.log_dir.as_deref().map(|directory| open(directory, program)).transpose()?;
     let shown = flags.external_log_file.clone().or_else(|| own.as_ref().map(|(path, _)| path.clone()));
     let quiet = flags.quiet;
-    // Colours are for eyes: a file is for `grep`.
+    // A file has no colours, so that `grep` works on it.
     let ansi = own.is_none() && std::io::stderr().is_terminal() && output::wants_colours();
     let writer = match own {
         Some((_, file)) if quiet => BoxMakeWriter::new(file),
@@ -39,12 +39,12 @@ pub fn init(flags: &LoggingFlags, warnings: &[String], program: &str) -> Result<
         LoggingLevel::Warning => "warn",
         LoggingLevel::Error => "error",
         LoggingLevel::Debug => "debug",
-        // What a session with ZooKeeper goes through in detail says nothing to an operator.
+        // The details of a ZooKeeper session do not help an operator.
         LoggingLevel::Info => "info,zookeeper_client=warn",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    // Otherwise a line that cannot be written (a full disk, a closed pipe) is complained of on stderr, and that panics where
-    // stderr is what cannot be written: whichever thread has something to say ends.
+    // Otherwise a log line that cannot be written (full disk, closed pipe) is reported on stderr. If stderr is what
+    // cannot be written, that panics and ends the thread that logs.
     let subscriber = tracing_subscriber::fmt().log_internal_errors(false);
     subscriber.with_env_filter(filter).with_writer(writer).with_ansi(ansi).fmt_fields(OneLine).init();
     for warning in warnings {
@@ -53,8 +53,8 @@ pub fn init(flags: &LoggingFlags, warnings: &[String], program: &str) -> Result<
     Ok(shown)
 }
 
-/// Writes message and fields of an event on one line that steers no terminal: names and messages in them are given by
-/// frameworks.
+/// Writes message and fields of an event on one line without control characters, because frameworks choose the names
+/// and messages in them.
 struct OneLine;
 
 impl<'writer> FormatFields<'writer> for OneLine {
@@ -65,8 +65,8 @@ impl<'writer> FormatFields<'writer> for OneLine {
     }
 }
 
-/// The name is that of the link to Mesos' newest file. Lines are appended, so that a rotation by copy and truncation
-/// finds them whole.
+/// Opens the log file. Its name is that of the link to Mesos' newest log file. Lines are appended, so that a rotation
+/// by copy and truncation loses no part of a line.
 fn open(directory: &Path, program: &str) -> Result<(PathBuf, File), CommandError> {
     let path = directory.join(format!("{program}.INFO"));
     let opened = fs::create_dir_all(directory)

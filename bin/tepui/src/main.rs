@@ -1,7 +1,6 @@
-//! The command line of Tepui; it only assembles.
+//! The command line of Tepui. This crate only assembles the others.
 //!
-//! One binary serves as every program: `tepui agent`, `tepui mesos-agent` and a link named
-//! `mesos-agent` are the same.
+//! One binary serves as every program: `tepui agent`, `tepui mesos-agent` and a link named `mesos-agent` are the same.
 
 mod batch;
 mod commands;
@@ -33,7 +32,7 @@ fn main() -> ExitCode {
 
 type Program = fn(Vec<OsString>) -> ExitCode;
 
-/// Programs that take Mesos flags (or none) instead of subcommands.
+/// Returns the program of this name. Programs take Mesos flags (or none) instead of subcommands.
 fn program(name: &str) -> Option<Program> {
     match name {
         "master" | "mesos-master" => Some(daemon::master),
@@ -41,12 +40,12 @@ fn program(name: &str) -> Option<Program> {
         "local" | "mesos-local" => Some(daemon::local),
         "mesos-execute" => Some(commands::execute),
         "mesos-resolve" => Some(commands::resolve),
-        // Started by the agent, never by people.
+        // These are started by the agent.
         "executor" | "mesos-executor" => Some(|_| executor::main()),
         "container-init" => Some(|_| executor::init()),
         "container-launch" => Some(|_| executor::container_launch()),
         "container-enter" => Some(|_| executor::container_enter()),
-        // Started by a master, never by people.
+        // This is started by a master.
         master_server::NODE_CLEANUP => Some(daemon::node_cleanup),
         _ => None,
     }

@@ -1,4 +1,4 @@
-//! Reading the Mesos flags of a program, and answering `--help`, `--version` and mistakes.
+//! Parses the Mesos flags of a program, and answers `--help`, `--version` and errors.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -8,11 +8,11 @@ use flags::{Invocation, Parsed, Program};
 use crate::commands::{fail, printed};
 use crate::output;
 
-/// The flags of a program from its arguments and the environment.
+/// Returns the flags of a program from its arguments and the environment.
 ///
 /// # Errors
 ///
-/// Returns the exit code with which the program ends at once: it was asked for its help or version, or there is a mistake.
+/// Returns the exit code with which the program ends at once, after printing its help, its version, or an error.
 pub fn parse_or_exit<P: Program>(arguments: Vec<OsString>) -> Result<Parsed<P>, ExitCode> {
     match flags::parse(arguments, std::env::vars_os()) {
         Ok(Invocation::Run(parsed)) => Ok(parsed),

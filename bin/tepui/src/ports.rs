@@ -1,5 +1,5 @@
-//! Who holds a port, and which one is free. By what /proc tells (proc_pid_net(5), proc_pid_fd(5)): the processes of other
-//! users are known to root only.
+//! Finds the process that uses a port, and a port that is free, from /proc (proc_pid_net(5), proc_pid_fd(5)). Only root
+//! sees the processes of other users.
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
@@ -7,23 +7,23 @@ use std::path::Path;
 
 /// State of a socket in /proc/net/tcp (`TCP_LISTEN` of include/net/tcp_states.h).
 const LISTEN: &str = "0A";
-/// How many ports after the one that is taken are tried.
+/// The number of ports after the used one that are tried.
 const TRIED: u16 = 100;
 
 /// A process that listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
     pub pid: u32,
-    /// As it was started, shortened.
+    /// The command line, shortened.
     pub command: String,
 }
 
-/// Returns a sentence about a port that cannot be had: who holds it, and what to do.
+/// Returns a sentence about a port that is in use: which process uses it, and what to do.
 pub fn taken(address: SocketAddrV4) -> String {
     sentence(address, holder(address), next_free(*address.ip(), address.port(), 1))
 }
 
-/// As [`taken`], for a program that needs `count` ports in a row from `first` on.
+/// Like [`taken`], for a program that needs `count` consecutive ports from `first` on.
 pub fn taken_of_row(address: SocketAddrV4, first: u16, count: u16) -> String {
     sentence(address, holder(address), next_free(*address.ip(), first, count))
 }
@@ -40,29 +40,29 @@ fn sentence(address: SocketAddrV4, holder: Option<Holder>, free: Option<u16>) ->
     format!("{address} is in use: {who}; {next}")
 }
 
-/// The first port after `taken` from which on nobody listens on `count` ports.
+/// Returns the first port after `taken` from which `count` consecutive ports are free.
 pub fn next_free(ip: Ipv4Addr, taken: u16, count: u16) -> Option<u16> {
     let after = taken.checked_add(1)?..=taken.saturating_add(TRIED);
     let is_free = |port: u16| TcpListener::bind((ip, port)).is_ok();
     after.into_iter().find(|port| (0..count).all(|more| port.checked_add(more).is_some_and(is_free)))
 }
 
-/// The process that listens at this address, or at the port of all addresses.
+/// Returns the process that listens at this address, or at the port of all addresses.
 pub fn holder(address: SocketAddrV4) -> Option<Holder> {
     let read = |name: &str| std::fs::read_to_string(format!("/proc/net/{name}")).unwrap_or_default();
     let sockets: BTreeSet<u64> =
         listening(&read("tcp"), address).chain(listening6(&read("tcp6"), address.port())).collect();
     let processes = std::fs::read_dir("/proc").ok()?.flatten();
     let mut pids: Vec<u32> = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
-    // A program that was started by the one that listens may have inherited the socket.
+    // A child process of the one that listens may have inherited the socket.
     pids.sort_unstable();
     let pid = pids.into_iter().find(|pid| has_one_of(&sockets, &Path::new("/proc").join(pid.to_string())))?;
     let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     Some(Holder { pid, command: command(&line) })
 }
 
-/// Inodes of sockets in the format of /proc/net/tcp: `sl local_address rem_address st … inode`. Addresses are in the byte
-/// order of the machine.
+/// Returns the inodes of sockets in the format of /proc/net/tcp: `sl local_address rem_address st … inode`. Addresses
+/// are in the byte order of the machine.
 fn listening(table: &str, address: SocketAddrV4) -> impl Iterator<Item = u64> + '_ {
     let ip = u32::from_ne_bytes(address.ip().octets());
     table.lines().filter_map(move |line| {
@@ -72,7 +72,7 @@ fn listening(table: &str, address: SocketAddrV4) -> impl Iterator<Item = u64> + 
     })
 }
 
-/// Of IPv6, where an unspecified address serves IPv4 as well.
+/// Returns the inodes of IPv6 sockets with an unspecified address, which also serve IPv4.
 fn listening6(table: &str, port: u16) -> impl Iterator<Item = u64> + '_ {
     table.lines().filter_map(move |line| {
         let (host, inode) = listener(line, port)?;
@@ -80,7 +80,7 @@ fn listening6(table: &str, port: u16) -> impl Iterator<Item = u64> + '_ {
     })
 }
 
-/// Host and inode of a line about a socket that listens at the port.
+/// Returns host and inode if the line describes a socket that listens at the port.
 fn listener(line: &str, port: u16) -> Option<(&str, u64)> {
     let mut fields = line.split_whitespace();
     let (host, own) = fields.nth(1)?.split_once(':')?;
@@ -98,7 +98,7 @@ fn has_one_of(sockets: &BTreeSet<u64>, process: &Path) -> bool {
     })
 }
 
-/// Program and arguments, which zero bytes separate.
+/// Returns program and arguments, which are separated by zero bytes.
 fn command(line: &[u8]) -> String {
     const SHOWN: usize = 80;
     let text = String::from_utf8_lossy(line).trim_end_matches('\0').replace('\0', " ");

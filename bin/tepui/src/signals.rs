@@ -1,4 +1,4 @@
-//! The signals that end a program of ours.
+//! The signals that end a program.
 
 use std::sync::OnceLock;
 
@@ -12,12 +12,12 @@ pub async fn terminate() {
     }
 }
 
-/// Resolves on SIGUSR1: an agent is to leave the cluster for good.
+/// Resolves on SIGUSR1, which makes an agent unregister and end its tasks.
 pub async fn leave() {
     received(SignalKind::user_defined1()).await;
 }
 
-/// Where a handler cannot be installed the signal's default action stays in force.
+/// If a handler cannot be installed, the default action of the signal stays in force.
 async fn received(kind: SignalKind) {
     match signal(kind) {
         Ok(mut stream) => {
@@ -27,27 +27,27 @@ async fn received(kind: SignalKind) {
     }
 }
 
-/// What ends a command that somebody waits for: Ctrl-C, SIGTERM, and the end of its terminal. It listens from the moment
-/// it is made, so that no signal is lost between two questions.
+/// The signals that end a command in the foreground: Ctrl-C, SIGTERM, and the end of its terminal. It listens from its
+/// creation, so that no signal is lost between two calls.
 #[derive(Debug)]
 pub struct Cancel {
     signals: Vec<(i32, Signal)>,
 }
 
 impl Cancel {
-    /// Must be called inside a tokio runtime. SIGHUP is left alone where it was ignored at the start: `nohup` and `setsid`
-    /// mean that the command goes on.
+    /// Starts to listen. Must be called inside a tokio runtime. SIGHUP is left alone if it was ignored at the start,
+    /// because `nohup` and `setsid` mean that the command continues.
     pub fn listen() -> Self {
         let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate()];
         if !hangup_is_ignored() {
             kinds.push(SignalKind::hangup());
         }
-        // Where a handler cannot be installed the signal's default action stays in force.
+        // If a handler cannot be installed, the default action of the signal stays in force.
         let signals = kinds.into_iter().filter_map(|kind| Some((kind.as_raw_value(), signal(kind).ok()?)));
         Cancel { signals: signals.collect() }
     }
 
-    /// Waits for the next one and returns its number.
+    /// Waits for the next signal and returns its number.
     pub async fn next(&mut self) -> i32 {
         std::future::poll_fn(|context| {
             for (number, signal) in &mut self.signals {
@@ -61,7 +61,7 @@ impl Cancel {
     }
 }
 
-/// Read once, before a handler of ours takes the place of what was inherited.
+/// The inherited setting is read once, before a handler replaces it.
 fn hangup_is_ignored() -> bool {
     static IGNORED: OnceLock<bool> = OnceLock::new();
     *IGNORED.get_or_init(|| {
@@ -70,7 +70,7 @@ fn hangup_is_ignored() -> bool {
     })
 }
 
-/// By `SigIgn` of proc_pid_status(5), a mask in which bit 0 stands for signal 1.
+/// Reads `SigIgn` of proc_pid_status(5), a mask in which bit 0 stands for signal 1.
 fn ignores(status: &str, signal: i32) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();

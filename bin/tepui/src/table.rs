@@ -1,4 +1,4 @@
-//! Tables for people: columns without lines between them, no wider than the terminal.
+//! Tables: columns without lines between them, no wider than the terminal.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -7,16 +7,16 @@ use model::visible;
 
 use crate::output;
 
-/// Between two columns.
+/// The gap between two columns.
 const GAP: &str = "  ";
-/// A column is not made narrower than this.
+/// The minimum width of a column.
 const MIN_COLUMN: usize = 8;
-/// Columns after the first one are made as narrow as this before the first one is.
+/// The width to which the other columns are shortened before the first one is.
 const SHORT_COLUMN: usize = 20;
-/// The longest cell where no terminal sets a limit.
+/// The longest cell if no terminal sets a limit.
 const MAX_CELL: usize = 1000;
 
-/// How a cell is meant, which decides about its colour.
+/// The meaning of a cell, which decides its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Tone {
     #[default]
@@ -28,7 +28,7 @@ pub enum Tone {
 }
 
 impl Tone {
-    /// The parameter of the escape sequence "select graphic rendition" (ECMA-48, 8.3.117).
+    /// Returns the parameter of the escape sequence "select graphic rendition" (ECMA-48, 8.3.117).
     fn code(self) -> Option<&'static str> {
         match self {
             Tone::Plain => None,
@@ -40,7 +40,7 @@ impl Tone {
     }
 }
 
-/// What stands in a row and a column.
+/// The content of one row and column.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cell {
     text: String,
@@ -59,35 +59,36 @@ impl<T: Into<String>> From<T> for Cell {
     }
 }
 
-/// Where a table is shown.
+/// The device on which a table is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    /// The columns of the terminal; `None` elsewhere.
+pub struct OutputDevice {
+    /// The columns of the terminal; `None` if there is none.
     pub width: Option<usize>,
     pub colours: bool,
 }
 
-impl Place {
-    /// Stdout as it is now.
+impl OutputDevice {
+    /// Returns the current properties of stdout.
     pub fn stdout() -> Self {
-        Place { width: output::width(), colours: output::has_colours() }
+        OutputDevice { width: output::width(), colours: output::has_colours() }
     }
 
-    /// Without a limit of its width, where that is wanted.
+    /// Removes the limit of the width if `wanted`.
     pub fn wide(self, wanted: bool) -> Self {
-        Place { width: self.width.filter(|_| !wanted), ..self }
+        OutputDevice { width: self.width.filter(|_| !wanted), ..self }
     }
 }
 
 /// Renders rows of plain text under `header` for stdout.
 pub fn render(header: &[&str], rows: &[Vec<String>]) -> String {
     let rows: Vec<Vec<Cell>> = rows.iter().map(|row| row.iter().map(|cell| cell.as_str().into()).collect()).collect();
-    draw(header, &rows, Place::stdout())
+    draw(header, &rows, OutputDevice::stdout())
 }
 
-/// Renders rows under `header`. Where the terminal is too narrow, the widest columns are shortened, down to eight
-/// characters; the first one last, and in its middle. The last column is not padded. Every cell is made [`visible`].
-pub fn draw(header: &[&str], rows: &[Vec<Cell>], place: Place) -> String {
+/// Renders rows under `header`. If the terminal is too narrow, the widest columns are shortened to no less than eight
+/// characters. The first column is shortened last, and in its middle. The last column is not padded. Every cell is made
+/// [`visible`].
+pub fn draw(header: &[&str], rows: &[Vec<Cell>], device: OutputDevice) -> String {
     let shown: Vec<Vec<Cow<'_, str>>> =
         rows.iter().map(|row| row.iter().map(|cell| visible(&cell.text)).collect()).collect();
     let mut widths: Vec<usize> = header.iter().map(|title| width(title)).collect();
@@ -96,7 +97,7 @@ pub fn draw(header: &[&str], rows: &[Vec<Cell>], place: Place) -> String {
             *most = (*most).max(width(cell).min(MAX_CELL));
         }
     }
-    if let Some(most) = place.width {
+    if let Some(most) = device.width {
         fit(&mut widths, most);
     }
     let mut out = String::new();
@@ -104,12 +105,12 @@ pub fn draw(header: &[&str], rows: &[Vec<Cell>], place: Place) -> String {
     write_row(&mut out, titles, &widths, false);
     for (row, texts) in rows.iter().zip(shown) {
         let cells = row.iter().zip(texts).map(|(cell, text)| (text, cell.tone)).collect();
-        write_row(&mut out, cells, &widths, place.colours);
+        write_row(&mut out, cells, &widths, device.colours);
     }
     out
 }
 
-/// Renders names and values, one pair a line; values are never shortened.
+/// Renders names and values, one pair per line. Values are never shortened.
 pub fn pairs(rows: &[Vec<String>]) -> String {
     let shown: Vec<Vec<Cow<'_, str>>> = rows.iter().map(|row| row.iter().map(|cell| visible(cell)).collect()).collect();
     let name = shown.iter().filter_map(|row| row.first()).map(|name| width(name)).max().unwrap_or_default();
@@ -143,8 +144,8 @@ fn write_row(out: &mut String, cells: Vec<(Cow<'_, str>, Tone)>, widths: &[usize
     out.push('\n');
 }
 
-/// Takes from the widest columns until all of them and the gaps need no more than `most`. The first one, which names what
-/// the row is about, gives way only when the others are short.
+/// Reduces the widest columns until all columns and gaps fit into `most`. The first column names the subject of the
+/// row, so it is reduced only when the others are short.
 fn fit(widths: &mut [usize], most: usize) {
     let gaps = GAP.len() * widths.len().saturating_sub(1);
     let room = most.saturating_sub(gaps);
@@ -154,7 +155,7 @@ fn fit(widths: &mut [usize], most: usize) {
     take(widths, room, MIN_COLUMN);
 }
 
-/// Takes from the widest until all of them need no more than `room`, or none is wider than `least`.
+/// Reduces the widest until all of them fit into `room`, or none is wider than `least`.
 fn take(widths: &mut [usize], room: usize, least: usize) {
     loop {
         let excess = widths.iter().sum::<usize>().saturating_sub(room);
@@ -172,7 +173,7 @@ fn take(widths: &mut [usize], room: usize, least: usize) {
     }
 }
 
-/// Cuts out the middle of what is wider than `most`: ids differ at their ends.
+/// Removes the middle of a text that is wider than `most`, because ids differ at their ends.
 fn shorten_inside(text: &str, most: usize) -> Cow<'_, str> {
     let room = most.saturating_sub(1);
     let mut end = String::new();
@@ -190,7 +191,7 @@ fn shorten_inside(text: &str, most: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{}{end}", shorten(text, most.saturating_sub(width(&end)))))
 }
 
-/// Cuts what is wider than `most` and ends it with `…`.
+/// Truncates a text that is wider than `most` and ends it with `…`.
 pub fn shorten(text: &str, most: usize) -> Cow<'_, str> {
     if width(text) <= most {
         return Cow::Borrowed(text);
@@ -212,8 +213,8 @@ fn width(text: &str) -> usize {
     text.chars().map(columns).sum()
 }
 
-/// How many columns a terminal gives to a character: none to combining marks, two to East Asian wide ones and emoji. The
-/// ranges are the main ones of Unicode Standard Annex 11.
+/// Returns the number of columns that a terminal uses for a character: none for combining marks, two for East Asian
+/// wide ones and emoji. The ranges are the main ones of Unicode Standard Annex 11.
 fn columns(character: char) -> usize {
     match character {
         '\u{300}'..='\u{36f}' | '\u{200b}'..='\u{200d}' | '\u{fe00}'..='\u{fe0f}' => 0,
@@ -232,7 +233,7 @@ fn columns(character: char) -> usize {
     }
 }
 
-/// `0ms`, `40ms`, `1.5s`, `12s`, `3m05s`, `2h10m`, `3d04h`.
+/// Formats a duration: `0ms`, `40ms`, `1.5s`, `12s`, `3m05s`, `2h10m`, `3d04h`.
 pub fn duration(seconds: f64) -> String {
     let seconds = seconds.max(0.0);
     let whole = seconds as u64;
@@ -249,7 +250,7 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// A number with at most two decimals and no final zeros: `0.1`, `12`, `3.25`.
+/// Formats a number with at most two decimals and without trailing zeros: `0.1`, `12`, `3.25`.
 pub fn amount(value: f64) -> String {
     let text = format!("{value:.2}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
@@ -260,15 +261,15 @@ pub fn amount(value: f64) -> String {
 mod tests {
     use super::*;
 
-    const FILE: Place = Place { width: None, colours: false };
+    const FILE: OutputDevice = OutputDevice { width: None, colours: false };
 
-    fn narrow(width: usize) -> Place {
-        Place { width: Some(width), colours: false }
+    fn narrow(width: usize) -> OutputDevice {
+        OutputDevice { width: Some(width), colours: false }
     }
 
-    fn check(header: &[&str], rows: &[&[&str]], place: Place, expect: &str) {
+    fn check(header: &[&str], rows: &[&[&str]], device: OutputDevice, expect: &str) {
         let rows: Vec<Vec<Cell>> = rows.iter().map(|row| row.iter().map(|cell| (*cell).into()).collect()).collect();
-        assert_eq!(draw(header, &rows, place), expect);
+        assert_eq!(draw(header, &rows, device), expect);
     }
 
     #[test]
@@ -314,7 +315,7 @@ mod tests {
             narrow(36),
             "ID                 B\na-long-i…wenty.17  exited with stat…\n",
         );
-        // What fits is left alone, and nothing becomes narrower than eight characters.
+        // Cells that fit are not changed, and no column becomes narrower than eight characters.
         check(&["A", "B"], &[&["short", "also short"]], narrow(80), "A      B\nshort  also short\n");
         check(&["A", "B"], &[&["123456789", "123456789"]], narrow(10), "A         B\n1234…789  1234567…\n");
     }
@@ -341,7 +342,7 @@ mod tests {
     fn colours_are_for_terminals() {
         let rows = [vec![Cell::toned("TASK_FAILED", Tone::Bad), "a".into()]];
         assert_eq!(draw(&["S", "T"], &rows, FILE), "S            T\nTASK_FAILED  a\n");
-        let coloured = draw(&["S", "T"], &rows, Place { width: Some(80), colours: true });
+        let coloured = draw(&["S", "T"], &rows, OutputDevice { width: Some(80), colours: true });
         assert_eq!(coloured, "S            T\n\x1b[31mTASK_FAILED\x1b[0m  a\n");
     }
 

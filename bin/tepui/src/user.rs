@@ -1,6 +1,6 @@
-//! Who runs this command.
+//! The user of this command.
 
-/// The name of the effective user, from the password file; the variable USER where that has no entry.
+/// Returns the name of the effective user from the password file, or the variable USER if it has no entry there.
 pub fn current() -> String {
     let uid = rustix::process::geteuid().as_raw().to_string();
     let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();

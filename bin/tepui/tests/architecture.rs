@@ -1,17 +1,24 @@
-//! The invariants of ARCHITECTURE.md that a reading of the sources can guard.
+//! The invariants of ARCHITECTURE.md that can be checked by reading the sources.
 
 #![allow(clippy::expect_used)]
+
+#[path = "architecture/adding.rs"]
+mod adding;
+#[path = "architecture/manifests.rs"]
+mod manifests;
+#[path = "architecture/skipped.rs"]
+mod skipped;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Layers whose crates do no I/O, spawn no thread, read no clock and own no randomness (invariant 1).
+/// The layers whose crates do no I/O, spawn no thread, read no clock and own no randomness (invariant 1).
 const PURE_LAYERS: &[&str] = &["protocol", "core"];
 
 /// The folders of the workspace that hold crates, one layer each.
 const LAYERS: &[&str] = &["protocol", "core", "shell", "state", "lib", "bin", "proof"];
 
-/// Layers of one crate, which is the folder itself.
+/// The layers that consist of one crate, which is the folder itself.
 const CRATES: &[&str] = &["edge"];
 
 /// What such a crate may not name, and why.
@@ -32,14 +39,14 @@ const IMPURE: &[(&str, &str)] = &[
     ("async move", "is async"),
 ];
 
-/// Decisions are to be held in the head; a longer file hides several subjects.
+/// The maximum length of a file; a longer one has several subjects.
 const MAX_LINES: usize = 800;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the workspace")
 }
 
-/// The folders of the crates of these layers, relative to the workspace.
+/// Returns the folders of the crates of these layers, relative to the workspace.
 fn crates_of(layers: &[&str]) -> BTreeSet<String> {
     let folders = layers.iter().flat_map(|layer| {
         let entries = std::fs::read_dir(root().join(layer)).expect(layer);
@@ -56,7 +63,7 @@ fn read(name: &str) -> String {
     std::fs::read_to_string(root().join(name)).expect(name)
 }
 
-/// The sources of one crate's product, with their texts.
+/// Returns the sources of one crate, without tests, with their texts.
 fn sources(name: &str) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     let mut folders = vec![root().join(name).join("src")];
@@ -79,7 +86,7 @@ fn is_test(path: &Path) -> bool {
     name.ends_with("tests") || path.components().any(|c| c.as_os_str() == "tests")
 }
 
-/// The numbered lines of code: no comments, nothing after the unit tests begin.
+/// Returns the numbered lines of code without comments and unit tests.
 fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let lines = text.lines().enumerate().take_while(|(_, line)| !line.starts_with("#[cfg(test)]"));
     lines.filter(|(_, line)| !line.trim_start().starts_with("//")).map(|(index, line)| (index + 1, line))
@@ -104,7 +111,7 @@ fn pure_crates_only_compute() {
     check(violations);
 }
 
-/// Rust's notation of a whole message is no text for people, and may hold what is none of theirs.
+/// The debug format of a message is no text for people, and may contain data that is not meant for them.
 #[test]
 fn errors_print_no_debug_text() {
     let mut violations = Vec::new();
@@ -160,7 +167,7 @@ fn the_map_names_every_crate_and_no_other() {
     assert_eq!(named, crates());
 }
 
-/// Every file and folder below the workspace, relative to it; build products and hidden folders are left out.
+/// Returns every file and folder of the workspace, relative to it, without build products and hidden folders.
 fn paths() -> Vec<String> {
     let (root, mut found) = (root(), Vec::new());
     let mut folders = vec![root.clone()];
@@ -187,13 +194,33 @@ fn paths() -> Vec<String> {
 fn the_documents_for_developers_name_files_that_exist() {
     let paths = paths();
     let mut violations = Vec::new();
-    for document in ["ARCHITECTURE.md", "CONTRIBUTING.md", "docs/dev/GLOSSARY.md", "docs/dev/STYLE.md"] {
+    let documents =
+        ["ARCHITECTURE.md", "CONTRIBUTING.md", "docs/dev/ADDING.md", "docs/dev/GLOSSARY.md", "docs/dev/STYLE.md"];
+    for document in documents {
         let text = read(document);
         let quoted = text.split('`').skip(1).step_by(2);
         let named = quoted.filter(|name| name.contains('/') && (name.ends_with(".rs") || name.ends_with('/')));
         let unknown = named
             .filter(|name| !name.contains(['<', '*', ' ', ':']) && !paths.iter().any(|path| path.ends_with(*name)));
         violations.extend(unknown.map(|name| format!("{document}: `{name}` does not exist")));
+    }
+    check(violations);
+}
+
+/// What helps tests fails by panicking, so nothing that is shipped may contain it.
+#[test]
+fn only_tests_depend_on_the_testkit() {
+    let mut violations = Vec::new();
+    for name in crates() {
+        let manifest = read(&format!("{name}/Cargo.toml"));
+        let mut section = "";
+        for line in manifest.lines() {
+            section = line.strip_prefix('[').map_or(section, |header| header.trim_end_matches(']'));
+            let names_it = line.starts_with("testkit") || section.ends_with(".testkit");
+            if names_it && !section.starts_with("dev-dependencies") {
+                violations.push(format!("{name}/Cargo.toml: testkit in [{section}]"));
+            }
+        }
     }
     check(violations);
 }

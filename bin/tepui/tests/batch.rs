@@ -1,4 +1,5 @@
-//! `tepui run` and `mesos-execute` stay with their tasks, and `tepui failures` with the cluster, while everything else is killed.
+//! `tepui run` and `mesos-execute` continue with their tasks, and `tepui failures` with the cluster, while all other
+//! processes are killed.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -6,51 +7,37 @@
 mod ensemble;
 mod processes;
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::path::Path;
+use std::process::Command;
 
 use ensemble::Ensemble;
-use processes::{Agent, Local, Master, spawn, until};
+use processes::{Agent, Master, TEPUI};
+use testkit::process::{LocalCluster, Program};
+use testkit::wait::until;
 
-/// A scheduler as a process, killed at the end.
-struct Batch {
-    child: Child,
-    said: PathBuf,
-}
+/// A scheduler process, which is killed at the end.
+struct Batch(Program);
 
 impl Batch {
     fn start(directory: &Path, name: &str, arguments: &[&str]) -> Self {
-        let said = directory.join(name);
-        let mut program = Command::new(env!("CARGO_BIN_EXE_tepui"));
-        let child = spawn(program.args(arguments), std::fs::File::create(&said).unwrap());
-        Batch { child, said }
+        Batch(Program::start(Command::new(TEPUI).args(arguments), name, directory.join(name)))
     }
 
     fn output(&self) -> String {
-        std::fs::read_to_string(&self.said).unwrap()
+        self.0.log()
     }
 
     fn wait_for_output(&self, what: &str) {
         until(what, || self.output().contains(what).then_some(()));
     }
 
-    /// Whether it was content.
+    /// Waits for the end of the process and returns whether it succeeded.
     fn wait_for_success(&mut self) -> bool {
-        until("the batch ends", || self.child.try_wait().unwrap()).success()
+        until("the batch ends", || self.0.child.try_wait().unwrap()).success()
     }
 }
 
-impl Drop for Batch {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("--- {}:\n{}", self.said.display(), self.output());
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Tasks that tell of their start and last until somebody lets them go, or their directory is gone.
+/// Tasks that record their start and run until they are released or their directory is gone.
 struct TaskGate {
     directory: tempfile::TempDir,
 }
@@ -84,11 +71,11 @@ const FLAGS: [&str; 2] = ["--resources=cpus:1;mem:128", "--launcher=posix"];
 
 #[test]
 fn tasks_go_on_when_a_whole_cluster_is_killed_and_started_again() {
-    let cluster = Local::start(2, &FLAGS);
+    let cluster = LocalCluster::start(TEPUI, 2, &FLAGS);
     let master = format!("--master=127.0.0.1:{}", cluster.port);
     let (gate, files) = (TaskGate::new(), tempfile::tempdir().unwrap());
     let mut batch = Batch::start(files.path(), "run", &["run", &master, "-n", "2", "--", &gate.command()]);
-    // As with Mesos' own, an executor of a framework that does not checkpoint ends with its agent.
+    // As in Mesos, the executor of a framework that does not checkpoint ends with its agent.
     let execute = ["mesos-execute", &master, "--name=lost", "--command=sleep 1000", "--resources=cpus:0.1;mem:32"];
     let mut lost = Batch::start(files.path(), "execute", &execute);
     gate.started(2);
@@ -104,7 +91,7 @@ fn tasks_go_on_when_a_whole_cluster_is_killed_and_started_again() {
     drop(cluster);
 }
 
-/// And which of them leads.
+/// Starts two masters and returns which of them leads.
 fn two_masters(zk: &str) -> (Vec<Master>, usize) {
     let masters: Vec<Master> = (0..2).map(|_| Master::start(zk, "4secs")).collect();
     let first = until("one leads", || masters.iter().position(Master::leads));

@@ -1,7 +1,8 @@
-//! A whole cluster under kill -9: masters, agents and ZooKeeper's servers die and freeze at random while a batch runs.
+//! A whole cluster under kill -9: masters, agents and ZooKeeper servers are killed and frozen at random while a batch
+//! runs.
 //!
-//! `make chaos SECONDS=600 SEED=7` goes on for longer. What is random is drawn from the seed; when it happens depends on the
-//! machine, so a seed says what kind of a run it was, and not more.
+//! `make chaos SECONDS=600 SEED=7` runs for longer. The faults are drawn from the seed, but their timing depends on the
+//! machine, so a seed does not reproduce a run exactly.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -15,7 +16,11 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use ensemble::Ensemble;
-use processes::{Random, free_ports, get, signal, spawn, until};
+use processes::{Random, spawn};
+use testkit::http::get_blocking;
+use testkit::process::signal;
+use testkit::scratch::free_ports;
+use testkit::wait::until;
 
 /// A process that is started again with the same arguments and the same files.
 struct Server {
@@ -45,7 +50,7 @@ impl Server {
         }
     }
 
-    /// One may end by itself, a master that lost its store, say. Somebody starts it again.
+    /// Starts the process again if it has ended by itself, such as a master that has lost its store.
     fn supervise(&mut self) {
         let ended = self.child.as_mut().is_some_and(|child| child.try_wait().unwrap().is_some());
         if ended {
@@ -107,7 +112,7 @@ impl Cluster {
                 format!("--master={zk}"),
                 "--launcher=posix".to_owned(),
                 "--resources=cpus:1;mem:512;disk:512".to_owned(),
-                // What a failed test leaves behind ends soon.
+                // Containers that a failed test leaves behind end soon.
                 "--recovery_timeout=1mins".to_owned(),
                 format!("--runtime_dir={}", at(format!("run-{n}"))),
             ];
@@ -120,11 +125,11 @@ impl Cluster {
     }
 
     fn leader(&self) -> Option<u16> {
-        let leads = |port: &u16| get(*port, "/state").is_some_and(|answer| answer.status == 200);
+        let leads = |port: &u16| get_blocking(*port, "/state").is_some_and(|answer| answer.status == 200);
         self.masters.iter().copied().find(leads)
     }
 
-    /// Something dies or freezes, for a while.
+    /// Kills or freezes a process for a while.
     fn inject_fault(&mut self, random: &mut Random) {
         let pause = Duration::from_millis(random.below(3000));
         if random.below(5) == 0 {
@@ -155,7 +160,7 @@ impl Cluster {
     }
 }
 
-/// Each task of it writes its number down when it begins.
+/// Starts a batch in which each task records its number when it begins.
 fn batch(cluster: &Cluster, number: usize, tasks: usize) -> (Child, PathBuf, PathBuf) {
     let at = |name: &str| cluster.directory.path().join(format!("{name}-{number}"));
     let (runs, said) = (at("runs"), at("said"));
@@ -168,7 +173,8 @@ fn batch(cluster: &Cluster, number: usize, tasks: usize) -> (Child, PathBuf, Pat
     (child, runs, said)
 }
 
-/// Each task ran at most once, and exactly once if it was told to be finished. Returns how many are.
+/// Checks that each task ran at most once, and exactly once if it was reported as finished. Returns the number of
+/// finished tasks.
 fn check_runs(runs: &Path, said: &Path, tasks: usize) -> usize {
     let said = std::fs::read_to_string(said).unwrap();
     let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
@@ -213,7 +219,7 @@ fn a_cluster_whose_parts_die_loses_no_task() {
             cluster.supervise();
             std::thread::sleep(Duration::from_millis(random.below(1500)));
         }
-        // Everything is back; what is left comes to its end.
+        // All processes are up again, and the batch comes to its end.
         let quiet = Instant::now();
         while child.try_wait().unwrap().is_none() {
             cluster.supervise();

@@ -1,4 +1,4 @@
-//! Names, messages and ids of others bring no control characters to a terminal, and no line of their own into a table.
+//! Control characters and line breaks in names, messages and ids do not reach a terminal or break a table.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -9,11 +9,12 @@ use std::process::{Command, Stdio};
 use client::{Address, Events, Scheduler};
 use messages::v1;
 use messages::v1::scheduler::Event;
-use processes::Local;
+use processes::TEPUI;
+use testkit::process::LocalCluster;
 
 const NAME: &str = "\x1b[31mred\x1b[0m\nfake row\u{9b}2J\u{202e}";
 
-/// The first event that fits.
+/// Returns the first event that fits.
 async fn event_of<T>(events: &mut Events<Event>, wanted: impl Fn(&Event) -> Option<T>) -> T {
     loop {
         let event = events.next().await.unwrap().expect("the stream goes on");
@@ -23,7 +24,7 @@ async fn event_of<T>(events: &mut Events<Event>, wanted: impl Fn(&Event) -> Opti
     }
 }
 
-/// Runs a task whose command, and with it the message of its end, is made of control characters.
+/// Runs a task whose command, and therefore the message of its end, contains control characters.
 async fn run(master: &Address) -> (Scheduler, Events<Event>) {
     use v1::framework_info::{Capability, capability::Type};
     let info = v1::FrameworkInfo {
@@ -56,11 +57,11 @@ async fn run(master: &Address) -> (Scheduler, Events<Event>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_others_name_steers_no_terminal() {
-    let local = Local::start(1, &["--resources=cpus:1;mem:128", "--launcher=posix"]);
+    let local = LocalCluster::start(TEPUI, 1, &["--resources=cpus:1;mem:128", "--launcher=posix"]);
     let master = format!("127.0.0.1:{}", local.port);
     let (scheduler, _events) = run(&master.parse().unwrap()).await;
     let tepui = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tepui"));
+        let mut command = Command::new(TEPUI);
         let output = command.args(arguments).env("TEPUI_MASTER", &master).stdin(Stdio::null()).output().unwrap();
         String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
     };

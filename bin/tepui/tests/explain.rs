@@ -1,4 +1,4 @@
-//! `tepui explain`, `partition` and `quota` as a person uses them, against a cluster of real processes.
+//! `tepui explain`, `partition` and `quota` against a cluster of real processes.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -8,23 +8,23 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
 
-use processes::{Local, get, until};
+use processes::TEPUI;
+use testkit::http::get_blocking;
+use testkit::process::LocalCluster;
+use testkit::wait::until;
 
-/// One agent of four processors.
-struct Cluster(Local);
+/// A cluster with one agent of four processors.
+struct Cluster(LocalCluster);
 
 impl Cluster {
     fn start() -> Self {
-        Cluster(Local::start(1, &["--resources=cpus:4;mem:1024"]))
+        Cluster(LocalCluster::start(TEPUI, 1, &["--resources=cpus:4;mem:1024"]))
     }
 
-    /// What a command prints, and whether it went well.
+    /// Returns whether a command succeeded, and its output.
     fn run(&self, arguments: &[&str]) -> (bool, String) {
-        let output = Command::new(env!("CARGO_BIN_EXE_tepui"))
-            .args(arguments)
-            .arg(format!("--master=127.0.0.1:{}", self.0.port))
-            .output()
-            .unwrap();
+        let output =
+            Command::new(TEPUI).args(arguments).arg(format!("--master=127.0.0.1:{}", self.0.port)).output().unwrap();
         let text = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
         (output.status.success(), text)
     }
@@ -39,7 +39,7 @@ impl Cluster {
         assert!(done, "{arguments:?}: {text}");
     }
 
-    /// A framework that stays as long as the stream is open; its first event was read.
+    /// Subscribes a framework that exists while the stream is open, and reads its first event.
     fn subscribe(&self, name: &str, role: &str) -> TcpStream {
         let info =
             format!(r#"{{"user":"root","name":"{name}","roles":["{role}"],"capabilities":[{{"type":"MULTI_ROLE"}}]}}"#);
@@ -79,7 +79,7 @@ fn what_keeps_offers_away_is_told() {
         "smaller than the demand: even empty not enough cpus",
     );
     cluster.expect_output(&["explain", "role", "batch", "--needs=many"], "many");
-    let refused = get(cluster.0.port, "/explain?demand=x").unwrap();
+    let refused = get_blocking(cluster.0.port, "/explain?demand=x").unwrap();
     assert_eq!(refused.status, 400, "{refused:?}");
     until("the limit is reached", || {
         let (_, text) = cluster.run(&["explain", "framework", "batch"]);

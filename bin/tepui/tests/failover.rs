@@ -1,5 +1,5 @@
-//! Masters that are killed, and agents that are back: real processes, ours and, where `CPP_MESOS` names one, a genuine
-//! Mesos. What cannot run here says so and is skipped.
+//! Masters that are killed, and agents that re-register, as real processes of Tepui and, if `CPP_MESOS` names one, of
+//! Mesos. Tests that cannot run report that they are skipped.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -7,21 +7,23 @@
 mod ensemble;
 mod processes;
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use election::{Contender, ZooKeeper, standalone};
 use ensemble::Ensemble;
-use processes::{Agent, GenuineMaster, Master, agents, free_port, genuine_mesos, until};
+use processes::{Agent, GenuineMaster, Master, agents, genuine_mesos};
+use testkit::process::GenuineMesos;
+use testkit::scratch::free_port;
+use testkit::wait::until;
 
-/// A Mesos agent behind a standalone master waits up to 75 s for pings that do not come.
+/// The limit is well below the 75 s for which a Mesos agent of a standalone master waits for pings.
 const BACK_WITHIN: Duration = Duration::from_secs(20);
 
 fn registered(master: &Master) -> String {
     until("an agent is registered", || master.agents().pop())
 }
 
-/// The same agent, not another one of the same name.
+/// Waits until the agent with the same id has re-registered.
 fn back(master: &Master, id: &str, begun: Instant, who: &str) {
     until("the agent is back", || (master.agents() == [id]).then_some(()));
     println!("{who}: back after {:?}", begun.elapsed());
@@ -36,20 +38,20 @@ fn follows_the_lead(who: &str, agent: impl FnOnce(&str) -> Agent) {
     let _agent = agent(&zk);
     let id = registered(&masters[first]);
 
-    // kill -9.
+    // The leader is killed with kill -9.
     let begun = Instant::now();
     masters[first].kill();
     let second = masters.remove(1 - first);
     back(&second, &id, begun, who);
 
-    // A machine that is lost.
+    // The machine of the leader is lost.
     let mut second = second;
     let third = Master::start(&zk, "4secs");
     let begun = Instant::now();
     second.kill_with_its_node_cleanup();
     back(&third, &id, begun, who);
 
-    // Handed over.
+    // Leadership is handed over.
     let fourth = Master::start(&zk, "4secs");
     let begun = Instant::now();
     third.signal("-TERM");
@@ -75,7 +77,7 @@ fn an_agent_survives_a_restart_of_its_only_master() {
     survives_a_restart("our agent", Agent::start);
 }
 
-fn genuine(mesos: &Path) -> impl FnOnce(&str) -> Agent + '_ {
+fn genuine(mesos: &GenuineMesos) -> impl FnOnce(&str) -> Agent + '_ {
     |master| Agent::genuine(mesos, master)
 }
 
@@ -91,14 +93,14 @@ fn a_genuine_agent_survives_a_restart_of_its_only_master() {
     survives_a_restart("a genuine agent", genuine(&mesos));
 }
 
-/// One machine at a time: a genuine master leads, one of ours stands behind it, and then the genuine one is gone.
+/// A Mesos master leads, a Tepui master is the next candidate, and then the Mesos master is killed.
 #[test]
 fn our_master_succeeds_a_genuine_one() {
     let Some(mesos) = genuine_mesos() else { return };
     let Some(ensemble) = Ensemble::start(1) else { return };
     let zk = ensemble.url("/mesos");
     let genuine = GenuineMaster::start(&mesos);
-    // Its node, which a build with ZooKeeper would write.
+    // The test writes the node that a Mesos build with ZooKeeper would write.
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let inside = runtime.enter();
     let info = standalone(&format!("127.0.0.1:{}", genuine.port)).unwrap();

@@ -1,4 +1,4 @@
-//! Flags of masters and agents: what `--help` promises, and what those do that need a process to show it.
+//! Flags of masters and agents: `--help` is true, and flags whose effect only a process can show have it.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -10,11 +10,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use processes::{Agent, Master, free_port, get, until};
+use processes::{Agent, Master};
+use testkit::http::get_blocking;
+use testkit::scratch::free_port;
+use testkit::wait::{TIMEOUT, until};
 
 #[test]
 fn what_help_promises_is_read_by_somebody() {
-    /// Where flags become options, and readers that look at the list of all flags.
+    /// The places where flags become options, and readers of the list of all flags.
     const READERS: [&str; 3] = ["bin/tepui/src", "core/views/src/master", "core/views/src/metrics"];
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let sources: String = READERS.iter().map(|folder| text_below(&crates.join(folder))).collect();
@@ -25,7 +28,7 @@ fn what_help_promises_is_read_by_somebody() {
             let in_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
             !in_word(after) && (field.starts_with('.') || !in_word(before))
         };
-        // `flags.name`, `"name"` of the list, or a name in a pattern.
+        // A read is `flags.name`, `"name"` of the list, or a name in a pattern.
         [format!(".{name}"), format!("\"{name}\""), format!(" {name},")]
             .iter()
             .any(|text| sources.match_indices(text.as_str()).any(reads_field))
@@ -37,32 +40,32 @@ fn what_help_promises_is_read_by_somebody() {
     }
 }
 
-/// Values at one end of their bounds, of all flags that have some.
+/// Returns a value at one end of its bounds for every flag that has bounds.
 fn extremes(definition: flags::Definition, end: usize, except: &[&str]) -> Vec<String> {
     let flags = definition.flags().filter(|flag| flag.support == flags::Support::Supported);
     let value = |flag: &flags::Flag| Some(format!("--{}={}", flag.name, flags::extremes(flag)?[end]));
     flags.filter(|flag| !except.contains(&flag.name)).filter_map(value).collect()
 }
 
-/// Processor time in hundredths of a second.
+/// Returns the processor time in hundredths of a second.
 fn cpu(pid: u32) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
     fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }
 
-/// All at once: whatever is accepted must neither overflow nor keep a processor busy.
+/// All flags are set at once: an accepted value must neither overflow nor keep a processor busy.
 #[test]
 fn clusters_work_with_the_least_and_the_greatest_value_of_every_flag() {
     use flags::Program as _;
-    /// Where a process is found, and how long the test's own disk may take.
+    /// Flags that say where a process is found or how long the disk of this test may take.
     const EXCEPT: [&str; 3] = ["port", "advertise_port", "registry_fetch_timeout"];
     for end in 0..2 {
         let arguments = extremes(flags::MasterFlags::DEFINITION, end, &EXCEPT);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let master = Master::with(tempfile::tempdir().unwrap(), free_port(), &arguments);
         let mut arguments = extremes(flags::AgentFlags::DEFINITION, end, &EXCEPT);
-        // A minute on average is longer than this test waits.
+        // The mean of a minute is longer than this test waits.
         arguments.retain(|argument| end == 0 || !argument.starts_with("--registration_backoff_factor="));
         arguments.push("--resource_estimator=fixed:cpus:1".to_owned());
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -112,7 +115,7 @@ fn an_address_is_discovered_and_the_log_is_a_file_that_is_served() {
         .spawn()
         .unwrap();
     let log = until("its log is served", || {
-        get(port, "/files/read?path=/master/log&offset=0").filter(|answer| answer.body.contains("listens on"))
+        get_blocking(port, "/files/read?path=/master/log&offset=0").filter(|answer| answer.body.contains("listens on"))
     });
     let written = std::fs::read_to_string(directory.path().join("logs/mesos-master.INFO")).unwrap();
     child.kill().unwrap();
@@ -138,14 +141,14 @@ fn domain(region: &str, zone: &str) -> String {
     format!(r#"--domain={{"fault_domain":{{"region":{{"name":"{region}"}},"zone":{{"name":"{zone}"}}}}}}"#)
 }
 
-/// Subscribes and reads until there are offers: the event, as text.
+/// Subscribes and reads until there are offers. Returns the event as text.
 fn first_offers(port: u16, name: &str, capability: &str) -> (BufReader<TcpStream>, String) {
     let info = format!(
         r#"{{"user":"root","name":"{name}","roles":["*"],"capabilities":[{{"type":"{capability}"}},{{"type":"MULTI_ROLE"}}]}}"#
     );
     let body = format!(r#"{{"type":"SUBSCRIBE","subscribe":{{"framework_info":{info}}}}}"#);
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.set_read_timeout(Some(processes::TIMEOUT)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     let length = body.len();
     write!(
         stream,
@@ -161,7 +164,7 @@ fn first_offers(port: u16, name: &str, capability: &str) -> (BufReader<TcpStream
     (reader, line)
 }
 
-/// As in Mesos, the master does not answer it.
+/// As in Mesos, the master does not answer the agent.
 #[test]
 fn an_agent_that_is_refused_says_so_in_its_own_log() {
     let check = |master_flags: &[&str], agent_flags: &[&str], expect: &str| {
@@ -174,8 +177,8 @@ fn an_agent_that_is_refused_says_so_in_its_own_log() {
     check(&[&domain("here", "z1"), "--require_agent_domain"], &[], "as a master with --require_agent_domain does");
 }
 
-/// Two agents, one in the region of the master. A framework that does not know regions is offered that one only; what is
-/// left goes to one that does.
+/// There are two agents, one of them in the region of the master. A framework that is not REGION_AWARE is offered only
+/// that one; one that is REGION_AWARE is offered the rest.
 #[test]
 fn agents_of_other_regions_are_offered_to_those_who_know_regions() {
     let master = Master::with(tempfile::tempdir().unwrap(), free_port(), &[&domain("here", "z1")]);
@@ -194,4 +197,25 @@ fn agents_of_other_regions_are_offered_to_those_who_know_regions() {
     assert!(offers.contains(r#""name":"here""#) && !offers.contains(r#""name":"there""#), "{offers}");
     let (_aware, offers) = first_offers(master.port, "aware", "REGION_AWARE");
     assert!(offers.contains(r#""name":"there""#) && !offers.contains(r#""name":"here""#), "{offers}");
+}
+
+/// A variable that is no text is not taken for one that is not set.
+#[test]
+fn variables_that_are_no_text_are_refused() {
+    use std::os::unix::ffi::OsStrExt;
+    let check = |arguments: &[&str], variable: &str| {
+        let program = env!("CARGO_BIN_EXE_tepui");
+        let value = std::ffi::OsStr::from_bytes(b"true\xff");
+        let output = Command::new(program).args(arguments).env(variable, value).stdin(Stdio::null()).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && told.contains(variable), "{arguments:?}: {told}");
+    };
+    let port = format!("--port={}", free_port());
+    check(&["master", "--ip=127.0.0.1", &port], "LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH");
+    check(&["master", "--ip=127.0.0.1", &port], "MESOS_CLUSTER");
+    let work_dir = tempfile::tempdir().unwrap();
+    let work_dir = format!("--work_dir={}", work_dir.path().display());
+    let agent = ["agent", "--master=127.0.0.1:1", "--ip=127.0.0.1", &port, &work_dir];
+    check(&agent, "LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH");
+    check(&[], "TEPUI_MASTER");
 }

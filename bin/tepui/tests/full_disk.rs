@@ -1,7 +1,7 @@
-//! A master whose registry cannot grow: it promises nothing, goes on serving, and catches up when there is room.
+//! A master whose registry cannot grow: it confirms nothing, goes on serving, and catches up when there is space again.
 //!
-//! A limit on the size of files stands for a full disk. The kernel sends SIGXFSZ along with the error; it is ignored, as
-//! by whoever starts a master under such a limit.
+//! A limit on the size of files stands for a full disk. The kernel sends SIGXFSZ along with the error; the signal is
+//! ignored.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -12,12 +12,14 @@ use std::net::TcpStream;
 use std::process::Command;
 use std::time::Duration;
 
-use processes::{Master, TIMEOUT, free_port, until};
+use processes::Master;
+use testkit::scratch::free_port;
+use testkit::wait::{TIMEOUT, until};
 
-/// Of what `/weights` is sent at once; some of it makes the file grow.
+/// The number of roles in each request to `/weights`; some of the requests make the file grow.
 const ROLES: usize = 2000;
 
-/// One request; nothing if it is not answered for so long.
+/// Sends one request. Returns `None` if it is not answered within `patience`.
 fn put_weights(port: u16, round: usize, patience: Duration) -> Option<String> {
     let weights: Vec<String> =
         (0..ROLES).map(|n| format!(r#"{{"role":"team-{round}-{n}-{}","weight":2}}"#, "x".repeat(100))).collect();
@@ -32,7 +34,7 @@ fn put_weights(port: u16, round: usize, patience: Duration) -> Option<String> {
     Some(answer)
 }
 
-/// The soft limit, which may be raised again.
+/// Sets the soft limit, which may be raised again.
 fn limit_files(master: &Master, size: &str) {
     let pid = master.child.id().to_string();
     assert!(Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={size}:")]).status().unwrap().success());
@@ -67,7 +69,7 @@ fn what_is_confirmed_is_kept_and_the_rest_waits() {
     assert_eq!(rounds_known(&master), confirmed, "not before it is durable");
 
     limit_files(&master, "unlimited");
-    // Attempts are up to five seconds apart.
+    // The attempts are up to five seconds apart.
     until("it catches up", || (rounds_known(&master) > unanswered).then_some(()));
     let answer = put_weights(master.port, confirmed + 1, TIMEOUT).expect("an answer");
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
@@ -75,7 +77,7 @@ fn what_is_confirmed_is_kept_and_the_rest_waits() {
     assert_eq!(rounds_known(&master), confirmed + 2);
 }
 
-/// Not even what it would say of that is worth a panic: the disk of the log is often that of the registry.
+/// The disk of the log is often that of the registry, so the log fails as well, and this must not cause a panic.
 #[test]
 fn a_log_that_cannot_be_written_ends_nothing() {
     let mut master = Master::with_full_log_disk(tempfile::tempdir().unwrap(), free_port());

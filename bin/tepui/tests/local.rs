@@ -1,4 +1,4 @@
-//! `tepui local`: what becomes of it when one of its processes ends.
+//! What `tepui local` does when one of its processes ends.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -8,10 +8,12 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
 
-use processes::{Local, agents, signal, until};
+use processes::{TEPUI, agents};
+use testkit::process::{LocalCluster, signal};
+use testkit::wait::until;
 
-/// An operator gives an agent up.
-fn mark_gone(local: &Local, agent: &str) {
+/// Marks an agent gone.
+fn mark_gone(local: &LocalCluster, agent: &str) {
     let body = format!(r#"{{"type":"MARK_AGENT_GONE","mark_agent_gone":{{"agent_id":{{"value":"{agent}"}}}}}}"#);
     let mut stream = TcpStream::connect(("127.0.0.1", local.port)).unwrap();
     let length = body.len();
@@ -25,8 +27,8 @@ fn mark_gone(local: &Local, agent: &str) {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
-fn pid_of_master(local: &Local) -> u32 {
-    let parent = format!("PPid:\t{}", local.child.id());
+fn pid_of_master(local: &LocalCluster) -> u32 {
+    let parent = format!("PPid:\t{}", local.program.child.id());
     let pids = std::fs::read_dir("/proc").unwrap().flatten().filter_map(|e| e.file_name().to_str()?.parse().ok());
     let is_master = |pid: &u32| {
         let read = |file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
@@ -37,41 +39,41 @@ fn pid_of_master(local: &Local) -> u32 {
 
 #[test]
 fn it_goes_on_without_an_agent_and_ends_with_its_master() {
-    let mut local = Local::start(2, &["--resources=cpus:1;mem:64", "--launcher=posix"]);
+    let mut local = LocalCluster::start(TEPUI, 2, &["--resources=cpus:1;mem:64", "--launcher=posix"]);
     let both = agents(local.port);
     mark_gone(&local, &both[0]);
     until("it says so", || local.output().contains("The cluster goes on, its other agents: 1").then_some(()));
     assert_eq!(agents(local.port), [both[1].clone()]);
-    assert_eq!(local.child.try_wait().unwrap(), None);
+    assert_eq!(local.program.child.try_wait().unwrap(), None);
 
     signal(pid_of_master(&local), "-KILL");
-    let status = until("it ends", || local.child.try_wait().unwrap());
+    let status = until("it ends", || local.program.child.try_wait().unwrap());
     assert_eq!(status.code(), Some(1));
     assert!(local.output().contains("the master ended"), "{}", local.output());
 }
 
 #[test]
 fn it_ends_with_its_terminal() {
-    let mut local = Local::start(1, &["--resources=cpus:1;mem:64", "--launcher=posix"]);
+    let mut local = LocalCluster::start(TEPUI, 1, &["--resources=cpus:1;mem:64", "--launcher=posix"]);
     let master = pid_of_master(&local);
-    signal(local.child.id(), "-HUP");
-    let status = until("it ends", || local.child.try_wait().unwrap());
+    signal(local.program.child.id(), "-HUP");
+    let status = until("it ends", || local.program.child.try_wait().unwrap());
     assert_eq!(status.code(), Some(0));
     assert!(!std::path::Path::new(&format!("/proc/{master}")).exists());
 }
 
-/// It would take the answers of the cluster that is there for those of its own.
+/// A second cluster would take the answers of the first one for those of its own.
 #[test]
 fn a_second_one_at_the_same_place_leaves_the_first_alone() {
-    let first = Local::start(1, &["--resources=cpus:1;mem:64", "--launcher=posix"]);
+    let first = LocalCluster::start(TEPUI, 1, &["--resources=cpus:1;mem:64", "--launcher=posix"]);
     let log = || std::fs::read(first.work.path().join("master.log")).unwrap();
     let before = log();
-    let second = Command::new(env!("CARGO_BIN_EXE_tepui"))
+    let second = Command::new(TEPUI)
         .args(["local", &format!("--port={}", first.port), &format!("--work_dir={}", first.work.path().display())])
         .output()
         .unwrap();
     let said = [second.stdout, second.stderr].concat();
-    let expect = format!("tepui: 127.0.0.1:{} is in use: '{}", first.port, env!("CARGO_BIN_EXE_tepui"));
+    let expect = format!("tepui: 127.0.0.1:{} is in use: '{}", first.port, TEPUI);
     assert!(String::from_utf8_lossy(&said).starts_with(&expect), "{}", String::from_utf8_lossy(&said));
     let said = String::from_utf8_lossy(&said);
     let holder =

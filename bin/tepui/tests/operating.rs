@@ -1,5 +1,5 @@
-//! What `docs/operating.md` and `docs/failures.md` promise, with real processes: quota that limits, volumes that exist, machines that rest,
-//! agents that drain.
+//! The promises of `docs/operating.md` and `docs/failures.md`, checked with real processes: quota, volumes, maintenance
+//! and draining.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -164,12 +164,12 @@ fn every_help_teaches_by_examples() {
         assert!(output.status.success(), "{command:?}");
         String::from_utf8(output.stdout).unwrap()
     };
-    // Of the paragraphs that say what it is for.
+    // Each text is part of the paragraphs that describe the command.
     for (command, taught) in [
         ("role", "A role need not be created"),
         ("quota", "A guarantee is kept free"),
         ("weight", "Weights count among roles of one level"),
-        ("partition", "Mesos has nothing like it"),
+        ("partition", "Mesos has no partitions"),
         ("reserve", "They have to be free"),
         ("unreserve", "has to be destroyed first"),
         ("volume", "keeps what they write"),
@@ -202,7 +202,7 @@ fn the_guide_of_failures_is_true() {
     let read = |json: &str| Policy::parse(json, ping).unwrap_or_else(|error| panic!("{json}: {error}"));
     let [first, defaults, example, sinks] = blocks(&guide, "json")[..].try_into().unwrap();
     let (default, shown) = (Policy::new(ping), read(defaults));
-    // Whole seconds are all that can be written.
+    // The policy in the guide can only have whole seconds.
     let whole = |policy: &Policy| policy.suspicion.min_deviation.as_secs_f64().round();
     assert_eq!(whole(&shown), whole(&default));
     let suspicion = SuspicionOptions { min_deviation: default.suspicion.min_deviation, ..shown.suspicion };
@@ -213,12 +213,12 @@ fn the_guide_of_failures_is_true() {
         assert!(guide.contains(&format!("\n| `{kind}` | ")), "{kind} is not explained");
     }
 
-    // Measurements of a busy machine are failures, too.
+    // Measurements of a busy machine would add failures.
     let policy = format!("--recovery_policy={first}");
     Cluster::with_flags(&["node7"], &[policy], &["--disk_watch_interval=1hrs".to_owned()]).follow(&guide);
 }
 
-/// One that runs a task on whatever it is offered first.
+/// A framework that runs a task on the first offer.
 struct Framework {
     scheduler: Scheduler,
     events: Events<Event>,

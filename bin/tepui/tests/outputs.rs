@@ -1,4 +1,5 @@
-//! `tepui logs` shows an output as one stream, however often it is rotated and whatever becomes of the cluster meanwhile.
+//! `tepui logs` shows an output as one stream, however often it is rotated and whatever happens to the cluster
+//! meanwhile.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -9,7 +10,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use processes::{Local, spawn, until};
+use processes::TEPUI;
+use testkit::process::{LocalCluster, Program};
+use testkit::wait::until;
 
 const FLAGS: [&str; 3] = [
     "--resources=cpus:1;mem:128",
@@ -22,14 +25,14 @@ fn line(number: usize) -> String {
     format!("line {number} 012345678901234567890123456789012345678901234567890123456789\n")
 }
 
-/// Writes in bursts for some seconds, far more than a file may hold.
+/// Returns a script that writes in bursts for some seconds, far more than a file may hold.
 fn script() -> String {
     let text = line(0).replace("line 0", "line $i").trim_end().to_owned();
     format!("i=0; while [ $i -lt {LINES} ]; do echo \"{text}\"; i=$((i+1)); [ $((i % 1000)) -ne 0 ] || sleep 0.2; done")
 }
 
 fn tepui(arguments: &[&str]) -> Command {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_tepui"));
+    let mut program = Command::new(TEPUI);
     program.args(arguments);
     program
 }
@@ -39,7 +42,7 @@ struct Ended(Child);
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -49,7 +52,7 @@ fn text(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_default()
 }
 
-/// Tells where two texts begin to differ, and not all of both.
+/// Compares two texts, and shows only where they begin to differ.
 fn check_same(what: &str, found: &str, expect: &str) {
     let differ = found.bytes().zip(expect.bytes()).position(|(a, b)| a != b);
     let at = differ.unwrap_or(found.len().min(expect.len()));
@@ -60,18 +63,18 @@ fn check_same(what: &str, found: &str, expect: &str) {
 #[test]
 fn an_output_is_followed_over_rotations_and_a_killed_cluster() {
     let work = tempfile::tempdir().unwrap();
-    let cluster = Local::start(1, &FLAGS);
+    let cluster = LocalCluster::start(TEPUI, 1, &FLAGS);
     let master = format!("--master=127.0.0.1:{}", cluster.port);
     let mut arguments = vec!["run", &master, "--name=rotated"];
     if rustix::process::geteuid().is_root() {
-        // Who must be able to enter the sandbox.
+        // The user of the task must be able to enter the sandbox.
         std::fs::set_permissions(cluster.work.path(), Permissions::from_mode(0o755)).unwrap();
         arguments.push("--user=nobody");
     }
     let script = script();
     arguments.extend(["--", &script]);
     let said = work.path().join("run");
-    let mut run = Ended(spawn(&mut tepui(&arguments), File::create(&said).unwrap()));
+    let mut run = Program::start(&mut tepui(&arguments), "the run", said);
     until("the task is known", || {
         let tasks = tepui(&["tasks", &master]).output().unwrap();
         String::from_utf8_lossy(&tasks.stdout).contains("rotated").then_some(())
@@ -81,7 +84,7 @@ fn an_output_is_followed_over_rotations_and_a_killed_cluster() {
         let mut logs = tepui(&["logs", &master, "--follow", "rotated"]);
         let outputs = (File::create(&followed).unwrap(), File::create(&trouble).unwrap());
         let mut child = Ended(logs.stdin(Stdio::null()).stdout(outputs.0).stderr(outputs.1).spawn().unwrap());
-        // There may be no sandbox yet.
+        // The sandbox may not exist yet.
         let follows = until("it follows or has ended", || match child.0.try_wait().unwrap() {
             Some(_) => Some(false),
             None => (!text(&followed).is_empty()).then_some(true),
@@ -91,7 +94,7 @@ fn an_output_is_followed_over_rotations_and_a_killed_cluster() {
     until("a third has been followed", || text(&followed).contains(&line(LINES / 3)).then_some(()));
     let cluster = cluster.restart(1, &FLAGS);
 
-    assert!(until("the task ends", || run.0.try_wait().unwrap()).success(), "{}", text(&said));
+    assert!(until("the task ends", || run.child.try_wait().unwrap()).success(), "{}", run.log());
     let ended = until("nothing is left to follow", || follow.0.try_wait().unwrap());
     assert!(ended.success(), "{}", text(&trouble));
     let expect: String = (0..LINES).map(line).collect();

@@ -1,4 +1,4 @@
-//! `tepui run` as a command: its output, its exit code, its end; in the background; and the commands around it.
+//! `tepui run` as a command: its output, its exit code and its end; runs in the background; and the commands around it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -7,21 +7,24 @@ mod processes;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Output, Stdio};
 
-use processes::{Local, signal, until};
+use processes::TEPUI;
+use testkit::process::{LocalCluster, signal};
+use testkit::scratch::free_port;
+use testkit::wait::until;
 
 const FLAGS: [&str; 2] = ["--resources=cpus:2;mem:256", "--launcher=posix"];
 
-fn cluster() -> Local {
-    Local::start(1, &FLAGS)
+fn cluster() -> LocalCluster {
+    LocalCluster::start(TEPUI, 1, &FLAGS)
 }
 
-fn tepui(local: &Local, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tepui"));
+fn tepui(local: &LocalCluster, arguments: &[&str]) -> Command {
+    let mut command = Command::new(TEPUI);
     command.args(arguments).env("TEPUI_MASTER", format!("127.0.0.1:{}", local.port)).stdin(Stdio::null());
     command
 }
 
-fn output(local: &Local, arguments: &[&str]) -> Output {
+fn output(local: &LocalCluster, arguments: &[&str]) -> Output {
     tepui(local, arguments).output().unwrap()
 }
 
@@ -29,8 +32,8 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// What it prints, of a command that succeeds.
-fn said(local: &Local, arguments: &[&str]) -> String {
+/// Returns the output of a command that must succeed.
+fn said(local: &LocalCluster, arguments: &[&str]) -> String {
     let output = output(local, arguments);
     assert!(output.status.success(), "{arguments:?}: {output:?}");
     text(&output.stdout)
@@ -40,14 +43,14 @@ fn begin(mut command: Command) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// How many tasks are in this state.
-fn tasks(local: &Local, state: &str) -> usize {
+/// Returns the number of tasks in this state.
+fn tasks(local: &LocalCluster, state: &str) -> usize {
     let all: serde_json::Value = serde_json::from_str(&said(local, &["tasks", "--json"])).unwrap();
     let lists = ["tasks", "completed_tasks"].into_iter().flat_map(|list| all[list].as_array().into_iter().flatten());
     lists.filter(|task| task["state"] == state).count()
 }
 
-fn until_running(local: &Local, count: usize) {
+fn until_running(local: &LocalCluster, count: usize) {
     until("the tasks run", || (tasks(local, "TASK_RUNNING") == count).then_some(()));
 }
 
@@ -62,11 +65,11 @@ fn one_task_is_its_output_and_its_exit_code() {
     };
     check("echo out; echo err >&2; exit 3", 3, b"out\n", b"err\n");
     check("printf 'no end of line'", 0, b"no end of line", b"");
-    // As it is, escape sequences and broken UTF-8 included.
+    // The output is unchanged, including escape sequences and invalid UTF-8.
     check("printf '\\033[31mred\\377\\200\\r\\n'", 0, b"\x1b[31mred\xff\x80\r\n", b"");
     check("kill -SEGV $$", 139, b"", b"");
     check("kill -KILL $$", 137, b"", b"");
-    // Written in the last moment.
+    // The output is written in the last moment.
     let large =
         "i=0; while [ $i -lt 3000 ]; do echo \"line $i 0123456789012345678901234567890123456789\"; i=$((i+1)); done";
     let expect: String = (0..3000).map(|i| format!("line {i} 0123456789012345678901234567890123456789\n")).collect();
@@ -113,7 +116,7 @@ fn a_closed_terminal_ends_what_runs_unless_it_is_ignored() {
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     let command = format!("read line < {}; exit 5", fifo.display());
     let mut shell = Command::new("sh");
-    shell.args(["-c", "trap '' HUP; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_tepui"), "run", "--", &command]);
+    shell.args(["-c", "trap '' HUP; exec \"$@\"", "sh", TEPUI, "run", "--", &command]);
     shell.env("TEPUI_MASTER", format!("127.0.0.1:{}", local.port)).stdin(Stdio::null());
     let mut run = begin(shell);
     until_running(&local, 1);
@@ -122,7 +125,7 @@ fn a_closed_terminal_ends_what_runs_unless_it_is_ignored() {
     assert_eq!(run.wait().unwrap().code(), Some(5), "as under nohup");
 }
 
-/// The process that stays behind a run in the background.
+/// Returns the processes of runs in the background.
 fn background() -> Vec<u32> {
     let own = std::process::id();
     let pids = std::fs::read_dir("/proc").unwrap().flatten().filter_map(|e| e.file_name().to_str()?.parse().ok());
@@ -251,8 +254,8 @@ fn the_state_of_the_cluster_is_shown_without_a_command() {
     assert_eq!((&json["agents"]["registered"], &json["tasks"]["over"]), (&1.into(), &1.into()));
     drop(local);
 
-    let port = processes::free_port();
-    let mut nobody = Command::new(env!("CARGO_BIN_EXE_tepui"));
+    let port = free_port();
+    let mut nobody = Command::new(TEPUI);
     let nobody = nobody.env("TEPUI_MASTER", format!("127.0.0.1:{port}")).output().unwrap();
     assert_eq!(nobody.status.code(), Some(1));
     assert!(
@@ -268,7 +271,7 @@ fn a_port_that_is_taken_names_who_holds_it() {
     let work_dir = format!("--work_dir={}", work.path().display());
     let runtime_dir = format!("--runtime_dir={}/run", work.path().display());
     let check = |arguments: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_tepui")).args(arguments).output().unwrap();
+        let output = Command::new(TEPUI).args(arguments).output().unwrap();
         let told = text(&output.stderr);
         assert!(!output.status.success(), "{told}");
         assert!(told.contains(&format!("tepui: 127.0.0.1:{} is in use: '", local.port)), "{told}");
@@ -280,7 +283,7 @@ fn a_port_that_is_taken_names_who_holds_it() {
 
 #[test]
 fn shells_and_man_are_served() {
-    let tepui = |arguments: &[&str]| Command::new(env!("CARGO_BIN_EXE_tepui")).args(arguments).output().unwrap();
+    let tepui = |arguments: &[&str]| Command::new(TEPUI).args(arguments).output().unwrap();
     for shell in ["bash", "zsh", "fish"] {
         let script = text(&tepui(&["completions", shell]).stdout);
         assert!(script.contains("detach") && script.contains("work_dir"), "{shell}");

@@ -1,7 +1,9 @@
-//! Masters elected by a real ZooKeeper, as processes that are killed; skipped, loudly, where it cannot be installed.
+//! Masters that are elected by a real ZooKeeper, as processes that are killed. Tests report that they are skipped if
+//! ZooKeeper cannot be installed.
 //!
-//! `cargo test -p tepui --test zookeeper -- --nocapture` shows how long a failover took. The figures of the specification,
-//! with a session of 10 seconds, are those of `failover_with_the_session_of_a_deployment` (ignored unless asked for).
+//! `cargo test -p tepui --test zookeeper -- --nocapture` shows how long a failover took. The figures of the
+//! specification, with a session of 10 seconds, come from `failover_with_the_session_of_a_deployment` (ignored unless
+//! asked for).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -16,7 +18,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ensemble::Ensemble;
-use processes::{Answer, Master, TIMEOUT, free_port, signal, until};
+use processes::Master;
+use testkit::http::BlockingResponse;
+use testkit::process::signal;
+use testkit::scratch::free_port;
+use testkit::wait::{TIMEOUT, until};
 
 fn leader(masters: &[Master]) -> usize {
     until("one leads", || masters.iter().position(Master::leads))
@@ -48,37 +54,37 @@ fn followers_point_at_the_leader_and_take_over() {
         assert!(follower.get("/metrics/snapshot").unwrap().body.contains("elected\":0"), "elected");
     }
 
-    // A machine that is lost: its session has to run out.
+    // The machine of the leader is lost, so its session has to expire.
     let begun = Instant::now();
     masters[first].kill_with_its_node_cleanup();
     let second = until("another one leads", || (0..3).filter(|n| *n != first).find(|n| masters[*n].leads()));
     println!("lost: a new leader serves after {:?} (session 2 s, tick 0.5 s)", begun.elapsed());
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
 
-    // SIGTERM.
+    // The leader is ended with SIGTERM.
     let begun = Instant::now();
     masters[second].signal("-TERM");
     let third = 3 - first - second;
     until("the last one leads", || masters[third].leads().then_some(()));
     println!("SIGTERM: a new leader serves after {:?}", begun.elapsed());
-    // Beside the other tests; `failover_with_the_session_of_a_deployment` measures the promise.
+    // Other tests run at the same time; `failover_with_the_session_of_a_deployment` measures the promise.
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     assert!(until("the old one ends", || masters[second].child.try_wait().unwrap()).success());
     let state = masters[third].get("/state").unwrap().body;
     assert!(state.contains(&format!("\"leader\":\"master@127.0.0.1:{}\"", masters[third].port)), "{state}");
 }
 
-/// ZooKeeper alone would let the others wait for 30 seconds and more.
+/// Without the helper process, ZooKeeper would let the others wait for 30 seconds and more.
 #[test]
 fn a_killed_leader_is_followed_at_once() {
     let Some(ensemble) = Ensemble::start(1) else { return };
     let zk = ensemble.url("/mesos").replace("zk://", "zk://jake:secret@");
     let mut masters: Vec<Master> = (0..2).map(|_| Master::start(&zk, "30secs")).collect();
     let first = leader(&masters);
-    let wills = masters[first].node_cleanup_pids();
-    assert_eq!(wills.len(), 1, "{wills:?}");
-    // What asks a service to stop asks the master.
-    signal(wills[0], "-TERM");
+    let node_cleanups = masters[first].node_cleanup_pids();
+    assert_eq!(node_cleanups.len(), 1, "{node_cleanups:?}");
+    // A signal that asks a service to stop is meant for the master.
+    signal(node_cleanups[0], "-TERM");
     let begun = Instant::now();
     masters[first].kill();
     let second = 1 - first;
@@ -87,11 +93,13 @@ fn a_killed_leader_is_followed_at_once() {
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     assert!(masters[first].log().contains("removed its node json.info_"), "{}", masters[first].log());
 
-    // One that has handed over has nothing to bequeath.
-    let wills = masters[second].node_cleanup_pids();
+    // A master that has handed over leaves nothing to clean up.
+    let node_cleanups = masters[second].node_cleanup_pids();
     masters[second].signal("-TERM");
     assert!(until("it ends", || masters[second].child.try_wait().unwrap()).success());
-    until("its will is void", || (!std::path::Path::new(&format!("/proc/{}", wills[0])).exists()).then_some(()));
+    until("its will is void", || {
+        (!std::path::Path::new(&format!("/proc/{}", node_cleanups[0])).exists()).then_some(())
+    });
     assert!(!masters[second].log().contains("removed its node"), "{}", masters[second].log());
 }
 
@@ -104,9 +112,9 @@ fn a_lost_quorum_deposes_the_leader_and_its_return_elects_one() {
     ensemble.kill(1);
     ensemble.kill(2);
     until("nobody leads", || (!masters.iter().any(Master::leads)).then_some(()));
-    // One may have been elected and about to take over when the quorum went.
+    // One master may have been elected and not yet be leading when the quorum was lost.
     until("both know", || {
-        let answers: Vec<Answer> = masters.iter().filter_map(|master| master.get("/state")).collect();
+        let answers: Vec<BlockingResponse> = masters.iter().filter_map(|master| master.get("/state")).collect();
         answers.iter().all(|answer| (answer.status, &*answer.body) == (503, "No leader elected")).then_some(())
     });
     assert!(masters.iter().all(|master| master.get("/health").is_some_and(|answer| answer.status == 200)));
@@ -116,7 +124,7 @@ fn a_lost_quorum_deposes_the_leader_and_its_return_elects_one() {
     println!("quorum back: a leader serves after {:?}", begun.elapsed());
 }
 
-/// Between a master and its ZooKeeper: can be cut, with connections that stay open and say nothing.
+/// A proxy between a master and its ZooKeeper. It can be cut; connections then stay open and deliver nothing.
 struct Proxy {
     port: u16,
     cut: Arc<AtomicBool>,
@@ -145,7 +153,7 @@ impl Proxy {
     fn cut(&self, cut: bool) {
         self.cut.store(cut, Ordering::SeqCst);
         if !cut {
-            // What was swallowed is missing: those connections are of no use.
+            // Data that was dropped is missing, so these connections cannot be used any more.
             for stream in self.open.lock().unwrap().drain(..) {
                 let _ = stream.shutdown(Shutdown::Both);
             }
@@ -176,7 +184,8 @@ fn a_leader_cut_off_from_zookeeper_steps_down_before_another_leads() {
     let begun = Instant::now();
     let (mut deposed, mut elected) = (None, None);
     while elected.is_none() {
-        // In this order: who leads when it is asked second had not stepped down when the first one was asked.
+        // The order matters: a master that leads when it is asked second had not stepped down when the first one was
+        // asked.
         let new = other.leads();
         let old = cut_off.leads();
         assert!(!(new && old), "two lead at once");
@@ -197,7 +206,7 @@ fn a_leader_cut_off_from_zookeeper_steps_down_before_another_leads() {
     until("it leads again", || cut_off.leads().then_some(()));
 }
 
-/// As an agent has it: a connection for messages, and one was taken.
+/// Opens a connection for messages, as an agent does.
 fn link(master: &Master) -> TcpStream {
     let mut link = TcpStream::connect(("127.0.0.1", master.port)).unwrap();
     link.set_read_timeout(Some(TIMEOUT)).unwrap();
@@ -210,7 +219,7 @@ fn link(master: &Master) -> TcpStream {
     link
 }
 
-/// Masters of a cluster share a region, as in Mesos.
+/// As in Mesos, the masters of a cluster share a region.
 #[test]
 fn a_master_of_another_region_ends() {
     let Some(ensemble) = Ensemble::start(1) else { return };
@@ -232,7 +241,7 @@ fn a_master_of_another_region_ends() {
     assert!(first.leads());
 }
 
-/// A leader that was stopped (SIGSTOP, a pause of its machine) while another was elected must not act when it wakes.
+/// A leader that was stopped (SIGSTOP, a suspended machine) while another was elected must not act when it continues.
 #[test]
 fn a_leader_that_slept_is_no_leader_when_it_wakes() {
     let Some(ensemble) = Ensemble::start(1) else { return };
@@ -249,12 +258,12 @@ fn a_leader_that_slept_is_no_leader_when_it_wakes() {
         assert!(other.leads());
         sleeper.get("/state").filter(|answer| answer.status == 307)
     });
-    // Whoever was linked to the leader has to notice.
+    // Peers that were linked to the leader have to notice.
     assert_eq!(link.read(&mut [0]).unwrap(), 0, "a link outlives the term");
     assert_eq!(sleeper.get("/health").unwrap().status, 200);
 }
 
-/// The figures of the specification: `-- --ignored --nocapture`. Runs of each kind: `FAILOVERS` (10).
+/// Measures the figures of the specification: `-- --ignored --nocapture`. `FAILOVERS` sets the runs of each kind (10).
 #[test]
 #[ignore = "takes minutes: sessions of 10 seconds run out"]
 fn failover_with_the_session_of_a_deployment() {
@@ -269,8 +278,8 @@ fn failover_with_the_session_of_a_deployment() {
         took[runs - 1]
     };
     assert!(measure("SIGTERM", |master| master.signal("-TERM")) < Duration::from_millis(1500));
-    assert!(measure("kill -9", Master::kill) < Duration::from_secs(12));
-    // ZooKeeper rounds the end of a session up to a tick, and hears of its life every other half tick.
+    assert!(measure("kill -9", |master| master.kill()) < Duration::from_secs(12));
+    // ZooKeeper rounds the end of a session up to a tick, and receives heartbeats every other half tick.
     assert!(measure("machine lost", Master::kill_with_its_node_cleanup) < Duration::from_secs(14));
 }
 

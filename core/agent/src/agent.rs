@@ -1,4 +1,4 @@
-//! The agent as its host sees it: a state machine.
+//! The agent as its host uses it: a state machine.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::registration::register;
 use crate::state::State;
 use crate::usage::estimator;
 
-/// An agent. [`StateMachine::step`] is the only way in after [`Agent::start`].
+/// An agent. After [`Agent::start`], [`StateMachine::step`] takes every input.
 #[derive(Debug)]
 pub struct Agent {
     /// The id of its libprocess process, e.g. `slave(1)`.
@@ -39,26 +39,26 @@ impl Agent {
         Agent { process: config.pid.id.clone(), state: State::new(config, seed, metrics) }
     }
 
-    /// Takes up the resources, operations and draining of an earlier process of this agent. To be called before
+    /// Recovers the resources, operations and draining of an earlier process of this agent. It is called before
     /// [`Agent::start`].
     ///
     /// # Errors
     ///
-    /// The flags no longer contain the resources that operations were applied to.
+    /// Returns an error if the flags no longer contain the resources that operations were applied to.
     pub fn recover_resources(&mut self, found: &RecoveredResources) -> Result<(), resources::Error> {
         self.state.recover_resources(found)
     }
 
-    /// Takes up what an earlier process of this agent has left. To be called once, before [`Agent::start`].
+    /// Recovers everything else that an earlier process of this agent left. It is called once, before [`Agent::start`].
     ///
     /// # Errors
     ///
-    /// The agent may not go on under its id; then nothing may be done for it at all.
+    /// Returns an error if the agent may not continue under its id; then nothing may be done for it at all.
     pub fn recover(&mut self, now: Now, recovery: Recovery, out: &mut Outbox) -> Result<(), Incompatible> {
         recover::recover(&mut self.state, &mut Context::new(now, &self.process, out), recovery)
     }
 
-    /// Starts the agent. To be called once, after [`Agent::recover`] if there is something to recover, and before the
+    /// Starts the agent. It is called once, after [`Agent::recover`] if there is something to recover, and before the
     /// first step.
     pub fn start(&mut self, now: Now, out: &mut Outbox) {
         let state = &mut self.state;

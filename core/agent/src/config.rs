@@ -1,5 +1,5 @@
-//! What an agent is told once, at its start: flags of `mesos-agent` as typed values with Mesos' defaults, and
-//! facts about the machine that only the shell can know.
+//! The configuration of an agent, fixed from its start: flags of `mesos-agent` as typed values with Mesos' defaults,
+//! and facts about the machine that only the shell can know.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,27 +11,27 @@ use resources::Resources;
 use crate::recovery::ReconfigurationPolicy;
 use crate::usage::{QosController, ResourceEstimator};
 
-/// The agent's own default of the version it announces. Masters refuse agents below 1.0.0.
+/// The version that the agent announces by default. Masters refuse agents below 1.0.0.
 pub const VERSION: &str = "1.11.0";
 
-/// `--recover`: what becomes of the executors of an earlier process of this agent.
+/// `--recover`: what is done with the executors of an earlier process of this agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Recover {
-    /// They are asked to register again, and their tasks go on.
+    /// They are asked to reconnect, and their tasks continue.
     #[default]
     Reconnect,
-    /// They are ended, and then the agent ends and is forgotten.
+    /// They are ended, and then the agent terminates and is removed.
     Cleanup,
 }
 
-/// What an agent is told once, at its start.
+/// The configuration of an agent, fixed from its start.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The agent's process: `slave(1)@ip:port`.
+    /// The agent's libprocess process: `slave(1)@ip:port`.
     pub pid: Upid,
-    /// As shown to frameworks and operators.
+    /// The host name that is shown to frameworks and operators.
     pub hostname: String,
-    /// What the agent offers, without allocation.
+    /// The resources that the agent offers, without allocation.
     pub resources: Resources,
     /// `--attributes`.
     pub attributes: Vec<v1::Attribute>,
@@ -41,29 +41,31 @@ pub struct Config {
     pub version: String,
     /// The capabilities that are announced to masters.
     pub capabilities: Vec<v1::agent_info::capability::Type>,
-    /// Absolute.
+    /// The work directory; absolute.
     pub work_dir: PathBuf,
     /// `--switch_user`: executors run as the user of their framework.
     pub switch_user: bool,
-    /// `--executor_registration_timeout`: an executor that takes longer to register is ended.
+    /// `--executor_registration_timeout`: an executor that takes longer to register is destroyed.
     pub executor_registration_timeout: Duration,
     /// `--executor_reregistration_timeout`; executors get it as their subscription backoff.
     pub executor_reregistration_timeout: Duration,
-    /// `--executor_reregistration_retry_interval`: without it v0 executors are asked once to come back.
+    /// `--executor_reregistration_retry_interval`: the time after which v0 executors are asked again to reconnect;
+    /// `None` asks once.
     pub executor_reregistration_retry_interval: Option<Duration>,
-    /// `--executor_shutdown_grace_period`: an executor told to shut down is ended when it takes longer.
+    /// `--executor_shutdown_grace_period`: an executor that takes longer to shut down is destroyed.
     pub executor_shutdown_grace_period: Duration,
-    /// `--recovery_timeout`: executors of an agent that is away for longer end by themselves.
+    /// `--recovery_timeout`: executors exit by themselves if their agent is gone for longer.
     pub recovery_timeout: Duration,
     /// `--recover`.
     pub recover: Recover,
     /// `--reconfiguration_policy`.
     pub reconfiguration_policy: ReconfigurationPolicy,
-    /// Of the running kernel; `None` where it cannot be known, and a restart of the machine is not noticed.
+    /// The boot id of the running kernel; `None` if it cannot be known, and then a restart of the machine is not
+    /// noticed.
     pub boot_id: Option<String>,
-    /// `--registration_backoff_factor`: the bound of the first random wait between registrations.
+    /// `--registration_backoff_factor`: the upper bound of the first random wait between registrations.
     pub registration_backoff_factor: Duration,
-    /// `--gc_delay`: the age at which a sandbox is removed on an empty disk.
+    /// `--gc_delay`: the age at which a sandbox is removed if the disk is empty.
     pub gc_delay: Duration,
     /// `--gc_disk_headroom`: the fraction of the disk to keep free, 0..1.
     pub gc_disk_headroom: f64,
@@ -71,19 +73,19 @@ pub struct Config {
     pub disk_watch_interval: Duration,
     /// `--executor_environment_variables`.
     pub executor_environment_variables: Vec<(String, String)>,
-    /// `LIBPROCESS_IP` of the agent's environment, handed on to executors.
+    /// `LIBPROCESS_IP` of the agent's environment, which executors are given as well.
     pub libprocess_ip: Option<String>,
-    /// `MESOS_NATIVE_LIBRARY` and `MESOS_NATIVE_JAVA_LIBRARY` for v0 executors, where a libmesos is installed.
+    /// `MESOS_NATIVE_LIBRARY` and `MESOS_NATIVE_JAVA_LIBRARY` for v0 executors; `None` if no libmesos is installed.
     pub native_library: Option<String>,
     /// `--http_command_executor`.
     pub http_command_executor: bool,
-    /// `--launcher_dir`, and the program in it that runs a single command.
+    /// `--launcher_dir`: the directory of the executors.
     pub launcher_dir: PathBuf,
-    /// Runs the task of a command executor.
+    /// The program that runs the task of a command executor.
     pub command_executor: PathBuf,
-    /// Runs task groups of executors of type DEFAULT.
+    /// The program that runs task groups of executors of type DEFAULT.
     pub default_executor: PathBuf,
-    /// `--sandbox_directory`: where a container with its own root file system sees its sandbox.
+    /// `--sandbox_directory`: the path of the sandbox in a container with its own root file system.
     pub sandbox_directory: String,
     /// `--cgroups_enable_cfs`: without it a cpu limit is not computed from requests.
     pub cgroups_enable_cfs: bool,
@@ -98,7 +100,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Mesos' defaults around the four things that have none.
+    /// Creates the configuration with Mesos' defaults for everything except the four parameters.
     pub fn new(pid: Upid, hostname: impl Into<String>, work_dir: impl Into<PathBuf>, resources: Resources) -> Self {
         let launcher_dir = PathBuf::from("/usr/libexec/mesos");
         Config {
@@ -140,7 +142,7 @@ impl Config {
     }
 }
 
-/// All eight that a Mesos 1.11 agent announces.
+/// Returns the eight capabilities that a Mesos 1.11 agent announces.
 fn default_capabilities() -> Vec<v1::agent_info::capability::Type> {
     use v1::agent_info::capability::Type;
     vec![

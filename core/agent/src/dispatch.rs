@@ -1,4 +1,4 @@
-//! Which module decides about which input.
+//! The module that decides about each input.
 
 use machine::PeerMessage;
 use messages::Message;
@@ -19,7 +19,7 @@ use crate::tasks::{kill, launch};
 use crate::updates::status_update;
 use crate::usage::{agent_health, estimator};
 
-/// Hands an input to the module that decides about it.
+/// Calls the module that decides about an input.
 pub(crate) fn input(state: &mut State, cx: &mut Context<'_>, input: Input) {
     match input {
         Input::MasterDetected(master) => register::master_detected(state, cx, master),
@@ -35,7 +35,7 @@ pub(crate) fn input(state: &mut State, cx: &mut Context<'_>, input: Input) {
                 continue_after_write(state, cx, continuation);
             }
         }
-        // What runs goes on, and is found again by the next process on a disk that works.
+        // Containers continue to run, and the next process finds them, on a working disk.
         Input::StoreFailed(reason) => cx.command(Command::Terminate(reason)),
         Input::DiskUsage(usage) => state.gc.disk_usage(cx, usage),
         Input::Volumes { number, failed } => apply::volumes_ready(state, cx, number, failed),
@@ -47,8 +47,8 @@ pub(crate) fn input(state: &mut State, cx: &mut Context<'_>, input: Input) {
 
 fn message(state: &mut State, cx: &mut Context<'_>, PeerMessage { from, message, .. }: PeerMessage) {
     match message {
-        // Frameworks send to executors and acknowledge directly, pings come from the master's observer, and
-        // executors are no master: these check their senders themselves.
+        // Frameworks send to executors and acknowledge directly, pings come from the master's observer, and executors
+        // are no master: their handlers check the senders.
         Message::PingSlave(ping) => register::ping(state, cx, &from, ping.connected),
         Message::FrameworkToExecutor(message) => {
             http::framework_message(&state.frameworks, &state.master, &state.metrics, cx, *message)
@@ -63,7 +63,7 @@ fn message(state: &mut State, cx: &mut Context<'_>, PeerMessage { from, message,
     }
 }
 
-/// Some messages have to wait while the resources they are about change.
+/// Defers a message that depends on resources which change now, or handles it.
 fn handle_or_defer(state: &mut State, cx: &mut Context<'_>, message: Message) {
     if state.agent_resources.transition().is_none() {
         return master_message(state, cx, message);
@@ -78,7 +78,7 @@ fn handle_or_defer(state: &mut State, cx: &mut Context<'_>, message: Message) {
     }
 }
 
-/// Hands a message of the leading master to the module that decides about it.
+/// Calls the module that decides about a message of the leading master.
 pub(crate) fn master_message(state: &mut State, cx: &mut Context<'_>, message: Message) {
     match message {
         Message::SlaveRegistered(message) => register::registered(state, cx, *message),

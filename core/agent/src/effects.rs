@@ -1,4 +1,4 @@
-//! Everything an agent can want done.
+//! The effects of an agent.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,10 +27,10 @@ impl EffectTypes for AgentEffects {
 pub type Effect = machine::Effect<AgentEffects>;
 /// The effects of one step of an agent.
 pub type Outbox = machine::Outbox<AgentEffects>;
-/// What the handlers of an agent are given.
+/// The context that the handlers of an agent are given.
 pub(crate) type Context<'a> = machine::Context<'a, AgentEffects>;
 
-/// What only an agent asks for.
+/// A command that only an agent emits.
 #[derive(Debug, Clone)]
 pub enum Command {
     /// Starts, changes or ends a container.
@@ -38,16 +38,16 @@ pub enum Command {
     /// Deletes a directory tree below the work directory.
     RemoveTree(PathBuf),
     /// Makes and deletes the directories of persistent volumes, in this order, then delivers `Input::Volumes` with the
-    /// same number. One at a time: the next follows the answer. All of them may have been made before (by a process
-    /// that died in between), so what is there already and what is gone already is no failure.
+    /// same number. There is one such command at a time: the next follows the answer. All changes may have been made
+    /// before (by a process that died in between), so a directory that exists or is gone already is no failure.
     Volumes {
-        /// Repeated in the answer.
+        /// The number of the command, which the answer repeats.
         number: u64,
-        /// In this order.
+        /// The changes, in order.
         changes: Vec<VolumeChange>,
     },
-    /// Measures what the machine and all running containers (for `Timer::DiskWatch`: none) use, then delivers
-    /// `Input::Usage` with the same purpose.
+    /// Measures the use of the machine and of all running containers (for `Timer::DiskWatch`: of none), then delivers
+    /// `Input::Usage` with the same timer.
     Measure(Timer),
     /// Ends the process with this message: the agent has unregistered or was told to shut down. An empty message is a
     /// success: the agent has done what it was started for.
@@ -60,12 +60,12 @@ impl From<ContainerCommand> for Command {
     }
 }
 
-/// What the containerizer is asked for.
+/// A command for the containerizer.
 #[derive(Debug, Clone)]
 pub enum ContainerCommand {
     /// Starts an executor in a new container; `Launched` or `LaunchFailed` follows.
     Launch(Box<ContainerLaunch>),
-    /// The resources of the container changed (tasks came or went).
+    /// Changes the resources of a container, since tasks began or ended.
     Update {
         /// The container.
         container: ContainerId,
@@ -73,53 +73,54 @@ pub enum ContainerCommand {
         resources: Vec<v1::Resource>,
         /// Upper bounds of `cpus` and `mem`; a resource without one is bounded by what is allocated.
         limits: Vec<v1::Resource>,
-        /// All that are to be visible inside from now on.
+        /// All volumes that are visible inside from now on.
         volumes: Vec<ContainerVolume>,
     },
-    /// Kill everything in the container and clean up; `Exited` (or `LaunchFailed`) follows.
+    /// Kills everything in the container and cleans up; `Exited` (or `LaunchFailed`) follows.
     Destroy {
         /// The container.
         container: ContainerId,
     },
 }
 
-/// One executor to start: what to run, where, as whom, with how much.
+/// An executor to start.
 #[derive(Debug, Clone)]
 pub struct ContainerLaunch {
-    /// Unique; names the container from now on.
+    /// The id of the container; each launch has another one.
     pub container: ContainerId,
     /// The framework of the executor.
     pub framework: FrameworkId,
     /// The executor that runs in the container.
     pub executor: ExecutorId,
-    /// `command` is what to fetch (`uris`) and run. For a command task `command_task` is set, and `command`
-    /// names Mesos' command executor with the task's own `uris`, `environment` and `user`: the shell runs our
-    /// command executor instead.
+    /// The executor's description; `command` is what to fetch (`uris`) and run. For a command task `command_task` is
+    /// set, and `command` names Mesos' command executor with the task's own `uris`, `environment` and `user`: the shell
+    /// runs Tepui's command executor instead.
     pub executor_info: Arc<v1::ExecutorInfo>,
-    /// Set when the command executor is to run this task.
+    /// The task that the command executor runs; `None` for any other executor.
     pub command_task: Option<Arc<v1::TaskInfo>>,
-    /// Absolute.
+    /// The sandbox; absolute.
     pub sandbox: PathBuf,
-    /// `None`: the agent's own user (`--no-switch_user` or none named).
+    /// The user to run as; `None` for the agent's own (`--no-switch_user`, or no user named).
     pub user: Option<String>,
-    /// The complete executor environment (`MESOS_*`, `LIBPROCESS_*`, PATH and
+    /// The complete environment of the executor (`MESOS_*`, `LIBPROCESS_*`, PATH and
     /// `--executor_environment_variables`, the command's own variables last).
     pub environment: Vec<(String, String)>,
-    /// What the executor and its tasks are allocated.
+    /// The resources that the executor and its tasks are allocated.
     pub resources: Vec<v1::Resource>,
-    /// Upper bounds of `cpus` and `mem`; what is allocated where there is none.
+    /// Upper bounds of `cpus` and `mem`; a resource without one is bounded by what is allocated.
     pub limits: Vec<v1::Resource>,
-    /// The persistent volumes to show in the sandbox.
+    /// The persistent volumes that the sandbox shows.
     pub volumes: Vec<ContainerVolume>,
 }
 
-/// One durable record of the agent. What all of them say together is a [`RecoveredState`](crate::RecoveredState); a new kind needs
-/// its place there (`recovery/recovered_state.rs`) and in the bytes (`messages/proto/tepui/records.proto`).
+/// One durable record of the agent. All records together describe a [`RecoveredState`](crate::RecoveredState); a new
+/// kind needs its place there (`recovery/recovered_state.rs`) and in the bytes (`messages/proto/tepui/records.proto`).
 #[derive(Debug, Clone, PartialEq)]
 pub enum Record {
     /// The agent's id and description, as its master knows them.
     AgentInfo(Arc<v1::AgentInfo>),
-    /// Another one than before means that the machine has been restarted, and everything on it has ended.
+    /// The boot id of the kernel. Another one than before means that the machine has been restarted, and everything on
+    /// it has ended.
     BootId(String),
     /// A framework has something on the agent, or its description has changed.
     Framework {
@@ -128,9 +129,9 @@ pub enum Record {
         /// The v0 driver's address; `None` for HTTP schedulers.
         pid: Option<Upid>,
     },
-    /// Nothing of it is left here but what is still to be acknowledged.
+    /// The framework has nothing on the agent any more except updates that are not acknowledged.
     FrameworkRemoved(FrameworkId),
-    /// Nobody will acknowledge the updates of this framework.
+    /// The updates of this framework are removed, since nobody will acknowledge them.
     UpdatesForgotten(FrameworkId),
     /// An executor is about to be launched.
     Executor {
@@ -140,10 +141,10 @@ pub enum Record {
         container: ContainerId,
         /// The executor's description.
         info: Arc<v1::ExecutorInfo>,
-        /// Made up by the agent for a task that is a single command.
+        /// Whether the agent generated the executor for a task that is a single command.
         command_task: bool,
     },
-    /// How the executor was reached last: by driver messages to `pid`, or over HTTP.
+    /// The last connection of an executor: driver messages to `pid`, or HTTP.
     ExecutorLink {
         /// The executor's framework.
         framework: FrameworkId,
@@ -163,7 +164,8 @@ pub enum Record {
         /// The task, in the state that it had then.
         task: Arc<v1::Task>,
     },
-    /// Its framework knows that it is over. Only where records are put together: otherwise, acknowledgements say it.
+    /// The framework has acknowledged the end of the task. The record exists only where records are compacted:
+    /// otherwise acknowledgements say it.
     CompletedTask {
         /// The task's framework.
         framework: FrameworkId,
@@ -199,24 +201,25 @@ pub enum Record {
         /// The container.
         container: ContainerId,
     },
-    /// What operations made of the agent's resources; replaces the record before it. Recovery hands the last one, with
+    /// The agent's resources as operations made them; replaces the record before it. Recovery passes the last one, with
     /// the operations that are not done, to [`crate::RecoveredResources`].
     Resources {
         /// The checkpointed resources whose volumes are on the disk.
         resources: Arc<[v1::Resource]>,
-        /// What they are about to become: volumes are being made or deleted, which a restarted agent does again.
+        /// The resources that they are about to become: volumes are being made or deleted, which a restarted agent
+        /// repeats.
         target: Option<Arc<[v1::Resource]>>,
-        /// The operation that does it, in the same write: kept until its `OperationDone`.
+        /// The operation that does it, in the same write; it is kept until its `OperationDone`.
         operation: Option<Arc<v1::Operation>>,
     },
-    /// The final status of an operation is acknowledged: nothing of it needs to be remembered.
+    /// The final status of an operation is acknowledged: it is removed.
     OperationDone {
         /// The UUID of the operation.
         operation: Uuid,
     },
-    /// `None`: drained, or never to be.
+    /// The drain in progress; `None` if the agent is drained, or no longer to be.
     Drain(Option<Arc<Draining>>),
-    /// Its updates are acknowledged as well, or nobody waits for them.
+    /// The executor has ended and its updates are acknowledged as well, or nobody waits for them.
     ExecutorRemoved {
         /// The executor's framework.
         framework: FrameworkId,
@@ -225,37 +228,37 @@ pub enum Record {
         /// Its container.
         container: ContainerId,
     },
-    /// The agent has left the cluster: its next start is that of a new one.
+    /// The agent has left the cluster: its next start is that of a new agent.
     Reset,
 }
 
-/// What a deadline is for.
+/// The timers of an agent.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Timer {
-    /// Send (re-)registration again.
+    /// The (re-)registration is to be sent again.
     Register,
-    /// No ping from the master for too long.
+    /// The master has sent no ping for too long.
     PingTimeout,
     /// An executor has not registered in time.
     ExecutorRegistration(ContainerId),
-    /// An executor told to shut down has not exited in time.
+    /// An executor that was told to shut down has not exited in time.
     ExecutorShutdown(ContainerId),
-    /// The HEARTBEAT events of all HTTP executors.
+    /// The HEARTBEAT events of all HTTP executors are due.
     ExecutorHeartbeat,
-    /// Send the unacknowledged update of this task again.
+    /// The unacknowledged update of this task is to be sent again.
     UpdateRetry(FrameworkId, TaskId),
-    /// Send the unacknowledged status of this operation again.
+    /// The unacknowledged status of this operation is to be sent again.
     OperationRetry(Uuid),
-    /// The estimate of what can be oversubscribed is due.
+    /// The estimate of oversubscribed resources is due.
     Oversubscription,
-    /// Whether tasks on revocable resources must make room is to be decided.
+    /// The correction of tasks on revocable resources is due.
     QosCorrection,
     /// Sandboxes may be due for removal.
     Gc,
-    /// Executors of an earlier process of this agent have had their time to come back.
+    /// The time of executors of an earlier process of this agent to reconnect has passed.
     ExecutorReregistration,
-    /// Ask v0 executors again that have not come back.
+    /// v0 executors that have not reconnected are to be asked again.
     ExecutorReconnect,
-    /// When it is due the shell measures the disk and delivers `Input::DiskUsage` besides the timer itself.
+    /// The measurement of the disk is due: the shell makes it and delivers `Input::DiskUsage` besides the timer itself.
     DiskWatch,
 }

@@ -1,5 +1,4 @@
-//! Everything that can happen to an agent. Inputs are already decoded and have passed
-//! the syntactic checks of `wire` and `validation`.
+//! The inputs of an agent. They are decoded and have passed the syntactic checks of `wire` and `validation`.
 
 use std::net::SocketAddrV4;
 
@@ -10,20 +9,19 @@ use model::{Caller, ContainerId, ReplyId, StreamId};
 use crate::effects::Timer;
 use crate::usage::MachineUsage;
 
-/// What can happen to an agent.
+/// An input of an agent.
 #[derive(Debug)]
 pub enum Input {
-    /// The leading master, or that there is none now.
+    /// The leading master was detected; `None` if there is none now.
     MasterDetected(Option<Box<v1::MasterInfo>>),
     /// A libprocess message to the agent's process: from the master or from a v0 executor.
     Message(PeerMessage),
     /// The link to every process at this address broke.
     Exited(SocketAddrV4),
-    /// SUBSCRIBE of an executor over HTTP. The core answers `reply` with a refusal, or with
-    /// `CallResponse::ok()`, upon which the edge opens the stream `stream`; its events follow in the
-    /// same step.
+    /// A SUBSCRIBE of an executor over HTTP. The core answers `reply` with a refusal, or with `CallResponse::ok()`,
+    /// upon which the edge opens the stream `stream`; its events follow in the same step.
     ExecutorSubscribe(ExecutorSubscribe),
-    /// UPDATE or MESSAGE of an executor over HTTP; an answer is owed to `reply`.
+    /// An UPDATE or MESSAGE of an executor over HTTP; the response goes to `reply`.
     ExecutorCall(ExecutorCall),
     /// The connection behind an executor's event stream has ended.
     StreamClosed(StreamId),
@@ -33,18 +31,18 @@ pub enum Input {
     Timer(Timer),
     /// A `Store` effect is durable.
     Stored(StoreToken),
-    /// Records can no longer be made durable, for this reason.
+    /// Records can no longer be made durable; the text is the reason.
     StoreFailed(String),
-    /// Fraction of the work directory's file system in use, 0..1.
+    /// The fraction of the work directory's file system that is in use, 0..1.
     DiskUsage(f64),
-    /// The directories of an `Effect::Volumes` are as they should be, or why not.
+    /// The changes of a `Command::Volumes` are made, or have failed.
     Volumes {
         /// The number of the `Command::Volumes`.
         number: u64,
         /// The reason of the failure; `None` if all changes were made.
         failed: Option<String>,
     },
-    /// What the machine and the containers use now, for what was due with this timer.
+    /// The measurement of the machine and the containers for this timer.
     Usage {
         /// The timer that the measurement was made for.
         due: Timer,
@@ -55,12 +53,12 @@ pub enum Input {
     Unregister,
 }
 
-/// SUBSCRIBE of an executor over HTTP.
+/// A SUBSCRIBE of an executor over HTTP.
 #[derive(Debug)]
 pub struct ExecutorSubscribe {
-    /// The request, to be answered.
+    /// The request to respond to.
     pub reply: ReplyId,
-    /// Who calls.
+    /// The sender of the call.
     pub caller: Caller,
     /// The stream that the edge opens if the executor is accepted.
     pub stream: StreamId,
@@ -71,25 +69,25 @@ pub struct ExecutorSubscribe {
 /// Any other call of an executor over HTTP.
 #[derive(Debug)]
 pub struct ExecutorCall {
-    /// The request, to be answered.
+    /// The request to respond to.
     pub reply: ReplyId,
-    /// Who calls.
+    /// The sender of the call.
     pub caller: Caller,
     /// The call as it was received.
     pub call: Box<v1::executor::Call>,
 }
 
-/// What the containerizer reports.
+/// A report of the containerizer.
 #[derive(Debug)]
 pub enum ContainerEvent {
-    /// The executor process runs; `pid` is its pid in the agent's namespace.
+    /// The executor process runs.
     Launched {
         /// The container.
         container: ContainerId,
         /// The process id of the executor, in the pid namespace of the agent.
         pid: u32,
     },
-    /// Nothing runs: fetching or starting failed. All traces are already cleaned up.
+    /// Nothing runs: fetching or starting failed. Everything is already cleaned up.
     LaunchFailed {
         /// The container.
         container: ContainerId,
@@ -103,32 +101,32 @@ pub enum ContainerEvent {
         /// The reason, for operators and frameworks.
         reason: String,
     },
-    /// The container is over and leaves no process, mount or cgroup behind.
+    /// The container has ended and leaves no process, mount or cgroup behind.
     Exited {
         /// The container.
         container: ContainerId,
-        /// How it ended.
+        /// The way in which it ended.
         exit: ContainerExit,
     },
 }
 
-/// How a container ended.
+/// The end of a container.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ContainerExit {
-    /// The wait status of the executor process, as `waitpid` gives it; `None` when unknown.
+    /// The wait status of the executor process, as `waitpid` returns it; `None` if it is unknown.
     pub status: Option<i32>,
-    /// Set when the containerizer ended the container because it broke a limit.
+    /// The limit that the container broke, if the containerizer ended it for that.
     pub limitation: Option<Limitation>,
-    /// What the executor had to say and could not, in its order: it has left it in writing.
+    /// The last updates of the executor, in order, which it could not send and wrote to its sandbox.
     pub last_updates: Vec<v1::TaskStatus>,
 }
 
-/// Why the containerizer ended a container.
+/// The reason why the containerizer ended a container (Mesos: `ContainerLimitation`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limitation {
     /// The reason for the status of the tasks.
     pub reason: v1::task_status::Reason,
-    /// For people.
+    /// The message for people.
     pub message: String,
     /// The resources that were exceeded, for `TaskStatus.limitation`.
     pub resources: Vec<v1::Resource>,

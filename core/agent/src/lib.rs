@@ -1,7 +1,7 @@
-//! Every decision of an agent, as a state machine. Pure: no async, no I/O, no clock,
-//! no randomness but the seed it is given.
+//! The decisions of an agent, as a state machine. It is pure: no async, no I/O, no clock, no randomness but the seed
+//! that it is given.
 //!
-//! `Agent::step(now, input, &mut outbox)` is the only way in; effects come out as data.
+//! `Agent::step(now, input, &mut outbox)` takes every input; effects are returned as data.
 
 mod agent;
 mod config;

@@ -1,5 +1,5 @@
-//! The counters and gauges of an agent under their Mesos names. The core writes, readers read; a value is a relaxed
-//! atomic because no decision depends on it.
+//! The counters and gauges of an agent under their Mesos names. The core writes and readers read them; a value is a
+//! relaxed atomic because no decision depends on it.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -11,21 +11,21 @@ use resources::{Resources, Scalar};
 
 macro_rules! metrics {
     ($($(#[$doc:meta])* $field:ident = $name:literal,)*) => {
-        /// The counters and gauges of an agent. The core writes, readers read.
+        /// The counters and gauges of an agent. The core writes and readers read them.
         #[derive(Debug, Default)]
         pub struct Metrics {
             $($(#[$doc])* #[doc = concat!("`", $name, "`.")] pub $field: MetricValue,)*
-            /// 1 until the executors of an earlier process have come back or had their time.
+            /// 1 until the executors of an earlier process have reconnected or their time to do so has passed.
             pub recovering: MetricValue,
             recovery_time_micros: MetricValue,
             executor_directory_max_allowed_age_millis: MetricValue,
-            /// What the agent has, without what is offered once more.
+            /// The agent's resources, without oversubscribed ones.
             pub total: ResourceGauges,
-            /// What executors hold of it.
+            /// The part of them that executors use.
             pub used: ResourceGauges,
-            /// What is offered once more.
+            /// The oversubscribed resources.
             pub revocable_total: ResourceGauges,
-            /// What executors hold of it.
+            /// The part of them that executors use.
             pub revocable_used: ResourceGauges,
         }
 
@@ -68,25 +68,25 @@ metrics! {
     gc_path_removals_pending = "gc/path_removals_pending",
 }
 
-/// Resources in thousandths, as Mesos counts scalars.
+/// Amounts in thousandths, as Mesos counts scalars.
 #[derive(Debug, Default)]
 pub struct ResourceGauges {
-    /// Thousandths of a processor.
+    /// Processors, in thousandths.
     pub cpus: MetricValue,
-    /// Thousandths of a GPU.
+    /// GPUs, in thousandths.
     pub gpus: MetricValue,
-    /// Thousandths of a mebibyte of memory.
+    /// Memory in mebibytes, in thousandths.
     pub mem: MetricValue,
-    /// Thousandths of a mebibyte of disk.
+    /// Disk in mebibytes, in thousandths.
     pub disk: MetricValue,
 }
 
 impl Metrics {
-    /// Every metric under its Mesos name. `slave/uptime_secs` is the shell's to add: it needs a clock.
+    /// Iterates over every metric under its Mesos name. The shell adds `slave/uptime_secs`, which needs a clock.
     pub fn iter(&self) -> impl Iterator<Item = (Cow<'static, str>, f64)> + '_ {
         let age = self.executor_directory_max_allowed_age_millis.get() as f64 / 1e3;
         let age = (Cow::Borrowed("slave/executor_directory_max_allowed_age_secs"), age);
-        // As Mesos: there is no such number before the recovery is over.
+        // As in Mesos, the number does not exist before the recovery is over.
         let recovery_time = (self.recovering.get() == 0)
             .then(|| (Cow::Borrowed("slave/recovery_time_secs"), self.recovery_time_micros.get() as f64 / 1e6));
         self.counts().chain([age]).chain(recovery_time).chain(self.resources())
@@ -104,28 +104,28 @@ impl Metrics {
         })
     }
 
-    /// Notes that the recovery is over, and how long it took.
+    /// Records that the recovery is over, and its duration.
     pub(crate) fn recovered_after(&self, time: Duration) {
         self.recovery_time_micros.set(i64::try_from(time.as_micros()).unwrap_or(i64::MAX));
         self.recovering.set(0);
     }
 
-    /// Sets how old a sandbox may become.
+    /// Sets the highest age of a sandbox.
     pub(crate) fn set_sandbox_age(&self, age: Duration) {
         self.executor_directory_max_allowed_age_millis.set(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
     }
 
-    /// Sets what the agent has.
+    /// Sets the agent's resources.
     pub(crate) fn set_total(&self, total: &Resources) {
         self.total.set(&total.non_revocable());
     }
 
-    /// Sets what is offered once more.
+    /// Sets the oversubscribed resources.
     pub(crate) fn set_oversubscribed(&self, total: &Resources) {
         self.revocable_total.set(total);
     }
 
-    /// Sets what executors hold.
+    /// Sets the resources that executors use.
     pub(crate) fn set_used(&self, used: &Resources) {
         self.used.set(&used.non_revocable());
         self.revocable_used.set(&used.revocable());

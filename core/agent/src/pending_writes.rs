@@ -1,4 +1,4 @@
-//! Records on their way to the disk, and what is to happen when they have arrived.
+//! Records on their way to the disk, and their continuations.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::effects::{Context, Record};
 #[derive(Debug)]
 pub(crate) enum Continuation {
     AgentInfo,
-    /// The tasks of a batch: start their executor, or deliver them to it.
+    /// The tasks of a batch: their executor is started, or they are delivered to it.
     Batch {
         framework: FrameworkId,
         executor: ExecutorId,
@@ -23,14 +23,14 @@ pub(crate) enum Continuation {
         task: TaskId,
         uuid: Vec<u8>,
     },
-    /// Of an update after which others may follow.
+    /// An update was acknowledged, and others may follow.
     Acknowledged {
         framework: FrameworkId,
         task: TaskId,
     },
-    /// What volumes are about to come and go.
+    /// A transition of volumes is recorded.
     Transition,
-    /// What became of the resources, and the operation that did it.
+    /// The result of a transition is recorded, with the operation that caused it.
     Resources {
         operation: Option<Uuid>,
     },
@@ -43,7 +43,7 @@ pub(crate) struct PendingWrites {
 }
 
 impl PendingWrites {
-    /// Stores a record that nobody waits for.
+    /// Stores a record without a continuation.
     pub fn store(&mut self, cx: &mut Context<'_>, record: Record) -> StoreToken {
         self.last += 1;
         let token = StoreToken(self.last);
@@ -51,13 +51,13 @@ impl PendingWrites {
         token
     }
 
-    /// Stores a record, and goes on when it is durable.
+    /// Stores a record with a continuation.
     pub fn store_then(&mut self, cx: &mut Context<'_>, record: Record, continuation: Continuation) {
         let token = self.store(cx, record);
         self.continuations.insert(token, continuation);
     }
 
-    /// `None` for a record nobody waits for.
+    /// Removes and returns the continuation of a record; `None` for a record without one.
     pub fn take_continuation(&mut self, token: StoreToken) -> Option<Continuation> {
         self.continuations.remove(&token)
     }

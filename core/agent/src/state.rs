@@ -1,4 +1,4 @@
-//! What an agent holds: one component for each subject. Each owns its indices; handlers borrow those they need.
+//! The state of an agent: one component for each subject. Each owns its indices; handlers borrow those that they need.
 
 use std::sync::Arc;
 
@@ -25,35 +25,35 @@ use crate::usage::Oversubscription;
 /// The components of an agent.
 #[derive(Debug)]
 pub(crate) struct State {
-    /// Flags and facts.
+    /// The configuration.
     pub config: Config,
     /// The only source of randomness.
     pub random: Random,
     /// Counters and gauges, for readers.
     pub metrics: Arc<Metrics>,
-    /// Who the agent is.
+    /// The agent's identity.
     pub identity: Identity,
     /// The leading master.
     pub master: MasterConnection,
     /// Frameworks with their executors and tasks.
     pub frameworks: Frameworks,
-    /// Status updates of tasks that are not acknowledged.
+    /// The unacknowledged status updates of tasks.
     pub status_updates: StatusUpdateManager,
-    /// Records on their way to the disk.
+    /// The records on their way to the disk.
     pub pending_writes: PendingWrites,
     /// Heartbeats of executors that speak HTTP.
     pub heartbeats: Heartbeats,
-    /// The drain that is under way.
+    /// The drain in progress; `None` if there is none.
     pub drain: Drain,
-    /// What the agent has.
+    /// The agent's resources.
     pub agent_resources: AgentResources,
-    /// Operations that are not acknowledged.
+    /// The operations that are not acknowledged.
     pub operation_status_updates: OperationStatusUpdates,
-    /// Messages that wait while volumes change.
+    /// The messages that wait while volumes change.
     pub deferred_messages: DeferredMessages,
-    /// What can be offered once more.
+    /// The oversubscribed resources.
     pub oversubscription: Oversubscription,
-    /// Sandboxes that are to be removed.
+    /// The sandboxes that are to be removed.
     pub gc: Gc,
     /// The executors of an earlier process of this agent that have yet to come back.
     pub executor_recovery: ExecutorRecovery,
@@ -93,11 +93,11 @@ impl State {
         }
     }
 
-    /// Takes up the resources, operations and draining of an earlier process of this agent.
+    /// Recovers the resources, operations and draining of an earlier process of this agent.
     ///
     /// # Errors
     ///
-    /// The flags no longer contain the resources that operations were applied to.
+    /// Returns an error if the flags no longer contain the resources that operations were applied to.
     pub fn recover_resources(&mut self, found: &RecoveredResources) -> Result<(), resources::Error> {
         self.agent_resources = AgentResources::recovered(&self.config.work_dir, &self.config.resources, found)?;
         self.operation_status_updates = OperationStatusUpdates::recovered(found);
@@ -107,7 +107,7 @@ impl State {
         Ok(())
     }
 
-    /// Whether all that operations have done is on the disk, so that a master may be told.
+    /// Returns whether the results of all operations are on the disk, so that a master may be told.
     pub fn operations_are_durable(&self) -> bool {
         self.agent_resources.is_durable() && !self.deferred_messages.has_recovered()
     }

@@ -1,4 +1,4 @@
-//! Removing the sandboxes of what is over.
+//! The removal of the sandboxes of ended executors.
 
 mod scenario;
 
@@ -39,7 +39,7 @@ fn a_full_disk_removes_them_at_once() {
     let mut scenario = finished();
     assert_eq!(scenario.metrics.gc_path_removals_pending.get(), 3);
     scenario.input(Input::DiskUsage(0.5));
-    // Half full: 40 % of a week.
+    // Half of the disk is used: the age is 40 % of a week.
     check(&mut scenario, "arm Gc 241920s");
     scenario.input(Input::DiskUsage(0.95));
     assert_eq!(scenario.take_log().matches("remove ").count(), 3);

@@ -1,4 +1,4 @@
-//! Killing tasks, shutting down executors and frameworks, draining.
+//! Kills of tasks, shutdowns of executors and frameworks, draining.
 
 mod scenario;
 
@@ -143,7 +143,7 @@ fn an_executor_that_does_not_end_in_its_grace_period_is_destroyed() {
     );
     scenario.fires(Timer::ExecutorShutdown(scenario.environment.names.container_id("C1")));
     assert!(scenario.take_log().ends_with("destroy C1"));
-    // What it says while it ends still counts.
+    // Updates of the executor while it ends still count.
     scenario.updates("e", "t1", TaskKilled);
     assert!(scenario.take_log().contains("store update U2 t1 KILLED"));
 }
@@ -211,7 +211,7 @@ fn draining_kills_with_the_shorter_grace_and_says_so() {
     assert!(scenario.take_log().contains("StatusUpdate U2 t1 GONE_BY_OPERATOR REASON_AGENT_DRAINING"));
     scenario.runs(custom("t2", "e"));
     assert!(scenario.take_log().contains("t2 DROPPED REASON_AGENT_DRAINING"));
-    // Drained: it takes work again.
+    // The agent is drained and accepts tasks again.
     scenario.framework_acknowledges("t1", "U2").exits("C1", 0).clear_log();
     scenario.runs(custom("t3", "e"));
     assert!(scenario.take_log().contains("start e in C2"));

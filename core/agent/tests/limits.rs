@@ -1,4 +1,4 @@
-//! What bounds a container when tasks set limits of their own.
+//! The bounds of a container when tasks set limits of their own.
 
 mod scenario;
 
@@ -14,7 +14,8 @@ fn limited(id: &str, limits: &[(&str, f64)]) -> v1::TaskInfo {
     v1::TaskInfo { limits, ..custom(id, "e") }
 }
 
-/// The limits of a container with these tasks; the executor itself has 0.5 cpus and 32 MB, each task 1 cpu and 64 MB.
+/// Expects the limits of a container with these tasks; the executor itself has 0.5 cpus and 32 MB, each task 1 cpu and
+/// 64 MB.
 fn check_limits(cfs: bool, tasks: Vec<v1::TaskInfo>, expect: &[(&str, f64)]) {
     let mut scenario = Scenario::with(|config| config.cgroups_enable_cfs = cfs);
     scenario.master_is(MASTER).fires(agent::Timer::Register).master_registers_it();

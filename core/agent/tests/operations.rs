@@ -1,4 +1,4 @@
-//! Operations on the agent's resources: volumes on the disk, statuses, and what survives a crash in between.
+//! Operations on the agent's resources: volumes on the disk, statuses, and the state after a crash in between.
 
 #![allow(clippy::unwrap_used, reason = "a broken promise fails the test")]
 
@@ -11,7 +11,7 @@ use scenario::*;
 const ARM: &str = "arm OperationRetry(00000000-0000-0000-0000-00000000000";
 const VOLUME: &str = "/var/lib/mesos/volumes/roles/dev/v";
 
-/// Ten of the agent's 10,000 MB of disk are reserved, and a volume `v` is made of them.
+/// Returns an agent that has reserved ten of its 10,000 MB of disk, and made a volume `v` of them.
 fn with_volume() -> Scenario {
     let mut scenario = Scenario::registered();
     scenario.applies(1, reserve(10)).acknowledges_operation(1).clear_log();
@@ -106,7 +106,7 @@ fn a_kill_that_waited_is_not_answered_for_a_task_that_is_over() {
     assert!(log.contains("O3 FINISHED") && !log.contains("t1"), "{log}");
 }
 
-/// Its data would be written to a directory that no volume is, and be lost with the sandbox.
+/// The task's data would be written to a directory that is no volume, and be lost with the sandbox.
 #[test]
 fn a_task_does_not_start_on_a_volume_that_is_not_there() {
     let with_volume_and_task = |mut scenario: Scenario| {
@@ -121,7 +121,7 @@ fn a_task_does_not_start_on_a_volume_that_is_not_there() {
         assert!(log.contains("t1 DROPPED REASON_RESOURCES_UNKNOWN"), "{log}");
     };
     refused(with_volume_and_task(Scenario::registered()));
-    // Taken away while the task was on its way.
+    // The volume is removed while the task is being launched.
     let mut scenario = with_volume();
     scenario.applies(3, destroy(volume("v", 10))).clear_log();
     let mut scenario = with_volume_and_task(scenario);
@@ -140,7 +140,7 @@ fn run_with_volume_at(path: &str) -> Scenario {
     scenario
 }
 
-/// Mesos shows plain names only, and lets the data of all others go with the sandbox.
+/// Mesos shows plain names only, and deletes the data of all others with the sandbox.
 #[test]
 fn a_volume_is_shown_where_it_is_asked_for_or_its_task_is_refused() {
     for (path, expect) in [("data/db", "data/db"), ("./data//db/", "data/db"), ("/var/lib/db", "/var/lib/db")] {
@@ -198,7 +198,7 @@ fn a_status_is_repeated_until_it_is_acknowledged() {
     scenario.fires(retry).acknowledges_operation(1);
     let log = scenario.take_log();
     assert!(log.ends_with("store operation O1 done\ndisarm OperationRetry(00000000-0000-0000-0000-000000000001)"));
-    // Neither the same operation again nor a second acknowledgement does anything.
+    // Neither the same operation again nor a second acknowledgement has an effect.
     scenario.master_sends(internal::AcknowledgeOperationStatusMessage {
         status_uuid: operation_uuid(9),
         operation_uuid: operation_uuid(1),
@@ -253,7 +253,8 @@ fn an_acknowledgement_after_a_report_is_followed_by_another_report() {
     let status = scenario.operation_status(1);
     scenario.input(Input::Exited(address("10.0.0.1:5050"))).fires(Timer::Register).master_reregisters_it();
     assert!(scenario.take_log().contains("UpdateSlave operations O1"));
-    // Of the term before: the master of now has entered the operation again, and would keep it.
+    // The acknowledgement is from the term before: the present master has entered the operation again, and would keep
+    // it.
     scenario.master_sends(internal::AcknowledgeOperationStatusMessage {
         status_uuid: status.uuid.unwrap(),
         operation_uuid: operation_uuid(1),
@@ -273,7 +274,7 @@ fn an_operation_that_a_broken_connection_still_holds_is_refused() {
     let mut apply = |number, version| scenario.applies_as_of(version, number, reserve(10)).take_log();
     let log = apply(1, before.clone());
     assert_eq!(log, "send master@10.0.0.1:5050: UpdateOperationStatus O1 DROPPED, not to be acknowledged");
-    // Once refused it stays so, whatever it says.
+    // Once refused, the operation stays refused, whatever version it names.
     assert_eq!(apply(1, after.clone()), log);
     assert!(apply(2, after).contains("UpdateOperationStatus O2 FINISHED"));
 }
@@ -327,7 +328,7 @@ fn masters_and_frameworks_may_ask_for_operations() {
         framework_id: None,
     });
     check(&mut scenario, "send master@10.0.0.1:5050: UpdateOperationStatus O7 DROPPED, not to be acknowledged");
-    // It was held up by a broken connection.
+    // The operation was delayed by a broken connection.
     scenario.applies(7, reserve(10));
     check(&mut scenario, "send master@10.0.0.1:5050: UpdateOperationStatus O7 DROPPED, not to be acknowledged");
     scenario.master_sends(internal::ReconcileOperationsMessage {
@@ -356,7 +357,7 @@ fn the_agent_shows_what_it_has_become() {
     assert!(scenario.take_changes().starts_with("1 operations"));
 }
 
-/// A volume of `v1::Resource` as records keep it.
+/// Returns a volume as a `v1::Resource` of records.
 fn recorded() -> v1::Resource {
     v1::Resource { allocation_info: None, ..volume("v", 10) }
 }

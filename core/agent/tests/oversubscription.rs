@@ -1,4 +1,4 @@
-//! Offering idle resources once more, and taking them back.
+//! Oversubscription: idle resources are offered again, and reclaimed.
 
 #![allow(clippy::unwrap_used, reason = "a broken promise fails the test")]
 
@@ -36,7 +36,7 @@ fn loaded(qos: QosController) -> Scenario {
     registered(ResourceEstimator::Noop, qos)
 }
 
-/// A task with one revocable cpu for executor `e`.
+/// Returns a task with one revocable cpu for executor `e`.
 fn revocable(id: &str, executor: &str) -> v1::TaskInfo {
     let mut task = custom(id, executor);
     for resource in task.resources.iter_mut().filter(|resource| resource.name == "cpus") {
@@ -103,11 +103,11 @@ fn idle_executors_lend_what_they_do_not_use() {
     let usage = scenario.uses("C1", 100.0, 20);
     scenario.fires(Timer::Oversubscription).measures(Timer::Oversubscription, usage);
     assert!(scenario.take_log().contains("oversubscribed [mem{REV}:64]"));
-    // 0.4 of 1.5 cpus and a fifth: 1.02 are idle.
+    // 0.4 of 1.5 cpus and a fifth are used: 1.02 are idle.
     let usage = scenario.uses("C1", 100.0 + 0.4 * INTERVAL.as_secs_f64(), 20);
     scenario.fires(Timer::Oversubscription).measures(Timer::Oversubscription, usage);
     assert!(scenario.take_log().contains("oversubscribed [cpus{REV}:1; mem{REV}:64]"));
-    // It works again.
+    // The task uses its memory again.
     let usage = scenario.uses("C1", 200.0, 96);
     scenario.fires(Timer::Oversubscription).measures(Timer::Oversubscription, usage);
     assert!(scenario.take_log().contains("oversubscribed [{}]"));
@@ -133,7 +133,7 @@ fn a_high_load_ends_executors_on_revocable_resources_only() {
          destroy C1",
     );
     assert_eq!(scenario.metrics.executors_preempted.get(), 1);
-    // Once is enough.
+    // One correction is enough.
     scenario.measures(Timer::QosCorrection, load(9.0));
     check(&mut scenario, "arm QosCorrection 1s");
     scenario.exits("C1", 9);
@@ -194,7 +194,7 @@ fn masters_are_told_how_the_machine_is() {
         &mut scenario,
         "send master@10.0.0.1:5050: tepui.AgentHealth load 2.5 of 4, cpu 0.125, memory 0.5, disk 0.75",
     );
-    // Nobody, while there is none.
+    // Nothing is sent while there is no master.
     scenario.input(Input::MasterDetected(None));
     scenario.take_log();
     scenario.measures(Timer::DiskWatch, usage);

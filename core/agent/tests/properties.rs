@@ -1,4 +1,4 @@
-//! What holds after any sequence of inputs, in any order, with a disk that confirms late.
+//! Properties that hold after any sequence of inputs, in any order, with a disk that confirms late.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken promise fails the test")]
 
@@ -22,9 +22,10 @@ use proptest::prelude::*;
 use resources::Resources;
 use scenario::*;
 use testkit::builders::{executor_id, peer_message, stream_id, task_id};
-use testkit::core::{Environment, Harness};
+use testkit::core::{Environment, Harness, Inputs};
 
-/// Small numbers stand for tasks, executors and things seen before, so that sequences meet themselves again.
+/// One random input. Small numbers stand for tasks, executors and earlier entities, so that sequences concern the same
+/// ones again.
 #[derive(Debug, Clone)]
 enum Action {
     RunCommand(u8),
@@ -56,7 +57,7 @@ enum Action {
     LinkBroke,
     Disk(u8),
     Drain(bool),
-    /// Which of them, and of which volume.
+    /// Which operation, and on which volume.
     Operate(u8, u8),
     RunWithVolume(u8, u8),
     VolumesReady,
@@ -138,30 +139,22 @@ struct Checks {
     in_flight: BTreeMap<TaskKey, Vec<u8>>,
     forwarded: Vec<(TaskKey, Vec<u8>)>,
     frameworks: BTreeSet<FrameworkId>,
-    /// Of operations whose status may be told.
+    /// The operations whose status may be reported.
     durable_operations: BTreeSet<Vec<u8>>,
-    /// Final statuses that were told, by operation.
+    /// The reported final statuses, by operation.
     reported_operations: BTreeMap<Vec<u8>, v1::Uuid>,
-    /// The volumes on the disk, those that change now, and how.
+    /// The volumes on the disk, those that change now, and their changes.
     volumes: BTreeSet<PathBuf>,
     changing: Option<(u64, Vec<VolumeChange>)>,
-    /// A durable record says that volumes change.
+    /// Whether a durable record says that volumes change.
     announced: bool,
-    /// The operation that is done when they have changed, and once that is on the disk.
+    /// The operation that is finished when they have changed and that is durable.
     transition_of: Option<Vec<u8>>,
     committing: Option<Vec<u8>>,
 }
 
 impl Environment for Checks {
     type Machine = Agent;
-
-    fn timer(timer: Timer) -> Input {
-        Input::Timer(timer)
-    }
-
-    fn stored(token: StoreToken) -> Input {
-        Input::Stored(token)
-    }
 
     fn keep(&mut self, record: &Record) {
         match record {
@@ -254,7 +247,8 @@ impl World {
         config.qos = QosController { load_5min: Some(128.0), ..QosController::default() };
         let agent = Agent::new(config, [seed; 32], metrics.clone());
         let now = Now { monotonic: Monotonic::default(), wall: Timestamp::from_nanos(1) };
-        let core = Harness::new(agent, Checks::default(), now);
+        let inputs = Inputs { timer: Input::Timer, stored: Input::Stored };
+        let core = Harness::new(agent, Checks::default(), inputs, now);
         let mut world = World { core, metrics, replies: 0, streams: Vec::new(), operations: 0 };
         world.core.disk_is_slow = true;
         world.core.call(|agent, now, outbox| agent.start(now, outbox));
@@ -471,7 +465,7 @@ impl World {
                 );
             }
             Action::RunWithVolume(t, number) => {
-                // Masters offer only what there is.
+                // Masters offer only existing resources.
                 let volume = volume(&format!("v{number}"), 10);
                 if self.core.environment.volumes.iter().any(|path| path.ends_with(format!("v{number}"))) {
                     let mut task = command(&format!("t{t}"));
@@ -534,7 +528,7 @@ impl World {
         );
     }
 
-    /// The faults stop: the disk confirms, containers end, the framework acknowledges.
+    /// Ends the faults: the disk confirms, containers end, the framework acknowledges.
     fn settle(&mut self) {
         self.act(Action::Master(true));
         self.act(Action::Registered);
@@ -550,7 +544,7 @@ impl World {
             for (operation, status) in self.core.environment.reported_operations.clone() {
                 self.acknowledge_operation(&operation, &status);
             }
-            // An operation that did not fit had the agent register again.
+            // An operation that did not fit made the agent register again.
             self.act(Action::Registered);
             let idle = self.core.recorded.pending_stores.is_empty()
                 && self.core.environment.changing.is_none()
@@ -566,7 +560,7 @@ impl World {
     }
 }
 
-/// The first four are named as command tasks, the others as custom executors.
+/// Returns the name of an executor: the first four are named as command tasks, the others as custom executors.
 fn executor(number: u8) -> String {
     if number < 4 { format!("t{number}") } else { format!("e{}", number - 4) }
 }

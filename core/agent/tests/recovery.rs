@@ -1,4 +1,5 @@
-//! A crash at any moment: the next process of the agent knows what was confirmed, and what runs is not forgotten.
+//! Crashes at any moment: the next process of the agent knows everything that was confirmed, and every running
+//! container.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken promise fails the test")]
 
@@ -13,7 +14,7 @@ use agent::{
     Agent, Command, Config, ContainerCommand, ContainerEvent, ContainerExit, Effect, ExecutorCall, ExecutorSubscribe,
     Incompatible, Input, Metrics, Outbox, Record, RecoveredState, Recovery, Timer,
 };
-use machine::{StateMachine, StoreToken};
+use machine::StateMachine;
 use messages::v1::executor::{call, event};
 use messages::{Message, internal, v1};
 use model::agent::Change;
@@ -22,7 +23,7 @@ use proptest::prelude::*;
 use resources::Resources;
 use scenario::*;
 use testkit::builders::{executor_id, executor_subscribe, executor_update, peer_message, stream_id, task_id};
-use testkit::core::{Environment, Harness};
+use testkit::core::{Environment, Harness, Inputs};
 
 #[derive(Debug, Clone)]
 enum Action {
@@ -65,40 +66,32 @@ struct World {
 #[derive(Default)]
 struct Outside {
     disk: Vec<Record>,
-    /// With the task each was started for.
+    /// The running containers, with the task that each was started for.
     containers: BTreeMap<ContainerId, String>,
-    /// Made by executors.
+    /// The updates that executors made.
     made: BTreeSet<Uuid>,
-    /// Tasks whose executor has said that they are over.
+    /// The tasks whose executor has reported their end.
     ended: BTreeSet<String>,
-    /// The agent has told the executor that it may forget these.
+    /// The updates that the agent has confirmed to the executor.
     confirmed: BTreeMap<Uuid, String>,
-    /// The framework knows these.
+    /// The updates that the framework has received.
     known: BTreeSet<Uuid>,
-    /// Forwarded and not acknowledged, by task.
+    /// The updates that are forwarded and not acknowledged, by task.
     in_flight: BTreeMap<String, Uuid>,
-    /// Tasks whose end the framework knows.
+    /// The tasks whose end the framework has received.
     over: BTreeSet<String>,
     ends: BTreeMap<Uuid, String>,
-    /// Containers that the agent wants to end.
+    /// The containers that the agent has destroyed.
     ending: BTreeSet<ContainerId>,
-    /// What the agent last sent to register.
+    /// The last registration that the agent sent.
     registers: Option<&'static str>,
     terminated: bool,
-    /// Executors that were told to end.
+    /// The number of executors that were told to shut down.
     shut_down: usize,
 }
 
 impl Environment for Outside {
     type Machine = Agent;
-
-    fn timer(timer: Timer) -> Input {
-        Input::Timer(timer)
-    }
-
-    fn stored(token: StoreToken) -> Input {
-        Input::Stored(token)
-    }
 
     fn keep(&mut self, record: &Record) {
         self.disk.push(record.clone());
@@ -157,7 +150,7 @@ fn config() -> Config {
     Config { boot_id: Some("first boot".to_owned()), ..config }
 }
 
-/// Each process draws its own ids.
+/// Creates an agent; each process mints its own ids.
 fn new_agent(seed: u8) -> Agent {
     Agent::new(config(), [seed; 32], Arc::new(Metrics::default()))
 }
@@ -165,7 +158,8 @@ fn new_agent(seed: u8) -> Agent {
 impl World {
     fn new() -> Self {
         let now = Now { monotonic: Monotonic::default(), wall: Timestamp::from_nanos(1) };
-        let core = Harness::new(new_agent(0), Outside::default(), now);
+        let inputs = Inputs { timer: Input::Timer, stored: Input::Stored };
+        let core = Harness::new(new_agent(0), Outside::default(), inputs, now);
         let mut world = World { core, processes: 0, replies: 0, streams: 0 };
         world.core.disk_is_slow = true;
         world.core.call(|agent, now, outbox| agent.start(now, outbox));
@@ -246,7 +240,7 @@ impl World {
             }
             Action::Update(number, state) if self.containers.values().any(|task| *task == format!("t{number}")) => {
                 let name = format!("t{number}");
-                // What comes after the end of a task is confirmed and passed over.
+                // Updates after the end of a task are confirmed and ignored.
                 if self.ended.contains(&name) {
                     return;
                 }
@@ -288,12 +282,12 @@ impl World {
         self.input(Input::Container(ContainerEvent::Exited { container, exit }));
     }
 
-    /// What was on its way to the disk is gone, and so is what the agent knew.
+    /// Crashes the agent: records on their way to the disk are lost, and so is its memory.
     fn crash(&mut self) {
         self.crash_leaving(BTreeMap::new());
     }
 
-    /// With what is known of containers that ended meanwhile.
+    /// Crashes the agent, and restarts it with the known ends of containers.
     fn crash_leaving(&mut self, ended: BTreeMap<ContainerId, ContainerExit>) {
         self.restart(config(), ended).unwrap();
         for task in self.containers.values().cloned().collect::<Vec<_>>() {
@@ -302,7 +296,7 @@ impl World {
         self.register();
     }
 
-    /// kill -9, and another process with this configuration.
+    /// Kills the agent (kill -9), and starts another process with this configuration.
     fn restart(&mut self, config: Config, ended: BTreeMap<ContainerId, ContainerExit>) -> Result<(), Incompatible> {
         self.in_flight.clear();
         self.ending.clear();
@@ -321,7 +315,7 @@ impl World {
         Ok(())
     }
 
-    /// Everything ends, everybody hears of it.
+    /// Lets everything end and all updates be acknowledged.
     fn settle(&mut self) {
         self.crash();
         for _ in 0..200 {
@@ -363,7 +357,7 @@ proptest! {
     }
 }
 
-/// One task whose container has ended while there was no agent.
+/// Runs one task whose container ends while there is no agent.
 fn ended_meanwhile(exit: impl FnOnce(&mut World) -> ContainerExit) -> World {
     let mut world = World::new();
     let mut message = run_task(command("t"));
@@ -377,7 +371,7 @@ fn ended_meanwhile(exit: impl FnOnce(&mut World) -> ContainerExit) -> World {
     world
 }
 
-/// What the framework is told of the end of the task.
+/// Returns the status with which the framework is told the end of the task.
 fn told(world: &World) -> v1::TaskStatus {
     let told = world.disk.iter().rev().find_map(|record| match record {
         Record::Update { status, .. } => Some(status.clone()),
@@ -398,7 +392,7 @@ fn what_an_executor_left_in_writing_is_how_its_task_ended() {
             uuid: Some(uuid),
             ..Default::default()
         };
-        // Of a task that it never had.
+        // The status is of a task that the executor never had.
         let strange = v1::TaskStatus { task_id: task_id("u"), ..status.clone() };
         ContainerExit { last_updates: vec![strange, status], ..Default::default() }
     });
@@ -419,7 +413,7 @@ fn an_executor_whose_end_is_on_record_is_not_unknown() {
     assert_eq!(told(&unknown).message(), "Abnormal executor termination: unknown container");
 }
 
-/// Tasks that run in executors which checkpoint.
+/// Returns an agent with tasks that run in executors which checkpoint.
 fn with_tasks(tasks: &[&str]) -> World {
     let mut world = World::new();
     for task in tasks {
@@ -458,7 +452,7 @@ fn executors_are_waited_for_as_long_as_others_come_back() {
     assert_eq!(ending, ["a"]);
     assert_eq!(world.reregister_deadline(), None);
 
-    // One that comes again and again is no reason to wait for ever.
+    // An executor that reconnects again and again is no reason to wait for ever.
     world.restart(config(), BTreeMap::new()).unwrap();
     let begun = world.core.now().monotonic;
     while world.ending.is_empty() {
@@ -507,7 +501,7 @@ fn what_ran_before_a_reboot_has_ended_and_the_agent_is_the_same() {
             assert_eq!(told.state(), v1::TaskState::TaskFailed);
             assert_eq!(told.message(), "Abnormal executor termination: the machine has been restarted");
         }
-        // The next restart of the agent alone is none of the machine.
+        // The next restart is one of the agent alone, not of the machine.
         let before = world.disk.len();
         world.restart(rebooted, BTreeMap::new()).unwrap();
         world.store(usize::MAX);
@@ -516,7 +510,7 @@ fn what_ran_before_a_reboot_has_ended_and_the_agent_is_the_same() {
     }
 }
 
-/// What readers are told of executors that ended before, by an agent that finds the sandboxes of these.
+/// Returns the published executors that ended before, for an agent that finds these sandboxes.
 fn recovered_completed(world: &World, sandboxes: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
     for record in &world.disk {
@@ -589,7 +583,7 @@ fn what_is_forgotten_is_removed_when_it_would_have_been() {
     let (mut agent, mut outbox, now) = (new_agent(1), Outbox::default(), World::new().core.now());
     let sandboxes = vec![(run("young"), 120 * HOUR), (run("old"), 144 * HOUR)];
     agent.recover(now, Recovery { sandboxes, ..Default::default() }, &mut outbox).unwrap();
-    // A week less the headroom, on an empty disk.
+    // It is a week less the headroom, on an empty disk.
     let due = |agent: &mut Agent, outbox: &mut Outbox, now: Now| {
         agent.step(now, Input::Timer(Timer::Gc), outbox);
         let removed = outbox.drain().filter_map(|effect| match effect {
@@ -614,7 +608,7 @@ fn what_is_forgotten_is_removed_when_it_would_have_been() {
     assert_eq!(due(&mut agent, &mut outbox, at(31.3)), "F/executors/young/runs/C F/executors/young F");
 }
 
-/// Not a bound on any machine, only on what is absurd.
+/// The bound is far above the time on any machine; it only excludes absurd times.
 #[test]
 fn a_thousand_containers_are_recovered_in_no_time() {
     let mut world = World::new();

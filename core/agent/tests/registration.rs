@@ -1,4 +1,4 @@
-//! Finding a master, registering, staying registered.
+//! Finding a master, registering, and staying registered.
 
 mod scenario;
 
@@ -137,7 +137,7 @@ fn a_new_leader_gets_everything_that_runs_here() {
          send master@10.0.0.9:5050: ReregisterSlave tasks [t2 STAGING, t1 RUNNING] executors [e]
          arm Register",
     );
-    // The update waits for its framework until the new master can pass it on.
+    // The update waits until the new master can forward it to its framework.
     scenario.sends(
         "master@10.0.0.9:5050",
         internal::SlaveReregisteredMessage { slave_id: agent_id(), ..Default::default() },
@@ -180,7 +180,7 @@ fn tasks_that_never_arrived_are_reported_dropped_after_reregistration() {
 
 #[test]
 fn what_a_broken_connection_still_holds_is_refused() {
-    // The master may have told the framework that the task is gone: it did not find it in the registration.
+    // The master may have told the framework that the task is gone, since the registration did not list it.
     let (mut scenario, before, after) = Scenario::reconnected();
     scenario.master_sends(run_task_as_of(before, command("t1")));
     let log = scenario.take_log();
@@ -261,7 +261,7 @@ fn a_master_may_shut_the_agent_down() {
 
 #[test]
 fn masters_are_found_by_address_where_the_detector_gives_no_pid() {
-    // The example of a MasterInfo that ZooKeeper holds for 127.0.0.1.
+    // This is the example of a MasterInfo that ZooKeeper has for 127.0.0.1.
     let mut scenario = Scenario::new();
     let info = v1::MasterInfo { ip: 16777343, port: 5050, ..Default::default() };
     scenario.input(Input::MasterDetected(Some(Box::new(info)))).clear_log();
@@ -272,7 +272,7 @@ fn masters_are_found_by_address_where_the_detector_gives_no_pid() {
 #[test]
 fn executors_are_reported_as_the_master_knows_them() {
     // A Mesos master refuses a re-registration whose running tasks name executors that are not listed (those that the
-    // agent makes up for commands are not), or whose default executors have a command.
+    // agent generates for commands are not), or whose default executors have a command.
     let mut scenario = Scenario::running();
     scenario.updates("t1", "t1", v1::TaskState::TaskRunning);
     scenario.master_sends(run_group("e", &["a"]));

@@ -57,7 +57,7 @@ fn a_command_task_from_launch_to_end() {
          send master@10.0.0.1:5050: StatusUpdate U2 t1 FINISHED
          arm UpdateRetry(\"F\", \"t1\") 10s",
     );
-    // The executor of a command is the agent's own: the master hears nothing of its exit.
+    // The executor of a command is the agent's own, so its exit is not reported to the master.
     scenario.exits("C1", 0);
     check(
         &mut scenario,
@@ -76,7 +76,7 @@ fn readers_see_the_same_life_as_changes() {
     scenario.runs(command("t1"));
     scenario.container("C1", |container| ContainerEvent::Launched { container, pid: 1 });
     scenario.subscribes("t1").updates("t1", "t1", TaskRunning).updates("t1", "t1", TaskFinished).exits("C1", 0);
-    // Only now the names of the updates are known.
+    // The names of the updates are known only now.
     let changes = scenario.take_changes();
     let expected = [
         "framework F",
@@ -165,7 +165,7 @@ fn checkpointing_frameworks_and_the_commands_own_variables_shape_the_environment
     assert_eq!(value("MESOS_RECOVERY_TIMEOUT"), Some("15mins"));
     assert_eq!(value("MESOS_SUBSCRIPTION_BACKOFF_MAX"), Some("2secs"));
     assert_eq!(environment.last().map(|(name, _)| name.as_str()), Some("MINE"));
-    // With another one the executor would never find its agent.
+    // With another value the executor would never find its agent.
     assert_eq!(environment.iter().filter(|(name, _)| name.starts_with("MESOS_AGENT_ENDPOINT")).count(), 1);
     assert_ne!(value("MESOS_AGENT_ENDPOINT"), Some("10.9.9.9:1"));
     assert_ne!(value("MESOS_FRAMEWORK_ID"), Some("another"));
@@ -428,7 +428,7 @@ fn an_executor_that_comes_back_gets_a_new_stream_and_settles_what_was_lost() {
     scenario.updates("e", "t1", TaskRunning).framework_acknowledges("t1", "U1").clear_log();
     scenario.stream_closes(1);
     check(&mut scenario, "");
-    // It has never seen t2, and its update of t1 got lost.
+    // The executor has never received t2, and its update of t1 was lost.
     let update = call::Update { status: status("t1", TaskKilling) };
     scenario.resubscribes("e", call::Subscribe { unacknowledged_tasks: vec![], unacknowledged_updates: vec![update] });
     check(
@@ -485,7 +485,7 @@ fn messages_travel_both_ways() {
     call.message = Some(call::Message { data: b"up".to_vec() });
     scenario.calls(call.clone());
     check(&mut scenario, "send master@10.0.0.1:5050: ExecutorToFramework up\nreply 202");
-    // A v0 scheduler is written to directly, and writes so too.
+    // Messages to and from a v0 scheduler are sent directly.
     scenario.master_sends(internal::UpdateFrameworkMessage {
         framework_id: framework_id(),
         pid: Some(SCHEDULER.into()),

@@ -36,7 +36,7 @@ fn updates_of_a_task_go_one_after_the_other_with_the_latest_state() {
     );
 }
 
-/// Found by the simulator: a machine that lost its power lost the acknowledgement, and the update went again after the
+/// Found by the simulator: a machine that lost power lost the acknowledgement, and the update was sent again after the
 /// one behind it.
 #[test]
 fn an_update_waits_until_the_acknowledgement_before_it_is_durable() {
@@ -84,7 +84,7 @@ fn acknowledgements_that_match_nothing_change_nothing() {
     };
     scenario.master_sends(of_another_agent.clone());
     check(&mut scenario, "");
-    // Drivers of old acknowledge directly; a deposed master does not count.
+    // Old drivers acknowledge directly; the acknowledgement of a deposed master does not count.
     let right = internal::StatusUpdateAcknowledgementMessage { slave_id: agent_id(), ..of_another_agent };
     scenario.sends("master@10.0.0.9:5050", right.clone());
     check(&mut scenario, "");
@@ -198,7 +198,7 @@ fn a_drivers_update_is_acknowledged_to_the_driver_when_durable() {
     );
     scenario.master_kills("t1");
     check(&mut scenario, "send executor(1)@10.0.0.2:40000: KillTask t1");
-    // A second process that claims to be the executor.
+    // A second process claims to be the executor.
     scenario.sends("executor(1)@10.0.0.2:40002", register);
     check(&mut scenario, "send executor(1)@10.0.0.2:40002: ShutdownExecutor");
     scenario.sends(DRIVER, driver_update("t1", TaskKilled)).clear_log();

@@ -25,8 +25,6 @@
 //! | `explain` | the reasons for which an agent is not offered to a framework |
 //! | `explain_query` | these reasons, summed up over all agents |
 
-#![warn(missing_docs)]
-
 mod agent;
 mod agent_visit;
 mod agents;

@@ -14,8 +14,6 @@
 //! | `persisted` | the state that outlives a master, and its restoration |
 //! | `explain` | what is known of one agent, as JSON |
 
-#![warn(missing_docs)]
-
 mod explain;
 mod incidents;
 mod monitor;

@@ -18,11 +18,11 @@ pub struct Policy {
     pub max_share: f64,
     /// The rules; later ones take precedence.
     pub rules: Vec<Rule>,
-    /// When the silence of an agent is suspicious.
+    /// The options that decide when the silence of an agent is suspicious.
     pub suspicion: SuspicionOptions,
-    /// When measurements of an agent are worth an incident.
+    /// The bounds from which on measurements of an agent are incidents.
     pub thresholds: Thresholds,
-    /// When an agent that leaves and returns is quarantined.
+    /// The bounds of flapping, and the length of a quarantine.
     pub flapping: Flapping,
     /// The length of the probation of an agent that has returned: if it leaves again during this time, it is flapping.
     pub probation: Duration,

@@ -11,7 +11,7 @@ use crate::signals::Signals;
 use crate::sliding_window::SlidingWindow;
 use model::incident::Kind;
 
-/// How long failures of tasks and crashes of executors count.
+/// The time for which failures of tasks and crashes of executors count.
 pub(crate) const WORK_SPAN: Duration = Duration::from_secs(600);
 const MAX_TASKS: usize = 50;
 const MAX_CRASHES: usize = 50;

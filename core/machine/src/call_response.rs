@@ -4,9 +4,9 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u16)]
 pub enum Status {
-    /// 200
+    /// 200: the call succeeded.
     Ok = 200,
-    /// 202: the call was accepted and goes on; Mesos answers scheduler calls with it.
+    /// 202: the call was accepted and is being processed; Mesos answers scheduler calls with it.
     Accepted = 202,
     /// 400: the call is invalid.
     BadRequest = 400,

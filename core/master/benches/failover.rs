@@ -1,7 +1,7 @@
-//! What a failover costs the core, single-threaded: every agent of the registry comes back with its tasks, as in Mesos'
-//! `MasterFailover` benchmark. 40,000 agents, each with two tasks of each of five frameworks.
+//! The cost of a failover for the core, single-threaded: every agent of the registry re-registers with its tasks, as in
+//! Mesos' `MasterFailover` benchmark. 40,000 agents, each with two tasks of each of five frameworks.
 //!
-//! `cargo bench -p master` prints a table; numbers as arguments choose how many agents.
+//! `cargo bench -p master` prints a table; numbers as arguments choose the number of agents.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a program of its own")]
 
 #[path = "../../allocator/benches/clock/mod.rs"]
@@ -12,16 +12,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clock::Clock;
-use master::{AgentRecord, Caller, Config, Effect, Input, Master, Metrics, Outbox, PeerMessage, RegistryState, Timer};
+use master::{AgentRecord, Config, Effect, Input, Master, Metrics, Outbox, RegistryState, Timer};
 use messages::schema::HasDescriptor;
-use messages::v1::resource::AllocationInfo;
+use messages::v1::framework_info::capability::Type::MultiRole;
 use messages::{internal, v1};
 use model::{AgentId, Monotonic, Now, Timestamp, Upid};
-use resources::Resources;
+use testkit::builders::*;
 use wire::Limits;
 
 const FRAMEWORKS: usize = 5;
 const TASKS_OF_EACH: usize = 2;
+/// The id of the master that gave the ids out.
+const PREFIX: &str = "5e8c6a7e-6d0e-4b44-9d0f-3d0a2b1c4f5e";
 
 fn main() {
     // cargo passes `--bench`.
@@ -43,12 +45,7 @@ fn failover(agents: usize) {
         let name = internal::ReregisterSlaveMessage::desc().name;
         let message = wire::decode_message(name, body, &Limits::default()).unwrap();
         decoding += start.elapsed();
-        master.step(Input::Message(PeerMessage {
-            from: pid(index),
-            caller: Caller::default(),
-            to: "master".to_owned(),
-            message,
-        }));
+        master.step(Input::Message(peer_message(pid(index), "master", message)));
     }
     let total = start.elapsed();
     let known = master.metrics.iter().find(|(name, _)| *name == "master/tasks_running").map_or(0.0, |(_, count)| count);
@@ -64,7 +61,7 @@ fn failover(agents: usize) {
     report("first allocation", start.elapsed());
 }
 
-/// The master that was given the registry of the one before it.
+/// The master that begins with the registry of the one before it.
 struct Successor {
     master: Master,
     metrics: Arc<Metrics>,
@@ -103,59 +100,35 @@ fn pid(index: usize) -> Upid {
 }
 
 fn agent_info(index: usize) -> Arc<v1::AgentInfo> {
-    Arc::new(v1::AgentInfo {
-        id: Some(v1::AgentId { value: format!("5e8c6a7e-6d0e-4b44-9d0f-3d0a2b1c4f5e-S{index}") }),
-        hostname: format!("agent-{index}.example"),
-        port: Some(5051),
-        resources: resources("cpus:24;mem:65536;disk:102400;ports:[31000-32000]"),
-        ..Default::default()
-    })
-}
-
-fn resources(text: &str) -> Vec<v1::Resource> {
-    Resources::parse(text, "*").unwrap().to_proto()
+    let resources = resources("cpus:24;mem:65536;disk:102400;ports:[31000-32000]");
+    let info = agent(&format!("agent-{index}.example"), resources);
+    Arc::new(v1::AgentInfo { id: Some(agent_id(format!("{PREFIX}-S{index}"))), ..info })
 }
 
 fn reregistration(info: &Arc<v1::AgentInfo>) -> internal::ReregisterSlaveMessage {
     let agent = info.id.clone().unwrap();
-    let frameworks: Vec<_> = (0..FRAMEWORKS).map(framework).collect();
-    let tasks = frameworks.iter().flat_map(|framework| (0..TASKS_OF_EACH).map(|n| task(&agent, framework, n)));
-    internal::ReregisterSlaveMessage {
-        tasks: tasks.collect(),
-        slave: (**info).clone(),
-        frameworks,
-        version: Some("1.11.0".to_owned()),
-        agent_capabilities: (1..=8).map(|kind| v1::agent_info::Capability { r#type: Some(kind) }).collect(),
-        ..Default::default()
-    }
+    let frameworks: Vec<_> = (0..FRAMEWORKS).map(framework_of).collect();
+    let tasks = frameworks.iter().flat_map(|framework| (0..TASKS_OF_EACH).map(|n| task_of(&agent, framework, n)));
+    let agent = reregister_agent(&agent.value, (**info).clone());
+    internal::ReregisterSlaveMessage { tasks: tasks.collect(), frameworks, ..agent }
 }
 
-fn framework(index: usize) -> v1::FrameworkInfo {
-    v1::FrameworkInfo {
-        user: "user".to_owned(),
-        name: format!("framework-{index}"),
-        id: Some(v1::FrameworkId { value: format!("5e8c6a7e-6d0e-4b44-9d0f-3d0a2b1c4f5e-{index:04}") }),
-        roles: vec![format!("role-{index}")],
-        capabilities: vec![v1::framework_info::Capability {
-            r#type: Some(v1::framework_info::capability::Type::MultiRole.into()),
-        }],
-        ..Default::default()
-    }
+fn framework_of(index: usize) -> v1::FrameworkInfo {
+    framework(&format!("framework-{index}"))
+        .with_id(&format!("{PREFIX}-{index:04}"))
+        .with_roles(&[&format!("role-{index}")])
+        .with_capabilities(&[MultiRole])
 }
 
-fn task(agent: &v1::AgentId, framework: &v1::FrameworkInfo, number: usize) -> v1::Task {
-    let mut resources = resources("cpus:1;mem:1024");
-    for resource in &mut resources {
-        resource.allocation_info = Some(AllocationInfo { role: framework.roles.first().cloned() });
-    }
+fn task_of(agent: &v1::AgentId, framework: &v1::FrameworkInfo, number: usize) -> v1::Task {
     v1::Task {
         name: "task".to_owned(),
-        task_id: v1::TaskId { value: format!("{}-{}-{number}", agent.value, framework.name) },
+        task_id: task_id(format!("{}-{}-{number}", agent.value, framework.name)),
         framework_id: framework.id.clone().unwrap(),
         agent_id: agent.clone(),
         state: v1::TaskState::TaskRunning.into(),
         status_update_state: Some(v1::TaskState::TaskRunning.into()),
-        resources,
+        resources: resources("cpus:1;mem:1024").allocated_to(&framework.roles[0]),
         ..Default::default()
     }
 }

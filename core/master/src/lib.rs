@@ -1,9 +1,9 @@
-//! Every decision of a master, as a state machine. Pure: no async, no I/O, no clock,
-//! no randomness but the seed it is given.
+//! The decisions of a master, as a state machine. It is pure: no async, no I/O, no clock, no randomness but the seed
+//! that it is given.
 //!
-//! `Master::step(now, input, &mut outbox)` is the only way in; effects come out as data. [`State`](state::State) is made
-//! of components that own their indices; handlers are functions of the state and the context of the step, in the folder
-//! of their subject.
+//! `Master::step(now, input, &mut outbox)` takes every input; effects are returned as data. `state::State` is
+//! made of components that own their indices; handlers are functions of the state and the context of the step, in the
+//! folder of their subject.
 //!
 //! | folder | owns |
 //! | --- | --- |

@@ -1,4 +1,4 @@
-//! The state machine: which handler each input goes to.
+//! The state machine, and the handler of each input.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use crate::registry::RegistryState;
 use crate::state::State;
 use crate::{agents, allocation, calls, failures, frameworks, offers, peers, policy, registry};
 
-/// Every decision of a master. The only way in is [`StateMachine::step`].
+/// The decisions of a master. [`StateMachine::step`] takes every input.
 #[derive(Debug)]
 pub struct Master {
-    /// Its libprocess process.
+    /// The id of its libprocess process.
     name: Arc<str>,
     state: State,
 }
@@ -58,33 +58,33 @@ impl Master {
     /// Creates a master that does not lead yet; its first input is [`Input::Elected`].
     ///
     /// `seed` decides everything random: the master id (unless configured) and the order in which the allocator
-    /// considers what is equal. `registry` is the durable state that the master before it left.
+    /// considers equal candidates. `registry` is the durable state that the master before it left.
     pub fn new(config: Config, seed: [u8; 32], metrics: Arc<Metrics>, registry: RegistryState) -> Self {
         Master { name: Arc::from("master"), state: State::new(config, seed, metrics, registry) }
     }
 
-    /// The master's id, the prefix of the ids that it gives.
+    /// Returns the master's id, the prefix of the ids that it mints.
     pub fn master_id(&self) -> &str {
         self.state.ids.master()
     }
 
-    /// How the master describes itself to its peers.
+    /// Returns the description that the master sends to its peers.
     pub fn info(&self) -> &v1::MasterInfo {
         &self.state.info
     }
 
-    /// The master's counters and gauges.
+    /// Returns the master's counters and gauges.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.state.metrics
     }
 
-    /// What the master takes for durable.
+    /// Returns the durable state, as the master knows it.
     pub fn registry(&self) -> &RegistryState {
         self.state.registry.durable()
     }
 
-    /// The changes that bring an empty view to where one is that has seen every change so far. Completed tasks and
-    /// frameworks and the answers to inverse offers are left out: the master does not keep them.
+    /// Returns the changes that bring an empty view to the state of one that has applied every change so far. Completed
+    /// tasks and frameworks and the answers to inverse offers are left out, since the master does not keep them.
     pub fn dump(&self) -> Vec<Change> {
         crate::state::dump(&self.state)
     }

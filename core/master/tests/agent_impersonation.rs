@@ -1,4 +1,4 @@
-//! Who says that it is an agent, and is not.
+//! Messages from a peer that claims to be an agent and is not.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a scenario that cannot go on fails")]
 
@@ -9,7 +9,7 @@ use messages::{internal, v1};
 use testkit::builders::*;
 use v1::TaskState::{TaskFinished, TaskRunning};
 
-/// Task `t` of `F` runs under executor `e` on `A`, and somebody at another address knows all their ids.
+/// Task `t` of `F` runs under executor `e` on `A`, and a peer at another address knows all their ids.
 #[test]
 fn only_an_agent_itself_speaks_for_it() {
     let mut c = Cluster::new();

@@ -1,4 +1,4 @@
-//! How agents come, stay, return and leave.
+//! Registration, disconnection, return and removal of agents.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a scenario that cannot go on fails")]
 
@@ -16,32 +16,7 @@ fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-fn without_pings(lines: Vec<String>) -> Vec<String> {
-    lines.into_iter().filter(|line| !line.contains("Ping")).collect()
-}
-
-/// A cluster in which `F` runs task `t` on `A` and holds an offer of what is left.
-struct Running {
-    c: Cluster,
-    a: AgentPeer,
-    f: Scheduler,
-}
-
-fn running(info: v1::FrameworkInfo) -> Running {
-    let mut c = Cluster::new();
-    let a = c.agent("cpus:4;mem:1024");
-    let f = c.subscribe(info);
-    let offer = c.offered(&f).remove(0);
-    c.call(&f, accept(&[&offer], vec![launch(vec![task_on("t", &offer, "cpus:1;mem:128")])]));
-    c.update(&a, &f.id, "t", TaskRunning, 1);
-    c.call(&f, acknowledge(&a.id, "t", 1));
-    // What the task left is offered again after the default refusal.
-    c.pass(seconds(6));
-    c.forget();
-    Running { c, a, f }
-}
-
-/// The task as its agent reports it.
+/// Returns the task as its agent reports it.
 fn reported(agent: &AgentPeer, framework: &str, id: &str, state: v1::TaskState) -> v1::Task {
     let mut resources = resources("cpus:1;mem:128");
     for resource in &mut resources {
@@ -68,7 +43,7 @@ fn an_agent_is_registered_once_its_record_is_durable() {
         c.recorded.effects.iter().find(|effect| matches!(effect, Effect::Store { .. })),
         Some(Effect::Store { record: RegistryOperation::AdmitAgent(..), .. })
     ));
-    // Retries meanwhile do not admit it twice.
+    // Retries in the meantime do not admit it twice.
     c.send(&a.pid, register("cpus:4;mem:1024"));
     assert_eq!(c.metrics.registrar_queued_operations.get(), 1);
     c.confirm();
@@ -142,7 +117,7 @@ fn five_unanswered_pings_make_it_unreachable() {
             .iter()
             .any(|change| matches!(change, Change::AgentRemoved { removal: AgentRemoval::Unreachable(_), .. }))
     );
-    // The task is remembered: its id is taken.
+    // The task is kept as unreachable, so its id is taken.
     let b = c.agent("cpus:4;mem:1024");
     let offer = c.offered(&f).remove(0);
     assert_eq!(offer.agent_id.value, b.id);
@@ -212,7 +187,7 @@ fn a_broken_link_takes_its_offers_and_nothing_else() {
     c.settle();
     assert_eq!(c.heard(&f), [""; 0]);
     assert_eq!((c.metrics.slaves_connected.get(), c.metrics.slaves_disconnected.get()), (0, 1));
-    // The ping tells the agent to register again; the kill waits for it.
+    // The ping makes the agent register again; the kill waits for that.
     c.forget();
     c.call(&f, kill("t", None));
     assert_eq!(c.received(&a.pid), [""; 0]);
@@ -400,7 +375,7 @@ fn an_agent_of_an_earlier_master_brings_its_frameworks() {
     c.send(&a.pid, message);
     assert_eq!(c.metrics.slave_reregistrations.get(), 1);
     assert_eq!(c.metrics.frameworks_disconnected.get(), 1);
-    // It waits for its scheduler as long as a master waits for agents, and as its failover timeout says.
+    // The framework waits for its scheduler as long as a master waits for agents, and as long as its failover timeout.
     c.pass(seconds(599));
     let f = c.subscribe(framework_info().with_id("elder-0001"));
     c.settle();
@@ -487,7 +462,7 @@ fn older_agents_get_the_format_they_know() {
     assert!(run.task.resources.iter().all(|r| r.role.as_deref() == Some("*")), "{:?}", run.task.resources);
     assert!(run.resource_version_uuids.is_empty());
 
-    // It reports resources without allocation; its framework has one role, which it must be.
+    // The agent reports resources without allocation; its framework has one role, which must be theirs.
     let mut message = reregister(&a, "cpus:4;mem:1024");
     message.agent_capabilities.clear();
     message.frameworks = vec![old_framework_info().with_id(&f.id)];
@@ -555,7 +530,7 @@ fn an_agent_that_says_to_run_more_than_it_has_gets_no_offers() {
     message.tasks = ["t1", "t2", "t3"].map(|id| reported(&a, &f.id, id, TaskRunning)).to_vec();
     c.send(&a.pid, message);
     assert_eq!(c.offered(&f).len(), 0);
-    // Not before what it really has is free.
+    // Nothing is offered before the agent's real resources are free.
     for (task, offers) in [("t1", 0), ("t2", 0), ("t3", 1)] {
         c.update(&a, &f.id, task, TaskFinished, 1);
         assert_eq!(c.offered(&f).len(), offers, "{task}");

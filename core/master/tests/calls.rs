@@ -1,4 +1,4 @@
-//! What the calls of a subscribed framework do.
+//! The effects of the calls of a subscribed framework.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a scenario that cannot go on fails")]
 
@@ -13,14 +13,7 @@ use messages::{Message, internal, v1};
 use model::ReplyId;
 use testkit::builders::*;
 
-struct Scenario {
-    c: Cluster,
-    a: AgentPeer,
-    f: Scheduler,
-    offer: v1::Offer,
-}
-
-/// A framework that holds an offer of one agent.
+/// Returns a framework that has an offer of one agent.
 fn scenario(info: v1::FrameworkInfo) -> Scenario {
     let mut c = Cluster::new();
     let a = c.agent("cpus:4;mem:1024;ports:[31000-31009];ephemeral_ports:[40000-40001]");
@@ -239,10 +232,10 @@ fn a_group_is_launched_as_a_whole_or_not_at_all() {
         let offer = c.offered(&f).remove(0);
         c.forget();
         let pod = v1::ExecutorInfo {
-            r#type: Some(v1::executor_info::Type::Default as i32),
             command: None,
-            framework_id: Some(v1::FrameworkId { value: f.id.clone() }),
-            ..executor("pod", "cpus:0.1;mem:32;disk:10")
+            ..executor_with("pod", "cpus:0.1;mem:32;disk:10")
+                .of_framework(&f.id)
+                .of_type(v1::executor_info::Type::Default)
         };
         let tasks = vec![task_on("t1", &offer, "cpus:1;mem:128"), task_on("t2", &offer, second)];
         c.call(&f, accept(&[&offer], vec![launch_group(pod, tasks)]));
@@ -310,7 +303,7 @@ fn reconciliation_of_an_unreachable_agent_says_since_when() {
 fn a_running_task_is_reconciled_with_what_its_framework_was_told() {
     let Scenario { mut c, a, f, offer } = scenario(framework_info());
     c.call(&f, accept(&[&offer], vec![launch(vec![task_on("t", &offer, "cpus:1;mem:128")])]));
-    // The agent knows more than it has told: updates wait for acknowledgement.
+    // The agent knows a later state than it has sent: updates wait for acknowledgement.
     let mut message = update(&a, &f.id, "t", TaskRunning, 1);
     message.update.latest_state = Some(TaskFinished as i32);
     c.send(&a.pid, message);
@@ -388,7 +381,7 @@ fn acknowledgements_of_what_was_not_told_are_not_forwarded() {
     c.call(&f, acknowledge(&a.id, "t", 1));
     assert_eq!(c.received(&a.pid), [""; 0]);
     c.update(&a, &f.id, "t", TaskFinished, 1);
-    // An acknowledgement of something else does not end the task.
+    // An acknowledgement of another update does not complete the task.
     c.call(&f, acknowledge(&a.id, "t", 7));
     assert_eq!(c.received(&a.pid), ["Acknowledgement t uuid 7"]);
     c.heard(&f);
@@ -398,7 +391,7 @@ fn acknowledgements_of_what_was_not_told_are_not_forwarded() {
     assert_eq!(c.metrics.invalid_status_update_acknowledgements.get(), 2);
 }
 
-/// Found by the simulator: its end, told here, would be followed by its beginning, which the agent still repeats.
+/// Found by the simulator: if the end were sent here, the beginning would follow, which the agent still repeats.
 #[test]
 fn a_returning_framework_is_told_what_comes_next_and_not_the_end() {
     let Scenario { mut c, a, f, offer } =
@@ -426,7 +419,7 @@ fn updates_of_a_disconnected_framework_are_kept_for_it_by_the_agent() {
     assert_eq!(c.metrics.tasks_running.get(), 1);
     let again = c.subscribe(framework_info().with_id(&f.id));
     c.heard(&again);
-    // It was not told, so what it would acknowledge is not known yet.
+    // The new scheduler was not sent the update, so its acknowledgement is not valid yet.
     c.call(&again, acknowledge(&a.id, "t", 1));
     assert_eq!(c.metrics.invalid_status_update_acknowledgements.get(), 1);
     c.update(&a, &f.id, "t", TaskRunning, 1);

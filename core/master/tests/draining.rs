@@ -1,4 +1,4 @@
-//! What operators do with agents: gone, drained, deactivated, reactivated.
+//! The calls of operators about agents: gone, drained, deactivated, reactivated.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a scenario that cannot go on fails")]
 
@@ -12,30 +12,6 @@ use messages::v1;
 use model::AgentId;
 use model::master::{AgentRemoval, Change};
 use testkit::builders::*;
-
-fn without_pings(lines: Vec<String>) -> Vec<String> {
-    lines.into_iter().filter(|line| !line.contains("Ping")).collect()
-}
-
-/// A cluster in which `F` runs task `t` on `A` and holds an offer of what is left.
-struct Running {
-    c: Cluster,
-    a: AgentPeer,
-    f: Scheduler,
-}
-
-fn running(info: v1::FrameworkInfo) -> Running {
-    let mut c = Cluster::new();
-    let a = c.agent("cpus:4;mem:1024");
-    let f = c.subscribe(info);
-    let offer = c.offered(&f).remove(0);
-    c.call(&f, accept(&[&offer], vec![launch(vec![task_on("t", &offer, "cpus:1;mem:128")])]));
-    c.update(&a, &f.id, "t", TaskRunning, 1);
-    c.call(&f, acknowledge(&a.id, "t", 1));
-    c.pass(Duration::from_secs(6));
-    c.forget();
-    Running { c, a, f }
-}
 
 fn without_partitions() -> v1::FrameworkInfo {
     let mut info = framework_info();
@@ -214,7 +190,7 @@ fn deactivation_ends_offers_only() {
     check(&c.operator(deactivate_agent("m-S0")), Status::Ok, "");
     assert_eq!(c.heard(&f), ["RESCIND m-O1"]);
     assert_eq!(without_pings(c.received(&a.pid)), [""; 0]);
-    // Neither a broken link nor the agent's return brings it back.
+    // Neither a broken link nor the agent's return reactivates it.
     c.exited(a.pid.address);
     let mut message = reregister(&a, "cpus:4;mem:1024");
     message.frameworks = vec![framework_info().with_id(&f.id)];

@@ -24,7 +24,7 @@ fn a_driver_subscribes_runs_a_task_and_stops() {
     let (a, d) = (c.agent("cpus:4;mem:1024"), driver(9000));
     c.driver_call(&d, &subscribe(old_framework_info()), false);
     assert_eq!(c.received(&d), ["FrameworkRegistered m-0000"]);
-    // A lost answer, or one that crossed with the retry.
+    // The response was lost, or crossed the retry.
     c.driver_call(&d, &subscribe(old_framework_info()), false);
     assert_eq!(c.received(&d), ["FrameworkRegistered m-0000"]);
 
@@ -75,7 +75,7 @@ fn a_driver_of_a_framework_that_was_torn_down_hears_of_it() {
     call.framework_id = Some(v1::FrameworkId { value: "m-0000".to_owned() });
     c.driver_call(&d, &call, false);
     assert_eq!(c.received(&d), ["FrameworkError: Framework has been removed"]);
-    // One that nobody knows may be about to register with this master.
+    // An unknown agent may be about to register with this master.
     c.forget();
     call.framework_id = Some(v1::FrameworkId { value: "m-0001".to_owned() });
     c.driver_call(&d, &call, false);
@@ -119,7 +119,7 @@ fn who_takes_over_must_say_so() {
     c.driver_call(&new, &again, true);
     assert_eq!(c.received(&new), ["FrameworkRegistered m-0000"]);
     assert_eq!(c.received(&old), ["FrameworkError: Framework failed over"]);
-    // The old one is nobody now.
+    // The old driver speaks for no framework any more.
     let mut call = revive();
     call.framework_id = Some(v1::FrameworkId { value: "m-0000".to_owned() });
     c.driver_call(&old, &call, false);
@@ -155,7 +155,8 @@ fn a_broken_link_disconnects_and_the_driver_may_return() {
     assert_eq!(c.metrics.frameworks_connected.get(), 1);
 }
 
-/// What the old driver did not acknowledge is the new one's; what it says now counts no more.
+/// Updates that the old driver did not acknowledge are sent to the new one; calls of the old one have no effect any
+/// more.
 #[test]
 fn a_driver_that_takes_over_gets_what_was_not_acknowledged() {
     let mut c = Cluster::new();
@@ -180,7 +181,7 @@ fn a_driver_that_takes_over_gets_what_was_not_acknowledged() {
     let Some(Message::UpdateFramework(moved)) = moved.first() else { panic!("its agent is not told: {moved:?}") };
     assert_eq!(moved.pid, Some(new.to_string()));
     c.forget();
-    // So the agent repeats what is pending.
+    // So the agent repeats its pending updates.
     c.update(&a, "m-0000", "t2", TaskRunning, 2);
     let again = format!("StatusUpdate t2 TASK_RUNNING SOURCE_EXECUTOR uuid 2, to acknowledge to {}", a.pid);
     assert_eq!(c.received(&new), [again]);
@@ -191,7 +192,7 @@ fn a_driver_that_takes_over_gets_what_was_not_acknowledged() {
     c.driver_call(&new, &call(acknowledge(&a.id, "t2", 2)), false);
     assert_eq!(c.received(&a.pid), ["Acknowledgement t2 uuid 2"]);
 
-    // Nobody is there when it ends: nothing is lost with the link.
+    // No driver is connected when the task ends: nothing is lost with the link.
     c.exited(new.address);
     c.forget();
     c.update(&a, "m-0000", "t1", v1::TaskState::TaskFailed, 3);
@@ -271,7 +272,7 @@ fn the_messages_from_before_there_were_calls() {
         internal::KillTaskMessage { framework_id: framework_id.clone(), task_id: task_id("t"), kill_policy: None },
     );
     assert_eq!(c.received(&a.pid), ["KillTask t"]);
-    // Somebody else may not speak for it.
+    // Another process may not speak for the framework.
     c.send(&driver(9009), internal::UnregisterFrameworkMessage { framework_id: framework_id.clone() });
     assert_eq!(c.received(&a.pid), [""; 0]);
     c.send(&d, internal::UnregisterFrameworkMessage { framework_id });
@@ -314,7 +315,7 @@ fn another_driver_at_the_address_of_a_lost_one_is_another_framework() {
     c.forget();
     c.driver_call(&d, &subscribe(old_framework_info()), false);
     assert_eq!(c.received(&d), ["FrameworkRegistered m-0001"]);
-    // The first one may still return, from somewhere else.
+    // The first driver may still return, at another address.
     let elsewhere = driver(9001);
     c.driver_call(&elsewhere, &subscribe(with_failover_timeout().with_id("m-0000")), true);
     assert_eq!(c.received(&elsewhere), ["FrameworkRegistered m-0000"]);

@@ -1,4 +1,4 @@
-//! The master's answer to "why is nothing offered?".
+//! The master's response to a query why nothing is offered.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a scenario that cannot go on fails")]
 

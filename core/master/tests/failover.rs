@@ -1,4 +1,4 @@
-//! What a master finds that takes over: agents that come back, agents that do not, and what operators had set.
+//! The first minutes of a new master: agents that re-register, agents that do not, and what operators had set.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a scenario that cannot go on fails")]
 
@@ -20,7 +20,7 @@ fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// Ten minutes after a failover, and the moment that answers take.
+/// Ten minutes after a failover, and the time that responses take.
 const TIMEOUT: Duration = Duration::from_millis(600_020);
 
 fn without_pings(lines: Vec<String>) -> Vec<String> {
@@ -97,7 +97,7 @@ fn agents_that_notice_nothing_are_asked_to_come() {
     assert!(!c.timers().any(|timer| *timer == master::Timer::PingRecoveredAgents));
 }
 
-/// It was killed before its id was on its disk, and the master that gave it the id is gone, too.
+/// The agent was killed before its id was durable, and the master that minted the id is gone, too.
 #[test]
 fn an_agent_that_begins_anew_is_not_awaited_as_the_one_it_was() {
     let mut c = Cluster::new();
@@ -113,14 +113,14 @@ fn an_agent_that_begins_anew_is_not_awaited_as_the_one_it_was() {
     assert_eq!(known, ["m-S1", "m2-S0"], "the first id is in no list any more");
     assert_eq!((c.metrics.slaves_connected.get(), c.metrics.slave_removals_reason_registered.get()), (1, 1));
 
-    // Elsewhere an agent is another one; and the first id is given up once.
+    // On another machine an agent is another one, and the first id is removed once.
     comes_back(&mut c, &all[1]);
     c.pass(TIMEOUT);
     assert_eq!(departures(&c).len(), 1);
     assert_eq!((c.metrics.slaves_connected.get(), c.metrics.slaves_unreachable.get()), (2, 0));
 }
 
-/// The answer was lost with the agent, not the registration: the same id is said again while its link holds.
+/// The response was lost with the agent, not the registration: the same id is sent again while its link holds.
 #[test]
 fn an_agent_that_asks_again_keeps_its_first_id() {
     let mut c = Cluster::new();
@@ -128,7 +128,7 @@ fn an_agent_that_asks_again_keeps_its_first_id() {
     c.forget();
     c.send(&all[0].pid, register("cpus:4;mem:1024"));
     assert_eq!(without_pings(c.received(&all[0].pid)), ["SlaveRegistered m-S0"]);
-    // Its link is known to be broken: it is another one, and what the first one had is counted once.
+    // Its link is known to be broken: it is another agent, and the resources of the first one count once.
     c.exited(all[0].pid.address);
     c.forget();
     c.send(&all[0].pid, register("cpus:4;mem:1024"));
@@ -157,7 +157,7 @@ fn agents_that_stay_away_are_given_up() {
     assert_eq!(c.metrics.recovery_slave_removals.get(), 1);
     assert_eq!(c.metrics.slave_unreachable_completed.get(), 1);
     assert_eq!(c.metrics.slaves_unreachable.get(), 1);
-    // And it may still return.
+    // The unreachable agent may still return.
     comes_back(&mut c, &all[1]);
     assert_eq!(without_pings(c.received(&all[1].pid)), ["SlaveReregistered m-S1 asked about []"]);
     assert!(c.environment.registry.unreachable.is_empty());
@@ -186,7 +186,7 @@ fn the_rate_of_giving_up_is_limited() {
     c.fail_over();
     c.pass(TIMEOUT);
     assert_eq!(departures(&c).len(), 1);
-    // Whoever comes back before its turn stays, and costs no turn.
+    // An agent that returns before its turn stays, and uses no permit.
     comes_back(&mut c, &all[1]);
     c.pass(seconds(59));
     assert_eq!(departures(&c).len(), 1);
@@ -310,7 +310,7 @@ fn what_waited_for_the_disk_is_as_if_it_had_not_been() {
     assert_eq!(c.answers(reply), []);
 }
 
-/// What an operator decides shows nowhere, neither to readers nor to frameworks nor in offers, before it is durable.
+/// An operator's decision shows nowhere, neither to readers nor to frameworks nor in offers, before it is durable.
 #[test]
 fn a_decision_that_is_not_durable_is_none() {
     use v1::master::call::{Type, UpdateMaintenanceSchedule, UpdateQuota, UpdateWeights};
@@ -385,7 +385,7 @@ fn draining_goes_on_under_the_next_master() {
         ["Drain mark_gone=false", "SlaveReregistered m-S0 asked about []"]
     );
     assert_eq!(c.metrics.slaves_inactive.get(), 1);
-    // An agent with resource providers says last what operations it has.
+    // An agent with resource providers reports its operations last.
     assert_eq!(c.environment.registry.agents[&AgentId::new("m-S0")].drain.unwrap().state(), v1::DrainState::Draining);
     let slave_id = v1::AgentId { value: "m-S0".to_owned() };
     c.send(&all[0].pid, messages::internal::UpdateSlaveMessage { slave_id, ..Default::default() });
@@ -395,7 +395,7 @@ fn draining_goes_on_under_the_next_master() {
     assert_eq!(c.sent_to(&all[0].pid).iter().filter(|m| matches!(m, Message::DrainSlave(_))).count(), 0);
 }
 
-/// A partition's framework is back before the agent is on which its minimum is free.
+/// A partition's framework returns before the agent on which its minimum is free.
 fn lender_first() -> (Cluster, Vec<AgentPeer>) {
     let mut c = Cluster::new();
     let all = agents(&mut c, 2);
@@ -429,7 +429,7 @@ fn lender_first() -> (Cluster, Vec<AgentPeer>) {
     }];
     message.frameworks = vec![framework_info().with_id(&borrower.id)];
     c.fail_over();
-    c.subscribe(v1::FrameworkInfo { roles: vec!["s".to_owned()], ..framework_info().with_id(&lender.id) });
+    c.subscribe(framework_info().with_roles(&["s"]).with_id(&lender.id));
     c.subscribe(framework_info().with_id(&borrower.id));
     c.send(&all[0].pid, message);
     c.settle();
@@ -481,7 +481,7 @@ fn agents_that_left_long_ago_are_forgotten() {
     assert_eq!(forgotten(&c), ["m-S0", "m-S1", "m-S2"], "readers forget each, once");
 }
 
-/// Unreachable agents that readers have been told to forget.
+/// Returns the unreachable agents that readers were told to forget.
 fn forgotten(c: &Cluster) -> Vec<String> {
     let agents = |change: &Change| match change {
         Change::UnreachableForgotten(agents) => agents.iter().map(ToString::to_string).collect(),
@@ -490,7 +490,7 @@ fn forgotten(c: &Cluster) -> Vec<String> {
     c.recorded.changes.iter().flat_map(agents).collect()
 }
 
-/// The file of a standalone master was deleted: its agents have ids that no record knows.
+/// The registry of a standalone master was deleted: its agents have ids without a record.
 #[test]
 fn agents_of_a_lost_registry_keep_their_ids() {
     let mut c = Cluster::new();

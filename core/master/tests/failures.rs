@@ -1,4 +1,4 @@
-//! What a master notices of failures, and what its recovery policies make of them.
+//! The failures that a master observes, and the actions of its recovery policies.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a scenario that cannot go on fails")]
 
@@ -20,7 +20,7 @@ use testkit::builders::*;
 
 const PING: Duration = Duration::from_secs(15);
 
-/// Half of the agents may be held.
+/// Returns a cluster in which half of the agents may be held.
 fn cluster(policy: &str) -> Cluster {
     let policy = Policy::parse(policy, PING).unwrap();
     let mut c = Cluster::with(|config| config.recovery_policy = Some(policy));
@@ -39,7 +39,7 @@ fn peer(number: u16) -> AgentPeer {
     AgentPeer { pid: pid.parse().unwrap(), id: format!("m-S{number}") }
 }
 
-/// The last word on each incident, and the ends of its actions.
+/// Returns the last update of each incident, and the last of its actions.
 fn incidents(c: &Cluster) -> Vec<String> {
     let mut last = std::collections::BTreeMap::new();
     for change in &c.recorded.changes {
@@ -88,7 +88,7 @@ fn nothing_new_is_offered_of_a_suspicious_agent() {
     assert!(health["phi"].as_f64().unwrap() > 8.0, "{health}");
     assert_eq!((&health["held"], &health["policy"]["allowed"]), (&true.into(), &2.into()));
 
-    // It answers again: it is offered again.
+    // The agent answers again, so it is offered again.
     c.environment.silent.clear();
     c.pass(PING);
     assert_eq!(incidents(&c), ["agent_suspicious agent m-S1 over [stop_offering probation offer_again]"]);
@@ -124,7 +124,7 @@ fn pings_end_an_agent_as_in_mesos() {
     let expect = ["agent_suspicious agent m-S1 over [stop_offering]", "agent_unreachable agent m-S1 open []"];
     assert_eq!(incidents(&c), expect);
     assert_eq!((c.metrics.slaves_unreachable.get(), c.metrics.failures_held.get()), (1, 0));
-    // Back, and watched.
+    // The agent is back, on probation.
     c.environment.silent.clear();
     let back = reregister(&peer(1), "cpus:4;mem:1024");
     c.send(&peer(1).pid, back);
@@ -149,7 +149,7 @@ fn a_flapping_agent_is_kept_from_offers_for_its_quarantine() {
     assert!(told.iter().any(|line| line == expect), "{told:?}");
 }
 
-/// How many commits were asked for to keep what is known of failures.
+/// Returns the number of commits that persisted failures.
 fn notes(c: &Cluster) -> usize {
     let is_note =
         |effect: &&Effect| matches!(effect, Effect::Store { record: RegistryOperation::PersistFailures(_), .. });
@@ -174,7 +174,7 @@ fn a_flapping_agent_is_not_forgiven_because_the_master_changed() {
     let open: Vec<&str> = inherited.iter().filter(|i| i.is_open()).map(|i| i.kind.as_str()).collect();
     assert_eq!((inherited.len(), open), (4, vec!["agent_flapping"]));
 
-    // It is the first to come back, and is not offered.
+    // It is the first agent to return, and is not offered.
     c.send(&peer(1).pid, reregister(&peer(1), "cpus:4;mem:1024"));
     assert_eq!(c.metrics.slaves_inactive.get(), 1);
     for number in [0, 2, 3] {
@@ -220,7 +220,8 @@ fn a_framework_that_nobody_knows_any_more_is_not_missed() {
     assert_eq!(c.environment.registry.incidents.values().filter(|incident| incident.is_open()).count(), 0);
 }
 
-/// What agents say of themselves every few seconds costs nothing; what comes of it is written together, once a second.
+/// The periodic reports of agents cost nothing; the failures that follow from them are persisted together, once a
+/// second.
 #[test]
 fn signals_cost_the_registry_nothing() {
     let mut c = cluster(HALF);
@@ -242,7 +243,7 @@ fn signals_cost_the_registry_nothing() {
     c.confirm();
     c.pass(PING);
     assert_eq!(notes(&c), 2);
-    // Nor does an agent that leaves in good order.
+    // An agent that unregisters costs nothing either.
     c.send(&peer(3).pid, messages::internal::UnregisterSlaveMessage { slave_id: v1::AgentId { value: peer(3).id } });
     c.pass(PING);
     assert_eq!(notes(&c), 2);
@@ -256,7 +257,7 @@ fn an_operator_is_never_fought() {
     c.environment.silent.insert(peer(1).pid);
     c.pass(3 * PING);
     assert_eq!(incidents(&c), ["agent_suspicious agent m-S1 open [left_alone]"]);
-    // He wants it, silent or not.
+    // The operator wants the agent, silent or not.
     c.operator(reactivate_agent("m-S1"));
     c.pass(PING);
     assert_eq!(c.metrics.slaves_inactive.get(), 0);
@@ -278,7 +279,7 @@ fn an_operator_takes_over_what_a_policy_holds() {
     assert_eq!(c.metrics.slaves_inactive.get(), 0);
 }
 
-/// Mesos has no policies, and refuses it.
+/// Mesos has no policies, and refuses the call.
 #[test]
 fn an_operator_reactivates_what_a_policy_holds() {
     let mut c = cluster(HALF);
@@ -298,7 +299,7 @@ fn an_operator_reactivates_what_a_policy_holds() {
     let told = incidents(&c);
     let expect = "agent_flapping agent m-S1 open [quarantine stop_offering offer_again]";
     assert!(told.iter().any(|line| line == expect), "{told:?}");
-    // The next master knows of it: the answer waited for that.
+    // The next master knows it: the response waited for that.
     let history = &c.environment.registry.failure_histories[&AgentId::new("m-S1")];
     assert!(history.overruled.contains(&Kind::AgentFlapping), "{history:?}");
 }
@@ -339,7 +340,7 @@ fn an_agent_under_pressure_is_drained_when_that_is_configured() {
     assert_eq!(explain(&mut c, "m-S1")["signals"]["load_per_processor"], 0.5);
 }
 
-/// Also by a master that takes over in the moment after the answer, and hears of the same pressure.
+/// This also holds for a master that takes over right after the response, and is reported the same pressure.
 #[test]
 fn a_reactivated_agent_is_not_drained_again_by_the_next_master() {
     let policy =
@@ -358,7 +359,7 @@ fn a_reactivated_agent_is_not_drained_again_by_the_next_master() {
     c.pass(PING);
     assert!(!c.environment.registry.agents[&AgentId::new("m-S1")].deactivated);
     assert_eq!(explain(&mut c, "m-S1")["overruled"], serde_json::json!(["disk_pressure"]));
-    // What begins anew is another matter.
+    // An incident that begins anew is not overruled.
     c.send(&peer(1).pid, says(&peer(1), 0.1));
     c.send(&peer(1).pid, says(&peer(1), 0.99));
     assert!(c.environment.registry.agents[&AgentId::new("m-S1")].deactivated);

@@ -1,4 +1,4 @@
-//! What is counted of the conversation with each framework.
+//! The counters of the calls and events of each framework.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a scenario that cannot go on fails")]
 
@@ -8,7 +8,7 @@ use common::*;
 use model::master::{Change, FrameworkMetrics};
 use testkit::builders::*;
 
-/// Of the only framework.
+/// Returns the counters of the only framework.
 fn framework_metrics(c: &Cluster) -> FrameworkMetrics {
     let mut snapshots = c.recorded.changes.iter().rev().filter_map(|change| match change {
         Change::FrameworkAdded(framework) | Change::FrameworkUpdated(framework) => {

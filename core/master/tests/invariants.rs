@@ -1,5 +1,5 @@
-//! Whatever peers say in whatever order: the master does not panic, answers each request
-//! once, and never gives the same resources away twice.
+//! Properties for all inputs in all orders: the master does not panic, answers each request once, and never allocates
+//! the same resources twice.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a scenario that cannot go on fails")]
 
@@ -21,7 +21,7 @@ const AGENTS: usize = 3;
 const FRAMEWORKS: usize = 3;
 const TASKS: usize = 4;
 
-/// What a peer may do next. Numbers pick among what exists, so that most steps make sense.
+/// The next action of a peer. Numbers select existing entities, so that most steps are valid.
 #[derive(Debug, Clone)]
 enum Step {
     Register {
@@ -161,7 +161,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A reader: it sees only changes, and from them keeps the books it checks.
+/// A reader: it sees only changes, and checks the accounting that follows from them.
 #[derive(Default)]
 struct Reader {
     totals: BTreeMap<String, Resources>,
@@ -170,7 +170,7 @@ struct Reader {
     executors: BTreeMap<(String, String, String), Resources>,
     frameworks: BTreeSet<String>,
     operations: BTreeSet<Vec<u8>>,
-    /// Agents that are not registered, but may be, or are marked gone.
+    /// Agents that are not registered but may be, or are marked gone.
     away: BTreeSet<String>,
 }
 
@@ -214,7 +214,7 @@ impl Reader {
             }
             Change::TaskAdded(task) => self.hold(task),
             Change::TaskUpdated { task, .. } => {
-                // Also the last word on an unreachable task of a framework that is torn down.
+                // This may also be the last update of an unreachable task whose framework is torn down.
                 if self.tasks.contains_key(&key(task)) {
                     self.hold(task);
                 }
@@ -276,7 +276,7 @@ impl Reader {
         self.tasks.insert(key(task), (task.agent_id.value.clone(), held));
     }
 
-    /// Offered and used resources of each agent fit into what it has.
+    /// Checks that the offered and used resources of each agent fit into its total.
     fn check(&self) {
         for (agent, total) in &self.totals {
             let mut held = Resources::new();
@@ -289,7 +289,7 @@ impl Reader {
                 .iter()
                 .filter(|((_, on, _), _)| on == agent)
                 .for_each(|(_, used)| held += used.unallocated());
-            // Oversubscribed resources may be withdrawn under running tasks.
+            // Oversubscribed resources may be withdrawn from running tasks.
             let firm = held.non_revocable();
             assert!(total.contains(&firm), "agent {agent} has {total} but {firm} is held");
         }
@@ -307,7 +307,7 @@ struct World {
     frameworks: Vec<Party>,
 }
 
-/// A framework: whichever way it speaks at the moment, and the offers it holds.
+/// A framework: its current connection, and its offers.
 struct Party {
     id: String,
     http: Option<Scheduler>,
@@ -336,7 +336,7 @@ impl World {
             agents: (0..AGENTS).map(agent).collect(),
             frameworks: (0..FRAMEWORKS).map(framework).collect(),
         };
-        // A cluster at work, so that most steps find something to act on.
+        // The cluster is busy, so that most steps have an effect.
         (0..AGENTS).for_each(|agent| world.take(&Step::Register { agent }));
         for framework in 0..FRAMEWORKS {
             let driver = framework == 0;
@@ -355,7 +355,7 @@ impl World {
         assert!(self.c.recorded.replies.values().all(|answers| answers.len() == 1), "each request is answered once");
     }
 
-    /// Peers take notice of what they were told.
+    /// Lets peers process what they were sent.
     fn learn(&mut self) {
         for effect in std::mem::take(&mut self.c.recorded.effects) {
             match effect {
@@ -436,9 +436,11 @@ impl World {
             }
             Step::BreakLink { agent } => c.exited(self.agents[agent].pid.address),
             Step::FallSilent { agent, silent: true } => {
-                drop(c.environment.silent.insert(self.agents[agent].pid.clone()))
+                c.environment.silent.insert(self.agents[agent].pid.clone());
             }
-            Step::FallSilent { agent, silent: false } => drop(c.environment.silent.remove(&self.agents[agent].pid)),
+            Step::FallSilent { agent, silent: false } => {
+                c.environment.silent.remove(&self.agents[agent].pid);
+            }
             Step::Subscribe { framework, driver, again, old, has_failover_timeout } => {
                 self.subscribe(framework, driver, again, old, has_failover_timeout);
             }
@@ -555,7 +557,7 @@ impl World {
         self.call(framework, accept(&taken.iter().collect::<Vec<_>>(), vec![launch(twice)]));
     }
 
-    /// The agent reports what the reader thinks it runs, or nothing.
+    /// The agent reports the tasks that the reader knows of, or none.
     fn reregister(&mut self, agent: usize, tasks: bool) {
         let agent = self.agents[agent].clone();
         if agent.id.is_empty() {
@@ -594,7 +596,7 @@ proptest! {
         for step in &steps {
             world.take(step);
         }
-        // When all is quiet and gone, the books are empty.
+        // When everything has ended, nothing is allocated.
         world.c.disk_is_slow = false;
         world.c.confirm();
         world.c.environment.silent.extend(world.agents.iter().map(|agent| agent.pid.clone()));

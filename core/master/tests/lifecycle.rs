@@ -1,4 +1,4 @@
-//! The scenario of a task, from subscription to the acknowledged end, and its variants.
+//! The life of a task, from subscription to the acknowledged end, and its variants.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a scenario that cannot go on fails")]
 
@@ -39,7 +39,7 @@ fn a_task_lives_and_dies() {
     assert_eq!(c.metrics.tasks_finished.get(), 1);
 }
 
-/// Its agent's connection broke, and what it had delivered is read after what came on the next one.
+/// The agent's connection broke, and an update on it is read after those on the next connection.
 #[test]
 fn an_update_that_was_overtaken_brings_no_task_back() {
     for acknowledged in [false, true] {
@@ -65,7 +65,7 @@ fn an_update_that_was_overtaken_brings_no_task_back() {
         let repeated = ["UPDATE t TASK_FINISHED SOURCE_EXECUTOR on m-S0 uuid 2"];
         assert_eq!(c.heard(&f), if acknowledged { &[""; 0][..] } else { &repeated[..] });
         if acknowledged {
-            // The answer to a kill that its agent read late.
+            // This is the answer to a kill that its agent read late.
             c.update(&a, &f.id, "t", TaskDropped, 3);
             assert_eq!(c.heard(&f), [""; 0]);
             assert_eq!(c.received(&a.pid), ["Acknowledgement t uuid 2", "Acknowledgement t uuid 3"]);
@@ -73,8 +73,8 @@ fn an_update_that_was_overtaken_brings_no_task_back() {
     }
 }
 
-/// The order of effects is a promise: a record before the message that relies on it,
-/// changes as they are made, the answer to a call when its work is done.
+/// The order of effects is guaranteed: a record before the message that relies on it, changes as they are made, the
+/// response to a call when its work is done.
 #[test]
 fn everything_that_happens_and_in_which_order() {
     let mut c = Cluster::new();

@@ -1,4 +1,4 @@
-//! Weights and maintenance: what operators set, when it holds, and who hears of it.
+//! Weights and maintenance: what operators set, when it takes effect, and who is told.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a scenario that cannot go on fails")]
 
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::*;
 use machine::{CallResponse, Status};
-use master::{Effect, Input, RegistryState};
+use master::{Input, RegistryState};
 use messages::v1;
 use messages::v1::maintenance::{Schedule, Window};
 use messages::v1::master::call::{StartMaintenance, StopMaintenance, Type, UpdateMaintenanceSchedule, UpdateWeights};
@@ -29,7 +29,7 @@ fn weights(weights: &[(&str, f64)]) -> v1::master::Call {
     }
 }
 
-/// Of the agents of this file.
+/// Returns the machine of the agents in this file.
 fn host() -> v1::MachineId {
     machine("HOST", "127.0.0.1")
 }
@@ -91,17 +91,6 @@ fn decline_inverse(ids: &[&v1::OfferId], refuse_seconds: f64) -> v1::scheduler::
     }
 }
 
-/// What the cluster's registry would say.
-fn registry(c: &Cluster) -> RegistryState {
-    let mut state = RegistryState::default();
-    for effect in &c.recorded.effects {
-        if let Effect::Store { record: operation, .. } = effect {
-            state.apply(operation);
-        }
-    }
-    state
-}
-
 fn shown_weights(c: &Cluster) -> Vec<(String, f64)> {
     let shown = c.recorded.changes.iter().rev().find_map(|change| match change {
         Change::WeightsUpdated(weights) => Some(weights.iter().map(|(r, w)| (r.to_string(), *w)).collect()),
@@ -136,7 +125,7 @@ fn weights_are_checked() {
             answer,
             CallResponse::bad_request(format!("Failed to validate update weights request JSON{expect}"))
         );
-        assert_eq!(registry(&c), RegistryState::default(), "nothing of a refused call is kept");
+        assert_eq!(c.stored(), RegistryState::default(), "nothing of a refused call is kept");
     };
     check(None, "", 1.0, ": Invalid role '': Role names cannot be the empty string");
     check(None, "/x", 1.0, ": Invalid role '/x': Role '/x' cannot start with a slash");
@@ -196,7 +185,7 @@ fn weights_decide_shares() {
 fn the_next_master_finds_the_weights() {
     let mut c = Cluster::new();
     c.operator(weights(&[("r", 2.0), ("s", 3.0)]));
-    let mut next = Cluster::taking_over(registry(&c), |config| config.weights = [("flag".to_owned(), 9.0)].into());
+    let mut next = Cluster::taking_over(c.stored(), |config| config.weights = [("flag".to_owned(), 9.0)].into());
     assert_eq!(shown_weights(&next), [("r".to_owned(), 2.0), ("s".to_owned(), 3.0)]);
     next.operator(weights(&[("s", 4.0)]));
     assert_eq!(shown_weights(&next), [("r".to_owned(), 2.0), ("s".to_owned(), 4.0)]);
@@ -206,7 +195,7 @@ fn the_next_master_finds_the_weights() {
 fn the_flag_is_for_a_cluster_without_weights() {
     let c = Cluster::taking_over(RegistryState::default(), |config| config.weights = [("flag".to_owned(), 9.0)].into());
     assert_eq!(shown_weights(&c), [("flag".to_owned(), 9.0)]);
-    assert_eq!(registry(&c).weights.len(), 1, "and is durable from then on");
+    assert_eq!(c.stored().weights.len(), 1, "and is durable from then on");
 }
 
 #[test]
@@ -244,8 +233,8 @@ fn machines_go_down_and_up_each_once() {
     assert_eq!(c.operator(schedule(vec![window(std::slice::from_ref(&m), 5)])), CallResponse::ok());
     assert_eq!(c.operator(up(std::slice::from_ref(&m))), CallResponse::ok());
     refused(c.operator(up(&[m])), "is not part of a maintenance schedule");
-    assert_eq!(registry(&c).machines.len(), 0);
-    assert_eq!(registry(&c).schedule.windows.len(), 0);
+    assert_eq!(c.stored().machines.len(), 0);
+    assert_eq!(c.stored().schedule.windows.len(), 0);
 }
 
 #[test]
@@ -276,11 +265,11 @@ fn a_window_is_told_with_offers() {
     assert_eq!(c.heard(&f), [format!("RESCIND {}", offer.id.value)]);
     let again = c.offered(&f).remove(0);
     assert_eq!(again.unavailability.unwrap().start.nanoseconds, 55);
-    // The same again changes nothing.
+    // The same schedule again changes nothing.
     c.forget();
     c.operator(schedule(vec![window(&[host()], 55)]));
     assert_eq!(c.heard(&f), [""; 0]);
-    // A cancelled one is told as well.
+    // A framework is told of a cancelled window as well.
     c.operator(schedule(vec![]));
     assert_eq!(c.offered(&f).remove(0).unavailability, None);
 }
@@ -300,13 +289,13 @@ fn both_names_of_a_machine_have_to_agree() {
 fn an_agent_that_comes_later_has_the_window_of_its_machine() {
     let mut c = Cluster::new();
     c.operator(schedule(vec![window(&[host()], 55)]));
-    let mut c = Cluster::taking_over(registry(&c), |_| {});
+    let mut c = Cluster::taking_over(c.stored(), |_| {});
     c.agent("cpus:4;mem:1024");
     let f = c.framework();
     assert_eq!(c.offered(&f).remove(0).unavailability.unwrap().start.nanoseconds, 55);
 }
 
-/// A framework with a task on an agent that is then scheduled for maintenance.
+/// Returns a framework with a task on an agent that is then scheduled for maintenance.
 fn draining() -> (Cluster, AgentPeer, Scheduler, v1::InverseOffer) {
     let mut c = Cluster::new();
     let a = c.agent("cpus:4;mem:1024");

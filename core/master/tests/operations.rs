@@ -1,4 +1,4 @@
-//! Operations on resources: what frameworks and operators ask for, what agents are told, what is offered then.
+//! Operations on resources: calls of frameworks and operators, messages to agents, and the offers that follow.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a scenario that cannot go on fails")]
 
@@ -14,13 +14,6 @@ use testkit::builders::*;
 use v1::framework_info::capability::Type as Capability;
 use v1::offer::Operation;
 
-struct Scenario {
-    c: Cluster,
-    a: AgentPeer,
-    f: Scheduler,
-    offer: v1::Offer,
-}
-
 fn info() -> v1::FrameworkInfo {
     framework_info().with_capabilities(&[
         Capability::MultiRole,
@@ -30,7 +23,7 @@ fn info() -> v1::FrameworkInfo {
     ])
 }
 
-/// A framework that holds an offer of one agent with 4 cpus and 1000 MB of disk.
+/// Returns a framework that has an offer of one agent with 4 cpus and 1000 MB of disk.
 fn scenario() -> Scenario {
     let mut c = Cluster::new();
     let a = c.agent("cpus:4;mem:1024;disk:1000");
@@ -46,7 +39,7 @@ impl Scenario {
         self.c.call(&self.f, accept(&[&offer], operations));
     }
 
-    /// What the next offer has, as text; resources that operations made are offered at once.
+    /// Returns the resources of the next offer as text; results of operations are offered at once.
     fn next_offer(&mut self) -> String {
         self.c.forget();
         let offers = self.c.offered(&self.f);
@@ -69,13 +62,14 @@ impl Scenario {
         applied.collect()
     }
 
-    /// The agent reports how an operation went, to be acknowledged with `uuid`.
+    /// Sends the agent's report of an operation, to be acknowledged with `uuid`.
     fn report(&mut self, operation: &internal::ApplyOperationMessage, state: v1::OperationState, uuid: Option<u8>) {
         let update = operation_update(&self.a, operation, state, uuid);
         self.c.send(&self.a.pid.clone(), update);
     }
 
-    /// The agent answers that it does not know an operation: it names neither the operation nor its framework.
+    /// Sends the agent's answer that it does not know an operation, which names neither the operation nor its
+    /// framework.
     fn deny(&mut self, operation: &internal::ApplyOperationMessage) {
         let mut dropped = operation_update(&self.a, operation, v1::OperationState::OperationDropped, None);
         dropped.framework_id = None;
@@ -85,9 +79,9 @@ impl Scenario {
 }
 
 const RESERVED: &str = "cpus(reservations: [(DYNAMIC,r)]):1";
-/// What a master sends whose total of the agent may be wrong.
+/// The message of a master whose total of the agent is in doubt.
 const PLEASE_REGISTER: &str = "slave-observer(1) Ping connected=false";
-/// All of the agent, with that reservation.
+/// All resources of the agent, with that reservation.
 const AFTERWARDS: &str = "cpus:3; cpus(reservations: [(DYNAMIC,r)]):1; mem:1024; disk:1000";
 
 #[test]
@@ -98,7 +92,7 @@ fn what_is_reserved_is_offered_as_such_at_once() {
     assert_eq!(applied.len(), 1);
     assert_eq!(applied[0].framework_id.as_ref().unwrap().value, s.f.id);
     assert_eq!(applied[0].resource_version_uuid.uuid.value, vec![9; 16]);
-    // The rest was declined with it, but what there is now was not.
+    // The other resources were declined with it, but not the result of the operation.
     assert_eq!(s.next_offer(), AFTERWARDS);
     s.accept(vec![unreserve(reserved("r", "cpus:1"))]);
     assert_eq!(s.next_offer(), "cpus:4; mem:1024; disk:1000");
@@ -145,7 +139,7 @@ fn a_framework_reserves_for_the_role_it_was_offered_in() {
     assert_eq!(
         s.heard(),
         [
-            // What is malformed is refused before anything is done.
+            // A malformed operation is refused before anything is done.
             line(
                 "source",
                 "Operation attempted with invalid resources: Reservation updates are not yet implemented for the \
@@ -174,7 +168,7 @@ fn feedback_is_forwarded_and_ends_with_the_acknowledgement() {
     assert_eq!(s.heard(), ["UPDATE_OPERATION_STATUS op OPERATION_PENDING: "]);
     s.report(&applied, v1::OperationState::OperationFinished, Some(1));
     assert_eq!(s.heard(), ["UPDATE_OPERATION_STATUS op OPERATION_FINISHED uuid 1: "]);
-    // Asked for, it is told again, but not to be acknowledged again.
+    // A reconciliation is answered again, but without a uuid to acknowledge.
     s.c.call(&s.f, reconcile_operations(&[("op", Some(&s.a.id))]));
     assert_eq!(s.heard(), ["UPDATE_OPERATION_STATUS op OPERATION_FINISHED: "]);
     s.c.forget();
@@ -189,7 +183,8 @@ fn feedback_is_forwarded_and_ends_with_the_acknowledgement() {
     assert_eq!(s.c.metrics.invalid_operation_status_update_acknowledgements.get(), 2);
 }
 
-/// So that it repeats what the scheduler before did not acknowledge, though nothing of the framework runs there.
+/// So the agent repeats statuses that the scheduler before did not acknowledge, though the framework runs nothing
+/// there.
 #[test]
 fn an_agent_with_feedback_to_give_is_told_of_the_new_scheduler() {
     let mut s = scenario();
@@ -219,7 +214,7 @@ fn operations_without_a_name_are_acknowledged_by_the_master() {
     s.report(&applied, v1::OperationState::OperationFinished, Some(3));
     assert_eq!(s.c.received(&s.a.pid), ["AcknowledgeOperationStatus uuid 3"]);
     assert_eq!(s.heard(), Vec::<String>::new());
-    // Only the process of the agent is believed.
+    // Only the process of the agent is accepted as the sender.
     s.report(&applied, v1::OperationState::OperationFinished, Some(3));
     let impostor = "slave(1)@127.0.0.1:6666".parse().unwrap();
     let update = operation_update(&s.a, &applied, v1::OperationState::OperationFailed, Some(4));
@@ -284,7 +279,7 @@ fn a_shared_volume_is_used_by_many_and_destroyed_by_none_of_them() {
     let tasks = vec![using("one", &s.offer), using("two", &s.offer)];
     s.accept(vec![reserve(reserved("r", "disk:100")), create(vec![shared.clone()]), launch(tasks)]);
     assert_eq!(s.c.received(&s.a.pid)[2..], ["RunTask one launch_executor=true", "RunTask two launch_executor=true"]);
-    // It is offered again although it is in use.
+    // The volume is offered again although it is in use.
     let offer = s.next_offer();
     assert!(offer.contains("<SHARED>"), "{offer}");
     s.accept(vec![destroy(vec![shared.clone()]).with_operation_id("gone")]);
@@ -303,7 +298,7 @@ fn destroying_a_shared_volume_takes_it_from_those_who_are_offered_it() {
     s.accept(vec![reserve(reserved("r", "disk:100")), create(vec![shared.clone()]), launched]);
     let first = s.next_offer();
     assert!(first.contains("<SHARED>"), "{first}");
-    // A shared volume is still there, to be offered to others with what becomes free.
+    // A shared volume still exists, and is offered to others with the resources that become free.
     let other = s.c.subscribe(info());
     s.c.update(&s.a, &s.f.id, "t", TaskFinished, 1);
     s.c.settle();
@@ -334,7 +329,7 @@ fn volumes_grow_and_shrink() {
     assert_eq!(s.next_offer(), format!("{rest}; {disk}:70; {disk}[v:path]:130"));
     s.accept(vec![shrink(volume("r", 130, "v"), 50.0)]);
     assert_eq!(s.next_offer(), format!("{rest}; {disk}:120; {disk}[v:path]:80"));
-    // What a resized volume becomes is not for the operations after it.
+    // The operations after it cannot use a resized volume.
     let shrunk = shrink(volume("r", 80, "v"), 10.0);
     s.accept(vec![shrunk.clone(), destroy(vec![volume("r", 70, "v")]).with_operation_id("too-soon")]);
     let heard = s.heard();
@@ -374,7 +369,7 @@ fn an_agent_is_asked_about_operations_it_does_not_report() {
     assert_eq!(s.c.received(&s.a.pid), ["ReconcileOperations 1"]);
     s.deny(&applied);
     assert_eq!(s.heard(), ["UPDATE_OPERATION_STATUS op OPERATION_DROPPED: "]);
-    // What had been taken for granted is not so: the agent is made to say what is.
+    // The result that was entered did not come about: the agent has to register again.
     let received = s.c.received(&s.a.pid);
     assert_eq!(received, [PLEASE_REGISTER]);
     s.c.send(&s.a.pid.clone(), report(&s.a, vec![]));
@@ -389,7 +384,7 @@ fn an_operation_that_has_ended_is_not_asked_about() {
     s.report(&applied, v1::OperationState::OperationFinished, Some(1));
     assert_eq!(s.heard().len(), 1);
     s.c.forget();
-    // The agent has been told that somebody has heard of it.
+    // The agent has been told that the status is acknowledged.
     s.c.send(&s.a.pid.clone(), report(&s.a, vec![]));
     assert_eq!(s.c.received(&s.a.pid), Vec::<String>::new());
     s.c.call(&s.f, reconcile_operations(&[("op", Some(&s.a.id))]));
@@ -401,7 +396,7 @@ fn what_has_finished_is_not_dropped_by_an_answer_to_an_old_question() {
     let mut s = scenario();
     s.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
     let applied = s.applied().remove(0);
-    // Asked while the agent still writes the result down.
+    // The reconciliation arrives while the agent still makes the result durable.
     s.c.forget();
     s.c.send(&s.a.pid.clone(), report(&s.a, vec![]));
     assert_eq!(s.c.received(&s.a.pid), ["ReconcileOperations 1"]);
@@ -414,7 +409,7 @@ fn what_has_finished_is_not_dropped_by_an_answer_to_an_old_question() {
     s.c.forget();
     s.deny(&applied);
     assert_eq!(s.heard(), Vec::<String>::new());
-    // Nothing is in doubt, and the operation is over.
+    // The total is not in doubt, and the operation is over.
     assert_eq!(s.c.received(&s.a.pid), Vec::<String>::new());
     assert_eq!(s.next_offer(), AFTERWARDS);
     s.c.call(&s.f, reconcile_operations(&[("op", Some(&s.a.id))]));
@@ -427,7 +422,7 @@ fn a_report_that_crossed_an_acknowledgement_keeps_no_operation() {
     s.accept(vec![reserve(reserved("r", "cpus:1"))]);
     let applied = s.applied().remove(0);
     s.report(&applied, v1::OperationState::OperationFinished, Some(1));
-    // The agent said so before it was told that somebody has heard of it.
+    // The agent made the report before it was told of the acknowledgement.
     let operation = known_operation(&s.a, &applied, v1::OperationState::OperationFinished, Some(1));
     s.c.forget();
     s.c.send(&s.a.pid.clone(), report(&s.a, vec![operation]));
@@ -436,7 +431,7 @@ fn a_report_that_crossed_an_acknowledgement_keeps_no_operation() {
     let drain =
         |s: &Scenario| s.c.environment.registry.agents.values().next().and_then(|a| Some(a.drain.as_ref()?.state()));
     assert_eq!(drain(&s), Some(v1::DrainState::Draining));
-    // By now it knows nothing of it any more.
+    // By now the agent does not know the operation any more.
     s.c.forget();
     s.deny(&applied);
     assert_eq!(drain(&s), Some(v1::DrainState::Drained));
@@ -453,7 +448,7 @@ fn a_registration_of_before_an_operation_does_not_take_it_back() {
     let (first, second) = (before(), before());
     s.c.send(&s.a.pid.clone(), first);
     assert_eq!(s.next_offer(), AFTERWARDS);
-    // But it never came to anything.
+    // But the operation was never applied.
     s.report(&applied, v1::OperationState::OperationDropped, None);
     s.c.send(&s.a.pid.clone(), second);
     assert_eq!(s.next_offer(), "cpus:4; mem:1024; disk:1000");
@@ -505,7 +500,7 @@ fn a_registration_of_an_earlier_connection_is_found_out() {
     assert!(!s.c.received(&s.a.pid).contains(&PLEASE_REGISTER.to_owned()), "once is enough");
 }
 
-/// The master after one that had an agent make a reservation: the agent is there, and has not reported yet.
+/// The master after one that had an agent make a reservation: the agent has registered, and has not reported yet.
 struct Next {
     c: Cluster,
     a: AgentPeer,
@@ -525,7 +520,7 @@ impl Next {
         Next { c, a, framework: s.f.id, applied }
     }
 
-    /// The agent reports the operation as finished.
+    /// Sends the agent's report that the operation is finished.
     fn report(&mut self) {
         let operation = known_operation(&self.a, &self.applied, v1::OperationState::OperationFinished, Some(1));
         self.c.send(&self.a.pid, report(&self.a, vec![operation]));
@@ -538,7 +533,7 @@ impl Next {
 
 #[test]
 fn an_operation_that_was_done_after_its_agent_registered_is_not_missed() {
-    // Sent by another master, it arrived between the registration and the report.
+    // Sent by another master, the operation arrived between the registration and the report.
     let mut next = Next::new();
     next.report();
     assert_eq!(next.c.received(&next.a.pid), ["ReconcileOperations 1", PLEASE_REGISTER]);
@@ -564,7 +559,7 @@ fn a_new_master_learns_of_operations_from_their_agent() {
 
 #[test]
 fn what_ended_for_a_framework_that_does_not_come_back_is_acknowledged_in_time() {
-    // The framework was torn down while the agent was away, which the next master does not know.
+    // The framework was torn down while the agent was disconnected, which the next master does not know.
     let mut next = Next::new();
     next.report();
     next.reregister();
@@ -696,7 +691,7 @@ fn an_operator_replaces_reservations() {
     assert_eq!(s.c.operator(different).status, Status::Accepted);
 }
 
-/// What a provider of the agent has: 100 MB of a disk that volumes can be made of.
+/// Returns the resources of a provider of the agent: 100 MB of a disk for volumes.
 fn raw_disk() -> v1::Resource {
     let mut disk = resources("disk:100").remove(0);
     disk.provider_id = Some(v1::ResourceProviderId { value: "rp".to_owned() });
@@ -742,7 +737,7 @@ fn with_provider(
 const RAW: &str = "disk[RAW(,,fast)]:100";
 const MADE: &str = "disk[MOUNT(,made,fast)]:100";
 
-/// All that is offered within ten seconds.
+/// Returns everything that is offered within ten seconds.
 fn everything(c: &mut Cluster, f: &Scheduler) -> String {
     c.forget();
     c.pass(Duration::from_secs(10));
@@ -750,7 +745,7 @@ fn everything(c: &mut Cluster, f: &Scheduler) -> String {
     resources::Resources::from_proto(&all).unwrap().unallocated().to_string()
 }
 
-/// A framework that has asked a provider for a disk, and what the agent was sent.
+/// Returns a framework that has asked a provider for a disk, and the message to the agent.
 fn waiting_for_a_disk() -> (Scenario, internal::ApplyOperationMessage) {
     let mut s = scenario();
     let message = with_provider(&s.a, vec![raw_disk()], vec![]);
@@ -802,7 +797,7 @@ fn a_disk_outlives_the_framework_that_wanted_it() {
     let mut done = operation_update(&s.a, &applied, v1::OperationState::OperationFinished, Some(1));
     done.status.converted_resources = vec![made_disk()];
     s.c.send(&s.a.pid.clone(), done);
-    // Nobody else is there to acknowledge.
+    // No framework is left to acknowledge.
     assert_eq!(s.c.received(&s.a.pid.clone()), ["AcknowledgeOperationStatus uuid 1"]);
     s.c.call(&next, decline(&rest, 0.0));
     assert_eq!(everything(&mut s.c, &next), format!("cpus:4; mem:1024; disk:1000; {MADE}"));

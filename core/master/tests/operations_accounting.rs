@@ -1,5 +1,5 @@
-//! Whatever is reserved, created, launched and lost in whatever order: on every agent quantities stay, nothing is held
-//! twice, and in the end all of it can be offered again.
+//! After any reservations, volumes, launches and losses in any order, quantities stay the same on every agent, nothing
+//! is allocated twice, and in the end everything can be offered again.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a scenario that cannot go on fails")]
 
@@ -24,7 +24,7 @@ const FRAMEWORKS: usize = 2;
 const FLAGS: &str = "cpus:4;mem:1024;disk:100";
 const VOLUMES: [&str; 2] = ["v0", "v1"];
 
-/// What can be done with an offer or by an operator.
+/// An operation with an offer or by an operator.
 #[derive(Debug, Clone)]
 enum TestOperation {
     Reserve {
@@ -55,7 +55,7 @@ enum TestOperation {
         size: u32,
         by: u32,
     },
-    /// With all the volumes that are offered.
+    /// A launch with all volumes that are offered.
     Launch {
         task: usize,
         cpus: u8,
@@ -113,14 +113,14 @@ fn info() -> v1::FrameworkInfo {
         Capability::PartitionAware,
         Capability::SharedResources,
     ];
-    v1::FrameworkInfo { failover_timeout: Some(3600.0), ..with_capabilities(framework_info(), &capabilities) }
+    framework_info().with_failover_timeout(3600.0).with_capabilities(&capabilities)
 }
 
 impl TestOperation {
     fn operation(&self, offered: &[v1::Resource], on: Option<&v1::Offer>) -> Option<Operation> {
         let volume_of = |volume: usize, size: u32, shared: bool| {
-            let make = if shared { shared_volume } else { volume_of_one };
-            make("r", size, VOLUMES[volume])
+            let volume = volume_of_one("r", size, VOLUMES[volume]);
+            if shared { volume.shared() } else { volume }
         };
         let amount_of = |disk: bool, amount: u32| {
             if disk { format!("disk:{amount}") } else { format!("cpus:{}", f64::from(amount) / 10.0) }
@@ -129,9 +129,7 @@ impl TestOperation {
             TestOperation::Reserve { disk, amount } => reserve(reserved("r", &amount_of(disk, amount))),
             TestOperation::Unreserve { disk, amount } => unreserve(reserved("r", &amount_of(disk, amount))),
             TestOperation::Create { volume, size, shared } => create(vec![volume_of(volume, size, shared)]),
-            TestOperation::Destroy { volume, size, shared } => {
-                Operation { id: None, ..destroy_named(vec![volume_of(volume, size, shared)], "unnamed") }
-            }
+            TestOperation::Destroy { volume, size, shared } => destroy(vec![volume_of(volume, size, shared)]),
             TestOperation::Grow { volume, size, by } => {
                 grow(volume_of(volume, size, false), reserved("r", &format!("disk:{by}")).remove(0))
             }
@@ -251,7 +249,7 @@ impl World {
     fn learn(&mut self) {
         for change in std::mem::take(&mut self.c.recorded.changes) {
             self.ledger.read(&change);
-            // A task may be over before the framework that it ends with is.
+            // A task may end before its framework is removed.
             self.ledger.check();
         }
         for effect in std::mem::take(&mut self.c.recorded.effects) {
@@ -328,7 +326,7 @@ impl World {
         }
     }
 
-    /// The agent comes back with what it was told to remember.
+    /// The agent returns with its checkpointed resources.
     fn restart(&mut self, agent: usize) {
         self.learn();
         let agent = self.agents[agent].clone();
@@ -349,7 +347,7 @@ proptest! {
         for step in &steps {
             world.take(step);
         }
-        // Everybody leaves; whoever comes then is offered everything there is.
+        // All frameworks leave; the next one is offered everything.
         for framework in 0..FRAMEWORKS {
             let scheduler = world.frameworks[framework].0.clone();
             world.c.call(&scheduler, teardown());

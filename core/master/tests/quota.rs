@@ -1,4 +1,4 @@
-//! Quota and partitions: what operators may set, and what follows for offers and tasks.
+//! Quota and partitions: what operators may set, and the consequences for offers and tasks.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a scenario that cannot go on fails")]
 #![allow(deprecated, reason = "SET_QUOTA and REMOVE_QUOTA are deprecated, and still served")]
@@ -7,7 +7,7 @@ mod common;
 
 use common::*;
 use machine::{CallResponse, Status};
-use master::{Effect, Input, PartitionCall, PartitionRequest, RegistryState};
+use master::{Effect, Input, PartitionCall, PartitionRequest};
 use messages::tepui::registry::Partition;
 use messages::tepui::registry::partition::Share;
 use messages::v1;
@@ -21,7 +21,7 @@ fn operator_call(kind: Type) -> v1::master::Call {
     v1::master::Call { r#type: Some(kind as i32), ..Default::default() }
 }
 
-/// `cpus:1;mem:2` as amounts by name.
+/// Parses `cpus:1;mem:2` as amounts by name.
 fn amounts(text: &str) -> std::collections::BTreeMap<String, v1::value::Scalar> {
     let pairs = text.split(';').filter_map(|pair| pair.split_once(':'));
     pairs.map(|(name, value)| (name.to_owned(), v1::value::Scalar { value: value.parse().unwrap() })).collect()
@@ -53,16 +53,6 @@ fn in_role(role: &str) -> v1::FrameworkInfo {
     v1::FrameworkInfo { roles: vec![role.to_owned()], ..framework_info() }
 }
 
-fn registry(c: &Cluster) -> RegistryState {
-    let mut state = RegistryState::default();
-    for effect in &c.recorded.effects {
-        if let Effect::Store { record: operation, .. } = effect {
-            state.apply(operation);
-        }
-    }
-    state
-}
-
 fn shown(c: &Cluster) -> Vec<String> {
     let shown = c.recorded.changes.iter().rev().find_map(|change| match change {
         Change::QuotasUpdated(quotas) => Some(quotas.keys().map(|role| role.to_string()).collect()),
@@ -75,7 +65,7 @@ fn invalid(text: &str) -> CallResponse {
     CallResponse::bad_request(format!("Invalid QuotaConfig: {text}"))
 }
 
-/// A cluster of two agents with four cpus each.
+/// Returns a cluster of two agents with four cpus each.
 fn cluster() -> Cluster {
     let mut c = Cluster::with(|config| {
         config.roles = Some(["r", "s", "a", "a/b", "a/c"].map(str::to_owned).into());
@@ -91,7 +81,7 @@ fn update_quota_is_checked() {
         let mut c = cluster();
         assert_eq!(c.operator(update(configs, force)), expect);
         let refused = expect != CallResponse::ok();
-        assert_eq!(registry(&c).quotas.is_empty(), refused);
+        assert_eq!(c.stored().quotas.is_empty(), refused);
     };
     check(vec![config("r", "cpus:2", "cpus:4")], false, CallResponse::ok());
     check(vec![config("r", "cpus:2", ""), config("s", "cpus:6", "")], false, CallResponse::ok());
@@ -119,7 +109,7 @@ fn quota_on_nested_roles_fits_into_that_of_their_parents() {
     assert_eq!(c.operator(update(vec![config("a/b", "cpus:3", "")], false)), CallResponse::ok());
     let refused = c.operator(update(vec![config("a/c", "cpus:2", "")], true));
     assert_eq!(refused, invalid("the roles below 'a' are guaranteed 5 cpus together, more than its guarantee of 4"));
-    // Promised to the child is promised to the parent: not counted twice.
+    // The guarantee of the child is part of the parent's and does not count twice.
     assert_eq!(c.operator(update(vec![config("r", "cpus:4", "")], false)), CallResponse::ok());
     let refused = c.operator(update(vec![config("a", "cpus:1", "")], true));
     assert_eq!(refused.status, Status::BadRequest);
@@ -183,7 +173,7 @@ fn set_and_remove_as_before_limits() {
          exceed cluster capacity 'cpus:8; mem:2048'"
     );
     assert_eq!(c.operator(set("r", "cpus:9", true)), CallResponse::ok());
-    assert_eq!(registry(&c).quotas["r"], config("r", "cpus:9", "cpus:9"), "the guarantee is the limit");
+    assert_eq!(c.stored().quotas["r"], config("r", "cpus:9", "cpus:9"), "the guarantee is the limit");
     assert_eq!(c.operator(set("r", "cpus:1", true)), refused("Cannot set quota for role 'r' which already has quota"));
     assert_eq!(c.operator(remove("r")), CallResponse::ok());
     assert_eq!(shown(&c), [""; 0]);
@@ -210,7 +200,7 @@ fn set_quota_rescinds_from_an_agent_for_each_framework() {
 fn the_next_master_keeps_quota() {
     let mut c = cluster();
     c.operator(update(vec![config("r", "cpus:2", "cpus:4"), config("s", "", "cpus:0")], false));
-    let mut next = Cluster::taking_over(registry(&c), |_| {});
+    let mut next = Cluster::taking_over(c.stored(), |_| {});
     assert_eq!(shown(&next), ["r", "s"]);
     next.agent("cpus:4;mem:1024");
     next.agent("cpus:4;mem:1024");
@@ -301,10 +291,10 @@ fn a_role_has_one_partition_or_one_quota() {
     assert!(over_quota.body.contains("DELETE /quota/s"), "{}", over_quota.body);
     assert_eq!(ask(&mut c, PartitionRequest::Remove("p".to_owned())), CallResponse::ok());
     assert_eq!(ask(&mut c, PartitionRequest::Remove("p".to_owned())).status, Status::NotFound);
-    assert!(registry(&c).partitions.is_empty());
+    assert!(c.stored().partitions.is_empty());
 }
 
-/// A borrower's tasks of one cpu each fill a cluster of eight cpus, of which the lender may count on four.
+/// Returns a cluster of eight cpus that is full of a borrower's tasks of one cpu each; the lender's minimum is four.
 fn borrowed(info: v1::FrameworkInfo) -> (Cluster, Scheduler) {
     let mut c = cluster();
     assert_eq!(put(&mut c, partition("low", "r", 2.0, None)), CallResponse::ok());
@@ -331,7 +321,7 @@ fn killed(c: &Cluster) -> Vec<(String, String)> {
     c.recorded.effects.iter().filter_map(kill).collect()
 }
 
-/// The agent that runs a task says that it was killed.
+/// Sends the report of the agent that a task was killed.
 fn end(c: &mut Cluster, pid: &str, framework: &str, task: &str) {
     let id = if pid.ends_with("5051") { "m-S0" } else { "m-S1" };
     let agent = AgentPeer { pid: pid.parse().unwrap(), id: id.to_owned() };
@@ -346,7 +336,7 @@ fn what_was_lent_comes_back_by_ending_as_few_tasks_as_needed() {
     let ended = killed(&c);
     assert_eq!(ended.len(), 4, "{ended:?}");
     assert_eq!(c.metrics.partition_preemptions.get(), 4);
-    // Nobody is asked twice while the tasks end.
+    // No task is killed twice while the tasks end.
     c.forget();
     c.pass(std::time::Duration::from_secs(5));
     assert_eq!(killed(&c), []);
@@ -437,7 +427,7 @@ fn offers_are_taken_back_before_tasks() {
 fn the_next_master_keeps_partitions() {
     let mut c = cluster();
     put(&mut c, partition("low", "r", 2.0, None));
-    let next = Cluster::taking_over(registry(&c), |_| {});
+    let next = Cluster::taking_over(c.stored(), |_| {});
     let shown = next.recorded.changes.iter().find_map(|change| match change {
         Change::PartitionsUpdated(partitions) => Some(partitions.keys().cloned().collect::<Vec<_>>()),
         _ => None,

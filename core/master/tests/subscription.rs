@@ -1,4 +1,4 @@
-//! How HTTP frameworks come, return and leave.
+//! Subscription, return and removal of HTTP frameworks.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a scenario that cannot go on fails")]
 
@@ -19,7 +19,7 @@ fn minutes(minutes: u64) -> Duration {
     Duration::from_secs(60 * minutes)
 }
 
-/// A framework that is given ten minutes to return.
+/// Returns a framework that has ten minutes to return.
 fn with_failover_timeout() -> v1::FrameworkInfo {
     v1::FrameworkInfo { failover_timeout: Some(600.0), ..framework_info() }
 }
@@ -90,7 +90,7 @@ fn suppressed_roles_must_be_own_roles() {
     assert_eq!(heard[1..], ["end of stream"]);
 }
 
-/// In `role`, agents must have a host name that matches.
+/// Returns constraints: in `role`, agents must have a host name that matches.
 fn only_on(role: &str, hostname: &str) -> OfferConstraints {
     let selector = selector::Selector::PseudoattributeType(selector::PseudoattributeType::Hostname as i32);
     let regex = hostname.to_owned();
@@ -191,7 +191,7 @@ fn a_second_subscription_takes_over() {
     let new = c.subscribe(with_failover_timeout().with_id(&old.id));
     assert_eq!(c.heard(&old), ["ERROR Framework failed over", "end of stream"]);
     assert_eq!(c.heard(&new)[..2], ["SUBSCRIBED m-0000", "HEARTBEAT"]);
-    // What the old one held is offered to the new one.
+    // The resources of the old scheduler's offers are offered to the new one.
     let again = c.offered(&new).remove(0);
     assert_ne!(again.id, offer.id);
     assert_eq!(again.agent_id.value, a.id);
@@ -199,7 +199,7 @@ fn a_second_subscription_takes_over() {
     let stale = c.call_on(Some(Ok(old.stream)), &old.id, revive());
     assert_eq!(stale.status, machine::Status::BadRequest);
     assert_eq!(c.call(&new, revive()), CallResponse::accepted());
-    // The edge reports the end of the old connection late: nobody is disconnected by it.
+    // The edge reports the end of the old connection late, which disconnects nobody.
     c.hang_up(&old);
     assert_eq!(c.call(&new, revive()), CallResponse::accepted());
 }

@@ -4,6 +4,7 @@ pub mod agent;
 mod caller;
 mod clock;
 mod duration;
+mod error_chain;
 pub mod incident;
 pub mod master;
 mod metric;
@@ -16,6 +17,7 @@ mod wait_status;
 pub use caller::Caller;
 pub use clock::{Monotonic, Now, Timestamp};
 pub use duration::{InvalidDuration, duration_from_proto, duration_to_proto, format_duration, parse_duration};
+pub use error_chain::with_sources;
 pub use ids::{
     AgentId, ContainerId, ExecutorId, FrameworkId, InvalidContainerId, InvalidUpid, OfferId, Principal, ReplyId, Role,
     StreamId, TaskId, Upid,

@@ -96,6 +96,7 @@ fn facts(history: usize) -> StaticInfo {
         leader: None,
         heartbeat_interval: std::time::Duration::from_secs(15),
         flags: Default::default(),
+        settings: Default::default(),
         // All finished tasks are to be shown.
         limits: Limits { completed_tasks_per_framework: history, ..Limits::default() },
     }

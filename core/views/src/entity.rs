@@ -1,6 +1,7 @@
 //! The common parts of entities: they are immutable behind `Arc`s, each with the JSON of its version, which the first
 //! reader encodes.
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use messages::v1;
@@ -44,9 +45,10 @@ pub(crate) struct Task {
 }
 
 impl Task {
-    /// Creates the entity of a task.
-    pub fn new(task: Arc<v1::Task>) -> Self {
-        Task::with(parse(&task.resources), task)
+    /// Creates the entity of a task, which shares its resources with another one that has the same.
+    pub fn new(task: Arc<v1::Task>, others: &Resources) -> Self {
+        let resources = parse(&task.resources);
+        Task::with(if resources == *others { others.clone() } else { resources }, task)
     }
 
     /// Returns the task in its next state.
@@ -143,6 +145,33 @@ impl CompletedTask {
     /// Returns the message. What this program encodes is complete and within the limits of what it decoded before.
     pub fn decode(&self) -> v1::Task {
         wire::decode(&self.encoded, &wire::Limits::default()).unwrap_or_default()
+    }
+}
+
+/// A task in one of the forms that a view keeps it in.
+pub(crate) trait KeptTask {
+    /// Returns the message; a completed task is decoded for it.
+    fn message(&self) -> Cow<'_, v1::Task>;
+}
+
+impl KeptTask for &Arc<Task> {
+    fn message(&self) -> Cow<'_, v1::Task> {
+        Cow::Borrowed(&self.task)
+    }
+}
+
+impl KeptTask for &Arc<CompletedTask> {
+    fn message(&self) -> Cow<'_, v1::Task> {
+        Cow::Owned(self.decode())
+    }
+}
+
+impl KeptTask for AnyTask<'_> {
+    fn message(&self) -> Cow<'_, v1::Task> {
+        match self {
+            AnyTask::Current(task) => Cow::Borrowed(&task.task),
+            AnyTask::Completed(task) => Cow::Owned(task.decode()),
+        }
     }
 }
 
@@ -249,7 +278,7 @@ mod tests {
             limits: [("mem".to_owned(), v1::value::Scalar { value: 0.0 })].into(),
             ..v1::Task::default()
         });
-        let task = Task::new(Arc::clone(&message));
+        let task = Task::new(Arc::clone(&message), &Resources::new());
         let completed = CompletedTask::from(&task);
         assert_eq!(completed.decode(), *message);
         assert_eq!(completed.protobuf(), task.protobuf());
@@ -290,7 +319,7 @@ mod tests {
             ..v1::Task::default()
         };
         let mut out = Vec::new();
-        Task::new(Arc::new(task)).write_v0(&mut out);
+        Task::new(Arc::new(task), &Resources::new()).write_v0(&mut out);
         let by_hand: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(by_hand["statuses"][0]["container_status"], generic);
     }

@@ -16,4 +16,4 @@ mod v0;
 mod visibility;
 
 pub use query::Query;
-pub use visibility::Visibility;
+pub use visibility::{Approver, Visibility};

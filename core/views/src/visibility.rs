@@ -1,31 +1,107 @@
 //! The rights of a reader.
 
-use messages::v1;
-use model::master::FrameworkSnapshot;
+use std::fmt::Debug;
+use std::sync::Arc;
 
-/// What the reader of a snapshot may see. Renderers ask it about everything that rights can hide. Until callers are
-/// authorized, every reader sees everything.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Visibility(());
+use messages::v1;
+use resources::{Resource, Resources};
+
+/// Says which entities a caller may see; Mesos calls the same `ObjectApprovers`.
+pub trait Approver: Debug + Send + Sync {
+    /// The same text for callers who may see the same, and for no others: they share answers.
+    fn class(&self) -> &str;
+
+    /// Whether a framework and what belongs to it may be seen (`VIEW_FRAMEWORK`).
+    fn approves_framework(&self, framework: &v1::FrameworkInfo) -> bool;
+
+    /// Whether a task of a framework may be seen (`VIEW_TASK`).
+    fn approves_task(&self, task: &v1::Task, framework: &v1::FrameworkInfo) -> bool;
+
+    /// Whether an executor of a framework may be seen (`VIEW_EXECUTOR`).
+    fn approves_executor(&self, executor: &v1::ExecutorInfo, framework: &v1::FrameworkInfo) -> bool;
+
+    /// Whether the container of an executor may be seen (`VIEW_CONTAINER`).
+    fn approves_container(&self, executor: &v1::ExecutorInfo, framework: &v1::FrameworkInfo) -> bool;
+
+    /// Whether a role, and what is reserved for it or allocated to it, may be seen (`VIEW_ROLE`; `GET_QUOTA` for quota).
+    fn approves_role(&self, role: &str) -> bool;
+}
+
+/// What the reader of a snapshot may see. Renderers ask it for whatever rights can hide.
+#[derive(Debug, Clone, Default)]
+pub struct Visibility(Option<Arc<dyn Approver>>);
+
+impl PartialEq for Visibility {
+    fn eq(&self, other: &Visibility) -> bool {
+        self.is_everything() == other.is_everything() && self.class() == other.class()
+    }
+}
+
+impl Eq for Visibility {}
 
 impl Visibility {
     /// Returns the rights of a reader who may see everything.
     pub fn everything() -> Self {
-        Visibility(())
+        Visibility(None)
+    }
+
+    /// Of a reader who may see what is approved.
+    pub fn approved_by(approver: Arc<dyn Approver>) -> Self {
+        Visibility(Some(approver))
     }
 
     /// Returns a text that is the same for readers with the same rights, who can share a response.
     pub fn class(&self) -> &str {
-        "everything"
+        self.0.as_deref().map_or("everything", Approver::class)
+    }
+
+    /// Whether nothing is hidden, so that what was encoded for all readers can be used.
+    pub fn is_everything(&self) -> bool {
+        self.0.is_none()
     }
 
     /// Returns whether a framework and everything that belongs to it is shown (`VIEW_FRAMEWORK`).
-    pub fn shows_framework(&self, _framework: &FrameworkSnapshot) -> bool {
-        true
+    pub fn shows_framework(&self, framework: &v1::FrameworkInfo) -> bool {
+        self.asks(|approver| approver.approves_framework(framework))
     }
 
-    /// Returns whether an operator's stream carries an event.
-    pub fn shows_event(&self, _event: &v1::master::Event) -> bool {
-        true
+    /// Whether a task of a framework that is shown is, too (`VIEW_TASK`).
+    pub fn shows_task(&self, task: &v1::Task, framework: &v1::FrameworkInfo) -> bool {
+        self.asks(|approver| approver.approves_task(task, framework))
+    }
+
+    /// Whether an executor of a framework that is shown is, too (`VIEW_EXECUTOR`).
+    pub fn shows_executor(&self, executor: &v1::ExecutorInfo, framework: &v1::FrameworkInfo) -> bool {
+        self.asks(|approver| approver.approves_executor(executor, framework))
+    }
+
+    /// Whether the container of an executor is shown (`VIEW_CONTAINER`).
+    pub fn shows_container(&self, executor: &v1::ExecutorInfo, framework: &v1::FrameworkInfo) -> bool {
+        self.asks(|approver| approver.approves_container(executor, framework))
+    }
+
+    /// Whether a role is shown (`VIEW_ROLE`).
+    pub fn shows_role(&self, role: &str) -> bool {
+        self.asks(|approver| approver.approves_role(role))
+    }
+
+    /// Whether a resource is shown: all roles that it is reserved for or allocated to are.
+    pub fn shows_resource(&self, resource: &Resource) -> bool {
+        self.is_everything()
+            || resource.reservations().iter().all(|reservation| self.shows_role(reservation.role.as_str()))
+                && resource.allocation_role().is_none_or(|role| self.shows_role(role.as_str()))
+    }
+
+    /// The resources that are shown.
+    pub fn shown(&self, resources: &Resources) -> Resources {
+        if self.is_everything() {
+            resources.clone()
+        } else {
+            resources.filter(|resource| self.shows_resource(resource))
+        }
+    }
+
+    fn asks(&self, approves: impl FnOnce(&dyn Approver) -> bool) -> bool {
+        self.0.as_deref().is_none_or(approves)
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use common::{Recording, assert_same};
+use common::{Recording, assert_same, build};
 use messages::v1;
 use messages::v1::agent::{Call, Response, call};
 use model::agent::{Change, ExecutorSnapshot, ExecutorState, FrameworkSnapshot, RecoveredCompletedExecutor};
@@ -17,7 +17,6 @@ use resources::Resources;
 use serde_json::Value;
 use views::Query;
 use views::agent::{InvalidSelection, Limits, StaticInfo, Usage, View};
-use views::master::Build;
 use views::metrics::{self, Counters};
 
 #[test]
@@ -218,15 +217,7 @@ fn facts(state: &Value) -> StaticInfo {
     let text = |key: &str| state.get(key).map(|value| value.as_str().unwrap().to_owned());
     let kind = |name: &Value| v1::agent_info::capability::Type::from_str_name(name.as_str().unwrap()).unwrap() as i32;
     StaticInfo {
-        build: Build {
-            version: text("version").unwrap(),
-            date: text("build_date").unwrap(),
-            time: state["build_time"].as_f64().unwrap(),
-            user: text("build_user").unwrap(),
-            git_sha: text("git_sha"),
-            git_branch: text("git_branch"),
-            git_tag: text("git_tag"),
-        },
+        build: build(state),
         pid: text("pid").unwrap().parse().unwrap(),
         started: Timestamp::from_nanos((state["start_time"].as_f64().unwrap() * 1e9) as u64),
         flags: serde_json::from_value(state["flags"].clone()).unwrap(),

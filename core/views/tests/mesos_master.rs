@@ -9,7 +9,7 @@
 mod common;
 mod scenario;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use common::{Recording, assert_same};
 use messages::v1::master::{Call, Response, call};
@@ -87,6 +87,21 @@ fn both_encodings_agree() {
     }
 }
 
+/// What a recorded `/roles` says of the consumption of scalars, by the name of the metric.
+fn consumed_by_roles(recording: &Recording) -> BTreeMap<String, f64> {
+    let roles = recording["/roles"]["roles"].as_array().unwrap();
+    let of_role = |role: &Value| {
+        let name = role["name"].as_str().unwrap().to_owned();
+        let consumed = role["quota"]["consumed"].as_object().unwrap().clone();
+        let scalars = consumed.into_iter().filter(|(resource, _)| ["cpus", "mem", "disk"].contains(&resource.as_str()));
+        scalars.map(move |(resource, amount)| {
+            let metric = format!("allocator/mesos/quota/roles/{name}/resources/{resource}/consumed");
+            (metric, amount.as_f64().unwrap())
+        })
+    };
+    roles.iter().flat_map(of_role).collect()
+}
+
 /// Every metric of Mesos is present under its name; those that a view knows have its value.
 #[test]
 fn metrics_are_those_of_mesos() {
@@ -108,9 +123,13 @@ fn metrics_are_those_of_mesos() {
     let offer_filters = shares
         .iter()
         .map(|(name, _)| name.replace("roles/", "offer_filters/roles/").replace("shares/dominant", "active"));
-    let expected: BTreeSet<String> = offer_filters.chain(shares.iter().map(|(name, _)| name.clone())).collect();
+    // Of a later Mesos, which computes it as `/roles` does.
+    let consumed = consumed_by_roles(&recording);
+    let expected: BTreeSet<String> =
+        offer_filters.chain(shares.iter().map(|(name, _)| name.clone())).chain(consumed.keys().cloned()).collect();
     assert_eq!(extra, expected.iter().collect::<Vec<_>>());
     shares.iter().for_each(|(name, share)| assert!((ours[name] - share).abs() < 1e-9, "{name}: {}", ours[name]));
+    consumed.iter().for_each(|(name, amount)| assert_eq!(ours[name], *amount, "{name}"));
     let known = |name: &&String| {
         let events = ["messages", "calls", "events", "operations", "operator", "offers/", "uptime", "valid", "queue"];
         // The replay adds tasks in their final state.

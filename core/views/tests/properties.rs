@@ -85,7 +85,7 @@ proptest! {
     }
 
     #[test]
-    fn protobuf_from_parts_decodes_to_the_whole(steps in prop::collection::vec(step(), 0..60)) {
+    fn answers_from_parts_are_the_whole(steps in prop::collection::vec(step(), 0..60)) {
         const READS: [call::Type; 6] = [
             call::Type::GetState, call::Type::GetAgents, call::Type::GetFrameworks, call::Type::GetExecutors,
             call::Type::GetTasks, call::Type::GetRoles,
@@ -104,6 +104,13 @@ proptest! {
         for kind in READS {
             let (parts, whole) = answers_of(&view, kind);
             prop_assert_eq!(parts, whole);
+        }
+        let call = Call { r#type: Some(call::Type::GetFrameworks as i32), ..Call::default() };
+        let json = String::from_utf8(view.operator_json(&call).unwrap().to_vec()).unwrap();
+        let frameworks = view.operator(&call).unwrap().get_frameworks.unwrap();
+        for framework in frameworks.frameworks.iter().chain(&frameworks.completed_frameworks) {
+            let whole = String::from_utf8(wire::json::encode(framework)).unwrap();
+            prop_assert!(json.contains(&whole), "{} is not in {}", whole, json);
         }
         let subscribed = view.snapshot().subscribed_protobuf();
         let subscribed: v1::master::Event = wire::decode(&subscribed, &wire::Limits::default()).unwrap();
@@ -647,6 +654,7 @@ fn facts() -> StaticInfo {
         leader: None,
         heartbeat_interval: std::time::Duration::from_secs(15),
         flags: Default::default(),
+        settings: Default::default(),
         limits: LIMITS,
     }
 }

@@ -1,5 +1,6 @@
 //! Responses in the form of libprocess: errors as plain text, JSON with `?jsonp=`, and compression on request.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::io::Write;
 use std::pin::Pin;
@@ -11,6 +12,7 @@ use flate2::write::GzEncoder;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use hyper::body::{Body, Frame, SizeHint};
 use machine::CallResponse;
+use model::visible;
 
 use crate::limits::{GZIP_MINIMUM, MAX_BODY};
 
@@ -90,9 +92,27 @@ pub fn respond(status: StatusCode, headers: &[(HeaderName, HeaderValue)], body: 
     response
 }
 
-/// Returns a response in plain text.
+/// An answer in plain text. What would steer the terminal of whoever asked is escaped, since such answers repeat names and
+/// ids that others have given; line breaks stay.
 pub fn text(status: StatusCode, body: impl Into<Bytes>) -> Response {
-    respond(status, &[(header::CONTENT_TYPE, TEXT)], body)
+    respond(status, &[(header::CONTENT_TYPE, TEXT)], visible_lines(body.into()))
+}
+
+fn visible_lines(body: Bytes) -> Bytes {
+    let Ok(text) = str::from_utf8(&body) else { return body };
+    let lines: Vec<_> = text.split('\n').map(visible).collect();
+    if lines.iter().all(|line| matches!(line, Cow::Borrowed(_))) {
+        return body;
+    }
+    lines.join("\n").into()
+}
+
+/// Tells browsers to believe the type of an answer: text in which somebody has put markup is not a page.
+pub fn without_sniffing(mut response: Response) -> Response {
+    if response.headers().contains_key(header::CONTENT_TYPE) {
+        response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    }
+    response
 }
 
 /// Returns a status without a body and without a type, as `OK()` and `Accepted()` of libprocess do.
@@ -211,4 +231,35 @@ fn accepts_gzip(accepted: Option<&HeaderValue>) -> bool {
             parts.any(|part| part.strip_prefix("q=").is_some_and(|q| q.parse::<f64>().is_ok_and(|q| q <= 0.0)));
         named && !refused
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_others_do_not_steer_a_terminal() {
+        let check = |given: &'static str, expect: &str| {
+            let response = bad_request(given);
+            let ResponseBody::Whole(body) = response.body() else { panic!("a whole body") };
+            assert_eq!(body, expect, "{given:?}");
+        };
+        check("", "");
+        check("No help available for '/x'.\n", "No help available for '/x'.\n");
+        check("unknown role '\x1b[2J\u{202e}x\r'\nand more\n", "unknown role '\\x1b[2J\\u{202e}x\\r'\nand more\n");
+    }
+
+    #[test]
+    fn what_has_a_type_is_not_guessed() {
+        let check = |response: Response, expect: Option<&str>| {
+            let response = without_sniffing(response);
+            let header = response.headers().get(header::X_CONTENT_TYPE_OPTIONS);
+            assert_eq!(header.map(|value| value.to_str().unwrap()), expect);
+        };
+        check(bad_request("no"), Some("nosniff"));
+        check(json("{}", None), Some("nosniff"));
+        check(json("{}", Some("callback")), Some("nosniff"));
+        check(empty(StatusCode::OK), None);
+        check(redirect("//host:5050"), None);
+    }
 }

@@ -18,7 +18,9 @@ use wire::libprocess::Received;
 use super::body::{BodyStream, collect};
 use super::endpoint::{Endpoint, Handler, Methods, ResponseContent};
 use super::request::{Request, check_callback, parse_query};
-use super::respond::{Response, bad_request, compress, empty, method_not_allowed, not_found, unavailable};
+use super::respond::{
+    Response, bad_request, compress, empty, method_not_allowed, not_found, unavailable, without_sniffing,
+};
 use crate::app::App;
 use crate::connections::budget::Share;
 use crate::connections::connection::{Connection, Phase};
@@ -40,7 +42,7 @@ pub async fn serve<A: App>(
     let io = TokioIo::new(Io::new(connection.clone(), already_read));
     let answers = service_fn(|request| {
         let (connection, service) = (connection.clone(), service.clone());
-        async move { Ok::<_, Infallible>(answer(request, connection, service).await) }
+        async move { Ok::<_, Infallible>(without_sniffing(answer(request, connection, service).await)) }
     });
     let served = http1::Builder::new()
         // A client may close its side after the request and still read the response.

@@ -15,7 +15,7 @@ pub enum Error {
     Address { given: String, reason: &'static str },
     #[error("cannot connect to {address}: is it running, and is the address right?")]
     Connect { address: Address, source: std::io::Error },
-    #[error("the connection to {address} broke")]
+    #[error("the connection to {address} has failed")]
     Transport { address: Address, source: hyper::Error },
     #[error("cannot write a request to {0}")]
     Request(Address, #[source] http::Error),

@@ -6,7 +6,9 @@ mod peer;
 
 use client::{Address, Error, Files, MasterOperator, Scheduler};
 use messages::v1;
-use peer::{accepted, answer, event, framework, peer, protobuf, stream, subscribed};
+use peer::{framework, peer, stream, subscribed};
+use testkit::builders::{error_event, event};
+use testkit::http::{accepted, protobuf_response, response};
 use tokio::net::TcpListener;
 
 #[tokio::test]
@@ -25,7 +27,7 @@ async fn a_scheduler_subscribes_reads_events_and_calls_with_its_stream_id() {
 
 #[tokio::test]
 async fn an_error_event_is_a_refusal() {
-    let peer = peer(vec![vec![stream(&[peer::refusal("Framework has been removed")])]]).await;
+    let peer = peer(vec![vec![stream(&[error_event("Framework has been removed")])]]).await;
     match Scheduler::subscribe(&peer.address, framework()).await {
         Err(Error::Refused(message)) => assert_eq!(message, "Framework has been removed"),
         other => panic!("{other:?}"),
@@ -34,16 +36,16 @@ async fn an_error_event_is_a_refusal() {
 
 #[tokio::test]
 async fn redirects_lead_to_the_leader_and_loops_end() {
-    let leader = peer(vec![vec![answer("200 OK", "", br#"{"data":"hello","offset":7}"#)]]).await;
+    let leader = peer(vec![vec![response("200 OK", "", br#"{"data":"hello","offset":7}"#)]]).await;
     let location = format!("Location: //{}/files/read\r\n", leader.address);
-    let follower = peer(vec![vec![answer("307 Temporary Redirect", &location, b"")]]).await;
+    let follower = peer(vec![vec![response("307 Temporary Redirect", &location, b"")]]).await;
     let chunk = Files::new(follower.address).read("/log", 7).await.expect("chunk");
     assert_eq!((chunk.offset, chunk.data.as_str()), (7, "hello"));
 }
 
 #[tokio::test]
 async fn a_refused_call_says_status_and_reason() {
-    let peer = peer(vec![vec![answer("400 Bad Request", "", b"Expecting 'type' to be present")]]).await;
+    let peer = peer(vec![vec![response("400 Bad Request", "", b"Expecting 'type' to be present")]]).await;
     let error = MasterOperator::new(peer.address).get(v1::master::call::Type::GetHealth).await.expect_err("refused");
     assert!(error.to_string().ends_with("answered 400: Expecting 'type' to be present"), "{error}");
     assert!(!error.is_transient());
@@ -60,8 +62,8 @@ async fn nobody_listening_is_said_plainly() {
 
 #[tokio::test]
 async fn a_status_comes_with_what_to_do() {
-    let check = async |status: &str, text: &'static [u8], expect: &str| {
-        let peer = peer(vec![vec![answer(status, "", text)]]).await;
+    let check = async |status: &str, said: &'static [u8], expect: &str| {
+        let peer = peer(vec![vec![response(status, "", said)]]).await;
         let error = client::get_json(&peer.address, "/state").await.expect_err("refused");
         assert!(error.to_string().contains(expect), "{error}");
         error.is_transient()
@@ -81,7 +83,8 @@ async fn calls_share_a_connection_and_keep_their_order() {
     scheduler.suppress().await.expect("accepted");
     scheduler.revive().await.expect("accepted");
     scheduler.clone().kill(v1::TaskId { value: "t".into() }).await.expect("accepted");
-    let calls: Vec<_> = peer.requests()[1..].iter().map(|call| (call.connection, call.scheduler_call())).collect();
+    let calls: Vec<_> =
+        peer.requests()[1..].iter().map(|call| (call.connection, call.scheduler_call().r#type())).collect();
     use v1::scheduler::call::Type;
     assert_eq!(calls, [(1, Type::Suppress), (1, Type::Revive), (1, Type::Kill)]);
 }
@@ -99,7 +102,7 @@ async fn a_closed_connection_is_opened_again() {
 
 #[tokio::test]
 async fn a_call_to_a_deposed_master_says_so() {
-    let redirect = answer("307 Temporary Redirect", "Location: //127.0.0.1:1/api/v1/scheduler\r\n", b"");
+    let redirect = response("307 Temporary Redirect", "Location: //127.0.0.1:1/api/v1/scheduler\r\n", b"");
     let peer = peer(vec![vec![stream(&[subscribed()])], vec![redirect]]).await;
     let (scheduler, _events) = Scheduler::subscribe(&peer.address, framework()).await.expect("subscribed");
     let error = scheduler.revive().await.expect_err("deposed");
@@ -109,7 +112,7 @@ async fn a_call_to_a_deposed_master_says_so() {
 #[tokio::test]
 async fn a_file_is_followed_byte_by_byte() {
     let piece = |size: u64, data: &[u8]| {
-        protobuf(&v1::agent::Response {
+        protobuf_response(&v1::agent::Response {
             r#type: Some(v1::agent::response::Type::ReadFile.into()),
             read_file: Some(v1::agent::response::ReadFile { size, data: data.to_vec() }),
             ..Default::default()

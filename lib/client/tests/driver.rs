@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use client::{Address, Backoff, Driver, DriverEvent, Error};
 use messages::v1::scheduler::event::Type;
-use peer::{Peer, event, framework, open_stream, peer, refusal, stream, subscribed, subscribed_with_heartbeats};
+use peer::{Peer, framework, open_stream, peer, stream, subscribed};
+use testkit::builders::{self, error_event, event};
 
 const IMPATIENT: Backoff = Backoff { first: Duration::from_millis(1), most: Duration::from_millis(4) };
 
@@ -40,9 +41,10 @@ async fn a_broken_stream_is_taken_up_under_the_same_id() {
     assert!(driver.scheduler().is_none());
     assert_eq!(next(&mut driver).await, "subscribed as f-0");
 
-    let ids: Vec<_> = peer.requests().iter().map(|request| request.call().framework_id.map(|id| id.value)).collect();
+    let ids: Vec<_> =
+        peer.requests().iter().map(|request| request.scheduler_call().framework_id.map(|id| id.value)).collect();
     assert_eq!(ids, [None, Some("f-0".to_owned())]);
-    let subscribe = peer.requests()[1].call().subscribe.expect("subscribe");
+    let subscribe = peer.requests()[1].scheduler_call().subscribe.expect("subscribe");
     assert_eq!(subscribe.framework_info.id.expect("id").value, "f-0");
 }
 
@@ -79,13 +81,13 @@ async fn failures_in_a_row_wait_longer_and_longer() {
 
 #[tokio::test]
 async fn a_refusal_is_final() {
-    let peer = peer(vec![vec![stream(&[refusal("Framework has been removed")])]]).await;
+    let peer = peer(vec![vec![stream(&[error_event("Framework has been removed")])]]).await;
     assert_eq!(next(&mut driver(&[&peer])).await, "end: the master refused the framework: Framework has been removed");
 }
 
 #[tokio::test]
 async fn so_is_an_error_later_on() {
-    let peer = peer(vec![vec![stream(&[subscribed(), refusal("Framework failed over")])]]).await;
+    let peer = peer(vec![vec![stream(&[subscribed(), error_event("Framework failed over")])]]).await;
     let mut driver = driver(&[&peer]);
     assert_eq!(next(&mut driver).await, "subscribed as f-0");
     assert_eq!(next(&mut driver).await, "end: the master refused the framework: Framework failed over");
@@ -93,8 +95,8 @@ async fn so_is_an_error_later_on() {
 
 #[tokio::test]
 async fn silence_is_taken_for_death() {
-    let silent = open_stream(&[subscribed_with_heartbeats(0.002)]);
-    // The second request never comes, so that the connection stays open.
+    let silent = open_stream(&[builders::subscribed("f-0", 0.002)]);
+    // The second request never comes, so the connection stays open.
     let peer = peer(vec![vec![silent, Vec::new()]]).await;
     let mut driver = driver(&[&peer]);
     assert_eq!(next(&mut driver).await, "subscribed as f-0");

@@ -1,4 +1,4 @@
-//! What every node needs: the time, the queue of what is to happen, chance, the network, and who keeps the books.
+//! What every node needs: virtual time, the event queue, randomness, the network, and the checks.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,9 +13,10 @@ use crate::network::{Network, Packet};
 use crate::node::Node;
 use crate::report::Counts;
 
-/// Wall clocks start here: some day in 2023.
+/// Wall clocks start at this time, a day in 2023.
 const EPOCH_NANOS: u64 = 1_700_000_000_000_000_000;
 
+/// Virtual time and everything that nodes share.
 #[derive(Debug)]
 pub struct Context {
     pub time: Duration,
@@ -25,14 +26,14 @@ pub struct Context {
     pub network: Network,
     pub coordination: Coordination,
     pub checks: Checks,
-    /// How many have happened.
+    /// The number of events that have happened.
     pub events: u64,
     pub counts: Counts,
-    /// The bug planted in this run, if any.
+    /// The bug that is planted in this run, if any.
     pub mutant: Option<Mutant>,
-    /// No new faults, and schedulers only wait for what they have begun.
+    /// True once no new faults happen and schedulers only finish what they have begun.
     pub faults_ended: bool,
-    /// Leadership has changed, and watchers are to be told.
+    /// True after leadership has changed, until the watchers' notifications are queued.
     pub announce: bool,
     trace: Option<Vec<String>>,
 }
@@ -56,13 +57,14 @@ impl Context {
         }
     }
 
-    /// The two clocks of a node whose wall clock is off by `skew` seconds.
+    /// Returns the two clocks of a node whose wall clock is off by `skew` seconds.
     pub fn now(&self, skew: i64) -> Now {
         let wall =
             (EPOCH_NANOS + self.time.as_nanos() as u64).saturating_add_signed(skew.saturating_mul(1_000_000_000));
         Now { monotonic: Monotonic::from_start(self.time), wall: Timestamp::from_nanos(wall) }
     }
 
+    /// Takes the next event off the queue and moves the time to it.
     pub fn next(&mut self) -> Option<Event> {
         let ((at, _), event) = self.queue.pop_first()?;
         self.time = at;
@@ -70,49 +72,58 @@ impl Context {
         Some(event)
     }
 
+    /// Returns the time of the next event.
     pub fn next_time(&self) -> Option<Duration> {
         self.queue.keys().next().map(|(at, _)| *at)
     }
 
+    /// Queues an event at a time.
     pub fn at(&mut self, time: Duration, event: Event) {
         self.queued += 1;
         self.queue.insert((time.max(self.time), self.queued), event);
     }
 
+    /// Queues an event after a delay.
     pub fn after(&mut self, wait: Duration, event: Event) {
         self.at(self.time + wait, event);
     }
 
-    /// Up to `most` from now.
+    /// Queues an event at a random time up to `most` from now.
     pub fn within(&mut self, most: Duration, event: Event) {
         let wait = self.up_to(most);
         self.after(wait, event);
     }
 
+    /// Queues events at their times.
     pub fn all(&mut self, events: Vec<(Duration, Event)>) {
         for (time, event) in events {
             self.at(time, event);
         }
     }
 
+    /// Sends a packet over the network.
     pub fn send(&mut self, from: Node, to: Node, packet: Packet) {
         self.counts.messages += 1;
         let events = self.network.send(self.time, &mut self.random, from, to, packet);
         self.all(events);
     }
 
+    /// Returns a random duration up to `most`.
     pub fn up_to(&mut self, most: Duration) -> Duration {
         crate::network::up_to(&mut self.random, most)
     }
 
+    /// Returns true with a probability of one in `n`; never if `n` is zero.
     pub fn one_in(&mut self, n: u64) -> bool {
         crate::network::one_in(&mut self.random, n)
     }
 
+    /// Returns a random number from `low` to `high`, both included.
     pub fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.random.below(high.saturating_sub(low) + 1)
     }
 
+    /// Returns a seed for the randomness of a core.
     pub fn seed(&mut self) -> [u8; 32] {
         let mut seed = [0; 32];
         for chunk in seed.chunks_exact_mut(8) {
@@ -121,12 +132,14 @@ impl Context {
         seed
     }
 
+    /// Appends a line to the trace, if there is one.
     pub fn trace(&mut self, line: impl FnOnce() -> String) {
         if let Some(trace) = &mut self.trace {
             trace.push(format!("{:>10.3}  {}", self.time.as_secs_f64(), line()));
         }
     }
 
+    /// Takes the lines of the trace.
     pub fn take_trace(&mut self) -> Vec<String> {
         self.trace.take().unwrap_or_default()
     }

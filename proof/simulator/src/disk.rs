@@ -1,15 +1,15 @@
-//! A disk that keeps its word only after a flush.
+//! A disk that guarantees a record only after a flush.
 
 use model::Random;
 
-/// Records in order. What was written but not flushed may or may not survive a crash; of that only a prefix can, since
-/// records are framed and checked one after the other (a torn one ends the log).
+/// Records in order. A record that was written but not flushed may or may not survive a crash. Only a prefix of such
+/// records can survive, since records are framed and checked one after the other (a torn record ends the log).
 #[derive(Debug)]
 pub struct Disk<T, R> {
     durable: Vec<R>,
-    /// Being flushed.
+    /// The records that are being flushed.
     flushing: Vec<(T, R)>,
-    /// Written since that flush began: they go with the next one.
+    /// The records that were written since that flush began; they are flushed next.
     written: Vec<(T, R)>,
 }
 
@@ -20,7 +20,7 @@ impl<T, R> Default for Disk<T, R> {
 }
 
 impl<T, R> Disk<T, R> {
-    /// True if a flush has to be started.
+    /// Writes a record. Returns true if a flush has to be started.
     pub fn write(&mut self, token: T, record: R) -> bool {
         self.written.push((token, record));
         if self.flushing.is_empty() {
@@ -30,7 +30,8 @@ impl<T, R> Disk<T, R> {
         false
     }
 
-    /// The flush under way has ended: what is durable now, and whether another one has begun.
+    /// Ends the flush in progress. Returns the tokens of the records that are durable now, and whether another flush
+    /// has begun.
     pub fn flushed(&mut self) -> (Vec<T>, bool) {
         let mut tokens = Vec::with_capacity(self.flushing.len());
         for (token, record) in std::mem::replace(&mut self.flushing, std::mem::take(&mut self.written)) {
@@ -40,6 +41,7 @@ impl<T, R> Disk<T, R> {
         (tokens, !self.flushing.is_empty())
     }
 
+    /// Keeps a random prefix of the records that were not flushed.
     pub fn crash(&mut self, random: &mut Random) {
         let flushing = std::mem::take(&mut self.flushing);
         let lucky = random.below(flushing.len() as u64 + 1) as usize;
@@ -47,10 +49,12 @@ impl<T, R> Disk<T, R> {
         self.written.clear();
     }
 
+    /// Returns the durable records.
     pub fn records(&self) -> &[R] {
         &self.durable
     }
 
+    /// Removes everything.
     pub fn erase(&mut self) {
         self.durable.clear();
         self.flushing.clear();

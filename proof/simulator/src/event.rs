@@ -1,4 +1,4 @@
-//! What happens at a moment of virtual time.
+//! The events of virtual time.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::faults::Fault;
 use crate::network::Packet;
 use crate::node::Node;
 
-/// Events of a process carry its `life`: those of an earlier one mean nothing to its successor.
+/// An event of the queue. Events of a process carry its incarnation; those of an earlier incarnation are ignored.
 #[derive(Debug, Clone)]
 pub enum Event {
     Arrive {
@@ -17,8 +17,8 @@ pub enum Event {
         number: u64,
         packet: Box<Packet>,
     },
-    /// A sender's patience with a cut is over.
-    GiveUp {
+    /// A sender gives up a connection that has been cut for too long.
+    ConnectionTimeout {
         a: Node,
         b: Node,
         number: u64,
@@ -28,7 +28,7 @@ pub enum Event {
         node: Node,
         peer: Node,
     },
-    /// Of its term in this epoch, as all that a leader's core is told.
+    /// A timer of the term in this epoch is due.
     MasterTimer {
         master: usize,
         epoch: u64,
@@ -58,7 +58,7 @@ pub enum Event {
         incarnation: u64,
         timer: agent::Timer,
     },
-    /// A record is said to be durable (see `Mutant::SkipFlush`).
+    /// A record is reported as durable (see `Mutant::SkipFlush`).
     Stored {
         agent: usize,
         incarnation: u64,
@@ -69,7 +69,7 @@ pub enum Event {
         master: usize,
         epoch: u64,
     },
-    /// The answer to it reaches the master.
+    /// The answer to the commit reaches the master.
     Committed {
         master: usize,
         epoch: u64,
@@ -110,14 +110,14 @@ pub enum Event {
         agent: usize,
         boot: u64,
         container: ContainerId,
-        act: ContainerAction,
+        action: ContainerAction,
     },
-    /// A scheduler looks around.
+    /// A scheduler performs its periodic work.
     Tick {
         scheduler: usize,
         incarnation: u64,
     },
-    /// A scheduler that lost its connection tries again.
+    /// A scheduler that lost its connection subscribes again.
     Retry {
         scheduler: usize,
         incarnation: u64,
@@ -134,7 +134,7 @@ pub enum ContainerAction {
     Started,
     /// The executor subscribes at the agent (again).
     Subscribe,
-    /// A task is over.
+    /// A task ends.
     TaskEnds { task: String, killed: bool },
     /// The executor exits by itself.
     Exit { status: i32 },

@@ -1,4 +1,4 @@
-//! What goes wrong, and when: a plan that its seed fixes, from which single faults can be left out.
+//! The faults and when they happen: a plan that follows from the seed, from which single faults can be left out.
 
 use std::time::Duration;
 
@@ -6,9 +6,10 @@ use model::Random;
 
 use crate::node::Node;
 
+/// A fault of the plan.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Fault {
-    /// kill -9, and a new start after a while.
+    /// The process is killed with kill -9 and starts again after `down`.
     Crash {
         node: Node,
         down: Duration,
@@ -47,7 +48,7 @@ pub enum Fault {
         agent: usize,
         factor: u32,
     },
-    /// The registry of a master, or the way to it.
+    /// The registry of a master, or the connection to it, becomes slower.
     SlowStore {
         master: usize,
         factor: u32,
@@ -56,7 +57,7 @@ pub enum Fault {
         master: usize,
         lasts: Duration,
     },
-    /// How full an agent's disk is, and how busy it is.
+    /// The agent reports how full its disk is and how busy it is.
     Pressure {
         agent: usize,
         percent: u8,
@@ -70,20 +71,20 @@ pub enum Fault {
     KillContainer {
         agent: usize,
     },
-    /// An operator wants something of the leader.
+    /// An operator calls the leader.
     Operator(OperatorAction),
     /// Another instance of a scheduler takes its framework over.
     TakeOver {
         scheduler: usize,
     },
-    /// The leader hands over.
+    /// The leader gives up its leadership.
     HandOver {
         master: usize,
     },
 }
 
 impl Fault {
-    /// The names of the kinds, in the order of `kind`. The end of a cut is none.
+    /// The names of the kinds, in the order of `kind`. The end of a cut is not counted.
     pub const KINDS: [&str; 14] = [
         "crashes",
         "reboots",
@@ -122,17 +123,19 @@ impl Fault {
     }
 }
 
-/// How many of each kind.
+/// The number of faults of each kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Faults([u64; Fault::KINDS.len()]);
 
 impl Faults {
+    /// Counts one fault. The end of a cut is not counted.
     pub fn count(&mut self, fault: &Fault) {
         if let Some(count) = fault.kind().and_then(|kind| self.0.get_mut(kind)) {
             *count += 1;
         }
     }
 
+    /// Returns the number of faults of all kinds.
     pub fn total(&self) -> u64 {
         self.0.iter().sum()
     }
@@ -155,7 +158,7 @@ impl std::fmt::Display for Faults {
     }
 }
 
-/// What operators ask for.
+/// What operators ask the leader for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum OperatorAction {
     Drain {
@@ -171,7 +174,7 @@ pub enum OperatorAction {
     MarkGone {
         agent: usize,
     },
-    /// No more than so many cpus for this role; any number when `None`.
+    /// Sets a limit of this many cpus for a role; `None` removes it.
     Limit {
         role: usize,
         cpus: Option<u32>,
@@ -180,11 +183,11 @@ pub enum OperatorAction {
         role: usize,
         weight: u32,
     },
-    /// The machine of this agent will be away.
+    /// Schedules maintenance of the machine of this agent.
     Maintenance {
         agent: usize,
     },
-    /// It is away, and back.
+    /// Declares the machine to be down; `StopMaintenance` declares it to be up again.
     StartMaintenance {
         agent: usize,
     },
@@ -194,16 +197,16 @@ pub enum OperatorAction {
     TearDown {
         scheduler: usize,
     },
-    /// Something of an agent for a role, by hand.
+    /// Reserves resources of an agent for a role.
     Reserve {
         agent: usize,
         role: usize,
     },
-    /// The first reservation of an agent that is not in use.
+    /// Unreserves the first reservation of an agent that is not in use.
     Unreserve {
         agent: usize,
     },
-    /// A volume of the first disk that is reserved.
+    /// Creates a volume on the first reserved disk.
     CreateVolume {
         agent: usize,
     },
@@ -212,7 +215,7 @@ pub enum OperatorAction {
     },
 }
 
-/// Who is there to suffer.
+/// The number of nodes of each kind that faults can affect.
 #[derive(Debug, Clone, Copy)]
 pub struct Size {
     pub masters: usize,
@@ -234,7 +237,7 @@ impl Size {
     }
 }
 
-/// The faults of a run that lasts `length`, in order of time.
+/// Draws the faults of a run that lasts `length`, in order of time.
 pub fn plan(random: &mut Random, size: Size, length: Duration, count: usize) -> Vec<(Duration, Fault)> {
     let mut plan: Vec<_> = (0..count)
         .map(|_| (Duration::from_millis(random.below(length.as_millis() as u64)), fault(random, size)))
@@ -262,7 +265,7 @@ fn fault(random: &mut Random, size: Size) -> Fault {
         16 => Fault::ClockJump { node, seconds: seconds(7200).as_secs() as i64 - 3600 },
         17 => Fault::HandOver { master },
         18..=19 => Fault::KillContainer { agent },
-        // Longer than the master waits for pongs, or for the agent to come back.
+        // This is longer than the master waits for pongs, or for the agent to come back.
         20 => Fault::Cut { from: Node::Agent(agent), to: Node::Master(master), lasts: seconds(700) },
         21 => Fault::Crash { node: Node::Agent(agent), down: seconds(900) },
         22 => Fault::TakeOver { scheduler: random.below(size.schedulers as u64) as usize },

@@ -1,19 +1,19 @@
 //! Masters, agents, schedulers, network, clock and disks in one thread of virtual time, with faults.
 //!
-//! The cores are the real ones. Everything around them is simulated, and everything that happens follows from one number,
-//! the seed: so a failure can be repeated, and the faults that it does not need can be left out.
+//! The cores are the real ones. Everything around them is simulated, and everything that happens follows from one
+//! number, the seed. A failure can therefore be repeated, and the faults that it does not need can be left out.
 //!
 //! | module | owns |
 //! | --- | --- |
 //! | `run` | one run: faults, then quiescence |
-//! | `world` | the cluster, and what happens in it |
-//! | `context`, `event` | time, the queue of events, chance |
-//! | `node`, `network` | who takes part, and how they are connected |
-//! | `coordination`, `disk` | who leads; what is durable |
+//! | `world` | the cluster and its events |
+//! | `context`, `event` | virtual time, the event queue, randomness |
+//! | `node`, `network` | the nodes and their connections |
+//! | `coordination`, `disk` | leadership; durable records |
 //! | `hosts` | the processes around the cores |
-//! | `faults`, `mutant` | what goes wrong, on purpose |
+//! | `faults`, `mutant` | the faults of a run, and planted bugs |
 //! | `checks`, `quiescence` | the invariants |
-//! | `minimise`, `report` | what is said of a failure |
+//! | `minimise`, `report` | the shortest failing plan, and the outcome of a run |
 
 mod checks;
 mod context;

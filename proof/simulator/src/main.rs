@@ -1,4 +1,4 @@
-//! `simulate`: many seeds on all cores, or one of them in every detail.
+//! `simulate` runs many seeds on all cores, or one seed with a trace.
 
 use std::num::NonZero;
 use std::process::ExitCode;
@@ -19,25 +19,25 @@ struct Arguments {
     /// How many seeds to run.
     #[arg(long, default_value_t = 1000)]
     seeds: u64,
-    /// The first of them.
+    /// The first seed.
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// Repeat this one, and say what happens.
+    /// Repeat this seed and print a trace of its failure.
     #[arg(long, conflicts_with_all = ["seeds", "from"])]
     seed: Option<u64>,
     /// With --seed: only these faults of its plan, by number (`2,3`), or `none`.
     #[arg(long, requires = "seed", value_parser = Faults::parse)]
     only: Option<Faults>,
-    /// Plant a bug: the run has to fail.
+    /// Plant a bug. The run has to fail.
     #[arg(long)]
     mutant: Option<Mutant>,
-    /// Go on after failures, and name them all at the end.
+    /// Continue after failures and name them all at the end.
     #[arg(long)]
     keep_going: bool,
-    /// How many threads; all cores by default.
+    /// The number of threads; all cores by default.
     #[arg(long)]
     threads: Option<NonZero<usize>>,
-    /// With --seed: the lines of the trace that are shown before the end.
+    /// With --seed: the number of lines of the trace that are shown before the failure.
     #[arg(long, default_value_t = 60)]
     lines: usize,
 }
@@ -101,7 +101,7 @@ fn many(arguments: &Arguments) -> ExitCode {
     let (next, stop) = (AtomicU64::new(arguments.from), AtomicBool::new(false));
     let end = arguments.from + arguments.seeds;
     let total = Mutex::new((Counts::default(), 0u64, Vec::<Outcome>::new()));
-    let begun = std::time::Instant::now();
+    let begin = std::time::Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
@@ -115,7 +115,7 @@ fn many(arguments: &Arguments) -> ExitCode {
                     total.0 += outcome.counts;
                     total.1 += 1;
                     if total.1.is_multiple_of(1000) {
-                        eprintln!("{} seeds in {:.0} s: {}", total.1, begun.elapsed().as_secs_f64(), total.0);
+                        eprintln!("{} seeds in {:.0} s: {}", total.1, begin.elapsed().as_secs_f64(), total.0);
                     }
                     if let Some(violation) = &outcome.violation {
                         eprintln!("seed {seed} fails: {violation}");
@@ -127,7 +127,7 @@ fn many(arguments: &Arguments) -> ExitCode {
         }
     });
     let Ok((counts, seeds, mut failed)) = total.into_inner() else { return ExitCode::FAILURE };
-    println!("{seeds} seeds in {:.1} s: {counts}", begun.elapsed().as_secs_f64());
+    println!("{seeds} seeds in {:.1} s: {counts}", begin.elapsed().as_secs_f64());
     failed.sort_by_key(|outcome| outcome.seed);
     if failed.len() > 1 {
         let seeds: Vec<String> = failed.iter().map(|outcome| outcome.seed.to_string()).collect();

@@ -1,9 +1,9 @@
-//! The shortest plan that still fails: faults are left out as long as the run fails without them.
+//! Finds a shortest plan that still fails: faults are left out as long as the run fails without them.
 
 use crate::report::Outcome;
 use crate::run::{Options, plan, run};
 
-/// Which faults are needed, and how the run with only these ends.
+/// Returns the numbers of the faults that are needed, and the outcome of the run with only these.
 pub fn minimise(options: &Options) -> (Vec<usize>, Outcome) {
     let mut needed: Vec<usize> = match &options.only {
         Some(only) => only.clone(),
@@ -36,7 +36,8 @@ pub fn minimise(options: &Options) -> (Vec<usize>, Outcome) {
     (needed, outcome)
 }
 
-/// What a violation says, without the names of what it happened to: leaving out faults shall not lead to another one.
+/// Returns the text of a violation without the names of what it happened to. A plan without some faults must fail in
+/// the same way.
 fn kind(violation: &str) -> String {
     let words = violation.split_whitespace().filter(|word| !word.chars().any(|c| c.is_ascii_digit()));
     words.take(12).collect::<Vec<_>>().join(" ")

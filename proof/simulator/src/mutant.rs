@@ -1,7 +1,8 @@
-//! Bugs that can be planted into a run. A simulator that does not find them is not worth its time.
+//! Bugs that can be planted into a run. Tests check that the simulator finds each of them.
 
 use clap::ValueEnum;
 
+/// A planted bug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Mutant {
     /// Agents forget to acknowledge some updates of executors.
@@ -10,18 +11,18 @@ pub enum Mutant {
     SkipFlush,
     /// Masters take offers back without telling their framework.
     ForgetRescind,
-    /// The registry says that a commit is durable, and has lost it.
+    /// The registry reports a commit as durable although it has lost it.
     LoseCommit,
-    /// Masters take a commit for durable that has not come through, or was refused because another one leads.
+    /// Masters treat a commit as durable that was lost, or refused because another master leads.
     IgnoreFence,
-    /// A deposed master goes on writing, and the registry takes it.
+    /// A deposed master goes on writing, and the registry accepts it.
     WriteAfterTerm,
-    /// Agents say that what operations made is durable before it is.
+    /// Agents report the results of operations as durable before they are.
     TellOperationsEarly,
-    /// Agents forget to say that operations were dropped.
+    /// Agents do not report that operations were dropped.
     ForgetDropped,
-    /// Masters do not undo what dropped operations had been expected to make.
+    /// Masters do not undo the expected results of dropped operations.
     ForgetUndo,
-    /// Policies keep as many agents from offers as they like.
+    /// Policies keep more agents from offers than `max_share` allows.
     IgnoreShare,
 }

@@ -1,18 +1,18 @@
-//! Connections between nodes, as TCP gives them: in order, whole or broken.
+//! Connections between nodes, with the properties of TCP: packets arrive in order, or the connection breaks.
 //!
 //! A cut direction delivers nothing. What is sent into it waits, as unacknowledged segments do, until the cut heals or
-//! the connection gives up; then everything under way is lost and both ends learn of it, each in its own time.
+//! the connection gives up. Everything in flight is then lost and both ends learn of it, each in its own time.
 //!
-//! In wild weather it also does what real transports do, and what tidy models forget:
+//! In adversarial conditions the network also does what real transports do and simple models omit:
 //!
 //! - libprocess has one connection for each direction, so one of them can break alone, and only its sender learns of it.
 //!   The two parts of an HTTP scheduler, its event stream and its calls, are two connections as well.
-//! - What a broken connection has delivered to the receiver's kernel may be read after messages of the next connection:
-//!   so messages are overtaken, but only by those of a later connection, and never among themselves. Events of
-//!   schedulers are not: a stream is one response on one connection.
-//! - No libprocess message is sent twice by a transport: what is seen twice there is repeated by the cores. An HTTP client
-//!   whose connection broke before the answer may repeat its call, and the first one may have come through. All calls are
-//!   repeated but ACCEPT: a second one ends tasks of the first for their framework (invalid offers), in Mesos too, so
+//! - What a broken connection has delivered to the receiver's kernel may be read after messages of the next connection.
+//!   Messages are therefore overtaken, but only by those of a later connection, and never among themselves. Events of
+//!   schedulers are not overtaken: a stream is one response on one connection.
+//! - No transport sends a libprocess message twice; repeated messages come from the cores. An HTTP client whose
+//!   connection broke before the answer may repeat its call, and the first one may have arrived. All calls are repeated
+//!   but ACCEPT: a second ACCEPT ends the tasks of the first for their framework (invalid offers), in Mesos too, so
 //!   careful clients reconcile instead.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -24,16 +24,16 @@ use model::{Random, StreamId, Upid};
 use crate::event::Event;
 use crate::node::Node;
 
-/// What travels.
+/// What is sent between nodes.
 #[derive(Debug, Clone)]
 pub enum Packet {
-    /// libprocess.
+    /// A libprocess message.
     Process { from: Upid, to: String, message: Message },
     /// A scheduler opens an event stream.
     Subscribe { stream: StreamId, subscribe: Box<v1::scheduler::call::Subscribe> },
     /// A scheduler's call.
     Call { stream: StreamId, call: Box<v1::scheduler::Call> },
-    /// On a scheduler's stream.
+    /// An event on a scheduler's stream.
     Event { stream: StreamId, event: std::sync::Arc<v1::scheduler::Event> },
     /// The end of a scheduler's stream.
     Closed(StreamId),
@@ -44,24 +44,24 @@ pub enum Packet {
 #[derive(Debug, Default)]
 struct Connection {
     directions: [Direction; 2],
-    /// Somebody has sent into a cut, and will give up.
-    gives_up: bool,
+    /// Whether a sender has sent into a cut; its timeout is on the queue.
+    timeout_queued: bool,
 }
 
-/// One direction.
+/// One direction of a connection.
 #[derive(Debug, Default)]
 struct Direction {
     number: u64,
-    /// When the last packet arrives: nothing overtakes it.
+    /// When the last packet arrives; nothing overtakes it.
     last: Duration,
-    /// Sent into a cut.
-    held: VecDeque<Packet>,
-    /// What was under way when the connection before this one broke is read at that time, as far as it had come.
+    /// The packets that were sent into a cut.
+    queued: VecDeque<Packet>,
+    /// The number of the previous connection and the time at which what it had delivered before it broke is read.
     stragglers: Option<(u64, Duration)>,
 }
 
 impl Direction {
-    /// What was under way is lost, but for what is read at `stragglers`.
+    /// Breaks this direction. What is in flight is lost, except for what is read at `stragglers`.
     fn break_off(&mut self, stragglers: Option<Duration>) {
         let before = self.number;
         *self = Direction { number: before + 1, stragglers: stragglers.map(|at| (before, at)), ..Direction::default() };
@@ -72,10 +72,10 @@ impl Direction {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
     Now,
-    /// It lies in the receiver's buffer until then.
+    /// It stays in the receiver's buffer until then.
     Later(Duration),
     /// It waits for a cut to heal.
-    Held,
+    Queued,
     Lost,
 }
 
@@ -94,22 +94,22 @@ pub struct NetworkConditions {
     pub repeat_one_in: u64,
 }
 
-/// The longest a straggler lies in its receiver's buffer.
+/// The longest time that a straggler stays in its receiver's buffer.
 const MAX_STRAGGLER_DELAY: Duration = Duration::from_secs(4);
-/// The longest a client waits for an answer on a connection that is broken before it repeats its call.
+/// The longest time that a client waits on a broken connection before it repeats its call.
 const REPEAT: Duration = Duration::from_secs(8);
 
 #[derive(Debug)]
 pub struct Network {
     pub conditions: NetworkConditions,
     connections: BTreeMap<(Node, Node), Connection>,
-    /// Directions that deliver nothing; a counter, since cuts overlap.
+    /// The directions that deliver nothing, with a counter because cuts overlap.
     cuts: BTreeMap<(Node, Node), u32>,
     down: BTreeSet<Node>,
 }
 
-/// The longest a sender waits for acknowledgements before it gives up a connection.
-const GIVE_UP: Duration = Duration::from_secs(40);
+/// The longest time that a sender waits for acknowledgements before it gives up a connection.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(40);
 
 impl Network {
     pub fn new(conditions: NetworkConditions) -> Self {
@@ -120,7 +120,7 @@ impl Network {
         self.cuts.contains_key(&(from, to))
     }
 
-    /// Sends; the events say when what happens of it.
+    /// Sends a packet. Returns the events that follow, with their times.
     pub fn send(
         &mut self,
         now: Duration,
@@ -132,12 +132,12 @@ impl Network {
         let cut = self.is_cut(from, to) || self.is_cut(to, from);
         let conditions = self.conditions;
         if self.down.contains(&to) {
-            // Connection refused, or reset by a machine that knows nothing of it.
+            // The connection is refused, or reset by a machine that does not know it.
             return self.break_connection(now, random, from, to, Duration::from_millis(200));
         }
         if cut {
-            // Without acknowledgements the way there is of no use either.
-            return self.held(now, random, from, to, packet);
+            // Without acknowledgements the other direction is of no use.
+            return self.enqueue(now, random, from, to, packet);
         }
         if one_in(random, conditions.break_one_in) {
             return if conditions.adversarial && one_in(random, 2) {
@@ -166,13 +166,13 @@ impl Network {
         if direction == 0 { there } else { back }
     }
 
-    /// What happens to a packet of that connection when it arrives.
+    /// Decides what happens to a packet of the connection with this number when it arrives.
     pub fn delivery(&mut self, now: Duration, from: Node, to: Node, number: u64) -> Delivery {
         let (down, cut) = (self.down.contains(&to), self.is_cut(from, to));
         let direction = self.direction(from, to);
         match direction.stragglers {
             _ if down => Delivery::Lost,
-            _ if direction.number == number && cut => Delivery::Held,
+            _ if direction.number == number && cut => Delivery::Queued,
             _ if direction.number == number => Delivery::Now,
             Some((old, at)) if old == number && now < at => Delivery::Later(at),
             Some((old, at)) if old == number && now == at => Delivery::Now,
@@ -180,8 +180,8 @@ impl Network {
         }
     }
 
-    /// A packet goes into a cut, or reached one: it waits with the others.
-    pub fn held(
+    /// Keeps a packet that is sent into a cut or reached one until the cut heals.
+    pub fn enqueue(
         &mut self,
         now: Duration,
         random: &mut Random,
@@ -190,17 +190,17 @@ impl Network {
         packet: Packet,
     ) -> Vec<(Duration, Event)> {
         let direction = self.direction(from, to);
-        direction.held.push_back(packet);
+        direction.queued.push_back(packet);
         let number = direction.number;
         let (pair, _) = pair(from, to);
-        if std::mem::replace(&mut self.connections.entry(pair).or_default().gives_up, true) {
+        if std::mem::replace(&mut self.connections.entry(pair).or_default().timeout_queued, true) {
             return Vec::new();
         }
-        vec![(now + up_to(random, GIVE_UP), Event::GiveUp { a: from, b: to, number })]
+        vec![(now + up_to(random, CONNECTION_TIMEOUT), Event::ConnectionTimeout { a: from, b: to, number })]
     }
 
-    /// A sender's patience is over. If the cut has healed, nothing happens.
-    pub fn give_up(
+    /// Gives up a connection that is still cut; does nothing if the cut has healed.
+    pub fn time_out(
         &mut self,
         now: Duration,
         random: &mut Random,
@@ -210,15 +210,15 @@ impl Network {
     ) -> Vec<(Duration, Event)> {
         let cut = self.is_cut(a, b) || self.is_cut(b, a);
         if cut && self.direction(a, b).number == number {
-            // The other end sends nothing, or has its own patience.
-            return self.break_connection(now, random, a, b, GIVE_UP);
+            // The other end sends nothing, or has its own timeout.
+            return self.break_connection(now, random, a, b, CONNECTION_TIMEOUT);
         }
         let (pair, _) = pair(a, b);
-        self.connections.entry(pair).or_default().gives_up = false;
+        self.connections.entry(pair).or_default().timeout_queued = false;
         Vec::new()
     }
 
-    /// Everything under way is lost. One end learns at once, the other within `lag`.
+    /// Breaks a connection. Everything in flight is lost. One end learns of it at once, the other within `lag`.
     pub fn break_connection(
         &mut self,
         now: Duration,
@@ -232,15 +232,15 @@ impl Network {
             self.direction(from, to).break_off(stragglers);
         }
         let (pair, _) = pair(first, second);
-        self.connections.entry(pair).or_default().gives_up = false;
+        self.connections.entry(pair).or_default().timeout_queued = false;
         vec![
             (now, Event::Broken { node: first, peer: second }),
             (now + up_to(random, lag), Event::Broken { node: second, peer: first }),
         ]
     }
 
-    /// The connection that carries one direction breaks alone. Its sender learns of it. A scheduler knows of both of its
-    /// connections, and gives both up when it loses one; its master knows of the event stream.
+    /// Breaks the connection that carries one direction; its sender learns of it. A scheduler knows both of its
+    /// connections, and gives both up when it loses one; its master knows the event stream.
     pub fn break_direction(
         &mut self,
         now: Duration,
@@ -260,8 +260,8 @@ impl Network {
         }
     }
 
-    /// A scheduler reads its events from one response, which ends with its connection: what it has not read by then is
-    /// lost to it. Its master may go on writing to the broken one meanwhile.
+    /// Returns the time when stragglers are read. A scheduler reads its events from one response, which ends with its
+    /// connection, so it has none. Its master may go on writing to the broken connection meanwhile.
     fn stragglers(&self, now: Duration, random: &mut Random, to: Node) -> Option<Duration> {
         let at = (self.conditions.adversarial && one_in(random, 2)).then(|| now + up_to(random, MAX_STRAGGLER_DELAY));
         at.filter(|_| !matches!(to, Node::Scheduler(_)))
@@ -271,7 +271,7 @@ impl Network {
         *self.cuts.entry((from, to)).or_default() += 1;
     }
 
-    /// What waited goes on its way.
+    /// Ends a cut. The packets that waited are delivered.
     pub fn heal(&mut self, now: Duration, random: &mut Random, from: Node, to: Node) -> Vec<(Duration, Event)> {
         if let Some(count) = self.cuts.get_mut(&(from, to)) {
             *count -= 1;
@@ -286,15 +286,15 @@ impl Network {
         for (from, to) in [(from, to), (to, from)] {
             let (pair, _) = pair(from, to);
             let Some(connection) = self.connections.get_mut(&pair) else { continue };
-            connection.gives_up = false;
-            for packet in std::mem::take(&mut self.direction(from, to).held) {
+            connection.timeout_queued = false;
+            for packet in std::mem::take(&mut self.direction(from, to).queued) {
                 events.extend(self.send(now, random, from, to, packet));
             }
         }
         events
     }
 
-    /// A process ends: its connections break, and peers learn of it soon.
+    /// Ends the process of a node. Its connections break, and its peers learn of it soon.
     pub fn down(&mut self, now: Duration, random: &mut Random, node: Node) -> Vec<(Duration, Event)> {
         self.down.insert(node);
         let peers: Vec<Node> = self
@@ -304,9 +304,9 @@ impl Network {
             .collect();
         let mut events = Vec::new();
         for peer in peers {
-            let lag = if self.is_cut(node, peer) { GIVE_UP } else { Duration::from_secs(1) };
+            let lag = if self.is_cut(node, peer) { CONNECTION_TIMEOUT } else { Duration::from_secs(1) };
             events.extend(self.break_connection(now, random, node, peer, lag));
-            // Nobody is left to read them.
+            // The receiver that would read the stragglers has ended.
             self.direction(peer, node).stragglers = None;
         }
         events
@@ -321,7 +321,7 @@ fn is_repeatable(packet: &Packet) -> bool {
     matches!(packet, Packet::Call { call, .. } if call.r#type() != v1::scheduler::call::Type::Accept)
 }
 
-/// Connections are kept once, under the smaller node first.
+/// Connections are stored once, with the smaller node first.
 fn pair(from: Node, to: Node) -> ((Node, Node), usize) {
     if from <= to { ((from, to), 0) } else { ((to, from), 1) }
 }
@@ -334,15 +334,15 @@ pub(crate) fn one_in(random: &mut Random, n: u64) -> bool {
     n > 0 && random.below(n) == 0
 }
 
-/// A message in a trace: its name, and what it is about.
+/// Describes a message in a trace: its name, and its subject.
 pub(crate) fn brief(message: &Message) -> String {
     let name = message.name().rsplit('.').next().unwrap_or_default();
     let state = |state: i32| v1::TaskState::try_from(state).map_or("?", |state| state.as_str_name());
     match message {
         Message::ReregisterSlave(message) => {
             let task = |task: &v1::Task| {
-                let told = task.status_update_state.map_or("nothing", state);
-                format!("{} {} (told {told})", task.task_id.value, state(task.state))
+                let delivered = task.status_update_state.map_or("nothing", state);
+                format!("{} {} (delivered {delivered})", task.task_id.value, state(task.state))
             };
             let tasks: Vec<String> = message.tasks.iter().map(task).collect();
             format!("{name} [{}]", tasks.join(", "))

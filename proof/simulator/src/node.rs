@@ -1,4 +1,4 @@
-//! Who takes part, and the addresses they have.
+//! The nodes of a simulated cluster and their addresses.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -21,7 +21,7 @@ impl Node {
             Node::Agent(index) => (2, index, 5051),
             Node::Scheduler(index) => (3, index, 8080),
         };
-        // The simulator has some dozens of nodes: two octets are plenty.
+        // The simulator has some dozens of nodes, so two octets are enough.
         let [.., high, low] = host.to_be_bytes();
         SocketAddrV4::new(Ipv4Addr::new(10, network, high, low), port)
     }

@@ -1,4 +1,4 @@
-//! Whether everything has come to rest, as it must some time after the last fault.
+//! Whether the cluster is quiescent, as it must be some time after the last fault.
 
 use messages::v1::{OperationState, TaskState};
 use model::FrameworkId;
@@ -6,7 +6,7 @@ use model::FrameworkId;
 use crate::world::World;
 
 impl World {
-    /// What has not, if anything.
+    /// Returns what is not settled, if anything.
     pub fn not_quiescent(&self) -> Option<String> {
         let Some(leading) = self.leader().and_then(|master| master.leading.as_ref()) else {
             return Some("nobody leads".to_owned());
@@ -23,7 +23,7 @@ impl World {
             if !scheduler.is_subscribed() {
                 return Some(format!("scheduler-{} is not subscribed", scheduler.index));
             }
-            // What was on an agent that will never come back stays away.
+            // The tasks of an agent that will never come back remain unreachable.
             let exists =
                 |agent: &str| self.agents.iter().any(|host| host.id.as_ref().is_some_and(|id| id.as_str() == agent));
             let stays_away = |state: TaskState, agent: &str| state == TaskState::TaskUnreachable && !exists(agent);
@@ -50,14 +50,14 @@ impl World {
         if let Some(stale) = leading.remediation.stale(is_subscribed) {
             return Some(stale);
         }
-        let tasks = leading.accounting.tasks(&self.cx.checks.dead);
+        let tasks = leading.accounting.tasks(&self.cx.checks.torn_down);
         if tasks > 0 {
             return Some(format!("the master knows of {tasks} tasks that nobody waits for"));
         }
-        if let Some(operation) = leading.accounting.operation(&self.cx.checks.dead) {
+        if let Some(operation) = leading.accounting.operation(&self.cx.checks.torn_down) {
             return Some(format!("nobody waits for {operation}, and the master keeps it"));
         }
-        if let Some(agent) = leading.accounting.draining(&self.cx.checks.dead) {
+        if let Some(agent) = leading.accounting.draining(&self.cx.checks.torn_down) {
             return Some(format!("agent {agent} is still draining"));
         }
         if let Some(agent) = leading.accounting.in_doubt() {
@@ -74,7 +74,7 @@ impl World {
         None
     }
 
-    /// What is not there any more, once everything has come to rest.
+    /// Returns what is missing once the cluster is quiescent.
     pub fn missing(&self) -> Option<String> {
         self.agents.iter().find_map(|agent| self.cx.checks.operations.missing(agent.id.as_ref()?, &agent.total))
     }

@@ -5,22 +5,30 @@ use std::ops::AddAssign;
 
 use crate::faults::Faults;
 
-/// How much happened.
+/// Counters of what happened in a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Steps of master and agent cores.
     pub steps: u64,
+    /// Packets that were sent.
     pub messages: u64,
+    /// Faults that happened.
     pub faults: Faults,
+    /// Changes of leadership.
     pub elections: u64,
+    /// Tasks that schedulers launched.
     pub tasks_launched: u64,
+    /// Tasks that executors began to run.
     pub tasks_started: u64,
+    /// Offer operations that schedulers asked for, other than launches.
     pub operations: u64,
-    /// Of executors to their schedulers.
+    /// Messages of executors to their schedulers.
     pub framework_messages: u64,
+    /// Flushes of the agents' disks.
     pub flushes: u64,
+    /// Records that these flushes made durable.
     pub records: u64,
-    /// Of virtual time.
+    /// Seconds of virtual time.
     pub seconds: u64,
 }
 
@@ -61,13 +69,15 @@ impl fmt::Display for Counts {
     }
 }
 
-/// One run.
+/// The outcome of one run.
 #[derive(Debug)]
 pub struct Outcome {
+    /// The seed of the run.
     pub seed: u64,
+    /// What happened in it.
     pub counts: Counts,
-    /// What was found wrong first.
+    /// The first violation.
     pub violation: Option<String>,
-    /// The last lines before, if they were asked for.
+    /// The last lines of the trace, if there is one.
     pub trace: Vec<String>,
 }

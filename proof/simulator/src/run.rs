@@ -1,4 +1,4 @@
-//! One run: trouble for a while, then calm, in which everything has to come to rest.
+//! One run: a phase with faults, then a phase without, in which the cluster has to become quiescent.
 
 use std::time::Duration;
 
@@ -11,48 +11,60 @@ use crate::network::NetworkConditions;
 use crate::report::Outcome;
 use crate::world::World;
 
+/// What to run.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// The seed, from which the plan and all randomness follow.
     pub seed: u64,
+    /// The bug to plant, if any.
     pub mutant: Option<Mutant>,
-    /// Which faults of the plan happen; all when `None`.
+    /// The numbers of the faults of the plan that happen; all when `None`.
     pub only: Option<Vec<usize>>,
+    /// Whether to keep the last lines of a trace.
     pub traced: bool,
 }
 
 impl Options {
+    /// Returns the options of a run with all faults, no planted bug and no trace.
     pub fn new(seed: u64) -> Self {
         Options { seed, mutant: None, only: None, traced: false }
     }
 }
 
-/// How long there is trouble.
+/// The length of the fault phase.
 const FAULT_PHASE: Duration = Duration::from_secs(900);
-/// After it, the longest anything takes that is given up by a timeout: ten minutes for agents that do not come back, and
-/// the slowest repetitions of updates and registrations.
+/// The longest time to quiescence. It covers the longest timeouts: ten minutes for agents that do not come back, and
+/// the slowest retries of updates and registrations.
 const QUIESCENCE_TIMEOUT: Duration = Duration::from_secs(2400);
-/// Core steps that each seed has at least: the trouble goes on until then.
+/// The minimum number of core steps of each seed; the fault phase continues until then.
 pub const MIN_STEPS: u64 = 2000;
-/// More events than any cluster of this size has: something goes round in circles.
+/// The most events of a run. A cluster of this size has fewer, so more of them mean an endless loop.
 const MAX_EVENTS: u64 = 3_000_000;
-/// While it is calm, whether everything has come to rest is asked this often.
+/// The interval at which quiescence is checked.
 const CHECK_INTERVAL: Duration = Duration::from_secs(30);
 
-/// What a seed stands for.
+/// What a seed determines.
 #[derive(Debug)]
 pub struct Plan {
+    /// The number of nodes.
     pub size: Size,
+    /// How the network behaves.
     pub conditions: NetworkConditions,
+    /// The number of tasks that each scheduler launches.
     pub goal: u64,
-    /// How much policies may do at once, and whether they drain.
+    /// The share of agents, from 0 to 1, that policies may act on at once.
     pub share: f64,
+    /// Whether policies drain agents.
     pub drains: bool,
-    /// Some of the schedulers are drivers. Calls of theirs get lost unnoticed, so offers are taken back in time.
+    /// Whether some of the schedulers are drivers. Their calls get lost unnoticed, so offers have a timeout.
     pub drivers: bool,
+    /// The faults, in order of time.
     pub faults: Vec<(Duration, Fault)>,
+    /// The randomness that is left for the run itself.
     pub random: Random,
 }
 
+/// Returns the plan of a seed. The same seed always gives the same plan.
 pub fn plan(seed: u64) -> Plan {
     let mut random = Random::from_u64(seed);
     let size = Size {
@@ -72,11 +84,12 @@ pub fn plan(seed: u64) -> Plan {
     let drains = random.below(3) == 0;
     let count = random.below(40) as usize;
     let faults = faults::plan(&mut random, size, FAULT_PHASE, count);
-    // Not drawn, so that the other seeds stand for what they stood for before there were drivers.
+    // This is not drawn, so that the other seeds mean the same runs as before there were drivers.
     let drivers = seed % 5 == 2;
     Plan { size, conditions, goal, share, drains, drivers, faults, random }
 }
 
+/// Runs one seed to its end, or to its first violation.
 pub fn run(options: &Options) -> Outcome {
     let plan = plan(options.seed);
     let mut world = World::new(&plan, options.mutant, options.traced);
@@ -90,7 +103,7 @@ pub fn run(options: &Options) -> Outcome {
     Outcome { seed: options.seed, counts: world.cx.counts, violation, trace: world.cx.take_trace() }
 }
 
-/// Until as much has happened as one seed is to stand for.
+/// Runs until the faults are over and the minimum number of steps is reached.
 fn run_fault_phase(world: &mut World) -> Option<String> {
     let mut end = FAULT_PHASE;
     loop {
@@ -109,7 +122,7 @@ fn run_until(world: &mut World, end: Duration) -> Option<String> {
             return Some(violation);
         }
         if world.cx.events > MAX_EVENTS {
-            return Some("something goes round in circles".to_owned());
+            return Some("more events than any cluster of this size has: it does not settle".to_owned());
         }
     }
     None
@@ -120,8 +133,8 @@ fn run_quiescence(world: &mut World) -> Option<String> {
     world.cx.network.conditions.break_one_in = 0;
     world.cx.network.conditions.repeat_one_in = 0;
     world.end_faults();
-    let begun = world.cx.time;
-    let mut next_check = begun + CHECK_INTERVAL;
+    let begin = world.cx.time;
+    let mut next_check = begin + CHECK_INTERVAL;
     loop {
         if let Some(violation) = run_until(world, next_check) {
             return Some(violation);
@@ -133,8 +146,8 @@ fn run_quiescence(world: &mut World) -> Option<String> {
                 let lost = checks.updates.lost(|framework, task| checks.tasks.may_lose_updates(framework, task));
                 return lost.or_else(|| world.missing());
             }
-            Some(reason) if next_check > begun + QUIESCENCE_TIMEOUT => {
-                return Some(format!("does not come to rest: {reason}"));
+            Some(reason) if next_check > begin + QUIESCENCE_TIMEOUT => {
+                return Some(format!("is not quiescent: {reason}"));
             }
             Some(_) => {
                 world.end_faults();

@@ -1,4 +1,4 @@
-//! The whole cluster, and what happens in it, one event after the other.
+//! The whole cluster and the handling of its events, one after the other.
 
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use crate::network::{Delivery, Network, Packet};
 use crate::node::Node;
 use crate::run::Plan;
 
+/// The nodes of the cluster and what they share.
 #[derive(Debug)]
 pub struct World {
     pub cx: Context,
@@ -48,7 +49,7 @@ impl World {
         world
     }
 
-    /// The next event; false when there is none before `end`.
+    /// Handles the next event. Returns false when there is none before `end`.
     pub fn advance(&mut self, end: Duration) -> bool {
         if self.cx.next_time().is_none_or(|at| at > end) {
             return false;
@@ -68,8 +69,8 @@ impl World {
         let cx = &mut self.cx;
         match event {
             Event::Arrive { from, to, number, packet } => self.arrive(from, to, number, *packet),
-            Event::GiveUp { a, b, number } => {
-                let events = cx.network.give_up(cx.time, &mut cx.random, a, b, number);
+            Event::ConnectionTimeout { a, b, number } => {
+                let events = cx.network.time_out(cx.time, &mut cx.random, a, b, number);
                 cx.all(events);
             }
             Event::Broken { node, peer } => self.broken(node, peer),
@@ -142,9 +143,9 @@ impl World {
                     agent.measured(cx, timer);
                 }
             }
-            Event::Container { agent, boot, container, act } => {
+            Event::Container { agent, boot, container, action } => {
                 if let Some(agent) = self.agents.get_mut(agent).filter(|agent| agent.machine.boot == boot) {
-                    agent.container(cx, &container, act);
+                    agent.container(cx, &container, action);
                 }
             }
             Event::Tick { scheduler, incarnation } => {
@@ -170,11 +171,12 @@ impl World {
         let cx = &mut self.cx;
         match cx.network.delivery(cx.time, from, to, number) {
             Delivery::Now => {}
-            // Nobody waits for the answer to a subscription whose connection broke, and its server knows.
+            // The client of a subscription whose connection broke does not wait for the answer, and the server knows
+            // it.
             Delivery::Later(_) if matches!(packet, Packet::Subscribe { .. }) => return,
             Delivery::Later(at) => return cx.at(at, Event::Arrive { from, to, number, packet: Box::new(packet) }),
-            Delivery::Held => {
-                let events = cx.network.held(cx.time, &mut cx.random, from, to, packet);
+            Delivery::Queued => {
+                let events = cx.network.enqueue(cx.time, &mut cx.random, from, to, packet);
                 return cx.all(events);
             }
             Delivery::Lost => return,
@@ -315,7 +317,7 @@ impl World {
             Fault::Operator(action) => self.operator(action),
             Fault::TakeOver { scheduler } => {
                 if let Some(scheduler) = self.schedulers.get_mut(scheduler).filter(|scheduler| scheduler.is_up) {
-                    scheduler.taken_over(cx);
+                    scheduler.fail_over(cx);
                 }
             }
             Fault::HandOver { master } => {
@@ -329,7 +331,7 @@ impl World {
         self.cx.check_sessions(&incarnations);
     }
 
-    /// Operators clear away what would keep the cluster from its rest, as often as it takes.
+    /// Operators undo what would keep the cluster from becoming quiescent, as often as it takes.
     pub fn end_faults(&mut self) {
         for agent in 0..self.agents.len() {
             self.operator(OperatorAction::StopMaintenance { agent });
@@ -342,7 +344,7 @@ impl World {
         }
     }
 
-    /// Nothing gets to the node, and nothing comes from it.
+    /// Cuts all connections of a node.
     fn isolate(&mut self, node: Node, lasts: Duration) {
         let masters = (0..self.masters.len()).map(Node::Master);
         let agents = (0..self.agents.len()).map(Node::Agent);
@@ -356,7 +358,8 @@ impl World {
         }
     }
 
-    /// Operators go to who leads; nobody hears them while nobody does. Some do not hear the answer, and ask again.
+    /// Sends an operator's call to the leader; it is lost if there is none. Some operators do not receive the answer
+    /// and repeat the call.
     fn operator(&mut self, action: OperatorAction) {
         if let OperatorAction::StartMaintenance { agent } = action {
             self.operator(OperatorAction::Maintenance { agent });
@@ -365,17 +368,17 @@ impl World {
         let agent = |index: usize| self.agents.get(index).and_then(|agent| agent.id.clone());
         let framework = |index: usize| self.schedulers.get(index).and_then(SchedulerHost::framework);
         let accounting = self.leader().and_then(|master| master.leading.as_ref()).map(|leading| &leading.accounting);
-        let held = |index: usize| {
+        let reserved = |index: usize| {
             let total = agent(index).zip(accounting).and_then(|(agent, accounting)| accounting.total_of(&agent));
             total.map(|total| total.checkpointed().to_proto()).unwrap_or_default()
         };
-        let Some(call) = operator_call(number, action, agent, framework, held) else { return };
+        let Some(call) = operator_call(number, action, agent, framework, reserved) else { return };
         if let Some(teardown) = &call.teardown {
-            // Its agents forget what nobody is to be told, whether the framework hears of it or not.
+            // The agents forget the tasks of the framework, whether the framework is told or not.
             self.cx.checks.tasks.framework_gone(FrameworkId::from(&teardown.framework_id));
         }
         if let Some(change) = operator_release(&call) {
-            self.cx.checks.operations.gives_up(&change);
+            self.cx.checks.operations.release(&change);
         }
         let leading = self.masters.iter_mut().filter(|master| master.leading.is_some());
         if let Some(leader) = leading.max_by_key(|master| master.leading.as_ref().map(Leading::epoch)) {
@@ -387,7 +390,7 @@ impl World {
         }
     }
 
-    /// False if it is down already.
+    /// Ends the process of a node. Returns false if it is down already.
     fn crash(&mut self, node: Node) -> bool {
         let cx = &mut self.cx;
         match node {
@@ -454,7 +457,7 @@ impl World {
     }
 }
 
-/// A candidate writes its description before it leads.
+/// Returns the description that a candidate writes before it leads.
 fn candidate(index: usize) -> v1::MasterInfo {
     master::Config::new(Node::Master(index).address(), format!("master-{index}")).master_info("candidate")
 }

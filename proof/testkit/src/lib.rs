@@ -6,6 +6,7 @@
 //! | [`core`] | a harness for state machines: steps, records effects, answers stores, lets time pass |
 //! | `http` | a client that shows raw responses and event streams, a subscribed scheduler, a server that follows a script |
 //! | `process` | a program with its log, which ends with the test; a local cluster of Tepui |
+//! | `registry` | container images made on the spot, and a registry that serves them well or badly |
 //! | `scratch` | free ports, cgroup roots, files that are looked for |
 //! | `wait` | until something is so, with a deadline |
 //! | [`skip`] | a test that cannot run here says so |
@@ -37,7 +38,8 @@
 //! # });
 //! ```
 //!
-//! `proof/testkit/tests/local_cluster.rs` is the same with a real cluster: `process::LocalCluster` runs `tepui local`.
+//! `bin/tepui/tests/framework.rs` has the same with a real cluster and a real task: `process::LocalCluster` runs
+//! `tepui local`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what fails here is the test that uses it")]
 
@@ -47,6 +49,8 @@ pub mod core;
 pub mod http;
 #[cfg(feature = "hosts")]
 pub mod process;
+#[cfg(feature = "hosts")]
+pub mod registry;
 #[cfg(feature = "hosts")]
 pub mod scratch;
 pub mod skip;

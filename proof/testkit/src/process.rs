@@ -1,5 +1,6 @@
 //! Programs that end with the test that has started them.
 
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -87,6 +88,65 @@ pub fn is_alive(pid: u32) -> bool {
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
 
+/// A genuine Apache Mesos 1.11: a directory with `master`, `agent` and `libexec`.
+#[derive(Debug, Clone)]
+pub struct GenuineMesos {
+    directory: PathBuf,
+}
+
+impl GenuineMesos {
+    /// The one that `CPP_MESOS` names, if it does. A test that finds none is skipped and says so.
+    pub fn find() -> Option<Self> {
+        std::env::var_os("CPP_MESOS").map(|directory| GenuineMesos { directory: directory.into() })
+    }
+
+    /// Where its files are.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// A master that keeps its registry in memory, listening at this port. It is not elected by itself: its build has no
+    /// ZooKeeper. `work_dir` is made.
+    pub fn master(&self, work_dir: &Path, port: u16) -> Program {
+        std::fs::create_dir_all(work_dir).unwrap();
+        let mut command = Command::new(self.directory.join("master"));
+        command.arg(work_dir).env("MESOS_REGISTRY", "in_memory");
+        Self::start(command, "genuine master", work_dir.join("log"), port)
+    }
+
+    /// An agent with the POSIX launcher, listening at this port; `change` adds flags as arguments or variables.
+    pub fn agent(
+        &self,
+        master: &str,
+        (work_dir, runtime_dir): (&Path, &Path),
+        port: u16,
+        change: impl FnOnce(&mut Command),
+    ) -> Program {
+        std::fs::create_dir_all(work_dir).unwrap();
+        let mut command = Command::new(self.directory.join("agent"));
+        command
+            .arg(format!("--master={master}"))
+            .arg(format!("--work_dir={}", work_dir.display()))
+            .arg(format!("--runtime_dir={}", runtime_dir.display()))
+            .env("MESOS_LAUNCHER", "posix")
+            .env("MESOS_ISOLATION", "posix/cpu,posix/mem")
+            .env("MESOS_SYSTEMD_ENABLE_SUPPORT", "false")
+            .env("MESOS_LAUNCHER_DIR", self.directory.join("libexec"));
+        change(&mut command);
+        Self::start(command, "genuine agent", work_dir.with_extension("log"), port)
+    }
+
+    fn start(mut command: Command, name: &str, log: PathBuf, port: u16) -> Program {
+        command
+            .env("LIBPROCESS_IP", "127.0.0.1")
+            .env("LIBPROCESS_PORT", port.to_string())
+            .env("MESOS_HOSTNAME", "127.0.0.1");
+        let program = Program::start(&mut command, name, log);
+        until("it listens", || TcpStream::connect(("127.0.0.1", port)).ok());
+        program
+    }
+}
+
 /// A cluster of `tepui local` on this machine: a master and agents whose tasks are real processes.
 #[derive(Debug)]
 pub struct LocalCluster {
@@ -96,30 +156,44 @@ pub struct LocalCluster {
     pub program: Program,
     /// Where it keeps everything.
     pub work: tempfile::TempDir,
+    tepui: PathBuf,
 }
 
 impl LocalCluster {
     /// Starts it with that many agents and waits until they are registered. `tepui` is the program: in Tepui's own tests
     /// `env!("CARGO_BIN_EXE_tepui")`.
     pub fn start(tepui: impl AsRef<Path>, agents: usize, flags: &[&str]) -> Self {
-        Self::start_in(tepui, tempfile::tempdir().unwrap(), free_ports(agents + 1), agents, flags)
+        Self::start_in(tepui.as_ref(), tempfile::tempdir().unwrap(), free_ports(agents + 1), agents, flags)
+    }
+
+    /// Starts it with images in a store of its own below its directory.
+    pub fn start_with_images(tepui: impl AsRef<Path>, agents: usize, flags: &[&str]) -> Self {
+        let work = tempfile::tempdir().unwrap();
+        let store = work.path().join("images");
+        let mut command = Command::new(tepui.as_ref());
+        command.env("MESOS_DOCKER_STORE_DIR", store);
+        Self::start_command(command, tepui.as_ref(), work, free_ports(agents + 1), agents, flags)
     }
 
     /// The same in a directory that may have been another's, at a port.
-    pub fn start_in(
-        tepui: impl AsRef<Path>,
+    pub fn start_in(tepui: &Path, work: tempfile::TempDir, port: u16, agents: usize, flags: &[&str]) -> Self {
+        Self::start_command(Command::new(tepui), tepui, work, port, agents, flags)
+    }
+
+    fn start_command(
+        mut command: Command,
+        tepui: &Path,
         work: tempfile::TempDir,
         port: u16,
         agents: usize,
         flags: &[&str],
     ) -> Self {
-        let mut command = Command::new(tepui.as_ref());
         command
             .args(["local", &format!("--port={port}"), &format!("--num_slaves={agents}")])
             .arg(format!("--work_dir={}", work.path().display()))
             .args(flags);
         let program = Program::start(&mut command, format!("local cluster at {port}"), work.path().join("said"));
-        let cluster = LocalCluster { port, program, work };
+        let cluster = LocalCluster { port, program, work, tepui: tepui.to_owned() };
         until("all agents are there", || cluster.output().contains("A cluster is running").then_some(()));
         cluster
     }
@@ -130,10 +204,10 @@ impl LocalCluster {
     }
 
     /// Kills the process and starts it once more with what it has left on disk.
-    pub fn restart(mut self, tepui: impl AsRef<Path>, agents: usize, flags: &[&str]) -> Self {
+    pub fn restart(mut self, agents: usize, flags: &[&str]) -> Self {
         self.program.kill();
         let work = std::mem::replace(&mut self.work, tempfile::tempdir().unwrap());
-        Self::start_in(tepui, work, self.port, agents, flags)
+        Self::start_in(&self.tepui.clone(), work, self.port, agents, flags)
     }
 }
 

@@ -79,7 +79,7 @@ impl ContainerId {
         self.values().count()
     }
 
-    /// Whether this container is inside `ancestor`, at any depth.
+    /// Returns whether this container is inside `ancestor`, at any depth.
     pub fn is_inside(&self, ancestor: &ContainerId) -> bool {
         self.0.strip_prefix(ancestor.as_str()).is_some_and(|rest| rest.starts_with('.'))
     }

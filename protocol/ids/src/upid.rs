@@ -25,13 +25,13 @@ impl Upid {
         Upid { id: Arc::from(id.as_ref()), address }
     }
 
-    /// The empty address, printed `@0.0.0.0:0`. Mesos puts it where an HTTP
+    /// Returns the empty address, printed `@0.0.0.0:0`. Mesos puts it where an HTTP
     /// framework has no driver to send messages to directly.
     pub fn none() -> Self {
         Upid { id: Arc::from(""), address: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0) }
     }
 
-    /// Whether this is the empty address of [`Upid::none`].
+    /// Returns whether this is the empty address of [`Upid::none`].
     pub fn is_none(&self) -> bool {
         self.id.is_empty() && self.address.port() == 0
     }

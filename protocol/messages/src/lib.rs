@@ -1,8 +1,6 @@
 //! The messages: generated types of every Mesos message (one model for v0 and v1,
 //! with v1 names), their static descriptors, and the closed set of libprocess messages.
 
-#![warn(missing_docs)]
-
 mod libprocess;
 mod proto;
 pub mod schema;

@@ -24,7 +24,7 @@ pub struct FieldDescriptor {
     pub name: &'static str,
     /// The type of its values.
     pub kind: Kind,
-    /// How often it occurs.
+    /// The number of times that it occurs.
     pub label: Label,
     /// The explicit default of the `.proto` file; `None` if it has none.
     pub default: Option<DefaultValue>,
@@ -32,7 +32,7 @@ pub struct FieldDescriptor {
     pub deprecated: bool,
 }
 
-/// How often a field occurs.
+/// The number of times that a field occurs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Label {
     /// Exactly once.

@@ -27,7 +27,7 @@ impl Resources {
         self.entries().is_empty()
     }
 
-    /// The number of entries.
+    /// Returns the number of entries.
     pub fn len(&self) -> usize {
         self.entries().len()
     }

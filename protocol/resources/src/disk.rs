@@ -11,11 +11,11 @@ use crate::Labels;
 /// volume and the path of its mount describe a use of the disk, not the disk.
 #[derive(Debug, Clone)]
 pub struct Disk {
-    /// Where the disk comes from; `None` for the root disk.
+    /// The source of the disk; `None` for the root disk.
     pub source: Option<Source>,
     /// The identity of the persistent volume; `None` for a disk that is no volume.
     pub persistence: Option<Persistence>,
-    /// How a task mounts it.
+    /// The use of the disk by a task: the path and the mode of its mount.
     pub volume: Option<Arc<v1::Volume>>,
 }
 

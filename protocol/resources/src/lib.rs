@@ -3,8 +3,6 @@
 //! [`Resources`] is the value every core computes with: integers and shared descriptors, sorted, cheap to clone.
 //! Protobuf appears only where it enters ([`Resources::from_proto`]) and leaves ([`Resources::to_proto`]).
 
-#![warn(missing_docs)]
-
 mod algebra;
 pub mod attributes;
 mod conversion;

@@ -8,7 +8,7 @@ use messages::v1::{ExecutorInfo, Resource, ResourceProviderId, TaskInfo, agent_i
 
 use crate::{Resources, conversions};
 
-/// When the result of an operation is known, and who may use it.
+/// The time at which the result of an operation is known, and who may use it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Application {
     /// LAUNCH, LAUNCH_GROUP: tasks use the resources as they are.
@@ -34,7 +34,7 @@ pub struct OperationSpec {
     pub name: &'static str,
     /// The field of `Offer.Operation` that describes it: `create_disk`; also its name in metrics. Empty for UNKNOWN.
     pub field: &'static str,
-    /// When the result of an operation is known.
+    /// The time at which the result of an operation is known.
     pub application: Application,
     /// The capability that an agent needs to carry it out; `None` if every agent can.
     pub capability: Option<agent_info::capability::Type>,
@@ -43,6 +43,29 @@ pub struct OperationSpec {
 }
 
 impl OperationSpec {
+    /// The specifications of all types, in the order of their numbers.
+    pub const ALL: [OperationSpec; 11] = [
+        OperationSpec::of(Type::Unknown),
+        OperationSpec::of(Type::Launch),
+        OperationSpec::of(Type::Reserve),
+        OperationSpec::of(Type::Unreserve),
+        OperationSpec::of(Type::Create),
+        OperationSpec::of(Type::Destroy),
+        OperationSpec::of(Type::LaunchGroup),
+        OperationSpec::of(Type::GrowVolume),
+        OperationSpec::of(Type::ShrinkVolume),
+        OperationSpec::of(Type::CreateDisk),
+        OperationSpec::of(Type::DestroyDisk),
+    ];
+
+    /// The types that convert resources, in the order of their numbers: all that do not launch tasks.
+    pub fn conversions() -> impl Iterator<Item = OperationSpec> {
+        Self::ALL.into_iter().filter(|spec| match spec.application {
+            Application::Immediate | Application::ImmediateForLaterOffers | Application::ByResourceProvider => true,
+            Application::Launch | Application::Unknown => false,
+        })
+    }
+
     /// Returns the specification of a type.
     pub const fn of(kind: Type) -> OperationSpec {
         use agent_info::capability::Type as Capability;
@@ -74,7 +97,7 @@ impl OperationSpec {
         OperationSpec { kind, name, field, application, capability, changes_volumes }
     }
 
-    /// Whether the master applies the operation before the agent has answered.
+    /// Returns whether the master applies the operation before the agent has answered.
     pub const fn is_speculative(&self) -> bool {
         match self.application {
             Application::Launch
@@ -247,6 +270,14 @@ mod tests {
 
     fn is_resource(desc: &MessageDescriptor) -> bool {
         desc.name == Resource::desc().name
+    }
+
+    #[test]
+    fn all_types_are_listed() {
+        let mut numbers: Vec<i32> = types().map(|kind| kind as i32).collect();
+        numbers.sort_unstable();
+        assert_eq!(OperationSpec::ALL.map(|spec| spec.kind as i32).to_vec(), numbers);
+        assert_eq!(OperationSpec::conversions().count(), numbers.len() - 3);
     }
 
     #[test]

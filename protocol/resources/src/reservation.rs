@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ids::Role;
 
-/// How a reservation was made.
+/// The origin of a reservation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ReservationKind {
     /// Made by the agent's operator with `--resources`.
@@ -16,7 +16,7 @@ pub enum ReservationKind {
 /// One level of a reservation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reservation {
-    /// How it was made.
+    /// The origin of the reservation.
     pub kind: ReservationKind,
     /// The role that the resources are reserved for.
     pub role: Role,

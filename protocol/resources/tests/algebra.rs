@@ -188,7 +188,7 @@ fn persistent_volumes_are_taken_whole() {
     assert!(two.contains(&one) && two.contains(&two));
 }
 
-/// Where a volume is mounted and who made it says nothing about the volume.
+/// The path of a volume's mount and its creator are not part of the volume.
 #[test]
 fn the_use_of_a_volume_does_not_matter() {
     let one = proto("disk(r):10").persistent("1");

@@ -2,8 +2,6 @@
 //!
 //! Messages without their `required` fields do not reach this crate, since `wire::decode` refuses them.
 
-#![warn(missing_docs)]
-
 pub mod agent_call;
 pub mod agent_message;
 pub mod check;

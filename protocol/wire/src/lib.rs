@@ -12,8 +12,6 @@
 //! | [`v0`] | the only v0 message whose bytes differ from v1 |
 //! | [`accept`], [`ContentType`] | which of the two encodings a client sends and wants |
 
-#![warn(missing_docs)]
-
 pub mod accept;
 mod content_type;
 pub mod json;

@@ -26,7 +26,7 @@ impl Limits {
 }
 
 impl Default for Limits {
-    /// C++ protobuf refuses more than 64 MiB and a depth of 100.
+    /// Returns the limits of C++ protobuf: 64 MiB and a depth of 100.
     fn default() -> Self {
         Limits { max_bytes: 64 << 20, max_depth: 100, max_elements: 2_000_000 }
     }

@@ -6,7 +6,7 @@ use messages::schema::HasDescriptor;
 
 use crate::{ContentType, encode_as};
 
-/// An event of a stream, encoded in the subscriber's content type by whoever writes it.
+/// An event of a stream. Its writer encodes it in the subscriber's content type.
 pub trait StreamEvent {
     /// Returns the event in the subscriber's encoding.
     fn encode_as(&self, content_type: ContentType) -> Vec<u8>;

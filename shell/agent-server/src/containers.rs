@@ -345,7 +345,7 @@ impl Containers {
         let mount = if self.containerizer.separates_mounts() { SandboxMount::Directory } else { SandboxMount::Link };
         for volume in shown.iter().filter(|volume| !wanted.contains(volume)) {
             if mount == SandboxMount::Directory
-                && let Err(error) = self.containerizer.unbind(id, &volumes::bind(sandbox, volume).target())
+                && let Err(error) = self.containerizer.unbind(id, &volumes::bind(sandbox, volume))
             {
                 debug!(container = %id, %error, "cannot unmount a volume from a container");
             }

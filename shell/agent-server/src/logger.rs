@@ -1,5 +1,7 @@
 //! `--container_logger`: the bounds of the outputs of containers.
 
+use std::path::{Path, PathBuf};
+
 use containerizer::Rotation;
 use flags::{Bytes, Value as _};
 use messages::v1;
@@ -62,6 +64,15 @@ impl ContainerLogger {
         }
         Ok((stdout, stderr))
     }
+}
+
+/// The rotated outputs of a container with this sandbox.
+pub fn rotated_outputs(
+    sandbox: &Path,
+    (stdout, stderr): (Option<Rotation>, Option<Rotation>),
+) -> Vec<(PathBuf, Rotation)> {
+    let outputs = [("stdout", stdout), ("stderr", stderr)];
+    outputs.into_iter().filter_map(|(name, rotation)| Some((sandbox.join(name), rotation?))).collect()
 }
 
 /// Sets the size of a rotation from a text such as `10MB`.
@@ -133,6 +144,18 @@ mod tests {
         check(&[("CONTAINER_LOGGER_MAX_STDERR_SIZE", "1KB")], Err("a page"));
         check(&[("CONTAINER_LOGGER_MAX_STDERR_SIZE", "much")], Err("CONTAINER_LOGGER_MAX_STDERR_SIZE"));
         check(&[("CONTAINER_LOGGER_LOGROTATE_STDOUT_OPTIONS", "rotate -1")], Err("rotate N"));
+    }
+
+    #[test]
+    fn only_what_is_bounded_is_rotated() {
+        let check = |stdout, stderr, expect: &[&str]| {
+            let paths: Vec<_> =
+                rotated_outputs(Path::new("/box"), (stdout, stderr)).into_iter().map(|(p, _)| p).collect();
+            assert_eq!(paths, expect.iter().map(PathBuf::from).collect::<Vec<_>>());
+        };
+        check(None, None, &[]);
+        check(Some(DEFAULT_ROTATION), None, &["/box/stdout"]);
+        check(Some(DEFAULT_ROTATION), Some(DEFAULT_ROTATION), &["/box/stdout", "/box/stderr"]);
     }
 
     #[test]

@@ -47,7 +47,7 @@ async fn respond(app: &Arc<AgentApp>, request: &Request, mut body: BodyStream) -
     let Framing::Single(content_type) = media.accept else { return Err(not_implemented()) };
     match read_here(app, &call).await? {
         Some(reply) => Ok(call::encoded(content_type, &reply)),
-        None => read_view(app, call, content_type).await,
+        None => read_view(app, request, call, content_type).await,
     }
 }
 
@@ -98,10 +98,15 @@ async fn read_here(app: &Arc<AgentApp>, call: &Call) -> Result<Option<Reply>, Re
 }
 
 /// Answers a read of the view. A call that neither the view nor this process answers is not implemented.
-async fn read_view(app: &Arc<AgentApp>, call: Call, content_type: ContentType) -> Result<Response, Response> {
-    let agent = app.clone();
+async fn read_view(
+    app: &Arc<AgentApp>,
+    request: &Request,
+    call: Call,
+    content_type: ContentType,
+) -> Result<Response, Response> {
+    let (agent, visibility) = (app.clone(), app.visibility(request));
     let build = move || {
-        let snapshot = agent.publisher.snapshot();
+        let snapshot = agent.publisher.snapshot().seen_by(visibility);
         let usage = match call.r#type() {
             Type::GetContainers => agent.measure(&snapshot, &Query::default()).ok()?,
             _ => BTreeMap::new(),

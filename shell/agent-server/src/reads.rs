@@ -13,7 +13,7 @@ use super::app::AgentApp;
 
 /// Answers `/containers`.
 pub async fn containers(app: &Arc<AgentApp>, request: &Request) -> Response {
-    match app.publisher.snapshot().containers(&request.query) {
+    match app.publisher.snapshot().seen_by(app.visibility(request)).containers(&request.query) {
         Ok(_) => document(app, Document::Containers, request).await,
         Err(refusal) => bad_request(refusal.to_string()),
     }
@@ -27,11 +27,11 @@ pub async fn statistics(app: &Arc<AgentApp>, request: &Request) -> Response {
 
 /// Answers with a document of the view.
 pub async fn document(app: &Arc<AgentApp>, document: Document, request: &Request) -> Response {
-    let (measured, query) = (app.clone(), request.query.meaningful());
+    let (measured, query, visibility) = (app.clone(), request.query.meaningful(), app.visibility(request));
     // The key contains everything that the response depends on.
     let key = app.read_key(request, &format!("{document:?} {query:?}"));
     let prepare = move || {
-        let snapshot = measured.publisher.snapshot();
+        let snapshot = measured.publisher.snapshot().seen_by(visibility);
         let kept = snapshot.clone();
         let build = move || {
             let usage = match document {

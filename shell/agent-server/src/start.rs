@@ -19,6 +19,7 @@ use super::endpoints::PROCESS;
 use super::host::AgentHost;
 use super::images::Images;
 use super::launch::Settings;
+use super::logger::rotated_outputs;
 use super::options::{AgentOptions, ExecutorProgram};
 use super::publisher::Publisher;
 use super::store;
@@ -71,9 +72,19 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
         }
     }
     let sandbox_of = |id: &ContainerId| opened.recovered_state.sandbox(&work_dir, id);
+    // How the outputs were to be rotated, for containers of which the runtime directory was lost.
+    let outputs_of = |id: &ContainerId| {
+        let sandbox = sandbox_of(id)?;
+        let command = opened.recovered_state.executor_info(id).and_then(|info| info.command.as_deref());
+        let environment = command.and_then(|command| command.environment.as_deref());
+        // What could not be read then was refused when the container was launched.
+        let bounds = settings.container_logger.of_container(environment).ok()?;
+        Some((id.clone(), rotated_outputs(&sandbox, bounds)))
+    };
     let containerizer_config = containerizer::Config {
         work_dir: Some(work_dir.clone()),
         expected: opened.recovered_state.containers().cloned().collect(),
+        outputs: opened.recovered_state.containers().filter_map(outputs_of).collect(),
         ..options.containerizer
     };
     let worker = Worker::start("containers").map_err(edge::Error::Thread)?;

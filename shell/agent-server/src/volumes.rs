@@ -286,7 +286,7 @@ mod tests {
         check(there.path(), SandboxMount::Directory, false, None);
         check(there.path(), SandboxMount::Directory, true, Some("does not run as root"));
         check(there.path(), SandboxMount::Link, false, Some("no mounts of its own"));
-        check(&there.path().join("x"), SandboxMount::Directory, false, Some("no such directory"));
+        check(&there.path().join("x"), SandboxMount::Directory, false, Some("the directory does not exist"));
     }
 
     #[test]

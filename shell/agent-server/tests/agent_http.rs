@@ -2,7 +2,6 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[path = "../../master-server/tests/support/mod.rs"]
 mod support;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,7 +10,7 @@ use agent_server::{AgentOptions, start};
 use edge::Running;
 use model::Upid;
 use resources::Resources;
-use support::{call, get, post, request};
+use testkit::http::{call, get, post, request};
 
 const HEALTH: &str = r#"{"type":"GET_HEALTH"}"#;
 

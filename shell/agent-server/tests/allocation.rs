@@ -5,26 +5,24 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[path = "../../master-server/tests/support/mod.rs"]
 mod support;
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use agent_server::{AgentOptions, ExecutorProgram, start};
+use agent_server::start;
 use edge::Running;
 use master_server::MasterOptions;
-use model::Upid;
 use serde_json::{Value, json};
-use support::{Scheduler, TIMEOUT, call, get, master_with, request};
+use support::{config, master_with, options};
+use testkit::http::{Scheduler, call, get, request};
+use testkit::wait::TIMEOUT;
 
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("executor") {
         return executor::main();
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.expect("a runtime").block_on(async {
+    support::block_on(async {
         a_partition_lends_and_takes_back().await;
         a_limit_ends_what_is_offered().await;
         the_whitelist_is_watched().await;
@@ -48,16 +46,9 @@ impl Cluster {
     async fn with(change: impl FnOnce(&mut MasterOptions), change_agent: impl FnOnce(&mut agent::Config)) -> Self {
         let work = tempfile::tempdir().expect("a directory");
         let master = master_with(change);
-        let resources = resources::Resources::parse("cpus:4;mem:1024", "*").expect("resources");
-        let pid: Upid = "slave(1)@127.0.0.1:0".parse().expect("a pid");
-        let mut config = agent::Config::new(pid, "localhost", work.path(), resources);
-        config.registration_backoff_factor = Duration::from_millis(1);
+        let mut config = config(work.path(), "cpus:4;mem:1024");
         change_agent(&mut config);
-        let mut options = AgentOptions::new(Ipv4Addr::LOCALHOST, 0, master.address.to_string(), config);
-        options.containerizer.launcher = containerizer::Launcher::Posix;
-        let path = std::env::current_exe().expect("this program");
-        options.executor = Some(ExecutorProgram { path, argv: vec!["sharing".to_owned(), "executor".to_owned()] });
-        let agent = start(options).expect("the agent starts");
+        let agent = start(options("sharing", master.address, 0, config)).expect("the agent starts");
         let cluster = Cluster { master, agent, _work: work };
         cluster.until("/slaves", |slaves| slaves["slaves"][0]["active"] == true).await;
         cluster
@@ -88,7 +79,7 @@ impl Cluster {
             "capabilities": capabilities.map(|capability| json!({ "type": capability })).collect::<Vec<_>>(),
         });
         let scheduler = Scheduler::subscribe(self.master.address, &info.to_string()).await;
-        Framework { scheduler, master: self.master.address, role: role.to_owned() }
+        Framework { scheduler, role: role.to_owned() }
     }
 
     async fn partition(&self, id: &str, terms: Value) {
@@ -125,7 +116,6 @@ impl Cluster {
 
 struct Framework {
     scheduler: Scheduler,
-    master: SocketAddr,
     role: String,
 }
 
@@ -166,12 +156,12 @@ impl Framework {
         let operations = json!([{ "type": "LAUNCH", "launch": { "task_infos": tasks } }]);
         let accept =
             json!({ "offer_ids": [offer["id"]], "operations": operations, "filters": { "refuse_seconds": 3600 } });
-        self.calls("ACCEPT", "accept", accept).await;
+        self.scheduler.accepted("ACCEPT", "accept", accept).await;
     }
 
     async fn declines(&self, offer: &Value, seconds: u32) {
         let decline = json!({ "offer_ids": [offer["id"]], "filters": { "refuse_seconds": seconds } });
-        self.calls("DECLINE", "decline", decline).await;
+        self.scheduler.accepted("DECLINE", "decline", decline).await;
     }
 
     fn sleeper(&self, id: &str, offer: &Value, cpus: f64, mem: f64) -> Value {
@@ -189,22 +179,13 @@ impl Framework {
     async fn sees(&mut self, task: &str, state: &str) -> Value {
         loop {
             let status = self.event("UPDATE").await["update"]["status"].clone();
-            if status["uuid"].is_string() {
-                let acknowledge =
-                    json!({ "agent_id": status["agent_id"], "task_id": status["task_id"], "uuid": status["uuid"] });
-                self.calls("ACKNOWLEDGE", "acknowledge", acknowledge).await;
-            }
+            self.scheduler.acknowledge(&status).await;
             if status["task_id"]["value"] == task && status["state"] == state {
                 return status;
             }
             let early = ["TASK_STARTING", "TASK_RUNNING"].iter().any(|early| status["state"] == *early);
             assert!(early, "{status}");
         }
-    }
-
-    async fn calls(&self, kind: &str, field: &str, content: Value) {
-        let answer = self.scheduler.call(self.master, &format!(r#""type":"{kind}","{field}":{content}"#)).await;
-        assert_eq!(answer.status, 202, "{}", answer.text());
     }
 }
 
@@ -246,8 +227,8 @@ async fn a_partition_lends_and_takes_back() {
     let reason = cluster.explains(&other, "KEPT_FOR_GUARANTEES").await;
     assert!(reason["text"].as_str().is_some_and(|text| text.contains("day")), "{reason}");
 
-    // `day` needs them no longer. `night` has a smaller dominant share than the other framework.
-    day.calls("SUPPRESS", "suppress", json!({})).await;
+    // It needs it no longer. The night holds less than the other framework, in its dominant resource.
+    day.scheduler.accepted("SUPPRESS", "suppress", json!({})).await;
     night.is_offered(3.0, 512.0).await;
     let metrics = get(cluster.master.address, "/metrics/snapshot").await.json();
     assert_eq!(metrics["master/partition_preemptions"], 1.0);
@@ -263,7 +244,7 @@ async fn a_limit_ends_what_is_offered() {
     dev.sees("t", "TASK_RUNNING").await;
     // The resources that the launch left were declined with it; no more had been offered.
     cluster.explains(&dev, "QUOTA_LIMIT").await;
-    dev.calls("REVIVE", "revive", json!({})).await;
+    dev.scheduler.accepted("REVIVE", "revive", json!({})).await;
     dev.is_offered(0.5, 128.0).await;
     let reason = cluster.explains(&dev, "QUOTA_LIMIT").await;
     assert!(reason["text"].as_str().is_some_and(|text| text.contains("dev")), "{reason}");

@@ -2,21 +2,16 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[path = "../../master-server/tests/support/mod.rs"]
 mod support;
 
 use std::net::Ipv4Addr;
 
 use agent_server::{AgentOptions, start};
-use model::Upid;
-use resources::Resources;
-use support::{Client, JSON, Scheduler, call, get, master, post};
+use support::master;
+use testkit::http::{Client, JSON, Scheduler, call, get, post};
 
 fn agent(master: &edge::Running, work: &std::path::Path) -> edge::Running {
-    let resources = Resources::parse("cpus:4;mem:1024;ports:[31000-31009]", "*").expect("resources");
-    let pid: Upid = "slave(1)@127.0.0.1:0".parse().expect("a pid");
-    let mut config = agent::Config::new(pid, "localhost", work, resources);
-    config.registration_backoff_factor = std::time::Duration::from_millis(1);
+    let config = support::config(work, "cpus:4;mem:1024;ports:[31000-31009]");
     start(AgentOptions::new(Ipv4Addr::LOCALHOST, 0, master.address.to_string(), config)).expect("the agent starts")
 }
 

@@ -8,19 +8,20 @@
 
 #[path = "support/driver.rs"]
 mod driver;
-#[path = "../../master-server/tests/support/mod.rs"]
 mod support;
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use agent_server::{AgentOptions, ExecutorProgram, start};
-use model::Upid;
 use serde_json::{Value, json};
-use support::{Client, JSON, Scheduler, TIMEOUT, find, get, master, post, until};
+use support::{config, master, options};
+use testkit::http::{Scheduler, get};
+use testkit::process::{GenuineMesos, Program};
+use testkit::scratch::{find_file, free_port};
+use testkit::wait::{TIMEOUT, until_async};
 
 const RESOURCES: &str = "cpus:4;mem:2048;disk:4096;ports:[31000-31100]";
 
@@ -33,12 +34,11 @@ fn main() -> ExitCode {
         Some("agent") => return agent(&arguments[2], Path::new(&arguments[3]), arguments[4].parse().expect("a port")),
         _ => {}
     }
-    let Some(mesos) = std::env::var_os("CPP_MESOS").map(PathBuf::from) else {
-        eprintln!("SKIPPED: CPP_MESOS does not name a genuine Mesos");
+    let Some(mesos) = GenuineMesos::find() else {
+        testkit::skip::skipped("agent-server::genuine", "CPP_MESOS does not name a genuine Mesos");
         return ExitCode::SUCCESS;
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.expect("a runtime").block_on(async {
+    support::block_on(async {
         for kind in [Kind::Command, Kind::Driver] {
             for masters in [Masters::Genuine, Masters::Ours] {
                 a_task_goes_on(&mesos, kind, masters).await;
@@ -53,29 +53,12 @@ fn main() -> ExitCode {
 
 /// Runs Tepui's agent with the flags of the Mesos agent.
 fn agent(master: &str, work: &Path, port: u16) -> ExitCode {
-    let resources = resources::Resources::parse(RESOURCES, "*").expect("resources");
-    let pid: Upid = "slave(1)@127.0.0.1:0".parse().expect("a pid");
-    let mut config = agent::Config::new(pid, "127.0.0.1", work, resources);
-    config.registration_backoff_factor = Duration::from_millis(1);
+    let mut config = config(work, RESOURCES);
+    config.hostname = "127.0.0.1".to_owned();
     config.executor_reregistration_timeout = Duration::from_secs(10);
     config.executor_reregistration_retry_interval = Some(Duration::from_millis(200));
-    let mut options = AgentOptions::new(Ipv4Addr::LOCALHOST, port, master, config);
-    options.containerizer.launcher = containerizer::Launcher::Posix;
-    let path = std::env::current_exe().expect("this program");
-    options.executor = Some(ExecutorProgram { path, argv: vec!["genuine".to_owned(), "executor".to_owned()] });
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.expect("a runtime").block_on(async {
-        match start(options) {
-            Ok(running) => {
-                running.wait().await;
-                ExitCode::SUCCESS
-            }
-            Err(error) => {
-                eprintln!("{error}: {:?}", std::error::Error::source(&error).map(ToString::to_string));
-                ExitCode::FAILURE
-            }
-        }
-    })
+    let options = options("genuine", master, port, config);
+    support::run(options, |error| eprintln!("{error}: {:?}", error.source().map(ToString::to_string)))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -93,54 +76,33 @@ enum Masters {
     Ours,
 }
 
-/// A process that ends with the test.
-struct Process(Child);
-
-impl Process {
-    fn kill(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
 struct Cluster {
     kind: Kind,
-    master: Process,
+    master: Program,
     address: SocketAddr,
     ours: Option<edge::Running>,
-    agent: Process,
+    agent: Program,
     port: u16,
     scheduler: Scheduler,
     work: tempfile::TempDir,
 }
 
 impl Cluster {
-    /// Starts a Mesos master and agent.
-    async fn start(mesos: &Path, kind: Kind) -> Self {
+    /// A genuine master and agent.
+    async fn start(mesos: &GenuineMesos, kind: Kind) -> Self {
         let work = tempfile::tempdir().expect("a directory");
-        let address = free_address();
-        let master = genuine_master(mesos, work.path(), address);
-        let port = free_address().port();
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+        let master = mesos.master(&work.path().join("master"), address.port());
+        let port = free_port();
         let agent = genuine_agent(mesos, work.path(), address, port);
-        let scheduler = Scheduler::subscribe(address, &framework(None).to_string()).await;
+        let scheduler = Scheduler::subscribe(address, &framework()).await;
         Cluster { kind, master, address, ours: None, agent, port, scheduler, work }
     }
 
     /// Launches a task that writes numbers until the file `end` appears.
     async fn launch(&mut self) {
-        let offers = self.scheduler.stream.event_of("OFFERS").await;
-        let offer = &offers["offers"]["offers"][0];
-        let scalar = |name: &str, value: f64| json!({ "name": name, "type": "SCALAR", "scalar": { "value": value }, "allocation_info": { "role": "*" } });
-        let resources = json!([scalar("cpus", 0.1), scalar("mem", 32.0)]);
-        let mut task = json!({
-            "name": "t", "task_id": { "value": "t" }, "agent_id": offer["agent_id"], "resources": resources,
-        });
+        let offer = self.scheduler.offer().await;
+        let mut task = Scheduler::small_task("t", &offer);
         match self.kind {
             Kind::Command => {
                 let count = "i=0; while [ ! -e end ]; do i=$((i+1)); echo $i; sleep 0.01; done; echo last";
@@ -150,34 +112,21 @@ impl Cluster {
                 let program = std::env::current_exe().expect("this program");
                 task["executor"] = json!({
                     "type": "CUSTOM", "executor_id": { "value": "e" }, "framework_id": { "value": self.scheduler.framework },
-                    "resources": resources, "command": { "value": format!("exec {} driver", program.display()) },
+                    "resources": task["resources"], "command": { "value": format!("exec {} driver", program.display()) },
                 });
             }
         }
-        let accept = json!({
-            "offer_ids": [offer["id"]],
-            "operations": [{ "type": "LAUNCH", "launch": { "task_infos": [task] } }],
-        });
-        self.call("ACCEPT", "accept", accept).await;
-    }
-
-    async fn call(&self, kind: &str, field: &str, content: Value) {
-        let body = format!(r#""type":"{kind}","{field}":{content}"#);
-        let response = self.scheduler.call(self.address, &body).await;
-        assert_eq!(response.status, 202, "{}", response.text());
+        self.scheduler.launch(&offer, &[task]).await;
     }
 
     async fn until(&mut self, state: &str) -> Value {
         loop {
-            let status = self.scheduler.stream.event_of("UPDATE").await["update"]["status"].clone();
-            // A master that does not know the task passes on the state that the agent reported; nobody waits for an
-            // acknowledgement.
+            let status = self.scheduler.status().await;
+            // A master that has never heard of the task says what the agent told it: nobody waits for an answer.
             if !status["uuid"].is_string() {
                 continue;
             }
-            let acknowledge =
-                json!({ "agent_id": status["agent_id"], "task_id": status["task_id"], "uuid": status["uuid"] });
-            self.call("ACKNOWLEDGE", "acknowledge", acknowledge).await;
+            self.scheduler.acknowledge(&status).await;
             if status["state"] == state {
                 return status;
             }
@@ -191,7 +140,7 @@ impl Cluster {
         let ours = master();
         self.address = ours.address;
         self.ours = Some(ours);
-        self.scheduler = subscribe_again(self.address, &self.scheduler.framework).await;
+        self.scheduler = Scheduler::resubscribe(self.address, &self.scheduler.framework, &framework()).await;
     }
 
     async fn take_over(&mut self, masters: Masters) {
@@ -201,7 +150,7 @@ impl Cluster {
         }
         let mut command = Command::new(std::env::current_exe().expect("this program"));
         command.arg("agent").arg(self.address.to_string()).arg(self.work.path()).arg(self.port.to_string());
-        self.agent = Process(command.spawn().expect("an agent"));
+        self.agent = Program::start(&mut command, "our agent", self.work.path().join("our-agent.log"));
     }
 
     async fn agent_id(&self) -> Option<String> {
@@ -216,14 +165,17 @@ impl Cluster {
     }
 
     fn stdout(&self) -> PathBuf {
-        find(&self.work.path().join("slaves"), "stdout").expect("output")
+        find_file(&self.work.path().join("slaves"), "stdout").expect("output")
     }
 
     /// Checks that everything has ended and that the agent's runtime directory is empty.
     async fn stop(mut self) {
         let _ = self.scheduler.call(self.address, r#""type":"TEARDOWN""#).await;
         let containers = self.work.path().join("run/containers");
-        until(|| containers.read_dir().expect("a directory").next().is_none().then_some(())).await;
+        until_async("it comes to pass", async || {
+            containers.read_dir().expect("a directory").next().is_none().then_some(())
+        })
+        .await;
         self.agent.kill();
         self.master.kill();
     }
@@ -244,79 +196,32 @@ impl Drop for Cluster {
     }
 }
 
-fn framework(id: Option<&str>) -> Value {
-    let mut info = json!({
+fn framework() -> String {
+    json!({
         "user": "root", "name": "n", "checkpoint": true, "failover_timeout": 1000.0,
         "capabilities": [{ "type": "PARTITION_AWARE" }],
-    });
-    if let Some(id) = id {
-        info["id"] = json!({ "value": id });
-    }
-    info
+    })
+    .to_string()
 }
 
-async fn subscribe_again(address: SocketAddr, id: &str) -> Scheduler {
-    let mut stream = Client::connect(address).await;
-    let body = json!({
-        "type": "SUBSCRIBE", "framework_id": { "value": id }, "subscribe": { "framework_info": framework(Some(id)) },
-    });
-    stream.send(post("/api/v1/scheduler", JSON, body.to_string())).await;
-    let head = stream.head().await.expect("a head");
-    assert_eq!(head.status, 200);
-    let stream_id = head.header("mesos-stream-id").expect("a stream id").to_owned();
-    Scheduler { stream, stream_id, framework: id.to_owned() }
-}
-
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("an address")
-}
-
-fn genuine_master(mesos: &Path, work: &Path, address: SocketAddr) -> Process {
-    let mut command = Command::new(mesos.join("master"));
-    command.arg(work.join("master")).env("MESOS_REGISTRY", "in_memory");
-    std::fs::create_dir(work.join("master")).expect("a directory");
-    genuine(command, address.port())
-}
-
-fn genuine_agent(mesos: &Path, work: &Path, master: SocketAddr, port: u16) -> Process {
+fn genuine_agent(mesos: &GenuineMesos, work: &Path, master: SocketAddr, port: u16) -> Program {
     let launcher = work.join("libexec");
     std::fs::create_dir(&launcher).expect("a directory");
-    symlink(mesos.join("libexec/mesos-containerizer"), launcher.join("mesos-containerizer")).expect("a link");
+    let containerizer = mesos.directory().join("libexec/mesos-containerizer");
+    symlink(containerizer, launcher.join("mesos-containerizer")).expect("a link");
     let script = launcher.join("mesos-executor");
     let program = std::env::current_exe().expect("this program");
     std::fs::write(&script, format!("#!/bin/sh\nexec {} executor\n", program.display())).expect("written");
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).expect("executable");
-    let mut command = Command::new(mesos.join("agent"));
-    command
-        .arg(format!("--master={master}"))
-        .arg(format!("--work_dir={}", work.display()))
-        .arg(format!("--runtime_dir={}", work.join("run").display()))
-        .env("MESOS_LAUNCHER", "posix")
-        .env("MESOS_ISOLATION", "posix/cpu,posix/mem")
-        .env("MESOS_SYSTEMD_ENABLE_SUPPORT", "false")
-        .env("MESOS_LAUNCHER_DIR", launcher)
-        .env("MESOS_HTTP_COMMAND_EXECUTOR", "true")
-        .env("MESOS_RESOURCES", RESOURCES);
-    genuine(command, port)
+    mesos.agent(&master.to_string(), (work, &work.join("run")), port, |command| {
+        command
+            .env("MESOS_LAUNCHER_DIR", launcher)
+            .env("MESOS_HTTP_COMMAND_EXECUTOR", "true")
+            .env("MESOS_RESOURCES", RESOURCES);
+    })
 }
 
-fn genuine(mut command: Command, port: u16) -> Process {
-    command
-        .env("LIBPROCESS_IP", "127.0.0.1")
-        .env("LIBPROCESS_PORT", port.to_string())
-        .env("MESOS_HOSTNAME", "127.0.0.1")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    let process = Process(command.spawn().expect("a genuine one"));
-    let deadline = Instant::now() + TIMEOUT;
-    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-        assert!(Instant::now() < deadline, "nothing listens on port {port}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    process
-}
-
-async fn a_task_goes_on(mesos: &Path, kind: Kind, masters: Masters) {
+async fn a_task_goes_on(mesos: &GenuineMesos, kind: Kind, masters: Masters) {
     let mut cluster = Cluster::start(mesos, kind).await;
     cluster.launch().await;
     cluster.until("TASK_RUNNING").await;
@@ -329,7 +234,10 @@ async fn a_task_goes_on(mesos: &Path, kind: Kind, masters: Masters) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let length = std::fs::metadata(&stdout).expect("output").len();
-    until(|| (std::fs::metadata(&stdout).expect("output").len() > length).then_some(())).await;
+    until_async("it comes to pass", async || {
+        (std::fs::metadata(&stdout).expect("output").len() > length).then_some(())
+    })
+    .await;
     cluster.end_task();
     let finished = cluster.until("TASK_FINISHED").await;
     assert_eq!(finished["source"], "SOURCE_EXECUTOR", "{finished}");
@@ -344,14 +252,17 @@ async fn is_up(cluster: &Cluster) -> bool {
     TcpStream::connect((Ipv4Addr::LOCALHOST, cluster.port)).is_ok()
 }
 
-async fn a_task_that_ends_while_no_agent_runs_is_reported(mesos: &Path, kind: Kind, masters: Masters) {
+async fn a_task_that_ends_while_no_agent_runs_is_reported(mesos: &GenuineMesos, kind: Kind, masters: Masters) {
     let mut cluster = Cluster::start(mesos, kind).await;
     cluster.launch().await;
     cluster.until("TASK_RUNNING").await;
     cluster.agent.kill();
     cluster.end_task();
     let stdout = cluster.stdout();
-    until(|| std::fs::read_to_string(&stdout).expect("output").contains("last").then_some(())).await;
+    until_async("it comes to pass", async || {
+        std::fs::read_to_string(&stdout).expect("output").contains("last").then_some(())
+    })
+    .await;
     cluster.take_over(masters).await;
     let finished = cluster.until("TASK_FINISHED").await;
     assert_eq!(finished["source"], "SOURCE_EXECUTOR", "{finished}");
@@ -359,16 +270,19 @@ async fn a_task_that_ends_while_no_agent_runs_is_reported(mesos: &Path, kind: Ki
     println!("a task that ends while no agent runs ({kind:?}, {masters:?} master) ... ok");
 }
 
-/// The Mesos agent has stored the update and could not forward it.
-async fn an_update_that_no_master_took_is_delivered(mesos: &Path, kind: Kind) {
+/// The genuine agent has written the update down and could not say it to anybody.
+async fn an_update_that_no_master_took_is_delivered(mesos: &GenuineMesos, kind: Kind) {
     let mut cluster = Cluster::start(mesos, kind).await;
     cluster.launch().await;
     cluster.until("TASK_RUNNING").await;
     cluster.master.kill();
-    let updates = find(&cluster.work.path().join("meta"), "task.updates").expect("updates");
+    let updates = find_file(&cluster.work.path().join("meta"), "task.updates").expect("updates");
     let length = std::fs::metadata(&updates).expect("updates").len();
     cluster.end_task();
-    until(|| (std::fs::metadata(&updates).expect("updates").len() > length).then_some(())).await;
+    until_async("it comes to pass", async || {
+        (std::fs::metadata(&updates).expect("updates").len() > length).then_some(())
+    })
+    .await;
     cluster.take_over(Masters::Ours).await;
     let finished = cluster.until("TASK_FINISHED").await;
     assert_eq!(finished["source"], "SOURCE_EXECUTOR", "{finished}");
@@ -376,12 +290,12 @@ async fn an_update_that_no_master_took_is_delivered(mesos: &Path, kind: Kind) {
     println!("an update that no master took ({kind:?}) ... ok");
 }
 
-async fn an_executor_that_died_meanwhile_is_missed(mesos: &Path) {
+async fn an_executor_that_died_meanwhile_is_missed(mesos: &GenuineMesos) {
     let mut cluster = Cluster::start(mesos, Kind::Driver).await;
     cluster.launch().await;
     cluster.until("TASK_RUNNING").await;
     cluster.agent.kill();
-    let pid = std::fs::read_to_string(find(&cluster.work.path().join("meta"), "forked.pid").expect("a pid"));
+    let pid = std::fs::read_to_string(find_file(&cluster.work.path().join("meta"), "forked.pid").expect("a pid"));
     let pid = pid.ok().and_then(|pid| rustix::process::Pid::from_raw(pid.trim().parse().ok()?)).expect("a pid");
     rustix::process::kill_process_group(pid, rustix::process::Signal::KILL).expect("killed");
     cluster.take_over(Masters::Genuine).await;

@@ -4,20 +4,20 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[path = "../../master-server/tests/support/mod.rs"]
 mod support;
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use agent_server::{AgentOptions, ExecutorProgram, start};
 use containerizer::Launcher;
 use edge::Running;
-use model::Upid;
 use serde_json::{Value, json};
-use support::{Scheduler, TIMEOUT, find, get, master, until};
+use support::{config, master, options};
+use testkit::http::{Scheduler, get};
+use testkit::scratch::{cgroup_roots, cgroups_below, cgroups_root, find_file, free_port};
+use testkit::wait::{TIMEOUT, until_async};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
@@ -26,8 +26,7 @@ fn main() -> ExitCode {
         Some("agent") => return agent(&arguments[2], Path::new(&arguments[3]), arguments[4].parse().expect("a port")),
         _ => {}
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.expect("a runtime").block_on(async {
+    support::block_on(async {
         for launcher in launchers() {
             a_task_outlives_the_agent_and_its_output_is_whole(launcher).await;
             a_task_that_ends_meanwhile_is_reported(launcher).await;
@@ -63,24 +62,15 @@ fn launchers() -> Vec<Launcher> {
             vec![Launcher::Posix, Launcher::Linux]
         }
         Err(error) => {
-            eprintln!("SKIPPED: the linux launcher: {error}");
+            testkit::skip::skipped("recovery::linux_launcher", &error.to_string());
             vec![Launcher::Posix]
         }
     }
 }
 
-fn cgroups_root(work: &Path) -> String {
-    let name = work.file_name().and_then(|name| name.to_str()).expect("a name");
-    format!("tepui-test-{}", name.trim_start_matches('.'))
-}
-
-/// Returns the cgroups of an agent's containers in all hierarchies.
+/// The cgroups of the containers of an agent, in all hierarchies.
 fn cgroups(work: &Path) -> Vec<PathBuf> {
-    let top = Path::new("/sys/fs/cgroup");
-    let hierarchies = std::fs::read_dir(top).into_iter().flatten().flatten().map(|entry| entry.path());
-    let roots = hierarchies.chain([top.to_owned()]).map(|path| path.join(cgroups_root(work)));
-    let below = roots.flat_map(|root| std::fs::read_dir(root).into_iter().flatten().flatten());
-    below.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+    cgroups_below(&cgroups_root(work))
 }
 
 /// Runs the agent's process.
@@ -90,36 +80,18 @@ fn agent(master: &str, work: &Path, port: u16) -> ExitCode {
         work if work.join("large").exists() => "cpus:1000;mem:1000000",
         _ => "cpus:2;mem:512",
     };
-    let resources = resources::Resources::parse(cpus, "*").expect("resources");
-    let pid: Upid = "slave(1)@127.0.0.1:0".parse().expect("a pid");
-    let mut config = agent::Config::new(pid, "localhost", work, resources);
-    config.registration_backoff_factor = Duration::from_millis(1);
+    let mut config = config(work, cpus);
     if work.join("impatient").exists() {
         config.recovery_timeout = Duration::from_secs(2);
     }
-    let mut options = AgentOptions::new(Ipv4Addr::LOCALHOST, port, master, config);
-    options.containerizer.launcher = Launcher::Posix;
+    let mut options = options("recovery", master, port, config);
     if work.join("linux").exists() {
         let isolation = ["cgroups/cpu", "cgroups/mem", "cgroups/pids", "namespaces/pid", "filesystem/linux"];
         options.containerizer.launcher = Launcher::Linux;
         options.containerizer.isolation = isolation.map(str::to_owned).to_vec();
         options.containerizer.cgroups_root = cgroups_root(work);
     }
-    let path = std::env::current_exe().expect("this program");
-    options.executor = Some(ExecutorProgram { path, argv: vec!["recovery".to_owned(), "executor".to_owned()] });
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.expect("a runtime").block_on(async {
-        match start(options) {
-            Ok(running) => {
-                running.wait().await;
-                ExitCode::SUCCESS
-            }
-            Err(error) => {
-                std::fs::write(work.join("refused"), error.to_string()).expect("written");
-                ExitCode::FAILURE
-            }
-        }
-    })
+    support::run(options, |error| std::fs::write(work.join("refused"), error.to_string()).expect("written"))
 }
 
 struct Cluster {
@@ -148,7 +120,7 @@ impl Cluster {
             std::fs::write(work.path().join(mark), "").expect("written");
         }
         let master = master();
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
+        let port = free_port();
         let agent = spawn(&master, work.path(), port);
         let info = json!({
             "user": "root", "name": "n", "checkpoint": checkpoint, "failover_timeout": 1000.0,
@@ -172,34 +144,20 @@ impl Cluster {
     }
 
     async fn launch_all(&mut self, ids: &[String], command: &str) {
-        let offers = self.scheduler.stream.event_of("OFFERS").await;
-        let offer = &offers["offers"]["offers"][0];
-        let scalar = |name: &str, value: f64| json!({ "name": name, "type": "SCALAR", "scalar": { "value": value }, "allocation_info": { "role": "*" } });
+        let offer = self.scheduler.offer().await;
         let task = |id: &String| {
-            json!({
-                "name": "t", "task_id": { "value": id }, "agent_id": offer["agent_id"],
-                "resources": [scalar("cpus", 0.1), scalar("mem", 32.0)],
-                "command": { "value": command },
-            })
+            let mut task = Scheduler::small_task(id, &offer);
+            task["command"] = json!({ "value": command });
+            task
         };
         let tasks: Vec<Value> = ids.iter().map(task).collect();
-        let accept = json!({
-            "offer_ids": [offer["id"]],
-            "operations": [{ "type": "LAUNCH", "launch": { "task_infos": tasks } }],
-        });
-        self.call("ACCEPT", "accept", accept).await;
-    }
-
-    async fn call(&self, kind: &str, field: &str, content: Value) {
-        let body = format!(r#""type":"{kind}","{field}":{content}"#);
-        let response = self.scheduler.call(self.master.address, &body).await;
-        assert_eq!(response.status, 202, "{}", response.text());
+        self.scheduler.launch(&offer, &tasks).await;
     }
 
     async fn status(&mut self) -> Value {
-        let status = self.scheduler.stream.event_of("UPDATE").await["update"]["status"].clone();
-        if self.acknowledges && status["uuid"].is_string() {
-            self.acknowledge(&status).await;
+        let status = self.scheduler.status().await;
+        if self.acknowledges {
+            self.scheduler.acknowledge(&status).await;
         }
         status
     }
@@ -212,17 +170,11 @@ impl Cluster {
             if !seen.contains(&status["uuid"]) {
                 return status;
             }
-            self.acknowledge(&status).await;
+            self.scheduler.acknowledge(&status).await;
         }
     }
 
-    async fn acknowledge(&self, status: &Value) {
-        let acknowledge =
-            json!({ "agent_id": status["agent_id"], "task_id": status["task_id"], "uuid": status["uuid"] });
-        self.call("ACKNOWLEDGE", "acknowledge", acknowledge).await;
-    }
-
-    /// Returns the next status, apart from the states that may come before `state`.
+    /// The next status but for the states that may come before it.
     async fn until(&mut self, state: &str) -> Value {
         loop {
             let status = self.status().await;
@@ -235,7 +187,7 @@ impl Cluster {
 
     /// Returns a file that the agent's own processes have written into the sandbox of the one task.
     fn sandbox(&self, name: &str) -> PathBuf {
-        let found = find(self.work.path(), name);
+        let found = find_file(self.work.path(), name);
         found.unwrap_or_else(|| panic!("no {name} below {}", self.work.path().display()))
     }
 
@@ -264,7 +216,7 @@ impl Cluster {
         let _ = self.scheduler.call(self.master.address, r#""type":"TEARDOWN""#).await;
         // A thousand containers take longer than one.
         let deadline = Instant::now() + 3 * TIMEOUT;
-        while find(&self.work.path().join("run/containers"), "state").is_some() {
+        while find_file(&self.work.path().join("run/containers"), "state").is_some() {
             assert!(Instant::now() < deadline, "containers are left");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -292,7 +244,7 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         let _ = self.agent.kill();
         let _ = self.agent.wait();
-        while let Some(path) = find(&self.work.path().join("run/containers"), "state") {
+        while let Some(path) = find_file(&self.work.path().join("run/containers"), "state") {
             let state = std::fs::read_to_string(&path).unwrap_or_default();
             let pid = state.lines().find_map(|line| line.strip_prefix("pid ")?.parse().ok());
             let _ = pid
@@ -320,9 +272,7 @@ impl Cluster {
         {
             std::thread::yield_now();
         }
-        let top = Path::new("/sys/fs/cgroup");
-        let hierarchies = std::fs::read_dir(top).into_iter().flatten().flatten().map(|entry| entry.path());
-        for root in hierarchies.chain([top.to_owned()]).map(|path| path.join(cgroups_root(self.work.path()))) {
+        for root in cgroup_roots(&cgroups_root(self.work.path())) {
             let _ = std::fs::remove_dir(root);
         }
     }
@@ -331,8 +281,8 @@ impl Cluster {
     fn executor(&self) -> rustix::process::Pid {
         // The pid is written once the process runs, which may have reported before.
         let deadline = Instant::now() + TIMEOUT;
-        let find_state = || find(&self.work.path().join("run/containers"), "state");
-        let state = std::iter::repeat_with(find_state).take_while(|_| Instant::now() < deadline).flatten().next();
+        let look = || find_file(&self.work.path().join("run/containers"), "state");
+        let state = std::iter::repeat_with(look).take_while(|_| Instant::now() < deadline).flatten().next();
         let state = state.expect("a container");
         let state = std::fs::read_to_string(state).expect("its state");
         let pid = state.lines().find_map(|line| line.strip_prefix("pid ")?.parse().ok()).expect("a pid");
@@ -359,8 +309,7 @@ async fn completed_task(address: SocketAddr) -> Value {
 }
 
 fn is_alive(pid: rustix::process::Pid) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+    testkit::process::is_alive(pid.as_raw_nonzero().get().cast_unsigned())
 }
 
 fn spawn(master: &Running, work: &Path, port: u16) -> Child {
@@ -380,7 +329,10 @@ async fn a_task_outlives_the_agent_and_its_output_is_whole(launcher: Launcher) {
     let stdout = cluster.sandbox("stdout");
     cluster.kill();
     let length = std::fs::metadata(&stdout).expect("output").len();
-    until(|| (std::fs::metadata(&stdout).expect("output").len() > length + 20).then_some(())).await;
+    until_async("it comes to pass", async || {
+        (std::fs::metadata(&stdout).expect("output").len() > length + 20).then_some(())
+    })
+    .await;
     cluster.restart();
     std::fs::write(stdout.with_file_name("end"), "").expect("written");
     let finished = cluster.until("TASK_FINISHED").await;
@@ -401,7 +353,10 @@ async fn a_task_that_ends_meanwhile_is_reported(launcher: Launcher) {
     let stdout = cluster.sandbox("stdout");
     cluster.kill();
     std::fs::write(stdout.with_file_name("end"), "").expect("written");
-    until(|| std::fs::read_to_string(&stdout).expect("output").ends_with("last\n").then_some(())).await;
+    until_async("it comes to pass", async || {
+        std::fs::read_to_string(&stdout).expect("output").ends_with("last\n").then_some(())
+    })
+    .await;
     cluster.restart();
     let finished = cluster.until("TASK_FINISHED").await;
     assert_eq!(finished["message"], "Command exited with status 0");
@@ -431,7 +386,7 @@ async fn without_its_runtime_directory_a_task_goes_on(launcher: Launcher) {
     cluster.kill();
     std::fs::remove_dir_all(cluster.work.path().join("run")).expect("removed");
     cluster.restart();
-    until(|| find(&cluster.work.path().join("run/containers"), "state")).await;
+    until_async("it comes to pass", async || find_file(&cluster.work.path().join("run/containers"), "state")).await;
     assert_eq!(cluster.executor(), executor);
     std::fs::write(stdout.with_file_name("end"), "").expect("written");
     cluster.until("TASK_FINISHED").await;
@@ -451,8 +406,8 @@ async fn nothing_runs_of_an_agent_that_has_forgotten_everything(launcher: Launch
         }
     }
     cluster.restart();
-    until(|| (!is_alive(executor)).then_some(())).await;
-    until(|| cgroups(cluster.work.path()).is_empty().then_some(())).await;
+    until_async("it comes to pass", async || (!is_alive(executor)).then_some(())).await;
+    until_async("it comes to pass", async || cgroups(cluster.work.path()).is_empty().then_some(())).await;
     cluster.stop().await;
     println!("everything forgotten ({launcher:?}) ... ok");
 }
@@ -467,7 +422,7 @@ async fn an_executor_that_did_not_wait_for_the_agent_is_reported(launcher: Launc
         let (stdout, executor) = (cluster.sandbox("stdout"), cluster.executor());
         cluster.kill();
         std::fs::write(stdout.with_file_name("end"), "").expect("written");
-        until(|| (!is_alive(executor)).then_some(())).await;
+        until_async("it comes to pass", async || (!is_alive(executor)).then_some(())).await;
         cluster.restart();
         let ended = cluster.until(state).await;
         assert_eq!(ended["message"], format!("Command exited with status {status}"), "{ended}");
@@ -484,7 +439,7 @@ async fn an_executor_that_was_killed_meanwhile_is_missed(launcher: Launcher) {
     let executor = cluster.executor();
     cluster.kill();
     rustix::process::kill_process(executor, rustix::process::Signal::KILL).expect("killed");
-    until(|| (!is_alive(executor)).then_some(())).await;
+    until_async("it comes to pass", async || (!is_alive(executor)).then_some(())).await;
     cluster.restart();
     let failed = cluster.until("TASK_FAILED").await;
     assert_eq!(failed["reason"], "REASON_EXECUTOR_TERMINATED", "{failed}");
@@ -509,7 +464,7 @@ async fn an_unacknowledged_update_comes_again_with_the_same_uuid(launcher: Launc
         cluster.restart();
         let again = cluster.unseen(&seen).await;
         assert_eq!(again["uuid"], status["uuid"], "{again}");
-        cluster.acknowledge(&again).await;
+        cluster.scheduler.acknowledge(&again).await;
         seen.push(status["uuid"].clone());
     }
     assert_eq!(seen[0], starting["uuid"]);
@@ -581,7 +536,7 @@ async fn without_checkpointing_nothing_is_left() {
     cluster.kill();
     cluster.restart();
     let run = cluster.work.path().join("run/containers");
-    until(|| find(&run, "state").is_none().then_some(())).await;
+    until_async("it comes to pass", async || find_file(&run, "state").is_none().then_some(())).await;
     cluster.stop().await;
     println!("without checkpointing ... ok");
 }

@@ -4,7 +4,6 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[path = "../../master-server/tests/support/mod.rs"]
 mod support;
 
 use std::io::{BufRead, BufReader};
@@ -13,12 +12,10 @@ use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use agent_server::{AgentOptions, ExecutorProgram};
 use edge::Running;
 use master_server::{MasterOptions, RegistryBackend};
-use model::Upid;
 use serde_json::{Value, json};
-use support::{Client, JSON, Scheduler, call, post};
+use testkit::http::{Client, JSON, Scheduler, call, post};
 
 /// The upper bound of the return. It is far above what is needed, and far below the 75 s after which a Mesos agent
 /// misses pings.
@@ -90,44 +87,17 @@ impl Drop for Process {
 }
 
 fn agent(master: SocketAddr, work: &Path) -> Running {
-    let resources = resources::Resources::parse("cpus:2;mem:512", "*").expect("resources");
-    let pid: Upid = "slave(1)@127.0.0.1:0".parse().expect("a pid");
-    let mut config = agent::Config::new(pid, "localhost", work, resources);
-    config.registration_backoff_factor = Duration::from_millis(1);
-    let mut options = AgentOptions::new(Ipv4Addr::LOCALHOST, 0, master.to_string(), config);
-    options.containerizer.launcher = containerizer::Launcher::Posix;
-    let path = std::env::current_exe().expect("this program");
-    options.executor = Some(ExecutorProgram { path, argv: vec!["restart".to_owned(), "executor".to_owned()] });
-    agent_server::start(options).expect("the agent starts")
+    let config = support::config(work, "cpus:2;mem:512");
+    agent_server::start(support::options("restart", master, 0, config)).expect("the agent starts")
 }
 
-async fn launch(scheduler: &mut Scheduler, master: SocketAddr) -> Value {
-    let offers = scheduler.stream.event_of("OFFERS").await;
-    let offer = &offers["offers"]["offers"][0];
-    let resource = |name: &str, value: f64| json!({ "name": name, "type": "SCALAR", "scalar": { "value": value }, "allocation_info": { "role": "*" } });
-    let task = json!({
-        "name": "t",
-        "task_id": { "value": "t" },
-        "agent_id": offer["agent_id"],
-        "resources": [resource("cpus", 0.1), resource("mem", 32.0)],
-        "command": { "shell": false, "value": "/bin/sleep", "arguments": ["sleep", "1000"] },
-    });
-    let accept = json!({
-        "offer_ids": [offer["id"]],
-        "operations": [{ "type": "LAUNCH", "launch": { "task_infos": [task] } }],
-    });
-    let accepted = scheduler.call(master, &format!(r#""type":"ACCEPT","accept":{accept}"#)).await;
-    assert_eq!(accepted.status, 202, "{}", accepted.text());
-    loop {
-        let status = scheduler.stream.event_of("UPDATE").await["update"]["status"].clone();
-        let acknowledge =
-            json!({ "agent_id": status["agent_id"], "task_id": status["task_id"], "uuid": status["uuid"] });
-        let body = format!(r#""type":"ACKNOWLEDGE","acknowledge":{acknowledge}"#);
-        assert_eq!(scheduler.call(master, &body).await.status, 202);
-        if status["state"] == "TASK_RUNNING" {
-            return offer["agent_id"]["value"].clone();
-        }
-    }
+async fn launch(scheduler: &mut Scheduler) -> Value {
+    let offer = scheduler.offer().await;
+    let mut task = Scheduler::small_task("t", &offer);
+    task["command"] = json!({ "shell": false, "value": "/bin/sleep", "arguments": ["sleep", "1000"] });
+    scheduler.launch(&offer, &[task]).await;
+    scheduler.until("TASK_RUNNING").await;
+    offer["agent_id"]["value"].clone()
 }
 
 /// Waits until the agent is registered. Returns how many recovered agents there were at the first read.
@@ -153,7 +123,7 @@ async fn agents_and_tasks_are_back_after_a_crash() {
     let agent = agent(address, agent_work.path());
     let info = r#""user":"root","name":"n","failover_timeout":1000,"capabilities":[{"type":"PARTITION_AWARE"}]"#;
     let mut scheduler = Scheduler::subscribe(address, &format!("{{{info}}}")).await;
-    let id = launch(&mut scheduler, address).await;
+    let id = launch(&mut scheduler).await;
 
     master.kill();
     let began = Instant::now();
@@ -164,20 +134,10 @@ async fn agents_and_tasks_are_back_after_a_crash() {
     println!("a restarted master serves after {served:?}, and has its agent back after {back:?}");
     assert!(back < BACK_WITHIN, "{back:?}");
 
-    let framework = scheduler.framework.clone();
-    let body = format!(
-        r#"{{"type":"SUBSCRIBE","framework_id":{{"value":"{framework}"}},
-            "subscribe":{{"framework_info":{{"id":{{"value":"{framework}"}},{info}}}}}}}"#
-    );
-    let mut stream = Client::connect(address).await;
-    stream.send(post("/api/v1/scheduler", JSON, body)).await;
-    let head = stream.head().await.expect("a head");
-    let stream_id = head.header("mesos-stream-id").expect("a stream id").to_owned();
-    stream.event_of("SUBSCRIBED").await;
-    let mut scheduler = Scheduler { stream, stream_id, framework };
+    let mut scheduler = Scheduler::resubscribe(address, &scheduler.framework, &format!("{{{info}}}")).await;
     let asked = scheduler.call(address, r#""type":"RECONCILE","reconcile":{"tasks":[]}"#).await;
     assert_eq!(asked.status, 202, "{}", asked.text());
-    let status = scheduler.stream.event_of("UPDATE").await["update"]["status"].clone();
+    let status = scheduler.status().await;
     assert_eq!((&status["state"], &status["agent_id"]["value"]), (&json!("TASK_RUNNING"), &id));
 
     // What operators set from now on survives the next crash as well.

@@ -4,25 +4,21 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[path = "../../master-server/tests/support/mod.rs"]
 mod support;
 
-use std::net::Ipv4Addr;
-use std::path::Path;
 use std::process::ExitCode;
 
-use agent_server::{AgentOptions, ExecutorProgram, start};
+use agent_server::start;
 use edge::Running;
-use model::Upid;
 use serde_json::{Value, json};
-use support::{Scheduler, get, master};
+use support::{config, master, options};
+use testkit::http::{Scheduler, get};
 
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("executor") {
         return executor::main();
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.expect("a runtime").block_on(async {
+    support::block_on(async {
         a_task_runs_and_leaves_its_output().await;
         a_task_that_fails_says_how().await;
         a_killed_task_is_gone().await;
@@ -36,7 +32,8 @@ fn main() -> ExitCode {
 }
 
 struct Cluster {
-    master: Running,
+    /// Runs as long as this.
+    _master: Running,
     agent: Running,
     scheduler: Scheduler,
     work: tempfile::TempDir,
@@ -46,10 +43,11 @@ impl Cluster {
     async fn start() -> Self {
         let work = tempfile::tempdir().expect("a directory");
         let master = master();
-        let agent = start(options(&master, work.path())).expect("the agent starts");
+        let options = options("tasks", master.address, 0, config(work.path(), "cpus:2;mem:512"));
+        let agent = start(options).expect("the agent starts");
         let user = r#"{"user":"root","name":"n","capabilities":[{"type":"PARTITION_AWARE"}]}"#;
         let scheduler = Scheduler::subscribe(master.address, user).await;
-        Cluster { master, agent, scheduler, work }
+        Cluster { _master: master, agent, scheduler, work }
     }
 
     /// Launches a task on the next offer.
@@ -59,52 +57,12 @@ impl Cluster {
 
     /// Launches a task with these fields on the next offer.
     async fn launch_with(&mut self, fields: Value) {
-        let offers = self.scheduler.stream.event_of("OFFERS").await;
-        let offer = &offers["offers"]["offers"][0];
-        let mut task = json!({
-            "name": "t",
-            "task_id": { "value": "t" },
-            "agent_id": offer["agent_id"],
-            "resources": [
-                { "name": "cpus", "type": "SCALAR", "scalar": { "value": 0.1 }, "allocation_info": { "role": "*" } },
-                { "name": "mem", "type": "SCALAR", "scalar": { "value": 32 }, "allocation_info": { "role": "*" } },
-            ],
-        });
+        let offer = self.scheduler.offer().await;
+        let mut task = Scheduler::small_task("t", &offer);
         for (name, value) in fields.as_object().expect("fields") {
             task[name] = value.clone();
         }
-        let accept = json!({
-            "offer_ids": [offer["id"]],
-            "operations": [{ "type": "LAUNCH", "launch": { "task_infos": [task] } }],
-        });
-        self.call("ACCEPT", "accept", accept).await;
-    }
-
-    async fn call(&self, kind: &str, field: &str, content: Value) {
-        let response =
-            self.scheduler.call(self.master.address, &format!(r#""type":"{kind}","{field}":{content}"#)).await;
-        assert_eq!(response.status, 202, "{}", response.text());
-    }
-
-    /// Returns the next status and acknowledges it.
-    async fn status(&mut self) -> Value {
-        let status = self.scheduler.stream.event_of("UPDATE").await["update"]["status"].clone();
-        if status["uuid"].is_string() {
-            let acknowledge =
-                json!({ "agent_id": status["agent_id"], "task_id": status["task_id"], "uuid": status["uuid"] });
-            self.call("ACKNOWLEDGE", "acknowledge", acknowledge).await;
-        }
-        status
-    }
-
-    async fn until(&mut self, state: &str) -> Value {
-        loop {
-            let status = self.status().await;
-            if status["state"] == state {
-                return status;
-            }
-            assert!(["TASK_STARTING", "TASK_RUNNING"].iter().any(|early| status["state"] == *early), "{status}");
-        }
+        self.scheduler.launch(&offer, &[task]).await;
     }
 
     /// Returns an output of the task as `/files` shows it.
@@ -122,22 +80,10 @@ impl Cluster {
     }
 }
 
-fn options(master: &Running, work: &Path) -> AgentOptions {
-    let resources = resources::Resources::parse("cpus:2;mem:512", "*").expect("resources");
-    let pid: Upid = "slave(1)@127.0.0.1:0".parse().expect("a pid");
-    let mut config = agent::Config::new(pid, "localhost", work, resources);
-    config.registration_backoff_factor = std::time::Duration::from_millis(1);
-    let mut options = AgentOptions::new(Ipv4Addr::LOCALHOST, 0, master.address.to_string(), config);
-    options.containerizer.launcher = containerizer::Launcher::Posix;
-    let path = std::env::current_exe().expect("this program");
-    options.executor = Some(ExecutorProgram { path, argv: vec!["tasks".to_owned(), "executor".to_owned()] });
-    options
-}
-
 async fn a_task_runs_and_leaves_its_output() {
     let mut cluster = Cluster::start().await;
     cluster.launch(json!({ "value": "echo hello; echo failure >&2; env" })).await;
-    let finished = cluster.until("TASK_FINISHED").await;
+    let finished = cluster.scheduler.until("TASK_FINISHED").await;
     assert_eq!(finished["source"], "SOURCE_EXECUTOR");
     let address = &finished["container_status"]["network_infos"][0]["ip_addresses"][0]["ip_address"];
     assert_eq!(address, "127.0.0.1", "{finished}");
@@ -151,7 +97,7 @@ async fn a_task_runs_and_leaves_its_output() {
 async fn a_task_that_fails_says_how() {
     let mut cluster = Cluster::start().await;
     cluster.launch(json!({ "value": "exit 7" })).await;
-    let failed = cluster.until("TASK_FAILED").await;
+    let failed = cluster.scheduler.until("TASK_FAILED").await;
     assert!(failed["message"].as_str().unwrap_or_default().contains("exited with status 7"), "{failed}");
     cluster.stop().await;
 }
@@ -159,10 +105,10 @@ async fn a_task_that_fails_says_how() {
 async fn a_killed_task_is_gone() {
     let mut cluster = Cluster::start().await;
     cluster.launch(json!({ "shell": false, "value": "/bin/sleep", "arguments": ["sleep", "1000"] })).await;
-    let running = cluster.until("TASK_RUNNING").await;
+    let running = cluster.scheduler.until("TASK_RUNNING").await;
     let kill = json!({ "task_id": { "value": "t" }, "agent_id": running["agent_id"] });
-    cluster.call("KILL", "kill", kill).await;
-    cluster.until("TASK_KILLED").await;
+    cluster.scheduler.accepted("KILL", "kill", kill).await;
+    cluster.scheduler.until("TASK_KILLED").await;
     cluster.stop().await;
 }
 
@@ -172,7 +118,7 @@ async fn files_are_fetched_first() {
     std::fs::write(&source, "from far away").expect("written");
     let uri = json!({ "value": format!("file://{}", source.display()), "output_file": "got" });
     cluster.launch(json!({ "value": "cat got", "uris": [uri] })).await;
-    cluster.until("TASK_FINISHED").await;
+    cluster.scheduler.until("TASK_FINISHED").await;
     assert!(cluster.output("stdout").await.contains("from far away"));
     cluster.stop().await;
 }
@@ -180,7 +126,7 @@ async fn files_are_fetched_first() {
 async fn a_container_that_cannot_be_prepared_fails_its_task() {
     let mut cluster = Cluster::start().await;
     cluster.launch(json!({ "value": "true", "uris": [{ "value": "file:///nonexistent/file" }] })).await;
-    let failed = cluster.until("TASK_FAILED").await;
+    let failed = cluster.scheduler.until("TASK_FAILED").await;
     assert_eq!(failed["reason"], "REASON_CONTAINER_LAUNCH_FAILED", "{failed}");
     assert!(failed["message"].as_str().unwrap_or_default().contains("/nonexistent/file"), "{failed}");
     let metrics = get(cluster.agent.address, "/metrics/snapshot").await.json();
@@ -207,7 +153,7 @@ async fn a_task_that_cannot_be_isolated_as_asked_is_refused() {
     ] {
         let mut cluster = Cluster::start().await;
         cluster.launch_with(json!({ "command": { "value": "true" }, "container": container })).await;
-        let failed = cluster.until("TASK_FAILED").await;
+        let failed = cluster.scheduler.until("TASK_FAILED").await;
         assert_eq!(failed["reason"], "REASON_CONTAINER_LAUNCH_FAILED", "{failed}");
         let message = failed["message"].as_str().unwrap_or_default();
         assert!(message.contains(&format!("'task.{field}' cannot be carried out")), "{message}");
@@ -225,13 +171,13 @@ async fn a_secret_arrives_or_the_task_is_refused() {
     // The value is the base64 of "sss".
     let value = json!({ "type": "VALUE", "value": { "data": "c3Nz" } });
     cluster.launch(with_secret("test \"$S\" = sss", &value)).await;
-    cluster.until("TASK_FINISHED").await;
+    cluster.scheduler.until("TASK_FINISHED").await;
     cluster.stop().await;
 
     let mut cluster = Cluster::start().await;
     let reference = json!({ "type": "REFERENCE", "reference": { "name": "vault/x" } });
     cluster.launch(with_secret("true", &reference)).await;
-    let failed = cluster.until("TASK_FAILED").await;
+    let failed = cluster.scheduler.until("TASK_FAILED").await;
     assert!(failed["message"].as_str().unwrap_or_default().contains("a secret resolver"), "{failed}");
     cluster.stop().await;
 }
@@ -244,7 +190,7 @@ async fn a_task_cannot_lead_its_executor_astray() {
     ]);
     let command = "echo $MESOS_AGENT_ENDPOINT $MESOS_FRAMEWORK_ID";
     cluster.launch(json!({ "value": command, "environment": { "variables": variables } })).await;
-    cluster.until("TASK_FINISHED").await;
+    cluster.scheduler.until("TASK_FINISHED").await;
     let output = cluster.output("stdout").await;
     assert!(output.contains("127.0.0.1:1 another\n"), "{output}");
     cluster.stop().await;

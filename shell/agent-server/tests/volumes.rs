@@ -4,27 +4,23 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[path = "../../master-server/tests/support/mod.rs"]
 mod support;
 
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use agent_server::{AgentOptions, ExecutorProgram, start};
-use containerizer::Launcher;
+use agent_server::{AgentOptions, start};
 use edge::Running;
 use messages::v1::agent_info::capability::Type as Capability;
-use model::Upid;
 use serde_json::{Value, json};
-use support::{Scheduler, master};
+use support::{config, master};
+use testkit::http::Scheduler;
 
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("executor") {
         return executor::main();
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.expect("a runtime").block_on(async {
+    support::block_on(async {
         volumes_outlive_their_tasks(&LINKS).await;
         a_volume_is_where_it_is_asked_for_or_its_task_is_refused(&LINKS, &["data/db"], &["/tmp", "", "."]).await;
         volumes_outlive_their_tasks(&Case { old: true, ..LINKS }).await;
@@ -33,7 +29,7 @@ fn main() -> ExitCode {
             let refused = ["/no/such/directory", "", "."];
             a_volume_is_where_it_is_asked_for_or_its_task_is_refused(&MOUNTS, &["data/db", "/mnt"], &refused).await;
         } else {
-            eprintln!("SKIPPED volumes with mounts: they need root");
+            testkit::skip::skipped("volumes::volumes_with_mounts", "they need root");
         }
     });
     ExitCode::SUCCESS
@@ -52,7 +48,8 @@ const LINKS: Case = Case { isolation: "posix/cpu", writing: "written", old: fals
 const MOUNTS: Case = Case { isolation: "filesystem/linux", writing: "refused", old: false };
 
 struct Cluster {
-    master: Running,
+    /// Runs as long as this.
+    _master: Running,
     agent: Running,
     scheduler: Scheduler,
     work: tempfile::TempDir,
@@ -127,25 +124,19 @@ impl Cluster {
         let user = r#"{"user":"root","name":"n","roles":["dev"],"capabilities":[
             {"type":"PARTITION_AWARE"},{"type":"MULTI_ROLE"},{"type":"RESERVATION_REFINEMENT"}]}"#;
         let scheduler = Scheduler::subscribe(master.address, user).await;
-        let mut cluster = Cluster { master, agent, scheduler, work, offer: Value::Null };
+        let mut cluster = Cluster { _master: master, agent, scheduler, work, offer: Value::Null };
         cluster.next_offer().await;
         cluster
     }
 
     async fn next_offer(&mut self) {
-        self.offer = self.scheduler.stream.event_of("OFFERS").await["offers"]["offers"][0].clone();
+        self.offer = self.scheduler.offer().await;
     }
 
     async fn accept(&self, operations: Vec<Value>) {
         let filters = json!({ "refuse_seconds": 0 });
         let accept = json!({ "offer_ids": [self.offer["id"]], "operations": operations, "filters": filters });
-        self.call("ACCEPT", "accept", accept).await;
-    }
-
-    async fn call(&self, kind: &str, field: &str, content: Value) {
-        let response =
-            self.scheduler.call(self.master.address, &format!(r#""type":"{kind}","{field}":{content}"#)).await;
-        assert_eq!(response.status, 202, "{}", response.text());
+        self.scheduler.accepted("ACCEPT", "accept", accept).await;
     }
 
     async fn finishes(&mut self, task: &str) {
@@ -159,15 +150,13 @@ impl Cluster {
             let event = self.scheduler.stream.event().await.expect("an event");
             for offer in event["offers"]["offers"].as_array().into_iter().flatten() {
                 let decline = json!({ "offer_ids": [offer["id"]], "filters": { "refuse_seconds": 0 } });
-                self.call("DECLINE", "decline", decline).await;
+                self.scheduler.accepted("DECLINE", "decline", decline).await;
             }
             let status = &event["update"]["status"];
             if !status["uuid"].is_string() {
                 continue;
             }
-            let acknowledge =
-                json!({ "agent_id": status["agent_id"], "task_id": status["task_id"], "uuid": status["uuid"] });
-            self.call("ACKNOWLEDGE", "acknowledge", acknowledge).await;
+            self.scheduler.acknowledge(status).await;
             match status["state"].as_str() {
                 Some("TASK_STARTING" | "TASK_RUNNING") => {}
                 _ => return status.clone(),
@@ -221,17 +210,11 @@ const OPERATIONS: [Capability; 3] =
     [Capability::ResourceProvider, Capability::AgentOperationFeedback, Capability::ResizeVolume];
 
 fn options(master: &Running, work: &Path, case: &Case) -> AgentOptions {
-    let resources = resources::Resources::parse("cpus:2;mem:512;disk:1000", "*").expect("resources");
-    let pid: Upid = "slave(1)@127.0.0.1:0".parse().expect("a pid");
-    let mut config = agent::Config::new(pid, "localhost", work, resources);
-    config.registration_backoff_factor = std::time::Duration::from_millis(1);
+    let mut config = config(work, "cpus:2;mem:512;disk:1000");
     if case.old {
         config.capabilities.retain(|capability| !OPERATIONS.contains(capability));
     }
-    let mut options = AgentOptions::new(Ipv4Addr::LOCALHOST, 0, master.address.to_string(), config);
-    options.containerizer.launcher = Launcher::Posix;
+    let mut options = support::options("volumes", master.address, 0, config);
     options.containerizer.isolation = vec![case.isolation.to_owned()];
-    let path = std::env::current_exe().expect("this program");
-    options.executor = Some(ExecutorProgram { path, argv: vec!["volumes".to_owned(), "executor".to_owned()] });
     options
 }

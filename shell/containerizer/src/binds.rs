@@ -5,7 +5,7 @@
 //! replace the directory by a link. The child mounts before its program runs, so [`bind_mount`] consists of system
 //! calls only.
 
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -80,14 +80,30 @@ pub(crate) fn bind_mount_in(pid: Pid, bind: &Bind) -> io::Result<()> {
     inside(pid, || attach(&tree, &bind))
 }
 
-/// Unmounts a directory in the mount namespace of a process. Files that the container has open below it stay usable
-/// until they are closed.
-pub(crate) fn unmount_in(pid: Pid, target: &Path) -> io::Result<()> {
+/// Takes a directory away from the mount namespace of a process. What the container still uses below it stays usable until
+/// it is closed. A link that the container put on the way is not followed.
+pub(crate) fn unmount_in(pid: Pid, bind: &Bind) -> io::Result<()> {
+    let bind = PreparedBind::new(bind).ok_or(io::ErrorKind::InvalidInput)?;
     let gone = |errno| matches!(errno, Errno::INVAL | Errno::NOENT);
-    inside(pid, || match rustix::mount::unmount(target, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
+    inside(pid, || match unmount(&bind) {
         Err(errno) if gone(errno) => Ok(()),
         done => done,
     })
+}
+
+/// umount2(2) takes paths only, so the directory above the mount point is entered, which is reached without a link. The
+/// caller is a thread with a working directory of its own.
+fn unmount(bind: &PreparedBind) -> Result<(), Errno> {
+    let flags = UnmountFlags::DETACH | UnmountFlags::NOFOLLOW;
+    let path = Path::new(OsStr::from_bytes(bind.path.to_bytes()));
+    let Some(name) = path.file_name() else { return rustix::mount::unmount(&*bind.root, flags) };
+    let root = rustix::fs::open(&*bind.root, DIRECTORY, Mode::empty())?;
+    let above = match path.parent().filter(|above| !above.as_os_str().is_empty()) {
+        Some(above) => open_beneath(&root, above)?,
+        None => root,
+    };
+    rustix::process::fchdir(above)?;
+    rustix::mount::unmount(name, flags)
 }
 
 /// Returns whether a mount table (proc(5), `mountinfo`) has this mount point. It is the fifth field, in which some
@@ -130,13 +146,16 @@ fn attach(tree: &OwnedFd, bind: &PreparedBind) -> Result<(), Errno> {
 }
 
 fn directory(bind: &PreparedBind) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let root = rustix::fs::open(&*bind.root, flags, Mode::empty())?;
-    if bind.path.is_empty() {
-        return Ok(root);
-    }
-    let inside = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-    rustix::fs::openat2(&root, &*bind.path, flags, Mode::empty(), inside)
+    let root = rustix::fs::open(&*bind.root, DIRECTORY, Mode::empty())?;
+    if bind.path.is_empty() { Ok(root) } else { open_beneath(&root, &*bind.path) }
+}
+
+const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// Opens a directory below another one without following a link.
+fn open_beneath(root: &OwnedFd, path: impl rustix::path::Arg) -> Result<OwnedFd, Errno> {
+    let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    rustix::fs::openat2(root, path, DIRECTORY, Mode::empty(), beneath)
 }
 
 /// `struct mount_attr` of linux/mount.h.

@@ -1,10 +1,12 @@
 //! The configuration of the containerizer: launcher, isolators, roots.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ids::ContainerId;
+
+use crate::Rotation;
 
 /// How processes are started and tracked (`--launcher`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -43,6 +45,9 @@ pub struct Config {
     pub work_dir: Option<PathBuf>,
     /// The containers that run according to the agent's own records. They are recovered by any of the three sources.
     pub expected: BTreeSet<ContainerId>,
+    /// The rotated outputs of those containers by the agent's own records. They count for a container of which the runtime
+    /// directory does not say how its outputs are rotated.
+    pub outputs: BTreeMap<ContainerId, Vec<(PathBuf, Rotation)>>,
 }
 
 impl Default for Config {
@@ -58,6 +63,7 @@ impl Default for Config {
             runtime_dir: "/var/run/mesos".into(),
             work_dir: None,
             expected: BTreeSet::new(),
+            outputs: BTreeMap::new(),
         }
     }
 }

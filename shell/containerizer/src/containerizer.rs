@@ -64,6 +64,9 @@ impl Containerizer {
         )
         .map_err(Error::system("cannot start threads"))?
         .with_destroy_timeout(config.destroy_timeout);
+        for (id, outputs) in recovery::outputs_without_container(&found, config) {
+            worker.rotate_once(id, outputs.clone());
+        }
         let recovered = worker.recover(found);
         let worker = thread::Builder::new()
             .name("containerizer".into())
@@ -154,10 +157,10 @@ impl Containerizer {
     ///
     /// # Errors
     /// Returns the errors of [`Containerizer::bind`].
-    pub fn unbind(&self, id: &ContainerId, target: &Path) -> Result<(), Error> {
+    pub fn unbind(&self, id: &ContainerId, bind: &Bind) -> Result<(), Error> {
         let pid = self.known(id)?.pid.filter(|_| self.separates_mounts());
         let pid = pid.ok_or_else(|| Error::NotFound(id.to_string()))?;
-        binds::unmount_in(pid, target).map_err(Error::io("cannot unmount a directory in a container", target))
+        binds::unmount_in(pid, bind).map_err(Error::io("cannot take a directory from a container", &bind.target()))
     }
 
     /// Kills all processes in the container and in those nested in it, and removes what was made for them. `Exited` or

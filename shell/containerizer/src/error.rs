@@ -13,7 +13,7 @@ pub enum Error {
     #[error("'{0}' cannot be the root of the agent's cgroups: a relative path without '.' or '..' is needed")]
     InvalidCgroupsRoot(String),
     /// The linux launcher was requested, and needs root and cgroups.
-    #[error("the linux launcher is not possible here: {0}")]
+    #[error("the linux launcher is not available on this machine: {0}")]
     LinuxLauncher(String),
     /// A value of the id cannot be the name of a directory.
     #[error("'{0}' cannot be the id of a container")]

@@ -1,6 +1,7 @@
 //! The isolation of containers on this machine: how their processes are tracked, and which isolators are in use.
 
 use ids::ContainerId;
+use model::with_sources;
 use rustix::process::Pid;
 
 use crate::cgroups::{CgroupTree, ContainerCgroups, Controller, Hierarchies};
@@ -90,8 +91,8 @@ fn tracking(
         Ok(tree) => Ok(Tracking::Cgroups(tree)),
         Err(error) if config.launcher == Launcher::Linux => Err(error),
         Err(error) => {
-            let escape = "from which a process can escape by killing its executor and clearing its environment";
-            missing.push(format!("the posix launcher is used, {escape}: {}", with_source(&error)));
+            let escape = "from which a process escapes that kills its executor and clears its environment";
+            missing.push(format!("the posix launcher is used, {escape}: {}", with_sources(&error)));
             Ok(Tracking::ProcessTree)
         }
     }
@@ -133,13 +134,5 @@ fn described(controller: Controller) -> &'static str {
         Controller::Memory => "memory",
         Controller::Pids => "the number of processes",
         Controller::Freezer => "execution",
-    }
-}
-
-/// Returns the text of an error with that of its cause.
-pub(crate) fn with_source(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
     }
 }

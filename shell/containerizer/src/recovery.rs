@@ -31,7 +31,7 @@ pub(crate) struct FoundContainer {
     pub cgroups: Option<ContainerCgroups>,
     /// The processes that no cgroup tracks, if the first process has ended.
     pub strays: Option<ProcessTree>,
-    /// The outputs that may have to be rotated once more.
+    /// The outputs that are rotated while it runs, or once more if it has ended.
     pub outputs: Vec<(PathBuf, Rotation)>,
 }
 
@@ -72,9 +72,18 @@ pub(crate) fn find(
     ids.into_iter()
         .map(|id| {
             let known = processes.get(&id).map(Vec::as_slice).unwrap_or_default();
-            found(kernel, isolation, &table, remembered.get(&id), known, id)
+            found(kernel, isolation, &table, remembered.get(&id), known, config, id)
         })
         .collect()
+}
+
+/// Returns the outputs on the agent's records of which nothing else is left: their containers ended while no agent ran.
+pub(crate) fn outputs_without_container<'a>(
+    found: &[FoundContainer],
+    config: &'a Config,
+) -> impl Iterator<Item = (&'a ContainerId, &'a Vec<(PathBuf, Rotation)>)> {
+    let found: BTreeSet<ContainerId> = found.iter().map(|container| container.id.clone()).collect();
+    config.outputs.iter().filter(move |(id, _)| !found.contains(*id))
 }
 
 fn found(
@@ -83,9 +92,12 @@ fn found(
     table: &[ProcessEntry],
     remembered: Option<&Option<ContainerState>>,
     processes: &[ProcessEntry],
+    config: &Config,
     id: ContainerId,
 ) -> FoundContainer {
-    let outputs = remembered.and_then(|state| Some(state.as_ref()?.rotated.clone())).unwrap_or_default();
+    // The agent's own records know more than a runtime directory that was lost.
+    let rotated = remembered.and_then(|state| state.as_ref()?.rotated.clone());
+    let outputs = rotated.or_else(|| config.outputs.get(&id).cloned()).unwrap_or_default();
     let leader = match remembered {
         // A first process that is known to have ended has no successor.
         Some(Some(state)) => Some(state.clone()).filter(ContainerState::is_alive),
@@ -120,7 +132,7 @@ fn first_process(processes: &[ProcessEntry]) -> Option<ContainerState> {
     let pids: BTreeSet<i32> = processes.iter().map(|entry| entry.pid).collect();
     let outermost = processes.iter().filter(|entry| !pids.contains(&entry.parent));
     let first = outermost.min_by_key(|entry| (entry.started, entry.pid))?;
-    Some(ContainerState { pid: first.pid, started: first.started, rotated: Vec::new() })
+    Some(ContainerState { pid: first.pid, started: first.started, rotated: None })
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -33,8 +33,8 @@ pub(crate) struct ContainerState {
     pub pid: i32,
     /// The start of the process in ticks since boot, which identifies it together with the pid.
     pub started: u64,
-    /// The outputs that are rotated.
-    pub rotated: Vec<(PathBuf, Rotation)>,
+    /// `None` if that is not known any more.
+    pub rotated: Option<Vec<(PathBuf, Rotation)>>,
 }
 
 impl RuntimeDir {
@@ -174,16 +174,16 @@ impl ContainerState {
         ContainerState {
             pid,
             started: ProcessEntry::of(pid).map_or(0, |entry| entry.started),
-            rotated: rotated.collect(),
+            rotated: Some(rotated.collect()),
         }
     }
 
-    /// Returns the state from the record of a process whose agent ended before it wrote a state. The rotation of its
-    /// outputs is lost.
+    /// What a process has left of which the agent that made it knew nothing any more. It does not say how its outputs are
+    /// rotated.
     fn from_process_record(line: &str) -> Option<Self> {
         // A truncated line may end within a number.
         let entry = ProcessEntry::parse(line.strip_suffix('\n')?)?;
-        Some(ContainerState { pid: entry.pid, started: entry.started, rotated: Vec::new() })
+        Some(ContainerState { pid: entry.pid, started: entry.started, rotated: None })
     }
 
     /// Returns whether that very process still runs.
@@ -193,7 +193,7 @@ impl ContainerState {
 
     fn to_text(&self) -> String {
         let mut text = format!("pid {}\nstarted {}\n", self.pid, self.started);
-        for (path, rotation) in &self.rotated {
+        for (path, rotation) in self.rotated.iter().flatten() {
             // A path that is not text or has several lines is not rotated after a restart; sandboxes have no such
             // paths.
             if let Some(path) = path.to_str().filter(|path| !path.contains('\n')) {
@@ -205,6 +205,7 @@ impl ContainerState {
 
     fn from_text(text: &str) -> Option<Self> {
         let mut state = ContainerState::default();
+        let mut rotated = Vec::new();
         for line in text.lines() {
             let (key, value) = line.split_once(' ')?;
             match key {
@@ -214,12 +215,13 @@ impl ContainerState {
                     let mut fields = value.splitn(3, ' ');
                     let max_bytes = fields.next()?.parse().ok()?;
                     let max_files = fields.next()?.parse().ok()?;
-                    state.rotated.push((fields.next()?.into(), Rotation { max_bytes, max_files }));
+                    rotated.push((fields.next()?.into(), Rotation { max_bytes, max_files }));
                 }
                 // The line is from a later version.
                 _ => {}
             }
         }
+        state.rotated = Some(rotated);
         (state.pid > 0).then_some(state)
     }
 }
@@ -234,7 +236,7 @@ mod tests {
 
     fn state() -> ContainerState {
         let rotation = Rotation { max_bytes: 10, max_files: 2 };
-        ContainerState { pid: 7, started: 99, rotated: vec![("/a b/stdout".into(), rotation)] }
+        ContainerState { pid: 7, started: 99, rotated: Some(vec![("/a b/stdout".into(), rotation)]) }
     }
 
     #[test]
@@ -293,7 +295,7 @@ mod tests {
         }
         assert_eq!(
             ContainerState::from_text("pid 3\nstarted 4\nlater x\n"),
-            Some(ContainerState { pid: 3, started: 4, rotated: vec![] })
+            Some(ContainerState { pid: 3, started: 4, rotated: Some(vec![]) })
         );
     }
 

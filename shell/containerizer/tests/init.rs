@@ -9,9 +9,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use common::{Host, id, is_alive, is_root, skip, until};
+use common::{Host, id, is_root, skip, until};
 use containerizer::{Error, Init, Launch, Launcher, Program, SealedProgram};
 use rustix::process::{Pid, Signal, kill_process};
+use testkit::process::is_alive;
 
 /// The name of a test, for the case that it is skipped, and its function.
 type Scenario = (&'static str, fn(&str));

@@ -6,10 +6,11 @@ mod common;
 
 use std::fs;
 
-use common::{Host, id, is_alive, is_root, skip, until};
+use common::{Host, id, is_root, skip, until};
 use containerizer::{
     Bind, Config, Containerizer, Error, Event, Launch, Launcher, LimitationKind, Limits, SealedProgram,
 };
+use testkit::process::is_alive;
 
 const ALL: [&str; 6] =
     ["cgroups/cpu", "cgroups/mem", "cgroups/pids", "namespaces/pid", "filesystem/linux", "posix/rlimits"];
@@ -222,7 +223,7 @@ fn directories_of_the_host_are_bound_into_a_container_only() {
     until(|| late.source.join("file").exists().then_some(()));
     assert_eq!(fs::read_dir(late.target()).unwrap().count(), 0, "the host sees the empty mount point");
     assert_eq!(fs::read_to_string("/proc/self/mountinfo").unwrap(), mounts);
-    host.containerizer().unbind(&id("c"), &late.target()).unwrap();
+    host.containerizer().unbind(&id("c"), &late).unwrap();
     assert_eq!(host.exited("c"), Some(0));
     assert!(host.read("c", "stdout").ends_with("taken\n"));
     assert_eq!(fs::read_to_string(data.source.join("file")).unwrap(), "kept\n");
@@ -242,6 +243,29 @@ fn a_link_in_the_sandbox_is_no_place_for_a_volume() {
             event => panic!("{event:?}"),
         }
     }
+}
+
+/// The container puts a link in place of the directory that a volume is mounted below: what it points to stays mounted.
+#[test]
+fn a_link_in_the_sandbox_is_not_followed_when_a_volume_is_taken_away() {
+    let Some(host) = linux("a_link_in_the_sandbox_is_not_followed_when_a_volume_is_taken_away", &ALL) else { return };
+    let bind = |path: &str| {
+        let source = host.sandbox("volumes").join(path);
+        let bind = Bind { source, root: host.sandbox("c"), path: path.into(), read_only: false };
+        fs::create_dir_all(&bind.source).unwrap();
+        fs::create_dir_all(bind.target()).unwrap();
+        bind
+    };
+    let (given, kept) = (bind("one/data"), bind("two/data"));
+    fs::write(kept.source.join("kept"), "").unwrap();
+    let command = "mv one moved; ln -s two one; echo linked > linked; until [ -e go ]; do sleep 0.01; done; \
+                   if [ -e two/data/kept ]; then echo kept > left; else echo gone > left; fi";
+    host.launch(Launch { binds: vec![given.clone(), kept], ..host.shell("c", command) });
+    host.read("c", "linked");
+    assert!(host.containerizer().unbind(&id("c"), &given).is_err());
+    fs::write(host.sandbox("c").join("go"), "").unwrap();
+    assert_eq!(host.exited("c"), Some(0));
+    assert_eq!(host.read("c", "left"), "kept\n");
 }
 
 #[test]

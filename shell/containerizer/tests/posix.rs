@@ -6,8 +6,9 @@ mod common;
 
 use std::path::PathBuf;
 
-use common::{Host, id, is_alive, until};
+use common::{Host, id, until};
 use containerizer::{Event, Launcher, Output, Program, Rlimit, RlimitKind, Rotation};
+use testkit::process::is_alive;
 
 fn posix() -> Host {
     Host::new(Launcher::Posix, &["posix/rlimits"]).unwrap()

@@ -5,12 +5,14 @@
 
 mod common;
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
 
-use common::{Host, id, is_alive, is_root, skip, until};
-use containerizer::{Launch, Launcher};
+use common::{Host, id, is_root, skip, until};
+use containerizer::{Launch, Launcher, Output, Rotation};
 use rustix::process::{Pid, Signal, kill_process};
+use testkit::process::is_alive;
 
 /// What stays the same and what differs for the restarted agent.
 #[derive(Debug, Clone, Copy)]
@@ -138,6 +140,51 @@ fn whatever_changes_nothing_runs_that_nobody_knows() {
         skip("whatever_changes_nothing_runs_that_nobody_knows", "the linux launcher needs root");
     }
     Change::all().for_each(check);
+}
+
+/// What the agent's records say of the rotation of outputs counts where the runtime directory is lost, whether the container
+/// runs on or has ended.
+#[test]
+fn outputs_are_rotated_after_the_runtime_directory_was_lost() {
+    let mut host = Host::new(Launcher::Posix, &[]).unwrap();
+    let work_dir = host.directory.path().join("work");
+    host.config.work_dir = Some(work_dir.clone());
+    let names = ["5d1c7b20-stays", "5d1c7b20-ends"];
+    let rotation = Rotation { max_bytes: 50_000, max_files: 200 };
+    let mut outputs = Vec::new();
+    for (name, then) in names.into_iter().zip(["exec sleep 1000", "exit 0"]) {
+        let (mut launch, sandbox) = launch(&host, &work_dir, name);
+        let wait = "until [ -e go ]; do sleep 0.01; done";
+        let write = "i=0; while [ $i -lt 5000 ]; do echo \"line $i 0123456789012345678901234567890\"; i=$((i+1)); done";
+        let command = format!("echo up > up; {wait}; {write}; echo done > done; {then}");
+        launch.argv = ["sh", "-c", &command].map(OsString::from).to_vec();
+        launch.stdout = Output::File { path: sandbox.join("stdout"), rotation: Some(rotation) };
+        host.launch(launch);
+        until(|| sandbox.join("up").exists().then_some(()));
+        outputs.push(sandbox.join("stdout"));
+    }
+    host.containerizer = None;
+    for stdout in &outputs {
+        fs::write(stdout.with_file_name("go"), "").unwrap();
+        until(|| stdout.with_file_name("done").exists().then_some(()));
+        assert!(stdout.metadata().unwrap().len() > 100_000);
+    }
+    fs::remove_dir_all(host.directory.path().join("run")).unwrap();
+    host.config.expected = names.map(id).into();
+    host.config.outputs =
+        names.map(id).into_iter().zip(outputs.iter().map(|path| vec![(path.clone(), rotation)])).collect();
+    host.restart();
+    let is_small = |stdout: &PathBuf| stdout.metadata().is_ok_and(|data| data.len() < 50_000);
+    outputs.iter().for_each(|stdout| until(|| is_small(stdout).then_some(())));
+    // The next agent finds it in the runtime directory again.
+    host.config.outputs.clear();
+    host.restart();
+    let stays = &outputs[0];
+    let mut file = fs::OpenOptions::new().append(true).open(stays).unwrap();
+    std::io::Write::write_all(&mut file, "another line\n".repeat(20_000).as_bytes()).unwrap();
+    until(|| is_small(stays).then_some(()));
+    host.containerizer().destroy(&id(names[0])).unwrap();
+    host.exited(names[0]);
 }
 
 /// Another agent with the same cgroup root, which is not running now, may return.

@@ -5,7 +5,7 @@ const MAX_LINE: usize = 4096;
 
 /// The stream is not chunked as HTTP/1.1 defines it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the agent's answer is not chunked as HTTP/1.1 says")]
+#[error("the agent's response is not chunked as HTTP/1.1 defines it")]
 pub struct BadChunk;
 
 /// The decoder of one response body.

@@ -20,7 +20,7 @@ const MAX_EVENT: usize = 64 << 20;
 /// Why a request to the agent failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("cannot talk to the agent")]
+    #[error("cannot reach the agent")]
     Io(#[from] io::Error),
     #[error("the agent answered {status}: {body}")]
     Refused { status: u16, body: String },

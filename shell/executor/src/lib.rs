@@ -14,8 +14,9 @@
 //! | `memory` | returns unused memory while the executor waits |
 //! | `probe` | carries out the probes of checks |
 //! | `process` | starting, signalling and reaping the task |
-//! | `run` | the loop that carries out the decisions |
-//! | `write_stderr` | writes to stderr and ignores errors |
+//! | `run` | the loop that ties them together |
+//! | `tls` | health checks by https |
+//! | `write_stderr` | words on stderr |
 //!
 //! Everything happens on one thread, because each task pays for this process's memory.
 
@@ -33,6 +34,7 @@ mod probe;
 mod process;
 mod root_filesystem;
 mod run;
+mod tls;
 mod write_stderr;
 
 pub use container_launch::{enter as container_enter, launch as container_launch};

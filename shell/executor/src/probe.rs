@@ -17,11 +17,14 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use crate::command::{Execution, InvalidCommand};
 use crate::core::{Checker, Exit, Outcome, Probe};
 use crate::process;
+use crate::tls;
 use crate::write_stderr::write_stderr;
 
 /// The capacity of the channel of results. Each checker has at most one thread.
 const RESULTS: usize = 4;
 const STACK: usize = 64 << 10;
+/// A TLS handshake computes on its stack.
+const TLS_STACK: usize = 1 << 20;
 
 /// The probes in progress.
 #[derive(Debug)]
@@ -70,23 +73,31 @@ impl Probes {
                 }
             },
             Probe::Tcp { port, ipv6 } => {
-                self.on_thread(checker, move || Ok(Outcome::Tcp(connect(port, ipv6, timeout).is_ok())))
+                self.on_thread(checker, STACK, move || Ok(Outcome::Tcp(Bounded::connect(port, ipv6, timeout).is_ok())))
             }
-            Probe::Http { port, path, ipv6 } => self.on_thread(checker, move || http(port, &path, ipv6, timeout)),
+            Probe::Http { port, path, ipv6 } => self.on_thread(checker, STACK, move || {
+                let mut stream = Bounded::connect(port, ipv6, timeout)?;
+                get(&mut stream, port, &path)
+            }),
+            Probe::Https { port, path, ipv6 } => self.on_thread(checker, TLS_STACK, move || {
+                let mut stream = tls::connect(Bounded::connect(port, ipv6, timeout)?)?;
+                get(&mut stream, port, &path)
+            }),
         }
     }
 
     fn on_thread(
         &self,
         checker: Checker,
-        probe: impl FnOnce() -> io::Result<Outcome> + Send + 'static,
+        stack: usize,
+        look: impl FnOnce() -> io::Result<Outcome> + Send + 'static,
     ) -> Option<Outcome> {
         let (sender, signal) = (self.sender.clone(), Arc::clone(&self.signal));
         let work = move || {
-            let _ = sender.send((checker, probe().unwrap_or(Outcome::NoResult)));
+            let _ = sender.send((checker, look().unwrap_or(Outcome::NoResult)));
             let _ = rustix::io::write(&*signal, &1u64.to_ne_bytes());
         };
-        match thread::Builder::new().stack_size(STACK).spawn(work) {
+        match thread::Builder::new().stack_size(stack).spawn(work) {
             Ok(_) => None,
             Err(_) => Some(Outcome::NoResult),
         }
@@ -131,21 +142,61 @@ fn start(
     process::start(&execution).map_err(|error| error.to_string())
 }
 
-fn connect(port: u16, ipv6: bool, timeout: Duration) -> io::Result<TcpStream> {
-    let ip: IpAddr = if ipv6 { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() };
-    let stream = TcpStream::connect_timeout(&SocketAddr::new(ip, port), timeout)?;
-    stream.set_read_timeout(Some(timeout))?;
-    stream.set_write_timeout(Some(timeout))?;
-    Ok(stream)
+/// A connection to a port of this machine that is over after a time, however slowly its peer answers.
+#[derive(Debug)]
+pub struct Bounded {
+    stream: TcpStream,
+    deadline: Instant,
+}
+
+impl Bounded {
+    /// Connects to the loopback address.
+    ///
+    /// # Errors
+    ///
+    /// Nobody listens, or does not answer in time.
+    pub fn connect(port: u16, ipv6: bool, timeout: Duration) -> io::Result<Self> {
+        let ip: IpAddr = if ipv6 { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() };
+        let deadline = Instant::now() + timeout;
+        Ok(Bounded { stream: TcpStream::connect_timeout(&SocketAddr::new(ip, port), timeout)?, deadline })
+    }
+
+    /// The address of the peer.
+    pub fn peer(&self) -> io::Result<IpAddr> {
+        Ok(self.stream.peer_addr()?.ip())
+    }
+
+    fn left(&self) -> io::Result<Option<Duration>> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(Some(left)) }
+    }
+}
+
+impl Read for Bounded {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(self.left()?)?;
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(self.left()?)?;
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
 }
 
 /// Sends an HTTP request and reads the first line of the response, which has the status.
-fn http(port: u16, path: &str, ipv6: bool, timeout: Duration) -> io::Result<Outcome> {
+fn get(stream: &mut (impl Read + Write), port: u16, path: &str) -> io::Result<Outcome> {
     const MAX_LINE: u64 = 1024;
-    let mut stream = connect(port, ipv6, timeout)?;
     let request =
         format!("GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\nUser-Agent: tepui\r\n\r\n");
     stream.write_all(request.as_bytes())?;
+    stream.flush()?;
     let mut line = Vec::new();
     BufReader::with_capacity(256, stream.take(MAX_LINE)).read_until(b'\n', &mut line)?;
     Ok(status(&line).map_or(Outcome::NoResult, Outcome::Http))
@@ -169,10 +220,26 @@ mod tests {
         assert_eq!(status(b"SSH-2.0-x 200"), None);
     }
 
-    #[test]
-    fn a_server_answers() {
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// Waits for the result of a probe.
+    fn look(probe: Probe, timeout: Duration) -> Outcome {
+        let mut probes = Probes::new().unwrap();
+        assert_eq!(probes.begin(Checker::Health, probe, timeout, &|_| Err(InvalidCommand::NoCommand)), None);
+        let (checker, outcome) = probes.results.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(checker, Checker::Health);
+        outcome
+    }
+
+    fn listen() -> (TcpListener, u16) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
+        (listener, port)
+    }
+
+    #[test]
+    fn a_server_answers() {
+        let (listener, port) = listen();
         let server = thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             let mut request = [0; 256];
@@ -180,9 +247,81 @@ mod tests {
             stream.write_all(b"HTTP/1.1 302 Found\r\nLocation: /x\r\n\r\n").unwrap();
             String::from_utf8_lossy(&request[..length]).into_owned()
         });
-        assert_eq!(http(port, "/health", false, Duration::from_secs(5)).unwrap(), Outcome::Http(302));
+        let http = Probe::Http { port, path: "/health".into(), ipv6: false };
+        assert_eq!(look(http, PATIENCE), Outcome::Http(302));
         assert!(server.join().unwrap().starts_with("GET /health HTTP/1.1\r\n"));
         // The port does not accept connections any more.
-        assert!(connect(port, false, Duration::from_secs(5)).is_err());
+        assert_eq!(look(Probe::Tcp { port, ipv6: false }, PATIENCE), Outcome::Tcp(false));
+    }
+
+    /// The certificate names another host, nobody has signed it, and it was valid for a day.
+    fn tls_server(listener: TcpListener, answer: &'static [u8]) -> thread::JoinHandle<String> {
+        use rustls::pki_types::pem::PemObject;
+        use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+        let certificate = CertificateDer::from_pem_slice(include_bytes!("../tests/tls/certificate.pem")).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(include_bytes!("../tests/tls/key.pem")).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .unwrap();
+        thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            let connection = rustls::ServerConnection::new(Arc::new(config)).unwrap();
+            let mut stream = rustls::StreamOwned::new(connection, stream);
+            let mut line = String::new();
+            let mut reader = BufReader::new(&mut stream);
+            let _ = reader.read_line(&mut line);
+            let _ = stream.write_all(answer);
+            let _ = stream.flush();
+            line
+        })
+    }
+
+    #[test]
+    fn a_server_answers_over_tls_whatever_its_certificate_is() {
+        let check = |answer: &'static [u8], expect: Outcome| {
+            let (listener, port) = listen();
+            let server = tls_server(listener, answer);
+            let https = Probe::Https { port, path: "/health".into(), ipv6: false };
+            assert_eq!(look(https, PATIENCE), expect);
+            assert_eq!(server.join().unwrap(), "GET /health HTTP/1.1\r\n");
+        };
+        check(b"HTTP/1.1 204 No Content\r\n\r\n", Outcome::Http(204));
+        check(b"HTTP/1.1 500 Internal Server Error\r\n\r\n", Outcome::Http(500));
+    }
+
+    /// That somebody listens is not enough.
+    #[test]
+    fn a_server_without_tls_is_not_healthy_by_https() {
+        let (listener, port) = listen();
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 256]);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+        });
+        let https = Probe::Https { port, path: "/".into(), ipv6: false };
+        assert_eq!(look(https, PATIENCE), Outcome::NoResult);
+        server.join().unwrap();
+    }
+
+    /// Each byte comes well within the time, and all of them do not.
+    #[test]
+    fn a_server_that_answers_byte_by_byte_is_not_waited_for() {
+        let (listener, port) = listen();
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            // It ends when the client has hung up.
+            while stream.write_all(b"H").is_ok() {
+                thread::sleep(Duration::from_millis(10));
+            }
+        });
+        let http = Probe::Http { port, path: "/".into(), ipv6: false };
+        let started = Instant::now();
+        assert_eq!(look(http, Duration::from_millis(200)), Outcome::NoResult);
+        assert!(started.elapsed() < Duration::from_secs(8), "1024 bytes would take ten seconds");
+        server.join().unwrap();
     }
 }

@@ -48,10 +48,7 @@ pub fn main() -> ExitCode {
 const LAUNCH_INFO: &str = "--launch_info=";
 
 fn fail(error: &dyn std::error::Error) -> ExitCode {
-    match error.source() {
-        Some(source) => write_stderr(format_args!("executor: {error}: {source}")),
-        None => write_stderr(format_args!("executor: {error}")),
-    }
+    write_stderr(format_args!("executor: {}", model::with_sources(error)));
     ExitCode::FAILURE
 }
 

@@ -6,10 +6,12 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, ExitCode};
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use messages::v1::executor::{Call, Event, call, event};
 use messages::v1::{self, CommandInfo, FrameworkInfo, TaskId, TaskInfo, TaskState, TaskStatus};
+use testkit::process::is_alive;
+use testkit::wait::until_within;
 
 /// The upper bound of every wait, far above what is needed.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -366,18 +368,6 @@ fn acknowledged(status: &TaskStatus) -> Event {
     Event { r#type: kind, acknowledged: Some(Box::new(acknowledged)), ..Event::default() }
 }
 
-fn until<T>(mut find: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + TIMEOUT;
-    loop {
-        if let Some(found) = find() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "it never came");
-        std::thread::yield_now();
-    }
-}
-
-fn is_alive(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+fn until<T>(look: impl FnMut() -> Option<T>) -> T {
+    until_within(TIMEOUT, "it came", look)
 }

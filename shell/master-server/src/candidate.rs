@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use election::{CandidacyState, Contender, Coordinator, Leader, Lease};
 use messages::v1;
+use model::with_sources;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
@@ -15,7 +16,6 @@ use super::master_service::MasterService;
 use super::node_cleanup::NodeCleanup;
 use super::term::{MasterProcess, Term};
 use crate::Error;
-use crate::error::with_sources;
 use edge::Ended;
 
 /// The delay after a term that could not begin or ended by a fault of this process, so that another master may lead.

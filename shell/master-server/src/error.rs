@@ -29,15 +29,3 @@ impl Error {
         )
     }
 }
-
-/// Returns the text of an error and of all its sources, separated by colons.
-pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
-}

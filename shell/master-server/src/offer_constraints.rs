@@ -12,9 +12,10 @@ use super::app::MasterApp;
 
 /// Answers the request from a snapshot, as one of the expensive reads.
 pub async fn get(app: &Arc<MasterApp>, request: &Request) -> Response {
-    let (publisher, limits) = (app.publisher.clone(), app.offer_constraints_limits);
+    let (publisher, limits, visibility) =
+        (app.publisher.clone(), app.offer_constraints_limits, app.visibility(request));
     let prepare = move || {
-        let snapshot = publisher.snapshot();
+        let snapshot = publisher.snapshot().seen_by(visibility);
         let kept = snapshot.clone();
         (move || Some(describe(&snapshot, limits).to_string().into_bytes().into()), kept)
     };

@@ -56,6 +56,8 @@ pub struct MasterOptions {
     pub failure_sinks: Vec<SinkOptions>,
     /// `--max_operator_event_stream_subscribers`: the maximum of event streams of operators.
     pub max_operator_subscribers: usize,
+    /// `--publish_per_framework_metrics`.
+    pub publish_per_framework_metrics: bool,
 }
 
 impl MasterOptions {
@@ -85,6 +87,7 @@ impl MasterOptions {
             set_log_level: None,
             failure_sinks: Vec::new(),
             max_operator_subscribers: 1000,
+            publish_per_framework_metrics: true,
         }
     }
 }

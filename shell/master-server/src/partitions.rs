@@ -80,7 +80,7 @@ fn id_of(rest: &str) -> Option<String> {
 }
 
 fn show(app: &Arc<MasterApp>, id: &str, request: &Request) -> Response {
-    match app.publisher.snapshot().partition(id) {
+    match app.publisher.snapshot().seen_by(app.visibility(request)).partition(id) {
         Some(body) => respond::json(body, request.jsonp()),
         None => text(
             http::StatusCode::NOT_FOUND,

@@ -74,9 +74,10 @@ impl Publisher {
         let mut events = Vec::new();
         for change in changes.drain(..) {
             state.view.apply(&change);
-            if let Change::Incident(incident, update) = &change {
-                state.watchers.notify(incident, *update);
-                self.sinks.notify(incident, *update);
+            if let Change::Incident(incident, news) = &change {
+                let State { view, watchers, .. } = &mut *state;
+                watchers.notify(incident, *news, view);
+                self.sinks.notify(incident, *news);
             }
             if !state.subscribers.is_empty() {
                 events.extend(state.view.events(&change).into_iter().map(Arc::new));
@@ -132,10 +133,10 @@ impl Publisher {
     }
 
     /// Adds a follower of failures, which gets every change after the returned snapshot.
-    pub fn watch_failures(&self, watcher: Watcher, filter: Filter) -> Snapshot {
+    pub fn watch_failures(&self, watcher: Watcher, filter: Filter, visibility: Visibility) -> Snapshot {
         let mut state = self.lock();
-        state.watchers.add(watcher, filter, self.max_subscribers);
-        state.view.snapshot()
+        state.watchers.add(watcher, filter, visibility.clone(), self.max_subscribers);
+        state.view.snapshot().seen_by(visibility)
     }
 
     /// Removes a follower of failures.
@@ -214,12 +215,11 @@ impl State {
 
     /// Queues an event for all subscribers. A subscriber that does not read loses its connection.
     fn broadcast(&mut self, event: &Arc<v1::master::Event>) {
-        let bytes = event.size();
+        let view = &self.view;
         self.subscribers.retain(|Subscriber { queue, visibility }| {
-            if !visibility.shows_event(event) {
-                return true;
-            }
-            match queue.push(event.clone(), bytes) {
+            let Some(event) = view.event_seen_by(visibility, event) else { return true };
+            let bytes = event.size();
+            match queue.push(event, bytes) {
                 Pushed::First | Pushed::Behind => true,
                 Pushed::Closed => false,
                 Pushed::Full => {

@@ -62,6 +62,7 @@ fn process(options: MasterOptions, bound: &Bound) -> Result<MasterProcess, Error
         whitelist: options.whitelist,
         history: options.history,
         max_operator_subscribers: options.max_operator_subscribers,
+        publish_per_framework_metrics: options.publish_per_framework_metrics,
         build: options.build,
         flags: options.flags,
         files: Arc::new(Files::new(log.into_iter().collect(), Arc::new(|_| None), Arc::new(Vec::new))),

@@ -12,7 +12,7 @@ use messages::v1;
 use model::Timestamp;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use views::master::{Build, Limits, StaticInfo, View};
+use views::master::{Build, Limits, Settings, StaticInfo, View};
 
 use super::allocator_timings::AllocatorTimings;
 use super::app::MasterApp;
@@ -52,7 +52,7 @@ pub struct MasterProcess {
     pub history: Limits,
     /// The maximum of event streams of operators.
     pub max_operator_subscribers: usize,
-    /// The failure sinks.
+    pub publish_per_framework_metrics: bool,
     pub sinks: Arc<Sinks>,
     /// The description of the program.
     pub build: Build,
@@ -208,6 +208,11 @@ impl MasterProcess {
             elected: elected.then(|| self.clock.now().wall),
             leader: elected.then(|| info.clone()),
             flags: self.flags.iter().cloned().collect(),
+            settings: Settings {
+                roles: self.config.roles.clone(),
+                publish_per_framework_metrics: self.publish_per_framework_metrics,
+                fair_sharing_excluded_resource_names: self.config.allocator.excluded_resource_names.clone(),
+            },
             heartbeat_interval: self.config.heartbeat_interval,
             limits: self.history,
         };

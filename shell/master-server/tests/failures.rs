@@ -9,7 +9,9 @@ use std::net::SocketAddr;
 use master_server::{RegistryBackend, SinkOptions};
 use ring::hmac;
 use serde_json::Value;
-use support::{Client, Scheduler, TIMEOUT, get, master_with};
+use support::master_with;
+use testkit::http::{Client, Scheduler, get};
+use testkit::wait::TIMEOUT;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
@@ -70,8 +72,7 @@ async fn a_webhook_is_told_with_a_signature_until_it_takes_it() {
     let key = hmac::Key::new(hmac::HMAC_SHA256, b"s3cret");
     hmac::verify(&key, &repeated, &bytes).expect("the signature of this body with this secret");
 
-    let info = FRAMEWORK.replacen('{', &format!(r#"{{"id":{{"value":"{framework}"}},"#), 1);
-    let _scheduler = resubscribe(master.address, &info, &framework).await;
+    let _scheduler = Scheduler::resubscribe(master.address, &framework, FRAMEWORK).await;
     let (_, body) = post_to(&receiver, "200 OK").await;
     check(&body, "recovered", &framework);
 }
@@ -117,16 +118,6 @@ async fn a_master_knows_the_failures_of_the_one_before() {
     // No earlier observer of this framework is left, so the incident comes from the registry.
     assert!(inherited["recovered_at"].is_number(), "{history}");
     next.shutdown().await;
-}
-
-async fn resubscribe(address: SocketAddr, info: &str, framework: &str) -> Client {
-    let mut stream = Client::connect(address).await;
-    let body = format!(
-        r#"{{"type":"SUBSCRIBE","framework_id":{{"value":"{framework}"}},"subscribe":{{"framework_info":{info}}}}}"#
-    );
-    stream.send(support::post("/api/v1/scheduler", support::JSON, body)).await;
-    assert_eq!(stream.head().await.expect("a head").status, 200);
-    stream
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

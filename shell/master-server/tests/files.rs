@@ -7,7 +7,8 @@ mod support;
 use std::fs;
 use std::net::SocketAddr;
 
-use support::{Response, call, get, master_with};
+use support::master_with;
+use testkit::http::{Response, call, get};
 
 fn check(response: &Response, status: u16, body: &str) {
     assert_eq!((response.status, response.text().as_str()), (status, body));

@@ -4,7 +4,8 @@
 
 mod support;
 
-use support::{Client, JSON, Response, Scheduler, call, get, master, master_with, post, request};
+use support::{master, master_with};
+use testkit::http::{Client, JSON, Response, Scheduler, call, get, post, request};
 
 const FRAMEWORK: &str = r#"{"user":"u","name":"n","roles":["r"],"capabilities":[{"type":"MULTI_ROLE"}]}"#;
 
@@ -320,6 +321,36 @@ async fn a_callback_is_a_name_or_refused() {
         assert_eq!(refused.status, 400, "{callback}");
         assert!(refused.text().starts_with("Invalid 'jsonp' callback"), "{}", refused.text());
     }
+}
+
+/// Names that others have given come back in errors, which people read in a terminal or a browser.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn errors_steer_neither_a_terminal_nor_a_browser() {
+    let master = master();
+    let at = master.address;
+    let evil = r"\u001b]0;x\u0007<script>";
+    let weights =
+        format!(r#"{{"type":"UPDATE_WEIGHTS","update_weights":{{"weight_infos":[{{"role":"{evil}","weight":1}}]}}}}"#);
+    let scheduler = Scheduler::subscribe(at, FRAMEWORK).await;
+    let kind = format!(r#""type":"KILL","kill":{{"task_id":{{"value":"{evil}/"}}}}"#);
+    for (response, part) in [
+        (call(at, "/api/v1", &weights).await, r"\x1b]0;x\x07"),
+        (get(at, "/help/%1B%5B2J%3Cscript%3E").await, r"'/\x1b[2J<script>'"),
+        (get(at, "/metrics/snapshot?timeout=%1B%5B2J").await, r"'\x1b[2J'"),
+        (scheduler.call(at, &kind).await, r"\x1b]0;x\x07"),
+    ] {
+        let text = response.text();
+        assert_eq!(response.status, 400, "{text}");
+        assert!(text.contains(part) && !text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
+        assert_eq!(response.header("content-type"), Some("text/plain; charset=utf-8"));
+        assert_eq!(response.header("x-content-type-options"), Some("nosniff"));
+    }
+    for path in ["/state", "/help", "/metrics", "/version?jsonp=x"] {
+        assert_eq!(get(at, path).await.header("x-content-type-options"), Some("nosniff"), "{path}");
+    }
+    // There is no page to be shown beside the place.
+    let redirect = get(at, "/redirect?%3Cscript%3E").await;
+    assert_eq!((redirect.status, redirect.body.as_slice()), (307, &b""[..]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,7 +4,8 @@
 
 mod support;
 
-use support::{Client, JSON, Scheduler, get, master, master_with, post, request};
+use support::{master, master_with};
+use testkit::http::{Client, JSON, Scheduler, get, post, request};
 
 const HEALTH: &str = r#"{"type":"GET_HEALTH"}"#;
 const HEALTHY: &str = r#"{"type":"GET_HEALTH","get_health":{"healthy":true}}"#;

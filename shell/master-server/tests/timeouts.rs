@@ -4,7 +4,8 @@
 
 mod support;
 
-use support::{Client, master};
+use support::master;
+use testkit::http::Client;
 
 #[tokio::test(start_paused = true)]
 async fn a_request_that_trickles_in_loses_its_connection() {

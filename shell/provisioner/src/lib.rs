@@ -8,7 +8,6 @@
 //! - [`Store`] keeps layers and images, and brings in those that are missing.
 //! - [`Provisioner`] gives containers root file systems.
 //! - [`runtime`] decides what a container of an image runs.
-#![warn(missing_docs)]
 
 mod digest;
 mod error;

@@ -33,7 +33,7 @@ pub enum Lost {
     Unconfirmed,
     #[error("the session with ZooKeeper ended: {0}")]
     Session(#[source] CoordinationError),
-    #[error("somebody removed the node of this master from ZooKeeper")]
+    #[error("the node of this master was removed from ZooKeeper")]
     Removed,
     #[error("this master has withdrawn")]
     Withdrawn,
@@ -209,7 +209,7 @@ async fn elected<S: Session>(session: &S, own: &str) -> Result<Lease, Coordinati
             Err(failure) => return Err(failure),
         };
         if !children.iter().any(|child| child == own) {
-            return Err(CoordinationError::Other("somebody removed the node of this master".to_owned()));
+            return Err(CoordinationError::Other("the node of this master was removed".to_owned()));
         }
         if Member::leader(&children).is_some_and(|first| first.name == own) {
             let sent = Instant::now();

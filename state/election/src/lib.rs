@@ -12,8 +12,6 @@
 //! | `node_cleanup` | removes the node of a master that has ended |
 //! | `standalone` | a master known by its address |
 
-#![warn(missing_docs)]
-
 mod backoff;
 mod contender;
 mod coordination;

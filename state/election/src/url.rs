@@ -38,7 +38,7 @@ pub struct Credentials(String);
 pub enum InvalidUrl {
     #[error("'{0}' names no ZooKeeper server: expected zk://host:port,host:port/path")]
     NoServers(ZooKeeperUrl),
-    #[error("'{0}' has no path: expected zk://host:port,host:port/path, since the root belongs to everybody")]
+    #[error("'{0}' has no path: expected zk://host:port,host:port/path, since all users of ZooKeeper share the root")]
     NoPath(ZooKeeperUrl),
     #[error("'{url}' is not usable: '{server}' is not host:port")]
     Server { url: ZooKeeperUrl, server: String },
@@ -50,7 +50,7 @@ pub enum InvalidUrl {
     Scheme(String),
     #[error("cannot read the address of the masters from {path}")]
     File { path: PathBuf, source: std::io::Error },
-    #[error("{path} holds more than an address of masters")]
+    #[error("{path} contains more than an address of masters")]
     LongFile { path: PathBuf },
 }
 

@@ -4,6 +4,7 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use model::with_sources;
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition};
 
 use crate::{Entries, Error, RecordWrite, Store, damaged};
@@ -222,11 +223,6 @@ fn keep_damaged(error: Error) -> Error {
 
 fn damaged_kept(path: PathBuf, refused: damaged::DamageMarker) -> Error {
     Error::DamagedKept { path, kept: refused.kept.clone(), marker: refused.marker.clone(), source: refused.into() }
-}
-
-fn with_sources(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 fn unusable(path: &Path, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {

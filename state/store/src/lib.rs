@@ -3,8 +3,6 @@
 //! A store is a map from keys to bytes. A leader takes it over, which begins a new epoch and returns all records; no
 //! earlier leader can write from then on. A commit is atomic, and durable when it returns.
 
-#![warn(missing_docs)]
-
 pub mod damaged;
 mod embedded;
 mod error;

@@ -18,11 +18,11 @@ flags! {
         logging: LoggingFlags;
         network_isolation: NetworkIsolationFlags;
         "Master" {
-            master: String => "The master: host:port, zk://host:port,host:port/path, or file:///path of a file with it.";
+            master: String => "The master: host:port, zk://host:port,host:port/path, or file:///path of a file that contains one of these.";
             port: u16 = "5051" => "The port to listen on; 0 picks a free one.";
             zk_session_timeout: Duration = "10secs", in ZK_SESSION => "ZooKeeper session timeout.";
             registration_backoff_factor: Duration = "1secs", in up_to_secs(60) =>
-                "The first registration waits a random time up to this; retries double it, up to 1mins.";
+                "The first registration waits for a random time up to this value; each retry doubles it, up to 1mins.";
             [NoEffect: NOT_IMPLEMENTED] {
                 ip6: String => "An IPv6 address for tasks.";
                 ip6_discovery_command: String => "A command that prints the IPv6 address.";
@@ -33,20 +33,20 @@ flags! {
         }
         "Resources and attributes" {
             resources: Option<String>, in Bounds::Any =>
-                "What to offer, e.g. cpus:4;mem:8192;disk:10240;ports:[31000-32000], or a JSON array of Resource. What is not named is detected.";
+                "The resources to offer, e.g. cpus:4;mem:8192;disk:10240;ports:[31000-32000], or a JSON array of Resource. Resources that are not named are detected.";
             attributes: Option<String>, in Bounds::Any =>
-                "What to tell about this machine, e.g. rack:abc;zone:west;level:10.";
+                "Attributes of this machine, e.g. rack:abc;zone:west;level:10.";
             default_role: String = "*" => "The role of resources without one.";
             agent_features: Option<Json> =>
-                "The agent capabilities to announce, e.g. {\"capabilities\":[{\"type\":\"MULTI_ROLE\"}, ...]}; those that masters need must be among them.";
+                "The agent capabilities to announce, e.g. {\"capabilities\":[{\"type\":\"MULTI_ROLE\"}, ...]}; capabilities that masters require must be included.";
             resource_estimator: Option<String> =>
-                "What is allocated but idle and can be offered once more as revocable: fixed:cpus:4;mem:1024, load:0.2 (what containers leave unused, less 20 %), or the name of Mesos' fixed estimator with its parameters in --modules.";
+                "Estimates allocated but idle resources, which are then offered as revocable: fixed:cpus:4;mem:1024, load:0.2 (what containers leave unused, less 20 %), or the name of Mesos' fixed estimator with its parameters in --modules.";
             qos_controller: Option<String> =>
-                "When executors on revocable resources must go: load:load_threshold_5min=8,load_threshold_15min=6,memory_available=0.05, or the name of Mesos' load controller with its parameters in --modules.";
-            qos_correction_interval_min: Duration = "0ns" => "Least time between its corrections; at least a second.";
-            oversubscribed_resources_interval: Duration = "15secs", in INTERVAL => "How often estimates are sent.";
+                "Decides when executors on revocable resources are ended: load:load_threshold_5min=8,load_threshold_15min=6,memory_available=0.05, or the name of Mesos' load controller with its parameters in --modules.";
+            qos_correction_interval_min: Duration = "0ns" => "The minimum time between two corrections of the QoS controller; at least one second.";
+            oversubscribed_resources_interval: Duration = "15secs", in INTERVAL => "The interval at which estimates are sent.";
             reconfiguration_policy: ReconfigurationName = "equal" =>
-                "Which changes of the agent's description are allowed over a restart.";
+                "Which changes of the agent's resources, attributes and names are allowed over a restart.";
             [NoEffect: NOT_IMPLEMENTED] {
                 resource_provider_config_dir: PathBuf => "Configurations of resource providers.";
                 csi_plugin_config_dir: PathBuf => "Configurations of CSI plug-ins.";
@@ -56,30 +56,30 @@ flags! {
             }
         }
         "Containers" {
-            work_dir: PathBuf => "Where sandboxes and the agent's state are kept.";
+            work_dir: PathBuf => "The directory of sandboxes and of the agent's state.";
             runtime_dir: Option<PathBuf> =>
-                "Where run-time state is kept that need not survive a reboot. Without it, /var/run/mesos for root, else run below --work_dir.";
+                "The directory of state that need not survive a reboot. Without it, /var/run/mesos for root, otherwise run below --work_dir.";
             containerizers: Containerizers = "mesos" => "The containerizers.";
             isolation: Option<List> =>
-                "Comma-separated isolators, e.g. cgroups/cpu,cgroups/mem,cgroups/pids,namespaces/pid. Without it, all that this machine and user allow.";
+                "Comma-separated isolators, e.g. cgroups/cpu,cgroups/mem,cgroups/pids,namespaces/pid. Without it, all isolators that this machine and user allow.";
             launcher: Option<LauncherName> =>
                 "linux (cgroups and namespaces, needs root) or posix. Without it, linux where possible.";
             container_logger: Option<String> =>
-                "How stdout and stderr in sandboxes are bounded: sandbox (not at all), logrotate:max_stdout_size=10MB, or org_apache_mesos_LogrotateContainerLogger with --modules. Without it they are rotated at 10MB and 4 old files stay (stdout.1 is the latest).";
-            image_providers: Option<String>, in Bounds::Any => "Which images containers may have: DOCKER (also images of OCI), which is the default.";
-            sandbox_directory: PathBuf = "/mnt/mesos/sandbox" => "Where a container with an image sees its sandbox.";
-            docker_registry: String = "https://registry-1.docker.io" => "The registry of images that name none.";
-            docker_config: Option<Json> => "Credentials for registries, in the format of Docker's config.json; file:///path of it.";
-            docker_store_dir: PathBuf = "/tmp/mesos/store/docker" => "Where images are kept; `tepui image` shows and changes them.";
+                "How stdout and stderr in sandboxes are limited: sandbox (no limit), logrotate:max_stdout_size=10MB, or org_apache_mesos_LogrotateContainerLogger with --modules. Without it, they are rotated at 10MB and 4 old files are kept (stdout.1 is the latest).";
+            image_providers: Option<String>, in Bounds::Any => "The kinds of images that containers can have: DOCKER (with OCI images), the default.";
+            sandbox_directory: PathBuf = "/mnt/mesos/sandbox" => "The path of the sandbox in containers with an image.";
+            docker_registry: String = "https://registry-1.docker.io" => "The registry of images whose names have no registry.";
+            docker_config: Option<Json> => "Credentials for registries in the format of Docker's config.json, or file:///path of such a file.";
+            docker_store_dir: PathBuf = "/tmp/mesos/store/docker" => "The directory of the image store, which `tepui image` lists and changes.";
             [NoEffect: "helpers are built in"] {
-                launcher_dir: PathBuf => "Where helper programs lie; this program has them built in.";
+                launcher_dir: PathBuf => "The directory of helper programs.";
             }
             [NoEffect: NOT_IMPLEMENTED] {
                 image_provisioner_backend: String => "Image backend.";
                 image_gc_config: Json => "Image garbage collection.";
                 appc_simple_discovery_uri_prefix: String = "http://" => "Appc discovery prefix.";
                 appc_store_dir: PathBuf = "/tmp/mesos/store/appc" => "Appc image store.";
-                default_container_info: Json => "ContainerInfo for executors that have none.";
+                default_container_info: Json => "The ContainerInfo of executors that have none.";
                 default_container_dns: Json => "DNS of containers.";
                 default_container_shm_size: Bytes => "Size of /dev/shm in containers.";
                 disallow_sharing_agent_ipc_namespace: bool = "false" => "Each container gets an IPC namespace.";
@@ -89,13 +89,13 @@ flags! {
             }
         }
         "Linux isolation" {
-            cgroups_hierarchy: PathBuf = "/sys/fs/cgroup" => "Where cgroups are mounted.";
-            cgroups_root: String = "mesos" => "The cgroup below which all cgroups of containers are made.";
+            cgroups_hierarchy: PathBuf = "/sys/fs/cgroup" => "The directory in which cgroups are mounted.";
+            cgroups_root: String = "mesos" => "The cgroup that contains the cgroups of all containers.";
             cgroups_enable_cfs: bool = "false" => "Limit CPU time by CFS bandwidth, not only by shares.";
             cgroups_limit_swap: bool = "false" => "Limit memory and swap together.";
             cgroups_destroy_timeout: Duration = "1mins", in POSITIVE =>
-                "Time for a cgroup to become empty after which an error is logged. Its processes are killed again and again.";
-            revocable_cpu_low_priority: bool = "true" => "Revocable CPU gets low priority.";
+                "The time after which a cgroup that does not become empty is logged as an error. Killing continues.";
+            revocable_cpu_low_priority: bool = "true" => "Give revocable CPU low priority.";
             [NoEffect: "threads are counted wherever cgroups/pids is in use"] {
                 cgroups_cpu_enable_pids_and_tids_count: bool = "false" => "Count processes and threads in statistics.";
             }
@@ -140,24 +140,24 @@ flags! {
         }
         "Disk, fetcher, garbage collection" {
             gc_delay: Duration = "1weeks" =>
-                "How long sandboxes of finished executors are kept; less when the disk fills. With 0secs they go at once.";
+                "How long sandboxes of finished executors are kept; shorter when the disk fills up. With 0secs they are removed at once.";
             gc_disk_headroom: f64 = "0.1", in SHARE =>
                 "The share of the disk to keep free when deciding how long sandboxes are kept.";
-            disk_watch_interval: Duration = "1mins", in INTERVAL => "How often disk usage is looked at.";
+            disk_watch_interval: Duration = "1mins", in INTERVAL => "The interval at which disk usage is checked.";
             fetcher_stall_timeout: Duration = "1mins", in secs(1) =>
-                "A download that makes no progress for this time has failed.";
-            frameworks_home: Option<PathBuf> = "", in Bounds::Any => "Prefix for relative URIs.";
+                "The time without progress after which a download fails.";
+            frameworks_home: Option<PathBuf> = "", in Bounds::Any => "The prefix of relative URIs.";
             [NoEffect: "files are fetched without a cache"] {
                 fetcher_cache_size: Bytes = "2GB" => "Size of the fetcher's cache.";
                 fetcher_cache_dir: PathBuf = "/tmp/mesos/fetch" => "The fetcher's cache.";
             }
             [NoEffect: "hdfs URIs are not supported"] {
-                hadoop_home: PathBuf => "Where Hadoop lies.";
+                hadoop_home: PathBuf => "The directory of Hadoop.";
             }
             [NoEffect: NOT_IMPLEMENTED] {
                 gc_non_executor_container_sandboxes: bool = "false" => "Collect sandboxes of nested containers too.";
                 container_disk_watch_interval: Duration = "15secs" =>
-                    "How often disk usage of containers is looked at.";
+                    "The interval at which the disk usage of containers is checked.";
                 enforce_container_disk_quota: bool = "false" =>
                     "Kill containers that use more disk than they asked for.";
                 xfs_project_range: String => "XFS project ids.";
@@ -167,42 +167,42 @@ flags! {
         }
         "Executors" {
             executor_environment_variables: Option<Json> =>
-                "The environment of executors, a JSON object; without it a minimal PATH.";
-            executor_registration_timeout: Duration = "1mins", in POSITIVE => "Time for an executor to register.";
+                "The environment of executors, a JSON object of strings. Without it, a minimal PATH.";
+            executor_registration_timeout: Duration = "1mins", in POSITIVE => "The time within which an executor must register.";
             executor_reregistration_timeout: Duration = "2secs", in up_to_secs(15) =>
-                "Time for an executor to come back after a restart of the agent; it begins anew while others do, for a minute at most.";
+                "The time within which executors must reconnect after a restart of the agent. It starts again whenever one reconnects, for a minute at most.";
             executor_reregistration_retry_interval: Option<Duration>, in INTERVAL =>
-                "How often v0 executors are asked to come back. Without it, once.";
+                "The interval at which v0 executors are asked to reconnect. Without it, they are asked once.";
             executor_shutdown_grace_period: Duration = "5secs" =>
-                "Time for an executor to shut down; with 0secs it is killed at once.";
+                "The time for an executor to shut down; with 0secs it is killed at once.";
             switch_user: bool = "true" => "Run tasks as the user they name (needs root).";
             max_completed_executors_per_framework: usize = "150" =>
-                "Completed executors to remember of each framework.";
+                "The number of completed executors to keep for each framework.";
             [NoEffect: "it always does"] {
                 http_command_executor: bool = "false" => "The command executor uses the HTTP API.";
             }
             [NoEffect: NOT_IMPLEMENTED] {
                 http_executor_domain_sockets: bool = "false" => "Serve executors on a unix socket.";
-                domain_socket_location: PathBuf => "That socket.";
+                domain_socket_location: PathBuf => "The path of that socket.";
                 http_heartbeat_interval: Duration = "30secs" => "Heartbeats on attached container streams.";
             }
         }
         "Recovery" {
             recover: RecoverName = "reconnect" =>
-                "After a restart: reconnect to executors, or cleanup: end them, forget the agent's id, and exit.";
+                "What to do after a restart: reconnect to executors, or cleanup, which ends them, forgets the agent's id, and exits.";
             recovery_timeout: Duration = "15mins" =>
-                "How long executors wait for the agent to come back; with 0secs they end with it.";
+                "How long executors wait for the agent to restart; with 0secs they end with it.";
             strict: bool = "true" =>
-                "Errors in the stored state are fatal. With --no-strict records that cannot be read are skipped; a log that cannot be read is kept under another name, and a new agent begins.";
+                "Errors in the stored state end the agent. With --no-strict, records that cannot be read are skipped; if that is not possible, the state is kept under another name and the agent starts as a new one.";
         }
         "Security" {
             [Refused: SECURITY] {
                 credential: Json => "Principal and secret of this agent.";
-                acls: Json => "Who may do what.";
-                firewall_rules: Json => "Endpoints to switch off.";
+                acls: Json => "Access control lists.";
+                firewall_rules: Json => "Endpoints to disable.";
                 http_authenticators: String => "The HTTP authenticator.";
                 http_credentials: Json => "Principals and secrets for HTTP.";
-                authenticate_http_readwrite: bool = "false" => "Authenticate HTTP requests that change things.";
+                authenticate_http_readwrite: bool = "false" => "Authenticate HTTP requests that change state.";
                 authenticate_http_readonly: bool = "false" => "Authenticate HTTP requests that read.";
                 authenticate_http_executors: bool = "false" => "Authenticate executors.";
                 #[alias = "executor_secret_key"]
@@ -221,7 +221,7 @@ flags! {
         }
         "Extension" {
             modules: Option<Json> =>
-                "Parameters of modules that are built in: Mesos' fixed estimator, load controller and logrotate container logger.";
+                "The parameters of built-in modules: Mesos' fixed estimator, load controller and logrotate container logger.";
             [Refused: MODULES] {
                 modules_dir: PathBuf => "A directory of module files.";
                 hooks: String => "Hook modules.";

@@ -18,8 +18,8 @@ flags! {
             shell: bool = "true" => "Run the command with /bin/sh -c; otherwise its first word is the program.";
             env: Option<Json> => "Environment of the command, a JSON object of strings.";
             resources: String = "cpus:1;mem:128" => "Resources of the task.";
-            task: Option<Json> => "A whole TaskInfo instead of --command; agent_id may be left out.";
-            task_group: Option<Json> => "A TaskGroupInfo to run as one.";
+            task: Option<Json> => "A complete TaskInfo instead of --command; agent_id may be left out.";
+            task_group: Option<Json> => "A TaskGroupInfo to run.";
             kill_after: Option<Duration>, in POSITIVE => "Kill the task after this time.";
             rlimits: Option<Json> => "Resource limits (RLimitInfo) of the command.";
             volumes: Option<Json> => "Volumes (an array of Volume) of the container.";
@@ -38,7 +38,7 @@ flags! {
                 secret: String => "The principal's secret.";
             }
             [NoEffect: "it is always protobuf"] {
-                content_type: String = "protobuf" => "How to talk to the master: protobuf or json.";
+                content_type: String = "protobuf" => "The content type of calls to the master: protobuf or json.";
             }
         }
         "Containers" {

@@ -19,17 +19,17 @@ flags! {
         "Cluster" {
             #[alias = "agents"]
             #[alias = "num_agents"]
-            num_slaves: usize = "2", in AGENTS => "How many agents to start. `tepui master` starts a master alone.";
-            ip: Ipv4Addr = "127.0.0.1" => "The address everything listens on.";
+            num_slaves: usize = "2", in AGENTS => "The number of agents to start. `tepui master` starts only a master.";
+            ip: Ipv4Addr = "127.0.0.1" => "The address on which all processes listen.";
             port: u16 = "5050", in PEER_PORT => "The port of the master; the agents take the following ones.";
             work_dir: Option<PathBuf> =>
-                "Where master and agents keep their files; without it, a new temporary directory.";
+                "The directory of the files of master and agents. Without it, a new temporary directory.";
             resources: Option<String> =>
-                "Resources of each agent, e.g. cpus:2;mem:1024; without it, the machine's divided by the number of agents.";
-            attributes: Option<String>, in Bounds::Any => "Attributes of each agent, e.g. rack:a1;ssd:yes.";
-            isolation: Option<String> => "Isolation of each agent, as for `tepui agent`.";
-            launcher: Option<LauncherName> => "Launcher of each agent.";
-            container_logger: Option<String> => "How stdout and stderr are bounded, as for `tepui agent`.";
+                "The resources of each agent, e.g. cpus:2;mem:1024. Without it, each agent gets an equal share of the machine.";
+            attributes: Option<String>, in Bounds::Any => "The attributes of each agent, e.g. rack:a1;ssd:yes.";
+            isolation: Option<String> => "The isolation of each agent, as for `tepui agent`.";
+            launcher: Option<LauncherName> => "The launcher of each agent.";
+            container_logger: Option<String> => "How stdout and stderr are limited, as for `tepui agent`.";
         }
     }
 }

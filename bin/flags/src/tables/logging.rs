@@ -12,9 +12,9 @@ flags! {
             quiet: bool = "false" => "Log nothing to stderr.";
             logging_level: LoggingLevel = "INFO" => "The least severe level to log.";
             log_dir: Option<PathBuf> =>
-                "Also write the log into a file in this directory, e.g. mesos-master.INFO.";
+                "Also write the log to a file in this directory, e.g. mesos-master.INFO.";
             external_log_file: Option<PathBuf> =>
-                "The file that stderr is redirected to, shown by /files instead of the one in --log_dir.";
+                "The file to which stderr is redirected; /files shows it instead of the one in --log_dir.";
             [NoEffect: "lines are written at once"] {
                 logbufsecs: u64 = "0" => "Seconds to buffer log lines before writing them.";
             }

@@ -10,7 +10,7 @@ pub const DEFINITIONS: [Definition; 4] =
 impl Program for MasterFlags {
     const DEFINITION: Definition = Definition {
         program: "tepui master",
-        about: "Starts a master: it keeps the cluster's state, offers resources to frameworks and passes tasks to agents.",
+        about: "Starts a master, which keeps the state of the cluster, offers resources to frameworks and passes tasks to agents.",
         sections: &[AddressFlags::SECTIONS, MasterFlags::SECTIONS, LoggingFlags::SECTIONS],
     };
 }
@@ -18,7 +18,7 @@ impl Program for MasterFlags {
 impl Program for AgentFlags {
     const DEFINITION: Definition = Definition {
         program: "tepui agent",
-        about: "Starts an agent: it offers this machine's resources to the master and runs tasks in containers.",
+        about: "Starts an agent, which offers the resources of this machine to the master and runs tasks in containers.",
         sections: &[
             AddressFlags::SECTIONS,
             AgentFlags::SECTIONS,
@@ -31,8 +31,8 @@ impl Program for AgentFlags {
 impl Program for LocalFlags {
     const DEFINITION: Definition = Definition {
         program: "tepui local",
-        about: "Starts a whole cluster on this machine: one master and some agents, each a process of its own. Other flags of \
-                masters and agents are taken from MESOS_* variables.",
+        about: "Starts a cluster on this machine: one master and some agents, each as a separate process. Other flags of masters \
+                and agents are taken from MESOS_* variables.",
         sections: &[LocalFlags::SECTIONS, LoggingFlags::SECTIONS],
     };
 }
@@ -40,7 +40,7 @@ impl Program for LocalFlags {
 impl Program for ExecuteFlags {
     const DEFINITION: Definition = Definition {
         program: "mesos-execute",
-        about: "Runs one command (or task, or task group) on the cluster and waits for its end.",
+        about: "Runs a command, a task or a task group on the cluster and waits for its end.",
         sections: &[ExecuteFlags::SECTIONS, LoggingFlags::SECTIONS],
     };
 }

@@ -1,8 +1,8 @@
 //! The reasons for which flags have no effect.
 
 pub(super) const MODULES: &str = "C++ modules cannot be loaded into this program";
-pub(super) const NOT_IMPLEMENTED: &str = "not built yet";
-pub(super) const NO_DOCKER: &str = "the docker containerizer is not built yet";
+pub(super) const NOT_IMPLEMENTED: &str = "not implemented yet";
+pub(super) const NO_DOCKER: &str = "the docker containerizer is not implemented yet";
 pub(super) const PORT_MAPPING: &str = "there is no port-mapping isolator";
 pub(super) const SECURITY: &str =
-    "authentication and authorization are not built yet; do not expose the ports to untrusted networks";
+    "authentication and authorization are not implemented yet; do not expose the ports to untrusted networks";

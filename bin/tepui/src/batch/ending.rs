@@ -1,24 +1,24 @@
-//! How a task ended, as a shell knows it.
+//! The exit code of a task, as a shell reports it.
 
 use messages::v1::TaskState as State;
 
-/// What the command executor says of a command, in Mesos' words (`WSTRINGIFY` of stout).
+/// The messages of the command executor about the end of a command, in Mesos' words (`WSTRINGIFY` of stout).
 const EXITED: &str = "exited with status ";
 const SIGNALLED: &str = "terminated with signal ";
-/// A task that ended for another reason than its command.
+/// The exit code of a task that ended for another reason than its command.
 const OTHER: u8 = 1;
-/// Signals count from here, as in a shell (POSIX 2.8.2).
+/// The exit code of a signal is this number plus that of the signal, as in a shell (POSIX 2.8.2).
 const SIGNAL_BASE: i32 = 128;
 
-/// Returns the exit code of a task that is over: that of its command, 128 and the number of the signal that ended it, or 1
-/// where it ended for another reason, such as a lost agent. `message` is that of its last status.
+/// Returns the exit code of a task that is over: the exit status of its command, 128 plus the number of the signal that
+/// ended it, or 1 if it ended for another reason, such as a lost agent. `message` is that of the last status.
 pub fn exit_code(state: State, message: &str) -> u8 {
     if state == State::TaskFinished {
         return 0;
     }
     if let Some((_, rest)) = message.rsplit_once(EXITED) {
         let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-        // A task that was killed and whose command ended well did not do what it was asked for.
+        // A task that was killed did not do its work, even if its command ended with status 0.
         return match digits.parse() {
             Ok(0) if state == State::TaskKilled => signalled(15),
             Ok(code) => code,
@@ -31,12 +31,12 @@ pub fn exit_code(state: State, message: &str) -> u8 {
     if state == State::TaskKilled { signalled(15) } else { OTHER }
 }
 
-/// The exit code of a process that a signal has ended.
+/// Returns the exit code of a process that a signal has ended.
 pub fn signalled(signal: i32) -> u8 {
     u8::try_from(SIGNAL_BASE + signal).unwrap_or(OTHER)
 }
 
-/// The number of a signal by what strsignal(3) calls it, on Linux.
+/// Returns the number of a signal from its name by strsignal(3) on Linux.
 fn number(name: &str) -> Option<i32> {
     const NAMES: [(&str, i32); 22] = [
         ("Hangup", 1),

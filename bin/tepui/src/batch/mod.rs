@@ -1,4 +1,4 @@
-//! A one-shot framework: runs a list of tasks to their end and reports on them.
+//! A one-shot framework: runs a list of tasks until all are over, and reports how they ended.
 
 mod ending;
 mod observer;

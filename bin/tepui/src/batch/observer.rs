@@ -1,4 +1,4 @@
-//! Who watches a batch: progress for people, lines for scripts, the output of its only task.
+//! The observer of a batch. It shows progress, prints lines for scripts, or copies the output of a single task.
 
 use std::time::Duration;
 
@@ -8,26 +8,26 @@ use messages::v1;
 use super::plan::Plan;
 use crate::output;
 
-/// A batch of which nothing runs while tasks wait for an offer.
+/// A batch whose tasks wait for an offer while none of them runs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stalled {
     pub master: Address,
     pub framework: v1::FrameworkId,
-    /// What the first task that waits asks for, as flags of Mesos have it: `cpus:1000;mem:32`.
+    /// The resources that the first waiting task asks for, in the syntax of Mesos flags: `cpus:1000;mem:32`.
     pub demand: String,
 }
 
-/// Told what happens, in order. Everything is optional.
+/// Is notified of events in order. Every method is optional.
 pub trait Observer {
-    /// Only for the first subscription.
+    /// Called for the first subscription only.
     fn subscribed(&mut self, _framework: &v1::FrameworkId) {}
     fn launched(&mut self, _tasks: &[v1::TaskInfo]) {}
     fn updated(&mut self, _status: &v1::TaskStatus) {}
-    /// After every event.
+    /// Called after every event.
     fn changed(&mut self, _plan: &Plan) {}
-    /// Again and again for as long as it is so.
+    /// Called repeatedly for as long as the batch is stalled.
     fn stalled(&mut self, _stalled: Stalled) {}
-    /// The subscription has ended and is sought again.
+    /// Called when the subscription has ended and is tried again.
     fn lost(&mut self, error: &Error, retry_in: Duration) {
         output::write_stderr(format_args!("{error}; trying again in {retry_in:?}"));
     }

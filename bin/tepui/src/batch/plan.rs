@@ -1,4 +1,4 @@
-//! Which task goes into which offer, and what has become of each. Pure.
+//! Decides which task is placed on which offer, and tracks the state of each. It does no I/O.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use messages::v1;
 use messages::v1::TaskState as State;
 use model::is_terminal;
 
-/// What a task needs of an offer, in thousandths, by resource name.
+/// The resources that a task needs of an offer, in thousandths, by name.
 pub type Fit = BTreeMap<String, i64>;
 
 /// One task of the batch.
@@ -19,7 +19,7 @@ pub struct TaskState {
     pub agent: Option<v1::AgentId>,
     pub launched: Option<f64>,
     pub ended: Option<f64>,
-    /// What became of it may have been missed.
+    /// Whether updates of the task may have been missed.
     needs_reconciliation: bool,
 }
 
@@ -33,7 +33,7 @@ impl TaskState {
     }
 }
 
-/// The whole batch.
+/// The tasks of a batch.
 #[derive(Debug, Default)]
 pub struct Plan {
     tasks: Vec<TaskState>,
@@ -41,7 +41,7 @@ pub struct Plan {
     waiting: Vec<usize>,
 }
 
-/// The answer to one offer.
+/// The tasks that are launched on one offer.
 #[derive(Debug)]
 pub struct Placement {
     pub offer: v1::OfferId,
@@ -65,7 +65,7 @@ impl Plan {
                 needs_reconciliation: false,
             });
         }
-        // Popped from the end, so the first task is placed first.
+        // Tasks are popped from the end, so the first task is placed first.
         plan.waiting.reverse();
         plan
     }
@@ -82,14 +82,14 @@ impl Plan {
         !self.waiting.is_empty()
     }
 
-    /// What the first task that waits asks for: `cpus:1000;mem:32`. `None` when none waits.
+    /// Returns the resources that the first waiting task asks for: `cpus:1000;mem:32`; `None` if no task waits.
     pub fn demand(&self) -> Option<String> {
         let task = self.tasks.get(*self.waiting.last()?)?;
         let scalars = task.info.resources.iter().filter_map(|r| Some((r.name.as_str(), r.scalar.as_ref()?.value)));
         Some(scalars.map(|(name, value)| format!("{name}:{value}")).collect::<Vec<_>>().join(";"))
     }
 
-    /// Fills each offer with waiting tasks, first come, first placed.
+    /// Fills each offer with waiting tasks in their order.
     pub fn place(&mut self, offers: &[v1::Offer], now: f64) -> Vec<Placement> {
         offers.iter().map(|offer| self.place_on(offer, now)).collect()
     }
@@ -120,7 +120,7 @@ impl Plan {
         placement
     }
 
-    /// Records an update; true if it says something new.
+    /// Records an update. Returns true if it changes something.
     pub fn update(&mut self, status: &v1::TaskStatus, now: f64) -> bool {
         let Some(task) = self.by_id.get(&status.task_id.value).and_then(|index| self.tasks.get_mut(*index)) else {
             return false;
@@ -143,17 +143,17 @@ impl Plan {
         true
     }
 
-    /// Ids of tasks that were launched and are not over.
+    /// Returns the ids of the tasks that were launched and are not over.
     pub fn live(&self) -> Vec<v1::TaskId> {
         self.tasks.iter().filter(|task| task.is_live()).map(|t| t.info.task_id.clone()).collect()
     }
 
-    /// A connection broke: what happened to these meanwhile nobody has told.
+    /// Marks all live tasks for reconciliation, because updates may have been missed while the connection was broken.
     pub fn reconcile_live(&mut self) {
         self.tasks.iter_mut().filter(|task| task.is_live()).for_each(|task| task.needs_reconciliation = true);
     }
 
-    /// Nobody knows whether these were launched.
+    /// Marks tasks for reconciliation of which it is unknown whether they were launched.
     pub fn reconcile(&mut self, tasks: &[v1::TaskInfo]) {
         for index in tasks.iter().filter_map(|task| self.by_id.get(&task.task_id.value)) {
             if let Some(task) = self.tasks.get_mut(*index) {
@@ -162,14 +162,15 @@ impl Plan {
         }
     }
 
-    /// Those of which nothing has been heard since, and where they are.
+    /// Returns the tasks that need reconciliation, with their agents.
     pub fn needs_reconciliation(&self) -> Vec<(v1::TaskId, Option<v1::AgentId>)> {
         let needs_reconciliation = |t: &&TaskState| t.needs_reconciliation && t.is_live();
         self.tasks.iter().filter(needs_reconciliation).map(|t| (t.info.task_id.clone(), t.agent.clone())).collect()
     }
 }
 
-/// Masters send `role` to frameworks without RESERVATION_REFINEMENT and `reservations` to the others.
+/// Sums up the unreserved scalars. Masters send `role` to frameworks without RESERVATION_REFINEMENT and `reservations`
+/// to the others.
 #[allow(deprecated)]
 fn unreserved_scalars(resources: &[v1::Resource]) -> Fit {
     let mut sum = Fit::new();
@@ -195,7 +196,7 @@ fn take(left: &mut Fit, need: &Fit) -> bool {
     true
 }
 
-/// A MULTI_ROLE framework must say which role's allocation it uses; the offer's is the only right one.
+/// Allocates resources to the role of the offer, as a MULTI_ROLE framework must.
 fn allocate_to_role_of(offer: &v1::Offer, resources: &mut [v1::Resource]) {
     for resource in resources {
         resource.allocation_info = offer.allocation_info.clone();

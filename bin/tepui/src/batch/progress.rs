@@ -1,4 +1,4 @@
-//! Live progress on stderr: one rewritten line on a terminal, a line per change elsewhere.
+//! Live progress on stderr: one line that is rewritten on a terminal, and a line per change elsewhere.
 
 use std::io::IsTerminal;
 
@@ -34,7 +34,7 @@ impl Observer for Progress {
         if text == self.last {
             return;
         }
-        // A stream that nobody watches live gets about ten lines, not one per event.
+        // A file or pipe gets about ten lines, not one per event.
         let due = self.terminal || over == total || over >= self.last_over + total.div_ceil(10);
         if due {
             if self.terminal {

@@ -1,4 +1,4 @@
-//! The table at the end of a batch: state, agent, exit code, duration, and where the output is.
+//! The table at the end of a batch: state, agent, exit code, duration, and the location of the output.
 
 use std::collections::BTreeMap;
 
@@ -10,23 +10,23 @@ use super::ending::exit_code;
 use super::plan::TaskState;
 use super::scheduler_loop::Outcome;
 use crate::commands::{first_line, tone};
-use crate::table::{Cell, Place, Tone, draw, duration};
+use crate::table::{Cell, OutputDevice, Tone, draw, duration};
 
-/// Of failed tasks, said below the table; more say little that is new.
+/// The number of failed tasks whose messages are printed below the table.
 const MAX_MESSAGES: usize = 5;
 
-/// How one task ended. What cannot be found out is empty.
+/// The end of one task. What is unknown is empty.
 #[derive(Debug, Default)]
 pub struct Row {
     pub task: String,
     pub state: Option<State>,
-    /// `S0 (host)`.
+    /// The agent, as `S0 (host)`.
     pub agent: String,
     pub exit: Option<u8>,
     pub reason: Option<String>,
     pub message: String,
     pub seconds: Option<f64>,
-    /// On the agent.
+    /// The path of the sandbox on the agent.
     pub sandbox: String,
 }
 
@@ -44,7 +44,7 @@ impl Row {
         }
     }
 
-    /// For programs.
+    /// Returns the row as JSON.
     pub fn json(&self) -> Value {
         json!({
             "task": self.task, "state": self.state.map(|state| state.as_str_name()), "agent": self.agent,
@@ -54,7 +54,7 @@ impl Row {
     }
 }
 
-/// Returns a row for each task. With `sandboxes` the agents are asked where the output is.
+/// Returns a row for each task. With `sandboxes` the agents are asked for the paths of the sandboxes.
 pub async fn rows(master: &Address, outcome: &Outcome, sandboxes: bool) -> Vec<Row> {
     let agents = agents(master).await;
     let mut directories = BTreeMap::new();
@@ -69,13 +69,13 @@ pub async fn rows(master: &Address, outcome: &Outcome, sandboxes: bool) -> Vec<R
     outcome.plan.tasks().iter().map(row).collect()
 }
 
-/// Renders the rows, and below them what is said of tasks that failed. Sandboxes are shown where `wide`.
-pub fn table(rows: &[Row], wide: bool, place: Place) -> String {
+/// Renders the rows, and below them the messages of failed tasks. Sandboxes are shown if `wide` is set.
+pub fn table(rows: &[Row], wide: bool, device: OutputDevice) -> String {
     let mut header = vec!["TASK", "STATE", "AGENT", "EXIT", "DURATION"];
     header.extend(wide.then_some("OUTPUT"));
     let cells: Vec<Vec<Cell>> = rows.iter().map(|row| cells(row, wide)).collect();
-    let mut text = draw(&header, &cells, place);
-    // An exit status stands in the table.
+    let mut text = draw(&header, &cells, device);
+    // The table shows the exit status already.
     let says_more = |row: &Row| !row.message.is_empty() && !row.message.starts_with("Command exited with status");
     let failed = |row: &&Row| row.state != Some(State::TaskFinished) && says_more(row);
     for row in rows.iter().filter(failed).take(MAX_MESSAGES) {
@@ -93,7 +93,7 @@ fn cells(row: &Row, wide: bool) -> Vec<Cell> {
     };
     let exit = match (row.exit, &row.reason) {
         (Some(0), _) => "0".to_owned(),
-        // Not its command, but what happened to it.
+        // The task ended for this reason and not by its command.
         (Some(1), Some(reason)) if !row.message.contains("exited with status") => reason.clone(),
         (Some(code), _) => code.to_string(),
         (None, _) => String::new(),
@@ -123,7 +123,7 @@ async fn agents(master: &Address) -> BTreeMap<String, Agent> {
         .collect()
 }
 
-/// Task id to the directory that holds its `stdout` and `stderr`.
+/// Returns the directories with `stdout` and `stderr` by task id.
 async fn sandboxes_of(agent: &Address, framework: &str) -> BTreeMap<String, String> {
     let Ok(state) = get_json(agent, "/state").await else { return BTreeMap::new() };
     let mut found = BTreeMap::new();
@@ -150,7 +150,7 @@ async fn sandboxes_of(agent: &Address, framework: &str) -> BTreeMap<String, Stri
 mod tests {
     use super::*;
 
-    const FILE: Place = Place { width: None, colours: false };
+    const FILE: OutputDevice = OutputDevice { width: None, colours: false };
 
     #[test]
     fn sandboxes_are_shown_on_demand_and_text_is_escaped() {

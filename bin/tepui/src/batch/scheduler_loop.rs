@@ -1,4 +1,4 @@
-//! The framework's loop: place, acknowledge, and go on after a lost connection.
+//! The framework's loop: places tasks, acknowledges updates, and continues after a lost connection.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -10,39 +10,41 @@ use super::observer::{Observer, Stalled};
 use super::plan::Plan;
 use crate::signals::Cancel;
 
-/// How long the master keeps the tasks when this scheduler loses its connection.
+/// The seconds for which the master keeps the tasks when this scheduler loses its connection.
 const FAILOVER_TIMEOUT: f64 = 60.0;
-/// Offers that fit no waiting task are of no use for a while; something may free up on the same agent.
+/// The filter of offers that fit no waiting task, in seconds. It is short because resources may become free on the same
+/// agent.
 const REFUSE_SECONDS: f64 = 2.0;
-/// The longest an election and the recovery of the elected master take, with the session timeouts that people use.
+/// The longest duration of an election and of the recovery of the elected master, with common session timeouts.
 const FAILOVER_LIMIT: Duration = Duration::from_secs(60);
-/// How often to ask for tasks of which nothing is heard: right after a failover a master says nothing about those whose
-/// agent is not back yet.
+/// The first interval of reconciliation. Right after a failover a master does not answer for tasks whose agent has not
+/// re-registered yet.
 const RECONCILE_FIRST: Duration = Duration::from_secs(1);
 const RECONCILE_MAX: Duration = Duration::from_secs(30);
-/// When to look whether anything has started: offers come within an allocation interval of the master, of a second.
-const LOOK_FIRST: Duration = Duration::from_millis(2500);
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// The time until the first check whether anything has started. Offers arrive within an allocation interval of the
+/// master, which is a second in Mesos.
+const STALL_CHECK_FIRST: Duration = Duration::from_millis(2500);
+const STALL_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// As people write it: `host:port`, or where masters are elected.
+    /// The master as it was given: `host:port` or a `zk://` URL.
     pub master: String,
     pub framework: v1::FrameworkInfo,
-    /// Kill what runs after this time.
+    /// The time after which everything that runs is killed.
     pub kill_after: Option<Duration>,
 }
 
-/// How the batch ended.
+/// The result of a batch.
 #[derive(Debug)]
 pub struct Outcome {
     pub plan: Plan,
     pub framework: v1::FrameworkId,
-    /// The one that led in the end.
+    /// The master that led at the end.
     pub master: Option<Address>,
-    /// The signal that ended it before its tasks did.
+    /// The signal that ended the batch before its tasks were over.
     pub interrupted: Option<i32>,
-    /// Why the master could not be told that the framework is over.
+    /// The error with which the removal of the framework failed.
     pub teardown_error: Option<Error>,
 }
 
@@ -54,8 +56,8 @@ pub struct Batch {
     cancel: Cancel,
     deadline: Option<Instant>,
     reconciliation: Reconciliation,
-    /// When to look next whether it is stalled.
-    look: Option<Instant>,
+    /// The time of the next check whether the batch is stalled.
+    next_stall_check: Option<Instant>,
     elected: bool,
     framework: Option<v1::FrameworkId>,
     leader: Option<Address>,
@@ -64,10 +66,11 @@ pub struct Batch {
     killing: bool,
 }
 
-/// Runs all tasks of the plan to their end, then removes the framework.
+/// Runs all tasks of the plan until they are over, then removes the framework.
 ///
 /// # Errors
-/// The master refuses the framework, or there was none to begin with.
+///
+/// Fails if the master refuses the framework, or if there is no master at the start.
 pub async fn run_batch(options: Options, plan: Plan, observer: &mut dyn Observer) -> Result<Outcome, Error> {
     let mut batch = Batch::new(options, plan)?;
     batch.run(observer).await?;
@@ -88,7 +91,7 @@ impl Batch {
             cancel: Cancel::listen(),
             deadline: options.kill_after.map(|after| Instant::now() + after),
             reconciliation: Reconciliation::default(),
-            look: None,
+            next_stall_check: None,
             elected: options.master.starts_with("zk://"),
             framework: None,
             leader: None,
@@ -103,19 +106,19 @@ impl Batch {
     /// # Errors
     /// The master refuses the framework, or there was none to begin with.
     pub async fn run(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
-        // A master that was never there is a mistake in the address; one that is being elected comes.
+        // A master that was never there means a mistake in the address; one that is being elected will appear.
         let (first, elected) = (Instant::now(), self.elected);
         let passes = |error: &Error| error.is_transient() && (elected || !matches!(error, Error::Connect { .. }));
         while !self.plan.is_over() && self.interrupted.is_none() {
             observer.changed(&self.plan);
             tokio::select! {
-                notice = self.driver.next() => match notice? {
+                event = self.driver.next() => match event? {
                     DriverEvent::Disconnected { error, .. }
                         if self.framework.is_none() && !(first.elapsed() < FAILOVER_LIMIT && passes(&error)) =>
                     {
                         return Err(error);
                     }
-                    notice => self.notice(notice, observer).await?,
+                    event => self.handle_event(event, observer).await?,
                 },
                 () = until(self.reconciliation.due) => {
                     if let Some(scheduler) = self.driver.scheduler() {
@@ -129,8 +132,8 @@ impl Batch {
                         kill(scheduler, &self.plan).await?;
                     }
                 }
-                () = until(self.look) => {
-                    self.look = Some(Instant::now() + LOOK_AGAIN);
+                () = until(self.next_stall_check) => {
+                    self.next_stall_check = Some(Instant::now() + STALL_CHECK_INTERVAL);
                     if let Some(stalled) = self.stalled() {
                         observer.stalled(stalled);
                     }
@@ -143,8 +146,8 @@ impl Batch {
         Ok(())
     }
 
-    async fn notice(&mut self, notice: DriverEvent, observer: &mut dyn Observer) -> Result<(), Error> {
-        match notice {
+    async fn handle_event(&mut self, event: DriverEvent, observer: &mut dyn Observer) -> Result<(), Error> {
+        match event {
             DriverEvent::Subscribed { framework, master } => {
                 if self.framework.is_none() {
                     observer.subscribed(&framework);
@@ -156,7 +159,7 @@ impl Batch {
                     kill(scheduler, &self.plan).await?;
                 }
                 self.lost = None;
-                self.look = Some(Instant::now() + LOOK_FIRST);
+                self.next_stall_check = Some(Instant::now() + STALL_CHECK_FIRST);
                 self.framework = Some(framework);
                 self.leader = Some(master);
             }
@@ -166,7 +169,7 @@ impl Batch {
                 }
             }
             DriverEvent::Disconnected { error, retry_in } => {
-                // The first attempt follows at once, and is mostly enough.
+                // The first attempt follows at once, and usually succeeds.
                 if self.lost.is_some() {
                     observer.lost(&error, retry_in);
                 }
@@ -177,24 +180,24 @@ impl Batch {
         Ok(())
     }
 
-    /// Tasks wait, and none runs whose end could make room for them.
+    /// Returns the demand of the batch if tasks wait and none runs whose end could free resources for them.
     fn stalled(&self) -> Option<Stalled> {
         let demand = self.plan.demand()?;
         let stalled = || Some(Stalled { master: self.leader.clone()?, framework: self.framework.clone()?, demand });
         if self.plan.live().is_empty() && self.driver.scheduler().is_some() { stalled() } else { None }
     }
 
-    /// Whether a signal has ended it.
+    /// Returns whether a signal has ended the batch.
     pub fn is_interrupted(&self) -> bool {
         self.interrupted.is_some()
     }
 
-    /// Resolves at the next signal; its number is that of the outcome as well.
+    /// Waits for the next signal. Its number also becomes that of the outcome.
     pub async fn cancelled(&mut self) {
         self.interrupted = Some(self.cancel.next().await);
     }
 
-    /// Removes the framework, and with it what still runs.
+    /// Removes the framework together with everything that still runs.
     pub async fn leave(self) -> Outcome {
         let teardown_error = match self.driver.scheduler() {
             Some(scheduler) => scheduler.teardown().await.err(),
@@ -219,7 +222,7 @@ async fn handle(
         if plan.update(&update.status, now()) {
             observer.updated(&update.status);
         }
-        // One that does not arrive brings the update again.
+        // If the acknowledgement does not arrive, the update is sent again.
         ignore_transient(scheduler.acknowledge(&update.status).await)?;
     }
     Ok(())
@@ -259,12 +262,13 @@ async fn kill(scheduler: &Scheduler, plan: &Plan) -> Result<(), Error> {
     Ok(())
 }
 
-/// A master that ends in the middle of a call is no reason to end: the stream of events tells, and its successor is asked.
+/// Ignores transient errors. A master that ends during a call closes the event stream, and the next master is then
+/// used.
 fn ignore_transient(result: Result<(), Error>) -> Result<(), Error> {
     result.or_else(|error| if error.is_transient() { Ok(()) } else { Err(error) })
 }
 
-/// Asking for what may have been missed, again and again until it has been told.
+/// Reconciliation of tasks of which updates may have been missed. It is repeated until every task was answered.
 #[derive(Debug, Default)]
 struct Reconciliation {
     due: Option<Instant>,

@@ -1,4 +1,4 @@
-//! The output of one task, copied from its sandbox while it runs and to its end.
+//! Copies the output of one task from its sandbox while it runs, to the end.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use tokio::task::JoinHandle;
 
 use crate::output;
 
-/// Agents serve a file that is being written from the page cache.
+/// The interval of reads. Agents serve a file that is being written from the page cache.
 const POLL: Duration = Duration::from_millis(100);
-/// After a failure; an agent may be restarted under its tasks.
+/// The interval after a failure. An agent may be restarted while its tasks run.
 const RETRY: Duration = Duration::from_millis(500);
-/// How long it is tried to read the output of a task that is over.
+/// The time for which reading the output of a finished task is tried.
 const READ_LIMIT: Duration = Duration::from_secs(10);
 
-/// Which task on which agent.
+/// A task and its agent.
 #[derive(Debug, Clone)]
 pub struct Source {
     pub master: Address,
@@ -28,10 +28,11 @@ pub struct Source {
 }
 
 impl Source {
-    /// Where the agent listens, as the master knows it.
+    /// Returns the address of the agent, as the master knows it.
     ///
     /// # Errors
-    /// The master does not answer, or the agent is not registered.
+    ///
+    /// Fails if the master does not answer or the agent is not registered.
     pub async fn address(&self) -> Result<Address, Error> {
         let id = &self.agent.value;
         let answer = get_json(&self.master, &format!("/slaves?slave_id={}", output::encode(id))).await?;
@@ -55,8 +56,8 @@ enum Name {
 }
 
 impl Streams {
-    /// Begins to copy. `nobody_reads` is notified when the reader of stdout has closed it. Must be called inside a tokio
-    /// runtime.
+    /// Starts copying. `nobody_reads` is notified when the reader of stdout has closed it. Must be called inside a
+    /// tokio runtime.
     pub fn begin(source: &Source, nobody_reads: &Arc<Notify>) -> Self {
         let (over, _) = watch::channel(false);
         let copy = |name| tokio::spawn(copy(source.clone(), name, over.subscribe(), nobody_reads.clone()));
@@ -64,15 +65,16 @@ impl Streams {
         Streams { over, copies }
     }
 
-    /// The task is over: reads what is left and returns at the end of both files.
+    /// Reads what is left after the end of the task, and returns at the end of both files.
     ///
     /// # Errors
-    /// The output cannot be read, so some of it is missing.
+    ///
+    /// Fails if the output cannot be read, so that some of it is missing.
     pub async fn finish(self) -> Result<(), Error> {
         self.over.send_replace(true);
         let mut result = Ok(());
         for copy in self.copies {
-            // One that was cancelled belongs to a runtime that ends.
+            // A cancelled copy belongs to a runtime that is ending.
             if let Ok(Err(error)) = copy.await {
                 result = Err(error);
             }
@@ -91,7 +93,7 @@ async fn copy(
     let mut failures = 0;
     let mut ended: Option<Instant> = None;
     loop {
-        // Asked before the read: output that was written before the end is in what is read after it.
+        // The flag is read before the file, so output that was written before the end is read after it.
         let was_over = *over.borrow();
         if was_over {
             ended.get_or_insert_with(Instant::now);
@@ -119,7 +121,7 @@ async fn copy(
             Ok(_) if was_over => return Ok(()),
             Ok(_) => POLL,
             Err(Error::NoFile { .. }) if !was_over => POLL,
-            // It never had a sandbox: what became of it is in its status.
+            // The task never had a sandbox; its status says why.
             Err(Error::NoFile { .. }) if failures >= 1 => return Ok(()),
             Err(error) => {
                 failures += 1;
@@ -144,12 +146,12 @@ fn may_pass(error: &Error) -> bool {
 fn write(name: Name, data: &[u8]) {
     match name {
         Name::Stdout => output::exact(data),
-        // Nobody can be told that stderr is closed.
+        // An error of stderr cannot be reported anywhere.
         Name::Stderr => drop(std::io::stderr().write_all(data)),
     }
 }
 
-/// The newest run of the task's executor, as agents of Mesos and ours serve it.
+/// Returns the path of a file of the newest run of the task's executor, as agents of Mesos and Tepui serve it.
 fn path(source: &Source, name: Name) -> String {
     let name = match name {
         Name::Stdout => "stdout",

@@ -1,4 +1,4 @@
-//! `tepui agents`.
+//! `tepui agents` lists the agents.
 
 use messages::v1;
 use messages::v1::DrainState;
@@ -7,13 +7,13 @@ use super::cli::{CommandError, Target};
 use super::incidents::OpenIncidents;
 use super::state::{ShortIds, State, scalar};
 use crate::output;
-use crate::table::{Cell, Place, Tone, amount, draw};
+use crate::table::{Cell, OutputDevice, Tone, amount, draw};
 
 #[derive(clap::Args)]
 pub struct Agents {
     #[command(flatten)]
     target: Target,
-    /// Whole ids, addresses and versions as well
+    /// Also show complete ids, addresses and versions
     #[arg(long, short)]
     wide: bool,
     /// Print the master's answer as JSON
@@ -84,7 +84,7 @@ pub async fn agents(args: Agents) -> Result<(), CommandError> {
             args.target.master.given
         ));
     } else {
-        output::print(draw(header, &rows, Place::stdout().wide(args.wide)));
+        output::print(draw(header, &rows, OutputDevice::stdout().wide(args.wide)));
     }
     Ok(())
 }

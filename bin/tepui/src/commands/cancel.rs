@@ -18,30 +18,31 @@ tasks end, and it cannot come back.
 Examples:
   tepui cancel 0003/run.7                    A task
   tepui cancel web.1 web.2                   Tasks by their ids
-  tepui cancel 0003                          A run, as `tepui frameworks` lists it
-  tepui cancel --framework spark             A framework, even if a task is called so as well")]
+  tepui cancel 0003                          A run, by its id in `tepui frameworks`
+  tepui cancel --framework spark             A framework, even if a task has the same name")]
 pub struct Cancel {
     #[command(flatten)]
     target: Target,
-    /// Tasks, or runs and other frameworks: ids, the ends of them, or names
+    /// Ids of tasks, runs or other frameworks, the ends of these ids, or names
     #[arg(required = true)]
     ids: Vec<String>,
-    /// Only frameworks are meant
+    /// Look only for frameworks
     #[arg(long)]
     framework: bool,
 }
 
-/// What is meant.
+/// What an id on the command line names.
 #[derive(Debug)]
 enum Subject {
     Task { framework: v1::FrameworkId, task: v1::TaskId },
     Framework { id: String, name: String, tasks: usize },
 }
 
-/// Ends everything that is named, or nothing where a name has no meaning.
+/// Ends everything that is named, or nothing if a name is unknown.
 ///
 /// # Errors
-/// There is no such live task or framework, or the master refuses.
+///
+/// Fails if there is no such live task or framework, or if the master refuses.
 pub async fn cancel(args: Cancel) -> Result<(), CommandError> {
     let state = State::get(&args.target.master).await?;
     let meant = |given: &String| if args.framework { framework(&state, given) } else { subject(&state, given) };
@@ -65,7 +66,7 @@ pub async fn cancel(args: Cancel) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Masters of Mesos let only its scheduler end a task.
+/// Turns the 404 of a Mesos master into an explanation: in Mesos only its scheduler can end a task.
 fn unable(error: Error) -> CommandError {
     match error {
         Error::Status { status: 404, ref body, .. } if body.is_empty() => CommandError::message(
@@ -75,7 +76,7 @@ fn unable(error: Error) -> CommandError {
     }
 }
 
-/// A task by its id first; then a framework; then a task by a part of its id.
+/// Finds a task by its id, then a framework, then a task by a part of its id.
 fn subject(state: &State, given: &str) -> Result<Subject, CommandError> {
     let (of, wanted) = find::split(given);
     let exact = |task: &&v1::Task| {

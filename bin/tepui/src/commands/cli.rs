@@ -1,4 +1,4 @@
-//! The command line for people: what commands there are and how they fail.
+//! The command line: the commands, and how they report errors.
 
 use std::ops::Deref;
 use std::process::ExitCode;
@@ -6,46 +6,47 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use client::Address;
-use model::visible;
+use model::{visible, with_sources};
 
 use super::{
     agents, cancel, examples, explain, failures, frameworks, image, logs, operate, run, shell, status, tasks, wait,
 };
 use crate::output;
 
-/// Runs tasks and services on a cluster of machines. Speaks Apache Mesos.
+/// Runs tasks and services on a cluster of machines. Compatible with Apache Mesos.
 #[derive(Parser)]
 #[command(name = "tepui", version, after_help = PROGRAMS)]
 pub struct Cli {
-    /// Without one the state of the cluster is shown
+    /// Without a command, the state of the cluster is shown
     #[command(subcommand)]
     command: Option<Command>,
 }
 
 const PROGRAMS: &str = "\
-Programs (they take Mesos flags, see `tepui PROGRAM --help`):
-  local         A whole cluster on this machine: one master and some agents
-  master        A master (also as mesos-master)
-  agent         An agent (also as mesos-agent, mesos-slave)
+Programs (they take the flags of Mesos, see `tepui PROGRAM --help`):
+  local         A cluster on this machine: one master and some agents
+  master        A master (also mesos-master)
+  agent         An agent (also mesos-agent, mesos-slave)
   mesos-execute mesos-local mesos-resolve
-                As in Mesos
+                The programs of Mesos
 
 Start with:  tepui local        and in another terminal:  tepui run -- echo hello
 More:        tepui examples";
 
-/// Where the cluster is.
+/// The option that names the master.
 #[derive(clap::Args, Clone)]
 pub struct Target {
-    /// The master, as host:port, or where masters are elected, as zk://host:port,host:port/path
+    /// The master as host:port, or the elected one as zk://host:port,host:port/path
     #[arg(long, short, env = MASTER, default_value = DEFAULT_MASTER, value_parser = master)]
     pub master: Master,
 }
 
-/// The variable that names the master.
+/// The environment variable that names the master.
 const MASTER: &str = "TEPUI_MASTER";
 const DEFAULT_MASTER: &str = "127.0.0.1:5050";
 
-/// A master, and how it was named: whoever stays longer than one answer has to follow the lead.
+/// A leading master and the way in which it was named. Commands that stay connected use the latter to follow a change
+/// of leader.
 #[derive(Debug, Clone)]
 pub struct Master {
     pub given: String,
@@ -60,10 +61,10 @@ impl Deref for Master {
     }
 }
 
-/// Time for ZooKeeper to name a leader.
+/// The time within which ZooKeeper must name a leader.
 pub const DETECTION: Duration = Duration::from_secs(10);
 
-/// While the arguments are read, so that every command has an address to talk to.
+/// Detects the leader while the arguments are parsed, so that every command has an address.
 fn master(given: &str) -> Result<Master, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|source| CommandError::Io { doing: "start".to_owned(), source })?;
@@ -75,13 +76,13 @@ fn master(given: &str) -> Result<Master, CommandError> {
 enum Command {
     /// Run a command on the cluster and show its output, or run many and show how they ended
     Run(run::Run),
-    /// Wait until tasks are over, and exit as they did
+    /// Wait until tasks are over, and exit with their exit code
     Wait(wait::Wait),
     /// End tasks, runs and frameworks
     Cancel(cancel::Cancel),
-    /// Show how the cluster is
+    /// Show the state of the cluster
     Status(status::Status),
-    /// List tasks: what runs, and what ran
+    /// List current and finished tasks
     Tasks(tasks::Tasks),
     /// List agents and how much of them is in use
     Agents(agents::Agents),
@@ -89,11 +90,11 @@ enum Command {
     Frameworks(frameworks::Frameworks),
     /// Show the output of a task
     Logs(logs::Logs),
-    /// Say why a task or framework is where it is
+    /// Explain the state of a task or framework
     Explain(explain::Explain),
-    /// List what went wrong, and what was done about it
+    /// List failures and what was done about them
     Failures(failures::Failures),
-    // Of these, each tells by itself what it is for, at length with `--help`.
+    // The following commands describe themselves where they are defined.
     Role(operate::Role),
     Quota(operate::Quota),
     Weight(operate::Weight),
@@ -107,19 +108,19 @@ enum Command {
     Reactivate(operate::Reactivate),
     Gone(operate::Gone),
     Image(image::ImageArgs),
-    /// Show what can be done, by examples
+    /// Show examples of what can be done
     Examples,
     /// Print completions for a shell
     Completions(shell::Completions),
     /// Write man pages
     Man(shell::ManPages),
-    /// Show the version of this program, and of a master
+    /// Show the version of this program, and optionally of a master
     Version(VersionArgs),
 }
 
 #[derive(clap::Args)]
 struct VersionArgs {
-    /// Ask this master as well
+    /// Also ask this master
     #[arg(long, short, value_parser = master)]
     master: Option<Master>,
     /// Print JSON
@@ -127,22 +128,22 @@ struct VersionArgs {
     json: bool,
 }
 
-/// What a command failed with: a sentence for people.
+/// The error of a command, as a text for people.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     #[error(transparent)]
     Client(#[from] client::Error),
-    /// A refusal whose words are known, with what may be done.
+    /// A refusal with a known message, and what to do about it.
     #[error("{0}\nwhat to do: {1}")]
     WithAdvice(#[source] client::Error, &'static str),
     #[error(transparent)]
     Master(master_server::Error),
     #[error(transparent)]
     Agent(agent_server::Error),
-    /// One line: line breaks of what others have named are shown as such.
+    /// One line. Line breaks in names from elsewhere are made visible.
     #[error("{}", visible(.0))]
     Message(String),
-    /// Several lines.
+    /// Text of several lines.
     #[error("{0}")]
     Lines(String),
     #[error("cannot {}", visible(.doing))]
@@ -150,7 +151,7 @@ pub enum CommandError {
 }
 
 impl From<master_server::Error> for CommandError {
-    /// A port that is taken is told with the program that holds it.
+    /// Reports a port that is in use together with the program that uses it.
     fn from(error: master_server::Error) -> Self {
         match error {
             master_server::Error::Edge(edge::Error::AddressInUse { address }) => taken(address),
@@ -160,7 +161,7 @@ impl From<master_server::Error> for CommandError {
 }
 
 impl From<agent_server::Error> for CommandError {
-    /// A port that is taken is told with the program that holds it.
+    /// Reports a port that is in use together with the program that uses it.
     fn from(error: agent_server::Error) -> Self {
         match error {
             agent_server::Error::Edge(edge::Error::AddressInUse { address }) => taken(address),
@@ -182,7 +183,7 @@ impl CommandError {
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        // Help and mistakes.
+        // This is help, a version or an error in the arguments.
         Err(told) => return answered(&told),
     };
     block_on(async {
@@ -220,10 +221,10 @@ pub fn main() -> ExitCode {
     })
 }
 
-/// Prints help, a version or a mistake in the arguments, as clap words it.
+/// Prints help, a version or an error in the arguments, in the words of clap.
 fn answered(told: &clap::Error) -> ExitCode {
     match told.print() {
-        // A reader of help that has seen enough.
+        // The reader of the help has closed the pipe.
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             fail(&CommandError::Io { doing: "write".to_owned(), source: error })
         }
@@ -231,7 +232,7 @@ fn answered(told: &clap::Error) -> ExitCode {
     }
 }
 
-/// Returns the exit code of a program that has printed all it was asked for.
+/// Returns the exit code of a program that has printed everything it was asked for.
 pub fn printed() -> ExitCode {
     match output::failure() {
         None => ExitCode::SUCCESS,
@@ -242,21 +243,26 @@ pub fn printed() -> ExitCode {
     }
 }
 
-/// Of the cluster that is meant where nothing is said.
+/// Shows the state of the cluster that is used by default.
 async fn status_of_default() -> Result<ExitCode, CommandError> {
-    let given = std::env::var(MASTER).unwrap_or_else(|_| DEFAULT_MASTER.to_owned());
+    let given = match std::env::var_os(MASTER).map(std::ffi::OsString::into_string).transpose() {
+        Ok(given) => given.unwrap_or_else(|| DEFAULT_MASTER.to_owned()),
+        Err(given) => {
+            return Err(CommandError::message(format!("{MASTER}={} is not UTF-8", given.to_string_lossy())));
+        }
+    };
     let leader = client::detect(&given, DETECTION).await?;
     status::show(&Master { given, leader }, false).await
 }
 
-/// Runs a command's future on this thread and reports its failure, or that of its output.
+/// Runs a command's future on this thread and reports its error, or that of writing its output.
 pub fn block_on(future: impl Future<Output = Result<ExitCode, CommandError>>) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&CommandError::Io { doing: "start".to_owned(), source: error }),
     };
     let result = runtime.block_on(future);
-    // What is still under way, such as an answer that nobody waits for, does not hold the command up.
+    // Tasks that are still running, such as a request nobody waits for, do not delay the end of the command.
     runtime.shutdown_background();
     match result {
         Err(failure) => fail(&failure),
@@ -265,25 +271,10 @@ pub fn block_on(future: impl Future<Output = Result<ExitCode, CommandError>>) ->
     }
 }
 
-/// Says what a program failed with, and returns the exit code for it.
+/// Prints the error of a program, and returns the exit code for it.
 pub fn fail(failure: &dyn std::error::Error) -> ExitCode {
-    output::write_stderr_lines(&format!("tepui: {}", described(failure)));
+    output::write_stderr_lines(&format!("tepui: {}", with_sources(failure)));
     ExitCode::FAILURE
-}
-
-/// An error and its causes, each said once.
-pub fn described(failure: &dyn std::error::Error) -> String {
-    let mut text = failure.to_string();
-    let mut source = failure.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
 }
 
 async fn version(args: VersionArgs) -> Result<(), CommandError> {

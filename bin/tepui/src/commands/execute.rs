@@ -1,4 +1,4 @@
-//! `mesos-execute` and `mesos-resolve`, with the flags and output of Mesos.
+//! `mesos-execute` and `mesos-resolve`, with the flags and the output of Mesos.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -14,7 +14,7 @@ use crate::logging;
 use crate::mesos_flags::parse_or_exit;
 use crate::output;
 
-/// `mesos-execute`: runs one task and mirrors its updates.
+/// `mesos-execute`: runs one task and prints its status updates.
 pub fn execute(arguments: Vec<OsString>) -> ExitCode {
     let Parsed { flags, warnings, .. } = match parse_or_exit::<ExecuteFlags>(arguments) {
         Ok(parsed) => parsed,
@@ -28,15 +28,15 @@ pub fn execute(arguments: Vec<OsString>) -> ExitCode {
 
 async fn run(flags: &ExecuteFlags) -> Result<ExitCode, CommandError> {
     let (task, framework) = task_and_framework(flags)?;
-    // Says so at once, and with an end, if there is none.
+    // This fails early if there is no master.
     client::detect(&flags.master, DETECTION).await?;
     let options = batch::Options { master: flags.master.clone(), framework, kill_after: flags.kill_after };
-    let outcome = batch::run_batch(options, batch::Plan::new(vec![task]), &mut Mirror).await?;
+    let outcome = batch::run_batch(options, batch::Plan::new(vec![task]), &mut UpdatePrinter).await?;
     let ok = outcome.plan.tasks().iter().all(|t| t.state == Some(v1::TaskState::TaskFinished));
     Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What to run, and as which framework.
+/// Returns the task to run and the framework to run it as.
 ///
 /// # Errors
 ///
@@ -45,10 +45,10 @@ pub fn task_and_framework(flags: &ExecuteFlags) -> Result<(v1::TaskInfo, v1::Fra
     Ok((task(flags)?, framework(flags)?))
 }
 
-/// Prints what scripts around `mesos-execute` look for.
-struct Mirror;
+/// Prints the lines that scripts around `mesos-execute` expect.
+struct UpdatePrinter;
 
-impl Observer for Mirror {
+impl Observer for UpdatePrinter {
     fn subscribed(&mut self, framework: &v1::FrameworkId) {
         output::line(format!("Subscribed with ID {}", framework.value));
     }
@@ -102,10 +102,10 @@ fn framework(flags: &ExecuteFlags) -> Result<v1::FrameworkInfo, CommandError> {
     })
 }
 
-/// The task of `--task`, or the one that the other flags describe.
+/// Returns the task of `--task`, or the one that the other flags describe.
 fn task(flags: &ExecuteFlags) -> Result<v1::TaskInfo, CommandError> {
     if flags.task_group.is_some() {
-        return Err(CommandError::message("--task_group needs the default executor, which is not built yet"));
+        return Err(CommandError::message("--task_group needs the default executor, which is not implemented yet"));
     }
     if let Some(Json(text)) = &flags.task {
         return task_from_json(text);
@@ -139,7 +139,7 @@ fn task(flags: &ExecuteFlags) -> Result<v1::TaskInfo, CommandError> {
     })
 }
 
-/// `agent_id` is required in a TaskInfo and unknown before the offer, so an absent one is filled in.
+/// Parses a TaskInfo. `agent_id` is required in it but unknown before the offer, so a missing one is filled in.
 fn task_from_json(text: &str) -> Result<v1::TaskInfo, CommandError> {
     let mut value: serde_json::Value =
         serde_json::from_str(text).map_err(|e| CommandError::message(format!("--task is not JSON: {e}")))?;
@@ -194,9 +194,9 @@ fn json<T: messages::schema::HasDescriptor>(flag: &str, text: &str) -> Result<T,
     wire::json::decode(text.as_bytes(), &Limits::default()).map_err(|e| CommandError::message(format!("--{flag}: {e}")))
 }
 
-/// `mesos-resolve`: prints the leading master behind an address.
+/// `mesos-resolve`: prints the leading master of an address.
 pub fn resolve(arguments: Vec<OsString>) -> ExitCode {
-    // What is not UTF-8 names no master: the error shows it.
+    // Text that is not UTF-8 names no master; the error shows it.
     let arguments: Vec<String> = arguments.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
     let Some(given) = arguments.iter().find(|a| !a.starts_with("--")) else {
         output::write_stderr_lines(

@@ -1,4 +1,4 @@
-//! `tepui failures`.
+//! `tepui failures` lists failures.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -11,7 +11,14 @@ use super::state::short;
 use crate::output;
 use crate::table::{duration, render};
 
-/// The longest an election and the recovery of the elected master take.
+fn limit(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|limit: &usize| *limit > 0)
+        .ok_or_else(|| format!("'{text}' is no number of failures; write e.g. 10"))
+}
+
+/// The longest duration of an election and of the recovery of the elected master.
 const FAILOVER_LIMIT: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -20,38 +27,38 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub struct Failures {
     #[command(flatten)]
     target: Target,
-    /// Only this one, e.g. F7, with everything that was done about it
+    /// Show only this failure, e.g. F7, with everything that was done about it
     #[arg(conflicts_with_all = ["follow", "kind", "severity", "object", "open", "limit"])]
     failure: Option<String>,
-    /// Go on with those to come
+    /// Continue with new failures as they happen
     #[arg(long, short)]
     follow: bool,
-    /// Only of this type, e.g. agent_unreachable
+    /// Only failures of this type, e.g. agent_unreachable
     #[arg(long = "type")]
     kind: Option<String>,
-    /// Only as severe as this, or more: info, warning or critical
+    /// Only failures of this severity or worse: info, warning or critical
     #[arg(long)]
     severity: Option<String>,
-    /// Only about this agent, framework or master: its id, the end of it, or a host name
+    /// Only failures of this agent, framework or master: its id, the end of its id, or a host name
     #[arg(long)]
     object: Option<String>,
-    /// Only those that are not over
+    /// Only failures that are not over
     #[arg(long)]
     open: bool,
-    /// The newest so many
-    #[arg(long)]
+    /// The newest so many, at least 1
+    #[arg(long, value_parser = limit, allow_negative_numbers = true)]
     limit: Option<usize>,
-    /// Print JSON; with --follow one object a line
+    /// Print JSON; with --follow, one object per line
     #[arg(long)]
     json: bool,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  tepui failures --open                       What is wrong now
-  tepui failures F7                           All about one of them, and what was done about it
-  tepui failures --object node7               What happened to an agent
-  tepui failures --severity critical --follow What will go wrong";
+  tepui failures --open                       Failures that are not over
+  tepui failures F7                           One failure with everything that was done about it
+  tepui failures --object node7               Failures of an agent
+  tepui failures --severity critical --follow Critical failures, and new ones as they happen";
 
 impl Failures {
     fn is_filtered(&self) -> bool {
@@ -156,7 +163,7 @@ fn object(failure: &Value) -> String {
     format!("{} {}{name}", text(object, "type"), short(text(object, "id")))
 }
 
-/// For as long as somebody leads: the next master knows what the one before knew.
+/// Follows the stream for as long as there is a leader; the next master knows the failures of the previous one.
 async fn follow(master: &Master, args: &Failures) -> Result<(), CommandError> {
     let mut lines = lines(master, &args.path()).await?;
     loop {
@@ -175,7 +182,7 @@ async fn follow(master: &Master, args: &Failures) -> Result<(), CommandError> {
     }
 }
 
-/// Once more from whoever leads by now.
+/// Connects again, to the current leader.
 async fn again(master: &Master, args: &Failures) -> Result<Lines, client::Error> {
     let begun = Instant::now();
     loop {
@@ -205,7 +212,7 @@ fn print_line(line: String, json: bool) {
     }
 }
 
-/// One line of the stream.
+/// Returns one line of the stream as text.
 fn describe(news: &Value) -> String {
     let failure = &news["failure"];
     let what = news["news"].as_str().unwrap_or("known");

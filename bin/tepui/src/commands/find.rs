@@ -1,4 +1,4 @@
-//! From what people type to the task or agent they mean, and from a task to its sandbox.
+//! Finds the task or agent that an argument names, and the sandbox of a task.
 
 use client::{Address, get_json};
 use messages::v1;
@@ -9,8 +9,8 @@ use super::cli::CommandError;
 use super::incidents::OpenIncidents;
 use super::state::{State, framework_id, is_called, short};
 
-/// The task with this id (or the only one whose id contains it); of equal ids the latest. `0003/web.1` is that of one
-/// framework only, which is named by its id, the end of it, or its name.
+/// Returns the task with this id, or the only one whose id contains it. Of several tasks with the same id the latest is
+/// returned. `0003/web.1` is a task of one framework, which is named by its id, the end of its id, or its name.
 pub fn task<'a>(state: &'a State, given: &str) -> Result<&'a v1::Task, CommandError> {
     let (framework, wanted) = split(given);
     let of_framework = |task: &&v1::Task| framework.is_none_or(|given| is_of(state, task, given));
@@ -35,7 +35,7 @@ pub fn task<'a>(state: &'a State, given: &str) -> Result<&'a v1::Task, CommandEr
     }
 }
 
-/// `0003/web.1` into framework and task: ids of tasks have no `/`.
+/// Splits `0003/web.1` into framework and task; ids of tasks contain no `/`.
 pub fn split(given: &str) -> (Option<&str>, &str) {
     match given.rsplit_once('/') {
         Some((framework, task)) => (Some(framework), task),
@@ -49,7 +49,7 @@ fn is_of(state: &State, task: &v1::Task, given: &str) -> bool {
     is_called(id, given) || state.frameworks().any(|(framework, _)| is_named(framework))
 }
 
-/// The only live framework that is called so, by its id, the end of it, or its name.
+/// Returns the only live framework with this id, end of an id, or name.
 pub fn framework<'a>(state: &'a State, given: &str) -> Result<&'a Framework, CommandError> {
     let live = || state.frameworks().filter(|(_, live)| *live).map(|(framework, _)| framework);
     let mut found: Vec<&Framework> = live().filter(|one| is_called(framework_id(one), given)).collect();
@@ -74,13 +74,14 @@ fn started(task: &v1::Task) -> f64 {
     task.statuses.first().and_then(|s| s.timestamp).unwrap_or_default()
 }
 
-/// The registered agent with this id, the only one whose id ends (`S3`) or begins so, or the only one with this host name.
+/// Returns the registered agent with this id, the only one whose id ends (`S3`) or begins like this, or the only one
+/// with this host name.
 pub fn agent<'a>(state: &'a State, given: &str) -> Result<&'a Agent, CommandError> {
     let infos = state.agents.agents.iter().map(|agent| (agent, &agent.agent_info));
     one_of(infos, given)
 }
 
-/// As [`agent_id`], of unreachable agents as well.
+/// Like [`agent_id`], but also finds unreachable agents.
 pub async fn agent_id_anywhere(master: &Address, state: &State, given: &str) -> Result<v1::AgentId, CommandError> {
     let failure = match agent_id(state, given) {
         Err(failure) => failure,
@@ -91,7 +92,7 @@ pub async fn agent_id_anywhere(master: &Address, state: &State, given: &str) -> 
     found.map(|info| info.id.clone().unwrap_or_default()).map_err(|_| failure)
 }
 
-/// As [`agent`], of agents as well that are awaited after a master's start; and any by its whole id.
+/// Like [`agent()`], but also finds recovered agents that have not re-registered, and accepts any complete id.
 pub fn agent_id(state: &State, given: &str) -> Result<v1::AgentId, CommandError> {
     let registered = state.agents.agents.iter().map(|agent| &agent.agent_info);
     let infos = registered.chain(&state.agents.recovered_agents).map(|info| (info, info));
@@ -128,7 +129,7 @@ fn one_of<'a, T: Copy>(infos: impl Iterator<Item = (T, &'a v1::AgentInfo)>, give
     }
 }
 
-/// The agent that has (had) the task.
+/// Returns the address of the agent on which the task runs or ran.
 pub fn agent_of(state: &State, task: &v1::Task) -> Result<Address, CommandError> {
     let agent =
         state.agents.agents.iter().find(|a| a.agent_info.id.as_ref() == Some(&task.agent_id)).ok_or_else(|| {
@@ -141,10 +142,10 @@ pub fn agent_of(state: &State, task: &v1::Task) -> Result<Address, CommandError>
     Ok(pid.parse()?)
 }
 
-/// The directory of the task's executor on its agent, as a virtual path of `/files`.
+/// Returns the sandbox of the task's executor on its agent, as a virtual path of `/files`.
 pub async fn sandbox(agent: &Address, task: &v1::Task) -> Result<String, CommandError> {
     let state = get_json(agent, "/state").await?;
-    // A command executor has the id of its task and may be named by no `executor_id`.
+    // A command executor has the id of its task, and the task may have no `executor_id`.
     let executor = task.executor_id.as_ref().map_or(task.task_id.value.as_str(), |id| id.value.as_str());
     for list in ["frameworks", "completed_frameworks"] {
         for framework in state[list].as_array().into_iter().flatten() {

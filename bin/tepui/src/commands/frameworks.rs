@@ -1,18 +1,18 @@
-//! `tepui frameworks`.
+//! `tepui frameworks` lists the frameworks.
 
 use super::cli::{CommandError, Target};
 use super::state::{State, scalar};
 use crate::output;
-use crate::table::{Cell, Place, Tone, amount, draw};
+use crate::table::{Cell, OutputDevice, Tone, amount, draw};
 
 #[derive(clap::Args)]
 pub struct Frameworks {
     #[command(flatten)]
     target: Target,
-    /// Also those that are over
+    /// Also show completed frameworks
     #[arg(long)]
     all: bool,
-    /// Whole ids
+    /// Show complete ids
     #[arg(long, short)]
     wide: bool,
     /// Print the master's answer as JSON
@@ -62,7 +62,7 @@ pub async fn frameworks(args: Frameworks) -> Result<(), CommandError> {
         output::line(format!("No frameworks{}.", if args.all { "" } else { " (completed ones: --all)" }));
     } else {
         let header = ["FRAMEWORK", "NAME", "CONDITION", "ROLES", "TASKS", "CPUS", "MEM (MB)", "OFFERS"];
-        output::print(draw(&header, &rows, Place::stdout().wide(args.wide)));
+        output::print(draw(&header, &rows, OutputDevice::stdout().wide(args.wide)));
     }
     Ok(())
 }

@@ -21,8 +21,8 @@ use crate::table;
 #[command(
     about = "Pull, list and remove container images on this machine",
     after_help = "\
-The store is that of an agent with the same --docker_store_dir: what is pulled
-here, its containers need not wait for.
+The images are kept in the --docker_store_dir of an agent, whose containers do not
+have to wait for images that were pulled here.
 
 Examples:
   tepui image pull busybox
@@ -38,13 +38,13 @@ pub struct ImageArgs {
 
 #[derive(clap::Subcommand)]
 enum Command {
-    /// Bring an image into the store
+    /// Download an image into the store
     Pull(Pull),
     /// List the images in the store
     List(List),
     /// Remove an image, and the layers that no other image needs
     Remove(Remove),
-    /// Remove all images but those to be kept
+    /// Remove all images except those to keep
     Prune(Prune),
 }
 
@@ -122,7 +122,7 @@ struct Prune {
 
 impl From<provisioner::Error> for CommandError {
     fn from(error: provisioner::Error) -> Self {
-        CommandError::Message(super::described(&error))
+        CommandError::Message(model::with_sources(&error))
     }
 }
 

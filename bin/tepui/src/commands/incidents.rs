@@ -1,5 +1,5 @@
-//! What open failures tell of agents that the master's lists leave out: who is unreachable, and who is kept from offers by
-//! a recovery policy.
+//! Information from open failures that the master's lists do not contain: which agents are unreachable, and which are
+//! kept from offers by a recovery policy.
 
 use client::{Address, get_json};
 use messages::v1;
@@ -10,13 +10,13 @@ use serde_json::Value;
 pub struct OpenIncidents(Vec<Value>);
 
 impl OpenIncidents {
-    /// Of a master that records none, as those of Mesos, there are none.
+    /// Returns the open failures; none if the master does not record failures, such as a Mesos master.
     pub async fn get(master: &Address) -> Self {
         let answer = get_json(master, "/failures?open=true").await.unwrap_or_default();
         OpenIncidents(answer["failures"].as_array().cloned().unwrap_or_default())
     }
 
-    /// Their ids and host names are all that is known of them.
+    /// Returns the unreachable agents. Only their ids and host names are known.
     pub fn unreachable(&self) -> Vec<v1::AgentInfo> {
         let of_type = self.0.iter().filter(|failure| failure["type"] == "agent_unreachable");
         let agents = of_type.map(|failure| &failure["object"]).filter(|object| object["type"] == "agent");
@@ -28,12 +28,12 @@ impl OpenIncidents {
         agents.map(agent).collect()
     }
 
-    /// How many there are.
+    /// Returns the number of open failures.
     pub fn count(&self) -> usize {
         self.0.len()
     }
 
-    /// The type of the failure for which nothing of the agent is offered.
+    /// Returns the type of the failure for which the agent is not offered.
     pub fn quarantine_reason(&self, agent: &str) -> Option<&str> {
         let about = self.0.iter().filter(|failure| failure["object"]["id"] == agent);
         about.filter(|failure| is_quarantined(failure)).find_map(|failure| failure["type"].as_str())

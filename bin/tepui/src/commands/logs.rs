@@ -1,4 +1,4 @@
-//! `tepui logs`.
+//! `tepui logs` shows the output of a task.
 
 use std::time::{Duration, Instant};
 
@@ -12,18 +12,18 @@ use super::state::State;
 use crate::output;
 use model::is_terminal;
 
-/// How often a followed file is looked at; agents serve it from the page cache.
+/// The interval at which a followed file is read. Agents serve it from the page cache.
 const POLL: Duration = Duration::from_millis(300);
-/// How long an agent may be away when its task is over.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The time for which an agent may be unavailable once its task is over.
+const AWAY_LIMIT: Duration = Duration::from_secs(60);
 
 #[derive(clap::Args)]
 pub struct Logs {
     #[command(flatten)]
     target: Target,
-    /// The task (id or a unique part of it)
+    /// The task: its id, or a unique part of it
     task: String,
-    /// Keep printing what is added, until the task is over
+    /// Continue with new output until the task is over
     #[arg(long, short)]
     follow: bool,
     /// Show stderr instead of stdout
@@ -32,12 +32,13 @@ pub struct Logs {
     /// Show another file of the sandbox
     #[arg(long, conflicts_with = "stderr")]
     file: Option<String>,
-    /// Start this many bytes before the end, which may lie in a file that was rotated away
-    #[arg(long)]
+    /// Start this many bytes before the end, which may lie in a file that was rotated away; with 0 only what is still to
+    /// come is shown
+    #[arg(long, allow_negative_numbers = true)]
     tail: Option<u64>,
 }
 
-/// Said when a reader was slower than the rotation.
+/// The warning when output was rotated away before it was read.
 const ROTATED_AWAY: &str =
     "tepui: output was removed by rotation before it could be read; this goes on with the oldest there is";
 
@@ -51,12 +52,12 @@ pub async fn logs(args: Logs) -> Result<(), CommandError> {
     let mut away: Option<Instant> = None;
     loop {
         let piece = match file.available().await {
-            // An agent that is restarted is back soon, and its files are as they were.
+            // An agent that is restarted is available again soon, and its files are unchanged.
             Err(error) if args.follow && error.is_transient() => {
                 if away.is_none() {
                     output::write_stderr(format_args!("tepui: {error}; waiting for the agent"));
                 }
-                if over && away.is_some_and(|since| since.elapsed() > PATIENCE) {
+                if over && away.is_some_and(|since| since.elapsed() > AWAY_LIMIT) {
                     return Err(error.into());
                 }
                 away.get_or_insert_with(Instant::now);
@@ -81,17 +82,18 @@ pub async fn logs(args: Logs) -> Result<(), CommandError> {
             return Ok(());
         }
         tokio::time::sleep(POLL).await;
-        // Looked up before the next read, so that output written before the end is not missed.
+        // The state is read before the next read of the file, so that output before the end is not missed.
         over = match State::get(&args.target.master).await {
             Ok(state) => is_over(&state, task),
-            // Between two masters.
+            // There is no leader at the moment.
             Err(_) => over,
         };
     }
 }
 
-/// Whether nothing will be added to a task's output. A master that has just begun to lead knows a task once its agent is
-/// back; one whose agent is there, or is not awaited, has been forgotten.
+/// Returns whether the output of a task is complete. A master that has just been elected knows a task only after its
+/// agent has re-registered. If the agent is registered, or is not expected to return, an unknown task has been
+/// forgotten.
 fn is_over(state: &State, task: &v1::Task) -> bool {
     let same = |known: &&v1::Task| known.task_id == task.task_id && known.framework_id == task.framework_id;
     match state.all_tasks().find(same) {
@@ -100,7 +102,7 @@ fn is_over(state: &State, task: &v1::Task) -> bool {
     }
 }
 
-/// Where the output comes from: the agent rotates `stdout` and `stderr` and nothing else.
+/// The source of the output. The agent rotates only `stdout` and `stderr`.
 enum Source {
     Output(FollowRotated),
     File(Follow),

@@ -1,4 +1,4 @@
-//! The commands for people.
+//! The commands of `tepui`.
 
 mod agents;
 mod cancel;
@@ -12,6 +12,9 @@ mod frameworks;
 mod image;
 mod incidents;
 mod logs;
+#[cfg(test)]
+mod nonsense_tests;
+mod numbers;
 mod operate;
 mod run;
 mod shell;
@@ -20,7 +23,7 @@ mod status;
 mod tasks;
 mod wait;
 
-pub use cli::{CommandError, block_on, described, fail, main, printed};
+pub use cli::{CommandError, block_on, fail, main, printed};
 #[cfg(test)]
 pub use execute::task_and_framework;
 pub use execute::{execute, resolve};

@@ -1,4 +1,4 @@
-//! Completions for shells and man pages, from the definition of the command line.
+//! Shell completions and man pages, which are generated from the definition of the command line.
 
 use std::path::{Path, PathBuf};
 
@@ -27,11 +27,11 @@ pub struct Completions {
 Examples:
   tepui man ~/.local/share/man/man1           then: man tepui-run")]
 pub struct ManPages {
-    /// Where the pages are written; it is created where it is missing
+    /// The directory of the pages; it is created if it does not exist
     directory: PathBuf,
 }
 
-/// Prints the script that makes a shell complete the command line.
+/// Prints the script with which a shell completes the command line.
 pub fn completions(args: &Completions) {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut whole(), "tepui", &mut script);
@@ -41,7 +41,8 @@ pub fn completions(args: &Completions) {
 /// Writes a page for each command: `tepui.1`, `tepui-run.1`, `tepui-quota-set.1`.
 ///
 /// # Errors
-/// The directory cannot be written.
+///
+/// Fails if the directory cannot be written.
 pub fn man(args: &ManPages) -> Result<(), CommandError> {
     let io = |path: &Path| {
         let doing = format!("write {}", path.display());
@@ -59,7 +60,7 @@ pub fn man(args: &ManPages) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Name and text of a command's page and those of the commands below it.
+/// Returns names and texts of the page of a command and of the commands below it.
 fn pages(command: &Command, name: &str) -> Vec<(String, Vec<u8>)> {
     let mut page = Vec::new();
     // Writing to a vector does not fail.
@@ -71,7 +72,7 @@ fn pages(command: &Command, name: &str) -> Vec<(String, Vec<u8>)> {
     pages
 }
 
-/// The command line with the programs that take Mesos flags.
+/// Returns the command line including the programs that take Mesos flags.
 fn whole() -> Command {
     let programs =
         [("master", MasterFlags::DEFINITION), ("agent", AgentFlags::DEFINITION), ("local", LocalFlags::DEFINITION)];

@@ -1,4 +1,4 @@
-//! One consistent picture of the cluster, and names for what is in it.
+//! A consistent snapshot of the cluster, and short names for its parts.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ impl State {
         })
     }
 
-    /// Agent id to `S0 (host)`.
+    /// Returns agents by id, as `S0 (host)`.
     pub fn agent_names(&self) -> BTreeMap<&str, String> {
         let ids = self.agent_ids();
         let name = |info: &v1::AgentInfo| {
@@ -40,13 +40,13 @@ impl State {
         infos.filter_map(|info| Some((info.id.as_ref()?.value.as_str(), name(info)))).collect()
     }
 
-    /// How agents are called.
+    /// Returns the short ids of agents.
     pub fn agent_ids(&self) -> ShortIds {
         let infos = self.agents.agents.iter().map(|a| &a.agent_info).chain(&self.agents.recovered_agents);
         ShortIds::new(infos.filter_map(|info| Some(info.id.as_ref()?.value.as_str())))
     }
 
-    /// How frameworks are called.
+    /// Returns the short ids of frameworks.
     pub fn framework_ids(&self) -> ShortIds {
         ShortIds::new(self.frameworks().map(|(framework, _)| framework_id(framework)))
     }
@@ -56,19 +56,19 @@ impl State {
         live.chain(self.frameworks.completed_frameworks.iter().map(|f| (f, false)))
     }
 
-    /// All tasks: live, unreachable, completed.
+    /// Returns all tasks: live, unreachable and completed.
     pub fn all_tasks(&self) -> impl Iterator<Item = &v1::Task> {
         self.tasks.tasks.iter().chain(&self.tasks.unreachable_tasks).chain(&self.tasks.completed_tasks)
     }
 }
 
-/// The whole id of a framework.
+/// Returns the complete id of a framework.
 pub fn framework_id(framework: &get_frameworks::Framework) -> &str {
     framework.framework_info.id.as_ref().map_or("", |id| id.value.as_str())
 }
 
-/// Ids as short as they are unique among those that are known: `S3`; `0a1b2c3d-S3` where two masters have given that
-/// number; else the whole id. What is printed is understood again by the commands.
+/// Ids that are as short as possible while they are unique among the known ones: `S3`; `0a1b2c3d-S3` if two masters
+/// have given that number; otherwise the complete id. Commands accept every id that is printed.
 #[derive(Debug, Default)]
 pub struct ShortIds(BTreeMap<String, u32>);
 
@@ -90,18 +90,19 @@ impl ShortIds {
     }
 }
 
-/// `0a1b2c3d-S3`.
+/// Returns the longer form of an id: `0a1b2c3d-S3`.
 fn longer(id: &str) -> Option<String> {
     let (master, number) = id.rsplit_once('-')?;
     Some(format!("{}-{number}", master.get(..8)?))
 }
 
-/// Whether `given` names the id: the whole of it, its end, or what [`ShortIds`] makes of it.
+/// Returns whether `given` names the id: the complete id, its end, or its form in [`ShortIds`].
 pub fn is_called(id: &str, given: &str) -> bool {
     id == given || short(id) == given || longer(id).is_some_and(|longer| longer == given)
 }
 
-/// The first line of a message, and `…` where there are more: Mesos appends statistics to some. `--json` has all of it.
+/// Returns the first line of a message, followed by `…` if there are more. Mesos appends statistics to some messages.
+/// `--json` shows all lines.
 pub fn first_line(message: &str) -> Cow<'_, str> {
     match message.trim_end().split_once('\n') {
         Some((first, _)) => Cow::Owned(format!("{} …", first.trim_end())),
@@ -109,7 +110,7 @@ pub fn first_line(message: &str) -> Cow<'_, str> {
     }
 }
 
-/// How a state is shown.
+/// Returns the tone in which a state is shown.
 pub fn tone(state: v1::TaskState) -> Tone {
     use v1::TaskState::*;
     match state {
@@ -120,12 +121,12 @@ pub fn tone(state: v1::TaskState) -> Tone {
     }
 }
 
-/// The part after the master's UUID: `S3`, `0007`.
+/// Returns the part after the master's UUID: `S3`, `0007`.
 pub fn short(id: &str) -> &str {
     id.rsplit_once('-').map_or(id, |(_, rest)| rest)
 }
 
-/// The sum of a scalar resource.
+/// Returns the sum of a scalar resource.
 pub fn scalar(resources: &[v1::Resource], name: &str) -> f64 {
     resources
         .iter()
@@ -135,7 +136,7 @@ pub fn scalar(resources: &[v1::Resource], name: &str) -> f64 {
         .fold(0.0, |a, b| a + b)
 }
 
-/// From its first status to its last, or to `now` while it is not over; all in seconds.
+/// Returns the seconds from the first status of a task to its last, or to `now` while it is not over.
 pub fn age(task: &v1::Task, now: f64) -> Option<f64> {
     let mut times = task.statuses.iter().filter_map(|s| s.timestamp);
     let first = times.next()?;

@@ -1,4 +1,4 @@
-//! `tepui status`, and `tepui` without a command: how the cluster is, or how to start one.
+//! `tepui status`, and `tepui` without a command: shows the state of the cluster or how to start one.
 
 use std::process::ExitCode;
 
@@ -22,7 +22,7 @@ pub struct Status {
     json: bool,
 }
 
-/// What there is of the cluster.
+/// The numbers that are shown.
 #[derive(Debug, Default, PartialEq)]
 struct Numbers {
     agents: usize,
@@ -40,12 +40,13 @@ struct Numbers {
 /// Shows the state of the cluster.
 ///
 /// # Errors
-/// A master answers, but not as one.
+///
+/// Fails if something answers that is no master.
 pub async fn status(args: Status) -> Result<ExitCode, CommandError> {
     show(&args.target.master, args.json).await
 }
 
-/// As [`status`], of the cluster that is meant when nothing is said.
+/// Like [`status`], for the cluster that is used by default.
 pub async fn show(master: &Master, as_json: bool) -> Result<ExitCode, CommandError> {
     let state = match State::get(master).await {
         Err(CommandError::Client(client::Error::Connect { .. })) if !as_json => {
@@ -67,8 +68,8 @@ pub async fn show(master: &Master, as_json: bool) -> Result<ExitCode, CommandErr
 }
 
 const NEXT: &str = "
-tepui run -- echo hello    run something        tepui tasks       what runs, and what ran
-tepui examples             what else there is   tepui --help      all commands
+tepui run -- echo hello    run a task      tepui tasks       list current and finished tasks
+tepui examples             more examples   tepui --help      all commands
 ";
 
 fn no_cluster(master: &Master) {
@@ -76,7 +77,7 @@ fn no_cluster(master: &Master) {
     output::print(
         "\n  tepui local                start a cluster on this machine; keep it running\n  \
          export TEPUI_MASTER=HOST:5050   use another one (or --master)\n  \
-         tepui examples             what can be done then\n  \
+         tepui examples             examples of what can be done\n  \
          tepui --help               all commands\n",
     );
 }
@@ -136,7 +137,7 @@ fn lines(numbers: &Numbers, master: &Master, version: &str) -> Vec<Vec<String>> 
     lines.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect()
 }
 
-/// Of megabytes.
+/// Formats megabytes.
 fn size(megabytes: f64) -> String {
     match megabytes {
         ..1024.0 => format!("{} MB", amount(megabytes)),

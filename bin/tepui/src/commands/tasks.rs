@@ -1,4 +1,4 @@
-//! `tepui tasks`.
+//! `tepui tasks` lists tasks.
 
 use std::time::SystemTime;
 
@@ -7,7 +7,7 @@ use messages::v1;
 use super::cli::{CommandError, Target};
 use super::state::{State, age, first_line, is_called, short, tone};
 use crate::output;
-use crate::table::{Cell, Place, draw, duration};
+use crate::table::{Cell, OutputDevice, draw, duration};
 use model::is_terminal;
 
 #[derive(clap::Args)]
@@ -17,10 +17,10 @@ pub struct Tasks {
     /// Only tasks that are not over
     #[arg(long)]
     running: bool,
-    /// Only tasks of this framework (id, end of id, or name)
+    /// Only tasks of this framework (its id, the end of its id, or its name)
     #[arg(long)]
     framework: Option<String>,
-    /// Whole ids and messages, however wide that becomes
+    /// Show complete ids and messages, regardless of the width
     #[arg(long, short)]
     wide: bool,
     /// Print the master's answer as JSON
@@ -62,13 +62,13 @@ pub async fn tasks(args: Tasks) -> Result<(), CommandError> {
         output::line("No tasks. Start one with: tepui run -- echo hello");
     } else {
         let header = ["TASK", "STATE", "AGENT", "FRAMEWORK", "TIME", "MESSAGE"];
-        output::print(draw(&header, &rows, Place::stdout().wide(args.wide)));
+        output::print(draw(&header, &rows, OutputDevice::stdout().wide(args.wide)));
     }
     Ok(())
 }
 
 fn last_message(task: &v1::Task) -> String {
     let message = task.statuses.last().and_then(|status| status.message.clone()).unwrap_or_default();
-    // Of two words that all have in common the table is better without one.
+    // Messages of the command executor begin with the same word, which is left out.
     first_line(message.strip_prefix("Command ").unwrap_or(&message)).into_owned()
 }

@@ -1,4 +1,4 @@
-//! `tepui wait`: until tasks or runs are over, and how they ended.
+//! `tepui wait` waits until tasks or runs are over, and reports how they ended.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -13,13 +13,13 @@ use super::state::{State, first_line, framework_id, is_called};
 use crate::batch::{exit_code, signalled};
 use crate::output;
 use crate::signals::Cancel;
-use crate::table::{Cell, Place, draw};
+use crate::table::{Cell, OutputDevice, draw};
 
-/// How often the master is asked.
+/// The interval at which the master is asked.
 const POLL: Duration = Duration::from_millis(300);
 const POLL_MOST: Duration = Duration::from_secs(2);
-/// The longest an election and the recovery of the elected master take.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The longest duration of an election and of the recovery of the elected master.
+const FAILOVER_LIMIT: Duration = Duration::from_secs(60);
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -33,7 +33,7 @@ Examples:
 pub struct Wait {
     #[command(flatten)]
     target: Target,
-    /// Tasks, or runs and other frameworks: ids, unique parts of them, or names
+    /// Ids of tasks, runs or other frameworks, unique parts of these ids, or names
     #[arg(required = true)]
     ids: Vec<String>,
     /// Print nothing
@@ -44,18 +44,19 @@ pub struct Wait {
     json: bool,
 }
 
-/// What is waited for.
+/// What an id on the command line names.
 #[derive(Debug, Clone, PartialEq)]
 struct Subject {
     framework: String,
-    /// All of the framework's tasks where it is `None`.
+    /// The task; `None` for all tasks of the framework.
     task: Option<String>,
 }
 
-/// Waits, prints how the tasks ended, and returns the exit code of the first that did not end well.
+/// Waits, prints how the tasks ended, and returns the exit code of the first task that failed.
 ///
 /// # Errors
-/// There is no such task or framework, or the master is away for longer than a minute.
+///
+/// Fails if there is no such task or framework, or if there is no master for longer than a minute.
 pub async fn wait(args: Wait) -> Result<ExitCode, CommandError> {
     let mut cancel = Cancel::listen();
     let state = State::get(&args.target.master).await?;
@@ -73,7 +74,7 @@ pub async fn wait(args: Wait) -> Result<ExitCode, CommandError> {
 fn subject(state: &State, given: &str) -> Result<Subject, CommandError> {
     let (framework, task) = find::split(given);
     if let Some(framework) = framework {
-        // A task of a run in the background may still wait for an offer: then its master knows nothing of it.
+        // A task of a run in the background may still wait for an offer; the master does not know such a task.
         let mut known = state.frameworks().filter(|(one, live)| *live && is_called(framework_id(one), framework));
         if let (Some((one, _)), None) = (known.next(), known.next()) {
             return Ok(Subject { framework: framework_id(one).to_owned(), task: Some(task.to_owned()) });
@@ -98,8 +99,11 @@ impl Subject {
         state.all_tasks().filter(is_own).collect()
     }
 
+    /// Returns whether the tasks are over.
+    ///
     /// # Errors
-    /// The framework is gone, and so is everything that could be waited for.
+    ///
+    /// Fails if the framework is gone before the task was started.
     fn is_over(&self, state: &State) -> Result<bool, CommandError> {
         let tasks = self.tasks(state);
         let lives = state.frameworks().any(|(one, live)| live && framework_id(one) == self.framework);
@@ -129,7 +133,7 @@ async fn until_over(args: &Wait, mut state: State, subjects: &[Subject]) -> Resu
     }
 }
 
-/// Of whoever leads by now: a master may change in the meantime.
+/// Asks the current leader, since the master may change while the command waits.
 async fn ask(args: &Wait) -> Result<State, CommandError> {
     let begun = Instant::now();
     loop {
@@ -138,7 +142,7 @@ async fn ask(args: &Wait) -> Result<State, CommandError> {
             Err(error) => Err(CommandError::Client(error)),
         };
         match answer {
-            Err(CommandError::Client(error)) if error.is_transient() && begun.elapsed() < PATIENCE => {
+            Err(CommandError::Client(error)) if error.is_transient() && begun.elapsed() < FAILOVER_LIMIT => {
                 tokio::time::sleep(POLL_MOST).await;
             }
             answer => return answer,
@@ -180,5 +184,5 @@ fn report(args: &Wait, state: &State, ended: &[&v1::Task], codes: &[u8]) {
     if rows.is_empty() {
         return output::line("no task was started");
     }
-    output::print(draw(&["TASK", "STATE", "EXIT", "MESSAGE"], &rows, Place::stdout()));
+    output::print(draw(&["TASK", "STATE", "EXIT", "MESSAGE"], &rows, OutputDevice::stdout()));
 }

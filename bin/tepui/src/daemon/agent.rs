@@ -1,4 +1,4 @@
-//! `tepui agent`: flags to options.
+//! `tepui agent`: translates flags into options.
 
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
@@ -41,7 +41,8 @@ pub fn agent(arguments: Vec<OsString>) -> ExitCode {
     })
 }
 
-/// What an agent is started with. Looks up addresses, names and resources of this machine, and changes nothing.
+/// Returns the options with which an agent is started. Looks up addresses, names and resources of this machine, and
+/// changes nothing.
 ///
 /// # Errors
 ///
@@ -122,7 +123,7 @@ fn core_config(flags: &AgentFlags, modules: &Modules, config: &mut agent::Config
     Ok(())
 }
 
-/// A `SlaveCapabilities` in JSON. Only volumes that change their size may be left out, as in Mesos 1.11.
+/// Reads a `SlaveCapabilities` in JSON. As in Mesos 1.11, only the capability to resize volumes may be left out.
 fn capabilities(text: &str) -> Result<Vec<Capability>, CommandError> {
     const REQUIRED: [Capability; 7] = [
         Capability::MultiRole,
@@ -149,7 +150,7 @@ fn capabilities(text: &str) -> Result<Vec<Capability>, CommandError> {
     )))
 }
 
-/// A JSON object of strings.
+/// Reads a JSON object of strings.
 fn variables(text: &str) -> Result<Vec<(String, String)>, CommandError> {
     let wanted = || {
         CommandError::message(
@@ -169,19 +170,36 @@ fn containers(flags: &AgentFlags, config: &mut containerizer::Config) -> Result<
         Some(LauncherName::Linux) => Launcher::Linux,
         Some(LauncherName::Posix) => Launcher::Posix,
     };
-    // Without --isolation: everything that this machine and user allow.
+    // Without --isolation, everything is enabled that this machine and user allow.
     let isolation = flags.isolation.as_ref().map(|list| list.0.clone());
     config.isolation = isolation.unwrap_or_else(|| default_isolation(config.launcher));
+    image_providers(flags.image_providers.as_deref(), &mut config.isolation)?;
     config.cgroups_hierarchy.clone_from(&flags.cgroups_hierarchy);
     config.cgroups_root = cgroups_root(&flags.cgroups_root)?;
     config.cgroups_enable_cfs = flags.cgroups_enable_cfs;
     config.cgroups_limit_swap = flags.cgroups_limit_swap;
     config.destroy_timeout = flags.cgroups_destroy_timeout;
-    // The default is root's; without root the place below the work directory stays.
+    // The default path needs root. Without root the path below the work directory is used.
     if let Some(path) = &flags.runtime_dir {
         config.runtime_dir.clone_from(path);
     } else if rustix::process::geteuid().is_root() {
         config.runtime_dir = PathBuf::from("/var/run/mesos");
+    }
+    Ok(())
+}
+
+/// Lets containers have images only if `--image_providers` says so, which it does without a value.
+fn image_providers(providers: Option<&str>, isolation: &mut Vec<String>) -> Result<(), CommandError> {
+    let Some(providers) = providers else { return Ok(()) };
+    let names: Vec<String> = providers.split(',').map(|name| name.trim().to_lowercase()).collect();
+    let unknown = names.iter().find(|name| !matches!(name.as_str(), "docker" | ""));
+    if let Some(unknown) = unknown {
+        return Err(CommandError::message(format!(
+            "--image_providers={providers}: expected DOCKER, which includes OCI images, not '{unknown}'"
+        )));
+    }
+    if !names.iter().any(|name| name == "docker") {
+        isolation.retain(|name| name != "docker/runtime");
     }
     Ok(())
 }
@@ -198,7 +216,7 @@ fn images(flags: &AgentFlags) -> Result<ImageOptions, CommandError> {
     Ok(options)
 }
 
-/// A path below the hierarchy: all cgroups in it are taken for the agent's own, and are cleaned up.
+/// Checks that the root is a path below the hierarchy, because the agent cleans up all cgroups in it.
 fn cgroups_root(text: &str) -> Result<String, CommandError> {
     match Path::new(text).components().all(|part| matches!(part, Component::Normal(_))) {
         true => Ok(text.to_owned()),
@@ -208,7 +226,7 @@ fn cgroups_root(text: &str) -> Result<String, CommandError> {
     }
 }
 
-/// `/flags` says what was chosen where nothing was given, so that others can tell what is missing.
+/// Makes `/flags` show the values that were chosen where none were given, so that readers can tell what is missing.
 fn show_chosen(options: &mut AgentOptions) {
     let config = &options.containerizer;
     let isolation = config.isolation.join(",");

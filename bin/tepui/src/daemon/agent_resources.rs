@@ -1,4 +1,4 @@
-//! `--resources`, completed by what the machine has.
+//! `--resources`, completed from the machine.
 
 use std::path::Path;
 
@@ -6,10 +6,10 @@ use agent_server::detect_resources;
 
 use crate::commands::CommandError;
 
-/// The ports offered when `--resources` names none.
+/// The ports that are offered if `--resources` names none.
 const PORTS: &str = "ports:[31000-32000]";
 
-/// `--resources` with what it does not name filled in from the machine.
+/// Returns `--resources`, with the resources that it does not name detected from the machine.
 pub fn complete(
     given: Option<&str>,
     default_role: &str,

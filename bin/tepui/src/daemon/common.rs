@@ -1,4 +1,4 @@
-//! What masters and agents have in common: addresses and names, and running until they end.
+//! What masters and agents have in common: addresses, names, and running until they end.
 
 use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs};
 use std::process::{ExitCode, Stdio};
@@ -12,7 +12,7 @@ use crate::commands::{CommandError, fail};
 use crate::output;
 use crate::signals;
 
-/// Runs a server's future on all cores until it ends, and returns what the program exits with.
+/// Runs a server's future on all cores until it ends, and returns the exit code of the program.
 pub fn serve(future: impl Future<Output = Result<ExitCode, CommandError>>) -> ExitCode {
     let runtime = edge::runtime();
     match runtime {
@@ -31,7 +31,7 @@ pub async fn until_end(running: Running) -> ExitCode {
         () = signals::terminate() => running.shutdown().await,
         () = signals::leave() => {
             running.unregister();
-            // A second signal means: now.
+            // A second signal ends the server at once.
             tokio::select! {
                 ended = running.wait() => ended,
                 () = signals::terminate() => running.shutdown().await,
@@ -47,11 +47,11 @@ pub async fn until_end(running: Running) -> ExitCode {
     }
 }
 
-/// `--ip`, what `--ip_discovery_command` prints, or the address of this machine's name as Mesos finds it.
+/// Returns `--ip`, the output of `--ip_discovery_command`, or the address of this machine's name, as in Mesos.
 ///
 /// # Errors
 ///
-/// Fails if both flags are given, if the command does not print an address, and if the name has none.
+/// Fails if both flags are given, if the command does not print an address, or if the name has none.
 pub fn ip(flags: &AddressFlags) -> Result<Ipv4Addr, CommandError> {
     match (flags.ip, &flags.ip_discovery_command) {
         (Some(_), Some(_)) => {
@@ -85,21 +85,23 @@ fn discovered(command: &str) -> Result<Ipv4Addr, CommandError> {
     printed.parse().map_err(|_| failed(format!("prints '{printed}', which is not an IPv4 address")))
 }
 
-/// `LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH`: whether messages must come from the address of their sender.
+/// Reads `LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH`: whether messages must come from the address of their sender.
 pub fn sender_check() -> Result<SenderCheck, CommandError> {
     const NAME: &str = "LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH";
-    match std::env::var(NAME).as_deref() {
-        Err(_) | Ok("" | "false" | "0") => Ok(SenderCheck::None),
-        Ok("true" | "1") => Ok(SenderCheck::PeerAddress),
-        Ok(other) => Err(CommandError::message(format!("{NAME}={other} is neither true nor false"))),
+    let value = std::env::var_os(NAME).unwrap_or_default();
+    // A value that is no text is neither.
+    match value.to_str() {
+        Some("" | "false" | "0") => Ok(SenderCheck::None),
+        Some("true" | "1") => Ok(SenderCheck::PeerAddress),
+        _ => Err(CommandError::message(format!("{NAME}={} is neither true nor false", value.to_string_lossy()))),
     }
 }
 
-/// `--domain`: a `DomainInfo` in JSON.
+/// Reads `--domain`, a `DomainInfo` in JSON.
 ///
 /// # Errors
 ///
-/// Fails for other JSON, and for a domain without a fault domain (as Mesos).
+/// Fails for other JSON, and for a domain without a fault domain (as in Mesos).
 pub fn domain(flags: &AddressFlags) -> Result<Option<v1::DomainInfo>, CommandError> {
     let Some(Json(text)) = &flags.domain else { return Ok(None) };
     let domain: v1::DomainInfo = wire::decode_as(wire::ContentType::Json, text.as_bytes(), &wire::Limits::default())
@@ -111,7 +113,7 @@ pub fn domain(flags: &AddressFlags) -> Result<Option<v1::DomainInfo>, CommandErr
     Ok(Some(domain))
 }
 
-/// `--hostname`; else the machine's own name if `ip` is its address; else the address itself.
+/// Returns `--hostname`, the machine's own name if `ip` is its address, or the address itself.
 pub fn hostname(flags: &AddressFlags, ip: Ipv4Addr) -> String {
     if let Some(given) = &flags.hostname {
         return given.clone();
@@ -122,11 +124,6 @@ pub fn hostname(flags: &AddressFlags, ip: Ipv4Addr) -> String {
     let name = machine_name();
     let resolves = (name.as_str(), 0).to_socket_addrs().is_ok_and(|mut all| all.any(|a| a.ip() == IpAddr::V4(ip)));
     if resolves { name } else { ip.to_string() }
-}
-
-/// An error with its cause, for people.
-pub fn with_source(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }
 
 fn machine_name() -> String {

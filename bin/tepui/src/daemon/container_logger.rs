@@ -1,5 +1,5 @@
-//! `--container_logger`: the name and parameters of Mesos' LogrotateContainerLogger, which is built in here, or a short
-//! form of ours: `sandbox`, `logrotate:max_stdout_size=1MB`.
+//! `--container_logger`: the name and parameters of Mesos' LogrotateContainerLogger, which is built in, or the short
+//! forms of Tepui: `sandbox`, `logrotate:max_stdout_size=1MB`.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +8,11 @@ use agent_server::{ContainerLogger, set_options, set_size};
 use super::oversubscription::{LOGROTATE, Modules};
 use crate::commands::CommandError;
 
-/// Reads the flag; without it outputs are rotated by the default bounds.
+/// Reads the flag. Without it, outputs are rotated at the default size.
 ///
 /// # Errors
 ///
-/// The logger or one of its parameters is not known, or a value cannot be read.
+/// Fails if the logger or one of its parameters is unknown, or if a value cannot be read.
 pub fn container_logger(flag: Option<&str>, modules: &Modules) -> Result<ContainerLogger, CommandError> {
     let wrong = |reason: String| CommandError::message(format!("--container_logger: {reason}"));
     let parameters: BTreeMap<String, String> = match flag.map(|flag| flag.split_once(':').unwrap_or((flag, ""))) {
@@ -41,7 +41,7 @@ pub fn container_logger(flag: Option<&str>, modules: &Modules) -> Result<Contain
                 logger.environment_variable_prefix = Some(value.clone()).filter(|prefix| !prefix.is_empty());
                 Ok(())
             }
-            // Of the programs that rotate in Mesos.
+            // These parameters belong to the programs that rotate in Mesos.
             "launcher_dir" | "logrotate_path" | "libprocess_num_worker_threads" => Ok(()),
             other => return Err(wrong(format!("unknown parameter '{other}'"))),
         };

@@ -1,5 +1,4 @@
-//! `tepui local`: one master and some agents, each a process of its own as in production,
-//! started, watched and stopped together.
+//! `tepui local`: starts, supervises and stops one master and some agents, each as its own process, as in production.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -21,13 +20,13 @@ use crate::output;
 use crate::signals::Cancel;
 use crate::{logging, ports};
 
-/// Starting takes well under a second; a machine under load gets a margin.
+/// The time within which a process must start. It usually takes well under a second.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 const MASTER: &str = "master";
 const POLL: Duration = Duration::from_millis(50);
-/// For the processes of a cluster that was killed a moment ago to end.
+/// The time for the processes of a cluster that was just killed to end.
 const PORT_HOLDER_TIMEOUT: Duration = Duration::from_secs(3);
-/// Time for a process to end after SIGTERM before it is killed.
+/// The time for a process to end after SIGTERM before it is killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub fn local(arguments: Vec<OsString>) -> ExitCode {
@@ -53,7 +52,7 @@ struct Process {
     child: Child,
 }
 
-/// A process that has ended without being asked to by us.
+/// A process that has ended without being told to.
 struct Exit {
     name: String,
     status: ExitStatus,
@@ -80,14 +79,14 @@ struct Cluster {
 }
 
 impl Cluster {
-    /// Starts everything, says how to go on, and returns when asked to stop or when the master ended.
+    /// Starts everything, prints what to do next, and returns when it is told to stop or when the master has ended.
     async fn run(&mut self, flags: &LocalFlags, cancel: &mut Cancel) -> Result<(), CommandError> {
         let work = work_dir(flags)?;
         let (ip, port, count) = (flags.ip.to_string(), flags.port, flags.num_slaves);
         let address = Address::new(ip.clone(), port);
 
         for number in 0..=count {
-            must_be_free(&ip, port_of(port, number)?, port, count).await?;
+            check_port_is_free(&ip, port_of(port, number)?, port, count).await?;
         }
         self.start(
             MASTER,
@@ -117,8 +116,9 @@ impl Cluster {
         }
     }
 
-    /// An agent may be sent away by the master (its machine is down for maintenance, an operator gave it up), which is
-    /// what such a cluster is there to try. It is not started again: whoever sent it away does not want it back.
+    /// Waits until the master ends. An agent may be shut down by the master (its machine is down for maintenance, or it
+    /// was marked gone), which is one of the uses of such a cluster. It is not started again, because the master would
+    /// shut it down again.
     async fn until_the_master_ends(&mut self) -> CommandError {
         loop {
             let exit = self.next_exit().await;
@@ -149,7 +149,7 @@ impl Cluster {
             format!("--hostname={ip}"),
             format!("--work_dir={}", directory.display()),
             format!("--runtime_dir={}", directory.join("run").display()),
-            // Each agent its own: they must not clean up each other's containers.
+            // Each agent has its own root, so that agents do not clean up each other's containers.
             format!("--cgroups_root=tepui-local-{master_port}-{}", number + 1),
             format!("--resources={}", flags.resources.clone().unwrap_or_else(|| share(work, number, count))),
             "--registration_backoff_factor=100ms".to_owned(),
@@ -172,7 +172,7 @@ impl Cluster {
         let io = |doing: String| move |source| CommandError::Io { doing, source };
         let program = std::env::current_exe().map_err(io("find this program".to_owned()))?;
         let log = work.join(format!("{name}.log"));
-        // What was written before a crash may be what somebody looks for after it.
+        // The log is appended to, because its lines before a crash may explain the crash.
         let file = std::fs::File::options().create(true).append(true).open(&log);
         let file = file.map_err(io(format!("open {}", log.display())))?;
         let copy = file.try_clone().map_err(io(format!("open {}", log.display())))?;
@@ -184,7 +184,7 @@ impl Cluster {
             .stdin(Stdio::null())
             .stdout(file)
             .stderr(copy)
-            // Ctrl-C at the terminal is for this process, which then stops the others in order.
+            // Ctrl-C at the terminal is meant for this process, which then stops the others in order.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
@@ -214,7 +214,7 @@ impl Cluster {
         }
     }
 
-    /// Resolves when any process ends by itself; it is none of the cluster's any more.
+    /// Waits until any process ends by itself, and removes the process from the cluster.
     async fn next_exit(&mut self) -> Exit {
         loop {
             let ended =
@@ -230,7 +230,7 @@ impl Cluster {
         }
     }
 
-    /// Agents first, so that they can end their containers and say goodbye.
+    /// Stops the agents first, so that they can end their containers and unregister.
     async fn stop(&mut self) {
         for process in self.processes.iter_mut().rev() {
             terminate(process).await;
@@ -240,7 +240,7 @@ impl Cluster {
 
 async fn terminate(process: &mut Process) {
     let Some(pid) = process.child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) else { return };
-    // The agent's SIGUSR1 also ends its tasks; a local cluster leaves nothing behind.
+    // SIGUSR1 makes an agent end its tasks, too; nothing of a local cluster remains.
     let signal = match process.name.starts_with("agent") {
         true => rustix::process::Signal::USR1,
         false => rustix::process::Signal::TERM,
@@ -250,12 +250,12 @@ async fn terminate(process: &mut Process) {
     }
     if tokio::time::timeout(STOP_TIMEOUT, process.child.wait()).await.is_err() {
         tracing::warn!("the {} does not stop, killing it", process.name);
-        // Ended in the meantime is as good as killed.
+        // The process may have ended in the meantime.
         let _ = process.child.kill().await;
     }
 }
 
-/// The master's, and those of the agents after it.
+/// Returns the port of the master, or of an agent; agents use the ports after that of the master.
 fn port_of(master: u16, number: usize) -> Result<u16, CommandError> {
     let port = u16::try_from(number).ok().and_then(|number| master.checked_add(number));
     port.ok_or_else(|| {
@@ -265,13 +265,14 @@ fn port_of(master: u16, number: usize) -> Result<u16, CommandError> {
     })
 }
 
-/// Asked before anything is started: who listens there would answer in place of what we start.
-async fn must_be_free(ip: &str, port: u16, first: u16, agents: usize) -> Result<(), CommandError> {
+/// Checks that a port is free before anything is started. Another server at the port would answer instead of the
+/// cluster.
+async fn check_port_is_free(ip: &str, port: u16, first: u16, agents: usize) -> Result<(), CommandError> {
     let begun = Instant::now();
     loop {
         match TcpListener::bind((ip, port)) {
             Ok(_) => return Ok(()),
-            // Told by the process that needs it.
+            // The process that needs the port reports this error.
             Err(error) if error.kind() != ErrorKind::AddrInUse => return Ok(()),
             Err(_) if begun.elapsed() < PORT_HOLDER_TIMEOUT => tokio::time::sleep(POLL).await,
             Err(_) => {
@@ -301,7 +302,7 @@ fn work_dir(flags: &LocalFlags) -> Result<PathBuf, CommandError> {
     }
 }
 
-/// What the machine has, divided among the agents, with ports of their own.
+/// Returns an equal share of the machine's resources for one agent, with ports of its own.
 fn share(work: &Path, number: usize, count: usize) -> String {
     let machine = detect_resources(work);
     let part = |amount: f64| (amount / count as f64 * 10.0).floor() / 10.0;
@@ -315,7 +316,7 @@ fn share(work: &Path, number: usize, count: usize) -> String {
     )
 }
 
-/// Without root an agent cannot isolate as it does by default. Whoever chooses `--isolation` or `--launcher` knows.
+/// Returns what an agent does not isolate without root; `None` if `--isolation` or `--launcher` is given.
 fn what_is_missing(flags: &LocalFlags) -> Option<String> {
     if rustix::process::geteuid().is_root() || flags.isolation.is_some() || flags.launcher.is_some() {
         return None;
@@ -328,11 +329,11 @@ fn print_guide(address: &Address, count: usize, work: &Path) {
     let master = if address.port == 5050 { String::new() } else { format!(" --master {address}") };
     output::print(format!(
         "\nA cluster is running: a master at http://{address} and {count} agents. Files and logs: {}\n\n  \
-         tepui run{master} -- echo hello        run something\n  \
-         tepui status{master}                   how the cluster is\n  \
-         tepui tasks{master}                    look at the tasks\n  \
-         tepui logs{master} TASK                see the output of a task\n  \
-         tepui examples                 what else there is\n\n\
+         tepui run{master} -- echo hello        run a task\n  \
+         tepui status{master}                   show the state of the cluster\n  \
+         tepui tasks{master}                    list the tasks\n  \
+         tepui logs{master} TASK                show the output of a task\n  \
+         tepui examples                 show more examples\n\n\
          Frameworks for Mesos connect to {address}. Ctrl-C stops everything.\n",
         model::visible(&work.display().to_string())
     ));

@@ -1,4 +1,4 @@
-//! `tepui master`: flags to options.
+//! `tepui master`: translates flags into options.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -10,9 +10,10 @@ use election::MasterUrl;
 use failures::Policy;
 use flags::{Json, JsonOrOff, List, MasterFlags, Parsed, RegistryName, SorterName, WatchedFile};
 use master_server::{MasterOptions, RegistryBackend, SinkOptions, start};
+use model::with_sources;
 use resources::{ResourceQuantities, Resources};
 
-use super::common::{domain, hostname, ip, sender_check, serve, until_end, with_source};
+use super::common::{domain, hostname, ip, sender_check, serve, until_end};
 use super::parent_death::end_with_parent;
 use crate::commands::{CommandError, fail};
 use crate::logging;
@@ -38,7 +39,7 @@ pub fn master(arguments: Vec<OsString>) -> ExitCode {
     })
 }
 
-/// What a master is started with. Looks up addresses and names, and changes nothing.
+/// Returns the options with which a master is started. Looks up addresses and names, and changes nothing.
 ///
 /// # Errors
 ///
@@ -53,6 +54,7 @@ pub(super) fn options(parsed: &Parsed<MasterFlags>) -> Result<MasterOptions, Com
     options.work_dir.clone_from(&flags.work_dir);
     options.flags = parsed.listing.clone().into_iter().collect();
     options.max_operator_subscribers = flags.max_operator_event_stream_subscribers;
+    options.publish_per_framework_metrics = flags.publish_per_framework_metrics;
     options.history.completed_frameworks = flags.max_completed_frameworks;
     options.history.completed_tasks_per_framework = flags.max_completed_tasks_per_framework;
     options.history.unreachable_tasks_per_framework = flags.max_unreachable_tasks_per_framework;
@@ -84,7 +86,7 @@ pub(super) fn options(parsed: &Parsed<MasterFlags>) -> Result<MasterOptions, Com
     Ok(options)
 }
 
-/// When a master gives agents up, and how many.
+/// Sets when agents are marked unreachable, and how many at a time.
 fn agent_removal(flags: &MasterFlags, config: &mut master::Config) {
     config.agent_ping_timeout = flags.agent_ping_timeout;
     config.max_agent_ping_timeouts = flags.max_agent_ping_timeouts;
@@ -96,7 +98,7 @@ fn agent_removal(flags: &MasterFlags, config: &mut master::Config) {
     config.registry_max_agent_count = flags.registry_max_agent_count;
 }
 
-/// The static whitelist of roles.
+/// Reads the static whitelist of roles.
 fn roles(List(names): &List) -> Result<BTreeSet<String>, CommandError> {
     let valid = names.iter().map(|name| resources::roles::validate(name).map(|()| name.clone()));
     valid
@@ -126,23 +128,23 @@ fn weight(token: &str, config: &master::Config) -> Result<(String, f64), Command
     Ok((role.to_owned(), weight.ok_or_else(|| invalid("Weights must be positive"))?))
 }
 
-/// `--zk`. `--quorum` is accepted and means nothing: ZooKeeper knows its own.
+/// Reads `--zk`. `--quorum` is accepted and has no effect, because ZooKeeper has its own.
 fn election(flags: &MasterFlags, options: &mut MasterOptions) -> Result<Option<RegistryBackend>, CommandError> {
     let Some(text) = &flags.zk else { return Ok(None) };
     let session_timeout = flags.zk_session_timeout;
     let url = match MasterUrl::read(text)
-        .map_err(|error| CommandError::message(format!("--zk: {}", with_source(&error))))?
+        .map_err(|error| CommandError::message(format!("--zk: {}", with_sources(&error))))?
     {
         MasterUrl::ZooKeeper(url) => url,
         MasterUrl::Standalone(_) => return Err(CommandError::message("--zk: expected zk://host:port,host:port/path")),
     };
     options.election = Some(election::ZooKeeper::new(url.clone(), session_timeout));
-    // The very program that runs, even if another one has been installed under its name since.
+    // This is the program that runs now, even if another version has been installed under its name since.
     options.node_cleanup = Some(PathBuf::from("/proc/self/exe"));
     Ok(Some(RegistryBackend::ZooKeeper { url, session_timeout }))
 }
 
-/// Where the registry is kept. `zookeeper` is the place below `--zk`.
+/// Decides where the registry is kept. `zookeeper` is the registry below `--zk`.
 fn registry(
     given: Option<RegistryName>,
     zookeeper: Option<RegistryBackend>,
@@ -164,7 +166,7 @@ fn registry(
             tracing::warn!("--registry=replicated_log means embedded: one file in --work_dir instead of Mesos' log");
             embedded()
         }
-        // Each master would have a registry of its own, and agents would be forgotten with every new leader.
+        // Each master would have its own registry, and agents would be forgotten with every new leader.
         (Some(RegistryName::Embedded), Some(_)) => {
             Err(CommandError::message("--registry=embedded is for a master that is alone: with --zk use zookeeper"))
         }
@@ -174,7 +176,7 @@ fn registry(
     }
 }
 
-/// `*` is an old way to say that there is none.
+/// Reads `--whitelist`; `*` is an old notation for no whitelist.
 fn whitelist(flags: &MasterFlags) -> Option<PathBuf> {
     let WatchedFile(path) = flags.whitelist.as_ref()?;
     (path.as_os_str() != "*").then(|| path.clone())
@@ -202,7 +204,7 @@ fn sorter(name: SorterName) -> Sorter {
     }
 }
 
-/// Amounts of scalars, as Mesos has it: with a range or set the whole minimum would mean nothing.
+/// Reads amounts of scalars, as in Mesos; a minimum of ranges or sets would have no meaning.
 fn minimum(text: &str) -> Result<ResourceQuantities, String> {
     let resources = Resources::parse(text, "*").map_err(|error| error.to_string())?;
     match resources.iter().find(|resource| resource.value().as_scalar().is_none()) {
@@ -224,6 +226,17 @@ mod tests {
         for wrong in ["a//b", ".", "a,-b", "a b"] {
             assert!(told(wrong).unwrap_err().contains("--roles: Failed to parse roles"), "{wrong}");
         }
+    }
+
+    /// Readers are told the values that the flags mean, whatever their texts are.
+    #[test]
+    fn readers_are_given_typed_flags() {
+        let arguments = ["--port=0", "--ip=127.0.0.1", "--roles=dev, eng,", "--publish_per_framework_metrics=0"];
+        let parsed = flags::parse::<MasterFlags>(arguments.map(OsString::from), []).unwrap();
+        let flags::Invocation::Run(parsed) = parsed else { panic!("no run") };
+        let options = options(&parsed).unwrap();
+        assert_eq!(options.config.roles, Some(BTreeSet::from(["dev".to_owned(), "eng".to_owned()])));
+        assert!(!options.publish_per_framework_metrics);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The long-running programs: from flags to a running master, agent or local cluster.
+//! The long-running programs: they translate flags into options and run a master, an agent or a local cluster.
 
 mod agent;
 mod agent_resources;

@@ -1,11 +1,11 @@
-//! `tepui last-will`: started by a master among others, to outlive it.
+//! `tepui last-will`: a helper process that a master in an election starts and that outlives it.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use master_server::run_node_cleanup;
+use model::with_sources;
 
-use super::common::with_source;
 use crate::commands::{CommandError, fail};
 
 pub fn node_cleanup(_: Vec<OsString>) -> ExitCode {
@@ -15,6 +15,6 @@ pub fn node_cleanup(_: Vec<OsString>) -> ExitCode {
             crate::output::write_stderr(format_args!("tepui: the master has died: removed its node {node}"));
             ExitCode::SUCCESS
         }
-        Err(error) => fail(&CommandError::message(with_source(&error))),
+        Err(error) => fail(&CommandError::message(with_sources(&error))),
     }
 }

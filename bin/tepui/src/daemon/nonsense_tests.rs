@@ -1,11 +1,11 @@
-//! Test: every flag whose text has a grammar refuses what does not follow it, before anything is started.
+//! Tests that every flag whose value has a grammar refuses other values before anything is started.
 
 use std::ffi::OsString;
 
 use flags::{AgentFlags, ExecuteFlags, Flag, Invocation, Kind, MasterFlags, Parsed, Program, Support};
 
-/// Flags that take any text: names, commands and places. `--master` is resolved, and `--isolation` compared with the
-/// machine, when the agent starts.
+/// Flags that accept any text: names, commands and paths. `--master` is resolved, and `--isolation` is compared with
+/// the machine, when the agent starts.
 const FREE: [&str; 12] = [
     "ip_discovery_command",
     "hostname",
@@ -21,8 +21,8 @@ const FREE: [&str; 12] = [
     "env",
 ];
 
-/// What has a meaning for a flag: an attribute may have any name, a directory too, and as in Mesos unknown fields of
-/// messages do not count.
+/// Values that are valid for a flag: an attribute or a directory may have any name, and as in Mesos unknown fields of
+/// messages are ignored.
 const ACCEPTED: [(&str, &[&str]); 6] = [
     ("attributes", &["a//b:=", "-1:-1"]),
     ("default_role", &["\u{1}[{=;"]),

@@ -1,5 +1,5 @@
-//! `--resource_estimator` and `--qos_controller`: names and parameters of Mesos' own modules, which are built in here, or
-//! a short form of ours: `fixed:cpus:4;mem:1024`, `load:0.2`, `load:load_threshold_5min=8`.
+//! `--resource_estimator` and `--qos_controller`: the names and parameters of Mesos' own modules, which are built in,
+//! or the short forms of Tepui: `fixed:cpus:4;mem:1024`, `load:0.2`, `load:load_threshold_5min=8`.
 
 use std::collections::BTreeMap;
 
@@ -14,12 +14,13 @@ const NO_ESTIMATOR: &str = "org_apache_mesos_NoopResourceEstimator";
 const LOAD: &str = "org_apache_mesos_LoadQoSController";
 const NO_CONTROLLER: &str = "org_apache_mesos_NoopQoSController";
 pub const LOGROTATE: &str = "org_apache_mesos_LogrotateContainerLogger";
-/// Room for a container to use more than it does now before its neighbours feel it.
+/// The default margin by which a container may use more than now before others are affected.
 const MARGIN: f64 = 0.2;
 
 type Parameters = BTreeMap<String, String>;
 
-/// The modules that `--modules` names, with their parameters. What is not built in is refused: C++ cannot be loaded.
+/// The modules that `--modules` names, with their parameters. Modules that are not built in are refused, because C++
+/// cannot be loaded.
 #[derive(Debug, Default, PartialEq)]
 pub struct Modules(BTreeMap<String, Parameters>);
 
@@ -48,7 +49,7 @@ impl Modules {
         Ok(Modules(modules))
     }
 
-    /// Of a flag's value: the module of that name, or a short form.
+    /// Returns the parameters of a module.
     pub fn parameters(&self, name: &str) -> Parameters {
         self.0.get(name).cloned().unwrap_or_default()
     }

@@ -1,14 +1,19 @@
-//! Processes of `tepui local` end with it, however it ends: after kill -9 they would hold its ports, and a cluster that is
-//! started again would find another one in its place. Being killed costs a master or an agent nothing, nor its tasks.
+//! Makes the processes of `tepui local` end with it, even after kill -9. Otherwise they would keep its ports, and a
+//! cluster that is started again would find the old one. Killing a master or an agent loses nothing and does not end
+//! its tasks.
 
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 
 use crate::commands::CommandError;
 
-/// The variable in which a process is told whom it accompanies.
+/// The environment variable with the pid of the `tepui local` that started this process.
 pub const LOCAL_PARENT: &str = "TEPUI_LOCAL_PID";
 
-/// To be called at the start of a process. See prctl(2), PR_SET_PDEATHSIG.
+/// Makes this process end with its parent; it is called at the start of the process. See prctl(2), PR_SET_PDEATHSIG.
+///
+/// # Errors
+///
+/// Fails if the parent has ended already or the call fails.
 pub fn end_with_parent() -> Result<(), CommandError> {
     let Some(parent) = std::env::var(LOCAL_PARENT).ok().and_then(|pid| Pid::from_raw(pid.parse().ok()?)) else {
         return Ok(());
@@ -17,7 +22,7 @@ pub fn end_with_parent() -> Result<(), CommandError> {
         doing: "ask to end with `tepui local`".to_owned(),
         source: error.into(),
     })?;
-    // It may have ended before we asked.
+    // The parent may have ended before the call.
     match getppid() == Some(parent) {
         true => Ok(()),
         false => Err(CommandError::message("the `tepui local` that started this has ended")),

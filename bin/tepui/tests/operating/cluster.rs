@@ -1,24 +1,23 @@
-//! A cluster of real processes, the command line that operates it, and guides that are run line by line.
+//! A cluster of real processes, the command line that operates it, and guides that are executed line by line.
 
-use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use testkit::process::{Program, signal};
+use testkit::scratch::free_port;
+use testkit::wait::until_within;
 
-/// For what takes seconds at most on a machine that has nothing else to do.
-const TIMEOUT: Duration = Duration::from_secs(120);
-
-/// A master and agents; all are killed at the end.
+/// A master and agents, which are killed at the end.
 pub struct Cluster {
     pub master: String,
     pub work: tempfile::TempDir,
     agent_flags: Vec<String>,
-    processes: Vec<(PathBuf, Child)>,
+    processes: Vec<Program>,
 }
 
-/// What a command said, and whether it was content.
+/// The output of a command, and whether it succeeded.
 #[derive(Debug)]
 pub struct CommandOutput {
     pub ok: bool,
@@ -26,16 +25,13 @@ pub struct CommandOutput {
     pub err: String,
 }
 
-/// A command that goes on; killed at the end.
-pub struct Running(Child);
-
 impl Cluster {
-    /// With one agent, on the host node7.
+    /// Starts a cluster with one agent on the host node7.
     pub fn start() -> Self {
         Cluster::with_agents(&["node7"])
     }
 
-    /// Each on a host of its own, in the order of their ids.
+    /// Starts a cluster with an agent for each host, in the order of their ids.
     pub fn with_agents(hosts: &[&str]) -> Self {
         Cluster::with_flags(hosts, &[], &[])
     }
@@ -84,17 +80,10 @@ impl Cluster {
     }
 
     fn spawn(&mut self, program: &str, arguments: &[String]) {
-        let log = self.work.path().join(format!("{program}-{}.log", self.processes.len()));
-        let output = std::fs::File::create(&log).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_tepui"))
-            .arg(program)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(output.try_clone().unwrap())
-            .stderr(output)
-            .spawn()
-            .unwrap();
-        self.processes.push((log, child));
+        let name = format!("{program}-{}", self.processes.len());
+        let log = self.work.path().join(format!("{name}.log"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tepui"));
+        self.processes.push(Program::start(command.arg(program).args(arguments), name, log));
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -109,7 +98,7 @@ impl Cluster {
         CommandOutput { ok: output.status.success(), out: text(&output.stdout), err: text(&output.stderr) }
     }
 
-    /// What it prints.
+    /// Returns the output of a command that must succeed.
     pub fn tepui(&self, arguments: &[&str]) -> String {
         let said = self.try_tepui(arguments);
         assert!(said.ok, "{arguments:?}: {said:?}");
@@ -121,22 +110,28 @@ impl Cluster {
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {text}"))
     }
 
-    /// The message of one that is refused.
+    /// Returns the message of a command that must fail.
     pub fn refused(&self, arguments: &[&str]) -> String {
         let said = self.try_tepui(arguments);
         assert!(!said.ok, "{arguments:?}: {said:?}");
         said.err
     }
 
-    pub fn begin(&self, arguments: &[&str]) -> Running {
-        Running(self.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    /// A command that goes on; killed at the end.
+    pub fn begin(&self, arguments: &[&str]) -> Program {
+        self.begin_command(self.command(arguments), arguments.join(" "))
+    }
+
+    fn begin_command(&self, mut command: Command, name: String) -> Program {
+        let log = tempfile::Builder::new().prefix("command-").tempfile_in(self.work.path()).unwrap();
+        Program::start(&mut command, name, log.into_temp_path().keep().unwrap())
     }
 
     pub fn agents(&self) -> Vec<Value> {
         self.json(&["agents"])["agents"].as_array().cloned().unwrap_or_default()
     }
 
-    /// How many tasks are in this state, of those that live and those that are over.
+    /// Returns the number of tasks in this state, live or completed.
     pub fn tasks(&self, state: &str) -> usize {
         let tasks = self.json(&["tasks"]);
         let all =
@@ -145,20 +140,20 @@ impl Cluster {
     }
 }
 
-/// A command of a guide, and what it is said to print.
+/// A command of a guide and its expected output.
 #[derive(Debug, PartialEq)]
 struct Step<'a> {
     command: &'a str,
     shown: Vec<&'a str>,
 }
 
-/// The text of the blocks of a guide that are marked so.
+/// Returns the text of the blocks of a guide that have this mark.
 pub fn blocks<'a>(guide: &'a str, mark: &str) -> Vec<&'a str> {
     let begun = guide.split("\n```").skip(1).step_by(2);
     begun.filter_map(|block| block.strip_prefix(mark)?.strip_prefix('\n')).collect()
 }
 
-/// The blocks marked `console`: `$ command`, and below it its output.
+/// Reads the blocks marked `console`: `$ command`, and below it its output.
 fn steps(guide: &str) -> Vec<Step<'_>> {
     let mut steps: Vec<Step<'_>> = Vec::new();
     let mut inside = false;
@@ -175,15 +170,14 @@ fn steps(guide: &str) -> Vec<Step<'_>> {
 }
 
 impl Cluster {
-    /// Runs every step. `…` stands for what differs from run to run; a command that ends in `&` goes on, and the next
-    /// step comes when its tasks run.
+    /// Runs every step. `…` stands for output that differs from run to run. A command that ends in `&` continues, and
+    /// the next step is run when its tasks run.
     pub fn follow(&self, guide: &str) {
         let mut running = Vec::new();
         for step in steps(guide) {
             if let Some(command) = step.command.strip_suffix(" &") {
                 let before = self.tasks("TASK_RUNNING");
-                let mut shell = self.shell(&format!("exec {command}"));
-                running.push(Running(shell.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()));
+                running.push(self.begin_command(self.shell(&format!("exec {command}")), command.to_owned()));
                 until(step.command, || (self.tasks("TASK_RUNNING") > before).then_some(()));
                 continue;
             }
@@ -208,7 +202,7 @@ impl Cluster {
 fn is_like(line: &str, shown: &str) -> bool {
     let mut rest = line;
     for (index, part) in shown.split('…').enumerate() {
-        // Blanks before what differs are as many as it needs.
+        // The number of blanks before varying text may differ.
         match rest.find(part.trim_end()) {
             Some(0) => rest = &rest[part.trim_end().len()..],
             Some(at) if index > 0 => rest = &rest[at + part.trim_end().len()..],
@@ -220,44 +214,22 @@ fn is_like(line: &str, shown: &str) -> bool {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        // The agent first, by the signal on which it ends its tasks too.
-        for (log, mut child) in std::mem::take(&mut self.processes).into_iter().rev() {
-            if std::thread::panicking() {
-                eprintln!("--- {}:\n{}", log.display(), std::fs::read_to_string(&log).unwrap_or_default());
+        // The agents end first, by the signal on which they end their tasks, too.
+        for mut program in std::mem::take(&mut self.processes).into_iter().rev() {
+            let is_agent =
+                program.log_path().file_name().is_some_and(|name| name.to_string_lossy().starts_with("agent"));
+            if program.is_running() {
+                signal(program.pid(), "-USR1");
             }
-            let is_agent = log.file_name().is_some_and(|name| name.to_string_lossy().starts_with("agent"));
-            let _ = Command::new("kill").args(["-USR1", &child.id().to_string()]).stderr(Stdio::null()).status();
             let begun = Instant::now();
-            while is_agent && begun.elapsed() < Duration::from_secs(10) && matches!(child.try_wait(), Ok(None)) {
+            while is_agent && begun.elapsed() < Duration::from_secs(10) && program.is_running() {
                 std::thread::sleep(Duration::from_millis(20));
             }
-            // It may have ended already.
-            let _ = child.kill();
-            let _ = child.wait();
         }
     }
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Free a moment ago.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-pub fn until<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
-    let begun = Instant::now();
-    loop {
-        if let Some(value) = probe() {
-            return value;
-        }
-        assert!(begun.elapsed() < TIMEOUT, "never: {what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+/// For what takes seconds at most on a machine that has nothing else to do.
+pub fn until<T>(what: &str, probe: impl FnMut() -> Option<T>) -> T {
+    until_within(Duration::from_secs(120), what, probe)
 }

@@ -1,4 +1,4 @@
-//! The environment that executors start with. They inherit nothing of the agent's own.
+//! The environment that executors start with. They inherit nothing from the agent's own.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use model::{AgentId, ExecutorId, Role, format_duration};
 use crate::config::Config;
 use crate::frameworks::framework::Framework;
 
-/// What stout's `host_default_path` gives; the agent's own PATH is none of the executor's business.
+/// The value of stout's `host_default_path`. Executors do not get the agent's own PATH.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 pub(crate) struct Parameters<'a> {
@@ -18,9 +18,9 @@ pub(crate) struct Parameters<'a> {
     pub role: Option<&'a Role>,
 }
 
-/// Returns the environment of an executor, each name once. Of the same name, the command's own variable replaces what the agent
-/// or its operator gives by default; what the executor needs to find its agent and to say who it is stays the agent's. A
-/// command task sees its own value anyway: its executor sets it for the command.
+/// Returns the environment of an executor, each name once. A variable of the command replaces one that the agent or its
+/// operator sets by default; the variables with which the executor finds its agent and identifies itself keep the
+/// agent's values. A command task sees its own value anyway, since its executor sets it for the command.
 ///
 /// Secrets are not in it: the shell adds those of a custom executor, and the command executor those of its task.
 pub(crate) fn executor_environment(config: &Config, parameters: &Parameters<'_>) -> Vec<(String, String)> {
@@ -40,7 +40,7 @@ pub(crate) fn executor_environment(config: &Config, parameters: &Parameters<'_>)
     for (name, value) in &config.executor_environment_variables {
         set(name, value.clone());
     }
-    // The agent's own port would be taken.
+    // The agent's own port is taken.
     set("LIBPROCESS_PORT", "0".to_owned());
     let mut identity: BTreeMap<String, String> = BTreeMap::new();
     let mut set = |name: &str, value: String| {

@@ -1,4 +1,4 @@
-//! What follows when a container comes up or ends, and how executors and frameworks are forgotten.
+//! The consequences of the start and the end of a container, and the removal of executors and frameworks.
 
 use messages::v1::TaskState;
 use messages::v1::task_status::Reason;
@@ -62,7 +62,8 @@ pub(crate) fn container_event(state: &mut State, cx: &mut Context<'_>, event: Co
     }
 }
 
-/// A task does not have what it was promised, e.g. its volume: the executor is ended, as in Mesos (`Slave::___run`).
+/// A task does not have a resource it was launched with, e.g. its volume: the executor is ended, as in Mesos
+/// (`Slave::___run`).
 fn container_update_failed(
     frameworks: &mut Frameworks,
     metrics: &Metrics,
@@ -98,14 +99,14 @@ fn container_launched(
     let terminating = frameworks.get(framework).is_some_and(|known| known.is_terminating());
     let Some(executor) = frameworks.executor_mut(framework, id) else { return };
     executor.launched(pid);
-    // It was told to end before there was anybody to tell.
+    // It was to shut down before it could be told.
     if terminating || executor.state() == ExecutorState::Terminating {
         destroy(cx, &executor.container);
     }
     frameworks.publish_executor(cx, framework, id);
 }
 
-/// Over before it began: it was ended while its records were on the way to the disk.
+/// The container was ended while its records were on the way to the disk, so it is never started.
 pub(crate) fn container_never_started(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -152,9 +153,9 @@ pub(crate) fn container_ended(
             status_update::send_generated(state, cx, framework_id, task, Some(id), report.clone());
         }
     }
-    // Last, so that an agent that restarts in between still owes the reports.
+    // This is the last record, so that an agent that restarts in between still sends the reports.
     state.pending_writes.store(cx, record);
-    // The master does not know the executors that agents make up for commands.
+    // The master does not know the executors that agents generate for commands.
     if !command_task {
         send_exited_executor(&state.identity, &state.master, cx, framework_id, id, exit.status);
     }
@@ -165,7 +166,8 @@ pub(crate) fn container_ended(
     remove_framework_if_idle(state, cx, framework_id);
 }
 
-/// Of tasks that are not known to be over: what else was said has arrived, and may be acknowledged and forgotten.
+/// Takes the last updates of an executor, for tasks that are not known to have ended: all other updates have arrived,
+/// and may be acknowledged and removed.
 fn take_last_updates(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -251,7 +253,7 @@ fn set_termination(frameworks: &mut Frameworks, framework: &FrameworkId, id: &Ex
     }
 }
 
-/// A task is over: its container needs less, and the agent has more.
+/// Releases the resources of a task that ended: its container needs less, and the agent has more.
 pub(crate) fn release(
     frameworks: &mut Frameworks,
     config: &Config,
@@ -273,7 +275,7 @@ pub(crate) fn release(
     frameworks.publish_executor(cx, framework, id);
 }
 
-/// Nothing of the executor is left but its sandbox, which somebody may still want to read.
+/// Removes an executor. Its sandbox stays for a while, for its readers.
 pub(crate) fn remove_executor(state: &mut State, cx: &mut Context<'_>, framework_id: &FrameworkId, id: &ExecutorId) {
     let Some(agent) = state.identity.id() else { return };
     let Some(executor) = state.frameworks.remove_executor(framework_id, id) else { return };
@@ -312,8 +314,8 @@ pub(crate) fn destroy(cx: &mut Context<'_>, container: &ContainerId) {
     cx.command(Command::Container(ContainerCommand::Destroy { container: container.clone() }));
 }
 
-/// What becomes of the tasks that an executor leaves behind: the container's own reason, else the agent's, else
-/// that the executor just ended.
+/// Returns the status of the tasks of an ended executor: the container's own reason, otherwise the agent's, otherwise
+/// that the executor ended.
 fn terminal_status(executor: &Executor, exit: &ContainerExit) -> AgentGenerated {
     let pending = executor.pending_termination();
     let mut messages: Vec<&str> = Vec::new();

@@ -1,4 +1,4 @@
-//! The upper bounds of an executor's container, from the limits its tasks ask for.
+//! The upper bounds of an executor's container, from the limits of its tasks.
 
 use std::collections::BTreeMap;
 
@@ -10,13 +10,13 @@ use crate::config::Config;
 use crate::frameworks::executor::Executor;
 use crate::frameworks::task::task_state;
 
-/// Empty unless a task sets limits: then the bound is the sum of the tasks' limits, and of what the executor and
-/// the tasks without a limit were allocated. An infinite limit makes the sum infinite.
+/// Returns the limits; empty unless a task sets limits. Otherwise the bound is the sum of the tasks' limits, and of the
+/// allocations of the executor and the tasks without a limit. An infinite limit makes the sum infinite.
 pub(crate) fn executor_limits(executor: &Executor, config: &Config) -> Vec<v1::Resource> {
     let own = Resources::from_proto(&executor.info.resources).unwrap_or_default();
     let mut limits = Vec::new();
     if let Some(cpus) = limit("cpus", &own, executor.tasks()) {
-        // Without CFS quotas a request bounds nothing, so a sum with a request in it would be no bound either.
+        // Without CFS quotas a request bounds nothing, so a sum with a request in it would not be a bound either.
         if !cpus.with_request || config.cgroups_enable_cfs {
             limits.push(scalar("cpus", cpus.amount));
         }

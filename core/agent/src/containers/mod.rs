@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `environment` | the environment that an executor starts with |
 //! | `limits` | the upper bounds of a container's resources |
-//! | `events` | what follows when a container comes up or ends |
+//! | `events` | the consequences of the start and the end of a container |
 
 pub(crate) mod environment;
 pub(crate) mod events;

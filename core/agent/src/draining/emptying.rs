@@ -1,4 +1,4 @@
-//! Emptying the agent: everything that runs is killed, nothing new is taken until it is empty.
+//! Draining of the agent: everything that runs is killed, and nothing new is accepted until it is empty.
 
 use messages::{internal, v1};
 use model::{FrameworkId, TaskId};
@@ -11,7 +11,8 @@ use crate::registration::register;
 use crate::state::State;
 use crate::tasks::kill;
 
-/// A master repeats it at every re-registration until the agent is empty; the newest configuration counts.
+/// Begins to drain. A master repeats the message at every re-registration until the agent is empty; the newest
+/// configuration counts.
 pub(crate) fn drain(state: &mut State, cx: &mut Context<'_>, config: v1::DrainConfig) {
     if is_empty(&state.frameworks, &state.operation_status_updates) {
         tracing::info!("nothing runs here: drained already");
@@ -24,7 +25,7 @@ pub(crate) fn drain(state: &mut State, cx: &mut Context<'_>, config: v1::DrainCo
     kill_tasks_for_drain(state, cx);
 }
 
-/// Kills each task with at most the drain's grace. Also what a restarted agent does once its executors are back:
+/// Kills each task with at most the drain's grace period. A restarted agent also does so once its executors are back:
 /// the kills of its predecessor may not have reached them.
 pub(crate) fn kill_tasks_for_drain(state: &mut State, cx: &mut Context<'_>) {
     let Some(max) = state.drain.config().map(|config| config.max_grace_period) else { return };
@@ -46,7 +47,7 @@ fn kill_task_for_drain(
     task: &TaskId,
     kill_policy: Option<Box<v1::KillPolicy>>,
 ) {
-    // Its group may have gone with an earlier one.
+    // Its group may have been killed with an earlier task.
     if !state.frameworks.executor_of(framework, task).is_some_and(|executor| executor.has_live_task(task)) {
         return;
     }
@@ -55,7 +56,7 @@ fn kill_task_for_drain(
     kill::kill_task(state, cx, message);
 }
 
-/// A drained agent takes work again; that it gets none is the master's decision.
+/// Ends the drain of an empty agent, which then accepts tasks again. It is the master that sends none.
 pub(crate) fn finish_drain_if_empty(state: &mut State, cx: &mut Context<'_>) {
     if state.drain.is_under_way() && is_empty(&state.frameworks, &state.operation_status_updates) {
         tracing::info!("drained");
@@ -63,9 +64,9 @@ pub(crate) fn finish_drain_if_empty(state: &mut State, cx: &mut Context<'_>) {
     }
 }
 
-/// A task comes while nothing runs here: its master takes the agent for drained, and an operator has reactivated it.
-/// (A Mesos agent refuses tasks until also all feedback of operations is acknowledged; where operations go on, that may
-/// be never.)
+/// Ends the drain if a task arrives while nothing runs here: its master considers the agent drained, and an operator
+/// has reactivated it. (A Mesos agent refuses tasks until all feedback of operations is acknowledged, too; while new
+/// operations arrive, that may be never.)
 pub(crate) fn end_drain_without_executors(state: &mut State, cx: &mut Context<'_>) {
     if state.drain.is_under_way() && state.frameworks.iter().all(Framework::is_idle) {
         end_drain(state, cx);
@@ -81,7 +82,7 @@ fn is_empty(frameworks: &Frameworks, operation_status_updates: &OperationStatusU
     frameworks.is_empty() && operation_status_updates.is_empty()
 }
 
-/// The task's own grace period stands when it is the shorter one.
+/// Returns the kill policy with the shorter of the task's own grace period and the drain's.
 fn bounded(task: &v1::Task, max: Option<v1::DurationInfo>) -> Option<Box<v1::KillPolicy>> {
     let max = max?;
     let own = task.kill_policy.as_deref().and_then(|policy| policy.grace_period);

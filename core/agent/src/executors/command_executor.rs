@@ -1,4 +1,4 @@
-//! The executor that the agent makes up for a task that is nothing but a command.
+//! The executor that the agent generates for a task that is a single command.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use messages::v1;
 use crate::config::Config;
 use crate::tasks::launch::role_of;
 
-/// What Mesos accounts for a command executor, beyond the task's own resources.
+/// The cpus that Mesos accounts for a command executor, beyond the task's own resources.
 const EXECUTOR_CPUS: f64 = 0.1;
 const EXECUTOR_MEM: f64 = 32.0;
 
-/// How long an executor may need to notice that its command is over, besides the task's kill grace period.
+/// The time that an executor may need to notice the end of its command, besides the task's kill grace period.
 const REAP_ALLOWANCE: Duration = Duration::from_secs(2);
 
-/// How much of a command is shown in the executor's name.
+/// The number of characters of a command that the executor's name shows.
 const SHOWN: usize = 15;
 
 #[expect(deprecated, reason = "readers of the agent's state still look at `source`")]
@@ -46,7 +46,7 @@ pub(crate) fn default_executor_command(config: &Config) -> v1::CommandInfo {
     }
 }
 
-/// The command executor's own command: it fetches and sees what the task's command does.
+/// Returns the command executor's own command: it has the URIs and the environment of the task's command.
 fn program(
     task: &v1::TaskInfo,
     command: &v1::CommandInfo,
@@ -125,7 +125,7 @@ mod tests {
             (command(Some("sleep 1000"), None, &[]), "(Command: sh -c 'sleep 1000')"),
             (command(Some("fifteen letters"), Some(true), &[]), "(Command: sh -c 'fifteen letters')"),
             (command(Some("sixteen letters!"), Some(true), &[]), "(Command: sh -c 'sixteen lett...')"),
-            // Never in the middle of a letter.
+            // The text is never cut in the middle of a character.
             (command(Some("elf zeichen\u{e4}\u{e4}\u{e4}"), None, &[]), "(Command: sh -c 'elf zeichen...')"),
             (command(Some("ls"), Some(false), &["ls", "-l"]), "(Command: [ls, ls, -l])"),
             (command(Some("/bin/ls"), Some(false), &["ls", "-l", "/"]), "(Command: [/bin/ls, ls,...])"),

@@ -20,7 +20,7 @@ pub(crate) fn driver_registers(
     let framework = FrameworkId::from(&message.framework_id);
     let id = ExecutorId::from(&message.executor_id);
     if state.executor_recovery.is_under_way() {
-        // Its tasks were never given to it, and have been reported by the time it could have them.
+        // The executor was never given its tasks, and they have been reported by the time it could have them.
         tracing::warn!("refusing executor {id:?} of framework {framework}: the agent is still recovering");
         return cx.send(&from, internal::ShutdownExecutorMessage::default());
     }
@@ -54,7 +54,7 @@ pub(crate) fn driver_reregisters(
     let id = ExecutorId::from(&message.executor_id);
     let running = state.frameworks.executor(&framework, &id).is_some_and(|e| e.is_running());
     if running && state.config.executor_reregistration_retry_interval.is_some() {
-        // It was asked more than once, and answers more than once.
+        // The executor was asked more than once, and answers more than once.
         return;
     }
     if !adopt_driver(state, cx, &from, &framework, &id) {
@@ -77,7 +77,7 @@ pub(crate) fn driver_reregisters(
     launch::deliver_queued(&mut state.frameworks, &state.config, cx, &framework, &id);
 }
 
-/// False if the executor has no business here: it is told to shut down.
+/// Returns false if the executor is not expected here: it is told to shut down.
 fn adopt_driver(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -114,7 +114,7 @@ pub(crate) fn driver_updates(
     from: Upid,
     message: internal::StatusUpdateMessage,
 ) {
-    // The driver names the process that is to be told; older ones leave it to the sender's address.
+    // The driver names the process to send to; older ones leave it to the sender's address.
     let pid = message.pid.as_deref().and_then(|pid| pid.parse().ok()).filter(|pid: &Upid| !pid.is_none());
     driver_update(state, cx, message.update, pid.unwrap_or(from));
 }

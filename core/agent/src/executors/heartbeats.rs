@@ -9,7 +9,7 @@ use super::messages::event;
 use crate::effects::{Context, Timer};
 use crate::frameworks::index::Frameworks;
 
-/// Mesos' `DEFAULT_EXECUTOR_HEARTBEAT_INTERVAL`.
+/// The interval of Mesos' `DEFAULT_EXECUTOR_HEARTBEAT_INTERVAL`.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30 * 60);
 
 /// The timer of all heartbeats.
@@ -19,7 +19,7 @@ pub(crate) struct Heartbeats {
 }
 
 impl Heartbeats {
-    /// Sees to it that a stream that has just been opened gets heartbeats.
+    /// Starts the timer, if it is not running, for a stream that has just been opened.
     pub fn stream_opened(&mut self, cx: &mut Context<'_>) {
         if !self.armed {
             self.armed = true;
@@ -27,7 +27,7 @@ impl Heartbeats {
         }
     }
 
-    /// Sends a heartbeat on every stream; without streams the timer rests.
+    /// Sends a heartbeat on every stream; without streams the timer is not set again.
     pub fn due(&mut self, frameworks: &Frameworks, cx: &mut Context<'_>) {
         self.armed = frameworks.streams().len() > 0;
         if !self.armed {

@@ -53,7 +53,7 @@ pub(crate) fn executor_subscribes(state: &mut State, cx: &mut Context<'_>, subsc
     }
 }
 
-/// The executor's events go to this stream from now on, and no longer to an older one.
+/// Sends the executor's events to this stream from now on, and no longer to an older one.
 fn adopt_stream(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkId, id: &ExecutorId, stream: StreamId) {
     if let Some(old) = state.frameworks.connect_stream(framework, id, stream) {
         cx.close_stream(old);
@@ -65,7 +65,7 @@ fn adopt_stream(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkId
     state.heartbeats.stream_opened(cx);
 }
 
-/// Tasks that were sent to the executor but that it does not have were lost on the way.
+/// Drops tasks that were sent to the executor but that it does not have: they were lost on the way.
 pub(crate) fn drop_undelivered(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -89,7 +89,7 @@ pub(crate) fn drop_undelivered(
         status_update::send_generated(state, cx, framework_id, &task, Some(id), report);
     }
     if in_vain {
-        // It has nothing to run any more; Mesos leaves it there.
+        // The executor has nothing to run any more; Mesos leaves it running.
         kill::end_executor(state, cx, framework_id, id);
     }
 }
@@ -97,7 +97,7 @@ pub(crate) fn drop_undelivered(
 fn complete_subscription(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkId, id: &ExecutorId) {
     let Some(executor) = state.frameworks.executor(framework, id) else { return };
     if executor.has_no_work() {
-        // Everything it was started for has been killed meanwhile.
+        // Everything that it was started for has been killed meanwhile.
         return kill::end_executor(state, cx, framework, id);
     }
     if let (Some(framework), Some(executor)) =
@@ -144,7 +144,7 @@ fn executor_call(state: &mut State, cx: &mut Context<'_>, call: Call) -> CallRes
             let update = status_update::http_update(state, cx, &framework, update.status);
             match status_update::status_update(state, cx, update, Origin::Http) {
                 Err(full @ UpdateRejected::Full) => CallResponse::new(Status::ServiceUnavailable, full.to_string()),
-                // Mesos accepts what it then drops; so executors expect no other answer.
+                // Mesos accepts such an update and drops it, so executors expect no other answer.
                 Err(UpdateRejected::Invalid(reason)) => {
                     tracing::warn!("dropped an update of executor {id:?}: {reason}");
                     CallResponse::accepted()
@@ -166,14 +166,14 @@ fn caller_of(frameworks: &Frameworks, call: &Call) -> Result<(FrameworkId, Execu
     let Some(known) = frameworks.get(&framework) else {
         return Err(CallResponse::bad_request("Framework cannot be found"));
     };
-    // Who calls before the container was started is not that executor.
+    // A caller from before the container was started is not that executor.
     if !known.executor(&executor).is_some_and(|e| e.is_launch_requested()) {
         return Err(CallResponse::bad_request("Executor cannot be found"));
     }
     Ok((framework, executor))
 }
 
-/// Straight to a v0 scheduler, else by way of the master.
+/// Sends a message directly to a v0 scheduler, otherwise by way of the master.
 pub(crate) fn executor_message(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -201,7 +201,7 @@ pub(crate) fn executor_message(
     state.metrics.valid_framework_messages.increment();
 }
 
-/// From a scheduler, by way of the master or directly from its driver.
+/// Forwards a message from a scheduler, which comes by way of the master or directly from its driver.
 pub(crate) fn framework_message(
     frameworks: &Frameworks,
     master: &MasterConnection,

@@ -1,4 +1,4 @@
-//! What an executor is told, in the language it speaks: events on its HTTP stream, or driver messages.
+//! The messages to executors, in the protocol of each: events on its HTTP stream, or driver messages.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::effects::Context;
 use crate::frameworks::executor::{Batch, Executor, ExecutorConnection};
 
 impl Executor {
-    /// Gives the executor the tasks of a batch.
+    /// Sends the executor the tasks of a batch.
     pub fn deliver_batch(&self, cx: &mut Context<'_>, framework: &FrameworkSnapshot, batch: &Batch) {
         let infos = batch.tasks.iter().map(|task| (**task).clone());
         match self.connection() {
@@ -28,7 +28,7 @@ impl Executor {
                     self.event(cx, event);
                 }
             }
-            // The driver protocol knows no groups.
+            // The driver protocol has no task groups.
             ExecutorConnection::Libprocess(pid) => {
                 for task in infos {
                     let message = internal::RunTaskMessage {
@@ -44,7 +44,7 @@ impl Executor {
         }
     }
 
-    /// Tells the executor to kill a task.
+    /// Sends the executor a kill of a task.
     pub fn kill(&self, cx: &mut Context<'_>, task: &TaskId, policy: Option<Box<v1::KillPolicy>>) {
         match self.connection() {
             ExecutorConnection::Libprocess(pid) => {
@@ -63,14 +63,15 @@ impl Executor {
         }
     }
 
-    /// An update is durable: the executor may forget it. (Drivers are answered at the address they wrote from.)
+    /// Tells the executor that an update is durable, so that it may drop it. (Drivers are answered at the address they
+    /// sent from.)
     pub fn acknowledge(&self, cx: &mut Context<'_>, task: &TaskId, uuid: &[u8]) {
         let mut event = event(event::Type::Acknowledged);
         event.acknowledged = Some(Box::new(event::Acknowledged { task_id: task.to_proto(), uuid: uuid.to_vec() }));
         self.event(cx, event);
     }
 
-    /// Hands the executor a message of its framework.
+    /// Sends the executor a message of its framework.
     pub fn message(&self, cx: &mut Context<'_>, message: internal::FrameworkToExecutorMessage) {
         match self.connection() {
             ExecutorConnection::Libprocess(pid) => cx.send(pid, message),
@@ -82,7 +83,7 @@ impl Executor {
         }
     }
 
-    /// Tells the executor to end.
+    /// Tells the executor to shut down.
     pub fn shut_down(&self, cx: &mut Context<'_>) {
         match self.connection() {
             ExecutorConnection::Libprocess(pid) => cx.send(pid, internal::ShutdownExecutorMessage::default()),
@@ -102,7 +103,8 @@ impl Executor {
         self.event(cx, event);
     }
 
-    /// Lost when the executor has no stream: it learns what it missed when it subscribes again.
+    /// Sends an event. It is lost if the executor has no stream, which then learns what it missed when it subscribes
+    /// again.
     pub fn event(&self, cx: &mut Context<'_>, event: Event) {
         match self.connection() {
             ExecutorConnection::Http(stream) => cx.event(*stream, Arc::new(event)),

@@ -1,8 +1,8 @@
-//! The two protocols that executors speak, and the executor of a single command.
+//! The two protocols of executors, and the executor of a single command.
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | `command_executor` | the executor that the agent makes up for a task that is a single command |
+//! | `command_executor` | the executor that the agent generates for a task that is a single command |
 //! | `http` | the v1 executor API |
 //! | `driver` | the v0 driver protocol over libprocess |
 //! | `heartbeats` | the HEARTBEAT events of executors that speak HTTP |

@@ -1,4 +1,4 @@
-//! What the agent remembers of one executor.
+//! The state of one executor.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -13,10 +13,10 @@ use resources::Resources;
 use super::task::task_state;
 use crate::metrics::Metrics;
 
-/// How to reach an executor.
+/// The connection of an executor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ExecutorConnection {
-    /// Not registered yet, or its stream has ended and it has not come back.
+    /// It has not registered yet, or its stream has ended and it has not reconnected.
     None,
     /// Events on this stream.
     Http(StreamId),
@@ -27,18 +27,18 @@ pub(crate) enum ExecutorConnection {
 /// Tasks that arrived together and are delivered or killed together: one task, or a task group.
 #[derive(Debug)]
 pub(crate) struct Batch {
-    /// Unique on this agent.
+    /// The number of the batch, unique on this agent.
     pub number: u64,
-    /// In the order in which they are delivered.
+    /// The tasks, in the order in which they are delivered.
     pub tasks: Vec<Arc<v1::TaskInfo>>,
-    /// A task group.
+    /// Whether it is a task group.
     pub group: bool,
-    /// Its records are durable, so it may be delivered.
+    /// Whether its records are durable, so that it may be delivered.
     pub stored: bool,
 }
 
 impl Batch {
-    /// Whether the task is part of it.
+    /// Returns whether the task is part of it.
     pub fn has(&self, task: &TaskId) -> bool {
         self.tasks.iter().any(|t| t.task_id.value == task.as_str())
     }
@@ -54,49 +54,49 @@ enum LaunchProgress {
     Launched(u32),
 }
 
-/// Why the agent ended an executor, for the tasks that are still there when it is over.
+/// The reason why the agent ended an executor, for the tasks that it has when it ends.
 #[derive(Debug, Clone)]
 pub(crate) struct Termination {
-    /// The state the tasks end in.
+    /// The state of the tasks' last update.
     pub state: TaskState,
-    /// The reason they are given.
+    /// The reason of the tasks' last update.
     pub reason: v1::task_status::Reason,
-    /// The message they are given.
+    /// The message of the tasks' last update.
     pub message: String,
 }
 
-/// An executor with its tasks. What [`Frameworks`](super::index::Frameworks) keeps an index or a sum of can only be
-/// changed by way of it.
+/// An executor with its tasks. Parts that [`Frameworks`](super::index::Frameworks) indexes or sums up can only be
+/// changed through it.
 #[derive(Debug)]
 pub(crate) struct Executor {
-    /// Its framework.
+    /// The executor's framework.
     pub framework: FrameworkId,
-    /// Unique among the executors of its framework that run.
+    /// The executor's id, unique among the running executors of its framework.
     pub id: ExecutorId,
-    /// The container it runs in; unique.
+    /// The container that it runs in; each launch has another one.
     pub container: ContainerId,
-    /// As its framework describes it.
+    /// The executor's description, as its framework sent it.
     pub info: Arc<v1::ExecutorInfo>,
-    /// Absolute.
+    /// The sandbox; absolute.
     pub sandbox: PathBuf,
-    /// The user it runs as; `None` is the agent's own.
+    /// The user that it runs as; `None` for the agent's own.
     pub user: Option<String>,
-    /// Made up by the agent for a task that is a single command.
+    /// Whether the agent generated it for a task that is a single command.
     pub command_task: bool,
     launch: LaunchProgress,
-    /// Kills that came while the executor had no stream. Mesos loses them.
+    /// Kills that arrived while the executor had no stream. Mesos loses them.
     kills: BTreeMap<TaskId, Option<Box<v1::KillPolicy>>>,
-    /// Why the agent is ending it, if it is.
+    /// The reason why the agent is ending it; `None` if it is not.
     pending_termination: Option<Termination>,
     pub(super) state: ExecutorState,
     pub(super) connection: ExecutorConnection,
-    /// Accepted but not yet delivered, oldest first.
+    /// The batches that are accepted but not yet delivered, the oldest first.
     pub(super) queued: VecDeque<Batch>,
-    /// Queued, delivered, or terminal but unacknowledged.
+    /// The tasks that are queued, delivered, or terminal but unacknowledged.
     pub(super) tasks: BTreeMap<TaskId, Arc<v1::Task>>,
-    /// It was given a task, or may have been by an earlier process of the agent.
+    /// Whether it was given a task, or may have been by an earlier process of the agent.
     ever_sent_task: bool,
-    /// Of the executor itself and its live tasks.
+    /// The resources of the executor itself and its live tasks.
     pub(super) allocated: Resources,
 }
 
@@ -130,7 +130,7 @@ impl Executor {
         }
     }
 
-    /// Takes up the tasks that an earlier process of the agent gave it. `pid` is that of its process, if that runs.
+    /// Adds the tasks that an earlier process of the agent gave it. `pid` is the id of its process, if that runs.
     pub fn recovered(self, tasks: BTreeMap<TaskId, Arc<v1::Task>>, pid: Option<u32>) -> Self {
         let mut allocated = self.allocated.clone();
         for task in tasks.values().filter(|task| !is_terminal(task_state(task.state))) {
@@ -140,7 +140,7 @@ impl Executor {
         Executor { tasks, allocated, launch, ever_sent_task: true, ..self }
     }
 
-    /// Its state.
+    /// Returns its state.
     pub fn state(&self) -> ExecutorState {
         self.state
     }
@@ -154,22 +154,22 @@ impl Executor {
         }
     }
 
-    /// Whether it may be given tasks.
+    /// Returns whether it may be given tasks.
     pub fn is_live(&self) -> bool {
         matches!(self.state, ExecutorState::Registering | ExecutorState::Running)
     }
 
-    /// Whether it has yet to register.
+    /// Returns whether it has not registered yet.
     pub fn is_registering(&self) -> bool {
         self.state == ExecutorState::Registering
     }
 
-    /// Whether it has registered and is not being ended.
+    /// Returns whether it has registered and is not being ended.
     pub fn is_running(&self) -> bool {
         self.state == ExecutorState::Running
     }
 
-    /// Whether its container is gone.
+    /// Returns whether its container has ended.
     pub fn is_terminated(&self) -> bool {
         self.state == ExecutorState::Terminated
     }
@@ -219,12 +219,12 @@ impl Executor {
         std::mem::take(&mut self.kills)
     }
 
-    /// How to reach it.
+    /// Returns its connection.
     pub fn connection(&self) -> &ExecutorConnection {
         &self.connection
     }
 
-    /// Whether it can be reached.
+    /// Returns whether it can be reached.
     pub fn is_connected(&self) -> bool {
         self.connection != ExecutorConnection::None
     }
@@ -234,44 +234,44 @@ impl Executor {
         self.connection = ExecutorConnection::Libprocess(pid);
     }
 
-    /// What it and its live tasks are allocated.
+    /// Returns the resources that it and its live tasks are allocated.
     pub fn allocated(&self) -> &Resources {
         &self.allocated
     }
 
-    /// Its tasks that are queued, delivered, or terminal but unacknowledged.
+    /// Returns its tasks that are queued, delivered, or terminal but unacknowledged.
     pub fn tasks(&self) -> &BTreeMap<TaskId, Arc<v1::Task>> {
         &self.tasks
     }
 
-    /// Its tasks that have not ended.
+    /// Iterates over its tasks that have not ended.
     pub fn live_tasks(&self) -> impl Iterator<Item = (&TaskId, &Arc<v1::Task>)> {
         self.tasks.iter().filter(|(_, task)| !is_terminal(task_state(task.state)))
     }
 
-    /// Whether it has this task, and the task has not ended.
+    /// Returns whether it has this task, and the task has not ended.
     pub fn has_live_task(&self, task: &TaskId) -> bool {
         self.tasks.get(task).is_some_and(|task| !is_terminal(task_state(task.state)))
     }
 
-    /// Whether the task waits for its records or for the executor.
+    /// Returns whether the task waits for its records or for the executor.
     pub fn is_queued(&self, task: &TaskId) -> bool {
         self.queued.iter().any(|batch| batch.has(task))
     }
 
-    /// The first task that waits.
+    /// Returns the first task that waits.
     pub fn first_queued(&self) -> Option<&Arc<v1::TaskInfo>> {
         self.queued.front()?.tasks.first()
     }
 
-    /// Notes that the records of a batch are durable.
+    /// Marks the records of a batch as durable.
     pub fn batch_stored(&mut self, number: u64) {
         if let Some(batch) = self.queued.iter_mut().find(|batch| batch.number == number) {
             batch.stored = true;
         }
     }
 
-    /// Takes the batches whose records are durable out of the queue, oldest first, to be delivered.
+    /// Removes the batches whose records are durable from the queue, the oldest first, to be delivered.
     pub fn take_stored(&mut self) -> VecDeque<Batch> {
         let (stored, waiting): (VecDeque<Batch>, _) =
             std::mem::take(&mut self.queued).into_iter().partition(|batch| batch.stored);
@@ -280,7 +280,7 @@ impl Executor {
         stored
     }
 
-    /// Takes the task out of the queue. The rest of its group stays: the caller ends it task by task.
+    /// Removes the task from the queue. The rest of its group stays: the caller ends it task by task.
     pub fn dequeue(&mut self, task: &TaskId) {
         let Some(at) = self.queued.iter().position(|batch| batch.has(task)) else { return };
         let Some(batch) = self.queued.get_mut(at) else { return };
@@ -290,18 +290,18 @@ impl Executor {
         }
     }
 
-    /// Whether this task is queued as part of a group, and the tasks of its batch, itself included.
+    /// Returns whether this task is queued as part of a group, and the tasks of its batch, itself included.
     pub fn queued_with(&self, task: &TaskId) -> Option<(bool, Vec<TaskId>)> {
         let batch = self.queued.iter().find(|batch| batch.has(task))?;
         Some((batch.group, batch.tasks.iter().map(|t| TaskId::from(&t.task_id)).collect()))
     }
 
-    /// Whether it was never given anything and has nothing queued: it is of no use.
+    /// Returns whether it was never given a task and has nothing queued, so that it has no use.
     pub fn has_no_work(&self) -> bool {
         !self.ever_sent_task && self.queued.is_empty()
     }
 
-    /// How it is, for readers.
+    /// Returns its state for readers.
     pub fn snapshot(&self) -> Arc<ExecutorSnapshot> {
         Arc::new(ExecutorSnapshot {
             framework: self.framework.clone(),

@@ -1,4 +1,4 @@
-//! What an agent remembers of a framework.
+//! The state of a framework.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use model::{ExecutorId, TaskId};
 
 use super::executor::Executor;
 
-/// A framework, and what of it is on this agent.
+/// A framework, and its executors and tasks on this agent.
 #[derive(Debug)]
 pub(crate) struct Framework {
     snapshot: Arc<FrameworkSnapshot>,
@@ -45,50 +45,50 @@ impl Framework {
         !std::mem::replace(&mut self.terminating, true)
     }
 
-    /// Whether it has no executors.
+    /// Returns whether it has no executors.
     pub fn is_idle(&self) -> bool {
         self.executors.is_empty()
     }
 
-    /// Whether it asked for its state to be written to the disk.
+    /// Returns whether it asked for its state to be written to the disk.
     pub fn checkpoints(&self) -> bool {
         self.snapshot.info.checkpoint.unwrap_or(false)
     }
 
-    /// The state in which a task that never ran here is reported.
+    /// Returns the state in which a task that never ran here is reported.
     pub fn dropped_state(&self) -> TaskState {
         dropped_state(&self.snapshot.info)
     }
 
-    /// Its executors, by id.
+    /// Iterates over its executors by id.
     pub fn executors(&self) -> impl Iterator<Item = &Executor> {
         self.executors.values()
     }
 
-    /// The executor with this id.
+    /// Returns the executor with this id.
     pub fn executor(&self, id: &ExecutorId) -> Option<&Executor> {
         self.executors.get(id)
     }
 
-    /// The executor of a task.
+    /// Returns the executor of a task.
     pub fn executor_of(&mut self, task: &TaskId) -> Option<&mut Executor> {
         let id = self.tasks.get(task)?;
         self.executors.get_mut(id)
     }
 }
 
-/// The state in which a task that never ran is reported to a framework: frameworks without the PARTITION_AWARE
+/// Returns the state in which a task that never ran is reported to a framework: frameworks without the PARTITION_AWARE
 /// capability know only TASK_LOST.
 pub(crate) fn dropped_state(framework: &v1::FrameworkInfo) -> TaskState {
     if is_partition_aware(framework) { TaskState::TaskDropped } else { TaskState::TaskLost }
 }
 
-/// The state in which a task that was taken away is reported to a framework.
+/// Returns the state in which a task that was taken away is reported to a framework.
 pub(crate) fn gone_state(framework: &v1::FrameworkInfo) -> TaskState {
     if is_partition_aware(framework) { TaskState::TaskGone } else { TaskState::TaskLost }
 }
 
-/// Whether the framework has the PARTITION_AWARE capability.
+/// Returns whether the framework has the PARTITION_AWARE capability.
 pub(crate) fn is_partition_aware(framework: &v1::FrameworkInfo) -> bool {
     let wanted = v1::framework_info::capability::Type::PartitionAware as i32;
     framework.capabilities.iter().any(|c| c.r#type == Some(wanted))

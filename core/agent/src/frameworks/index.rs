@@ -16,15 +16,15 @@ use crate::metrics::Metrics;
 
 /// All frameworks that have something on this agent.
 ///
-/// Keeps these in step with the executors and tasks: which executor a container or a stream belongs to, where a task
-/// lives, what is allocated in total, and the gauges of frameworks, tasks, executors and used resources.
+/// It keeps these in step with the executors and tasks: the executor of each container and stream, the executor of each
+/// task, the sum of the allocations, and the gauges of frameworks, tasks, executors and used resources.
 #[derive(Debug)]
 pub(crate) struct Frameworks {
     by_id: BTreeMap<FrameworkId, Framework>,
     containers: BTreeMap<ContainerId, (FrameworkId, ExecutorId)>,
     /// The event streams of executors that speak HTTP.
     streams: BTreeMap<StreamId, (FrameworkId, ExecutorId)>,
-    /// The sum of what all executors are allocated.
+    /// The sum of the allocations of all executors.
     used: Resources,
     /// The number of the newest batch.
     batches: u64,
@@ -34,16 +34,16 @@ pub(crate) struct Frameworks {
 /// A task that has been removed because its framework knows its end.
 #[derive(Debug)]
 pub(crate) struct RemovedTask {
-    /// The executor that had it.
+    /// The executor that ran it.
     pub executor: ExecutorId,
     /// The container of the executor.
     pub container: ContainerId,
-    /// Its executor has ended, and this was its last task.
+    /// Whether its executor has ended, and this was its last task.
     pub was_last_of_ended: bool,
 }
 
 impl Frameworks {
-    /// Creates an agent's frameworks: none. The gauges are written to `metrics`.
+    /// Creates an empty set of frameworks. The gauges are written to `metrics`.
     pub fn new(metrics: Arc<Metrics>) -> Self {
         Frameworks {
             by_id: BTreeMap::new(),
@@ -55,42 +55,42 @@ impl Frameworks {
         }
     }
 
-    /// The framework with this id.
+    /// Returns the framework with this id.
     pub fn get(&self, id: &FrameworkId) -> Option<&Framework> {
         self.by_id.get(id)
     }
 
-    /// The framework with this id, to be changed.
+    /// Returns the framework with this id for a change.
     pub fn get_mut(&mut self, id: &FrameworkId) -> Option<&mut Framework> {
         self.by_id.get_mut(id)
     }
 
-    /// Whether the framework is known.
+    /// Returns whether the framework is known.
     pub fn contains(&self, id: &FrameworkId) -> bool {
         self.by_id.contains_key(id)
     }
 
-    /// All frameworks, by id.
+    /// Iterates over all frameworks by id.
     pub fn iter(&self) -> impl Iterator<Item = &Framework> {
         self.by_id.values()
     }
 
-    /// The ids of all frameworks, ascending.
+    /// Returns the ids of all frameworks in ascending order.
     pub fn ids(&self) -> Vec<FrameworkId> {
         self.by_id.keys().cloned().collect()
     }
 
-    /// Whether there is no framework.
+    /// Returns whether there is no framework.
     pub fn is_empty(&self) -> bool {
         self.by_id.is_empty()
     }
 
-    /// All executors, by framework and id.
+    /// Iterates over all executors by framework and id.
     pub fn executors(&self) -> impl Iterator<Item = &Executor> {
         self.by_id.values().flat_map(Framework::executors)
     }
 
-    /// What all executors are allocated.
+    /// Returns the sum of the allocations of all executors.
     pub fn used(&self) -> &Resources {
         &self.used
     }
@@ -101,7 +101,7 @@ impl Frameworks {
         self.metrics.frameworks_active.set(self.by_id.len() as i64);
     }
 
-    /// Removes a framework that has no executors; false if it has some or is unknown.
+    /// Removes a framework that has no executors. Returns false if it has some or is unknown.
     pub fn remove_if_idle(&mut self, id: &FrameworkId) -> bool {
         if self.by_id.get(id).is_none_or(|framework| !framework.is_idle()) {
             return false;
@@ -111,38 +111,38 @@ impl Frameworks {
         true
     }
 
-    /// The executor with this id.
+    /// Returns the executor with this id.
     pub fn executor(&self, framework: &FrameworkId, id: &ExecutorId) -> Option<&Executor> {
         self.by_id.get(framework)?.executor(id)
     }
 
-    /// The executor with this id, to be changed.
+    /// Returns the executor with this id for a change.
     pub fn executor_mut(&mut self, framework: &FrameworkId, id: &ExecutorId) -> Option<&mut Executor> {
         self.by_id.get_mut(framework)?.executors.get_mut(id)
     }
 
-    /// The executor that runs in this container.
+    /// Returns the executor that runs in this container.
     pub fn by_container(&self, container: &ContainerId) -> Option<(FrameworkId, ExecutorId)> {
         self.containers.get(container).cloned()
     }
 
-    /// Whether an executor runs in this container.
+    /// Returns whether an executor runs in this container.
     pub fn has_container(&self, container: &ContainerId) -> bool {
         self.containers.contains_key(container)
     }
 
-    /// Whether a task that is not completed has this id.
+    /// Returns whether a task that is not completed has this id.
     pub fn has_task(&self, framework: &FrameworkId, task: &TaskId) -> bool {
         self.by_id.get(framework).is_some_and(|framework| framework.tasks.contains_key(task))
     }
 
-    /// The executor of a task.
+    /// Returns the executor of a task.
     pub fn executor_of(&self, framework: &FrameworkId, task: &TaskId) -> Option<&Executor> {
         let framework = self.by_id.get(framework)?;
         framework.executor(framework.tasks.get(task)?)
     }
 
-    /// Adds an executor, with the tasks it has already.
+    /// Adds an executor with its tasks.
     pub fn add_executor(&mut self, executor: Executor) {
         let Some(framework) = self.by_id.get_mut(&executor.framework) else { return };
         self.metrics.executor_entered(executor.state());
@@ -195,14 +195,14 @@ impl Frameworks {
         self.batches
     }
 
-    /// Queues a batch until its records are durable and its executor has come.
+    /// Queues a batch until its records are durable and its executor has registered.
     pub fn enqueue(&mut self, framework: &FrameworkId, id: &ExecutorId, batch: Batch) {
         if let Some(executor) = self.executor_mut(framework, id) {
             executor.queued.push_back(batch);
         }
     }
 
-    /// Appends a status to a task, which takes over the status' state. Returns the task as it is now.
+    /// Appends a status to a task, which gets the state of the status. Returns the new task.
     pub fn set_status(
         &mut self,
         framework: &FrameworkId,
@@ -217,7 +217,7 @@ impl Frameworks {
         Some(entry.clone())
     }
 
-    /// Notes which update of a task the master was sent. Returns the task as it is now, `None` when nothing changed.
+    /// Records which update of a task was forwarded to the master. Returns the new task; `None` if nothing changed.
     pub fn set_forwarded(
         &mut self,
         framework: &FrameworkId,
@@ -235,7 +235,7 @@ impl Frameworks {
         Some(entry.clone())
     }
 
-    /// Takes the resources of a task that has ended from its executor.
+    /// Subtracts the resources of a task that has ended from its executor.
     pub fn release(&mut self, framework: &FrameworkId, id: &ExecutorId, resources: &Resources) {
         let Some(executor) = self.by_id.get_mut(framework).and_then(|framework| framework.executors.get_mut(id)) else {
             return;
@@ -245,8 +245,8 @@ impl Frameworks {
         self.metrics.set_used(&self.used);
     }
 
-    /// Removes a task that has ended and whose framework knows it; `None` if it is unknown or has not ended: its id may
-    /// have been used again.
+    /// Removes a task that has ended and whose end its framework has acknowledged. Returns `None` if it is unknown or
+    /// has not ended: its id may have been used again.
     pub fn remove_task(&mut self, framework: &FrameworkId, task: &TaskId) -> Option<RemovedTask> {
         let framework = self.by_id.get_mut(framework)?;
         let executor = framework.executor_of(task)?;
@@ -262,7 +262,7 @@ impl Frameworks {
         Some(removed)
     }
 
-    /// Sends the executor's events to this stream from now on. Returns the stream it had before.
+    /// Sends the executor's events to this stream from now on. Returns the stream before.
     pub fn connect_stream(&mut self, framework: &FrameworkId, id: &ExecutorId, stream: StreamId) -> Option<StreamId> {
         let executor = self.by_id.get_mut(framework)?.executors.get_mut(id)?;
         let old = match std::mem::replace(&mut executor.connection, ExecutorConnection::Http(stream)) {
@@ -276,7 +276,7 @@ impl Frameworks {
         old
     }
 
-    /// Takes the connection of an executor away. Returns what it was.
+    /// Removes the connection of an executor, and returns it.
     pub fn disconnect(&mut self, framework: &FrameworkId, id: &ExecutorId) -> ExecutorConnection {
         let Some(executor) = self.executor_mut(framework, id) else { return ExecutorConnection::None };
         let connection = std::mem::replace(&mut executor.connection, ExecutorConnection::None);
@@ -286,7 +286,7 @@ impl Frameworks {
         connection
     }
 
-    /// Forgets a stream that has ended.
+    /// Removes a stream that has ended.
     pub fn stream_closed(&mut self, stream: StreamId) {
         let Some((framework, id)) = self.streams.remove(&stream) else { return };
         let executor = self.executor_mut(&framework, &id);
@@ -295,12 +295,12 @@ impl Frameworks {
         }
     }
 
-    /// The streams of all executors that have one.
+    /// Iterates over the streams of all executors that have one.
     pub fn streams(&self) -> impl ExactSizeIterator<Item = StreamId> {
         self.streams.keys().copied()
     }
 
-    /// Tells readers how an executor is now.
+    /// Publishes the state of an executor to readers.
     pub fn publish_executor(&self, cx: &mut Context<'_>, framework: &FrameworkId, id: &ExecutorId) {
         if let Some(executor) = self.executor(framework, id) {
             cx.publish(Change::ExecutorUpdated(executor.snapshot()));

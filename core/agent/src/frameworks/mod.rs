@@ -3,8 +3,8 @@
 //! | module | owns |
 //! | --- | --- |
 //! | `index` | all frameworks, executors and tasks, and every index over them |
-//! | `framework` | what the agent remembers of one framework |
-//! | `executor` | what the agent remembers of one executor |
+//! | `framework` | the state of one framework |
+//! | `executor` | the state of one executor |
 //! | `task` | a task as it is shown and reported |
 //! | `update_framework` | a scheduler that has failed over or changed its description |
 

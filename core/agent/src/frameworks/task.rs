@@ -4,16 +4,16 @@ use messages::v1;
 use messages::v1::TaskState;
 use model::FrameworkId;
 
-/// A task shows at most this many past statuses; executors that flip between states do not grow it.
+/// The most statuses that a task shows; executors that alternate between states do not make it larger.
 const MAX_STATUSES: usize = 64;
 
-/// `wire` has refused unknown enum values, so an unknown one means a forged input: treat it as the state that
-/// promises nothing.
+/// Converts a state. `wire` has refused unknown enum values, so an unknown one means forged input: it is treated as the
+/// state that guarantees nothing.
 pub(crate) fn task_state(value: i32) -> TaskState {
     TaskState::try_from(value).unwrap_or(TaskState::TaskUnknown)
 }
 
-/// The task as it is shown and reported, before anything happened to it.
+/// Returns the task as it is shown and reported before its first update.
 pub(crate) fn new_task(info: &v1::TaskInfo, framework: &FrameworkId) -> v1::Task {
     let executor = info.executor.as_deref();
     let user = info.command.as_ref().and_then(|c| c.user.clone());
@@ -36,8 +36,8 @@ pub(crate) fn new_task(info: &v1::TaskInfo, framework: &FrameworkId) -> v1::Task
     }
 }
 
-/// Of equal states only the newest status is kept, as Mesos does. The data is the framework's business and stays in
-/// the update.
+/// Appends a status. Of equal states only the newest status is kept, as in Mesos. The data is for the framework only
+/// and stays in the update.
 pub(crate) fn append_status(task: &mut v1::Task, status: &v1::TaskStatus) {
     let mut status = status.clone();
     status.data = None;

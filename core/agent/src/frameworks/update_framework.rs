@@ -1,4 +1,4 @@
-//! What a master tells about frameworks.
+//! The messages of a master about frameworks.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub(crate) fn update_framework(state: &mut State, cx: &mut Context<'_>, message:
         return;
     }
     let id = FrameworkId::from(&message.framework_id);
-    // It may have operations here, and nothing that runs.
+    // The framework may have operations here, and nothing that runs.
     status::restart_operations(state, cx, &message.framework_id);
     let Some(framework) = state.frameworks.get_mut(&id).filter(|f| !f.is_terminating()) else { return };
     let info = match message.framework_info {
@@ -30,7 +30,7 @@ pub(crate) fn update_framework(state: &mut State, cx: &mut Context<'_>, message:
     framework.set_snapshot(snapshot.clone());
     launch::store_framework(&mut state.pending_writes, cx, &snapshot);
     cx.publish(Change::FrameworkAdded(snapshot));
-    // The old scheduler may have died with updates in its hands.
+    // The old scheduler may have died with updates that it did not acknowledge.
     for task in state.status_updates.restart(&id) {
         status_update::forward_next(state, cx, &id, &task);
     }

@@ -1,10 +1,10 @@
-//! The agent's resources as operations have made them.
+//! The agent's resources as operations made them.
 //!
-//! A transition that makes or deletes volumes is written down before the disk is touched and again after it (Mesos'
+//! A transition that makes or deletes volumes is recorded before the disk is changed and again after it (Mesos'
 //! `resources.target`); one that only changes reservations needs the second record alone. There is one transition at a
 //! time: a volume that is destroyed and created again at once must lose its data in between, and a restarted agent must
-//! not lose it once more. What the master says meanwhile waits its turn (see [`DeferredMessages`]), as it does in Mesos,
-//! where the agent blocks.
+//! not lose it once more. Messages of the master wait meanwhile (see [`DeferredMessages`]), as in Mesos, where the
+//! agent blocks.
 //!
 //! [`DeferredMessages`]: super::deferred_messages::DeferredMessages
 
@@ -17,27 +17,27 @@ use uuid::Uuid;
 use super::recovered_resources::RecoveredResources;
 use super::volumes::{self, VolumeChange};
 
-/// What the agent has, and the change of it that is under way.
+/// The agent's resources, and the transition in progress.
 #[derive(Debug)]
 pub(crate) struct AgentResources {
     total: Resources,
     transition: Option<Transition>,
     /// The number of the newest transition.
     transitions: u64,
-    /// Records of finished transitions on their way to the disk.
+    /// The number of records of finished transitions that are on their way to the disk.
     writes: u64,
 }
 
 /// A change from the present resources to others that need other volumes.
 #[derive(Debug)]
 pub(crate) struct Transition {
-    /// Names the transition in the answer of the disk.
+    /// The number of the transition, which the answer of the disk names.
     pub number: u64,
-    /// What the agent has when the volumes are ready.
+    /// The agent's total when the volumes are ready.
     pub total: Resources,
-    /// What has to happen on the disk.
+    /// The changes on the disk.
     pub changes: Vec<VolumeChange>,
-    /// The operation that does it.
+    /// The operation that causes it.
     pub operation: Option<Uuid>,
 }
 
@@ -48,11 +48,11 @@ impl AgentResources {
     }
 
     /// Recovers the resources as an earlier process of the agent left them. `flags` are the resources the agent is
-    /// started with. A transition that was under way is begun again by `Agent::start`.
+    /// started with. `Agent::start` repeats a transition that was in progress.
     ///
     /// # Errors
     ///
-    /// `flags` do not contain what operations were applied to.
+    /// Returns an error if `flags` do not contain the resources that operations were applied to.
     pub fn recovered(work_dir: &Path, flags: &Resources, found: &RecoveredResources) -> Result<Self, resources::Error> {
         let total = flags.with_checkpointed(&Resources::from_proto(&found.resources)?)?;
         let mut agent_resources = AgentResources::new(total);
@@ -64,27 +64,27 @@ impl AgentResources {
         Ok(agent_resources)
     }
 
-    /// All that the agent has.
+    /// Returns the agent's total.
     pub fn total(&self) -> &Resources {
         &self.total
     }
 
-    /// What a master has to know beyond the agent's own description.
+    /// Returns the resources that a master has to know beyond the agent's own description.
     pub fn checkpointed(&self) -> Vec<v1::Resource> {
         self.total.checkpointed().to_proto()
     }
 
-    /// Whether everything that has happened is on the disk. A master that hears of less takes the rest for lost.
+    /// Returns whether all changes are on the disk. A master that is told of less would consider the rest lost.
     pub fn is_durable(&self) -> bool {
         self.transition.is_none() && self.writes == 0
     }
 
-    /// The change of volumes that is under way.
+    /// Returns the transition in progress.
     pub fn transition(&self) -> Option<&Transition> {
         self.transition.as_ref()
     }
 
-    /// What has to happen on the disk before the agent has `next`.
+    /// Returns the changes on the disk that have to be made before the agent has `next`.
     pub fn changes(&self, work_dir: &Path, next: &Resources) -> Vec<VolumeChange> {
         volumes::changes(work_dir, &self.total.checkpointed(), &next.checkpointed())
     }
@@ -95,19 +95,19 @@ impl AgentResources {
         self.transition = Some(Transition { number: self.transitions, total, changes, operation });
     }
 
-    /// Ends the transition whose volumes are as they should be; `None` if another one, or none, is under way.
+    /// Ends the transition whose volumes are ready; returns `None` if another one, or none, is in progress.
     pub fn finish(&mut self, number: u64) -> Option<(Resources, Option<Uuid>)> {
         let transition = self.transition.take_if(|transition| transition.number == number)?;
         Some((transition.total, transition.operation))
     }
 
-    /// Replaces what the agent has; a record of it follows.
+    /// Replaces the total; a record of it follows.
     pub fn commit(&mut self, total: Resources) {
         self.total = total;
         self.writes += 1;
     }
 
-    /// Notes that the record of a commit is durable.
+    /// Marks the record of a commit as durable.
     pub fn commit_stored(&mut self) {
         self.writes = self.writes.saturating_sub(1);
     }

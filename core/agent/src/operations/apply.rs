@@ -1,4 +1,4 @@
-//! From a master's operation to resources, volumes on the disk, and its status.
+//! The application of a master's operation: to resources, to volumes on the disk, and its status.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ enum OperationRejected {
     Provider,
 }
 
-/// A transition found by recovery goes on where it was.
+/// Continues a transition that recovery found.
 pub(crate) fn resume_recovered_operations(state: &mut State, cx: &mut Context<'_>) {
     if !state.operation_status_updates.is_empty() {
         publish_operations(&state.operation_status_updates, cx);
@@ -39,8 +39,9 @@ pub(crate) fn resume_recovered_operations(state: &mut State, cx: &mut Context<'_
     process_deferred(state, cx);
 }
 
-/// The master has converted the resources already, so an operation that cannot be done means that the two disagree
-/// about what there is. A Mesos agent aborts; ours says so and registers again, which brings them together.
+/// Applies an operation. The master has converted the resources already, so an operation that cannot be applied means
+/// that the two disagree about the resources. A Mesos agent aborts; this one reports it and registers again, which
+/// makes the two agree.
 pub(crate) fn apply_operation(state: &mut State, cx: &mut Context<'_>, message: internal::ApplyOperationMessage) {
     let Ok(uuid) = Uuid::from_slice(&message.operation_uuid.value) else {
         tracing::warn!("ignoring an operation without a valid uuid");
@@ -73,7 +74,7 @@ pub(crate) fn apply_operation(state: &mut State, cx: &mut Context<'_>, message: 
     }
 }
 
-/// Masters before 1.5, and those that take the agent for an older one: all checkpointed resources at once.
+/// Replaces all checkpointed resources at once, for masters before 1.5 and those that take the agent for an older one.
 pub(crate) fn checkpoint_resources(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -90,8 +91,8 @@ pub(crate) fn checkpoint_resources(
     }
 }
 
-/// As with tasks: the master of now may know nothing of it, and may have told the framework so. Masters of before resource
-/// providers name no version.
+/// Returns whether the operation was decided upon for another version, as for tasks: the present master may not know
+/// it, and may have told the framework so. Masters from before resource providers name no version.
 fn is_outdated(identity: &Identity, version: &internal::ResourceVersionUuid) -> bool {
     let own = version.resource_provider_id.is_none() && !version.uuid.value.is_empty();
     own && !identity.is_resource_version(&version.uuid.value)
@@ -101,7 +102,7 @@ fn converted(state: &State, operation: &v1::offer::Operation) -> Result<Resource
     if state.operation_status_updates.is_full() {
         return Err(OperationRejected::TooMany);
     }
-    // The agent's own resources are nobody's allocation.
+    // The agent's own resources are allocated to nobody.
     let conversions: Vec<Conversion> = conversions(operation)?.iter().map(Conversion::unallocated).collect();
     let foreign = |resources: &Resources| resources.iter().any(|resource| resource.provider_id().is_some());
     if conversions.iter().any(|conversion| foreign(&conversion.consumed)) {
@@ -148,7 +149,7 @@ fn change_total(
     state.pending_writes.store_then(cx, record, Continuation::Transition);
 }
 
-/// The transition is written down: the disk may be touched.
+/// Changes volumes once the transition is recorded.
 pub(crate) fn change_volumes(agent_resources: &AgentResources, cx: &mut Context<'_>) {
     if let Some(transition) = agent_resources.transition() {
         cx.command(Command::Volumes { number: transition.number, changes: transition.changes.clone() });
@@ -160,8 +161,8 @@ pub(crate) fn volumes_ready(state: &mut State, cx: &mut Context<'_>, number: u64
         return;
     }
     if let Some(reason) = failed {
-        // As in Mesos: the master counts on the volumes, and no message could tell it otherwise. The transition is
-        // written down, so a restarted agent tries again before it registers.
+        // As in Mesos: the master relies on the volumes, and no message could tell it otherwise. The transition is
+        // recorded, so a restarted agent tries again before it registers.
         return cx.command(Command::Terminate(format!("Failed to sync checkpointed resources: {reason}")));
     }
     let Some((total, operation)) = state.agent_resources.finish(number) else { return };
@@ -179,8 +180,8 @@ fn process_deferred(state: &mut State, cx: &mut Context<'_>) {
     }
 }
 
-/// A kill that waited with the launch of its task, and finds that the task has ended since: its end has been told, and
-/// may have been acknowledged.
+/// Returns whether a kill is obsolete: it waited with the launch of its task, which has ended since; the end has been
+/// reported, and may have been acknowledged.
 fn is_obsolete_kill(frameworks: &Frameworks, message: &Message) -> bool {
     let Message::KillTask(kill) = message else { return false };
     !frameworks.has_task(&FrameworkId::from(&kill.framework_id), &TaskId::from(&kill.task_id))

@@ -1,14 +1,14 @@
-//! What masters do to the agent's resources.
+//! The operations of masters on the agent's resources.
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | `agent_resources` | the agent's resources as operations have made them |
+//! | `agent_resources` | the agent's resources as operations made them |
 //! | `operation_status_updates` | the operations whose final status is not acknowledged |
 //! | `deferred_messages` | messages that wait while volumes change |
 //! | `recovered_resources` | what recovery finds of operations |
-//! | `apply` | from a master's operation to resources, volumes on the disk, and its status |
+//! | `apply` | the application of an operation: to resources, to volumes on the disk, and its status |
 //! | `status` | operation status updates: forwarding, repetition, acknowledgement, reconciliation |
-//! | `volumes` | where persistent volumes lie, and which of them come and go |
+//! | `volumes` | where persistent volumes lie, and which of them are made and deleted |
 
 pub(crate) mod agent_resources;
 pub(crate) mod apply;

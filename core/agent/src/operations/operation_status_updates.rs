@@ -10,41 +10,42 @@ use uuid::Uuid;
 use super::recovered_resources::RecoveredResources;
 use crate::updates::status_update_manager::{RETRY_MAX, RETRY_MIN};
 
-/// Operations whose final status is not acknowledged. Masters acknowledge each; one that does not must not fill the disk.
+/// The most operations whose final status is not acknowledged. Masters acknowledge each; one that does not must not
+/// fill the disk.
 const MAX_OPERATIONS: usize = 10_000;
 
-/// What a connection holds when it breaks is less.
+/// The most dropped operations that are kept. A broken connection contains fewer.
 const MAX_DROPPED: usize = 1000;
 
-/// The status updates of operations. Nothing is in flight while the agent is not registered: `pause` sees to it.
+/// The status updates of operations. Nothing is in flight while the agent is not registered, which `pause` ensures.
 #[derive(Debug, Default)]
 pub(crate) struct OperationStatusUpdates {
     operations: BTreeMap<Uuid, TrackedOperation>,
-    /// A master was told that they are not here: one that comes after all, on a connection that was believed broken,
-    /// comes too late.
+    /// The operations that a master was told are unknown here: one that arrives later, on a connection that was
+    /// believed broken, is dropped.
     dropped: VecDeque<Uuid>,
 }
 
 #[derive(Debug)]
 struct TrackedOperation {
     operation: Arc<v1::Operation>,
-    /// What it did is on the disk: its status may be told.
+    /// Whether the result is on the disk, so that its status may be sent.
     durable: bool,
     /// The wait before the next repetition of its status; `None` while it is not in flight.
     retry: Option<Duration>,
-    /// A master was told of it in a report.
+    /// Whether a report to a master contained it.
     reported: bool,
 }
 
 /// An operation whose acknowledgement was accepted.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct AcknowledgedOperation {
-    /// A master was told of it in a report.
+    /// Whether a report to a master contained it.
     pub reported: bool,
 }
 
 impl OperationStatusUpdates {
-    /// Takes up the operations that an earlier process of the agent finished.
+    /// Recovers the operations that an earlier process of the agent finished.
     pub fn recovered(found: &RecoveredResources) -> Self {
         let mut updates = OperationStatusUpdates::default();
         for operation in found.finished() {
@@ -57,17 +58,17 @@ impl OperationStatusUpdates {
         updates
     }
 
-    /// Whether the operation is here.
+    /// Returns whether the operation is known here.
     pub fn contains(&self, uuid: Uuid) -> bool {
         self.operations.contains_key(&uuid)
     }
 
-    /// Whether no operation is left to be acknowledged.
+    /// Returns whether all operations are acknowledged.
     pub fn is_empty(&self) -> bool {
         self.operations.is_empty()
     }
 
-    /// Whether no further operation is taken.
+    /// Returns whether no further operation is accepted.
     pub fn is_full(&self) -> bool {
         self.operations.len() >= MAX_OPERATIONS
     }
@@ -78,24 +79,24 @@ impl OperationStatusUpdates {
         self.operations.insert(uuid, entry);
     }
 
-    /// Notes that what the operation did is on the disk.
+    /// Marks the result of an operation as durable.
     pub fn stored(&mut self, uuid: Uuid) {
         if let Some(entry) = self.operations.get_mut(&uuid) {
             entry.durable = true;
         }
     }
 
-    /// The ids of all operations, ascending.
+    /// Returns the ids of all operations in ascending order.
     pub fn ids(&self) -> Vec<Uuid> {
         self.operations.keys().copied().collect()
     }
 
-    /// All operations, for readers.
+    /// Returns all operations, for readers.
     pub fn all(&self) -> Arc<[Arc<v1::Operation>]> {
         self.operations.values().map(|entry| entry.operation.clone()).collect()
     }
 
-    /// The operations that a master may know of and has not acknowledged, for a report to it.
+    /// Returns the operations that a master may know and has not acknowledged, for a report to it.
     pub fn report(&mut self) -> Vec<v1::Operation> {
         let durable = self.operations.values_mut().filter(|entry| entry.durable);
         let report = |entry: &mut TrackedOperation| {
@@ -105,7 +106,7 @@ impl OperationStatusUpdates {
         durable.map(report).collect()
     }
 
-    /// Remembers that a master was told that the operation is not here.
+    /// Records that a master was told that the operation is unknown here.
     pub fn note_dropped(&mut self, uuid: Uuid) {
         if self.dropped.len() >= MAX_DROPPED {
             self.dropped.pop_front();
@@ -113,12 +114,12 @@ impl OperationStatusUpdates {
         self.dropped.push_back(uuid);
     }
 
-    /// Whether a master was told that the operation is not here.
+    /// Returns whether a master was told that the operation is unknown here.
     pub fn was_dropped(&self, uuid: Uuid) -> bool {
         self.dropped.contains(&uuid)
     }
 
-    /// Puts a status in flight that is durable and not in flight yet. Returns it with the wait for its acknowledgement.
+    /// Puts a durable status in flight that is not in flight yet. Returns it with the wait for its acknowledgement.
     pub fn forward_first(&mut self, uuid: Uuid) -> Option<(Arc<v1::Operation>, Duration)> {
         let entry = self.operations.get_mut(&uuid).filter(|entry| entry.durable && entry.retry.is_none())?;
         entry.retry = Some(RETRY_MIN);
@@ -133,7 +134,7 @@ impl OperationStatusUpdates {
         Some((entry.operation.clone(), *retry))
     }
 
-    /// Takes everything out of flight. Returns the operations whose repetition is to be called off.
+    /// Takes everything out of flight. Returns the operations whose repetition is to be cancelled.
     pub fn pause(&mut self) -> Vec<Uuid> {
         self.operations.iter_mut().filter_map(|(uuid, entry)| entry.retry.take().map(|_| *uuid)).collect()
     }
@@ -156,7 +157,8 @@ impl OperationStatusUpdates {
         Some(AcknowledgedOperation { reported })
     }
 
-    /// Finds the operation that a master or a framework asks about: by uuid, else by the framework's own id for it.
+    /// Returns the operation that a master or a framework asks about: by uuid, otherwise by the framework's own id for
+    /// it.
     pub fn find(
         &self,
         framework: Option<&v1::FrameworkId>,

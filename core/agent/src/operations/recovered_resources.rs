@@ -1,31 +1,31 @@
-//! What recovery finds of operations and draining.
+//! The operations and the drain that recovery finds.
 
 use std::sync::Arc;
 
 use messages::v1;
 use model::agent::Draining;
 
-/// What recovery finds of operations and draining: the last `Record::Resources`, the operations in such records without
-/// an `OperationDone`, and the last `Record::Drain`.
+/// The operations and the drain that recovery finds: the last `Record::Resources`, the operations in such records
+/// without an `OperationDone`, and the last `Record::Drain`.
 #[derive(Debug, Clone, Default)]
 pub struct RecoveredResources {
     /// The checkpointed resources whose volumes are on the disk.
     pub resources: Vec<v1::Resource>,
-    /// Set by the last record: its volumes are brought to the disk before the agent registers.
+    /// The target of the last record: its volumes are brought to the disk before the agent registers.
     pub target: Option<Vec<v1::Resource>>,
-    /// Those that are not final (a Mesos agent remembers such) are applied before the agent registers.
+    /// The operations. Those that are not final (a Mesos agent keeps such) are applied before the agent registers.
     pub operations: Vec<Arc<v1::Operation>>,
-    /// The drain that was under way.
+    /// The drain that was in progress.
     pub draining: Option<Arc<Draining>>,
 }
 
 impl RecoveredResources {
-    /// The operations whose status is final.
+    /// Iterates over the operations whose status is final.
     pub(super) fn finished(&self) -> impl Iterator<Item = &Arc<v1::Operation>> {
         self.operations.iter().filter(|operation| is_final(operation))
     }
 
-    /// The operations that are still to be applied.
+    /// Iterates over the operations that are still to be applied.
     pub(super) fn unfinished(&self) -> impl Iterator<Item = &Arc<v1::Operation>> {
         self.operations.iter().filter(|operation| !is_final(operation))
     }

@@ -1,5 +1,5 @@
-//! Operation status updates: the final status of an operation is sent until it is acknowledged, and masters and frameworks
-//! may ask for it. Operations on an agent's own resources have no other status.
+//! Operation status updates: the final status of an operation is sent until it is acknowledged, and masters and
+//! frameworks may ask for it. Operations on an agent's own resources have no other status.
 
 use std::time::Duration;
 
@@ -49,28 +49,30 @@ fn send_operation(state: &State, cx: &mut Context<'_>, uuid: Uuid, operation: &v
     cx.arm_after(Timer::OperationRetry(uuid), wait);
 }
 
-/// Takes every status out of flight: there is no master.
+/// Takes every status out of flight, since there is no master.
 pub(crate) fn pause_operations(updates: &mut OperationStatusUpdates, cx: &mut Context<'_>) {
     for uuid in updates.pause() {
         cx.disarm(Timer::OperationRetry(uuid));
     }
 }
 
-/// Forwards every status after the master has been told of the operations: it ignores the status of one it does not know.
+/// Forwards every status after the master has been told of the operations: it ignores the status of an operation that
+/// it does not know.
 pub(crate) fn resume_operations(state: &mut State, cx: &mut Context<'_>) {
     for uuid in state.operation_status_updates.ids() {
         forward_operation(state, cx, uuid);
     }
 }
 
-/// Forwards a framework's statuses again: the scheduler that was told may be gone, and the next repetition minutes away.
+/// Forwards a framework's statuses again: the scheduler that they were sent to may be gone, and the next repetition may
+/// be minutes away.
 pub(crate) fn restart_operations(state: &mut State, cx: &mut Context<'_>, framework: &v1::FrameworkId) {
     for uuid in state.operation_status_updates.restart(framework) {
         forward_operation(state, cx, uuid);
     }
 }
 
-/// Forgets an operation whose status is acknowledged.
+/// Removes an operation whose status is acknowledged.
 pub(crate) fn operation_acknowledged(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -85,15 +87,15 @@ pub(crate) fn operation_acknowledged(
     cx.disarm(Timer::OperationRetry(uuid));
     apply::publish_operations(&state.operation_status_updates, cx);
     if acknowledged.reported && state.master.is_registered() {
-        // The acknowledgement may be of before the report, read late. The master would keep for ever what it has
-        // entered from the report: nobody is left to acknowledge it.
+        // The acknowledgement may have been made before the report, and read late. The master would keep the operation
+        // that it has entered from the report for ever, since nobody is left to acknowledge it.
         register::update_slave(state, cx);
     }
     emptying::finish_drain_if_empty(state, cx);
 }
 
-/// A master asks about operations that the agent did not list: silence means that it knows them. A framework's
-/// question is handed on with the framework's id, and always answered.
+/// Answers a reconciliation. A master asks about operations that the agent did not list: no answer means that it knows
+/// them. A framework's question is forwarded with the framework's id, and always answered.
 pub(crate) fn reconcile_operations(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -125,7 +127,8 @@ pub(crate) fn reconcile_operations(
     }
 }
 
-/// The operation never came to anything here. Not repeated: a master that misses it asks at the next registration.
+/// Sends that an operation was never applied here. It is not repeated: a master that misses it asks at the next
+/// registration.
 pub(crate) fn send_dropped(
     state: &State,
     cx: &mut Context<'_>,
@@ -137,7 +140,7 @@ pub(crate) fn send_dropped(
     send_operation_status(state, cx, framework, Some(operation), status);
 }
 
-/// With the name of the operation: its master may not know it.
+/// Sends that an operation is outdated, with its name, since its master may not know it.
 pub(crate) fn send_outdated(state: &State, cx: &mut Context<'_>, message: internal::ApplyOperationMessage) {
     let status = v1::OperationStatus {
         operation_id: message.operation_info.id,
@@ -169,7 +172,8 @@ fn send_operation_status(
     cx.send(&master, message);
 }
 
-/// The uuid of an operation, and its status without one: an answer is not repeated, so there is nothing to acknowledge.
+/// Returns the uuid of an operation, and its status without one: an answer is not repeated, so there is nothing to
+/// acknowledge.
 fn answer_to_reconciliation(operation: &v1::Operation) -> (v1::Uuid, v1::OperationStatus) {
     (operation.uuid.clone(), v1::OperationStatus { uuid: None, ..operation.latest_status.clone() })
 }

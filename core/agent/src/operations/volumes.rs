@@ -1,5 +1,5 @@
-//! Where persistent volumes lie on the disk (Mesos' layout, so that an agent finds the volumes of its predecessor), which
-//! of them come and go, and which a container sees.
+//! Persistent volumes: their places on the disk (Mesos' layout, so that an agent finds the volumes of its predecessor),
+//! the changes that make and delete them, and those that a container sees.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -7,21 +7,21 @@ use std::path::{Component, Path, PathBuf};
 use messages::v1;
 use resources::{Resource, Resources, SourceKind};
 
-/// One thing to do to a volume's directory. Both may have been done before.
+/// One change of a volume's directory. It may have been made before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VolumeChange {
-    /// Make `path` with its parents. Data that is there already stays: it is the volume's.
+    /// Makes `path` with its parents. Existing data stays, since it is the volume's.
     Create {
         /// The directory of the volume; absolute.
         path: PathBuf,
     },
-    /// Delete what is in `path`, which lies below `base` or is `base`. Links are deleted, never followed.
+    /// Deletes the contents of `path`, which lies below `base` or is `base`. Links are deleted, never followed.
     Remove {
         /// The directory of the disk that the volume is on; absolute.
         base: PathBuf,
         /// The directory of the volume; absolute.
         path: PathBuf,
-        /// The volume is a whole mounted disk: its root stays.
+        /// Whether the volume is a whole mounted disk, whose root stays.
         keep_root: bool,
     },
 }
@@ -31,11 +31,11 @@ pub enum VolumeChange {
 pub struct ContainerVolume {
     /// The directory of the volume; absolute.
     pub source: PathBuf,
-    /// Where the container sees it: plain names below the sandbox, or an absolute path.
+    /// The path in the container: plain names below the sandbox, or an absolute path.
     pub container_path: PathBuf,
     /// Whether writing to it is refused inside the container.
     pub read_only: bool,
-    /// Several containers may have it at the same time.
+    /// Whether several containers may have it at the same time.
     pub shared: bool,
 }
 
@@ -47,19 +47,21 @@ struct VolumeLocation {
 }
 
 impl VolumeLocation {
-    /// `None`: no volume of the agent's own, or one that masters refuse to create.
+    /// Returns the location of a volume; `None` if it is no volume of the agent's own, or one that masters refuse to
+    /// create.
     fn of(work_dir: &Path, volume: &Resource) -> Option<VolumeLocation> {
         let disk = volume.disk()?;
         let id = &disk.persistence.as_ref()?.id;
         let role = volume.reservation_role()?.as_str();
-        // Both become parts of a path. Masters have checked them; a path out of the work directory must not depend on it.
+        // Both become parts of a path. Masters have checked them, but a path out of the work directory must not depend
+        // on that.
         if volume.provider_id().is_some()
             || resources::roles::validate(role).is_err()
             || validation::ids::validate(id).is_err()
         {
             return None;
         }
-        // Roles may be nested, directories of roles are not; a role has no spaces.
+        // Roles may be nested, directories of roles are not; a role contains no spaces.
         let below = |base: &Path| base.join("volumes").join("roles").join(role.replace('/', " ")).join(&**id);
         let Some(source) = &disk.source else {
             return Some(VolumeLocation { base: work_dir.to_owned(), path: below(work_dir), whole_disk: false });
@@ -79,7 +81,7 @@ impl VolumeLocation {
     }
 }
 
-/// What has to happen on the disk when `before` becomes `after`.
+/// Returns the changes on the disk when `before` becomes `after`.
 pub(crate) fn changes(work_dir: &Path, before: &Resources, after: &Resources) -> Vec<VolumeChange> {
     let (mut old, new) = (locations(work_dir, before), locations(work_dir, after));
     let created: Vec<PathBuf> = new.into_keys().filter(|path| old.remove(path).is_none()).collect();
@@ -99,7 +101,7 @@ fn locations(work_dir: &Path, resources: &Resources) -> BTreeMap<PathBuf, Volume
         .collect()
 }
 
-/// Why a volume cannot be shown where it is asked for.
+/// Why a volume cannot be shown at the requested path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InvalidContainerPath {
     #[error(
@@ -112,7 +114,7 @@ pub(crate) enum InvalidContainerPath {
     Overlap(String, String),
 }
 
-/// Returns the place of a volume without what means nothing (`./a//b` is `a/b`).
+/// Returns the path of a volume in normal form (`./a//b` is `a/b`).
 fn container_path(text: &str) -> Result<PathBuf, InvalidContainerPath> {
     let mut path = PathBuf::new();
     for part in Path::new(text).components() {
@@ -131,8 +133,8 @@ fn container_path(text: &str) -> Result<PathBuf, InvalidContainerPath> {
     }
 }
 
-/// Checks where the volumes among these resources are to be shown. Mesos only logs and does not show a volume whose path has a
-/// slash: its data then go with the sandbox.
+/// Checks the paths at which the volumes among these resources are to be shown. Mesos only logs and does not show a
+/// volume whose path has a slash: its data are then deleted with the sandbox.
 pub(crate) fn check_container_paths(resources: &Resources) -> Result<(), InvalidContainerPath> {
     let mut shown: BTreeMap<PathBuf, &Resource> = BTreeMap::new();
     for (volume, text) in volumes(resources) {
@@ -149,14 +151,15 @@ pub(crate) fn check_container_paths(resources: &Resources) -> Result<(), Invalid
     Ok(())
 }
 
-/// The persistent volumes that are to be shown, and where.
+/// Iterates over the persistent volumes that are to be shown, with their paths.
 fn volumes(resources: &Resources) -> impl Iterator<Item = (&Resource, &str)> {
     let persistent = resources.iter().filter(|resource| resource.is_persistent_volume());
     persistent.filter_map(|resource| Some((resource, resource.disk()?.volume.as_deref()?.container_path.as_str())))
 }
 
-/// Returns the volumes among a container's resources, those above others first. All have passed [`check_container_paths`], but
-/// those of executors that an agent of Mesos has started: what it did not show is not shown either.
+/// Returns the volumes among a container's resources, those above others first. All have passed
+/// [`check_container_paths`], except those of executors that an agent of Mesos has started: a volume that it did not
+/// show is not shown either.
 pub(crate) fn container_volumes(work_dir: &Path, allocated: &Resources) -> Vec<ContainerVolume> {
     let mut shown: BTreeMap<PathBuf, ContainerVolume> = BTreeMap::new();
     for (resource, text) in volumes(allocated) {

@@ -1,4 +1,4 @@
-//! What is on record of a framework, an executor and the updates of a task.
+//! The recorded state of a framework, an executor and the updates of a task.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub(super) struct CheckpointedFramework {
     pub info: Arc<v1::FrameworkInfo>,
     pub pid: Option<Upid>,
     pub executors: BTreeMap<ExecutorId, CheckpointedExecutor>,
-    /// Where each task lives that is not yet completed.
+    /// The executor of each task that is not completed.
     pub tasks: BTreeMap<TaskId, ExecutorId>,
 }
 
@@ -27,19 +27,19 @@ pub(super) struct CheckpointedExecutor {
     pub container: ContainerId,
     pub info: Arc<v1::ExecutorInfo>,
     pub command_task: bool,
-    /// Of an executor that speaks the driver protocol.
+    /// The process of an executor that speaks the driver protocol.
     pub driver: Option<Upid>,
     pub done: bool,
     pub tasks: BTreeMap<TaskId, Arc<v1::Task>>,
     pub completed: CompletedTasks,
 }
 
-/// What operations have made of the agent's resources.
+/// The agent's own resources as operations made them.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct CheckpointedResources {
     pub checkpointed: Arc<[v1::Resource]>,
     pub target: Option<Arc<[v1::Resource]>>,
-    /// By uuid: those whose final status is not acknowledged.
+    /// The operations whose final status is not acknowledged, by uuid.
     pub operations: BTreeMap<Vec<u8>, Arc<v1::Operation>>,
 }
 
@@ -73,7 +73,7 @@ impl CheckpointedResources {
     }
 }
 
-/// The updates of one task: the durable side of `streams`.
+/// The updates of one task: the durable part of a status update stream.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct CheckpointedUpdates {
     pub pending: VecDeque<Arc<v1::TaskStatus>>,
@@ -85,7 +85,7 @@ impl CheckpointedUpdates {
         self.pending.iter().any(|status| status.uuid() == uuid) || self.acknowledged.iter().any(|known| known == uuid)
     }
 
-    /// True when this was the last update of a task that is over.
+    /// Acknowledges an update. Returns whether it was the last one of a terminal task.
     pub fn acknowledge(&mut self, uuid: &[u8]) -> bool {
         let at = self.pending.iter().position(|status| status.uuid() == uuid);
         let status = at.and_then(|at| self.pending.remove(at));

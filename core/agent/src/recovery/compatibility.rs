@@ -1,4 +1,5 @@
-//! Whether an agent may go on under its id although its description has changed (`--reconfiguration_policy`).
+//! The check whether an agent may continue under its id although its description has changed
+//! (`--reconfiguration_policy`).
 
 use std::fmt::{self, Write};
 
@@ -11,13 +12,14 @@ pub enum ReconfigurationPolicy {
     /// Nothing may change.
     #[default]
     Equal,
-    /// More may be offered, nothing taken away.
+    /// More may be offered, and nothing may be taken away.
     Additive,
     /// Everything may change.
     Any,
 }
 
-/// Why an agent cannot go on. It is for its operator to decide what next; `rm` is what a new id takes.
+/// Why an agent cannot continue under its id. Its operator decides what to do; the text names the `rm` that a new id
+/// takes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Incompatible(pub String);
@@ -73,7 +75,7 @@ fn additive(previous: &v1::AgentInfo, current: &v1::AgentInfo) -> Result<(), Inc
     }
     let now = resources_of(current);
     for old in resources_of(previous).iter() {
-        // The same but for its amount.
+        // Finds the resource that is the same except for its amount.
         let Some(new) = now.iter().find(|new| same_kind(old, new)) else {
             return refuse(format!("'additive' policy. Resource not found: {old}"));
         };
@@ -124,7 +126,7 @@ fn additive(previous: &v1::AgentInfo, current: &v1::AgentInfo) -> Result<(), Inc
     Ok(())
 }
 
-/// The fault domain of an agent in words.
+/// Returns the fault domain of an agent in words.
 fn domain(info: &v1::AgentInfo) -> String {
     match info.domain.as_deref().and_then(|domain| domain.fault_domain.as_deref()) {
         Some(fault) => format!("region '{}', zone '{}'", fault.region.name, fault.zone.name),
@@ -145,7 +147,7 @@ fn amount(value: &Value) -> String {
     }
 }
 
-/// What of an agent can be configured.
+/// The configurable part of an agent's description.
 struct Shown<'a>(&'a v1::AgentInfo);
 
 impl fmt::Display for Shown<'_> {

@@ -1,5 +1,5 @@
-//! What has run here before: executors that ended, with their tasks. Nothing depends on it but what readers are shown, and it
-//! stays as long as there is something to read in a sandbox, as in Mesos; but no more of it than this.
+//! Executors that ended here before, with their tasks. Only readers are shown them, and they are kept as long as a
+//! sandbox has something to read, as in Mesos, within a bound.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
@@ -17,15 +17,15 @@ use crate::effects::{Context, Record};
 use crate::registration::identity::Identity;
 use crate::sandboxes::paths;
 
-/// Mesos' `MAX_COMPLETED_TASKS_PER_EXECUTOR`.
+/// The number of Mesos' `MAX_COMPLETED_TASKS_PER_EXECUTOR`.
 const MAX_TASKS_OF_ONE: usize = 200;
 const MAX_EXECUTORS: usize = 1_000;
 const MAX_TASKS: usize = 10_000;
 
-/// Tasks of one executor whose end its framework knows, the oldest first.
+/// Completed tasks of one executor, the oldest first.
 pub(super) type CompletedTasks = VecDeque<Arc<v1::Task>>;
 
-/// The oldest is forgotten first.
+/// The ended executors. The oldest is dropped first.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct History {
     executors: VecDeque<CompletedExecutor>,
@@ -51,7 +51,7 @@ pub(super) fn complete(tasks: &mut CompletedTasks, task: Arc<v1::Task>) {
 impl History {
     pub fn push(&mut self, framework: Arc<v1::FrameworkInfo>, executor: CheckpointedExecutor) {
         let CheckpointedExecutor { container, info, command_task, tasks, mut completed, .. } = executor;
-        // Those whose last update nobody has acknowledged, and nobody will.
+        // The last updates of these tasks are not acknowledged, and will never be.
         tasks.into_values().for_each(|task| complete(&mut completed, task));
         self.tasks += completed.len();
         self.executors.push_back(CompletedExecutor { framework, container, info, command_task, tasks: completed });
@@ -61,7 +61,7 @@ impl History {
         }
     }
 
-    /// The records that lead to it, all of frameworks that are over when they have been read.
+    /// Appends the records that lead to this history; all frameworks in them have ended when they have been read.
     pub fn records(&self, records: &mut Vec<Record>) {
         let mut frameworks = BTreeSet::new();
         for CompletedExecutor { framework, container, info, command_task, tasks } in &self.executors {
@@ -86,8 +86,8 @@ impl History {
     }
 }
 
-/// Tells readers of the executors that ended and whose sandboxes are there; of frameworks in `live` later, when those
-/// are told of themselves.
+/// Publishes the ended executors whose sandboxes exist. Those of frameworks in `live` are published later, with these
+/// frameworks.
 pub(super) fn recover_completed(
     config: &Config,
     identity: &Identity,
@@ -119,7 +119,7 @@ pub(super) fn recover_completed(
             false => ended.push((at, FrameworkSnapshot { id, info, pid: None }, executors)),
         }
     }
-    // In the order in which they ended.
+    // They are in the order in which they ended.
     ended.sort_by_key(|(at, ..)| *at);
     for (_, framework, executors) in ended {
         cx.publish(Change::CompletedFrameworkRecovered { framework: Arc::new(framework), executors });

@@ -1,14 +1,14 @@
-//! An agent after a restart: from records and what still runs to the state it had.
+//! The recovery of an agent after a restart: from records and running containers to the state it had.
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | `recovered_state` | what all records say together; also the shortest list of records that says the same |
+//! | `recovered_state` | the state that all records describe; also the shortest list of records that describes it |
 //! | `checkpointed` | the plain data of it |
-//! | `history` | what has run here before |
-//! | `compatibility` | whether an agent may go on under its id although its description has changed |
+//! | `history` | executors that ended before |
+//! | `compatibility` | whether an agent may continue under its id although its description has changed |
 //! | `recover` | frameworks, executors, tasks and updates as they were |
 //! | `executor_recovery` | which executors have yet to come back |
-//! | `reconnect` | waiting for executors to come back, and the end of it |
+//! | `reconnect` | the wait for executors to reconnect, and its end |
 
 mod checkpointed;
 mod compatibility;

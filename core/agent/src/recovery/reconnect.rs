@@ -1,4 +1,4 @@
-//! Waiting for executors to come back, and the end of it.
+//! The wait for executors to reconnect, and its end.
 
 use messages::internal;
 use messages::v1::TaskState;
@@ -19,7 +19,7 @@ use crate::registration::{register, terminate};
 use crate::state::State;
 use crate::tasks::kill;
 
-/// A container whose end nobody has seen; where nothing more is known of it, in Mesos' words.
+/// Returns the termination of a container whose end was not observed; if nothing more is known of it, in Mesos' words.
 pub(super) fn unknown_termination(rebooted: bool) -> Termination {
     let why = if rebooted { "the machine has been restarted" } else { "unknown container" };
     Termination {
@@ -29,7 +29,7 @@ pub(super) fn unknown_termination(rebooted: bool) -> Termination {
     }
 }
 
-/// v0 executors are told that the agent is back; those over HTTP look after it themselves.
+/// Waits for executors. v0 executors are told that the agent is back; those over HTTP find out by themselves.
 pub(crate) fn wait_for_executors(
     config: &Config,
     executor_recovery: &ExecutorRecovery,
@@ -43,8 +43,8 @@ pub(crate) fn wait_for_executors(
     send_reconnect_executor(config, executor_recovery, identity, cx);
 }
 
-/// An executor that answers on a connection to the earlier process is answered by a reset, and hears a second
-/// question only (MESOS-7057).
+/// Asks a v0 executor to reconnect. An executor that answers on a connection to the earlier process gets a reset, and
+/// receives only a second question (MESOS-7057).
 pub(crate) fn send_reconnect_executor(
     config: &Config,
     executor_recovery: &ExecutorRecovery,
@@ -60,8 +60,8 @@ pub(crate) fn send_reconnect_executor(
     }
 }
 
-/// Who has not come back by now hangs: had it ended, its container would have, too. While others do come back the
-/// machine is slow, and nobody is to blame. (Mesos ends them.)
+/// Ends the executors that have not reconnected: each of them hangs, since its container would have ended if it had.
+/// While others still reconnect the machine is slow, and the wait is extended. (Mesos ends them.)
 pub(crate) fn reregister_executor_timeout(state: &mut State, cx: &mut Context<'_>) {
     let Some(until) = state.executor_recovery.deadline(state.config.executor_reregistration_timeout) else { return };
     if until > cx.now.monotonic {
@@ -85,7 +85,7 @@ pub(crate) fn reregister_executor_timeout(state: &mut State, cx: &mut Context<'_
     }
 }
 
-/// `--recover=cleanup`. Nobody is registered who could be told how the tasks end.
+/// Ends all executors for `--recover=cleanup`. No master is registered with, so nobody is told how the tasks end.
 pub(crate) fn end_all_executors(state: &mut State, cx: &mut Context<'_>) {
     tracing::info!("cleaning up: what runs here is ended, and the next start is that of a new agent");
     state.master.terminate("");
@@ -97,8 +97,8 @@ pub(crate) fn end_all_executors(state: &mut State, cx: &mut Context<'_>) {
     }
 }
 
-/// The recovery is over as soon as every executor is back or has ended. (Mesos always waits for the whole
-/// timeout: MESOS-7539.)
+/// Ends the recovery as soon as every executor has reconnected or ended. (Mesos always waits for the whole timeout:
+/// MESOS-7539.)
 pub(crate) fn finish_recovery_if_done(state: &mut State, cx: &mut Context<'_>) {
     while let Some(container) = state.executor_recovery.first_waiting().cloned() {
         let owner = state.frameworks.by_container(&container);

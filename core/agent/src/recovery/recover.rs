@@ -35,22 +35,24 @@ use crate::updates::status_update_manager::StatusUpdateManager;
 /// What a starting agent finds of an earlier process of itself.
 #[derive(Debug, Default)]
 pub struct Recovery {
-    /// What the records say together.
+    /// The state that the records describe.
     pub recovered_state: RecoveredState,
-    /// The containers that still run, with the pid of their first process.
+    /// The containers that still run, with the process id of their first process.
     pub alive: BTreeMap<ContainerId, u32>,
-    /// What is known of the end of others.
+    /// The known ends of other containers.
     pub ended: BTreeMap<ContainerId, ContainerExit>,
-    /// Sandboxes on the disk, and for how long nothing has changed in them: those that nobody knows any more are removed in
-    /// time.
+    /// The sandboxes on the disk, with the time for which nothing has changed in them. Those that belong to nothing any
+    /// more are scheduled for removal.
     pub sandboxes: Vec<(PathBuf, Duration)>,
-    /// Records that could not be read, where that is not fatal (`--no-strict`).
+    /// The number of records that could not be read, if that is not fatal (`--no-strict`).
     pub errors: u64,
 }
 
-/// Takes up what an earlier process of this agent has left. To be called once, before [`Agent::start`].
+/// Recovers everything that an earlier process of this agent left. It is called once, before [`Agent::start`].
 ///
-/// Fails where the agent may not go on under its id; then nothing may be done for it at all.
+/// # Errors
+///
+/// Returns an error if the agent may not continue under its id; then nothing may be done for it at all.
 pub(crate) fn recover(state: &mut State, cx: &mut Context<'_>, recovery: Recovery) -> Result<(), Incompatible> {
     let Recovery { recovered_state, alive, mut ended, sandboxes, errors } = recovery;
     state.metrics.recovery_errors.add(i64::try_from(errors).unwrap_or(i64::MAX));
@@ -91,7 +93,7 @@ pub(crate) fn recover(state: &mut State, cx: &mut Context<'_>, recovery: Recover
     Ok(())
 }
 
-/// The recovered state to go on with: of nothing, if the agent becomes a new one.
+/// Returns the recovered state to continue with; it is empty if the agent becomes a new one.
 fn reuse_agent_id(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -112,7 +114,7 @@ fn reuse_agent_id(
             state.identity.recover(Arc::new(current));
             Ok(recovered_state)
         }
-        // Maintenance of the machine may well have changed what it has; nothing runs that depends on the id.
+        // Maintenance of the machine may have changed its resources, and nothing runs that depends on the id.
         Err(incompatible) if rebooted => {
             tracing::warn!("starting as a new agent: {incompatible}");
             state.pending_writes.store(cx, Record::Reset);
@@ -120,8 +122,8 @@ fn reuse_agent_id(
             recovered_state.apply(&Record::Reset);
             Ok(recovered_state)
         }
-        // What runs is ended, and nothing goes on under the id. (Mesos refuses, although this is what its operators are
-        // told to do before such a change.)
+        // What runs is ended, and nothing continues under the id. (Mesos refuses, although its operators are told to do
+        // this before such a change.)
         Err(_) if state.config.recover == Recover::Cleanup => {
             state.identity.recover(previous);
             Ok(recovered_state)
@@ -187,7 +189,7 @@ fn restore_framework(
         }
         restore_executor(state, cx, id, &executor_id, executor, alive);
     }
-    // When all are there: the end of the last executor is the end of its framework.
+    // All executors are added by now, since the end of the last executor is the end of its framework.
     for (executor, done, exit) in ended {
         recover_ended_executor(state, cx, id, &executor, done, exit.unwrap_or_default());
     }
@@ -225,7 +227,7 @@ fn restore_executor(
         cx.publish(Change::TaskAdded { container: container.clone(), task: task.clone() });
     }
     if pid.is_some() {
-        // The containerizer does not know the limits of what it has found again.
+        // The containerizer does not know the limits of the containers that it has found.
         cx.command(Command::Container(ContainerCommand::Update {
             container: container.clone(),
             resources: executor.allocated().to_proto(),
@@ -240,7 +242,7 @@ fn restore_executor(
     state.executor_recovery.wait_for(container, driver);
 }
 
-/// Its container has ended, before or after the agent did. Whatever of it was not yet said is said now.
+/// Recovers an executor whose container has ended, before or after the agent did. The missing updates are sent now.
 fn recover_ended_executor(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -258,8 +260,8 @@ fn recover_ended_executor(
     events::container_ended(state, cx, framework, id, exit);
 }
 
-/// No record says since when these wait; the disk does, nearly (as in Mesos). The directories above a run go with the
-/// youngest of what is in them.
+/// Schedules unknown sandboxes. No record has the time since which they are unused; the disk has it nearly (as in
+/// Mesos). The directories above a run get the age of the youngest directory in them.
 fn schedule_unknown_sandboxes(
     frameworks: &Frameworks,
     gc: &mut Gc,
@@ -273,7 +275,7 @@ fn schedule_unknown_sandboxes(
             forgotten.entry(path).and_modify(|youngest| *youngest = (*youngest).min(*age)).or_insert(*age);
         }
     }
-    // What is inside goes first.
+    // Directories inside of others are removed first.
     let mut forgotten: Vec<(&Path, Duration)> = forgotten.into_iter().rev().collect();
     forgotten.sort_by(|(_, one), (_, other)| other.cmp(one));
     for (path, age) in forgotten {
@@ -282,7 +284,7 @@ fn schedule_unknown_sandboxes(
     gc.arm(cx);
 }
 
-/// The directory of a run, and those of its executor and its framework.
+/// Iterates over the directory of a run, and those of its executor and its framework.
 fn with_parents(run: &Path) -> impl Iterator<Item = &Path> {
     run.ancestors().step_by(2).take(3)
 }

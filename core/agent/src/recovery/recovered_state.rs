@@ -1,5 +1,5 @@
-//! What all records say together. The store keeps one beside the log, to replace a long log by a short one; a restarted
-//! agent reads one from the log.
+//! The state that all records describe. The store keeps one beside the log, to replace a long log by a short one; a
+//! restarted agent reads one from the log.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ pub struct RecoveredState {
     pub(super) draining: Option<Arc<Draining>>,
     pub(super) history: History,
     containers: BTreeMap<ContainerId, (FrameworkId, ExecutorId)>,
-    /// Those that do not checkpoint: nothing of them outlives the agent, as in Mesos.
+    /// Frameworks that do not checkpoint: nothing of them outlives the agent, as in Mesos.
     volatile: BTreeSet<FrameworkId>,
 }
 
@@ -41,12 +41,12 @@ impl FromIterator<Record> for RecoveredState {
 }
 
 impl RecoveredState {
-    /// Nothing was ever recorded, or an agent has left the cluster.
+    /// Returns whether nothing was ever recorded, or the agent has left the cluster.
     pub fn is_new(&self) -> bool {
         self.agent.is_none()
     }
 
-    /// The containers that ran when the last record was made.
+    /// Iterates over the containers that ran when the last record was made.
     pub fn containers(&self) -> impl Iterator<Item = &ContainerId> {
         let live = |(id, owner): &(&ContainerId, &(FrameworkId, ExecutorId))| {
             let executor = self.frameworks.get(&owner.0).and_then(|framework| framework.executors.get(&owner.1));
@@ -55,14 +55,20 @@ impl RecoveredState {
         self.containers.iter().filter(live).map(|(id, _)| id)
     }
 
-    /// Where the files of this container are.
+    /// Returns the sandbox of this container.
     pub fn sandbox(&self, work_dir: &Path, container: &ContainerId) -> Option<PathBuf> {
         let agent = self.agent.as_ref()?.id.as_ref().map(AgentId::from)?;
         let (framework, executor) = self.containers.get(container)?;
         Some(paths::run(work_dir, &agent, framework, executor, container))
     }
 
-    /// False for a record that need not outlive the agent.
+    /// The description of the executor of a container.
+    pub fn executor_info(&self, container: &ContainerId) -> Option<&v1::ExecutorInfo> {
+        let (framework, executor) = self.containers.get(container)?;
+        Some(&self.frameworks.get(framework)?.executors.get(executor)?.info)
+    }
+
+    /// Applies a record. Returns false if it need not outlive the agent.
     pub fn apply(&mut self, record: &Record) -> bool {
         if self.is_volatile(record) {
             return false;
@@ -121,14 +127,14 @@ impl RecoveredState {
         true
     }
 
-    /// The shortest list of records that says the same.
+    /// Returns the shortest list of records that describes the same state.
     pub fn records(&self) -> Vec<Record> {
         let mut records: Vec<Record> = Vec::new();
         records.extend(self.boot_id.clone().map(Record::BootId));
         records.extend(self.agent.clone().map(Record::AgentInfo));
         self.resources.records(&mut records);
         records.extend(self.draining.clone().map(|draining| Record::Drain(Some(draining))));
-        // Before the tasks, which have their states already and must not go through them again.
+        // The updates come before the tasks, which have their latest states already and must not go through them again.
         for ((framework, task), updates) in &self.updates {
             let update = |status: &Arc<v1::TaskStatus>| Record::Update {
                 framework: framework.clone(),
@@ -144,7 +150,7 @@ impl RecoveredState {
                 executor.records(id, executor_id, &mut records);
             }
         }
-        // After the tasks: whose task is unknown need not be remembered.
+        // The acknowledgements come after the tasks, since those of unknown tasks are not kept.
         for ((framework, task), updates) in &self.updates {
             let acknowledged = |uuid: &Vec<u8>| Record::Acknowledged {
                 framework: framework.clone(),
@@ -187,7 +193,7 @@ impl RecoveredState {
         self.volatile.contains(id)
     }
 
-    /// The volumes of an agent belong to its disk: the next agent on it finds them, as with Mesos.
+    /// Removes everything but volumes: they belong to the disk, and the next agent on it finds them, as with Mesos.
     fn reset(&mut self) {
         let resources = CheckpointedResources { operations: BTreeMap::new(), ..std::mem::take(&mut self.resources) };
         let volatile = std::mem::take(&mut self.volatile);
@@ -275,7 +281,7 @@ impl RecoveredState {
         true
     }
 
-    /// The framework knows the end of the task.
+    /// Completes a task whose end the framework has acknowledged.
     fn complete(&mut self, framework: &FrameworkId, task: &TaskId) {
         let Some(framework) = self.frameworks.get_mut(framework) else { return };
         let Some(executor) = framework.tasks.get(task).and_then(|id| framework.executors.get_mut(id)) else { return };

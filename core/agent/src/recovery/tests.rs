@@ -1,4 +1,4 @@
-//! The recovered state and the check of an agent's description.
+//! Tests of the recovered state and of the check of an agent's description.
 
 use crate::effects::Record;
 use std::sync::Arc;
@@ -83,7 +83,7 @@ fn records_of_a_run() -> Vec<Record> {
 
 #[test]
 fn the_short_list_says_what_the_long_one_says() {
-    // After each record, not only at the end.
+    // The states are compared after each record, not only at the end.
     for length in 0..=records_of_a_run().len() {
         let recovered_state: RecoveredState = records_of_a_run().into_iter().take(length).collect();
         let again: RecoveredState = recovered_state.records().into_iter().collect();
@@ -120,7 +120,7 @@ fn what_ended_and_was_acknowledged_is_history() {
     assert_eq!(history.len(), 5, "{history:?}");
     assert!(matches!(&history[2], Record::CompletedTask { task, .. } if task.task_id.value == "t"));
     assert_eq!(history.into_iter().collect::<RecoveredState>(), recovered_state);
-    // A new agent has none.
+    // A new agent has no such task.
     recovered_state.apply(&Record::Reset);
     assert_eq!(recovered_state, RecoveredState::default());
 }
@@ -144,7 +144,7 @@ fn history_is_bounded() {
     };
     let executors = records.iter().filter(|record| matches!(record, Record::Executor { .. })).count();
     assert_eq!((tasks("C1499"), tasks("C1000"), tasks("C0")), (15, 200, 0));
-    // 10,000 tasks: 200 of one, 15 of each of the others.
+    // The records contain 10,000 tasks: 200 of one executor, 15 of each of the others.
     assert_eq!(executors, 1 + (10_000 - 200) / 15);
     assert_eq!(records.into_iter().collect::<RecoveredState>(), recovered_state);
 }

@@ -1,16 +1,16 @@
-//! Who the agent is: its description, its id, and the version of its resources.
+//! The identity of the agent: its description, its id, and the version of its resources.
 
 use std::sync::Arc;
 
 use messages::v1;
 use model::{AgentId, Random};
 
-/// The agent as it describes itself to masters.
+/// The description that the agent sends to masters, with its version of the resources.
 #[derive(Debug)]
 pub(crate) struct Identity {
-    /// With an id once a master has given one.
+    /// The description; it has an id once a master has assigned one.
     info: Arc<v1::AgentInfo>,
-    /// Names this state of the agent's resources: a launch decided upon an older one is refused.
+    /// The version of the agent's resources: a launch decided upon for an older one is refused.
     resource_version: Vec<u8>,
 }
 
@@ -20,49 +20,50 @@ impl Identity {
         Identity { info: Arc::new(info), resource_version: random.uuid().as_bytes().to_vec() }
     }
 
-    /// The agent's description.
+    /// Returns the agent's description.
     pub fn info(&self) -> &Arc<v1::AgentInfo> {
         &self.info
     }
 
-    /// The agent's id. Without one no task can be addressed to it.
+    /// Returns the agent's id. Without one no task can be addressed to it.
     pub fn id(&self) -> Option<AgentId> {
         self.info.id.as_ref().map(AgentId::from)
     }
 
-    /// The agent's id for messages; empty as long as it has none.
+    /// Returns the agent's id for messages; it is empty before one is assigned.
     pub fn proto(&self) -> v1::AgentId {
         self.info.id.clone().unwrap_or_default()
     }
 
-    /// Whether a message names this agent.
+    /// Returns whether a message names this agent.
     pub fn is(&self, id: &v1::AgentId) -> bool {
         self.info.id.as_ref().is_some_and(|own| own.value == id.value)
     }
 
-    /// Takes the id that a master has given.
+    /// Sets the id that a master has assigned.
     pub fn set_id(&mut self, id: v1::AgentId) {
         Arc::make_mut(&mut self.info).id = Some(id);
     }
 
-    /// Takes up the description of an earlier process of this agent.
+    /// Recovers the description of an earlier process of this agent.
     pub fn recover(&mut self, info: Arc<v1::AgentInfo>) {
         self.info = info;
     }
 
-    /// The version of the agent's resources, for messages.
+    /// Returns the version of the agent's resources, for messages.
     pub fn resource_version(&self) -> v1::Uuid {
         v1::Uuid { value: self.resource_version.clone() }
     }
 
-    /// Whether this is the version of the agent's resources.
+    /// Returns whether this is the version of the agent's resources.
     pub fn is_resource_version(&self, version: &[u8]) -> bool {
         self.resource_version == version
     }
 
-    /// Makes every launch and operation outdated that was decided upon before. What a connection that broke still
-    /// holds was decided upon a state that the master has left since: it may have told frameworks that these tasks are
-    /// gone, and may offer the same again. (Mesos runs them.) The master is told the new version next.
+    /// Renews the version, so that every launch and operation decided upon before is outdated. Messages that are still
+    /// on a broken connection were decided upon in a state that the master has left since: it may have told frameworks
+    /// that these tasks are gone, and may offer the same resources again. (Mesos runs them.) The master is sent the new
+    /// version next.
     pub fn renew_resource_version(&mut self, random: &mut Random) {
         self.resource_version = random.uuid().as_bytes().to_vec();
     }

@@ -1,4 +1,4 @@
-//! The leading master, and how far the registration with it has come.
+//! The leading master, and the state of the registration with it.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
@@ -6,19 +6,19 @@ use std::time::Duration;
 use messages::v1;
 use model::{Random, Upid};
 
-/// Mesos' `REGISTER_RETRY_INTERVAL_MAX`.
+/// The longest wait, that of Mesos' `REGISTER_RETRY_INTERVAL_MAX`.
 const REGISTER_RETRY_MAX: Duration = Duration::from_secs(60);
-/// Five pings of fifteen seconds, unless the master says otherwise.
+/// Five pings of fifteen seconds, unless the master sends another timeout.
 const PING_TIMEOUT: Duration = Duration::from_secs(75);
-/// Registrations that may be without an answer in a cluster that is well.
+/// The number of unanswered registrations that is normal in a healthy cluster.
 const FEW_REGISTRATIONS: u32 = 4;
 
-/// How far the registration has come.
+/// The state of the registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RegistrationState {
     Disconnected,
     Registered,
-    /// Nothing new is accepted; the process ends when the last framework is gone.
+    /// Nothing new is accepted; the process ends when the last framework is removed.
     Terminating,
 }
 
@@ -27,14 +27,14 @@ enum RegistrationState {
 pub(crate) struct MasterConnection {
     leader: Option<Leader>,
     state: RegistrationState,
-    /// The bound of the next random wait between two registrations.
+    /// The upper bound of the next random wait between two registrations.
     backoff: Duration,
-    /// Registrations sent to this master without an answer.
+    /// The number of registrations sent to this master without an answer.
     unanswered: u32,
     ping_timeout: Duration,
-    /// Why the agent terminates.
+    /// The reason why the agent terminates.
     termination_reason: String,
-    /// The reason has been given.
+    /// Whether the reason has been reported.
     terminated: bool,
 }
 
@@ -74,80 +74,81 @@ impl MasterConnection {
         });
     }
 
-    /// The description of the leading master.
+    /// Returns the description of the leading master.
     pub fn info(&self) -> Option<&v1::MasterInfo> {
         self.leader.as_ref().map(|leader| &*leader.info)
     }
 
-    /// The process of the leading master.
+    /// Returns the process of the leading master.
     pub fn pid(&self) -> Option<&Upid> {
         self.leader.as_ref().map(|leader| &leader.pid)
     }
 
-    /// Whether this is the leading master. Only it is obeyed: a deposed one may still believe in itself.
+    /// Returns whether this is the leading master. The agent obeys only it, since a deposed master may still believe
+    /// that it leads.
     pub fn leads(&self, from: &Upid) -> bool {
         self.pid() == Some(from)
     }
 
-    /// The process of the master that the agent is registered with.
+    /// Returns the process of the master that the agent is registered with.
     pub fn registered_pid(&self) -> Option<&Upid> {
         self.pid().filter(|_| self.is_registered())
     }
 
-    /// Whether the leading master has accepted the agent.
+    /// Returns whether the leading master has accepted the agent.
     pub fn is_registered(&self) -> bool {
         self.state == RegistrationState::Registered
     }
 
-    /// Whether the agent has yet to register.
+    /// Returns whether the agent has to register.
     pub fn is_disconnected(&self) -> bool {
         self.state == RegistrationState::Disconnected
     }
 
-    /// Whether nothing new is accepted because the agent is about to end.
+    /// Returns whether nothing new is accepted because the agent terminates.
     pub fn is_terminating(&self) -> bool {
         self.state == RegistrationState::Terminating
     }
 
-    /// Notes that the master has accepted the agent. `ping_timeout_seconds` is how long the agent waits for a ping; the
-    /// wait stays a sane number whatever a master sends.
+    /// Records that the master has accepted the agent. `ping_timeout_seconds` is the time that the agent waits for a
+    /// ping; it is bounded, whatever a master sends.
     pub fn registered(&mut self, ping_timeout_seconds: Option<f64>) {
         let seconds = ping_timeout_seconds.filter(|s| s.is_finite() && *s >= 1.0).map(|s| s.min(1e6));
         self.ping_timeout = seconds.map_or(PING_TIMEOUT, Duration::from_secs_f64);
         self.state = RegistrationState::Registered;
     }
 
-    /// Notes that the agent has to register again, unless it is terminating.
+    /// Records that the agent has to register again, unless it is terminating.
     pub fn disconnected(&mut self) {
         if self.state != RegistrationState::Terminating {
             self.state = RegistrationState::Disconnected;
         }
     }
 
-    /// How long to wait for a ping before registering again.
+    /// Returns the time to wait for a ping before registering again.
     pub fn ping_timeout(&self) -> Duration {
         self.ping_timeout
     }
 
-    /// The wait before the first registration: random, since after a failover thousands of agents detect the new master
-    /// at once.
+    /// Returns the wait before the first registration. It is random, since after a failover thousands of agents detect
+    /// the new master at once.
     pub fn first_wait(&mut self, factor: Duration, random: &mut Random) -> Duration {
         self.backoff = factor.saturating_mul(2);
         self.unanswered = 0;
         factor.mul_f64(random.unit())
     }
 
-    /// Notes that a registration was sent.
+    /// Records that a registration was sent.
     pub fn registration_sent(&mut self) {
         self.unanswered = self.unanswered.saturating_add(1);
     }
 
-    /// The number of registrations without an answer, each time that it is to be reported: at 4, 8, 16….
+    /// Returns the number of unanswered registrations, each time that it is to be reported: at 4, 8, 16….
     pub fn silence(&self) -> Option<u32> {
         Some(self.unanswered).filter(|count| *count >= FEW_REGISTRATIONS && count.is_power_of_two())
     }
 
-    /// The wait before the next registration.
+    /// Returns the wait before the next registration.
     pub fn next_wait(&mut self, random: &mut Random) -> Duration {
         let bound = self.backoff.min(REGISTER_RETRY_MAX);
         self.backoff = bound.saturating_mul(2);
@@ -160,7 +161,7 @@ impl MasterConnection {
         self.termination_reason = reason.to_owned();
     }
 
-    /// Why the agent terminates; `None` if it does not, or has said so before.
+    /// Returns, once, the reason why the agent terminates; `None` if it does not.
     pub fn take_termination(&mut self) -> Option<String> {
         if self.state != RegistrationState::Terminating || self.terminated {
             return None;
@@ -170,8 +171,8 @@ impl MasterConnection {
     }
 }
 
-/// `pid` where the detector gives one, else the master's process at its address. `ip` is the address as it lies in
-/// memory in network order, read on a little-endian machine.
+/// Returns the process of a master: `pid` if the detector has one, otherwise the master's process at its address. `ip`
+/// is the address in network byte order, read on a little-endian machine.
 fn pid_of(info: &v1::MasterInfo) -> Option<Upid> {
     if let Some(pid) = info.pid.as_deref().and_then(|pid| pid.parse().ok()) {
         return Some(pid);

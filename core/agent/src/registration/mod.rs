@@ -2,9 +2,9 @@
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | `identity` | who the agent is |
-//! | `master_connection` | the leading master, and how far the registration with it has come |
-//! | `register` | finding a master, registering with it, and noticing that it is gone |
+//! | `identity` | the identity of the agent |
+//! | `master_connection` | the leading master, and the state of the registration with it |
+//! | `register` | finding a master, registering with it, and noticing that it is lost |
 //! | `terminate` | the end of the agent |
 
 pub(crate) mod identity;

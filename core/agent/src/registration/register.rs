@@ -1,4 +1,4 @@
-//! Finding a master, registering with it, and noticing that it is gone.
+//! Finding a master, registering with it, and noticing that it is lost.
 
 use std::net::SocketAddrV4;
 
@@ -23,7 +23,7 @@ use crate::updates::status_update::AgentGenerated;
 use crate::updates::status_update_manager::StatusUpdateManager;
 
 pub(crate) fn master_detected(state: &mut State, cx: &mut Context<'_>, master: Option<Box<v1::MasterInfo>>) {
-    // What runs here is only known when the executors are back, and that is what a registration says.
+    // A registration contains what runs here, which is only known when the executors have reconnected.
     let Some(master) = state.executor_recovery.defer_master(master) else { return };
     let before = state.master.pid().map(|pid| pid.address);
     state.master.set_leader(master);
@@ -38,7 +38,7 @@ pub(crate) fn master_detected(state: &mut State, cx: &mut Context<'_>, master: O
     disconnect(state, cx);
 }
 
-/// The connection to the master is of no use any more: register (again) with whoever leads now.
+/// Ends the connection to the master, and registers (again) with the present leader.
 pub(crate) fn disconnect(state: &mut State, cx: &mut Context<'_>) {
     state.identity.renew_resource_version(&mut state.random);
     state.master.disconnected();
@@ -64,7 +64,7 @@ pub(crate) fn register(state: &mut State, cx: &mut Context<'_>) {
     }
     cx.link(master.address);
     report_silence(&state.config, &state.master, &master);
-    // What a registration says about operations must be true after a crash as well. They take a moment.
+    // The operations in a registration must be true after a crash as well, and become durable shortly.
     if state.operations_are_durable() {
         if state.identity.info().id.is_none() {
             cx.send(&master, register_message(state));
@@ -77,8 +77,8 @@ pub(crate) fn register(state: &mut State, cx: &mut Context<'_>) {
     cx.arm_after(Timer::Register, wait);
 }
 
-/// A master does not answer an agent that it refuses (as in Mesos): only its own log has the reason. An operator looks into
-/// the agent's log first.
+/// Reports missing answers. A master does not answer an agent that it refuses (as in Mesos), and only its own log has
+/// the reason; but an operator reads the agent's log first.
 fn report_silence(config: &Config, master: &MasterConnection, pid: &Upid) {
     if let Some(count) = master.silence() {
         let hint = refusal_hint(config.domain.as_ref());
@@ -86,7 +86,8 @@ fn report_silence(config: &Config, master: &MasterConnection, pid: &Upid) {
     }
 }
 
-/// Why a master would refuse an agent with this domain without an answer (`Master::registerSlave` in Mesos).
+/// Returns the reason for which a master would refuse an agent with this domain without an answer
+/// (`Master::registerSlave` in Mesos).
 fn refusal_hint(domain: Option<&v1::DomainInfo>) -> &'static str {
     match domain {
         Some(_) => {
@@ -110,10 +111,10 @@ fn register_message(state: &State) -> internal::RegisterSlaveMessage {
     }
 }
 
-/// A task as its framework gets to see it: updates that were made while no master was there are forwarded next. A
-/// master that took its latest state for told would answer a reconciliation with the end of the task, and forward
-/// its beginning later (as Mesos does). What is not durable yet is not told: were it lost in a crash, the framework
-/// would have heard of an end that never was.
+/// Returns a task in the state that was forwarded to its framework: updates from the time without a master are
+/// forwarded next. A master that was sent the latest state would answer a reconciliation with the end of the task, and
+/// forward its beginning later (as Mesos does). A state that is not durable is not sent: if it were lost in a crash,
+/// the framework would have been told of an end that never happened.
 fn as_forwarded(
     status_updates: &StatusUpdateManager,
     framework: &FrameworkId,
@@ -131,7 +132,7 @@ fn as_forwarded(
     task
 }
 
-/// Everything a new master needs to know what runs here: it keeps no tasks on its disk.
+/// Returns a re-registration with everything that a new master needs to know, since it keeps no tasks on its disk.
 fn reregister_message(state: &State) -> internal::ReregisterSlaveMessage {
     let mut message = internal::ReregisterSlaveMessage {
         slave: (**state.identity.info()).clone(),
@@ -150,7 +151,7 @@ fn reregister_message(state: &State) -> internal::ReregisterSlaveMessage {
                     .iter()
                     .map(|(id, task)| as_forwarded(&state.status_updates, &framework.snapshot().id, id, task)),
             );
-            // The master makes up the executors of commands by itself.
+            // The master generates the executors of commands by itself.
             if !executor.command_task && !executor.is_terminated() {
                 message.executor_infos.push((*executor.info).clone());
             }
@@ -165,8 +166,8 @@ pub(crate) fn registered(state: &mut State, cx: &mut Context<'_>, message: inter
     }
     match state.master.is_registered() {
         false => {
-            // A repeated registration is answered with the id given first; another one means that two agents
-            // pass for one, and neither may go on.
+            // A repeated registration is answered with the id that was assigned first; another one means that two
+            // agents use one identity, and neither may continue.
             if state.identity.info().id.as_ref().is_some_and(|id| *id != message.slave_id) {
                 return terminate::wrong_id(&state.identity, cx, &message.slave_id);
             }
@@ -198,7 +199,7 @@ pub(crate) fn reregistered(state: &mut State, cx: &mut Context<'_>, message: int
         .map(|asked| missing_tasks(&state.deferred_messages, &state.frameworks, &state.status_updates, asked))
         .collect();
     if missing.iter().any(|(_, tasks, _)| !tasks.is_empty()) {
-        // They are about to be told as dropped, and must not come after all.
+        // The master is about to report them as dropped, so they must not arrive afterwards.
         state.identity.renew_resource_version(&mut state.random);
     }
     update_slave(state, cx);
@@ -226,8 +227,8 @@ fn connect(state: &mut State, cx: &mut Context<'_>, connection: Option<internal:
     }
 }
 
-/// Tells the master what its registration does not carry: the version of the resources, operations, and what can be
-/// oversubscribed.
+/// Sends the master what its registration does not contain: the version of the resources, operations, and
+/// oversubscribed resources.
 pub(crate) fn update_slave(state: &mut State, cx: &mut Context<'_>) {
     let Some(master) = state.master.pid().cloned() else { return };
     let oversubscribed = state.oversubscription.total();
@@ -243,8 +244,8 @@ pub(crate) fn update_slave(state: &mut State, cx: &mut Context<'_>) {
     status::resume_operations(state, cx);
 }
 
-/// Tasks that the master believes to be here, and that this agent did not list, have never arrived. What is told of
-/// them follows.
+/// Handles tasks that the master expects here and this agent did not list: they have never arrived. Their updates
+/// follow.
 fn missing_tasks(
     deferred_messages: &DeferredMessages,
     frameworks: &Frameworks,
@@ -262,7 +263,7 @@ fn missing_tasks(
     (framework, tasks, dropped)
 }
 
-/// Pings come from the master's observer of this agent, and the pong goes back to it.
+/// Answers a ping. It comes from the master's observer of this agent, and the pong is sent to it.
 pub(crate) fn ping(state: &mut State, cx: &mut Context<'_>, from: &Upid, connected: bool) {
     cx.send(from, internal::PongSlaveMessage {});
     if !state.master.is_registered() {
@@ -283,8 +284,9 @@ pub(crate) fn ping_timeout(state: &mut State, cx: &mut Context<'_>) {
     }
 }
 
-/// A Mesos agent waits for the ping timeout here, which costs up to 75 s after each restart of a standalone
-/// master. Registering again at once is harmless: the broken link disconnects us at the master's side as well.
+/// The link to the master broke. A Mesos agent waits for the ping timeout here, which costs up to 75 s after each
+/// restart of a standalone master. Registering again at once is harmless: the broken link disconnects the agent at the
+/// master as well.
 pub(crate) fn master_link_broken(state: &mut State, cx: &mut Context<'_>, address: SocketAddrV4) {
     if state.master.is_registered() && state.master.pid().is_some_and(|pid| pid.address == address) {
         tracing::warn!("the link to the master broke: registering again");

@@ -1,4 +1,4 @@
-//! The end of the agent: unregistered, shut down by its master, or mistaken for another.
+//! The end of the agent: unregistered, shut down by its master, or registered under another id.
 
 use messages::{internal, v1};
 
@@ -29,7 +29,7 @@ pub(crate) fn wrong_id(identity: &Identity, cx: &mut Context<'_>, got: &v1::Agen
     cx.command(Command::Terminate(reason));
 }
 
-/// Ends everything that runs; the process is done when the last framework is gone.
+/// Ends everything that runs; the process ends when the last framework is removed.
 fn terminate(state: &mut State, cx: &mut Context<'_>, reason: &str) {
     if state.master.is_terminating() {
         return;

@@ -1,4 +1,4 @@
-//! When the sandboxes of ended executors are removed: after a week, and the sooner the fuller the disk is.
+//! The removal of the sandboxes of ended executors: after a week, and earlier the fuller the disk is.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -11,9 +11,10 @@ use model::agent::Change;
 use crate::effects::{Command, Context, Timer};
 use crate::metrics::Metrics;
 
-/// Sandboxes waiting for removal. At this bound the oldest goes at once: its memory is needed for the next.
+/// The most sandboxes that wait for removal. At this bound the oldest is removed at once, since its memory is needed
+/// for the next.
 const MAX_SCHEDULED: usize = 200_000;
-/// Removals of one step, so that a full disk does not block every other decision.
+/// The most removals of one step, so that a full disk does not block all other decisions.
 const MAX_AT_ONCE: usize = 256;
 
 #[derive(Debug)]
@@ -21,13 +22,13 @@ pub(crate) struct Gc {
     delay: Duration,
     headroom: f64,
     usage: f64,
-    /// The oldest first; an entry counts only if `since` agrees with it.
+    /// The paths, the oldest first; an entry counts only if `since` agrees with it.
     order: VecDeque<(ScheduledAt, PathBuf)>,
     since: BTreeMap<PathBuf, ScheduledAt>,
     metrics: Arc<Metrics>,
 }
 
-/// When a path was scheduled, and how old it was by then: this process may be younger than what it removes.
+/// The time at which a path was scheduled, and its age then: this process may be younger than what it removes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct ScheduledAt {
     at: Monotonic,
@@ -41,18 +42,18 @@ impl ScheduledAt {
 }
 
 impl Gc {
-    /// Creates a schedule without entries. `delay` is the age at which a sandbox is removed on an empty disk, `headroom`
-    /// the fraction of the disk that is kept free.
+    /// Creates a schedule without entries. `delay` is the age at which a sandbox is removed on an empty disk,
+    /// `headroom` the fraction of the disk that is kept free, 0..1.
     pub fn new(delay: Duration, headroom: f64, metrics: Arc<Metrics>) -> Self {
         Gc { delay, headroom, usage: 0.0, order: VecDeque::new(), since: BTreeMap::new(), metrics }
     }
 
-    /// Fraction of the disk in use, if it has been measured.
+    /// Returns the fraction of the disk that is in use; `None` before it has been measured.
     pub fn usage(&self) -> Option<f64> {
         (self.usage > 0.0).then_some(self.usage)
     }
 
-    /// Writes how old a sandbox may become to the metrics.
+    /// Writes the highest age of a sandbox to the metrics.
     pub fn publish_max_age(&self) {
         self.metrics.set_sandbox_age(self.max_age());
     }
@@ -62,7 +63,7 @@ impl Gc {
         self.schedule_aged(cx, path, Duration::ZERO);
     }
 
-    /// Schedules the removal of a directory that an earlier process of the agent has scheduled, `age` ago.
+    /// Schedules the removal of a directory that an earlier process of the agent scheduled, `age` ago.
     pub fn schedule_aged(&mut self, cx: &mut Context<'_>, path: PathBuf, age: Duration) {
         let first = self.since.is_empty();
         self.insert(cx.now.monotonic, path, age);
@@ -72,12 +73,12 @@ impl Gc {
         }
     }
 
-    /// Calls a removal off: the directory is in use again.
+    /// Cancels a removal: the directory is in use again.
     pub fn unschedule(&mut self, path: &Path) {
         self.since.remove(path);
     }
 
-    /// Takes a measurement of the disk, `usage` being the fraction in use, and removes what is due by it.
+    /// Records a measurement of the disk, `usage` being the fraction in use, and removes what is due by it.
     pub fn disk_usage(&mut self, cx: &mut Context<'_>, usage: f64) {
         if usage.is_finite() {
             self.usage = usage.clamp(0.0, 1.0);
@@ -107,7 +108,7 @@ impl Gc {
         }
     }
 
-    /// How old a sandbox may become at the present usage of the disk.
+    /// Returns the highest age of a sandbox at the present usage of the disk.
     fn max_age(&self) -> Duration {
         self.delay.mul_f64((1.0 - self.headroom - self.usage).clamp(0.0, 1.0))
     }
@@ -123,7 +124,7 @@ impl Gc {
         self.order.insert(at, (since, path));
     }
 
-    /// Takes the oldest path, if it is due.
+    /// Removes and returns the oldest path, if it is due.
     fn due(&mut self, now: Monotonic) -> Option<PathBuf> {
         self.drop_stale();
         let (since, _) = self.order.front()?;

@@ -1,4 +1,4 @@
-//! Where sandboxes lie: Mesos' layout, which operators' tools and `/files` know.
+//! The layout of sandboxes, which is Mesos': operators' tools and `/files` rely on it.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ pub(crate) fn executor(work_dir: &Path, agent: &AgentId, framework_id: &Framewor
     framework(work_dir, agent, framework_id).join("executors").join(executor.as_str())
 }
 
-/// The sandbox of a container: that of one run of an executor, or `containers/<id>` in its parent's.
+/// Returns the sandbox of a container: that of one run of an executor, or `containers/<id>` in its parent's.
 pub(crate) fn run(
     work_dir: &Path,
     agent: &AgentId,

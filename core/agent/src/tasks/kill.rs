@@ -1,4 +1,4 @@
-//! Ending tasks, executors and frameworks at the master's word.
+//! The end of tasks, executors and frameworks at the master's request.
 
 use messages::internal;
 use messages::v1::TaskState;
@@ -45,7 +45,7 @@ pub(crate) fn kill_task(state: &mut State, cx: &mut Context<'_>, message: intern
     }
 }
 
-/// A task killed before its executor had it takes its whole group along.
+/// Kills a task that its executor was not given. Its whole group ends with it.
 fn kill_queued(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -64,7 +64,7 @@ fn kill_queued(
         let report = AgentGenerated::new(TaskState::TaskKilled, Reason::TaskKilledDuringLaunch, message);
         status_update::send_generated(state, cx, framework, task, Some(executor_id), report);
     }
-    // One that has not registered yet is told when it does.
+    // An executor that has not registered yet is told when it does.
     if state.frameworks.executor(framework, executor_id).is_some_and(|e| e.is_running() && e.has_no_work()) {
         end_executor(state, cx, framework, executor_id);
     }
@@ -102,13 +102,13 @@ pub(crate) fn shutdown_framework(state: &mut State, cx: &mut Context<'_>, id: &F
     events::remove_framework_if_idle(state, cx, id);
 }
 
-/// Asks a live executor to end by itself, within its grace period.
+/// Asks a live executor to exit by itself, within its grace period.
 pub(crate) fn end_executor(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkId, id: &ExecutorId) {
     let Some(executor) = state.frameworks.executor_mut(framework, id) else { return };
     if !executor.is_live() {
         return;
     }
-    // One that is not connected is told when it comes, and else destroyed when the grace period is over.
+    // An executor that is not connected is told when it connects, and is otherwise destroyed after the grace period.
     if executor.is_connected() {
         executor.shut_down(cx);
     }

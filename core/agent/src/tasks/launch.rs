@@ -1,4 +1,4 @@
-//! From a master's RunTask to an executor that has the task.
+//! The launch of tasks: from a master's RunTask to an executor that has the task.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ use crate::tasks::kill;
 use crate::updates::status_update;
 use crate::updates::status_update::AgentGenerated;
 
-/// What RunTask and RunTaskGroup have in common.
+/// The common parts of RunTask and RunTaskGroup.
 struct Launch {
     framework: FrameworkId,
     executor: v1::ExecutorInfo,
@@ -34,23 +34,23 @@ struct Launch {
     group: bool,
     command_task: bool,
     resource_versions: Vec<internal::ResourceVersionUuid>,
-    /// Whether the master believes that this launch starts the executor; masters before 1.7 do not say.
+    /// Whether the master expects this launch to start the executor; `None` from masters before 1.7.
     launch_executor: Option<bool>,
 }
 
-/// Why a launch comes to nothing.
+/// Why a launch is dropped.
 struct Dropped {
     reason: Reason,
     message: String,
-    /// Mesos does not name the executor where it speaks of the executor's state.
+    /// Whether the update names the executor; Mesos does not name it where the reason is the executor's state.
     executor: bool,
     action: DropAction,
 }
 
 enum DropAction {
-    /// The master counts on an executor: tell it that there is none.
+    /// The master expects an executor, and is told that there is none.
     SendExitedExecutor,
-    /// The executor and the master's idea of it do not go together.
+    /// The executor contradicts the master's state, and is ended.
     EndExecutor,
     Nothing,
 }
@@ -106,7 +106,7 @@ pub(crate) fn run_task_group(state: &mut State, cx: &mut Context<'_>, message: i
     launch_tasks(state, cx, launch);
 }
 
-/// Makes the framework known. `None`: the message is not for this agent as it is now.
+/// Adds the framework. Returns `None` if the message is not for this agent in its present state.
 fn accept_launch<'a>(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -176,8 +176,8 @@ fn check_launch(state: &State, launch: &Launch, id: &ExecutorId) -> Result<(), D
     if !launch.resource_versions.is_empty() && !launch.resource_versions.iter().any(current) {
         return dropped(Reason::InvalidOffers, "Task assumes outdated resource state", DropAction::SendExitedExecutor);
     }
-    // The ids become parts of paths; masters have checked them, but a path out of the work directory must not
-    // depend on that.
+    // The ids become parts of paths. Masters have checked them, but a path out of the work directory must not depend on
+    // that.
     let ids = std::iter::once(id.as_str()).chain(launch.tasks.iter().map(|task| task.task_id.value.as_str()));
     for part in ids {
         if let Err(invalid) = validation::ids::validate(part) {
@@ -191,7 +191,7 @@ fn check_launch(state: &State, launch: &Launch, id: &ExecutorId) -> Result<(), D
             return dropped(Reason::TaskInvalid, &message, DropAction::SendExitedExecutor);
         }
     };
-    // An operation that made them was lost on the way, or one that takes them away came first.
+    // An operation that made the resources was lost, or one that removes them was applied first.
     if launch.tasks.iter().any(|task| !has_checkpointed_resources(&state.agent_resources, &task.resources)) {
         let message = "The checkpointed resources being used by the task or task group are unknown to the agent";
         return dropped(Reason::ResourcesUnknown, message, DropAction::SendExitedExecutor);
@@ -250,7 +250,7 @@ fn drop_launch(state: &mut State, cx: &mut Context<'_>, launch: &Launch, id: &Ex
     let dropped_state = framework.dropped_state();
     for task in &launch.tasks {
         if has_task(&state.frameworks, &launch.framework, task) {
-            // A second launch of a task that is here: its own updates tell how it fares.
+            // This is a second launch of a known task, whose own updates report its state.
             continue;
         }
         let executor = dropped.executor.then_some(id);
@@ -301,7 +301,7 @@ fn add_executor(state: &mut State, cx: &mut Context<'_>, launch: &Launch, id: &E
     state.pending_writes.store(cx, record);
 }
 
-/// The tasks wait for their records, and for their executor to come.
+/// Queues the tasks until their records are durable and their executor has registered.
 fn enqueue(
     frameworks: &mut Frameworks,
     pending_writes: &mut PendingWrites,
@@ -314,8 +314,8 @@ fn enqueue(
     let number = frameworks.next_batch();
     let last = launch.tasks.len().saturating_sub(1);
     for (at, info) in launch.tasks.iter().enumerate() {
-        // Without an executor id for a command: masters refuse a re-registration that names executors they were
-        // not told of.
+        // A command task has no executor id: masters refuse a re-registration that names executors they were not told
+        // of.
         let task = Arc::new(new_task(info, &launch.framework));
         frameworks.add_task(&launch.framework, id, task.clone());
         let record =
@@ -339,7 +339,7 @@ fn enqueue(
     frameworks.publish_executor(cx, &launch.framework, id);
 }
 
-/// Nothing runs before the records are durable that a restarted agent recognises it by.
+/// Continues once the records by which a restarted agent recognises the tasks are durable; nothing runs before.
 pub(crate) fn batch_stored(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -356,7 +356,7 @@ pub(crate) fn batch_stored(
         ExecutorState::Registering => {}
         ExecutorState::Running => deliver_queued(&mut state.frameworks, &state.config, cx, framework, id),
         ExecutorState::Terminating if !executor.is_launch_requested() => {
-            // Shut down before it was started.
+            // The executor was shut down before it was started.
             events::container_never_started(state, cx, framework, id);
         }
         ExecutorState::Terminating | ExecutorState::Terminated => {}
@@ -394,7 +394,7 @@ fn start_container(state: &mut State, cx: &mut Context<'_>, framework_id: &Frame
     cx.command(Command::Container(ContainerCommand::Launch(Box::new(launch))));
 }
 
-/// Hands over what is durable, after giving the container the room for it.
+/// Delivers the durable batches, after giving the container the resources for them.
 pub(crate) fn deliver_queued(
     frameworks: &mut Frameworks,
     config: &Config,
@@ -425,8 +425,8 @@ pub(crate) fn deliver_queued(
     }
 }
 
-/// A DEFAULT executor comes without a command, and must be reported without one: the agent's own is put in just for
-/// the container.
+/// Returns the executor for the launch. A DEFAULT executor comes without a command, and must be reported without one:
+/// the agent's own command is set for the container only.
 fn executor_info_for_launch(executor: &Executor, config: &Config) -> Arc<v1::ExecutorInfo> {
     if executor.info.r#type() != v1::executor_info::Type::Default || executor.info.command.is_some() {
         return executor.info.clone();
@@ -436,7 +436,7 @@ fn executor_info_for_launch(executor: &Executor, config: &Config) -> Arc<v1::Exe
     Arc::new(info)
 }
 
-/// Masters before 1.2 leave the role out: then the framework has just one.
+/// Sets the role that masters before 1.2 leave out: the framework then has exactly one.
 #[expect(deprecated, reason = "frameworks without MULTI_ROLE have nothing but `role`")]
 fn inject_allocation_info(resources: &mut [v1::Resource], framework: &v1::FrameworkInfo) {
     let role = framework.roles.first().cloned().or_else(|| framework.role.clone());
@@ -461,7 +461,7 @@ fn total_of(executor: &[v1::Resource], tasks: &[v1::TaskInfo]) -> Result<Resourc
     Ok(total)
 }
 
-/// The role that resources are allocated to.
+/// Returns the role that resources are allocated to.
 pub(crate) fn role_of(resources: &[v1::Resource]) -> Option<Role> {
     resources.iter().find_map(|r| r.allocation_info.as_ref()?.role.as_deref().map(Role::new))
 }

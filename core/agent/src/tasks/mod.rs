@@ -3,7 +3,7 @@
 //! | module | owns |
 //! | --- | --- |
 //! | `launch` | from a master's RunTask to an executor that has the task |
-//! | `kill` | ending tasks, executors and frameworks at the master's request |
+//! | `kill` | the end of tasks, executors and frameworks at the master's request |
 
 pub(crate) mod kill;
 pub(crate) mod launch;

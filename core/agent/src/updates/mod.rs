@@ -3,7 +3,7 @@
 //! | module | owns |
 //! | --- | --- |
 //! | `status_update` | the way of an update: task, disk, master, acknowledgement |
-//! | `status_update_manager` | per task, the updates that its framework has not acknowledged |
+//! | `status_update_manager` | the unacknowledged updates of each task |
 
 pub(crate) mod status_update;
 pub(crate) mod status_update_manager;

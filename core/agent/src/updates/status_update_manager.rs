@@ -1,4 +1,4 @@
-//! Status-update streams: per task the updates that its framework has not acknowledged yet, delivered strictly one
+//! Status update streams: for each task the updates that its framework has not acknowledged yet, delivered strictly one
 //! after the other, each repeated until it is acknowledged.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -15,35 +15,36 @@ use crate::frameworks::task::task_state;
 pub(crate) const RETRY_MIN: Duration = Duration::from_secs(10);
 pub(crate) const RETRY_MAX: Duration = Duration::from_secs(600);
 
-/// Unacknowledged updates of one task. A task at this bound has its further updates refused (executors repeat them).
+/// The most unacknowledged updates of one task. Beyond the bound further updates are refused (executors repeat them).
 const MAX_PENDING: usize = 1024;
-/// How many acknowledged uuids are remembered, to recognise an executor's repetition of an old update.
+/// The number of acknowledged uuids that are kept, to recognise an executor's repetition of an old update.
 pub(crate) const MAX_REMEMBERED: usize = 64;
-/// Tasks with a stream. Executors may report on tasks the agent never gave them, so this is not bounded by launches.
+/// The most tasks with a stream. Executors may report on tasks that the agent never gave them, so launches do not bound
+/// it.
 const MAX_STREAMS: usize = 200_000;
 
-/// What the unacknowledged updates of one executor may amount to, over all of its tasks and those that it only claims to have.
-/// At the bound its further updates are refused (503 over HTTP; executors repeat them), until some are acknowledged. So an
-/// executor that reports on ever new tasks costs a bounded amount, and its own only.
+/// The most bytes of unacknowledged updates of one executor, over all of its tasks and those that it only claims to
+/// have. Beyond the bound its further updates are refused (503 over HTTP; executors repeat them), until some are
+/// acknowledged. So an executor that reports on ever new tasks costs a bounded amount, and only its own.
 pub(crate) const MAX_BYTES_PER_EXECUTOR: usize = 64 << 20;
-/// Of updates whose task the agent does not have, of all executors of a framework together: what such an update says of its
-/// executor need not be true, and nobody but a broken executor sends many.
+/// The most updates of unknown tasks of all executors of a framework together: such an update may name a wrong
+/// executor, and only a broken executor sends many.
 pub(crate) const MAX_UNKNOWN_PER_FRAMEWORK: usize = 4096;
 
-/// Who sent an update, and so who hears that it is durable.
+/// The sender of an update, which is told when it is durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Origin {
     Agent,
-    /// Answered with an ACKNOWLEDGED event on whatever stream the executor then has.
+    /// The sender is told by an ACKNOWLEDGED event on the stream that the executor then has.
     Http,
     Driver(Upid),
 }
 
-/// The streams of all tasks. Nothing is in flight while the agent is not registered: `pause` sees to it.
+/// The streams of all tasks. Nothing is in flight while the agent is not registered, which `pause` ensures.
 #[derive(Debug, Default)]
 pub(crate) struct StatusUpdateManager {
     by_task: BTreeMap<(FrameworkId, TaskId), StatusUpdateStream>,
-    /// What is pending, by the executor that has the task; `None` for tasks that the agent does not have.
+    /// The pending updates by the executor that has the task; `None` for tasks that the agent does not have.
     by_executor: BTreeMap<(FrameworkId, Option<ExecutorId>), PendingTotal>,
 }
 
@@ -51,7 +52,7 @@ pub(crate) struct StatusUpdateManager {
 #[derive(Debug, Default, PartialEq, Eq)]
 struct PendingTotal {
     bytes: usize,
-    /// How many are of tasks that the agent does not know.
+    /// The number of updates of tasks that the agent does not know.
     unknown: usize,
 }
 
@@ -61,15 +62,15 @@ struct StatusUpdateStream {
     acknowledged: VecDeque<Vec<u8>>,
     /// The wait before the next repetition of the first pending update; `None` while it is not in flight.
     retry: Option<Duration>,
-    /// Acknowledgements on their way to the disk. Nothing goes before they are there: were one lost, its update would
-    /// be repeated after a later one.
+    /// The number of acknowledgements on their way to the disk. Nothing is forwarded before they are durable: if one
+    /// were lost, its update would be repeated after a later one.
     unstored_acknowledgements: usize,
 }
 
 #[derive(Debug)]
 struct Pending {
     update: Arc<StatusUpdate>,
-    /// The state of the task until this update.
+    /// The state of the task before this update.
     before: TaskState,
     origin: Origin,
     stored: bool,
@@ -110,11 +111,11 @@ impl StatusUpdateStream {
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum PushResult {
-    /// To be stored now.
+    /// The update is new and has to be stored now.
     New,
-    /// Known, and on its way to the disk: its sender hears of it in time.
+    /// The update is known, and on its way to the disk; its sender is told when it is durable.
     Pending,
-    /// Known and durable: its sender may forget it.
+    /// The update is known and durable: its sender may drop it.
     Durable,
     /// The bound is reached.
     Full,
@@ -122,15 +123,15 @@ pub(crate) enum PushResult {
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum AcknowledgeResult {
-    /// Not the update in flight: a repetition, or somebody else's.
+    /// The acknowledgement is not of the update in flight: it is a repetition, or another framework's.
     Unexpected,
     Next,
-    /// It was the last one of a task that is over.
+    /// The update was the last one of a terminal task.
     Closed,
 }
 
 impl StatusUpdateManager {
-    /// The update of a task that its framework sees next, once it is durable.
+    /// Returns the update of a task that its framework gets next, once it is durable.
     pub fn next(&self, framework: &FrameworkId, task: &TaskId) -> Option<&StatusUpdate> {
         let stream = self
             .by_task
@@ -139,13 +140,13 @@ impl StatusUpdateManager {
         stream.pending.front().filter(|pending| pending.stored).map(|pending| &*pending.update)
     }
 
-    /// The state of a task that a crash would leave, if it is not the one that the task is in.
+    /// Returns the state of a task that would be left after a crash, if it is not the present one.
     pub fn durable_state(&self, framework: &FrameworkId, task: &TaskId) -> Option<TaskState> {
         let stream = self.by_task.get(&(framework.clone(), task.clone()))?;
         stream.pending.iter().find(|pending| !pending.stored).map(|pending| pending.before)
     }
 
-    /// `before`: the state of the task until now.
+    /// Adds an update. `before` is the state of the task before it.
     pub fn push(&mut self, update: Arc<StatusUpdate>, before: TaskState, origin: Origin) -> PushResult {
         let key = key(&update);
         if !self.by_task.contains_key(&key) && self.by_task.len() >= MAX_STREAMS {
@@ -171,7 +172,7 @@ impl StatusUpdateManager {
         PushResult::New
     }
 
-    /// An update was refused: nothing of it stays.
+    /// Removes the stream of a refused update if it is empty.
     fn remove_unused(&mut self, refused: &Pending) {
         let key = key(&refused.update);
         if self.by_task.get(&key).is_some_and(StatusUpdateStream::is_unused) {
@@ -193,7 +194,7 @@ impl StatusUpdateManager {
         }
     }
 
-    /// A stream as it is on record: what is pending is durable, and nobody waits to hear so.
+    /// Restores a stream from the records: its pending updates are durable, and nobody waits to be told so.
     pub fn restore(
         &mut self,
         framework: &FrameworkId,
@@ -218,7 +219,7 @@ impl StatusUpdateManager {
         self.by_task.insert((framework.clone(), task.clone()), stream);
     }
 
-    /// Whether this very update is in the stream already: a repetition changes nothing.
+    /// Returns whether this very update is in the stream already: a repetition changes nothing.
     pub fn knows(&self, framework: &FrameworkId, task: &TaskId, uuid: &[u8]) -> bool {
         self.by_task.get(&(framework.clone(), task.clone())).is_some_and(|stream| {
             let pending = stream.pending.iter().any(|p| p.update.uuid.as_deref() == Some(uuid));
@@ -226,12 +227,12 @@ impl StatusUpdateManager {
         })
     }
 
-    /// Whether a task has a stream.
+    /// Returns whether a task has a stream.
     pub fn has(&self, framework: &FrameworkId, task: &TaskId) -> bool {
         self.by_task.contains_key(&(framework.clone(), task.clone()))
     }
 
-    /// The update is durable; who sent it is to be told.
+    /// Marks an update as durable, and returns the sender to tell.
     pub fn stored(&mut self, framework: &FrameworkId, task: &TaskId, uuid: &[u8]) -> Option<Origin> {
         let stream = self.by_task.get_mut(&(framework.clone(), task.clone()))?;
         let pending = stream.pending.iter_mut().find(|p| p.update.uuid.as_deref() == Some(uuid))?;
@@ -239,7 +240,7 @@ impl StatusUpdateManager {
         Some(pending.origin.clone())
     }
 
-    /// Puts the first pending update in flight if it may go, and says how long to wait for its acknowledgement.
+    /// Puts the first pending update in flight if it may be sent, and returns it with the wait for its acknowledgement.
     pub fn forward_first(&mut self, framework: &FrameworkId, task: &TaskId) -> Option<(Arc<StatusUpdate>, Duration)> {
         let stream = self.by_task.get_mut(&(framework.clone(), task.clone()))?;
         let first = stream.pending.front().filter(|p| p.stored)?;
@@ -250,7 +251,7 @@ impl StatusUpdateManager {
         Some((first.update.clone(), RETRY_MIN))
     }
 
-    /// The wait is over: the update in flight goes again, and waits twice as long.
+    /// Returns the update in flight, to be sent again, with a wait that is twice as long.
     pub fn retry(&mut self, framework: &FrameworkId, task: &TaskId) -> Option<(Arc<StatusUpdate>, Duration)> {
         let stream = self.by_task.get_mut(&(framework.clone(), task.clone()))?;
         let retry = stream.retry.as_mut()?;
@@ -258,7 +259,7 @@ impl StatusUpdateManager {
         Some((stream.pending.front()?.update.clone(), *retry))
     }
 
-    /// Takes an acknowledgement of the update in flight.
+    /// Applies an acknowledgement of the update in flight.
     pub fn acknowledge(&mut self, framework: &FrameworkId, task: &TaskId, uuid: &[u8]) -> AcknowledgeResult {
         let key = (framework.clone(), task.clone());
         let Some(stream) = self.by_task.get_mut(&key) else { return AcknowledgeResult::Unexpected };
@@ -267,7 +268,7 @@ impl StatusUpdateManager {
         let terminal = is_terminal(task_state(first.update.status.state));
         let gone = stream.pending.pop_front();
         stream.retry = None;
-        // After the end of a task more can wait only if its id was used again.
+        // After the end of a task, further updates can wait only if its id was used again.
         let result = if terminal && stream.pending.is_empty() {
             self.by_task.remove(&key);
             AcknowledgeResult::Closed
@@ -285,14 +286,14 @@ impl StatusUpdateManager {
         result
     }
 
-    /// An acknowledgement after which others may follow is durable.
+    /// Marks an acknowledgement as durable, after which others may follow.
     pub fn acknowledgement_stored(&mut self, framework: &FrameworkId, task: &TaskId) {
         if let Some(stream) = self.by_task.get_mut(&(framework.clone(), task.clone())) {
             stream.unstored_acknowledgements = stream.unstored_acknowledgements.saturating_sub(1);
         }
     }
 
-    /// Nothing is in flight any more. Returns the tasks whose repetition is to be called off.
+    /// Takes everything out of flight. Returns the tasks whose repetition is to be cancelled.
     pub fn pause(&mut self) -> Vec<(FrameworkId, TaskId)> {
         let mut stopped = Vec::new();
         for (key, stream) in &mut self.by_task {
@@ -303,12 +304,13 @@ impl StatusUpdateManager {
         stopped
     }
 
-    /// All tasks with something to forward, for `start` one by one.
+    /// Returns all tasks with something to forward, for [`forward_first`](Self::forward_first) one by one.
     pub fn resume(&mut self) -> Vec<(FrameworkId, TaskId)> {
         self.by_task.iter().filter(|(_, s)| !s.pending.is_empty()).map(|(key, _)| key.clone()).collect()
     }
 
-    /// The framework has a new scheduler: what is in flight went to the old one. Returns the tasks to `start` again.
+    /// The framework has a new scheduler, and the update in flight was sent to the old one. Returns the tasks for
+    /// [`forward_first`](Self::forward_first).
     pub fn restart(&mut self, framework: &FrameworkId) -> Vec<TaskId> {
         let mut tasks = Vec::new();
         for ((_, task), stream) in self.of(framework) {
@@ -320,7 +322,8 @@ impl StatusUpdateManager {
         tasks
     }
 
-    /// The framework is gone: nobody is left to acknowledge. Returns the tasks whose repetition is to be called off.
+    /// Removes the streams of a removed framework, since nobody is left to acknowledge. Returns the tasks whose
+    /// repetition is to be cancelled.
     pub fn remove_framework(&mut self, framework: &FrameworkId) -> Vec<TaskId> {
         let tasks: Vec<TaskId> = self.of(framework).map(|((_, task), _)| task.clone()).collect();
         for task in &tasks {
@@ -330,7 +333,7 @@ impl StatusUpdateManager {
         tasks
     }
 
-    /// The agent holds nothing of the framework any more but what is still to be acknowledged.
+    /// Removes the empty streams of a framework that has nothing on the agent except unacknowledged updates.
     pub fn remove_empty_streams(&mut self, framework: &FrameworkId) {
         let settled: Vec<TaskId> =
             self.of(framework).filter(|(_, s)| s.pending.is_empty()).map(|((_, task), _)| task.clone()).collect();
@@ -389,11 +392,11 @@ mod tests {
         }
         assert_eq!(push(&mut manager, "more", 1 << 20, TaskState::TaskUnknown, 0), PushResult::Full);
         assert!(!manager.has(&FrameworkId::new("F"), &TaskId::new("more")), "nothing of it stays");
-        // Its own tasks go on, up to the bound of bytes.
+        // The executor's own tasks continue up to the bound of bytes.
         let large = MAX_BYTES_PER_EXECUTOR / 2;
         assert_eq!(push(&mut manager, "own", 2 << 20, TaskState::TaskStaging, large), PushResult::New);
         assert_eq!(push(&mut manager, "own", 3 << 20, TaskState::TaskRunning, large), PushResult::Full);
-        // An acknowledgement makes room.
+        // After an acknowledgement there is room for another update.
         let (framework, own) = (FrameworkId::new("F"), TaskId::new("own"));
         let uuid = update("own", 2 << 20, 0).uuid.clone().unwrap();
         manager.stored(&framework, &own, &uuid);

@@ -1,4 +1,5 @@
-//! The report on the machine to a master that wants it: Tepui's does, Mesos' drops a message whose name it does not know.
+//! The health report of the machine to a master that supports it: Tepui's does, Mesos' drops a message with an unknown
+//! name.
 
 use messages::tepui::AgentHealth;
 
@@ -9,7 +10,7 @@ use crate::registration::master_connection::MasterConnection;
 use crate::sandboxes::gc::Gc;
 use crate::usage::MachineUsage;
 
-/// Asks for a measurement, every `--disk_watch_interval`; the shell measures the disk at the same time.
+/// Requests a measurement, every `--disk_watch_interval`; the shell measures the disk at the same time.
 pub(crate) fn disk_watch_due(config: &Config, master: &MasterConnection, cx: &mut Context<'_>) {
     cx.arm_after(Timer::DiskWatch, config.disk_watch_interval);
     if master.is_registered() {

@@ -1,4 +1,5 @@
-//! How much of what is allocated but lies idle can be offered once more, as revocable resources.
+//! Oversubscription: the estimate of the allocated but idle resources that can be offered again, as revocable
+//! resources.
 
 use std::collections::BTreeMap;
 
@@ -14,16 +15,16 @@ use crate::frameworks::index::Frameworks;
 use crate::state::State;
 use crate::usage::{agent_health, qos};
 
-/// `--resource_estimator`.
+/// `--resource_estimator`: the estimator of oversubscribed resources.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum ResourceEstimator {
-    /// Nothing is offered twice.
+    /// Nothing is oversubscribed.
     #[default]
     Noop,
-    /// Always so much (Mesos' `org_apache_mesos_FixedResourceEstimator`); made revocable if they are not.
+    /// Always this amount (Mesos' `org_apache_mesos_FixedResourceEstimator`); it is made revocable if it is not.
     Fixed(Resources),
-    /// What containers leave unused of their processors and memory, with room for `margin` (0.2: 20 %) more than they
-    /// use now.
+    /// The processors and memory that containers leave unused, minus a reserve of `margin` (0.2: 20 %) of their present
+    /// use.
     Load {
         /// The reserve, as a fraction of what containers use.
         margin: f64,
@@ -32,24 +33,24 @@ pub enum ResourceEstimator {
 
 /// Two measurements closer than this say nothing about the use of processors.
 const MIN_SPAN_SECONDS: f64 = 1.0;
-/// Estimates are rounded down to these, so that not every breath of a task becomes a message.
+/// The granularity that estimates are rounded down to, so that small changes of a task cause no messages.
 const CPU_STEP: f64 = 0.1;
 const MEMORY_STEP_MIB: f64 = 32.0;
 const MEBIBYTE: f64 = 1024.0 * 1024.0;
 
-/// What was estimated last, and what for.
+/// The last estimate, and the measurements that it is based on.
 #[derive(Debug, Default)]
 pub(crate) struct Oversubscription {
-    /// Allocated and still to be offered together. `None` until the first estimate.
+    /// The resources that are allocated and still to be offered, together. `None` until the first estimate.
     total: Option<Resources>,
     sample: Option<(Monotonic, BTreeMap<ContainerId, ContainerUsage>)>,
-    /// Processors in use between the last two samples.
+    /// The processors in use between the last two samples.
     cpus: BTreeMap<ContainerId, f64>,
     pub(super) newest: MachineUsage,
 }
 
 impl Oversubscription {
-    /// For UpdateSlaveMessage.
+    /// Returns the estimate for UpdateSlaveMessage.
     pub(crate) fn total(&self) -> Option<&Resources> {
         self.total.as_ref()
     }
@@ -69,7 +70,7 @@ impl Oversubscription {
         self.newest = usage;
     }
 
-    /// What one executor leaves unused; nothing while that is unknown.
+    /// Returns the cpus and mebibytes that one executor leaves unused; zero while they are unknown.
     fn slack(&self, executor: &Executor, margin: f64) -> (f64, f64) {
         let own = executor.allocated().non_revocable();
         let idle = |allocated: f64, used: Option<f64>| {
@@ -118,13 +119,13 @@ pub(crate) fn usage_measured(state: &mut State, cx: &mut Context<'_>, due: &Time
     }
 }
 
-/// Tells the master when the estimate has changed. The version of the resources stays, as in Mesos: nothing but
-/// launches can use these, and operations on others would be refused for no reason.
+/// Sends the estimate to the master when it has changed. The version of the resources stays, as in Mesos: only launches
+/// can use these resources, and operations on others would be refused for no reason.
 fn forward_oversubscribed(state: &mut State, cx: &mut Context<'_>) {
     cx.arm_after(Timer::Oversubscription, state.config.oversubscribed_resources_interval);
     let mut allocated = state.frameworks.used().revocable();
     allocated.unallocate();
-    // What is in use already stays part of the total, whatever the estimate is now.
+    // Resources in use stay part of the total, whatever the estimate is now.
     let more = &estimate(&state.config, &state.frameworks, &state.oversubscription) - &allocated;
     let total = &allocated + &more;
     if state.oversubscription.total.as_ref() == Some(&total) {

@@ -1,11 +1,11 @@
-//! What the machine and the containers use, and what follows from it.
+//! The use of the machine and the containers, and the decisions that follow from it.
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | `machine_usage` | what the shell measures |
-//! | `agent_health` | the report on it to the master |
-//! | `estimator` | how much of what is allocated but idle can be offered once more |
-//! | `qos` | taking it back when the machine suffers |
+//! | `machine_usage` | the measurements of the shell |
+//! | `agent_health` | the health report to the master |
+//! | `estimator` | the estimate of oversubscribed resources |
+//! | `qos` | the end of executors on revocable resources when the machine is overloaded |
 
 pub(crate) mod agent_health;
 pub(crate) mod estimator;

@@ -1,4 +1,4 @@
-//! Executors on revocable resources make room when the machine suffers.
+//! The end of executors on revocable resources when the machine is overloaded.
 
 use std::time::Duration;
 
@@ -15,27 +15,28 @@ use crate::frameworks::index::Frameworks;
 use crate::metrics::Metrics;
 use crate::state::State;
 
-/// `--qos_controller`: the limits beyond which the machine suffers. Without any nothing is corrected (Mesos' noop).
+/// `--qos_controller`: the limits beyond which the machine is overloaded. Without any nothing is corrected (Mesos'
+/// noop).
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct QosController {
-    /// `load_threshold_5min` of Mesos' LoadQoSController: beyond it every executor on revocable resources ends.
+    /// `load_threshold_5min` of Mesos' LoadQoSController: beyond it every executor on revocable resources is ended.
     pub load_5min: Option<f64>,
-    /// `load_threshold_15min` of the same.
+    /// `load_threshold_15min` of Mesos' LoadQoSController.
     pub load_15min: Option<f64>,
-    /// With a smaller share of memory available the largest of them ends, one for each measurement: what it leaves shows
-    /// in the next one.
+    /// The share of available memory, 0..1, below which the largest of these executors is ended, one for each
+    /// measurement: the next one shows the memory that it released.
     pub memory_available: Option<f64>,
 }
 
 impl QosController {
-    /// Whether nothing is ever corrected.
+    /// Returns whether nothing is ever corrected.
     pub fn is_noop(&self) -> bool {
         *self == QosController::default()
     }
 }
 
-/// Mesos asks its controllers again at once with `--qos_correction_interval_min` at its default of zero; measuring takes
-/// time that tasks want too.
+/// The shortest time between two corrections. Mesos asks its controllers again at once with
+/// `--qos_correction_interval_min` at its default of zero; but measuring takes time that tasks need, too.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(crate) fn start_corrections(config: &Config, cx: &mut Context<'_>) {
@@ -97,7 +98,7 @@ fn preempt(
     });
     cx.disarm(Timer::ExecutorRegistration(executor.container.clone()));
     executor.enter(ExecutorState::Terminating, metrics);
-    // One whose records are still on the way to the disk is never started.
+    // An executor whose records are still on the way to the disk is never started.
     if executor.is_launch_requested() {
         destroy(cx, &executor.container);
     }

@@ -9,7 +9,7 @@ use resources::Resources;
 
 use super::Names;
 
-/// `None` for what scenarios do not show: changes for readers.
+/// Returns the line of an effect; `None` for those that scenarios do not show, such as changes for readers.
 pub fn line(effect: &Effect, names: &mut Names, now: Now) -> Option<String> {
     Some(match effect {
         Effect::Reply { response: answer, .. } => {
@@ -20,14 +20,15 @@ pub fn line(effect: &Effect, names: &mut Names, now: Now) -> Option<String> {
         Effect::Send { to, message, .. } => format!("send {to}: {}", self::message(message, names)),
         Effect::Link(address) => format!("link {address}"),
         Effect::Unlink(address) => format!("unlink {address}"),
-        // It comes every minute, whatever happens.
+        // The timer fires every minute, whatever happens.
         Effect::Arm { timer: Timer::DiskWatch, .. } | Effect::Command(Command::Measure(Timer::DiskWatch)) => {
             return None;
         }
         Effect::Arm { timer, at } => {
             let after = at.since(now.monotonic);
             let timer = format!("{timer:?}");
-            // The registration's waits are random: a scenario tells that it waits, a test of its own how long.
+            // The waits of registrations are random: a scenario shows that there is one, a test of its own how long it
+            // is.
             if timer == "Register" {
                 "arm Register".to_owned()
             } else {
@@ -100,7 +101,7 @@ fn task_names(tasks: &[std::sync::Arc<v1::Task>]) -> String {
     tasks.iter().map(one).collect::<Vec<_>>().join(" ")
 }
 
-/// What is on record only to be forgotten in time is not worth a line.
+/// Returns the line of a record; `None` for one that only exists to be removed later.
 fn record(record: &Record, names: &mut Names) -> Option<String> {
     Some(match record {
         Record::AgentInfo(info) => format!("agent {}", info.id.as_ref().map_or("-", |id| &id.value)),
@@ -143,7 +144,7 @@ fn volume_change(change: &VolumeChange) -> String {
     }
 }
 
-/// Scenarios give operations uuids of one number.
+/// Scenarios use uuids of one number for operations.
 fn short_uuid(bytes: &[u8]) -> String {
     format!("O{}", bytes.last().unwrap())
 }
@@ -238,7 +239,7 @@ fn short(state: i32) -> &'static str {
     v1::TaskState::try_from(state).unwrap().as_str_name().trim_start_matches("TASK_")
 }
 
-/// Puts the short name of a container where its id is.
+/// Replaces the id of a container by its short name.
 fn known(text: &str, names: &Names) -> String {
     let mut text = text.to_owned();
     for (at, id) in names.containers.iter().enumerate() {

@@ -1,6 +1,6 @@
-//! Scenarios step by step: the world acts on an agent, and what the agent does about it is told line by line.
+//! Scenarios step by step: inputs to an agent, and its effects line by line.
 //!
-//! Names stand for what is random: `C1` is the first container, `U1` the first update.
+//! Names stand for random ids: `C1` is the first container, `U1` the first update.
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(
@@ -21,7 +21,6 @@ use agent::{
     Agent, Command, Config, ContainerCommand, ContainerEvent, ContainerExit, Effect, ExecutorCall, ExecutorSubscribe,
     Input, Limitation, Metrics, Timer,
 };
-use machine::StoreToken;
 use messages::v1::executor::{Call, call};
 use messages::v1::framework_info::capability::Type::PartitionAware;
 use messages::{Message, internal, v1};
@@ -30,7 +29,7 @@ use resources::Resources;
 use testkit::builders::{
     self as build, ExecutorBuilder, FrameworkBuilder, OperationBuilder, ResourceBuilder, TaskBuilder,
 };
-use testkit::core::{Environment, Harness};
+use testkit::core::{Environment, Harness, Inputs};
 
 pub const MASTER: &str = "master@10.0.0.1:5050";
 pub const OBSERVER: &str = "slave-observer(1)@10.0.0.1:5050";
@@ -53,7 +52,7 @@ pub struct Surroundings {
     /// What is told of the effects since the log was last read.
     log: Vec<LoggedEffect>,
     pub names: Names,
-    /// Of the volumes that are being made and deleted.
+    /// The number of the command whose volumes are being made and deleted.
     pending_volumes: Option<u64>,
 }
 
@@ -65,14 +64,6 @@ struct LoggedEffect {
 
 impl Environment for Surroundings {
     type Machine = Agent;
-
-    fn timer(timer: Timer) -> Input {
-        Input::Timer(timer)
-    }
-
-    fn stored(token: StoreToken) -> Input {
-        Input::Stored(token)
-    }
 
     fn observe(&mut self, now: Now, effect: &Effect) -> Option<Input> {
         if let Effect::Command(Command::Volumes { number, .. }) = effect {
@@ -99,7 +90,7 @@ impl DerefMut for Scenario {
     }
 }
 
-/// Short names for random things, in the order of their appearance.
+/// Short names for random ids, in the order of their appearance.
 #[derive(Default)]
 pub struct Names {
     containers: Vec<String>,
@@ -145,7 +136,7 @@ impl Scenario {
         Scenario::prepared(change, |_| {})
     }
 
-    /// An agent that takes something up before it starts.
+    /// Returns an agent that recovers something before it starts.
     pub fn prepared(change: impl FnOnce(&mut Config), prepare: impl FnOnce(&mut Agent)) -> Self {
         let resources = Resources::parse("cpus:4;mem:4096;disk:10000;ports:[31000-32000]", "*").unwrap();
         let mut config = Config::new(upid(AGENT), "host-2", "/var/lib/mesos", resources);
@@ -154,13 +145,14 @@ impl Scenario {
         let mut agent = Agent::new(config, [7; 32], metrics.clone());
         prepare(&mut agent);
         let wall = Timestamp::from_nanos(1_700_000_000_000_000_000);
-        let core = Harness::new(agent, Surroundings::default(), Now { monotonic: Monotonic::default(), wall });
+        let inputs = Inputs { timer: Input::Timer, stored: Input::Stored };
+        let core = Harness::new(agent, Surroundings::default(), inputs, Now { monotonic: Monotonic::default(), wall });
         let mut scenario = Scenario { core, metrics, replies: 0, streams: 0 };
         scenario.call(|agent, now, outbox| agent.start(now, outbox));
         scenario
     }
 
-    /// An agent that a master knows.
+    /// Returns a registered agent.
     pub fn registered() -> Self {
         let mut scenario = Scenario::new();
         scenario.master_is(MASTER).fires(Timer::Register).master_registers_it();
@@ -168,7 +160,8 @@ impl Scenario {
         scenario
     }
 
-    /// One whose connection to its master broke and was made again, with the versions of its resources before and after.
+    /// Returns an agent whose connection to its master broke and was made again, with the versions of its resources
+    /// before and after.
     pub fn reconnected() -> (Self, v1::Uuid, v1::Uuid) {
         let mut scenario = Scenario::new();
         scenario.master_is(MASTER).fires(Timer::Register).master_registers_it();
@@ -180,7 +173,7 @@ impl Scenario {
         (scenario, before, after)
     }
 
-    /// A registered agent whose framework's command task `t1` waits for its executor, in container C1.
+    /// Returns a registered agent whose framework's command task `t1` waits for its executor, in container C1.
     pub fn launching() -> Self {
         let mut scenario = Scenario::registered();
         scenario.runs(command("t1"));
@@ -188,7 +181,7 @@ impl Scenario {
         scenario
     }
 
-    /// The command executor of `t1` is there and has the task.
+    /// Returns an agent on which the command executor of `t1` has registered and has the task.
     pub fn running() -> Self {
         let mut scenario = Scenario::launching();
         scenario.container("C1", |container| ContainerEvent::Launched { container, pid: 4242 });
@@ -197,20 +190,20 @@ impl Scenario {
         scenario
     }
 
-    // What happens.
+    // Inputs.
 
     pub fn input(&mut self, input: Input) -> &mut Self {
         self.deliver(input);
         self
     }
 
-    /// Time passes; timers fire in their order.
+    /// Lets time pass; timers fire in their order.
     pub fn passes(&mut self, time: Duration) -> &mut Self {
         self.pass(time);
         self
     }
 
-    /// Time passes until this timer fires.
+    /// Lets time pass until this timer fires.
     pub fn fires(&mut self, timer: Timer) -> &mut Self {
         self.pass_until(timer);
         self
@@ -221,7 +214,7 @@ impl Scenario {
         self
     }
 
-    /// What was written so far is durable now.
+    /// Makes everything that was written so far durable.
     pub fn disk_catches_up(&mut self) -> &mut Self {
         self.confirm_waiting();
         self
@@ -273,13 +266,13 @@ impl Scenario {
         })
     }
 
-    /// The master applies an operation, whose uuid is this number.
+    /// Sends an operation of the master, whose uuid is this number.
     pub fn applies(&mut self, number: u8, operation: v1::offer::Operation) -> &mut Self {
-        // Of a master that names no version.
+        // The master names no version.
         self.applies_as_of(v1::Uuid::default(), number, operation)
     }
 
-    /// The same, decided upon when the agent's resources had this version.
+    /// Sends an operation that was decided upon when the agent's resources had this version.
     pub fn applies_as_of(&mut self, version: v1::Uuid, number: u8, operation: v1::offer::Operation) -> &mut Self {
         self.master_sends(internal::ApplyOperationMessage {
             framework_id: Some(framework_id()),
@@ -299,7 +292,7 @@ impl Scenario {
         })
     }
 
-    /// The status of an operation sent since the log was last read.
+    /// Returns the status of an operation that was sent since the log was last read.
     pub fn operation_status(&self, number: u8) -> v1::OperationStatus {
         let sent = self.sent().filter_map(|message| match message {
             Message::UpdateOperationStatus(update) => Some(update),
@@ -309,7 +302,7 @@ impl Scenario {
         of_it.next().expect("a status").status.clone()
     }
 
-    /// The directories of volumes are as they should be.
+    /// Confirms the changes of volumes.
     pub fn volumes_are_ready(&mut self) -> &mut Self {
         let number = self.environment.pending_volumes.take().expect("volumes under way");
         self.input(Input::Volumes { number, failed: None })
@@ -373,14 +366,14 @@ impl Scenario {
         }))
     }
 
-    // What is told of it.
+    // Results.
 
-    /// The effects since the log was last read, without changes published for readers.
+    /// Returns the effects since the log was last read, without changes published for readers.
     pub fn take_log(&mut self) -> String {
         self.take_lines(|logged| logged.line)
     }
 
-    /// The changes published since the log was last read.
+    /// Returns the changes published since the log was last read.
     pub fn take_changes(&mut self) -> String {
         self.take_lines(|logged| logged.change)
     }
@@ -400,12 +393,12 @@ impl Scenario {
         self.recorded.effects.iter()
     }
 
-    /// The messages sent since the log was last read.
+    /// Iterates over the messages sent since the log was last read.
     pub fn sent(&self) -> impl Iterator<Item = &Message> {
         self.recorded.sent().map(|(_, _, message)| message)
     }
 
-    /// The version of its resources that the agent told its master last, since the log was last read.
+    /// Returns the version of its resources that the agent last sent its master since the log was last read.
     pub fn resource_version(&self) -> v1::Uuid {
         let told = self.sent().filter_map(|message| match message {
             Message::RegisterSlave(message) => message.resource_version_uuid.clone(),
@@ -426,7 +419,7 @@ impl Scenario {
     }
 }
 
-/// The world acts, the agent does exactly this.
+/// Expects exactly these effects since the log was last read.
 pub fn check(scenario: &mut Scenario, expect: &str) {
     let log = scenario.take_log();
     let expect: Vec<&str> = expect.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
@@ -468,12 +461,12 @@ pub fn task(id: &str) -> v1::TaskInfo {
     v1::TaskInfo { name: format!("name of {id}"), ..task }
 }
 
-/// A task that is a single command.
+/// Returns a task that is a single command.
 pub fn command(id: &str) -> v1::TaskInfo {
     task(id).running("sleep 1000")
 }
 
-/// A task for the framework's own executor.
+/// Returns a task for the framework's own executor.
 pub fn custom(id: &str, executor: &str) -> v1::TaskInfo {
     task(id).under(executor_info(executor))
 }
@@ -489,7 +482,7 @@ pub fn run_task(task: v1::TaskInfo) -> internal::RunTaskMessage {
     internal::RunTaskMessage { framework: framework(), pid: Some(Upid::none().to_string()), task, ..Default::default() }
 }
 
-/// A launch that was decided upon when the agent's resources had this version.
+/// Returns a launch that was decided upon when the agent's resources had this version.
 pub fn run_task_as_of(version: v1::Uuid, task: v1::TaskInfo) -> internal::RunTaskMessage {
     let version = internal::ResourceVersionUuid { resource_provider_id: None, uuid: version };
     internal::RunTaskMessage { resource_version_uuids: vec![version], ..run_task(task) }
@@ -511,7 +504,8 @@ pub fn executor_call(executor: &str, kind: call::Type) -> Call {
     build::executor_call("F", executor, kind)
 }
 
-/// An executor's status with a uuid of its own: made of the task and the state, so that it can be repeated.
+/// Returns an executor's status with a uuid of its own: it is made of the task and the state, so that it can be
+/// repeated.
 pub fn status(task: &str, state: v1::TaskState) -> v1::TaskStatus {
     let mut uuid = [0; 16];
     for (at, byte) in task.bytes().take(15).enumerate() {
@@ -521,7 +515,7 @@ pub fn status(task: &str, state: v1::TaskState) -> v1::TaskStatus {
     build::status(task, state, uuid.to_vec())
 }
 
-/// The same as a driver sends it.
+/// Returns the same status as a driver sends it.
 pub fn driver_update(task: &str, state: v1::TaskState) -> internal::StatusUpdateMessage {
     let status = v1::TaskStatus { agent_id: Some(agent_id()), ..status(task, state) };
     build::status_update("F", AGENT_ID, None, status, DRIVER)
@@ -537,7 +531,7 @@ fn reserved_disk(megabytes: u32) -> Vec<v1::Resource> {
     allocated(&format!("disk:{megabytes}")).reserved_for("dev")
 }
 
-/// Shown to tasks as `data`.
+/// Returns a volume that tasks see as `data`.
 pub fn volume(id: &str, megabytes: u32) -> v1::Resource {
     build::persistent_volume("dev", megabytes, id, "data").allocated_to("dev")
 }

@@ -1,4 +1,4 @@
-//! An agent as the master knows it. Kept small: there may be ten thousand, most of them idle.
+//! An agent as the master knows it. It is kept small, since there may be ten thousand, most of them idle.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,20 +16,21 @@ use crate::operations::Provider;
 /// A registered agent. Its methods keep together what has to change together.
 #[derive(Debug)]
 pub(crate) struct Agent {
-    /// What readers see of it; the core keeps no second copy.
+    /// The snapshot that readers see; the core keeps no second copy.
     snapshot: Arc<AgentSnapshot>,
     /// Those in `snapshot`, ready to be asked.
     capabilities: AgentCapabilities,
     connection: AgentConnection,
     resource_version: Option<v1::Uuid>,
-    /// The process that pings it.
+    /// The libprocess process of the master that pings it.
     observer: Arc<str>,
     ping_slot: u32,
     /// Pings that were sent since it last answered one.
     unanswered_pings: u32,
-    /// By the id of each resource provider.
+    /// The resource providers by id.
     providers: BTreeMap<String, Provider>,
-    /// An operation that was taken for granted has come to nothing: the next registration says what there is.
+    /// Whether the result of an operation was entered that did not come about: the next registration says what the
+    /// agent has.
     total_in_doubt: bool,
     /// A registration of this connected agent changed its total. The version in its next report says whether that
     /// registration was the latest.

@@ -14,7 +14,7 @@ pub(crate) struct AgentCapabilities {
 }
 
 impl AgentCapabilities {
-    /// From the numbers that an `AgentSnapshot` carries.
+    /// Reads the numbers of an `AgentSnapshot`.
     pub fn of(numbers: &[i32]) -> Self {
         let has = |kind: AgentCapability| numbers.contains(&(kind as i32));
         AgentCapabilities {
@@ -28,7 +28,7 @@ impl AgentCapabilities {
     }
 }
 
-/// Ascending and without repetition, as `AgentSnapshot` wants them.
+/// Returns the numbers in ascending order and without repetition, as `AgentSnapshot` has them.
 pub(crate) fn capability_numbers(capabilities: &[v1::agent_info::Capability]) -> Vec<i32> {
     let mut numbers: Vec<i32> = capabilities.iter().filter_map(|c| c.r#type).collect();
     numbers.sort_unstable();

@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 
 use super::agent::Agent;
 
-/// An agent that stopped answering, and the tasks that may return with it.
+/// An unreachable agent, and the tasks that may return with it.
 #[derive(Debug)]
 pub(crate) struct UnreachableAgent {
     pub since: v1::TimeInfo,
@@ -23,7 +23,7 @@ pub(crate) struct Agents {
     pids: FxHashMap<Upid, AgentId>,
     observers: FxHashMap<Arc<str>, AgentId>,
     addresses: BTreeMap<SocketAddrV4, BTreeSet<AgentId>>,
-    /// With a number that grows from one to the next.
+    /// The unreachable agents, each with a sequence number.
     unreachable: FxHashMap<AgentId, (u64, UnreachableAgent)>,
     next_unreachable: u64,
 }
@@ -37,7 +37,7 @@ impl Agents {
         self.map.get_mut(id)
     }
 
-    /// All of them, in order. For what happens seldom.
+    /// Returns the ids of all agents in order. It copies them, so it is for rare events.
     pub fn ids(&self) -> Vec<AgentId> {
         let mut ids: Vec<AgentId> = self.map.keys().cloned().collect();
         ids.sort_unstable();
@@ -52,7 +52,7 @@ impl Agents {
         self.observers.get(observer)
     }
 
-    /// Every agent behind an address; there may be thousands.
+    /// Returns every agent behind an address; there may be thousands.
     pub fn at(&self, address: SocketAddrV4) -> Vec<AgentId> {
         self.addresses.get(&address).map(|ids| ids.iter().cloned().collect()).unwrap_or_default()
     }
@@ -86,7 +86,7 @@ impl Agents {
     }
 
     fn forget_pid(&mut self, pid: &Upid, id: &AgentId) {
-        // A newer agent may have taken the process id over already.
+        // A newer agent may have taken the process id already.
         if self.pids.get(pid) == Some(id) {
             self.pids.remove(pid);
         }
@@ -102,7 +102,7 @@ impl Agents {
         self.unreachable.get(id).map(|(_, agent)| agent)
     }
 
-    /// The unreachable agents, in the order in which they became unreachable.
+    /// Returns the unreachable agents, in the order in which they became unreachable.
     pub fn unreachable_ids(&self) -> Vec<AgentId> {
         let mut ids: Vec<(u64, &AgentId)> = self.unreachable.iter().map(|(id, (number, _))| (*number, id)).collect();
         ids.sort_unstable();
@@ -113,7 +113,7 @@ impl Agents {
         self.unreachable.len()
     }
 
-    /// Adds an unreachable agent. It stays until it returns, is marked gone, or the registry forgets it.
+    /// Adds an unreachable agent. It stays until it returns, is marked gone, or is removed from the registry.
     pub fn add_unreachable(&mut self, id: AgentId, agent: UnreachableAgent) {
         self.unreachable.insert(id, (self.next_unreachable, agent));
         self.next_unreachable += 1;

@@ -1,5 +1,4 @@
-//! Whether agents are still there: pings from each agent's observer process, and what
-//! follows when they stay unanswered.
+//! Pings from each agent's observer process, and the consequences of missed pongs.
 
 use messages::internal;
 use model::AgentId;
@@ -13,7 +12,7 @@ use crate::interface::{Context, Timer};
 use crate::state::State;
 use crate::support::TimingWheel;
 
-/// The first ping goes out at once, the next ones with the wheel.
+/// Starts the pings of an agent: the first one is sent at once, the next ones by the timing wheel.
 pub(crate) fn start_pings(agents: &mut Agents, pings: &mut TimingWheel<AgentId>, cx: &mut Context<'_>, id: &AgentId) {
     let Some(agent) = agents.get_mut(id.as_str()) else { return };
     let (slot, rearm) = pings.insert(cx.now.monotonic, id.clone());
@@ -58,7 +57,7 @@ pub(crate) fn pong(state: &mut State, cx: &mut Context<'_>, observer: &str) {
     }
 }
 
-/// `connected` is the master's view: an agent that reads false registers again.
+/// Sends a ping. `connected` is the master's view: an agent that reads false registers again.
 fn send_ping(cx: &mut Context<'_>, agent: &mut Agent) {
     agent.record_ping();
     let ping = internal::PingSlaveMessage { connected: agent.snapshot().connected };

@@ -1,5 +1,5 @@
-//! The return of an agent that is not registered: from an outage, or to a new master. It
-//! brings tasks, executors and frameworks that the master may not know.
+//! The return of an agent that is not registered: from an outage, or to a new master. It has tasks, executors and
+//! frameworks that the master may not know.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::registry::{Continuation, Registry, RegistryOperation, store};
 use crate::state::State;
 use crate::tasks::{Tasks, add_executor, add_task, forward_master_generated, task};
 
-/// The registry agrees that the agent is back.
+/// Continues once the registry has the agent as admitted again.
 pub(crate) fn readmitted(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -78,7 +78,7 @@ pub(crate) fn readmitted(
     add_agent(state, cx, snapshot, message.resource_version_uuid, &reported.used());
     add_reported(state, cx, &id, reported);
     send_drain(&state.agents, cx, &id);
-    // One with resource providers has said nothing of its operations yet: its first UpdateSlaveMessage does.
+    // An agent with resource providers has not reported its operations yet: its first UpdateSlaveMessage does.
     if state.agents.get(id.as_str()).is_some_and(|agent| !agent.capabilities().resource_provider) {
         check_drained(state, cx, &id);
     }
@@ -100,8 +100,8 @@ pub(crate) fn readmitted(
     send_framework_updates(state, cx, &from, &message.frameworks);
 }
 
-/// An agent that this master does not know as registered wants to be. One that the registry has just as it says
-/// needs no record: after a failover most are like that.
+/// Begins the re-registration of an agent that this master does not have as registered. If the registry has it with the
+/// same description, no record is needed; after a failover this is so for most agents.
 pub(crate) fn readmit(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -122,9 +122,9 @@ pub(crate) fn readmit(
     store(&state.metrics, &mut state.registry, cx, operation, Continuation::Readmit { from, message });
 }
 
-/// It was registered in this cluster, or it would not have an id, and there is no record of it: either it was
-/// forgotten as unreachable for too long, or the registry is not the one it was. Mesos says nothing and admits it;
-/// it is right to admit it, since its tasks run, but an operator has to learn what was lost with the registry.
+/// Warns of an agent without a record. It was registered in this cluster, since it has an id: either it was removed
+/// from the registry as unreachable for too long, or the registry is not the one it was. Mesos says nothing and admits
+/// it. Admitting it is right, since its tasks run, but an operator has to learn what was lost with the registry.
 fn warn_of_unknown_agent(recovery: &mut Recovery, registry: &Registry, id: &AgentId, from: &Upid) {
     tracing::warn!(agent = %id, %from, "an agent comes back of which the registry has no record");
     if recovery.note_unknown_agent() {
@@ -137,7 +137,8 @@ fn warn_of_unknown_agent(recovery: &mut Recovery, registry: &Registry, id: &Agen
     }
 }
 
-/// A retry answers the one whose removal is under way; one that was marked gone has to end.
+/// Returns whether the agent is being removed or gone. A retry answers one whose removal is in progress; one that was
+/// marked gone has to shut down.
 pub(crate) fn is_being_removed_or_gone(registry: &Registry, cx: &mut Context<'_>, id: &AgentId, from: &Upid) -> bool {
     if registry.durable().gone.contains_key(id) {
         crate::frameworks::shut_down_agent(cx, from, "Agent has been marked gone");
@@ -175,7 +176,7 @@ fn forget_unreachable_task(
     });
 }
 
-/// Leaves out what belongs to completed frameworks; the agent is sent ShutdownFrameworkMessage for it.
+/// Leaves out the tasks and executors of completed frameworks; the agent is sent ShutdownFrameworkMessage for them.
 fn leave_out_completed(
     frameworks: &Frameworks,
     message: &mut internal::ReregisterSlaveMessage,
@@ -200,7 +201,7 @@ fn recover_frameworks(state: &mut State, cx: &mut Context<'_>, infos: &[v1::Fram
     }
 }
 
-/// The tasks and executors that the agent reports, as far as they can be accounted to a framework and a role.
+/// Returns the tasks and executors that the agent reports, as far as they can be accounted to a framework and a role.
 fn reported(
     frameworks: &Frameworks,
     tasks: &Tasks,
@@ -217,7 +218,7 @@ fn reported(
     let mut claimed = BTreeSet::new();
     for mut task in listed {
         let Some(framework) = frameworks.get(&task.framework_id.value) else { continue };
-        // The same id again, here or on another agent: two tasks cannot share it.
+        // The id may occur twice, here or on another agent: two tasks cannot share it.
         let is_new = claimed.insert((framework.id().clone(), task.task_id.value.clone()))
             && tasks.get(framework.id().as_str(), &task.task_id.value).is_none();
         match allocated(&mut task.resources, role_of(&task.framework_id.value)).filter(|_| is_new) {
@@ -245,7 +246,7 @@ fn send_returned_task_updates(
     cause: &str,
 ) {
     for (framework, task, _) in &reported.tasks {
-        // The master may have forgotten the agent, but not yet its task.
+        // The master may have removed the agent, but not its task yet.
         forget_unreachable_task(metrics, tasks, cx, framework, &task.task_id.value);
         let status = current_status(task, cause, v1::task_status::Reason::AgentReregistered, cx);
         forward_master_generated(frameworks, cx, framework, &status);
@@ -261,7 +262,7 @@ fn add_reported(state: &mut State, cx: &mut Context<'_>, agent: &AgentId, report
     }
 }
 
-/// What a returning agent says to run.
+/// The tasks and executors that a returning agent reports.
 #[derive(Debug, Default)]
 struct ReportedTasks {
     tasks: Vec<(FrameworkId, v1::Task, Resources)>,
@@ -269,7 +270,7 @@ struct ReportedTasks {
 }
 
 impl ReportedTasks {
-    /// What that holds, per framework.
+    /// Returns the resources of the tasks and executors, per framework.
     fn used(&self) -> Vec<(FrameworkId, Resources)> {
         let mut used: BTreeMap<&FrameworkId, Resources> = BTreeMap::new();
         for (framework, task, resources) in &self.tasks {
@@ -284,8 +285,8 @@ impl ReportedTasks {
     }
 }
 
-/// The resources, with `role` as their allocation where they name none. Nothing if that
-/// leaves them without one: nobody could be charged for them.
+/// Returns the resources, with `role` as their allocation if they name none; `None` if they then have no role, since
+/// they could not be accounted to anybody.
 fn allocated(protos: &mut Vec<v1::Resource>, role: Option<Role>) -> Option<Resources> {
     upgrade(protos);
     if let Some(role) = role {

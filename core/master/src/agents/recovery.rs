@@ -1,5 +1,5 @@
-//! The recovery from the registry at the beginning of a master's term: recovered agents have some time to re-register, and
-//! those that do not are marked unreachable, unless they are so many that something else must be wrong.
+//! The recovery from the registry at the beginning of a master's term: recovered agents have some time to re-register,
+//! and those that do not are marked unreachable, unless there are so many that another fault is likely.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -19,28 +19,28 @@ use crate::policy::{preempt, recover_policy};
 use crate::registry::AgentRecord;
 use crate::state::State;
 
-/// By then those that notice the new master by themselves are back.
+/// By this time agents that notice the new master by themselves have re-registered.
 const FIRST_PING_DELAY: Duration = Duration::from_secs(1);
 const MAX_PING_PAUSE: Duration = Duration::from_secs(60);
-/// Agents asked at once: each costs a connection.
+/// The number of agents that are pinged at once, since each costs a connection.
 const PING_BATCH: usize = 500;
 const PING_BATCH_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Agents of the registry that have not come back yet.
+/// Recovered agents that have not re-registered yet.
 #[derive(Debug, Default)]
 pub(crate) struct Recovery {
     recovered: BTreeMap<AgentId, Arc<v1::AgentInfo>>,
-    /// Where they were reached last; of nobody once all are back.
+    /// The last known processes of these agents; empty once all have re-registered.
     processes: BTreeMap<Upid, AgentId>,
-    /// How many there were at first.
+    /// The number of recovered agents at first.
     expected: usize,
-    /// The last agent that was asked to come, while others still have to be.
+    /// The last agent that was pinged, while others still have to be.
     last_pinged: Option<AgentId>,
-    /// Before all that are missing are asked again.
+    /// The time until all missing agents are pinged again.
     pause: Duration,
-    /// An agent came of which the registry has no record.
+    /// Whether an agent has registered that the registry has no record of.
     unknown_agent_seen: bool,
-    /// Those that are still missing have had their time.
+    /// Whether the time of the missing agents to re-register has passed.
     overdue: bool,
 }
 
@@ -57,7 +57,7 @@ impl Recovery {
         self.recovered.values()
     }
 
-    /// Whether something on this agent (on any, if none is named) may still turn up.
+    /// Returns whether something on this agent (on any agent, if none is named) may still be reported.
     pub fn may_reregister(&self, agent: Option<&v1::AgentId>) -> bool {
         match agent {
             Some(agent) => self.contains(&agent.value),
@@ -65,7 +65,7 @@ impl Recovery {
         }
     }
 
-    /// Takes out an agent that has re-registered or is removed.
+    /// Removes and returns an agent that has re-registered or is removed.
     pub fn take(&mut self, id: &AgentId) -> Option<Arc<v1::AgentInfo>> {
         let taken = self.recovered.remove(id);
         if self.recovered.is_empty() {
@@ -74,17 +74,17 @@ impl Recovery {
         taken
     }
 
-    /// The agent that was this process and has not come back.
+    /// Returns the recovered agent that had this process.
     pub fn at(&self, process: &Upid) -> Option<&AgentId> {
         self.processes.get(process).filter(|id| self.recovered.contains_key(*id))
     }
 
-    /// Agents may be about to return, with what is free on them.
+    /// Returns whether agents may still re-register, with their free resources.
     pub fn is_under_way(&self) -> bool {
         !self.overdue && !self.recovered.is_empty()
     }
 
-    /// Whether it is the first one.
+    /// Notes an unknown agent, and returns whether it is the first one.
     pub fn note_unknown_agent(&mut self) -> bool {
         !std::mem::replace(&mut self.unknown_agent_seen, true)
     }
@@ -117,9 +117,9 @@ pub(crate) fn recover_from_registry(state: &mut State, cx: &mut Context<'_>) {
     observe_recovery_complete(state, cx);
 }
 
-/// A Mesos agent that learns of no new leader (a standalone master restarted) notices nothing until it has been
-/// without pings for 75 s. A ping that says it is not connected makes it register again; agents do not ask whose ping
-/// it is, and those that are on their way already lose nothing.
+/// Pings recovered agents. A Mesos agent that does not learn of a new leader (a standalone master restarted) notices
+/// nothing until it has been without pings for 75 s. A ping that says that it is not connected makes it register again;
+/// agents do not check who sends a ping, and those that are registering already lose nothing.
 pub(crate) fn ping_recovered_agents(state: &mut State, cx: &mut Context<'_>) {
     let from = state.recovery.last_pinged.take().map_or(Bound::Unbounded, Bound::Excluded);
     let mut missing = state.recovery.recovered.range((from, Bound::Unbounded)).map(|(id, _)| id);
@@ -142,7 +142,7 @@ pub(crate) fn ping_recovered_agents(state: &mut State, cx: &mut Context<'_>) {
     }
 }
 
-/// In the order in which they left.
+/// Recovers the unreachable agents in the order in which they became unreachable.
 fn recover_unreachable(state: &mut State, cx: &mut Context<'_>) {
     let records = &state.registry.durable().unreachable;
     let mut unreachable: Vec<_> = records.iter().map(|(id, record)| (record.since, id.clone())).collect();
@@ -157,8 +157,9 @@ fn recover_unreachable(state: &mut State, cx: &mut Context<'_>) {
     state.metrics.slaves_unreachable.set(state.agents.unreachable_count() as i64);
 }
 
-/// Where Mesos ends the master when too many agents are missing (`--recovery_agent_removal_limit`), this one marks
-/// none of them unreachable, says so, and looks again after the same time: a master that is there serves those that are.
+/// Marks the missing agents unreachable. Mesos ends the master if too many agents are missing
+/// (`--recovery_agent_removal_limit`); this master then marks none of them, logs it, and checks again after the same
+/// time: a running master serves the agents that are registered.
 pub(crate) fn recovered_agents_timed_out(state: &mut State, cx: &mut Context<'_>) {
     let (missing, expected) = (state.recovery.recovered.len(), state.recovery.expected);
     if missing == 0 {

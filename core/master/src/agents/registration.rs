@@ -22,7 +22,7 @@ use crate::state::State;
 /// The text is that of Mesos.
 const REPLACED: &str = "a new agent registered at the same address";
 
-/// Refusals are silent, as in Mesos: the agent keeps trying.
+/// Registers a new agent. A refusal is silent, as in Mesos: the agent tries again.
 pub(crate) fn register_agent(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -33,7 +33,7 @@ pub(crate) fn register_agent(
     if let Err(reason) = validation::agent_message::validate_register(&message) {
         return tracing::warn!(agent = %from, %reason, "refusing the registration of an agent");
     }
-    // A retry: the answer is on its way.
+    // This is a retry: the response is about to be sent.
     if state.registry.is_registering(&from) || registry_is_full(&state.config, &state.registry) {
         return;
     }
@@ -52,7 +52,7 @@ pub(crate) fn register_agent(
         }
         remove_agent(&state.agents, &mut state.registry, &state.metrics, cx, &known, REPLACED, RemovalReason::Replaced);
     }
-    // It was killed before its id was on its disk, or its disk is new: the agent it was does not come any more.
+    // The agent was killed before its id was durable, or its disk is new: it will not return as the recovered agent.
     if let Some(known) = state.recovery.at(&from).cloned() {
         remove_recovered(&mut state.registry, &state.metrics, cx, known, REPLACED);
     }
@@ -60,13 +60,14 @@ pub(crate) fn register_agent(
     message.slave.id = Some(id.to_proto());
     upgrade(&mut message.slave.resources);
     state.registry.begin_registration(from.clone());
-    // A burst of registrations waits for the disk: one copy of each serves the record and, later, the agent.
+    // A burst of registrations waits for the disk: one copy of each description serves the record and, later, the
+    // agent.
     let info = Arc::new(std::mem::take(&mut message.slave));
     let operation = RegistryOperation::AdmitAgent(info.clone(), from.clone());
     store(&state.metrics, &mut state.registry, cx, operation, Continuation::Admit { from, info, message });
 }
 
-/// Whether an agent may register, judging by its version and its domain.
+/// Returns whether an agent may register, by its version and its domain.
 pub(crate) fn is_acceptable(config: &Config, from: &Upid, version: Option<&str>, info: &v1::AgentInfo) -> bool {
     let version = version.unwrap_or_default();
     let refusal = if Version::parse(version).is_none_or(|version| version < Version::OLDEST_AGENT) {
@@ -82,7 +83,7 @@ pub(crate) fn is_acceptable(config: &Config, from: &Upid, version: Option<&str>,
     false
 }
 
-/// `message` says everything but `info`.
+/// Continues once the agent is admitted. `message` has everything except `info`.
 pub(crate) fn admitted(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -122,7 +123,7 @@ pub(crate) fn admitted(
     start_pings(&mut state.agents, &mut state.pings, cx, &id);
 }
 
-/// Adds an agent to every index; `used` is what its tasks and executors hold.
+/// Adds an agent to every index; `used` are the resources of its tasks and executors.
 pub(crate) fn add_agent(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -156,7 +157,7 @@ pub(crate) fn connection(config: &Config) -> internal::MasterSlaveConnection {
     internal::MasterSlaveConnection { total_ping_timeout_seconds: Some(config.total_ping_timeout().as_secs_f64()) }
 }
 
-/// Brings resources of an older peer into the format with a stack of reservations.
+/// Converts resources of an older peer into the format with a stack of reservations.
 #[allow(deprecated, reason = "the old format is the point")]
 pub(crate) fn upgrade(resources: &mut Vec<v1::Resource>) {
     if resources.iter().any(|r| r.role.is_some() || r.reservation.is_some())
@@ -166,8 +167,8 @@ pub(crate) fn upgrade(resources: &mut Vec<v1::Resource>) {
     }
 }
 
-/// An agent's resources with what was reserved and created on it since: each
-/// checkpointed resource takes the place of the plain one it was made from.
+/// Returns an agent's resources with later reservations and volumes: each checkpointed resource takes the place of the
+/// plain one it was made from.
 pub(crate) fn total_of(info: &[v1::Resource], checkpointed: &[v1::Resource]) -> Option<Resources> {
     let checkpointed = Resources::from_proto(checkpointed).ok()?;
     Resources::from_proto(info).ok()?.with_checkpointed(&checkpointed).ok()

@@ -1,4 +1,4 @@
-//! How agents leave: broken links, missed pings, unregistration.
+//! The ways in which agents leave: broken links, missed pings, unregistration.
 
 use messages::v1;
 use model::master::{AgentRemoval, Change, RemovalReason, TaskRemoval, UnreachableReason};
@@ -49,7 +49,7 @@ pub(crate) fn agent_disconnected(state: &mut State, cx: &mut Context<'_>, id: &A
 
 pub(crate) fn reregistration_timed_out(state: &mut State, cx: &mut Context<'_>, id: &AgentId) {
     let Some(agent) = state.agents.get(id.as_str()) else { return };
-    // It may have returned, and even left again, since this timer was set.
+    // The agent may have returned, and even left again, since this timer was set.
     if agent.snapshot().connected || agent.deadline().is_none_or(|deadline| deadline > cx.now.monotonic) {
         return;
     }
@@ -75,7 +75,7 @@ pub(super) fn mark_unreachable(
     store(metrics, registry, cx, operation, Continuation::Unreachable { agent: id, since, reason });
 }
 
-/// The registry has an agent as unreachable.
+/// Continues once the registry has the agent as unreachable.
 pub(crate) fn marked_unreachable(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -124,7 +124,7 @@ fn registered_marked_unreachable(
     observe(state, cx, failures::Event::AgentUnreachable { agent: id.clone(), cause: cause.to_owned() });
 }
 
-/// No task of a recovered agent is known.
+/// Continues once the registry has a recovered agent as unreachable. None of its tasks is known.
 fn recovered_marked_unreachable(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -153,7 +153,7 @@ fn count_unreachable_removal(metrics: &Metrics) {
     metrics.slave_removals_reason_unhealthy.increment();
 }
 
-/// Whether an agent may be removed: not while another change of its registration is in progress.
+/// Returns whether an agent may be removed: it may not while another change of its registration is in progress.
 pub(crate) fn can_be_removed(registry: &Registry, id: &AgentId) -> bool {
     !registry.is_reregistering(id) && registry.pending_removal(id).is_none()
 }

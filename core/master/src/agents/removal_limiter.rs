@@ -1,5 +1,5 @@
-//! `--agent_removal_rate_limit`: agents are marked unreachable one at a time, so that a fault of the network that hides
-//! many at once does not end all their tasks before an operator can act.
+//! `--agent_removal_rate_limit`: agents are marked unreachable one at a time, so that a network fault that affects many
+//! at once does not end all their tasks before an operator can act.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -33,12 +33,12 @@ impl AgentRemovalLimiter {
         }
     }
 
-    /// Takes an agent out that was removed in another way; returns whether it was waiting.
+    /// Removes an agent that was removed in another way; returns whether it was waiting.
     pub fn cancel(&mut self, id: &AgentId) -> bool {
         self.positions.remove(id).is_some_and(|position| self.scheduled.remove(&position).is_some())
     }
 
-    /// Takes an agent out that was waiting because of missed pings, and answers again; returns whether it was.
+    /// Removes an agent that was waiting because of missed pings and answers again; returns whether it was waiting.
     pub fn cancel_after_pong(&mut self, id: &AgentId) -> bool {
         let silent = |position: &u64| {
             self.scheduled.get(position).is_some_and(|(_, reason)| *reason == UnreachableReason::PingTimeout)
@@ -58,7 +58,7 @@ impl AgentRemovalLimiter {
         Some((id, reason))
     }
 
-    /// When the next permit is given, if an agent waits for it.
+    /// Returns the time of the next permit; `None` if no agent waits.
     fn due(&self, now: Monotonic) -> Option<Monotonic> {
         (!self.scheduled.is_empty()).then(|| self.next_permit_at.map_or(now, |at| at.max(now)))
     }

@@ -1,5 +1,5 @@
-//! The return of a registered agent: its process restarted, its link broke, or it missed
-//! the master. What both know is compared.
+//! The re-registration of a registered agent: its process restarted, its link broke, or it missed the master. The
+//! states of both are compared.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ pub(crate) fn reregister_agent(
 ) {
     state.metrics.messages_reregister_slave.increment();
     let Some(id) = message.slave.id.as_ref().map(AgentId::from) else { return };
-    // A retry, or a change of its registration is under way: it will try again.
+    // This is a retry, or a change of its registration is in progress: it will try again.
     if state.registry.is_reregistering(&id) || registry_is_full(&state.config, &state.registry) {
         return;
     }
@@ -72,7 +72,7 @@ pub(crate) fn reregister_agent(
     store(&state.metrics, &mut state.registry, cx, operation, Continuation::Update { from, message });
 }
 
-/// A registered agent registers again: its process restarted, or it missed us.
+/// Continues the re-registration of a registered agent: its process restarted, or it missed the master.
 pub(crate) fn reregistered(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -119,7 +119,7 @@ pub(crate) fn reregistered(
         });
     }
     if changed {
-        // What was offered may not be there any more.
+        // Offered resources may not exist any more.
         rescind_offers_of_agent(state, cx, &id);
     }
     allocator_update_agent(&mut state.allocator, &state.agents, &id);
@@ -161,8 +161,8 @@ fn agent_reconnected(state: &mut State, cx: &mut Context<'_>, id: &AgentId) {
     observe(state, cx, failures::Event::AgentReconnected(id.clone()));
 }
 
-/// Compares the agent's tasks and executors with the master's. Tasks it does not know are asked about in the
-/// answer, executors it does not know are gone, kills it may have missed are repeated.
+/// Compares the agent's tasks and executors with the master's. The response asks about tasks that the agent does not
+/// know; executors that it does not know are removed; kills that it may have missed are repeated.
 fn reconcile_agent(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -251,8 +251,8 @@ fn executors_of_agent(tasks: &Tasks, id: &AgentId) -> Vec<(FrameworkId, Executor
     tasks.on_agent(id.as_str()).flat_map(of).collect()
 }
 
-/// Where the schedulers of its frameworks are now. Frameworks it names that the
-/// master does not know become known.
+/// Sends the addresses of the schedulers of the agent's frameworks. Frameworks that the master does not know are
+/// recovered.
 pub(crate) fn send_framework_updates(state: &mut State, cx: &mut Context<'_>, pid: &Upid, infos: &[v1::FrameworkInfo]) {
     for info in infos {
         let Some(id) = &info.id else { continue };
@@ -269,7 +269,7 @@ pub(crate) fn send_framework_updates(state: &mut State, cx: &mut Context<'_>, pi
     }
 }
 
-/// Agents without resource providers are sent what to checkpoint, each time.
+/// Sends agents without resource providers what to checkpoint, each time they register.
 pub(crate) fn send_checkpointed_resources(agents: &Agents, cx: &mut Context<'_>, id: &AgentId) {
     let Some(agent) = agents.get(id.as_str()).filter(|a| !a.capabilities().resource_provider) else { return };
     let checkpointed = agent.snapshot().total.checkpointed();
@@ -281,7 +281,7 @@ pub(crate) fn send_checkpointed_resources(agents: &Agents, cx: &mut Context<'_>,
     cx.send(&agent.snapshot().pid, internal::CheckpointResourcesMessage { resources });
 }
 
-/// UpdateSlaveMessage: oversubscribed resources and the version of its resources.
+/// Sends the update of oversubscribed resources and of the version of the agent's resources.
 pub(crate) fn update_agent(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -322,8 +322,8 @@ pub(crate) fn update_agent(
     }
 }
 
-/// The status of a task in the state that was last forwarded to its framework, with the details of its last status. Later
-/// states follow as updates: if they were sent here, the task would seem to go back.
+/// Returns the status of a task in the state that was last forwarded to its framework, with the details of its last
+/// status. Later states follow as updates: if they were sent here, the task would seem to go back.
 pub(crate) fn current_status(
     task: &v1::Task,
     message: &str,

@@ -1,7 +1,6 @@
 //! Versions of agents and how they compare.
 
-/// A version as agents announce it, e.g. `1.11.0` or `1.12.0-dev`. A label makes it
-/// older than the version itself.
+/// A version as agents announce it, e.g. `1.11.0` or `1.12.0-dev`. A label makes it older than the version without it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Version {
     numbers: [u64; 3],

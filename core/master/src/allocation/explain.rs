@@ -1,4 +1,5 @@
-//! Why a framework is offered nothing, or not more: the allocator's answer with what the master knows besides, as JSON.
+//! The reasons for which a framework is offered nothing, or not more: the allocator's explanation with what the master
+//! knows besides, as JSON.
 
 use allocator::{AgentEligibility, ExplainQuery, IneligibilityReason, OfferEligibility, ReasonCount};
 use machine::{CallResponse, Status};
@@ -40,7 +41,7 @@ fn explanation(state: &State, now: Monotonic, question: &ExplainQuery) -> CallRe
     CallResponse::new(Status::Ok, document.to_string())
 }
 
-/// Of an agent that is known. Of those that are away the allocator knows nothing, but the monitor may.
+/// Returns the condition of a known agent. The allocator knows nothing of unregistered agents, but the monitor may.
 fn condition(agents: &Agents, recovery: &Recovery, id: &AgentId) -> &'static str {
     if agents.get(id.as_str()).is_some() {
         "registered"
@@ -88,7 +89,7 @@ fn detail(now: Monotonic, detail_of_agent: &AgentEligibility) -> Value {
     })
 }
 
-/// `seconds` are those until it ends by itself.
+/// Writes a reason. `seconds` are the seconds until it ends by itself.
 fn reason(now: Monotonic, reason: &IneligibilityReason) -> Map<String, Value> {
     let mut members = Map::new();
     members.insert("code".to_owned(), reason.code().into());

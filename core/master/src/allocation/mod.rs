@@ -1,4 +1,4 @@
-//! The allocator's use: what is reported to it, when it runs, and why it offers nothing.
+//! The use of the allocator: reports to it, its runs, and its explanations.
 
 mod explain;
 mod run;

@@ -1,5 +1,4 @@
-//! The master's side of allocation: telling the allocator what happened, and running it
-//! a moment after something did.
+//! The master's side of allocation: it reports changes to the allocator, and runs it shortly after a change.
 
 use std::time::Duration;
 
@@ -18,9 +17,9 @@ use crate::offers::{Allocation, offer};
 use crate::policy::{make_inverse_offers, preempt};
 use crate::state::State;
 
-/// Mesos' `Filters.refuse_seconds` default.
+/// The default of `Filters.refuse_seconds`, as in Mesos.
 const DEFAULT_REFUSE_DURATION: Duration = Duration::from_secs(5);
-/// Longer refusals are cut (MESOS-1375: clients send absurd numbers to mean "never").
+/// The longest refuse duration; longer ones are cut (MESOS-1375: clients send absurd numbers to mean "never").
 const LONGEST_REFUSE_DURATION: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 pub(crate) fn allocator(config: &Config, random: Random) -> Allocator {
@@ -37,12 +36,12 @@ pub(crate) fn allocator(config: &Config, random: Random) -> Allocator {
     })
 }
 
-/// How long refused resources stay away from who refused them. An ACCEPT or DECLINE
-/// without filters carries the default ones.
+/// Returns how long declined resources are not offered to the framework that declined them. An ACCEPT or DECLINE
+/// without filters has the default ones.
 pub(crate) fn refuse_duration(filters: Option<&v1::Filters>) -> Duration {
     match filters.and_then(|filters| filters.refuse_seconds) {
         None => DEFAULT_REFUSE_DURATION,
-        // Also NaN.
+        // NaN is treated like a negative number.
         Some(seconds) if seconds.is_nan() || seconds < 0.0 => DEFAULT_REFUSE_DURATION,
         Some(seconds) => {
             Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_REFUSE_DURATION).min(LONGEST_REFUSE_DURATION)
@@ -50,14 +49,13 @@ pub(crate) fn refuse_duration(filters: Option<&v1::Filters>) -> Duration {
     }
 }
 
-/// The format of agents and frameworks that predate reservation refinement. Refined
-/// reservations cannot be said in it; the allocator keeps them from those frameworks.
+/// Returns the format of agents and frameworks that predate reservation refinement. It cannot express refined
+/// reservations; the allocator keeps them from those frameworks.
 pub(crate) fn pre_refinement(resources: &Resources) -> Vec<v1::Resource> {
     resources.to_proto_pre_refinement().unwrap_or_else(|_| resources.to_proto())
 }
 
-/// After each step: if the allocator has reason to run, sees to it that it will.
-/// Continuation a moment lets one run serve many events.
+/// Called after each step: schedules a run if the allocator needs one. The delay lets one run serve many events.
 pub(crate) fn schedule_allocation(
     allocation_timer: &mut AllocationTimer,
     allocator: &Allocator,
@@ -71,7 +69,7 @@ pub(crate) fn schedule_allocation(
     }
 }
 
-/// After each step.
+/// Called after each step: publishes the changed numbers of offer filters.
 pub(crate) fn publish_offer_filter_counts(allocator: &mut Allocator, cx: &mut Context<'_>) {
     for (role, active) in allocator.take_changed_offer_filter_counts() {
         cx.publish(Change::OfferFiltersCounted { role, active });
@@ -82,7 +80,7 @@ pub(crate) fn allocate(state: &mut State, cx: &mut Context<'_>) {
     state.allocation_timer.fired();
     state.metrics.allocation_runs.increment();
     let mut allocations = state.allocator.allocate(cx.now.monotonic);
-    // One event per framework; within a framework in the allocator's order.
+    // There is one event per framework; within a framework the order is the allocator's.
     allocations.sort_by(|a, b| a.framework.cmp(&b.framework));
     let mut allocations = allocations.into_iter().peekable();
     while let Some(first) = allocations.next() {
@@ -97,8 +95,7 @@ pub(crate) fn allocate(state: &mut State, cx: &mut Context<'_>) {
     preempt(state, cx);
 }
 
-/// Gives resources back. `refuse` says for how long not to offer them to this
-/// framework again.
+/// Recovers resources. `refuse` is the time for which they are not offered to this framework again.
 pub(crate) fn recover_resources(
     allocator: &mut Allocator,
     cx: &Context<'_>,
@@ -112,7 +109,7 @@ pub(crate) fn recover_resources(
     }
 }
 
-/// A task or an executor is over.
+/// Recovers the resources of a task or an executor that ended.
 pub(crate) fn recover_used(
     allocator: &mut Allocator,
     metrics: &Metrics,

@@ -1,4 +1,4 @@
-//! ACCEPT: which offers, and what becomes of what is not used.
+//! ACCEPT: the accepted offers, and the resources that are not used.
 
 use messages::v1;
 use model::{AgentId, FrameworkId, Role};
@@ -29,18 +29,18 @@ pub(crate) struct AcceptedOffers {
     pub role: Role,
     pub offered: Resources,
     pub remaining: Resources,
-    /// One more task can always share what is here, however many do already.
+    /// The shared resources; each further task can use them, however many do already.
     pub shared: Resources,
-    /// Held by tasks and executors that were launched.
+    /// The resources of launched tasks and executors.
     pub launched: Resources,
-    /// Volumes that grew or shrank, and what was freed of them.
+    /// Volumes that grew or shrank, and the disk that became free.
     pub resized: Resources,
-    /// Held by operations whose result is not known yet.
+    /// The resources of operations whose result is not known yet.
     pub pending: Resources,
 }
 
 impl AcceptedOffers {
-    /// What a task may use.
+    /// Returns the resources that a task may use.
     pub fn available(&self) -> Resources {
         if self.shared.is_empty() { self.remaining.clone() } else { self.remaining.non_shared() + self.shared.clone() }
     }
@@ -84,7 +84,7 @@ pub(crate) fn accept(state: &mut State, cx: &mut Context<'_>, framework: &Framew
     recover_unused_resources(state, cx, &accepted, refuse);
 }
 
-/// What operations made is free for all at once; what was not used is declined.
+/// Recovers the rest: results of operations are available to all frameworks at once, unused resources are declined.
 fn recover_unused_resources(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -133,7 +133,7 @@ fn check_offers(
     validation::offer::validate(ids, lookup, framework)
 }
 
-/// The listed offers that are the framework's own go back; what was to be done is dropped.
+/// Recovers the listed offers that are the framework's own, and drops the operations.
 fn accept_invalid_offers(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -207,7 +207,7 @@ fn apply_accepted_operation(
 ) {
     let has_id = operation.id.is_some();
     match operation.r#type() {
-        // Without their part they have been dropped before.
+        // Launches without their part have been dropped before.
         Type::Launch => {
             if let Some(tasks) = operation.launch.take() {
                 launch(state, cx, accepted, *tasks, has_id);
@@ -230,7 +230,7 @@ fn apply_accepted_operation(
     }
 }
 
-/// What a framework without MULTI_ROLE, or of an older format, leaves out.
+/// Completes resources of a framework without MULTI_ROLE, or in an older format.
 pub(crate) fn complete(resources: &mut Vec<v1::Resource>, role: &Role) {
     upgrade(resources);
     for resource in resources.iter_mut().filter(|resource| resource.allocation_info.is_none()) {

@@ -9,7 +9,8 @@ use crate::interface::Context;
 use crate::offers::discard_offer;
 use crate::state::State;
 
-/// Offers that are not outstanding any more are ignored, those of others are not touched.
+/// Declines offers. Offers that are not outstanding any more are ignored, and those of other frameworks are not
+/// touched.
 pub(crate) fn decline(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkId, call: &Decline) {
     state.metrics.messages_decline_offers.increment();
     let refuse = refuse_duration(call.filters.as_ref());

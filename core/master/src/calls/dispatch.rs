@@ -1,4 +1,4 @@
-//! From a call to what it does, for HTTP schedulers and drivers alike.
+//! The handler of each call, for HTTP schedulers and drivers alike.
 
 use machine::{CallResponse, Status};
 use messages::v1::scheduler::{Call, call::Type};
@@ -22,7 +22,7 @@ pub(crate) fn dispatch(state: &mut State, cx: &mut Context<'_>, framework: &Fram
     if let Some(framework_metrics) = framework_metrics(&state.frameworks, framework) {
         framework_metrics.increment_call(kind);
     }
-    // Validation ensures that the part named by the type is there.
+    // Validation ensures that the part named by the type is present.
     match kind {
         Type::Accept => call.accept.map(|call| accept(state, cx, framework, *call)),
         Type::Decline => call.decline.map(|call| decline(state, cx, framework, &call)),
@@ -45,7 +45,7 @@ pub(crate) fn dispatch(state: &mut State, cx: &mut Context<'_>, framework: &Fram
         }
         // A known framework subscribes again with its own request.
         Type::Unknown | Type::Subscribe => return CallResponse::new(Status::NotImplemented, ""),
-        // Calls that say something by their type alone, or have nothing to say without their part.
+        // These calls say something by their type alone, or nothing without their part.
         Type::Teardown => {
             remove_framework(state, cx, framework);
             Some(())

@@ -1,5 +1,4 @@
-//! A scheduler's call over HTTP: whether it may be made at all. The order of the checks
-//! is visible to clients.
+//! A scheduler's call over HTTP, and the checks whether it may be made. The order of the checks is visible to clients.
 
 use machine::{CallResponse, Status};
 use messages::v1::scheduler::Call;
@@ -12,7 +11,7 @@ use crate::state::State;
 
 pub(crate) fn scheduler_call(state: &mut State, cx: &mut Context<'_>, request: SchedulerCall) {
     let reply = request.reply;
-    // A call that tears its framework down ends the stream; the answer goes first.
+    // A call that removes its own framework ends the stream; the response is sent first.
     let answer = match admit_call(&state.frameworks, &request) {
         Ok(framework) => dispatch(state, cx, &framework, *request.call),
         Err(refusal) => refusal,

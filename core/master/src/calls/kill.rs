@@ -11,7 +11,7 @@ use crate::state::State;
 pub(crate) fn kill(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkId, call: Kill) {
     state.metrics.messages_kill_task.increment();
     let Some(task) = state.tasks.get_mut(framework.as_str(), &call.task_id.value) else {
-        // The framework has to learn that the task is gone.
+        // The framework has to learn that the task does not exist any more.
         let task = reconcile::Task { task_id: call.task_id, agent_id: call.agent_id };
         return reconcile(state, cx, framework, Reconcile { tasks: vec![task] });
     };

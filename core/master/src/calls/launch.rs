@@ -15,7 +15,7 @@ use crate::metrics::Metrics;
 use crate::state::State;
 use crate::tasks::{MasterGenerated, Task, Tasks, add_executor, add_task, refuse_task, task};
 
-/// Each task is validated by itself: one that is refused does not stop the next.
+/// Validates and launches each task by itself: one that is refused does not stop the next.
 pub(crate) fn launch(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -102,7 +102,7 @@ fn refuse_tasks(
     }
 }
 
-/// What validation has to know of this framework, agent and offer.
+/// Calls `f` with the framework, agent and offer that validation needs.
 fn with_context(
     agents: &Agents,
     frameworks: &Frameworks,
@@ -135,7 +135,7 @@ fn with_context(
     })
 }
 
-/// True if the executor is not running yet; its resources are then used up as well.
+/// Returns whether the executor does not run yet; its resources are then used as well.
 fn start_executor(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -229,8 +229,8 @@ fn parties<'a>(
     Some((frameworks.get(accepted.framework.as_str())?, agents.get(accepted.agent.as_str())?))
 }
 
-/// What is wrong with an operation as a whole, whatever its tasks are: resources that are
-/// none, in any of them, and an id, since launches have no feedback of their own.
+/// Checks an operation as a whole, whatever its tasks are: invalid resources in any of them, and an id, since launches
+/// have no feedback of their own.
 fn check_operation(
     tasks: &[v1::TaskInfo],
     executor: Option<&v1::ExecutorInfo>,
@@ -252,7 +252,7 @@ fn check_operation(
     Ok(())
 }
 
-/// Fills in what LAUNCH_GROUP leaves to the master: every task carries the executor.
+/// Fills in what LAUNCH_GROUP leaves to the master: the executor of every task.
 fn prepare_group(group: &mut v1::TaskGroupInfo, executor: &mut v1::ExecutorInfo, accepted: &AcceptedOffers) {
     complete(&mut executor.resources, &accepted.role);
     for task in &mut group.tasks {
@@ -286,7 +286,7 @@ fn prepare(task: &mut v1::TaskInfo, accepted: &AcceptedOffers) {
     }
 }
 
-/// Whether the tasks that an executor runs share its cgroups; they all do, or none does.
+/// Returns whether the tasks that an executor runs share its cgroups: either all do, or none does.
 fn share_cgroups_under(tasks: &Tasks, framework: &Framework, agent: &Agent, executor: &str) -> Option<bool> {
     let framework = framework.id().as_str();
     let usage = tasks.usage(agent.id().as_str(), framework)?;
@@ -298,7 +298,7 @@ fn share_cgroups_under(tasks: &Tasks, framework: &Framework, agent: &Agent, exec
     Some(linux.and_then(|linux| linux.share_cgroups).unwrap_or(true))
 }
 
-/// The format of agents that predate reservation refinement.
+/// Converts resources into the format of agents that predate reservation refinement.
 fn downgrade(resources: &mut Vec<v1::Resource>) {
     if let Ok(parsed) = Resources::from_proto(resources) {
         *resources = crate::allocation::pre_refinement(&parsed);

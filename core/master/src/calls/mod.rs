@@ -1,4 +1,4 @@
-//! The scheduler calls: who may make them, and what each does.
+//! The scheduler calls: the checks whether they may be made, and their handlers.
 
 mod accept;
 mod decline;

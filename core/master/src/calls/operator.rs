@@ -40,7 +40,7 @@ pub(crate) fn operator_call(state: &mut State, cx: &mut Context<'_>, request: Op
     cx.reply(request.reply, answer);
 }
 
-/// Ends a task for an operator. The agent is asked as for a KILL of the framework, which hears of the end by the task's
+/// Ends a task for an operator. The agent is asked as for a KILL of the framework, and the framework is sent the task's
 /// status.
 pub(crate) fn kill_by_operator(state: &mut State, cx: &mut Context<'_>, request: KillTask) {
     let is_live = state.tasks.get(&request.framework, &request.task).is_some();

@@ -1,4 +1,4 @@
-//! RECONCILE and RECONCILE_OPERATIONS: the master says what it knows.
+//! RECONCILE and RECONCILE_OPERATIONS: the master sends what it knows.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::offers::rescind_offer;
 use crate::state::State;
 use crate::tasks::{MasterGenerated, Task, master_generated_update};
 
-/// Naming no tasks asks for all that are not removed yet.
+/// Sends the states of tasks. A call that names no tasks asks for all that are not removed yet.
 pub(crate) fn reconcile(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -32,7 +32,7 @@ pub(crate) fn reconcile(
     for asked in call.tasks {
         let status = match state.tasks.get(framework.id().as_str(), &asked.task_id.value) {
             Some(task) => known(task, cx),
-            // Its agent, or any if none is named, may come back with it: there will be an answer then.
+            // The task's agent, or any if none is named, may re-register with it; the answer is given then.
             None if state.recovery.may_reregister(asked.agent_id.as_ref()) => continue,
             None => unknown(state, framework, asked, cx),
         };
@@ -40,9 +40,9 @@ pub(crate) fn reconcile(
     }
 }
 
-/// A driver's calls come on connections of their own: a launch may be read after a question about its task that was sent
-/// later, and the task would start after it was called gone. (In Mesos it does.) So what it may have been launched on is
-/// taken back first. Over HTTP a broken connection ends the subscription, and all its offers.
+/// Rescinds the offers that the named tasks may have been launched on. A driver's calls come on connections of their
+/// own: a launch may be read after a reconciliation of its task that was sent later, and the task would start after it
+/// was reported as gone. (In Mesos it does.) Over HTTP a broken connection ends the subscription, and all its offers.
 fn rescind_offers_before_reconciliation(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -61,7 +61,7 @@ fn rescind_offers_before_reconciliation(
     }
 }
 
-/// The status of a task that the master does not know, which depends on where its agent is.
+/// Returns the status of a task that the master does not know, which depends on the state of its agent.
 fn unknown(
     state: &State,
     framework: &Framework,

@@ -1,4 +1,4 @@
-//! SUPPRESS and REVIVE.
+//! Returns the named roles; `None` if the framework is not subscribed to one of them, since the call then does nothing.
 
 use allocator::Allocator;
 use model::master::Change;
@@ -46,7 +46,7 @@ fn own_roles(frameworks: &Frameworks, framework: &FrameworkId, roles: &[String])
     Some(roles.iter().map(Role::new).collect())
 }
 
-/// No roles mean all of them.
+/// Suppresses or revives offers. An empty list means all roles.
 fn set_suppressed(
     frameworks: &mut Frameworks,
     cx: &mut Context<'_>,

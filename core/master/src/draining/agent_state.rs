@@ -1,5 +1,5 @@
-//! Deactivation and draining of an agent: set by an operator, sent to the agent, ended when it is empty or when the
-//! operator wants it back.
+//! Deactivation and draining of an agent: an operator begins it, the agent is told, and it ends when the agent is empty
+//! or the operator reactivates it.
 
 use machine::{CallResponse, Status};
 use messages::{internal, v1};
@@ -14,7 +14,7 @@ use crate::offers::rescind_offers_of_agent;
 use crate::registry::{Continuation, Registry, RegistryOperation, store};
 use crate::state::State;
 
-/// What an operator's call made of an agent.
+/// The change of an agent's state by an operator's call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AgentStateChange {
     Draining,
@@ -22,14 +22,14 @@ pub(crate) enum AgentStateChange {
     Reactivated,
 }
 
-/// As the registry has it: whether it drains, and whether it is deactivated.
+/// Returns the state in the registry: whether the agent drains, and whether it is deactivated.
 pub(crate) fn drain_state_of(registry: &Registry, id: &AgentId) -> (Option<v1::DrainInfo>, bool) {
     let registry = registry.durable();
     let unreachable = || registry.unreachable.get(id).map(|record| (record.drain, record.deactivated));
     registry.agents.get(id).map(|record| (record.drain, record.deactivated)).or_else(unreachable).unwrap_or_default()
 }
 
-/// The record is durable. An agent that is away is sent it when it returns.
+/// Continues once the record is durable. An agent that is not registered is told when it returns.
 pub(crate) fn agent_state_stored(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -59,7 +59,8 @@ fn apply_operator_decision(state: &mut State, cx: &mut Context<'_>, id: &AgentId
     observe(state, cx, failures::Event::OperatorDecided { agent: id.clone(), keeps_out });
 }
 
-/// Brings the registered agent, its offers and the allocator to what the registry and the recovery policies say.
+/// Updates the registered agent, its offers and the allocator to the state of the registry and of the recovery
+/// policies.
 pub(crate) fn update_agent_activity(state: &mut State, cx: &mut Context<'_>, id: &AgentId) {
     let (drain, deactivated) = drain_state_of(&state.registry, id);
     let is_held = state.monitor.holds(id);
@@ -82,7 +83,7 @@ pub(crate) fn send_drain(agents: &Agents, cx: &mut Context<'_>, id: &AgentId) {
     cx.send(&agent.snapshot().pid, internal::DrainSlaveMessage { config: drain.config });
 }
 
-/// An agent that is to be emptied may be empty now.
+/// Marks a draining agent as drained if it has no tasks and operations any more.
 pub(crate) fn check_drained(state: &mut State, cx: &mut Context<'_>, id: &AgentId) {
     let Some(agent) = state.agents.get(id.as_str()) else { return };
     let Some(drain) = agent.snapshot().drain.filter(|drain| drain.state() == v1::DrainState::Draining) else { return };

@@ -1,4 +1,4 @@
-//! MARK_AGENT_GONE, DRAIN_AGENT, DEACTIVATE_AGENT and REACTIVATE_AGENT: what each is refused for, with Mesos' texts.
+//! MARK_AGENT_GONE, DRAIN_AGENT, DEACTIVATE_AGENT and REACTIVATE_AGENT: the refusals of each, with Mesos' texts.
 
 use machine::{CallResponse, Status};
 use messages::v1;
@@ -15,7 +15,7 @@ use crate::interface::Context;
 use crate::registry::{Continuation, MachineKey, Registry, RegistryOperation, store};
 use crate::state::State;
 
-/// True if it is one of these calls: it is answered, or will be once its record is durable.
+/// Returns whether the call is one of these: it is answered now, or once its record is durable.
 pub(crate) fn agent_state_call(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -141,7 +141,7 @@ fn reactivate_agent(state: &mut State, cx: &mut Context<'_>, reply: ReplyId, cal
     );
 }
 
-/// Whether an agent is registered, recovered or unreachable.
+/// Returns whether an agent is registered, recovered or unreachable.
 pub(crate) fn is_known(agents: &Agents, recovery: &Recovery, id: &AgentId) -> bool {
     let id = id.as_str();
     agents.get(id).is_some() || recovery.contains(id) || agents.unreachable(id).is_some()

@@ -1,5 +1,4 @@
-//! Agents that an operator marked gone: their tasks are over, and one that comes nevertheless has
-//! to end.
+//! Agents that an operator marked gone: their tasks end, and an agent that returns nevertheless has to shut down.
 
 use messages::v1;
 use model::master::{AgentRemoval, Change, TaskRemoval};
@@ -53,7 +52,7 @@ pub(crate) fn marked_gone(state: &mut State, cx: &mut Context<'_>, id: &AgentId,
     observe_recovery_complete(state, cx);
 }
 
-/// What was unreachable with the agent is over now.
+/// Ends the unreachable tasks of the agent.
 fn end_unreachable_tasks(state: &mut State, cx: &mut Context<'_>, agent: UnreachableAgent) {
     for (framework, id) in agent.tasks {
         let reason = gone_reason(&state.frameworks, &framework);
@@ -78,7 +77,7 @@ fn publish_completed(
     let proto = std::sync::Arc::make_mut(&mut task);
     proto.state = status.state;
     crate::tasks::record_status(proto, &status);
-    // For readers it comes back for a moment, to leave into the right history.
+    // Readers see the task return for a moment, so that it moves to the right history.
     cx.publish(Change::TaskAdded(task));
     cx.publish(Change::TaskRemoved { framework, task: id, removal: TaskRemoval::Completed });
 }

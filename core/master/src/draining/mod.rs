@@ -1,6 +1,6 @@
-//! What operators decide about agents: that they are gone, get no offers, or are to be emptied.
+//! The decisions of operators about agents: gone, deactivated, or draining.
 //!
-//! The durable half is the agent's record in the registry; draining and deactivation stay with an agent through outages
+//! The durable part is the agent's record in the registry; draining and deactivation stay with an agent through outages
 //! and failovers.
 
 mod agent_state;

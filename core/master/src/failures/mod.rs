@@ -1,4 +1,4 @@
-//! The failure monitor: what it observes, and how its decisions are carried out.
+//! The failure monitor: the events that it observes, and how its effects are carried out.
 
 mod monitor;
 

@@ -1,4 +1,4 @@
-//! The use of the failure monitor: it observes what happens, and its effects are carried out.
+//! The use of the failure monitor: it observes events, and its effects are carried out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +16,9 @@ use crate::peers::is_process_of;
 use crate::registry::{Continuation, Registry, RegistryOperation, store};
 use crate::state::State;
 
-/// What is learnt in the meantime is written together, so that a bad day costs the registry no more than this: one commit
-/// of so many records at a time, and none for what pings and signals say as long as no incident comes of it.
+/// The time between two writes of changed failures. All changes in it are written together, so that a day of many
+/// failures costs the registry no more than one commit per interval, with a bounded number of records. Pings and
+/// signals cost none as long as they lead to no incident.
 const PERSIST_INTERVAL: Duration = Duration::from_secs(1);
 const MAX_PERSISTED_AT_ONCE: usize = 500;
 
@@ -44,7 +45,7 @@ pub(crate) fn observe(state: &mut State, cx: &mut Context<'_>, event: failures::
     apply_monitor_effects(state, cx, effects);
 }
 
-/// Before anything is observed: a flapping agent stays known over a failover of the master.
+/// Restores failures before any event is observed, so that a flapping agent stays known over a failover of the master.
 pub(crate) fn restore_failures(state: &mut State, cx: &mut Context<'_>) {
     let registry = state.registry.durable();
     if registry.incidents.is_empty() && registry.failure_histories.is_empty() {
@@ -104,7 +105,8 @@ fn schedule_persist_failures(
     }
 }
 
-/// Nobody waits for it: what is not written yet when a master ends was noticed within its last moments.
+/// Persists changed failures. Nothing waits for it: what is not written when a master ends was observed within its last
+/// moments.
 pub(crate) fn persist_failures(
     failure_persistence: &mut FailurePersistence,
     monitor: &mut ::failures::Monitor,
@@ -116,7 +118,7 @@ pub(crate) fn persist_failures(
     let durable = registry.durable();
     changes.incidents.retain(|number, now| now.as_ref() != durable.incidents.get(number));
     changes.failure_histories.retain(|agent, now| now.as_ref() != durable.failure_histories.get(agent));
-    // An agent that leaves in good order has never done anything.
+    // An agent that unregisters leaves no history.
     if changes.incidents.is_empty() && changes.failure_histories.is_empty() {
         return failures_persisted(failure_persistence, monitor, cx);
     }
@@ -138,7 +140,7 @@ pub(crate) fn failures_persisted(
     schedule_persist_failures(failure_persistence, monitor, cx);
 }
 
-/// As DRAIN_AGENT, when an operator's own call would not be refused.
+/// Drains an agent as DRAIN_AGENT does, if an operator's own call would not be refused.
 fn drain_by_policy(state: &mut State, cx: &mut Context<'_>, agent: AgentId) {
     if let Some(refusal) = cannot_drain(&state.agents, &state.recovery, &state.registry, &agent) {
         return observe(state, cx, failures::Event::DrainRefused { agent, reason: refusal.body });
@@ -148,14 +150,15 @@ fn drain_by_policy(state: &mut State, cx: &mut Context<'_>, agent: AgentId) {
     store(&state.metrics, &mut state.registry, cx, operation, Continuation::DrainedByPolicy(agent));
 }
 
-/// Mesos has no policies: there, an agent that nobody deactivated cannot be reactivated.
+/// Reactivates an agent that a policy holds. Mesos has no policies and refuses this call for an agent that nobody
+/// deactivated.
 pub(crate) fn reactivate_held(state: &mut State, cx: &mut Context<'_>, agent: AgentId, reply: ReplyId) {
     observe(state, cx, failures::Event::OperatorDecided { agent, keeps_out: false });
     reply_when_persisted(&mut state.monitor, &mut state.registry, &state.metrics, cx, reply);
 }
 
-/// An operator has an agent back. It is offered at once; the answer waits until the next master would know of it, too:
-/// its policies would do again what they did.
+/// Replies to an operator who reactivated an agent. The agent is offered at once; the reply waits until the decision is
+/// durable, since the policies of the next master would otherwise repeat what they did.
 pub(crate) fn reply_when_persisted(
     monitor: &mut ::failures::Monitor,
     registry: &mut Registry,
@@ -200,7 +203,7 @@ pub(crate) fn observe_task_end(state: &mut State, cx: &mut Context<'_>, task: &v
     let agent = AgentId::from(&task.agent_id);
     let failed = task.state() == v1::TaskState::TaskFailed;
     let crashes = [Reason::ExecutorTerminated, Reason::ContainerLaunchFailed, Reason::ExecutorRegistrationTimeout];
-    // Of other executors the agent says itself that they ended.
+    // Agents report the end of other executors themselves.
     let is_command_task = task.executor_id.as_ref().is_none_or(|id| id.value.is_empty());
     let crashed = failed && is_command_task && crashes.iter().any(|reason| status.reason == Some(*reason as i32));
     observe(state, cx, failures::Event::TaskEnded { agent: agent.clone(), failed });
@@ -210,13 +213,13 @@ pub(crate) fn observe_task_end(state: &mut State, cx: &mut Context<'_>, task: &v
     }
 }
 
-/// The agents of the master before may all be back now.
+/// Tells the monitor if all recovered agents have re-registered.
 pub(crate) fn observe_recovery_complete(state: &mut State, cx: &mut Context<'_>) {
     if state.recovery.may_reregister(None) {
         return;
     }
     observe(state, cx, failures::Event::RecoveryComplete);
-    // All agents are back that could have reported them.
+    // All agents that could have reported these frameworks have re-registered.
     for framework in state.monitor.take_missed_frameworks() {
         if state.frameworks.get(framework.as_str()).is_none() {
             observe(state, cx, failures::Event::FrameworkRemoved(framework));
@@ -224,7 +227,7 @@ pub(crate) fn observe_recovery_complete(state: &mut State, cx: &mut Context<'_>)
     }
 }
 
-/// The audit trail of policies, and what an operator without any sink sees.
+/// Logs an incident: the audit trail of policies, and what an operator without a sink sees.
 fn log(incident: &model::incident::Incident, update: model::incident::IncidentUpdate) {
     let (id, kind, object, details) = (&incident.id, incident.kind, &incident.object, &incident.details);
     match update {

@@ -1,4 +1,4 @@
-//! How events reach a framework: on its stream, or as a message to its driver.
+//! The events of a framework: on its stream, or as messages to its driver.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::framework::Connection;
 use crate::interface::{Command, Context};
 use crate::offers::OffersEvent;
 
-/// Sends an agent the message to end itself, with the reason.
+/// Sends an agent the message to shut down, with the reason.
 pub(crate) fn shut_down_agent(cx: &mut Context<'_>, agent: &Upid, reason: &str) {
     cx.send(agent, internal::ShutdownMessage { message: Some(reason.to_owned()) });
 }
@@ -24,7 +24,7 @@ pub(crate) fn heartbeat_event() -> Event {
     event_of(event::Type::Heartbeat)
 }
 
-/// How events reach a framework: on its stream, or as a message to its driver.
+/// The events of a framework: on its stream, or as messages to its driver.
 impl Connection {
     pub fn subscribed(
         &self,
@@ -69,7 +69,7 @@ impl Connection {
         }
     }
 
-    /// Sends offers in a format. A driver is sent the processes of the offers' agents too, in the same order: one that
+    /// Sends offers in a format. A driver is also sent the processes of the offers' agents, in the same order: one that
     /// finds lists of different length aborts.
     pub fn offers(&self, cx: &mut Context<'_>, offers: Vec<Arc<Offer>>, format: OfferFormat) {
         match self {
@@ -96,7 +96,7 @@ impl Connection {
         }
     }
 
-    /// `pids` are the processes of their agents, in the same order, as with offers.
+    /// Sends inverse offers. `pids` are the processes of their agents, in the same order, as for offers.
     pub fn inverse_offers(&self, cx: &mut Context<'_>, inverse_offers: Vec<v1::InverseOffer>, pids: Vec<String>) {
         match self {
             Connection::None => {}
@@ -175,7 +175,7 @@ impl Connection {
         }
     }
 
-    /// The v0 protocol has no feedback of operations.
+    /// Sends the status of an operation. The v0 protocol has no feedback of operations.
     pub fn operation_status(&self, cx: &mut Context<'_>, status: v1::OperationStatus) {
         if let Connection::Http(stream) = self {
             cx.event(
@@ -188,8 +188,8 @@ impl Connection {
         }
     }
 
-    /// `framework_status` is the status as an HTTP scheduler sees it; a driver is sent the update itself
-    /// with the process to acknowledge to (none for an update that the master generated).
+    /// Sends a status update. `framework_status` is the status as an HTTP scheduler sees it; a driver is sent the
+    /// update itself with the process to acknowledge to (none for an update that the master generated).
     pub fn update(
         &self,
         cx: &mut Context<'_>,

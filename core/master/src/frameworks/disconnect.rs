@@ -1,4 +1,4 @@
-//! How frameworks leave: lost connections, failover timeouts, teardown.
+//! The ways in which frameworks leave: lost connections, failover timeouts, teardown.
 
 use std::net::SocketAddrV4;
 
@@ -42,7 +42,7 @@ pub(crate) fn exited(state: &mut State, cx: &mut Context<'_>, address: SocketAdd
     }
 }
 
-/// Its offers are rescinded, it gets no more of them, and readers see it disconnected.
+/// Disconnects a framework: its offers are rescinded, it gets no more of them, and readers see it disconnected.
 fn disconnect_framework(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId) {
     deactivate_framework(state, cx, id, true);
     stop_heartbeats(&mut state.frameworks, &mut state.heartbeats, cx, id);
@@ -69,13 +69,14 @@ fn start_failover_timeout(state: &mut State, cx: &mut Context<'_>, id: &Framewor
 
 pub(crate) fn failover_timed_out(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId) {
     let Some(framework) = state.frameworks.get(id.as_str()) else { return };
-    // It may have returned, and even left again, since this timer was set.
+    // The framework may have returned, and even left again, since this timer was set.
     if framework.state().deadline().is_some_and(|deadline| deadline <= cx.now.monotonic) {
         remove_framework(state, cx, id);
     }
 }
 
-/// No more offers until it subscribes again. `rescind` tells it of those it holds.
+/// Stops offers to a framework until it subscribes again. `rescind` says whether it is told that its offers are
+/// rescinded.
 pub(crate) fn deactivate_framework(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId, rescind: bool) {
     let Some(framework) = state.frameworks.get_mut(id.as_str()) else { return };
     if !framework.deactivate() {
@@ -91,7 +92,7 @@ pub(crate) fn deactivate_framework(state: &mut State, cx: &mut Context<'_>, id: 
     }
 }
 
-/// DeactivateFrameworkMessage: a driver was aborted. Its tasks live on.
+/// DeactivateFrameworkMessage: a driver was aborted. Its tasks continue.
 pub(crate) fn deactivate_framework_message(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId) {
     if state.frameworks.get(id.as_str()).is_some_and(|f| f.state().is_connected()) {
         deactivate_framework(state, cx, id, true);
@@ -99,8 +100,8 @@ pub(crate) fn deactivate_framework_message(state: &mut State, cx: &mut Context<'
     }
 }
 
-/// The end of a framework: everything it runs is killed, it becomes history, and its
-/// id can never subscribe again.
+/// Removes a framework: its tasks and executors are killed, it moves to the history, and its id can never subscribe
+/// again.
 pub(crate) fn remove_framework(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId) {
     deactivate_framework(state, cx, id, false);
     stop_heartbeats(&mut state.frameworks, &mut state.heartbeats, cx, id);
@@ -139,7 +140,7 @@ fn shut_down_on_agents(agents: &Agents, tasks: &Tasks, cx: &mut Context<'_>, id:
     }
 }
 
-/// The tasks go into history as killed; no scheduler is left to be sent updates.
+/// Moves the framework's tasks to the history as killed; no scheduler is left to be sent updates.
 fn kill_tasks_of(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId) {
     let running: Vec<TaskId> = state.tasks.of_framework(id.as_str()).map(|(task, _)| task.clone()).collect();
     let unreachable = state.tasks.take_all_unreachable(id.as_str());

@@ -13,8 +13,8 @@ use crate::calls::dispatch;
 use crate::interface::Context;
 use crate::state::State;
 
-/// A `mesos.scheduler.Call` as it came. Nothing is answered to a bad one: libprocess
-/// has no way to, and a driver does not send it.
+/// Handles a `mesos.scheduler.Call` as it was received. An invalid one is not answered: libprocess has no way to, and a
+/// driver does not send one.
 pub(crate) fn driver_call(state: &mut State, cx: &mut Context<'_>, from: &Upid, bytes: &[u8]) {
     let (call, force) = match wire::v0::decode_scheduler_call(bytes, &Limits::default()) {
         Ok(decoded) => decoded,
@@ -31,7 +31,7 @@ pub(crate) fn driver_call(state: &mut State, cx: &mut Context<'_>, from: &Upid, 
         return;
     }
     if call.framework_id.as_ref().is_some_and(|id| state.frameworks.is_completed(&id.value)) {
-        // Mesos is silent, and the driver of a framework that an operator tore down waits for ever.
+        // Mesos sends nothing, and the driver of a framework that an operator tore down waits for ever.
         return Connection::Driver(from.clone()).error(cx, "Framework has been removed");
     }
     let framework = call.framework_id.as_ref().and_then(|id| state.frameworks.get(&id.value));

@@ -1,4 +1,4 @@
-//! Counts the events that each framework is sent, for `master/frameworks/<name>/<id>/events`.
+//! The counts of the events that each framework is sent, for `master/frameworks/<name>/<id>/events`.
 
 use messages::Message;
 use messages::v1::scheduler::event::Type as Event;
@@ -15,8 +15,8 @@ pub(crate) fn framework_metrics<'a>(
     frameworks.get(framework.as_str()).map(|framework| &framework.snapshot().framework_metrics)
 }
 
-/// What a step says to frameworks, whichever way it goes. A framework that leaves with its last event is not there
-/// to be counted.
+/// Counts the events of a step, on streams and as messages. A framework that is removed with its last event is not
+/// counted.
 pub(crate) fn count_events(frameworks: &Frameworks, effects: &[Effect]) {
     for effect in effects {
         let (framework, kind) = match effect {
@@ -50,16 +50,82 @@ fn type_of(event: &SchedulerEvent) -> Option<Event> {
     }
 }
 
-/// The event that a message to a driver stands for.
+/// Returns the event that a message to a driver corresponds to.
 fn event_of(message: &Message) -> Option<Event> {
     match message {
         Message::FrameworkRegistered(_) | Message::FrameworkReregistered(_) => Some(Event::Subscribed),
         Message::ResourceOffers(_) => Some(Event::Offers),
+        Message::InverseOffers(_) => Some(Event::InverseOffers),
         Message::RescindResourceOffer(_) => Some(Event::Rescind),
+        Message::RescindInverseOffer(_) => Some(Event::RescindInverseOffer),
         Message::StatusUpdate(_) => Some(Event::Update),
         Message::ExecutorToFramework(_) => Some(Event::Message),
         Message::LostSlave(_) | Message::ExitedExecutor(_) => Some(Event::Failure),
         Message::FrameworkError(_) => Some(Event::Error),
-        _ => None,
+        // A driver is sent none of these, or they stand for no event.
+        Message::SchedulerCall(_)
+        | Message::SchedulerEvent(_)
+        | Message::Authenticate(_)
+        | Message::AuthenticationMechanisms(_)
+        | Message::AuthenticationStart(_)
+        | Message::AuthenticationStep(_)
+        | Message::AuthenticationCompleted(_)
+        | Message::AuthenticationFailed(_)
+        | Message::AuthenticationError(_)
+        | Message::SubmitSchedulerRequest(_)
+        | Message::SubmitSchedulerResponse(_)
+        | Message::FrameworkToExecutor(_)
+        | Message::RegisterFramework(_)
+        | Message::ReregisterFramework(_)
+        | Message::UnregisterFramework(_)
+        | Message::DeactivateFramework(_)
+        | Message::ResourceRequest(_)
+        | Message::LaunchTasks(_)
+        | Message::ReviveOffers(_)
+        | Message::RunTask(_)
+        | Message::RunTaskGroup(_)
+        | Message::KillTask(_)
+        | Message::StatusUpdateAcknowledgement(_)
+        | Message::AcknowledgeOperationStatus(_)
+        | Message::ReconcileTasks(_)
+        | Message::ReconcileOperations(_)
+        | Message::RegisterSlave(_)
+        | Message::ReregisterSlave(_)
+        | Message::SlaveRegistered(_)
+        | Message::SlaveReregistered(_)
+        | Message::UnregisterSlave(_)
+        | Message::PingSlave(_)
+        | Message::PongSlave(_)
+        | Message::ShutdownFramework(_)
+        | Message::ShutdownExecutor(_)
+        | Message::UpdateFramework(_)
+        | Message::CheckpointResources(_)
+        | Message::UpdateSlave(_)
+        | Message::UpdateOperationStatus(_)
+        | Message::ApplyOperation(_)
+        | Message::RegisterExecutor(_)
+        | Message::ExecutorRegistered(_)
+        | Message::ExecutorReregistered(_)
+        | Message::ReconnectExecutor(_)
+        | Message::ReregisterExecutor(_)
+        | Message::DrainSlave(_)
+        | Message::Shutdown(_)
+        | Message::AgentHealth(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use messages::internal::{InverseOffersMessage, LostSlaveMessage, PingSlaveMessage, RescindInverseOfferMessage};
+
+    use super::*;
+
+    #[test]
+    fn what_a_driver_is_sent_stands_for_the_event_of_a_stream() {
+        let check = |message: Message, expect: Option<Event>| assert_eq!(event_of(&message), expect, "{message:?}");
+        check(InverseOffersMessage::default().into(), Some(Event::InverseOffers));
+        check(RescindInverseOfferMessage::default().into(), Some(Event::RescindInverseOffer));
+        check(LostSlaveMessage::default().into(), Some(Event::Failure));
+        check(PingSlaveMessage::default().into(), None);
     }
 }

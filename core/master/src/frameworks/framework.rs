@@ -11,8 +11,8 @@ use model::{FrameworkId, Monotonic, Role, StreamId, Timestamp, Upid};
 use super::capabilities::FrameworkCapabilities;
 use super::constraints::Constraints;
 
-/// Where the framework's scheduler is. A driver's address is kept while its link is
-/// down, because it may come back without claiming a failover; a stream is not.
+/// The connection to the framework's scheduler. A driver's address is kept while its link is down, because it may
+/// return without claiming a failover; a stream is not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Connection {
     None,
@@ -37,7 +37,7 @@ pub(crate) enum FrameworkState {
 /// A framework that has not been removed. Its methods keep together what has to change together.
 #[derive(Debug)]
 pub(crate) struct Framework {
-    /// What readers see of it; the core keeps no second copy.
+    /// The snapshot that readers see; the core keeps no second copy.
     snapshot: Arc<FrameworkSnapshot>,
     state: FrameworkState,
     connection: Connection,
@@ -130,7 +130,7 @@ impl Framework {
         self.constraints.as_ref()
     }
 
-    /// In which format it understands offers.
+    /// Returns the format in which it understands offers.
     pub fn offer_format(&self) -> OfferFormat {
         OfferFormat {
             multi_role: self.capabilities.multi_role,
@@ -157,7 +157,7 @@ impl Framework {
         &self.connection
     }
 
-    /// Where events for the framework are sent: nowhere while it is disconnected.
+    /// Returns the connection that events are sent to; a disconnected framework is sent none.
     pub fn listener(&self) -> &Connection {
         if self.state.is_connected() { &self.connection } else { &Connection::None }
     }
@@ -169,8 +169,8 @@ impl Framework {
         }
     }
 
-    /// The address of its scheduler as agents are sent it: the empty address for HTTP
-    /// schedulers, so that agents send executor messages through the master.
+    /// Returns the address of its scheduler as agents are sent it: the empty address for HTTP schedulers, so that
+    /// agents send executor messages through the master.
     pub fn pid_text(&self) -> String {
         self.driver().cloned().unwrap_or_else(Upid::none).to_string()
     }
@@ -282,7 +282,7 @@ fn failover_timeout_of(info: &v1::FrameworkInfo) -> Duration {
     Duration::try_from_secs_f64(info.failover_timeout.unwrap_or_default()).unwrap_or(Duration::ZERO)
 }
 
-/// The roles a framework subscribes to: `roles` when MULTI_ROLE (possibly none), else `role`.
+/// Returns the roles a framework subscribes to: `roles` if it is MULTI_ROLE (possibly none), otherwise `role`.
 #[allow(deprecated, reason = "frameworks without MULTI_ROLE say it in `role`")]
 pub(crate) fn roles_of(info: &v1::FrameworkInfo) -> Vec<Role> {
     if !FrameworkCapabilities::of(info).multi_role {

@@ -1,4 +1,4 @@
-//! Heartbeats on the streams of HTTP schedulers, by which they notice a master that is gone.
+//! Heartbeats on the streams of HTTP schedulers, by which they notice a lost master.
 
 use model::FrameworkId;
 
@@ -8,8 +8,8 @@ use super::index::Frameworks;
 use crate::interface::{Config, Context, Timer};
 use crate::support::TimingWheel;
 
-/// The first heartbeat comes at once: clients that read line by line wait for it to see
-/// the record before it.
+/// Starts heartbeats. The first one is sent at once: clients that read line by line need it to see the record before
+/// it.
 pub(crate) fn start_heartbeats(
     frameworks: &mut Frameworks,
     heartbeats: &mut TimingWheel<FrameworkId>,

@@ -52,12 +52,12 @@ impl Frameworks {
         self.drivers.get(pid)
     }
 
-    /// Drivers whose link ended with this address.
+    /// Returns the drivers whose link ended with this address.
     pub fn drivers_at(&self, address: SocketAddrV4) -> Vec<FrameworkId> {
         self.drivers.iter().filter(|(pid, _)| pid.address == address).map(|(_, id)| id.clone()).collect()
     }
 
-    /// Moves a framework to another conversation; returns the one it held before.
+    /// Moves a framework to another connection; returns the one before.
     pub fn connect(&mut self, id: &str, connection: Connection) -> Option<Connection> {
         let framework = self.map.get_mut(id)?;
         let before = framework.replace_connection(connection.clone());
@@ -79,7 +79,7 @@ impl Frameworks {
         }
     }
 
-    /// Takes a framework out for good; its id is remembered so that it cannot come back.
+    /// Removes a framework for ever; its id is kept so that it cannot subscribe again.
     pub fn complete(&mut self, id: &str) -> Option<Framework> {
         self.connect(id, Connection::None);
         let framework = self.map.remove(id)?;

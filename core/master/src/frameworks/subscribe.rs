@@ -1,5 +1,5 @@
-//! How frameworks subscribe, resubscribe and change: SUBSCRIBE over HTTP and from drivers, failover
-//! between connections, UPDATE_FRAMEWORK.
+//! How frameworks subscribe, resubscribe and change: SUBSCRIBE over HTTP and from drivers, failover between
+//! connections, UPDATE_FRAMEWORK.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -34,11 +34,11 @@ struct Subscription {
     constraints: Option<Constraints>,
 }
 
-/// A known framework returns; what about its old connection and its answer differs.
+/// The two ways in which a known framework subscribes again; they differ in the old connection and the response.
 enum Resubscription {
-    /// It takes over from whoever spoke for it, and starts with no offers.
+    /// The new connection replaces the old one, and starts without offers.
     Failover,
-    /// The same driver registers again: it keeps its standing, its offers are rescinded.
+    /// The same driver registers again: its state is kept, its offers are rescinded.
     SameDriver,
 }
 
@@ -83,7 +83,7 @@ fn subscribed_http(
     Ok(())
 }
 
-/// `force` is the v0 way to say that this driver takes over from another one.
+/// Subscribes a driver. `force` is the v0 way to say that this driver replaces another one.
 pub(crate) fn subscribe_driver(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -116,7 +116,7 @@ fn subscribed_driver(
     let framework_of_driver = framework_of_driver(state, cx, from, known_id(&subscription.info).as_ref());
     let Some(id) = known_id(&subscription.info) else {
         match framework_of_driver {
-            // The answer was lost, or crossed with a retry.
+            // The response was lost, or crossed a retry.
             Some(id) => connection.subscribed(cx, id.to_proto(), state.info.clone(), heartbeat_seconds(&state.config)),
             None => add_framework(state, cx, connection, subscription),
         }
@@ -137,8 +137,8 @@ fn subscribed_driver(
     Ok(())
 }
 
-/// The framework a driver speaks for. One that was disconnected and is not meant now
-/// gives the address up: its driver is gone, and another one runs there.
+/// Returns the framework of a driver. A disconnected framework that is not meant now loses the address: its driver is
+/// gone, and another one runs there.
 fn framework_of_driver(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -169,7 +169,7 @@ fn count_subscription(metrics: &Metrics, info: &v1::FrameworkInfo) {
     }
 }
 
-/// Whether the content of a subscription is acceptable to this master.
+/// Checks whether the content of a subscription is acceptable to this master.
 fn check_subscription(
     config: &Config,
     frameworks: &Frameworks,
@@ -219,8 +219,8 @@ fn check_info(config: &Config, frameworks: &Frameworks, info: &v1::FrameworkInfo
     Ok(())
 }
 
-/// Whether a framework may return with this info. One that this master has never
-/// seen (it failed over from another master) is first made known as recovered.
+/// Checks whether a framework may return with this info. One that this master has never seen (it failed over from
+/// another master) is first added as recovered.
 fn validate_resubscription(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -270,9 +270,9 @@ fn add_framework(state: &mut State, cx: &mut Context<'_>, connection: Connection
     start_heartbeats(&mut state.frameworks, &mut state.heartbeats, cx, &id);
 }
 
-/// A framework known only from its agents (or from its own subscription): it has tasks, but
-/// nobody speaks for it yet. In Mesos no failover timeout runs for it, so that it may stay for ever; here it has
-/// its own, but no less than agents have: its scheduler, too, has lost its master.
+/// Adds a framework that is known only from its agents (or from its own subscription): it has tasks, but no scheduler
+/// is connected yet. In Mesos no failover timeout runs for it, so that it may stay for ever. Here it has its own
+/// timeout, and at least that of agents, since its scheduler has lost its master, too.
 pub(crate) fn recover_framework(state: &mut State, cx: &mut Context<'_>, info: v1::FrameworkInfo) {
     let Some(id) = known_id(&info) else { return };
     let snapshot = FrameworkSnapshot {
@@ -366,7 +366,7 @@ fn mark_connected(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId) {
     publish_framework(&state.frameworks, cx, id);
 }
 
-/// UPDATE_FRAMEWORK: 200 where other calls answer 202.
+/// Handles UPDATE_FRAMEWORK, which is answered with 200 where other calls are answered with 202.
 pub(crate) fn update_framework_call(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -396,7 +396,7 @@ pub(crate) fn update_framework_call(
     CallResponse::ok()
 }
 
-/// Replaces what is known of a framework; offers of roles it has left are rescinded.
+/// Replaces the description of a framework; offers of roles that it has left are rescinded.
 fn update_framework(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId, subscription: Subscription) {
     let Subscription { info, suppressed, constraints } = subscription;
     if let Some(framework) = state.frameworks.get_mut(id.as_str()) {
@@ -406,8 +406,8 @@ fn update_framework(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId, s
     rescind_offers_of_unsubscribed_roles(state, cx, id);
 }
 
-/// Agents that run something of the framework, or have something to tell it of its operations, learn where it is
-/// now. Mesos tells every agent; the others would ignore it.
+/// Sends the framework's new address to the agents that run something of it or have feedback about its operations.
+/// Mesos sends it to every agent; the others would ignore it.
 fn send_framework_update_to_agents(
     agents: &Agents,
     frameworks: &Frameworks,
@@ -433,7 +433,7 @@ pub(crate) fn publish_framework(frameworks: &Frameworks, cx: &mut Context<'_>, i
     }
 }
 
-/// A conversation begins.
+/// Opens a connection; the address of a driver is linked.
 fn open(links: &mut Links, cx: &mut Context<'_>, connection: &Connection) {
     if let Connection::Driver(pid) = connection
         && links.acquire(pid.address)
@@ -442,7 +442,7 @@ fn open(links: &mut Links, cx: &mut Context<'_>, connection: &Connection) {
     }
 }
 
-/// A conversation is over on our side.
+/// Closes a connection on the master's side.
 pub(crate) fn close(links: &mut Links, cx: &mut Context<'_>, connection: &Connection) {
     match connection {
         Connection::None => {}
@@ -455,7 +455,7 @@ pub(crate) fn close(links: &mut Links, cx: &mut Context<'_>, connection: &Connec
     }
 }
 
-/// An unset or empty id asks for a new one.
+/// Returns the id of a known framework; an unset or empty id asks for a new one.
 pub(crate) fn known_id(info: &v1::FrameworkInfo) -> Option<FrameworkId> {
     info.id.as_ref().filter(|id| !id.value.is_empty()).map(FrameworkId::from)
 }

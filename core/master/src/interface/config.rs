@@ -1,5 +1,4 @@
-//! What an operator can set about a master's decisions, with Mesos' defaults
-//! (`src/master/constants.hpp` and the master's flags).
+//! The configuration of a master's decisions, with Mesos' defaults (`src/master/constants.hpp` and the master's flags).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddrV4;
@@ -8,70 +7,71 @@ use std::time::Duration;
 use messages::v1;
 use model::Upid;
 
-/// What an operator can set.
+/// The configuration of a master.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where peers reach this master (`--ip`/`--advertise_ip`, `--port`/`--advertise_port`).
+    /// The address at which peers reach this master (`--ip`/`--advertise_ip`, `--port`/`--advertise_port`).
     pub address: SocketAddrV4,
     /// The host name that the master advertises (`--hostname`).
     pub hostname: String,
-    /// What is advertised to clients that compare versions.
+    /// The version that is advertised to clients that compare versions.
     pub version: String,
     /// The fault domain of the master (`--domain`).
     pub domain: Option<v1::DomainInfo>,
-    /// Fixed by tests and by `--master_id`-like needs; minted from the seed otherwise.
+    /// The id of the master; `None` mints one from the seed.
     pub master_id: Option<String>,
 
-    /// Time between two heartbeats on the stream of an HTTP scheduler.
+    /// The time between two heartbeats on the stream of an HTTP scheduler.
     pub heartbeat_interval: Duration,
-    /// Time between two pings of an agent (`--agent_ping_timeout`).
+    /// The time between two pings of an agent (`--agent_ping_timeout`).
     pub agent_ping_timeout: Duration,
-    /// Missed pings after which an agent is marked unreachable (`--max_agent_ping_timeouts`).
+    /// The number of missed pings after which an agent is marked unreachable (`--max_agent_ping_timeouts`).
     pub max_agent_ping_timeouts: u32,
-    /// Time in which a disconnected or recovered agent has to re-register (`--agent_reregister_timeout`).
+    /// The time in which a disconnected or recovered agent has to re-register (`--agent_reregister_timeout`).
     pub agent_reregister_timeout: Duration,
     /// Whether agents without a domain are refused (`--require_agent_domain`).
     pub require_agent_domain: bool,
 
-    /// Upper bound between allocation runs; runs are event-driven otherwise.
+    /// The longest time between two allocation runs; runs are event-driven otherwise (`--allocation_interval`).
     pub allocation_interval: Duration,
-    /// How long the first dirty mark waits for more before an allocation run.
+    /// The time between the first change and the allocation run, in which further changes are collected.
     pub allocation_delay: Duration,
-    /// Time after which an outstanding offer is rescinded (`--offer_timeout`); `None` for never.
+    /// The time after which an outstanding offer is rescinded (`--offer_timeout`); `None` for never.
     pub offer_timeout: Option<Duration>,
-    /// Offers per OFFERS event (or message): bounds the size of one record.
+    /// The most offers of one OFFERS event (or message), which bounds the size of one record.
     pub max_offers_per_event: usize,
 
     /// `--roles`: the only roles that frameworks may subscribe to.
     pub roles: Option<BTreeSet<String>>,
     /// Whether frameworks may run as `root` (`--root_submissions`).
     pub root_submissions: bool,
-    /// `--weights`: of a cluster whose registry has none.
+    /// The weights of a cluster whose registry has none (`--weights`).
     pub weights: BTreeMap<String, f64>,
 
     /// `--offer_constraints_re2_max_mem`, `--offer_constraints_re2_max_program_size`.
     pub offer_constraints_limits: allocator::PatternLimits,
 
-    /// Policy of the allocator; its randomness, interval and region are the master's.
+    /// The policy of the allocator; its randomness, interval and region are taken from the master.
     pub allocator: allocator::Options,
 
-    /// How many ids of completed frameworks are kept (`--max_completed_frameworks`).
+    /// The number of ids of completed frameworks that are kept (`--max_completed_frameworks`).
     pub max_completed_frameworks: usize,
-    /// How many unreachable tasks are kept per framework (`--max_unreachable_tasks_per_framework`).
+    /// The number of unreachable tasks that are kept per framework (`--max_unreachable_tasks_per_framework`).
     pub max_unreachable_tasks_per_framework: usize,
-    /// The time between two agents that are marked unreachable (`--agent_removal_rate_limit`); `None` without a limit.
+    /// The time between two agents that are marked unreachable (`--agent_removal_rate_limit`); `None` for no limit.
     pub agent_removal_interval: Option<Duration>,
     /// The share of agents, up to 1, that may be marked unreachable after a failover (`--recovery_agent_removal_limit`).
     pub recovery_agent_removal_limit: f64,
-    /// Time between two garbage collections of the registry (`--registry_gc_interval`).
+    /// The time between two garbage collections of the registry (`--registry_gc_interval`).
     pub registry_gc_interval: Duration,
-    /// How long the registry keeps unreachable and gone agents (`--registry_max_agent_age`).
+    /// The time for which the registry keeps unreachable and gone agents (`--registry_max_agent_age`).
     pub registry_max_agent_age: Duration,
-    /// How many unreachable, and how many gone agents the registry keeps (`--registry_max_agent_count`).
+    /// The number of unreachable, and the number of gone agents that the registry keeps (`--registry_max_agent_count`).
     pub registry_max_agent_count: usize,
-    /// `--recovery_policy`; the defaults for this ping timeout when there is none.
+    /// The recovery policy (`--recovery_policy`); `None` for the default policy of this ping timeout.
     pub recovery_policy: Option<failures::Policy>,
-    /// Registry changes that may wait for the disk; a peer beyond it is ignored and retries.
+    /// The most registry changes that may wait for the disk; beyond it a peer's request is ignored, and the peer
+    /// retries.
     pub max_pending_stores: usize,
 }
 
@@ -110,23 +110,24 @@ impl Config {
         }
     }
 
-    /// The id of the master's libprocess process.
+    /// Returns the master's libprocess process.
     pub fn pid(&self) -> Upid {
         Upid::new("master", self.address)
     }
 
-    /// The time after which agents, without a ping, take the master for gone; they are sent it when they register.
+    /// Returns the time without a ping after which agents consider the master lost; they are sent it when they
+    /// register.
     pub fn total_ping_timeout(&self) -> Duration {
         self.agent_ping_timeout.saturating_mul(self.max_agent_ping_timeouts)
     }
 
-    /// Whether frameworks may subscribe to a role (`--roles`).
+    /// Returns whether frameworks may subscribe to a role (`--roles`).
     pub fn role_allowed(&self, role: &str) -> bool {
-        // The default role always is, as in Mesos.
+        // The default role is always allowed, as in Mesos.
         role == resources::roles::ANY || self.roles.as_ref().is_none_or(|roles| roles.contains(role))
     }
 
-    /// The `MasterInfo` that frameworks, agents and detectors are given.
+    /// Returns the `MasterInfo` that frameworks, agents and detectors are given.
     pub fn master_info(&self, master_id: &str) -> v1::MasterInfo {
         use v1::master_info::capability::Type;
         let capability = |kind: Type| v1::master_info::Capability { r#type: Some(kind as i32) };

@@ -1,4 +1,4 @@
-//! Everything a master can want done.
+//! The effects of a master.
 
 use std::sync::Arc;
 
@@ -27,15 +27,15 @@ impl EffectTypes for MasterEffects {
 pub type Effect = machine::Effect<MasterEffects>;
 /// The effects of one step of a master.
 pub type Outbox = machine::Outbox<MasterEffects>;
-/// What the handlers of a master are given.
+/// The context that the handlers of a master are given.
 pub(crate) type Context<'a> = machine::Context<'a, MasterEffects>;
 
-/// What the stream of a scheduler carries.
+/// An event on the stream of a scheduler.
 #[derive(Debug, Clone)]
 pub enum SchedulerEvent {
-    /// Any event but OFFERS.
+    /// Any event except OFFERS.
     Message(Arc<v1::scheduler::Event>),
-    /// An OFFERS event, which is described when it is encoded.
+    /// An OFFERS event, which becomes a message when it is encoded.
     Offers(OffersEvent),
 }
 
@@ -67,10 +67,10 @@ impl From<OffersEvent> for SchedulerEvent {
     }
 }
 
-/// What only a master asks for.
+/// A command that only a master emits.
 #[derive(Debug, Clone)]
 pub enum Command {
-    /// The stream belongs to a subscribed framework from now on; emitted before its SUBSCRIBED event.
+    /// The stream belongs to a subscribed framework from now on. The command is emitted before the SUBSCRIBED event.
     SessionOpened {
         /// The framework's event stream.
         stream: StreamId,
@@ -79,28 +79,28 @@ pub enum Command {
     },
 }
 
-/// The deadlines of a master.
+/// The timers of a master.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Timer {
     /// An allocation run is due.
     Allocate,
-    /// Heartbeats of all HTTP scheduler streams in this slot of the heartbeat wheel.
+    /// Heartbeats are due on all HTTP scheduler streams in this slot of the heartbeat wheel.
     Heartbeat(u32),
-    /// Pings of all agents in this slot of the ping wheel.
+    /// Pings are due for all agents in this slot of the ping wheel.
     Ping(u32),
-    /// A disconnected framework has used up its failover timeout.
+    /// The failover timeout of a disconnected framework has passed.
     FrameworkFailover(FrameworkId),
-    /// The agents of the master before have had their time to come back.
+    /// The time of recovered agents to re-register has passed.
     RecoveredAgents,
-    /// Agents of the master before are asked to come.
+    /// The next recovered agents are to be pinged.
     PingRecoveredAgents,
     /// The next agent may be marked unreachable (`--agent_removal_rate_limit`).
     AgentRemoval,
-    /// Unreachable and gone agents are to be looked through for old ones.
+    /// Old unreachable and gone agents are to be removed from the registry.
     RegistryGc,
-    /// What was learnt of failures is to be written down.
+    /// Changed failures are to be persisted.
     PersistFailures,
-    /// A disconnected agent has not come back.
+    /// The time of a disconnected agent to re-register has passed.
     AgentReregister(AgentId),
     /// An offer has been outstanding for `--offer_timeout`.
     OfferTimeout(model::OfferId),

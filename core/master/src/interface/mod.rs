@@ -1,4 +1,4 @@
-//! What goes in and comes out: the configuration, the inputs and the effects of a master.
+//! The interface of a master: configuration, inputs and effects.
 
 mod config;
 mod effects;

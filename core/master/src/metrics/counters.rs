@@ -1,11 +1,12 @@
-//! The counters and gauges of a master under their Mesos names. The core writes, readers
-//! read; a value is a relaxed atomic because no decision depends on it.
+//! The counters and gauges of a master under their Mesos names. The core writes and readers read them; a value is a
+//! relaxed atomic because no decision depends on it.
 
 use std::borrow::Cow;
 
 use messages::v1;
 use model::MetricValue;
 use resources::Resources;
+use resources::operation::OperationSpec;
 use v1::offer::operation::Type as OperationType;
 
 macro_rules! metrics {
@@ -17,16 +18,17 @@ macro_rules! metrics {
                 #[doc = concat!("The metric `", $name, "`.")]
                 pub $field: MetricValue,
             )*
-            /// Of registered agents.
+            /// The total resources of registered agents.
             pub(crate) total: ResourceGauges,
-            /// By tasks and executors on them.
+            /// The resources that tasks and executors use on them.
             pub(crate) used: ResourceGauges,
             tasks: TaskStateCounters,
             pub(crate) operations: OperationStateCounters,
         }
 
         impl Metrics {
-            /// Every metric with a fixed name, the resource gauges, and those of `master/task_…` that have been used.
+            /// Iterates over every metric with a fixed name, the resource gauges, and the metrics of `master/task_…`
+            /// that have been used.
             pub fn iter(&self) -> impl Iterator<Item = (Cow<'static, str>, f64)> + '_ {
                 let fixed = [$((Cow::Borrowed($name), self.$field.get() as f64),)*];
                 fixed.into_iter().chain(self.resources()).chain(self.tasks.iter()).chain(self.operations.iter())
@@ -36,7 +38,7 @@ macro_rules! metrics {
 }
 
 metrics! {
-    // Written by the shell.
+    // The shell writes this metric.
     elected = "master/elected",
     event_queue_messages = "master/event_queue_messages",
     event_queue_dispatches = "master/event_queue_dispatches",
@@ -129,7 +131,7 @@ metrics! {
     valid_operation_status_update_acknowledgements = "master/valid_operation_status_update_acknowledgements",
     invalid_operation_status_update_acknowledgements = "master/invalid_operation_status_update_acknowledgements",
 
-    // Beyond Mesos: tasks killed so that a partition gets back what it lent.
+    // This metric is not of Mesos: the number of tasks killed so that a partition gets back what it lent.
     partition_preemptions = "master/partition_preemptions",
 
     allocation_runs = "allocator/mesos/allocation_runs",
@@ -154,14 +156,14 @@ impl Metrics {
         })
     }
 
-    /// The gauge of tasks that are now in this state, for the states that have one.
+    /// Returns the gauge of tasks in this state; `None` for states without one.
     pub(crate) fn tasks_in(&self, state: v1::TaskState) -> Option<&MetricValue> {
         match state {
             v1::TaskState::TaskStaging => Some(&self.tasks_staging),
             v1::TaskState::TaskStarting => Some(&self.tasks_starting),
             v1::TaskState::TaskRunning => Some(&self.tasks_running),
             v1::TaskState::TaskKilling => Some(&self.tasks_killing),
-            // Unreachable tasks are counted where they are kept; those that ended have counters.
+            // Unreachable tasks are counted where they are kept; ended tasks have counters.
             v1::TaskState::TaskUnreachable
             | v1::TaskState::TaskFinished
             | v1::TaskState::TaskFailed
@@ -175,7 +177,7 @@ impl Metrics {
         }
     }
 
-    /// Counts a task that ended (or was never launched).
+    /// Counts a task that ended or was never launched.
     pub(crate) fn task_ended(&self, state: v1::TaskState, source: Option<i32>, reason: Option<i32>) {
         let counter = match state {
             v1::TaskState::TaskFinished => Some(&self.tasks_finished),
@@ -204,7 +206,7 @@ impl Metrics {
 
 const NAMES: [&str; 4] = ["cpus", "gpus", "mem", "disk"];
 
-/// ResourceGauges of the resources that have gauges, in thousandths.
+/// The gauges of resources, in thousandths.
 #[derive(Debug, Default)]
 pub(crate) struct ResourceGauges {
     firm: [MetricValue; NAMES.len()],
@@ -235,7 +237,7 @@ const STATES: usize = 14;
 const SOURCES: usize = 3;
 const REASONS: usize = 35;
 
-/// `master/task_<state>/source_<source>/reason_<reason>`: a table, since the set is closed.
+/// `master/task_<state>/source_<source>/reason_<reason>`, as a table, since the set is closed.
 #[derive(Debug)]
 struct TaskStateCounters(Box<[MetricValue]>);
 
@@ -277,20 +279,12 @@ impl TaskStateCounters {
 #[derive(Debug)]
 pub(crate) struct OperationStateCounters(Box<[MetricValue]>);
 
-/// `None` stands for all types.
-const OPERATION_TYPES: [Option<OperationType>; 9] = [
-    None,
-    Some(OperationType::Reserve),
-    Some(OperationType::Unreserve),
-    Some(OperationType::Create),
-    Some(OperationType::Destroy),
-    Some(OperationType::GrowVolume),
-    Some(OperationType::ShrinkVolume),
-    Some(OperationType::CreateDisk),
-    Some(OperationType::DestroyDisk),
-];
+/// The types of operations that are counted, and `None` for all of them together.
+fn operation_types() -> impl Iterator<Item = Option<OperationType>> {
+    std::iter::once(None).chain(OperationSpec::conversions().map(|spec| Some(spec.kind)))
+}
 
-/// `None` stands for the total.
+/// The states of operations; `None` stands for the total.
 const OPERATION_STATES: [Option<v1::OperationState>; 9] = [
     None,
     Some(v1::OperationState::OperationPending),
@@ -305,9 +299,7 @@ const OPERATION_STATES: [Option<v1::OperationState>; 9] = [
 
 impl Default for OperationStateCounters {
     fn default() -> Self {
-        OperationStateCounters(
-            (0..OPERATION_TYPES.len() * OPERATION_STATES.len()).map(|_| MetricValue::default()).collect(),
-        )
+        OperationStateCounters(cells().map(|_| MetricValue::default()).collect())
     }
 }
 
@@ -323,7 +315,7 @@ impl OperationStateCounters {
 
     fn iter(&self) -> impl Iterator<Item = (Cow<'static, str>, f64)> + '_ {
         self.0.iter().zip(cells()).filter(|(value, _)| value.get() != 0).map(|(value, (kind, state))| {
-            let kind = kind.map(|kind| format!("{}/", kind.as_str_name().to_lowercase())).unwrap_or_default();
+            let kind = kind.map(|kind| format!("{}/", OperationSpec::of(kind).field)).unwrap_or_default();
             let state = state.map_or("total".to_owned(), |state| {
                 state.as_str_name().trim_start_matches("OPERATION_").to_lowercase()
             });
@@ -333,7 +325,7 @@ impl OperationStateCounters {
 }
 
 fn cells() -> impl Iterator<Item = (Option<OperationType>, Option<v1::OperationState>)> {
-    OPERATION_TYPES.into_iter().flat_map(|kind| OPERATION_STATES.into_iter().map(move |state| (kind, state)))
+    operation_types().flat_map(|kind| OPERATION_STATES.into_iter().map(move |state| (kind, state)))
 }
 
 #[cfg(test)]
@@ -358,7 +350,7 @@ mod tests {
                 "master/task_lost/source_slave/reason_slave_removed"
             ]
         );
-        // Those of failures, which Mesos does not have.
+        // The gauges of failures, which Mesos does not have.
         const FAILURES: usize = 6;
         assert_eq!(Metrics::default().iter().count(), 82 + 24 + 3 + FAILURES);
     }
@@ -390,7 +382,11 @@ mod tests {
         assert_eq!((states.count(), sources.count(), reasons.count()), (STATES, SOURCES, REASONS));
         for kind in (0..64).filter_map(|number| OperationType::try_from(number).ok()) {
             let launches = matches!(kind, OperationType::Launch | OperationType::LaunchGroup | OperationType::Unknown);
-            assert_eq!(OPERATION_TYPES.contains(&Some(kind)), !launches, "{kind:?}");
+            let counters = OperationStateCounters::default();
+            counters.add(kind, v1::OperationState::OperationPending, 1);
+            // The state and the total of the type, and both of all types.
+            let expect = if launches { 2 } else { 4 };
+            assert_eq!(counters.iter().count(), expect, "{kind:?}");
         }
     }
 

@@ -7,11 +7,11 @@ use messages::v1::scheduler::{Event, event};
 use model::master::{Offer, OfferFormat};
 use wire::ContentType;
 
-/// The number of `Event.offers`, and of `Event.Offers.offers` in that.
+/// The numbers of `Event.offers`, and of `Event.Offers.offers` in it.
 const EVENT_OFFERS: u32 = 3;
 const OFFERS_OFFERS: u32 = 1;
 
-/// An OFFERS event, which is described when it is encoded.
+/// An OFFERS event, which becomes a message when it is encoded.
 #[derive(Debug, Clone)]
 pub struct OffersEvent {
     offers: Arc<Vec<Arc<Offer>>>,
@@ -23,17 +23,18 @@ impl OffersEvent {
         OffersEvent { offers: Arc::new(offers), format }
     }
 
-    /// Returns how many bytes the event keeps in memory while it waits; the offers and agents themselves are shared.
+    /// Returns the number of bytes of memory that the event takes while it waits; the offers and agents themselves are
+    /// shared.
     pub(crate) fn size(&self) -> usize {
         self.offers.len() * size_of::<Arc<Offer>>()
     }
 
-    /// The offers, in order.
+    /// Returns the offers in order.
     pub fn offers(&self) -> &[Arc<Offer>] {
         &self.offers
     }
 
-    /// Encodes the event: the bytes are those of the whole message, but only one offer at a time is a message.
+    /// Encodes the event. The bytes are those of the whole message, but only one offer at a time exists as a message.
     pub fn encode_as(&self, content_type: ContentType) -> Vec<u8> {
         match content_type {
             ContentType::Json => wire::encode_as(content_type, &self.to_proto()),
@@ -44,7 +45,7 @@ impl OffersEvent {
         }
     }
 
-    /// Lends each offer to `take` in turn.
+    /// Lends each offer to `take`, one after the other.
     fn each(&self, mut take: impl FnMut(&v1::Offer)) {
         let mut described = v1::Offer::default();
         let mut before: Option<&Offer> = None;
@@ -54,7 +55,7 @@ impl OffersEvent {
         }
     }
 
-    /// The event as a message, in the format that its framework understands.
+    /// Returns the event as a message, in the format that its framework understands.
     pub fn to_proto(&self) -> Event {
         let offers = self.offers.iter().map(|offer| offer.to_proto(self.format)).collect();
         Event {

@@ -1,4 +1,4 @@
-//! Outstanding offers: making, rescinding, discarding.
+//! Outstanding offers: they are made, rescinded and discarded here.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,14 +15,14 @@ use crate::metrics::Metrics;
 use crate::policy::{end_inverse_offer, end_inverse_offers_of_framework, rescind_inverse_offers_of_agent};
 use crate::state::State;
 
-/// What the allocator has decided to offer of one agent to one role of a framework.
+/// Resources of one agent that the allocator has decided to offer to one role of a framework.
 pub(crate) struct Allocation {
     pub agent: AgentId,
     pub role: Role,
     pub resources: Resources,
 }
 
-/// Makes offers of a framework's allocations and tells it, in events of bounded size.
+/// Makes offers of a framework's allocations and sends them, in events of bounded size.
 pub(crate) fn offer(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId, allocations: Vec<Allocation>) {
     let mut offers = Vec::with_capacity(allocations.len().min(state.config.max_offers_per_event));
     state.offers.reserve(allocations.len());
@@ -30,7 +30,7 @@ pub(crate) fn offer(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId, a
     for allocation in allocations {
         match make_offer(state, cx, id, &allocation) {
             Some(offer) => offers.push(offer),
-            // The framework or the agent went away while the allocation was under way.
+            // The framework or the agent was removed before the offer was made.
             None => recover_resources(&mut state.allocator, cx, id, &allocation.agent, &allocation.resources, None),
         }
         if offers.len() >= state.config.max_offers_per_event {
@@ -73,7 +73,7 @@ fn make_offer(
     Some(offer)
 }
 
-/// Removes an offer; what it held is the caller's to account for.
+/// Removes an offer; the caller accounts for its resources.
 pub(crate) fn take_offer(
     offers: &mut Offers,
     metrics: &Metrics,
@@ -90,7 +90,7 @@ pub(crate) fn take_offer(
     Some(offer)
 }
 
-/// Ends an offer without an event to its framework, which knows.
+/// Ends an offer without an event to its framework, which knows it.
 pub(crate) fn discard_offer(state: &mut State, cx: &mut Context<'_>, id: &str, refuse: Option<Duration>) -> bool {
     let Some(offer) = take_offer(&mut state.offers, &state.metrics, &state.config, cx, id) else { return false };
     recover_resources(&mut state.allocator, cx, &offer.framework, &offer.agent.id, &offer.resources, refuse);
@@ -105,7 +105,7 @@ pub(crate) fn rescind_offer(state: &mut State, cx: &mut Context<'_>, id: &str) {
     recover_resources(&mut state.allocator, cx, &offer.framework, &offer.agent.id, &offer.resources, None);
 }
 
-/// Its framework is not offered the same again for a while.
+/// Rescinds an offer; its framework is not offered the same again for a while.
 pub(crate) fn rescind_offer_for(state: &mut State, cx: &mut Context<'_>, id: &str, refuse: Duration) {
     let Some(offer) = take_offer(&mut state.offers, &state.metrics, &state.config, cx, id) else { return };
     if let Some(framework) = state.frameworks.get(offer.framework.as_str()) {
@@ -145,7 +145,7 @@ pub(crate) fn rescind_offers_of_agent(state: &mut State, cx: &mut Context<'_>, a
     rescind_inverse_offers_of_agent(state, cx, agent);
 }
 
-/// Offers and inverse offers share their ids.
+/// An offer or an inverse offer has timed out; they share their ids.
 pub(crate) fn offer_timed_out(state: &mut State, cx: &mut Context<'_>, offer: &OfferId) {
     rescind_offer(state, cx, offer.as_str());
     end_inverse_offer(state, cx, offer.as_str(), true);

@@ -1,4 +1,4 @@
-//! The operations of an ACCEPT that turn offered resources into others.
+//! The operations of an ACCEPT that convert offered resources.
 
 use messages::v1;
 use model::{AgentId, FrameworkId, OfferId};
@@ -16,7 +16,8 @@ use crate::interface::Context;
 use crate::offers::rescind_offer;
 use crate::state::State;
 
-/// Before anything is done: whether an operation is well formed, and can be reported on if that is asked for.
+/// Checks, before anything is done, whether an operation is well formed, and can be reported on if feedback is asked
+/// for.
 pub(crate) fn validate_form_and_feedback(
     state: &State,
     cx: &mut Context<'_>,
@@ -70,7 +71,7 @@ fn supports_feedback(state: &State, cx: &mut Context<'_>, accepted: &AcceptedOff
     false
 }
 
-/// Does it, if it may be done and what it needs is left of the offers; later operations see the result.
+/// Applies an operation if it is allowed and the offers have the resources left; later operations see the result.
 pub(crate) fn apply_offer_operation(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -120,7 +121,7 @@ fn check_offered_operation(state: &State, accepted: &AcceptedOffers, operation: 
         .map_err(|reason| format!("{reason}; on agent {}", agent_text(state, &accepted.agent)))
 }
 
-/// Others may have been offered a shared volume that now ends.
+/// Rescinds offers of a shared volume that now ends; others may have been offered it.
 pub(super) fn rescind_offers_of_volumes(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -137,7 +138,7 @@ pub(super) fn rescind_offers_of_volumes(
     }
 }
 
-/// A dropped operation is reported if its framework asked for feedback.
+/// Drops an operation, and reports it if its framework asked for feedback.
 pub(crate) fn drop_operation(
     state: &State,
     cx: &mut Context<'_>,
@@ -161,8 +162,9 @@ pub(crate) fn drop_operation(
 }
 
 impl AcceptedOffers {
-    /// What is left once an operation has been applied. What a resized volume becomes is not for the operations after
-    /// it (Mesos wants to be free to do these later), nor what a resource provider still has to make.
+    /// Returns what is left once an operation has been applied. A resized volume is not available to the operations
+    /// after it (Mesos reserves the freedom to do these later), and neither are resources that a resource provider
+    /// still has to make.
     fn after(&self, operation: &Operation) -> Result<AcceptedOffers, String> {
         let mut after = self.clone();
         let spec = OperationSpec::of(operation.r#type());

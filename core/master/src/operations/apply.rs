@@ -1,4 +1,4 @@
-//! From an operation that may be done to the agent that does it.
+//! The application of an operation: its result in the agent's total, and the message to the agent.
 
 use messages::{internal, v1};
 use model::master::{Change, OperationUuid};
@@ -13,7 +13,7 @@ use crate::draining::check_drained;
 use crate::interface::Context;
 use crate::state::State;
 
-/// What the agent's total becomes. Agents know no allocation.
+/// Returns the agent's new total. Agents know no allocation.
 pub(super) fn total_after(
     state: &State,
     agent: &AgentId,
@@ -26,8 +26,8 @@ pub(super) fn total_after(
     agent.snapshot().total.apply_all(&steps).map(Some)
 }
 
-/// Enters the result that is taken for granted, and has the agent do it: by an operation of its own that reports
-/// back, or, before there were resource providers, by the complete list of what it has to checkpoint.
+/// Enters the result of a speculative operation, and sends it to the agent: as an operation of its own that is reported
+/// back, or, for agents from before resource providers, as the complete list of what to checkpoint.
 pub(super) fn apply_operation(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -68,7 +68,7 @@ pub(crate) fn set_total(state: &mut State, cx: &mut Context<'_>, id: &AgentId, t
     cx.publish(Change::AgentUpdated(agent.snapshot().clone()));
 }
 
-/// Which state of its resources the operation is meant for. Nothing for agents of before that.
+/// Returns the version of the resources that the operation is meant for; `None` for agents without resource versions.
 fn resource_version(
     state: &State,
     agent: &AgentId,
@@ -83,7 +83,7 @@ fn resource_version(
     Some(internal::ResourceVersionUuid { resource_provider_id, uuid })
 }
 
-/// Applies the same conversion to the total of the provider whose resources they are.
+/// Applies the same conversion to the total of the resource provider.
 pub(super) fn convert_provider(
     state: &mut State,
     agent: &AgentId,
@@ -128,10 +128,10 @@ pub(super) fn add_operation(state: &mut State, cx: &mut Context<'_>, operation: 
     state.operations.insert(operation);
 }
 
-/// Forgets an operation; what it still held is free.
+/// Removes an operation and recovers the resources that it still has.
 pub(super) fn remove_operation(state: &mut State, cx: &mut Context<'_>, uuid: OperationUuid) {
     let Some(operation) = state.operations.remove(uuid) else { return };
-    // Those that ended are counted for ever.
+    // Operations that ended stay counted.
     if !super::spec::is_terminal(operation.state()) {
         state.metrics.operations.add(operation.proto.info.r#type(), operation.state(), -1);
     }

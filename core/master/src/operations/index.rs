@@ -1,4 +1,5 @@
-//! The operations under way or not yet acknowledged, found by agent, by framework and by the framework's name for them.
+//! The operations that are in progress or not acknowledged, found by agent, by framework and by the framework's name
+//! for them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,23 +11,22 @@ use resources::Resources;
 
 use super::spec::{consumed, is_speculative, is_terminal, provider_of};
 
-/// Repeated updates of an operation do not fill the master's memory.
+/// The most statuses that are kept, so that repeated updates do not fill the master's memory.
 const MAX_STATUSES: usize = 64;
 
 #[derive(Debug)]
 pub(crate) struct Operation {
     pub proto: Arc<v1::Operation>,
     pub uuid: OperationUuid,
-    /// Nothing when an operator made it.
+    /// The framework of the operation; `None` if an operator made it.
     pub framework: Option<FrameworkId>,
     pub agent: AgentId,
-    /// Of the resources, when they are not the agent's own.
+    /// The resource provider of the resources; `None` if they are the agent's own.
     pub provider: Option<v1::ResourceProviderId>,
-    /// What it holds until it ends, allocated to its framework: nothing of an operation whose result is taken for
-    /// granted at once.
+    /// The resources that it has until it ends, allocated to its framework; empty for a speculative operation.
     pub held: Resources,
-    /// Its framework is not known (any more): nobody is charged for what it holds (the agent's total is without it), and
-    /// nobody acknowledges its end.
+    /// Whether its framework is not known (any more): its resources are accounted to nobody (the agent's total is
+    /// without them), and nobody acknowledges its end.
     pub orphan: bool,
 }
 
@@ -48,7 +48,7 @@ impl Operation {
         }
     }
 
-    /// Its framework asked for feedback.
+    /// Returns the name of the operation, with which its framework asked for feedback.
     pub fn name(&self) -> Option<&v1::OperationId> {
         self.proto.info.id.as_ref()
     }
@@ -57,12 +57,12 @@ impl Operation {
         self.proto.latest_status.state()
     }
 
-    /// The status that was last forwarded to its framework; the latest while none was.
+    /// Returns the status that was last forwarded to its framework; the latest one if none was.
     pub fn forwarded_status(&self) -> &v1::OperationStatus {
         self.proto.statuses.last().unwrap_or(&self.proto.latest_status)
     }
 
-    /// The first terminal state stays. True when this status ends it.
+    /// Records a status; the first terminal state stays. Returns whether this status ends the operation.
     pub fn record(&mut self, status: &v1::OperationStatus) -> bool {
         let was_terminal = is_terminal(self.state());
         let proto = Arc::make_mut(&mut self.proto);
@@ -79,7 +79,7 @@ impl Operation {
     }
 }
 
-/// Resources of an agent that a resource provider manages.
+/// The resources of an agent that a resource provider manages.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Provider {
     pub total: Resources,
@@ -126,7 +126,7 @@ impl Operations {
         self.map.values()
     }
 
-    /// Those that are not over and acknowledged.
+    /// Returns the operations of an agent that have not ended or are not acknowledged.
     pub fn on_agent(&self, agent: &str) -> Vec<OperationUuid> {
         self.agents.get(agent).map(|uuids| uuids.iter().copied().collect()).unwrap_or_default()
     }

@@ -20,7 +20,8 @@ use crate::offers::rescind_offer_for;
 use crate::state::State;
 use model::Caller;
 
-/// The frameworks whose offers are rescinded do not get the same again at once, so that the operation comes first.
+/// The time for which the frameworks whose offers are rescinded are not offered the same again, so that the operation
+/// comes first.
 const REFUSAL: Duration = Duration::from_secs(5);
 
 pub(crate) fn apply_operator_operation(
@@ -81,8 +82,8 @@ fn check_operators_operation(
     })
 }
 
-/// Rescinds offers, one at a time and only those that help, until what they held covers the operation, even
-/// where enough is free: as Mesos does. Then converts what is free; returns the new total.
+/// Rescinds offers, one at a time and only those that help, until their resources cover the operation, even if enough
+/// is free, as Mesos does. Then converts the free resources and returns the new total.
 fn rescind_offers_and_convert(
     state: &mut State,
     cx: &mut Context<'_>,

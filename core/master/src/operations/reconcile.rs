@@ -1,4 +1,4 @@
-//! RECONCILE_OPERATIONS: what the master knows of a framework's operations.
+//! RECONCILE_OPERATIONS: the master sends what it knows of a framework's operations.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use v1::scheduler::call::{ReconcileOperations, reconcile_operations};
 use crate::interface::Context;
 use crate::state::State;
 
-/// All of them when none is named.
+/// Sends the statuses of operations; of all if none is named.
 pub(crate) fn reconcile_operations(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -43,7 +43,7 @@ pub(crate) fn reconcile_operations(
     }
 }
 
-/// Nothing when only the agent can answer.
+/// Returns the status to answer with; `None` if only the agent can answer.
 fn answer_of(
     state: &State,
     framework: &FrameworkId,
@@ -73,7 +73,7 @@ fn unknown_operation(state: &State, asked: &reconcile_operations::Operation) -> 
         return Some((OperationState::OperationRecovering, message));
     }
     if let Some(agent) = state.agents.get(id) {
-        // A provider that is not there now may still be known to its agent.
+        // A resource provider that is absent now may still be known to its agent.
         let absent = asked.resource_provider_id.as_ref().filter(|id| !agent.providers().contains_key(&id.value));
         return match absent {
             Some(_) if agent.capabilities().operation_feedback => None,
@@ -104,7 +104,7 @@ fn forward(
     });
 }
 
-/// Nobody waits for an answer to it.
+/// Returns the status without its uuid, since nobody waits for its acknowledgement.
 fn unacknowledged(status: &v1::OperationStatus) -> v1::OperationStatus {
     v1::OperationStatus { uuid: None, ..status.clone() }
 }

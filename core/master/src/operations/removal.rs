@@ -1,4 +1,4 @@
-//! Operations whose agent or framework leaves.
+//! Operations whose agent or framework is removed.
 
 use messages::v1;
 use model::master::AgentRemoval;
@@ -9,8 +9,8 @@ use super::apply::{remove_operation, set_total};
 use crate::interface::Context;
 use crate::state::State;
 
-/// Removes the operations of an agent that is being removed. Connected frameworks are sent their last status, the others
-/// can reconcile; later questions are answered by what is known of the agent.
+/// Removes the operations of an agent that is being removed. Connected frameworks are sent their last status, the
+/// others can reconcile; later reconciliations are answered by what is known of the agent.
 pub(crate) fn remove_operations_on_agent(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -43,8 +43,9 @@ pub(crate) fn remove_operations_on_agent(
     }
 }
 
-/// The framework is being removed. What its pending operations hold is taken out of their agents' totals, since
-/// nobody is charged for it any more; returns these agents, of which the allocator has to be informed afterwards.
+/// Orphans the operations of a framework that is being removed. The resources of its pending operations are removed
+/// from their agents' totals, since they are accounted to nobody any more. Returns these agents, which the caller
+/// reports to the allocator afterwards.
 pub(crate) fn orphan_operations_of(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkId) -> Vec<AgentId> {
     let mut agents = Vec::new();
     for uuid in state.operations.of_framework(framework.as_str()) {
@@ -61,7 +62,8 @@ pub(crate) fn orphan_operations_of(state: &mut State, cx: &mut Context<'_>, fram
     agents
 }
 
-/// A framework has become known (again), also to the allocator: it takes over what its operations hold.
+/// Adopts the operations of a framework that has become known (again), also to the allocator: their resources are
+/// accounted to it.
 pub(crate) fn adopt_operations_of(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkId) {
     for uuid in state.operations.of_framework(framework.as_str()) {
         let Some(operation) = state.operations.get_mut(uuid).filter(|operation| operation.orphan) else { continue };

@@ -1,4 +1,4 @@
-//! What becomes of operations: updates of agents, acknowledgements of frameworks.
+//! The statuses of operations: updates of agents, acknowledgements of frameworks.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::interface::Context;
 use crate::peers::is_process_of;
 use crate::state::State;
 
-/// For so long after its agent has returned, an operation of a framework that nobody knows waits for it.
+/// The time after the return of its agent for which an operation of an unknown framework waits for the framework.
 const ADOPTION_DELAY: Duration = Duration::from_secs(10 * 60);
 
 pub(crate) fn operation_status_update(
@@ -31,12 +31,12 @@ pub(crate) fn operation_status_update(
         return state.metrics.invalid_operation_status_updates.increment();
     }
     let Some(uuid) = &message.operation_uuid else {
-        // The agent's answer to a reconciliation by the framework.
+        // The status is the agent's answer to a reconciliation by the framework.
         return forward_operation_status(state, cx, message.framework_id.as_ref(), message.status);
     };
     let known = OperationUuid::from_proto(uuid).and_then(|uuid| state.operations.get(uuid));
     let Some(operation) = known.filter(|operation| operation.agent.as_str() == agent) else {
-        // Without a framework it repeats the answer to a reconciliation of ours.
+        // Without a framework it repeats the answer to a reconciliation by the master.
         if message.framework_id.is_some() {
             forward_operation_status(state, cx, message.framework_id.as_ref(), message.status);
             state.metrics.invalid_operation_status_updates.increment();
@@ -45,8 +45,8 @@ pub(crate) fn operation_status_update(
     };
     state.metrics.valid_operation_status_updates.increment();
     if is_unknown_to_agent(&message) && is_terminal(operation.state()) {
-        // A report that crossed the acknowledgement of its end entered it here again, and the agent was asked about it,
-        // then or even before the update of its end. The end that was forwarded stays. (Mesos sends the
+        // A report that crossed the acknowledgement of the operation's end entered it here again, and the agent was
+        // asked about it, then or even before the update of its end. The end that was forwarded stays. (Mesos sends the
         // framework OPERATION_DROPPED after OPERATION_FINISHED.)
         let uuid = operation.uuid;
         return remove_operation(state, cx, uuid);
@@ -71,7 +71,7 @@ pub(crate) fn operation_status_update(
     forward_or_acknowledge(state, cx, uuid, message.status);
 }
 
-/// `convert`: what came of it is not part of the agent's total yet.
+/// Updates an operation. `convert` says whether its result is not part of the agent's total yet.
 pub(super) fn update_operation(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -93,7 +93,7 @@ pub(super) fn update_operation(
     }
 }
 
-/// What an operation held is free, or has become something else.
+/// Ends an operation: its resources are free, or have been converted.
 fn end_operation(state: &mut State, cx: &mut Context<'_>, uuid: OperationUuid, convert: bool) {
     let Some(operation) = state.operations.get_mut(uuid) else { return };
     let held = std::mem::take(&mut operation.held);
@@ -124,7 +124,7 @@ fn end_operation(state: &mut State, cx: &mut Context<'_>, uuid: OperationUuid, c
             }
             recover_resources(&mut state.allocator, cx, &framework, &agent, &free, None);
         }
-        // The total is without what an orphan held; a report that already has the result leaves it so.
+        // The total is without the resources of an orphan; a report that already has the result leaves it so.
         _ => {
             let back = if finished { converted.unallocated() } else { held.unallocated() };
             if !finished || convert {
@@ -135,7 +135,8 @@ fn end_operation(state: &mut State, cx: &mut Context<'_>, uuid: OperationUuid, c
     }
 }
 
-/// To the framework if it asked for feedback and can be there to acknowledge; otherwise the master acknowledges.
+/// Forwards a status to the framework if it asked for feedback and can acknowledge it; otherwise the master
+/// acknowledges.
 fn forward_or_acknowledge(state: &mut State, cx: &mut Context<'_>, uuid: OperationUuid, status: v1::OperationStatus) {
     let Some(operation) = state.operations.get(uuid) else { return };
     let forwarded = operation.forwarded_status();
@@ -162,7 +163,8 @@ fn forward_or_acknowledge(state: &mut State, cx: &mut Context<'_>, uuid: Operati
     }
 }
 
-/// After a failover of the master an agent may return before the framework does.
+/// Returns whether the operation's framework may still subscribe: after a failover of the master an agent may return
+/// before the framework does.
 fn may_be_adopted(state: &State, cx: &Context<'_>, uuid: OperationUuid) -> bool {
     let Some(operation) = state.operations.get(uuid).filter(|o| o.orphan && o.name().is_some()) else {
         return false;
@@ -198,7 +200,7 @@ fn forward_operation_status(
     }
 }
 
-/// ACKNOWLEDGE_OPERATION_STATUS.
+/// Handles ACKNOWLEDGE_OPERATION_STATUS.
 pub(crate) fn acknowledge_operation_status(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -218,7 +220,7 @@ pub(crate) fn acknowledge_operation_status(
     }
 }
 
-/// The provider is the one the framework names, as in Mesos.
+/// Acknowledges a status. The provider is the one that the framework names, as in Mesos.
 fn acknowledge_as_framework(
     state: &State,
     cx: &mut Context<'_>,
@@ -236,7 +238,8 @@ fn acknowledge_as_framework(
     );
 }
 
-/// The operation and the state that are acknowledged, if they are known and the agent can take an acknowledgement.
+/// Returns the operation and the state that are acknowledged, if they are known and the agent supports
+/// acknowledgements.
 fn acknowledged_operation(
     state: &State,
     framework: &FrameworkId,
@@ -254,8 +257,8 @@ fn acknowledged_operation(
     (can && operation.agent == agent).then(|| (operation.uuid, status.state()))
 }
 
-/// An agent's answer to a question of ours: it does not know the operation. It names no framework, and does not wait for
-/// an acknowledgement.
+/// Returns whether the message answers a reconciliation by the master: the agent does not know the operation. It names
+/// no framework, and does not wait for an acknowledgement.
 fn is_unknown_to_agent(message: &internal::UpdateOperationStatusMessage) -> bool {
     let status = &message.status;
     message.framework_id.is_none() && status.uuid.is_none() && status.state() == OperationState::OperationDropped

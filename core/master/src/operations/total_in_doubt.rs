@@ -1,10 +1,10 @@
-//! Which total of an agent counts while operations on it are in progress: the master's or the agent's.
+//! The total of an agent that counts while operations on it are in progress: the master's or the agent's.
 //!
-//! The master enters what an operation makes at once. A registration that the agent sent before it got the operation
-//! describes the time before, and an agent repeats registrations: accepting it would take a reservation back that the
-//! agent is about to make, and offer the same to somebody else. (Mesos does.) So while operations are under way the
-//! master's own total stands. If all of them succeed it was right; if one does not, the agent is asked to register once
-//! more when the last of them has ended.
+//! The master enters the result of an operation at once. A registration that the agent sent before it received the
+//! operation describes the time before, and an agent repeats registrations: accepting it would undo a reservation that
+//! the agent is about to make, and offer the same resources to another framework. (Mesos does.) So while operations are
+//! in progress the master's own total counts. If all of them succeed it was right; if one does not, the agent is asked
+//! to register once more when the last of them has ended.
 //!
 //! A registration may also arrive after a later one: an agent that gets no answer repeats it, and what was sent on a
 //! connection that broke may be read after what was sent on the next. Such a message describes a time before operations
@@ -18,7 +18,7 @@ use crate::agents::Agent;
 use crate::interface::Context;
 use crate::state::State;
 
-/// Whether what a registration says of the agent's own resources may be of before one of its operations.
+/// Returns whether a registration may describe the agent's own resources from before one of its operations.
 pub(crate) fn has_pending_operations(state: &State, agent: &AgentId) -> bool {
     let under_way = |uuid| {
         let operation = state.operations.get(uuid);
@@ -37,14 +37,15 @@ pub(crate) fn is_repeated_registration(agent: &Agent, message: &internal::Reregi
         && *agent.snapshot().info == message.slave
 }
 
-/// What we believe the agent to have may not be so.
+/// Marks the total of an agent as in doubt, since the master's may be wrong.
 pub(crate) fn mark_total_in_doubt(state: &mut State, agent: &AgentId) {
     if let Some(agent) = state.agents.get_mut(agent.as_str()) {
         agent.mark_total_in_doubt();
     }
 }
 
-/// Once nothing is under way the agent knows best: one that is pinged as not connected registers again.
+/// Asks the agent for its total once no operation is in progress: an agent that is pinged as not connected registers
+/// again.
 pub(crate) fn resolve_total_in_doubt(state: &State, cx: &mut Context<'_>, agent: &AgentId) {
     let doubted = state.agents.get(agent.as_str()).filter(|agent| agent.is_total_in_doubt());
     if let Some(known) = doubted.filter(|known| known.snapshot().connected)

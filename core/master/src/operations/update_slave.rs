@@ -1,4 +1,4 @@
-//! UpdateSlaveMessage: the operations and resource providers that an agent says to have.
+//! UpdateSlaveMessage: the operations and resource providers that an agent reports.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,11 +19,12 @@ use crate::state::State;
 
 type Asked = internal::reconcile_operations_message::Operation;
 
-/// Compares the agent's operations with ours: those that are new to us (after a failover) are entered, those that
-/// the agent does not know are asked about, which it answers with OPERATION_DROPPED. One that has ended is not asked
-/// about: an agent forgets it only when its end is acknowledged. (Mesos asks, and a framework is sent that what is done
-/// was dropped.) A report may have crossed an acknowledgement on its way, and enters such an operation again: so what is
-/// new to us and has ended is asked about as well. Who has forgotten it says so, and who has not repeats its end.
+/// Compares the agent's operations with the master's. Those that are new to the master (after a failover) are entered;
+/// those that the agent does not know are reconciled, which the agent answers with OPERATION_DROPPED. One that has
+/// ended is not reconciled: an agent forgets it only when its end is acknowledged. (Mesos reconciles it, and a
+/// framework is sent that a finished operation was dropped.) A report may have crossed an acknowledgement, and enters
+/// such an operation again: so an operation that is new to the master and has ended is reconciled as well. An agent
+/// that has forgotten it says so, and one that has not repeats its end.
 pub(crate) fn reconcile_operations_with(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -67,8 +68,9 @@ pub(crate) fn reconcile_operations_with(
     }
 }
 
-/// Whether the total in the agent's registration may be without the result of an operation that has ended by now: it
-/// could be done again. The registration was sent before, and the operation was read in between.
+/// Returns whether the total in the agent's registration may be without the result of an operation that has ended by
+/// now, so that it could be done again. The registration was sent before the operation, and the update was read in
+/// between.
 fn may_predate_registration(state: &State, id: &AgentId, operation: &v1::Operation) -> bool {
     let finished = operation.latest_status.state() == v1::OperationState::OperationFinished;
     finished && total_after(state, id, &operation.info).is_ok_and(|total| total.is_some())
@@ -93,14 +95,14 @@ fn operations_missing(
     let missing = |uuid: OperationUuid| {
         let operation = state.operations.get(uuid).filter(|_| !reported.contains_key(&uuid))?;
         let provider = operation.provider.clone();
-        // Those of a provider that is not there now wait for it.
+        // The operations of a resource provider that is absent now wait for it.
         let there = provider.as_ref().is_none_or(|id| providers.contains(id.value.as_str()));
         there.then(|| question(uuid, provider))
     };
     state.operations.on_agent(id.as_str()).into_iter().filter_map(missing).collect()
 }
 
-/// An operation that ended before the report was made: the total in the report has its result already.
+/// Ends an operation that ended before the report was made: the total in the report has its result already.
 fn terminate_reported(state: &mut State, cx: &mut Context<'_>, reported: &BTreeMap<OperationUuid, &v1::Operation>) {
     for (uuid, operation) in reported {
         let known = state.operations.get(*uuid).filter(|known| known.provider.is_some());
@@ -119,7 +121,7 @@ fn add_reported_operation(
 ) {
     let mut operation = Operation::new(uuid, operation.clone(), id.clone());
     if operation.provider.is_none() && !is_terminal(operation.state()) {
-        // What will come of it is not in our total.
+        // The result of the operation is not in the master's total.
         mark_total_in_doubt(state, id);
     }
     let Some(agent) = state.agents.get(id.as_str()) else { return };
@@ -127,7 +129,7 @@ fn add_reported_operation(
     operation.orphan = known.is_none();
     if !operation.held.is_empty() {
         let total = &agent.snapshot().total - &operation.held.unallocated();
-        // Taken out of the total first: then it is accounted to its framework, or to nobody.
+        // The resources are removed from the total first; then they are accounted to the framework, or to nobody.
         let whole = agent.snapshot().total.clone();
         set_total(state, cx, id, total);
         allocator_update_agent(&mut state.allocator, &state.agents, id);
@@ -139,7 +141,8 @@ fn add_reported_operation(
     add_operation(state, cx, operation);
 }
 
-/// The list is complete: a provider that is not in it has left, with its resources and operations.
+/// Replaces the resource providers. The list is complete: one that is not in it has left, with its resources and
+/// operations.
 fn replace_providers(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -149,7 +152,7 @@ fn replace_providers(
     let provider_of = |provider: internal::update_slave_message::ResourceProvider| {
         let id = provider.info?.id?.value;
         let total = Resources::from_proto(&provider.total_resources).ok()?.unallocated();
-        // Resources of another provider, or of none, are not this one's to report.
+        // This provider does not report the resources of another one, or of the agent itself.
         let total = total.by_provider(Some(&id));
         Some((id, Provider { total, version: provider.resource_version_uuid }))
     };

@@ -1,4 +1,4 @@
-//! Whether an operation may be done, from what the master knows.
+//! The decision whether an operation is allowed, from the master's state.
 
 use messages::v1;
 use model::AgentId;
@@ -11,7 +11,7 @@ use crate::frameworks::Framework;
 use crate::state::State;
 use crate::tasks::Task;
 
-/// `framework` is nothing when an operator asks; `principal` is whoever asks.
+/// Validates an operation. `framework` is `None` if an operator asks; `principal` is the principal of the caller.
 pub(super) fn validate_operation(
     state: &State,
     agent: &Agent,
@@ -42,7 +42,7 @@ fn in_use(state: &State, agent: &Agent, wanted: &Resources) -> bool {
     })
 }
 
-/// How Mesos names an agent in its reasons.
+/// Returns an agent as Mesos names it in its reasons.
 pub(super) fn agent_text(state: &State, id: &AgentId) -> String {
     let Some(agent) = state.agents.get(id.as_str()) else { return id.to_string() };
     format!("{id} at {} ({})", agent.snapshot().pid, agent.snapshot().info.hostname)

@@ -1,5 +1,5 @@
-//! Which addresses are of interest. libprocess links addresses, not processes: a
-//! thousand agents behind one address share one link and learn of its end together.
+//! The addresses that are linked. libprocess links addresses, not processes: a thousand agents behind one address share
+//! one link, and its end concerns all of them.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
@@ -16,7 +16,7 @@ struct Link {
 }
 
 impl Links {
-    /// One more process of interest at this address. True if it must be linked.
+    /// Adds a process at this address. Returns whether the address has to be linked.
     #[must_use]
     pub fn acquire(&mut self, address: SocketAddrV4) -> bool {
         let link = self.users.entry(address).or_default();
@@ -24,13 +24,13 @@ impl Links {
         !std::mem::replace(&mut link.up, true)
     }
 
-    /// A known process showed up again. True if its link had broken and must be renewed.
+    /// A known process has sent a message again. Returns whether its link had broken and has to be renewed.
     #[must_use]
     pub fn renew(&mut self, address: SocketAddrV4) -> bool {
         self.users.get_mut(&address).is_some_and(|link| !std::mem::replace(&mut link.up, true))
     }
 
-    /// One process less. True if the address is of no interest any more.
+    /// Removes a process. Returns whether no process at the address is left.
     #[must_use]
     pub fn release(&mut self, address: SocketAddrV4) -> bool {
         let Some(link) = self.users.get_mut(&address) else { return false };

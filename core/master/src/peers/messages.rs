@@ -1,5 +1,4 @@
-//! The libprocess messages of agents and drivers: from which process each may come, and
-//! where it goes.
+//! The libprocess messages of agents and drivers: the processes that may send each, and its handler.
 
 use machine::PeerMessage;
 use messages::v1::scheduler::call;
@@ -52,7 +51,7 @@ pub(crate) fn message(state: &mut State, cx: &mut Context<'_>, input: PeerMessag
     }
 }
 
-/// Messages of drivers from before there were calls; living clients still send them.
+/// Handles messages of drivers from before calls existed; existing clients still send them.
 fn old_driver_message(state: &mut State, cx: &mut Context<'_>, from: &Upid, message: Message) {
     match message {
         Message::RegisterFramework(message) => register_framework(state, cx, from, message.framework),
@@ -91,13 +90,13 @@ fn old_driver_message(state: &mut State, cx: &mut Context<'_>, from: &Upid, mess
         Message::StatusUpdateAcknowledgement(message) => old_acknowledgement(state, cx, from, *message),
         Message::FrameworkToExecutor(message) => old_framework_message(state, cx, from, *message),
         Message::ReconcileTasks(message) => reconcile_tasks(state, cx, from, *message),
-        // Messages that only masters send, or that belong to authentication.
+        // Only masters send these messages, or they belong to authentication.
         message => tracing::debug!(%from, name = message.name(), "ignoring a message not meant for a master"),
     }
 }
 
-/// Whether `from` is the process that registered as this agent. Mesos believes anybody what an agent would say:
-/// the end of a task, and its resources are offered while it still runs.
+/// Returns whether `from` is the process that registered as this agent. Mesos accepts messages of agents from any
+/// sender: anyone can report the end of a task, and its resources are offered while it still runs.
 pub(crate) fn is_process_of(agents: &Agents, from: &Upid, agent: &str) -> bool {
     agents.get(agent).is_some_and(|agent| agent.snapshot().pid == *from)
 }

@@ -1,4 +1,4 @@
-//! libprocess peers: the links to them, and where their messages go.
+//! libprocess peers: the links to them, and the handlers of their messages.
 
 mod links;
 mod messages;

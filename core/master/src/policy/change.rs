@@ -1,4 +1,4 @@
-//! From an operator's call to a stored, applied and answered change.
+//! Changes of policy: from an operator's call to a stored, applied and answered change.
 
 use machine::{CallResponse, Status};
 use messages::tepui::registry::Partition;
@@ -22,12 +22,12 @@ use crate::state::State;
 
 #[derive(Debug)]
 pub(crate) struct Policy {
-    /// What the registry will say of policy once every change under way is durable: a change is checked against this,
-    /// so that two at a time cannot contradict each other.
+    /// The registry's policy once every change in progress is durable. A change is checked against this, so that two at
+    /// a time cannot contradict each other.
     intended: RegistryState,
 }
 
-/// A change that was found to make sense.
+/// A change that has been validated.
 #[derive(Debug, Clone)]
 pub(crate) enum PolicyChange {
     Weights(Vec<v1::WeightInfo>),
@@ -36,20 +36,20 @@ pub(crate) enum PolicyChange {
         rescind: Rescind,
     },
     Partition(Box<Partition>),
-    /// By its id.
+    /// Removes the partition with this id.
     RemovePartition(String),
     Schedule(Schedule),
     MachinesDown(Vec<v1::MachineId>),
     MachinesUp(Vec<v1::MachineId>),
 }
 
-/// Which offers make room for new quota.
+/// The offers that are rescinded for new quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rescind {
     Nothing,
-    /// Those that the guarantees and limits need.
+    /// The offers that the guarantees and limits need.
     AsNeeded,
-    /// As SET_QUOTA does.
+    /// The offers that SET_QUOTA rescinds in Mesos.
     FromEnoughAgents,
 }
 
@@ -114,7 +114,7 @@ pub(crate) fn partition_call(state: &mut State, cx: &mut Context<'_>, call: Part
     }
 }
 
-/// Validation ensures that the part named by the type is there.
+/// Returns the change of a call. Validation ensures that the part named by the type is present.
 #[allow(deprecated, reason = "as above")]
 fn change_of(state: &State, call: Call) -> Result<PolicyChange, CallResponse> {
     let kind = call.r#type();
@@ -136,7 +136,7 @@ fn change_of(state: &State, call: Call) -> Result<PolicyChange, CallResponse> {
     })
 }
 
-/// Makes a change durable; it is applied and answered then. A master's own changes are answered to nobody.
+/// Makes a change durable; it is applied and answered afterwards. A master's own changes are answered to nobody.
 pub(crate) fn propose(state: &mut State, cx: &mut Context<'_>, reply: Option<ReplyId>, change: PolicyChange) {
     if let Some(reply) = reply.filter(|_| registry_is_full(&state.config, &state.registry)) {
         let text = "Too many changes are waiting for the registry; try again later";
@@ -169,7 +169,7 @@ pub(crate) fn apply_policy_change(
     }
 }
 
-/// Policy of the master before this one, at the beginning of the term: no agent is known yet.
+/// Recovers the policy at the beginning of the term, before any agent is known.
 pub(crate) fn recover_policy(state: &mut State, cx: &mut Context<'_>) {
     recover_quotas(state, cx);
     recover_partitions(state, cx);

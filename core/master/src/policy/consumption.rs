@@ -1,4 +1,5 @@
-//! What roles use, for checks against quota. Counted anew from the master's state when an operator asks, which is seldom.
+//! The resources that roles use, for checks against quota. They are counted anew from the master's state when an
+//! operator asks, which is rare.
 
 use allocator::{Quota, ResourceLimits};
 use messages::v1::quota::QuotaConfig;
@@ -9,7 +10,7 @@ use crate::frameworks::Frameworks;
 use crate::offers::Offers;
 use crate::tasks::Tasks;
 
-/// What is reserved for a role and those below it, used or not, and what they use unreserved.
+/// Returns what is reserved for a role and the roles below it, used or not, and the unreserved resources that they use.
 pub(super) fn consumed_quota(
     agents: &Agents,
     frameworks: &Frameworks,
@@ -39,7 +40,7 @@ pub(super) fn offered_within(frameworks: &Frameworks, offers: &Offers, role: &st
     offered
 }
 
-/// Of all registered agents.
+/// Returns the resources of all registered agents.
 pub(super) fn capacity(agents: &Agents) -> ResourceQuantities {
     let mut capacity = ResourceQuantities::new();
     for id in agents.ids() {
@@ -80,7 +81,7 @@ pub(super) fn quota_of(config: &QuotaConfig) -> Quota {
     }
 }
 
-/// As Mesos prints amounts.
+/// Prints limits as Mesos prints amounts.
 pub(super) fn limits_text(limits: &ResourceLimits) -> String {
     let mut each: Vec<String> = limits.iter().map(|(name, limit)| format!("{name}:{limit}")).collect();
     each.sort_unstable();

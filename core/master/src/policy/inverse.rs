@@ -1,5 +1,5 @@
-//! Inverse offers: frameworks are asked to leave agents that will be unavailable. Whom to ask is the allocator's
-//! decision; answers go back to it, and bind nobody.
+//! Inverse offers: frameworks are asked to leave agents that will be unavailable. The allocator decides which
+//! frameworks are asked; it is told their answers, which oblige nobody.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::allocation::refuse_duration;
 use crate::interface::{Config, Context, Timer};
 use crate::state::State;
 
-/// Those outstanding.
+/// The outstanding inverse offers.
 #[derive(Debug, Default)]
 pub(crate) struct InverseOffers {
     map: BTreeMap<OfferId, (FrameworkId, AgentId)>,
@@ -49,7 +49,7 @@ impl InverseOffers {
 
     fn summary(&self, id: &str) -> Option<OfferSummary> {
         let (framework, agent) = self.map.get(id)?;
-        // An inverse offer has no role; the rule about roles does not look.
+        // An inverse offer has no role, and the rule about roles is not applied.
         Some(OfferSummary { framework: framework.clone(), role: Role::new("*"), agent: agent.clone() })
     }
 }
@@ -63,7 +63,7 @@ fn remove_from<K: Ord>(sets: &mut BTreeMap<K, BTreeSet<OfferId>>, key: &K, id: &
     }
 }
 
-/// After an allocation run: asks whom the allocator wants to be asked, in one event per framework.
+/// Makes the inverse offers that the allocator wants after a run, in one event per framework.
 pub(crate) fn make_inverse_offers(state: &mut State, cx: &mut Context<'_>) {
     let mut by_framework: BTreeMap<FrameworkId, Vec<InverseOffer>> = BTreeMap::new();
     for wanted in state.allocator.inverse_offers(cx.now.monotonic) {
@@ -87,7 +87,7 @@ fn make_inverse_offer(
     let listens = state.frameworks.get(framework.as_str()).is_some_and(|f| f.state().is_active());
     let active = state.agents.get(agent.as_str()).filter(|agent| agent.snapshot().active && listens);
     let Some(asked) = active.map(|agent| agent.snapshot().clone()) else {
-        // Asked again a little later, when it may be back.
+        // The framework is asked again a little later, when it may be connected.
         let now = cx.now.monotonic;
         state.allocator.update_inverse_offer(now, &agent, &framework, None, Some(refuse_duration(None)));
         return None;
@@ -128,7 +128,7 @@ pub(crate) fn decline_inverse_offers(
     answer_inverse_offers(state, cx, framework, &call.inverse_offer_ids, Status::Decline, refuse);
 }
 
-/// Those that are valid count, whatever is wrong with others, as in Mesos.
+/// Handles answers. Valid ones count, whatever is wrong with others, as in Mesos.
 fn answer_inverse_offers(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -163,7 +163,7 @@ pub(crate) fn rescind_inverse_offers_of_agent(state: &mut State, cx: &mut Contex
     }
 }
 
-/// `rescind` says whether the framework does not know that they are over.
+/// Ends the inverse offers of a framework. `rescind` says whether the framework has to be told.
 pub(crate) fn end_inverse_offers_of_framework(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -175,7 +175,7 @@ pub(crate) fn end_inverse_offers_of_framework(
     }
 }
 
-/// Nothing happens when there is none with this id.
+/// Ends an inverse offer; an unknown id is ignored.
 pub(crate) fn end_inverse_offer(state: &mut State, cx: &mut Context<'_>, id: &str, rescind: bool) {
     let Some((id, framework_id, agent)) = state.inverse_offers.remove(id) else { return };
     if let Some(framework) = state.frameworks.get(framework_id.as_str()).filter(|_| rescind) {

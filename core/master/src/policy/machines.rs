@@ -1,4 +1,4 @@
-//! Which machine an agent runs on, and what machines an operator may name. Mesos' checks, order and words.
+//! The machine of an agent, and the checks of machines that an operator names, with Mesos' order and words.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -12,7 +12,7 @@ use crate::registry::MachineKey;
 
 pub(super) type Machines = BTreeMap<MachineKey, MachineInfo>;
 
-/// The machine that maintenance of this agent is about: both its names have to agree, as in Mesos.
+/// Returns the machine whose maintenance concerns this agent: both its names have to agree, as in Mesos.
 pub(crate) fn machine_of(agent: &AgentSnapshot) -> MachineKey {
     MachineKey { hostname: agent.info.hostname.to_lowercase(), ip: agent.pid.address.ip().to_string() }
 }
@@ -38,7 +38,7 @@ pub(super) fn check_schedule(schedule: &Schedule, machines: &Machines) -> Result
     }
 }
 
-/// Machines to bring into another mode; all have to be in the mode before it.
+/// Checks machines that are to change their mode: all have to be in the mode before it.
 pub(super) fn check_machines(ids: &[MachineId], machines: &Machines, from: Mode) -> Result<(), String> {
     if ids.is_empty() {
         return Err("List of machines is empty".to_owned());

@@ -1,4 +1,5 @@
-//! The maintenance schedule: machines drain, go down and come up again; their agents have a window of unavailability.
+//! The maintenance schedule: machines drain, are taken down and brought up again; their agents have a window of
+//! unavailability.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use crate::offers::rescind_offers_of_agent;
 use crate::registry::{MachineKey, Registry};
 use crate::state::State;
 
-/// The message to agents of a machine that goes down, and the cause of their removal.
+/// The message to agents of a machine that is taken down, and the cause of their removal.
 const DOWN: &str = "Operator initiated 'Machine DOWN'";
 
 pub(super) fn check_schedule(state: &State, schedule: Schedule) -> Result<PolicyChange, CallResponse> {
@@ -39,10 +40,10 @@ pub(super) fn check_machines_up(policy: &Policy, ids: Vec<MachineId>) -> Result<
     Ok(PolicyChange::MachinesUp(ids))
 }
 
-/// No agent may register from a machine that is down, nor from one that is going down.
+/// Returns whether the agent's machine is down or being taken down: no agent may register from it then.
 pub(crate) fn is_machine_down(policy: &Policy, agent: &messages::v1::AgentInfo, pid: &model::Upid) -> bool {
     let machines = &policy.intended().machines;
-    // Nearly always, there is no maintenance.
+    // There is nearly never any maintenance.
     !machines.is_empty() && {
         let key = MachineKey { hostname: agent.hostname.to_lowercase(), ip: pid.address.ip().to_string() };
         machines.get(&key).is_some_and(|machine| machine.mode() == Mode::Down)
@@ -64,7 +65,8 @@ fn window_of(registry: &Registry, agent: &AgentSnapshot) -> Option<Unavailabilit
     machines.get(&machine_of(agent))?.unavailability.as_deref().copied()
 }
 
-/// Frameworks learn of another window from new offers and inverse offers: those of before are rescinded.
+/// Updates windows after a change. Frameworks learn of a changed window from new offers and inverse offers, so those
+/// from before are rescinded.
 pub(super) fn maintenance_changed(state: &mut State, cx: &mut Context<'_>) {
     for id in state.agents.ids() {
         let Some(agent) = state.agents.get(id.as_str()) else { continue };

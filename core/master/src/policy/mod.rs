@@ -1,16 +1,16 @@
-//! What operators decide about the cluster as a whole: weights, quota, partitions, maintenance. Every change of it is
+//! The decisions of operators about the cluster as a whole: weights, quota, partitions, maintenance. Every change is
 //! durable before it is applied and answered.
 //!
 //! | module | owns |
 //! | --- | --- |
 //! | `change` | from an operator's call to a stored, applied and answered change |
 //! | `weights` | weights of roles |
-//! | `quota` | quota of roles, and which offers make room for it |
-//! | `consumption` | what roles use |
-//! | `partitions` | whether a partition makes sense, and keeping it |
-//! | `preemption` | which tasks end so that a partition gets back what it lent |
-//! | `machines` | which machine an agent runs on, and whether machines make a maintenance schedule |
-//! | `maintenance` | the schedule, machines going down and coming up, windows of unavailability |
+//! | `quota` | quota of roles, and the offers that are rescinded for it |
+//! | `consumption` | the resources that roles use |
+//! | `partitions` | the checks of a partition, and its application |
+//! | `preemption` | the tasks that are killed so that a partition gets back what it lent |
+//! | `machines` | the machine of an agent, and the checks of a maintenance schedule |
+//! | `maintenance` | the schedule, machines taken down and brought up, windows of unavailability |
 //! | `inverse` | inverse offers: frameworks are asked to leave agents |
 
 mod change;

@@ -1,7 +1,7 @@
-//! Partitions: the part of the cluster that a role may count on, lends while it does not need it, and gets back.
+//! Partitions: a guaranteed part of the cluster for a role, which is lent while the role does not need it.
 //!
-//! An operator keeps them by `PUT /partitions/<id>` and `DELETE /partitions/<id>`. The allocator decides what is lent and
-//! what has to come back; `preemption` ends tasks for it.
+//! An operator maintains them by `PUT /partitions/<id>` and `DELETE /partitions/<id>`. The allocator decides what is
+//! lent and what has to be given back; `preemption` kills tasks for it.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use super::quota::{check_capacity, intended_quotas, rescind_for_quota};
 use crate::interface::{Context, PartitionRequest};
 use crate::state::State;
 
-/// Ids are parts of paths.
+/// The longest id in bytes; ids are parts of paths.
 const LONGEST_ID: usize = 64;
 const MOST_RESOURCES: usize = 64;
 const MOST_PARTITIONS: usize = 10_000;
@@ -60,7 +60,7 @@ fn check_partition(state: &State, partition: registry::Partition, force: bool) -
     Ok(PolicyChange::Partition(Box::new(partition)))
 }
 
-/// One partition or one quota per role: nobody should have to guess which of two counts.
+/// Checks that a role has one partition or one quota, so that it is clear which of two is in force.
 fn check_role_is_free(policy: &Policy, partition: &registry::Partition) -> Result<(), CallResponse> {
     let (id, role) = (&partition.id, &partition.role);
     let intended = policy.intended();
@@ -177,7 +177,7 @@ fn check_share(share: &registry::partition::Share) -> Result<(), String> {
     }
 }
 
-/// The minimums are guarantees, the maximums limits.
+/// Returns the quota of a partition: its minimums are guarantees, its maximums limits.
 pub(super) fn quota_of_partition(partition: &registry::Partition) -> Quota {
     let amount = |name: &str, amount: f64| (Name::new(name), Scalar::from_f64(amount));
     let shares = partition.resources.iter();

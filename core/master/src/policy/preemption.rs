@@ -1,4 +1,5 @@
-//! What borrowers give back: the allocator says how much of what where, here whole tasks are chosen and ended.
+//! The tasks that are killed for preemptions: the allocator states the amounts on each agent, and whole tasks are
+//! chosen here.
 //!
 //! A task is killed as its framework would do it, with its own kill policy. When its agent reports it killed, its
 //! framework is sent the reason: TASK_GONE, or TASK_LOST if it is not PARTITION_AWARE.
@@ -21,8 +22,9 @@ use crate::tasks::{Task, Tasks, is_terminal_or_unreachable};
 #[derive(Debug, Default)]
 pub(crate) struct PreemptedTasks(BTreeSet<(FrameworkId, TaskId)>);
 
-/// After an allocation run. What is on its way back already is not asked for again. After a failover nobody ends for
-/// what an agent that has not returned yet may still have free.
+/// Called after an allocation run: demands the preemptions. Resources that are being given back already are not
+/// demanded again. After a failover no task is killed for resources that an agent that has not re-registered may have
+/// free.
 pub(crate) fn preempt(state: &mut State, cx: &mut Context<'_>) {
     if state.registry.durable().partitions.is_empty() || state.recovery.is_under_way() {
         return;
@@ -44,7 +46,7 @@ fn returning(preempted_tasks: &mut PreemptedTasks, tasks: &Tasks) -> Vec<Allocat
     returning
 }
 
-/// Offers go first: they cost nobody anything.
+/// Preempts one allocation. Offers are rescinded first, since that costs nobody anything.
 fn preempt_allocated(state: &mut State, cx: &mut Context<'_>, preemption: &Preemption) {
     let AllocatedResources { framework, role, agent, resources } = &preemption.allocated;
     let mut missing = quantities(resources);
@@ -72,7 +74,7 @@ fn offers_of(offers: &Offers, framework: &FrameworkId, role: &Role, agent: &Agen
     of_agent.into_iter().filter(is_theirs).collect()
 }
 
-/// Tasks that could be ended, with what they would give back.
+/// Returns the tasks that could be killed, with the resources that they would give back.
 fn candidates(
     tasks: &Tasks,
     framework: &FrameworkId,
@@ -101,7 +103,7 @@ fn kill_preempted(state: &mut State, cx: &mut Context<'_>, framework: &Framework
     }
 }
 
-/// The end of a preempted task in the words for its framework. One that ended otherwise ended so.
+/// Rewrites the status of a preempted task for its framework. A task that ended in another way keeps its status.
 pub(crate) fn rewrite_preempted_status(frameworks: &Frameworks, tasks: &Tasks, update: &mut internal::StatusUpdate) {
     let Some(framework) = frameworks.get(&update.framework_id.value) else { return };
     let task = tasks.get(framework.id().as_str(), &update.status.task_id.value);
@@ -132,7 +134,7 @@ fn allocated_by_role(framework: &FrameworkId, task: &Task) -> Vec<AllocatedResou
     task.resources().allocation_roles().into_iter().map(of_role).collect()
 }
 
-/// How much of what is missing something covers, summed over names.
+/// Returns the share of the missing amounts that `by` covers, summed over names.
 fn covered(missing: &ResourceQuantities, by: &ResourceQuantities) -> f64 {
     let part = |(name, amount): (&resources::Name, resources::Scalar)| {
         by.get(name).min(amount).thousandths() as f64 / amount.thousandths() as f64
@@ -140,8 +142,8 @@ fn covered(missing: &ResourceQuantities, by: &ResourceQuantities) -> f64 {
     missing.iter().map(part).sum()
 }
 
-/// Tasks that give back what is missing, or as much of it as they can: first what helps most, then what is smallest;
-/// none that the others make superfluous.
+/// Chooses tasks that give back the missing amounts, or as much of them as possible: first those that help most, then
+/// the smallest; none that the others make superfluous.
 fn choose(missing: &ResourceQuantities, mut candidates: Vec<(TaskId, ResourceQuantities)>) -> Vec<TaskId> {
     let mut chosen: Vec<(TaskId, ResourceQuantities)> = Vec::new();
     let mut rest = missing.clone();
@@ -172,7 +174,7 @@ fn choose(missing: &ResourceQuantities, mut candidates: Vec<(TaskId, ResourceQua
     chosen.into_iter().map(|(id, _)| id).collect()
 }
 
-/// What would be lost beyond what is missing, in the measure of `covered`.
+/// Returns what would be lost beyond the missing amounts, in the measure of `covered`.
 fn excess(missing: &ResourceQuantities, amounts: &ResourceQuantities) -> f64 {
     let beyond = |(name, amount): (&resources::Name, resources::Scalar)| {
         amounts.get(name).saturating_sub(amount).max(resources::Scalar::ZERO).thousandths() as f64

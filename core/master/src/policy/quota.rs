@@ -1,6 +1,6 @@
 //! Quota: UPDATE_QUOTA, and SET_QUOTA and REMOVE_QUOTA from before it.
 //!
-//! Beyond Mesos, nested roles may have quota as long as it fits into that of the roles above.
+//! Unlike in Mesos, nested roles may have quota as long as it fits into that of the roles above.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -84,15 +84,15 @@ fn check_consumption(state: &State, config: &QuotaConfig) -> Result<(), String> 
     ))
 }
 
-/// Every role's quota or partition, with the changes under way.
+/// Returns every role's quota or partition, with the changes in progress.
 pub(super) fn intended_quotas(policy: &Policy) -> BTreeMap<Role, Quota> {
     let intended = policy.intended();
     let quotas = intended.quotas.iter().map(|(role, config)| (role.clone(), quota_of(config)));
     quotas.chain(intended.partitions.values().map(|one| (Role::new(&one.role), quota_of_partition(one)))).collect()
 }
 
-/// What is guaranteed to a role is part of what is guaranteed to the role above that has quota. The error is what
-/// is guaranteed altogether, and what there is.
+/// Checks that the cluster has the guaranteed resources. The guarantee of a role is part of that of the role above that
+/// has quota. The error has the guaranteed amounts altogether, and those of the cluster.
 pub(super) fn check_capacity(
     state: &State,
     quotas: &BTreeMap<Role, Quota>,
@@ -107,7 +107,7 @@ pub(super) fn check_capacity(
     if capacity.contains(&total) { Ok(()) } else { Err((total, capacity)) }
 }
 
-/// What is guaranteed is the limit as well.
+/// Checks a SET_QUOTA; its guarantee is the limit as well.
 pub(super) fn check_set_quota(state: &State, request: QuotaRequest) -> Result<PolicyChange, CallResponse> {
     let invalid = |reason: String| CallResponse::bad_request(format!("Failed to validate set quota request: {reason}"));
     validation::resource::validate(&request.guarantee)
@@ -137,8 +137,8 @@ pub(super) fn check_set_quota(state: &State, request: QuotaRequest) -> Result<Po
     Ok(PolicyChange::Quota { configs: vec![config], rescind: Rescind::FromEnoughAgents })
 }
 
-/// Both forms of the call answer what the endpoint answers in Mesos, whose API aborts the master when there is
-/// nothing to remove.
+/// Checks a REMOVE_QUOTA. Both forms of the call are answered as the endpoint answers in Mesos, whose API aborts the
+/// master if there is nothing to remove.
 pub(super) fn check_remove_quota(state: &State, role: String) -> Result<PolicyChange, CallResponse> {
     let path = format!("path '/master/quota/{role}'");
     let refused = |text: String| Err(CallResponse::bad_request(text));
@@ -158,7 +158,7 @@ pub(super) fn check_remove_quota(state: &State, role: String) -> Result<PolicyCh
 }
 
 pub(super) fn set_quotas(state: &mut State, cx: &mut Context<'_>, configs: &[QuotaConfig], rescind: Rescind) {
-    // First, so that what is rescinded is not given away by the old rules.
+    // Quota is set first, so that rescinded resources are not allocated by the old quota.
     for config in configs {
         state.allocator.set_quota(&Role::new(&config.role), quota_of(config));
     }
@@ -183,8 +183,8 @@ fn publish_quotas(state: &State, cx: &mut Context<'_>) {
     cx.publish(Change::QuotasUpdated(Arc::new(state.registry.durable().quotas.clone())));
 }
 
-/// Offers of the role are rescinded until it is within its limits, offers of others until it may have what it is
-/// guaranteed.
+/// Rescinds offers: those of the role until it is within its limits, those of others until the role may have its
+/// guarantee.
 pub(super) fn rescind_for_quota(state: &mut State, cx: &mut Context<'_>, role: &str, quota: &Quota) {
     let mut held = consumed_quota(&state.agents, &state.frameworks, &state.tasks, role);
     held += &offered_within(&state.frameworks, &state.offers, role);
@@ -205,8 +205,8 @@ pub(super) fn rescind_for_quota(state: &mut State, cx: &mut Context<'_>, role: &
     }
 }
 
-/// As SET_QUOTA did in Mesos: whatever is offered, until the guarantee is covered and every framework of the role
-/// can have an agent of its own.
+/// Rescinds offers as SET_QUOTA does in Mesos: any offers, until the guarantee is covered and every framework of the
+/// role can have an agent of its own.
 fn rescind_from_enough_agents(state: &mut State, cx: &mut Context<'_>, config: &QuotaConfig) {
     let guarantee = quota_of(config).guarantees;
     let in_role =

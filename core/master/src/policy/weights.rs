@@ -28,7 +28,7 @@ fn check_weight(config: &Config, info: WeightInfo) -> Result<WeightInfo, String>
     if !config.role_allowed(role) {
         return Err(format!(": Unknown role '{role}'"));
     }
-    // Infinite weights and NaN pass in Mesos, and then no share can be compared with another.
+    // Mesos accepts infinite weights and NaN, and then no share can be compared with another.
     if !(info.weight > 0.0 && info.weight.is_finite()) {
         let weight = info.weight;
         return Err(format!(" for role '{role}': Invalid weight '{weight}': Weights must be positive"));
@@ -41,13 +41,15 @@ pub(super) fn set_weights(state: &mut State, cx: &mut Context<'_>, infos: &[Weig
         state.allocator.set_weight(&Role::new(info.role()), info.weight);
     }
     publish_weights(state, cx);
-    // All are divided anew, as long as somebody has a share in one of these roles.
+    // All offers are rescinded, so that resources are divided anew, as long as a framework has a share in one of these
+    // roles.
     if infos.iter().any(|info| is_in_use(&state.allocator, info.role())) {
         rescind_all_offers(state, cx);
     }
 }
 
-/// Weights in the registry win over those of the flag, which are for the first master of a cluster.
+/// Recovers the weights. Those in the registry take precedence over the flag, which is for the first master of a
+/// cluster.
 pub(super) fn recover_weights(state: &mut State, cx: &mut Context<'_>) {
     let recovered: Vec<(Role, f64)> =
         state.registry.durable().weights.iter().map(|(role, weight)| (role.clone(), *weight)).collect();
@@ -66,7 +68,7 @@ fn publish_weights(state: &State, cx: &mut Context<'_>) {
     cx.publish(Change::WeightsUpdated(Arc::new(state.registry.durable().weights.clone())));
 }
 
-/// Some framework is subscribed to it or holds something in it.
+/// Returns whether a framework is subscribed to the role or has resources in it.
 fn is_in_use(allocator: &Allocator, role: &str) -> bool {
     allocator.roles().any(|view| view.role.as_str() == role)
 }

@@ -1,4 +1,4 @@
-//! What goes on once a change of the registry is durable.
+//! The continuation of a change once it is durable in the registry.
 
 use std::sync::Arc;
 
@@ -18,26 +18,26 @@ use crate::metrics::Metrics;
 use crate::policy::{PolicyChange, apply_policy_change};
 use crate::state::State;
 
-/// What goes on once a record is durable.
+/// The continuation of a change once its record is durable.
 #[derive(Debug)]
 pub(crate) enum Continuation {
     Admit {
         from: Upid,
         info: Arc<v1::AgentInfo>,
-        /// Without `info`.
+        /// The message, without `info`.
         message: Box<internal::RegisterSlaveMessage>,
     },
-    /// An agent that this master does not know as registered.
+    /// An agent that this master does not have as registered.
     Readmit {
         from: Upid,
         message: Box<internal::ReregisterSlaveMessage>,
     },
-    /// A registered agent that describes itself differently now.
+    /// A registered agent whose description changed.
     Update {
         from: Upid,
         message: Box<internal::ReregisterSlaveMessage>,
     },
-    /// An agent was marked unreachable, registered or recovered.
+    /// An agent was marked unreachable; it was registered or recovered.
     Unreachable {
         agent: AgentId,
         since: v1::TimeInfo,
@@ -46,21 +46,21 @@ pub(crate) enum Continuation {
     Gone {
         agent: AgentId,
         since: v1::TimeInfo,
-        /// Nobody, when draining led to it.
+        /// The operator's request; `None` if draining led to it.
         reply: Option<ReplyId>,
     },
-    /// What an operator set about an agent.
+    /// An operator changed the state of an agent.
     AgentStateChange {
         agent: AgentId,
         reply: ReplyId,
         change: AgentStateChange,
     },
     Drained(AgentId),
-    /// What a recovery policy set about an agent.
+    /// A recovery policy drains an agent.
     DrainedByPolicy(AgentId),
-    /// Nothing but that the next changes of failures may be persisted.
+    /// Changed failures are durable, so the next ones may be persisted.
     FailuresPersisted,
-    /// An operator overruled a recovery policy, and is answered when that is durable.
+    /// An operator overruled a recovery policy, and is answered once that is durable.
     ReplyWhenPersisted {
         reply: ReplyId,
     },
@@ -119,7 +119,7 @@ pub(crate) fn stored(state: &mut State, cx: &mut Context<'_>, token: StoreToken)
             cx.reply(reply, answer);
         }
         Continuation::Drained(agent) => marked_drained(state, cx, &agent),
-        // Nobody waits for an answer.
+        // Nobody waits for a response.
         Continuation::DrainedByPolicy(agent) => drop(agent_state_stored(state, cx, &agent, AgentStateChange::Draining)),
         Continuation::FailuresPersisted => failures_persisted(&mut state.failure_persistence, &state.monitor, cx),
         Continuation::ReplyWhenPersisted { reply } => cx.reply(reply, CallResponse::ok()),

@@ -1,4 +1,4 @@
-//! What the registry forgets: agents that left long ago, or are too many.
+//! Garbage collection of the registry: agents that left long ago, or are too many.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub(crate) fn prune_registry(state: &mut State, cx: &mut Context<'_>) {
 }
 
 pub(crate) fn registry_pruned(state: &mut State, cx: &mut Context<'_>, unreachable: &[AgentId]) {
-    // One that returned while this was written, and left again, has a new record.
+    // An agent that returned while this was written, and left again, has a new record.
     let has_record = |id: &AgentId| state.registry.durable().unreachable.contains_key(id);
     let candidates: Vec<AgentId> = unreachable.iter().filter(|id| !has_record(id)).cloned().collect();
     let mut forgotten = Vec::new();
@@ -45,7 +45,7 @@ pub(crate) fn registry_pruned(state: &mut State, cx: &mut Context<'_>, unreachab
     }
 }
 
-/// Those that left longer ago than `age`, and the oldest beyond `count`.
+/// Returns the agents that left longer ago than `age`, and the oldest beyond `count`.
 fn old<'a>(
     agents: impl Iterator<Item = (&'a AgentId, TimeInfo)>,
     now: TimeInfo,

@@ -1,4 +1,4 @@
-//! The durable part of a master's state: what is in it, how it changes, how it is written down, and what waits for a
+//! The durable part of a master's state: its contents, its changes, its records, and the continuations that wait for a
 //! change to become durable.
 
 mod continuation;

@@ -8,13 +8,13 @@ use messages::v1::maintenance::Schedule;
 use messages::v1::quota::QuotaConfig;
 use model::{AgentId, Upid};
 
-/// One change of the registry. Whether it makes sense has been decided before: applying one never fails.
+/// One change of the registry. It has been validated before, so applying it never fails.
 #[derive(Debug, Clone)]
 pub enum RegistryOperation {
-    /// A master takes over: the first record of its term, written by its host before the first step.
+    /// A master takes the registry over: the first record of its term, which its host writes before the first step.
     Recover(Box<v1::MasterInfo>),
 
-    /// With its process, where the next master can reach it.
+    /// Admits an agent, with the process at which the next master can reach it (Mesos: `AdmitSlave`).
     AdmitAgent(Arc<v1::AgentInfo>, Upid),
     /// Replaces the description and the process of an admitted agent.
     UpdateAgent(Arc<v1::AgentInfo>, Upid),
@@ -25,7 +25,8 @@ pub enum RegistryOperation {
         /// The time since which it is unreachable.
         since: v1::TimeInfo,
     },
-    /// Also admits an agent that the registry has forgotten.
+    /// Marks an unreachable agent as admitted again (Mesos: `MarkSlaveReachable`); also admits an agent that the
+    /// registry has no record of.
     MarkReachable(Arc<v1::AgentInfo>, Upid),
     /// Removes an admitted agent (Mesos: `RemoveSlave`).
     RemoveAgent(AgentId),
@@ -37,40 +38,40 @@ pub enum RegistryOperation {
         since: v1::TimeInfo,
     },
 
-    /// Begins draining; the agent is deactivated with it.
+    /// Begins draining; the agent is deactivated with it (Mesos: `DrainAgent`).
     DrainAgent {
         /// The agent.
         agent: AgentId,
-        /// How it is drained.
+        /// The configuration of the drain.
         config: v1::DrainConfig,
     },
     /// A draining agent has no tasks and operations any more (Mesos: `MarkAgentDrained`).
     MarkDrained(AgentId),
     /// An operator deactivates an agent: it is offered no more (Mesos: `DeactivateAgent`).
     DeactivateAgent(AgentId),
-    /// Ends deactivation and draining.
+    /// Ends deactivation and draining (Mesos: `ReactivateAgent`).
     ReactivateAgent(AgentId),
 
     /// Replaces the maintenance schedule.
     UpdateSchedule(Schedule),
     /// The machines are down for maintenance.
     StartMaintenance(Vec<v1::MachineId>),
-    /// The machines leave the schedule.
+    /// The machines are up again and leave the schedule.
     StopMaintenance(Vec<v1::MachineId>),
 
-    /// Sets these roles' quotas; one without guarantees and limits is removed.
+    /// Sets the quotas of these roles; one without guarantees and limits is removed.
     UpdateQuota(Vec<QuotaConfig>),
-    /// Sets these roles' weights.
+    /// Sets the weights of these roles.
     UpdateWeights(Vec<v1::WeightInfo>),
     /// Creates or replaces a partition.
     UpdatePartition(Partition),
-    /// By the partition's id.
+    /// Removes the partition with this id.
     RemovePartition(String),
 
-    /// What has changed about failures: incidents, and how agents behaved.
+    /// Changes of persisted failures: incidents, and the histories of agents.
     PersistFailures(Arc<failures::FailureChanges>),
 
-    /// Forgets agents that left long ago.
+    /// Removes agents that left long ago (Mesos: `Prune`).
     Prune {
         /// Unreachable agents that are forgotten.
         unreachable: Vec<AgentId>,

@@ -1,4 +1,4 @@
-//! The durable state, and the changes of it that are in progress.
+//! The durable state, and its changes that are in progress.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use model::{AgentId, Upid};
 use super::continuation::Continuation;
 use super::{RegistryOperation, RegistryState};
 
-/// The registry as the master knows it. A change is applied when its store is confirmed, never before.
+/// The registry as the master knows it. A change is applied when its record is confirmed, never before.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     durable: RegistryState,
@@ -21,7 +21,7 @@ pub(crate) struct Registry {
     registering: BTreeSet<Upid>,
     /// Agents whose re-registration is in progress.
     reregistering: BTreeSet<AgentId>,
-    /// Agents of which a change that ends their registration is in progress.
+    /// Agents with a change in progress that ends their registration.
     removals: BTreeMap<AgentId, AgentRemoval>,
 }
 
@@ -30,17 +30,17 @@ impl Registry {
         Registry { durable, ..Registry::default() }
     }
 
-    /// What is durable.
+    /// Returns the durable state.
     pub fn durable(&self) -> &RegistryState {
         &self.durable
     }
 
-    /// How many changes wait to become durable.
+    /// Returns the number of changes that wait to become durable.
     pub fn pending_stores(&self) -> usize {
         self.continuations.len()
     }
 
-    /// Remembers what goes on once a change is durable; returns the token that the confirmation names.
+    /// Keeps the continuation of a change; returns the token that the confirmation names.
     pub(super) fn push(&mut self, operation: RegistryOperation, then: Continuation) -> StoreToken {
         let token = StoreToken(self.next);
         self.next += 1;
@@ -48,14 +48,14 @@ impl Registry {
         token
     }
 
-    /// Applies a change that has become durable; returns what goes on, or `None` for an unknown token.
+    /// Applies a change that has become durable; returns its continuation, or `None` for an unknown token.
     pub(super) fn apply_stored(&mut self, token: StoreToken) -> Option<Continuation> {
         let (operation, then) = self.continuations.remove(&token)?;
         self.durable.apply(&operation);
         Some(then)
     }
 
-    /// An agent as it describes itself: where that is on record, one copy serves both.
+    /// Returns an agent's description of itself. If the record has an equal one, both share it.
     pub fn described(&self, id: &AgentId, info: v1::AgentInfo) -> Arc<v1::AgentInfo> {
         match self.durable.agents.get(id) {
             Some(record) if *record.info == info => record.info.clone(),
@@ -90,7 +90,7 @@ impl Registry {
         self.reregistering.remove(agent);
     }
 
-    /// How the agent is about to leave, if it is.
+    /// Returns the removal of the agent that is in progress, if there is one.
     pub fn pending_removal(&self, agent: &AgentId) -> Option<AgentRemoval> {
         self.removals.get(agent).copied()
     }

@@ -1,6 +1,6 @@
-//! How the registry is written down: one record per agent, machine, role and partition, so that a commit costs what
-//! changed and not what exists. The values are protobuf; readers skip fields they do not know, and the record `format`
-//! keeps a master from reading what it would misunderstand.
+//! The records of the registry: one per agent, machine, role and partition, so that a commit costs what changed and not
+//! what exists. The values are protobuf; readers skip fields that they do not know, and the record `format` keeps a
+//! master from reading what it would misunderstand.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,10 +20,10 @@ use super::{AgentRecord, MachineKey, RegistryOperation, RegistryState, Unreachab
 /// The format that this master writes, and the newest it can read.
 const FORMAT: u32 = 1;
 
-/// A record as the store has it.
+/// A record in the store: its key and its bytes.
 pub type Entry = (String, Vec<u8>);
 
-/// A registry that cannot be trusted. Nothing of it is used.
+/// Why a registry cannot be read. Nothing of it is used then.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum CorruptRegistry {
@@ -44,7 +44,7 @@ pub enum CorruptRegistry {
 }
 
 impl CorruptRegistry {
-    /// No version of this program wrote that.
+    /// Returns whether no version of this program can have written the registry.
     pub fn is_damage(&self) -> bool {
         match self {
             CorruptRegistry::Record { .. } | CorruptRegistry::Misplaced { .. } | CorruptRegistry::NoFormat => true,
@@ -89,19 +89,23 @@ impl Key {
 }
 
 impl RegistryState {
-    /// Applies the operations in order and says what has to be written for all of them.
+    /// Applies the operations in order and returns the writes for all of them.
     pub fn commit<'a>(&mut self, operations: impl IntoIterator<Item = &'a RegistryOperation>) -> Vec<RecordWrite> {
         let mut touched = BTreeSet::new();
         for operation in operations {
             self.touched_by(operation, &mut touched);
             self.apply(operation);
-            // A new schedule has machines that the old one had not.
+            // A new schedule has machines that the old one did not have.
             self.touched_by(operation, &mut touched);
         }
         touched.iter().map(|key| RecordWrite { key: key.text(), value: self.value(key) }).collect()
     }
 
-    /// The state that these records, in any order, describe.
+    /// Returns the state that these records, in any order, describe.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a record is damaged, or belongs to a version that this one cannot read.
     pub fn from_entries(entries: impl IntoIterator<Item = Entry>) -> Result<Self, CorruptRegistry> {
         let mut state = RegistryState::default();
         let mut format = None;
@@ -117,7 +121,7 @@ impl RegistryState {
         }
     }
 
-    /// Every record, for a store that is filled anew.
+    /// Returns every record, for a store that is filled anew.
     pub fn entries(&self) -> Vec<Entry> {
         let agents = self.agents.keys().cloned().map(Key::Agent);
         let unreachable = self.unreachable.keys().cloned().map(Key::Unreachable);
@@ -184,7 +188,7 @@ impl RegistryState {
             Op::UpdatePartition(partition) => keys.extend([Key::Partition(partition.id.clone())]),
             Op::RemovePartition(id) => keys.extend([Key::Partition(id.clone())]),
             Op::PersistFailures(changes) => {
-                // What came and went between two notes was never written.
+                // An incident that opened and was dropped between two writes was never written.
                 let known = |number: &u64| self.incidents.contains_key(number);
                 let incidents = changes.incidents.iter().filter(|(number, now)| now.is_some() || known(number));
                 keys.extend(incidents.map(|(number, _)| Key::Incident(*number)));

@@ -1,4 +1,4 @@
-//! What the registry says: the state that outlives a master.
+//! The state of the registry, which outlives a master.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,15 +14,15 @@ use super::RegistryOperation;
 /// The durable state of a cluster.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RegistryState {
-    /// The last master that wrote.
+    /// The last master that wrote the registry.
     pub master: Option<v1::MasterInfo>,
-    /// Admitted, and neither unreachable nor gone.
+    /// The agents that are admitted, and neither unreachable nor gone.
     pub agents: BTreeMap<AgentId, AgentRecord>,
-    /// Marked unreachable, and neither returned nor gone.
+    /// The agents that are marked unreachable, and have neither returned nor are gone.
     pub unreachable: BTreeMap<AgentId, UnreachableRecord>,
-    /// And since when.
+    /// The agents that are gone, with the time since when.
     pub gone: BTreeMap<AgentId, v1::TimeInfo>,
-    /// Machines in the maintenance schedule: draining or down.
+    /// The machines in the maintenance schedule: draining or down.
     pub machines: BTreeMap<MachineKey, v1::MachineInfo>,
     /// The maintenance schedule.
     pub schedule: Schedule,
@@ -30,22 +30,22 @@ pub struct RegistryState {
     pub quotas: BTreeMap<Role, QuotaConfig>,
     /// Weights by role.
     pub weights: BTreeMap<Role, f64>,
-    /// By id.
+    /// The partitions by id.
     pub partitions: BTreeMap<String, Partition>,
-    /// The open ones and a bounded history, by number.
+    /// The open incidents and a bounded history, by number.
     pub incidents: BTreeMap<u64, Arc<model::incident::Incident>>,
-    /// Of agents that have something to answer for.
+    /// The histories of agents with failures.
     pub failure_histories: BTreeMap<AgentId, Arc<failures::FailureHistory>>,
 }
 
 /// A registered agent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AgentRecord {
-    /// As the agent describes itself.
+    /// The agent's description of itself.
     pub info: Arc<v1::AgentInfo>,
-    /// Its process, as far as is known: where it was when this record was written.
+    /// Its process when this record was written; `None` if that is not known.
     pub pid: Option<Upid>,
-    /// Whether the agent drains or is drained.
+    /// The drain that is in progress or done; `None` if there is none.
     pub drain: Option<v1::DrainInfo>,
     /// Whether an operator has deactivated the agent.
     pub deactivated: bool,
@@ -54,20 +54,20 @@ pub struct AgentRecord {
 /// An unreachable agent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UnreachableRecord {
-    /// When the agent was marked unreachable.
+    /// The time at which the agent was marked unreachable.
     pub since: v1::TimeInfo,
-    /// Whether the agent drains or is drained.
+    /// The drain that is in progress or done; `None` if there is none.
     pub drain: Option<v1::DrainInfo>,
     /// Whether an operator has deactivated the agent.
     pub deactivated: bool,
 }
 
-/// A machine's id as a key. Host names are compared in lower case, as Mesos does.
+/// A machine's id as a key. Host names are compared in lower case, as in Mesos.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MachineKey {
-    /// In lower case; empty if the machine is named by its address alone.
+    /// The host name in lower case; empty if the machine is named by its address alone.
     pub hostname: String,
-    /// In dotted form; empty if the machine is named by its host name alone.
+    /// The address in dotted form; empty if the machine is named by its host name alone.
     pub ip: String,
 }
 
@@ -183,7 +183,7 @@ impl RegistryState {
         }
     }
 
-    /// A machine that is down stays down: the form of the schedule was checked against that.
+    /// Replaces the schedule. A machine that is down stays down: the schedule was checked against that.
     fn update_schedule(&mut self, schedule: &Schedule) {
         let mut machines = BTreeMap::new();
         for window in &schedule.windows {

@@ -1,4 +1,4 @@
-//! Records: what is written for a change, and that reading gives the state back.
+//! Tests of records: those that a change writes, and the state that is read from them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ fn partition(id: &str) -> Partition {
     Partition { id: id.to_owned(), role: "eng".to_owned(), ..Default::default() }
 }
 
-/// One incident of each object there is, or that it is forgotten.
+/// Returns one incident of each kind of object, or that it is removed.
 fn incident(number: u64, known: bool, recovered: bool) -> Op {
     use model::incident::{Action, Incident, InvolvedObject, Kind, Severity};
     let at = model::Timestamp::from_nanos;
@@ -96,7 +96,7 @@ fn recover_resources() -> Op {
     Op::Recover(Box::new(v1::MasterInfo { id: "m".to_owned(), ip: 1, port: 5050, ..Default::default() }))
 }
 
-/// Keys that the operations write (`+`) and delete (`-`), the last one alone.
+/// Expects the keys that the operations write (`+`) and delete (`-`); the last operation is alone in its commit.
 fn check(operations: &[Op], expect: &[&str]) {
     let (last, before) = operations.split_last().unwrap();
     let mut state = RegistryState::default();

@@ -20,7 +20,7 @@ use crate::registry::{Registry, RegistryState};
 use crate::support::{Ids, TimingWheel};
 use crate::tasks::Tasks;
 
-/// All that a master knows.
+/// The state of a master.
 #[derive(Debug)]
 pub(crate) struct State {
     pub config: Config,
@@ -48,7 +48,7 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// The state at the beginning of a term; the parameters are those of [`crate::Master::new`].
+    /// Creates the state at the beginning of a term; the parameters are those of [`crate::Master::new`].
     pub fn new(config: Config, seed: [u8; 32], metrics: Arc<Metrics>, registry: RegistryState) -> Self {
         let mut random = Random::from_seed(seed);
         let id = config.master_id.clone().unwrap_or_else(|| random.uuid().to_string());

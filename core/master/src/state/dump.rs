@@ -1,4 +1,4 @@
-//! All that a master knows, as changes from the beginning: for tests that compare the views of readers with the state.
+//! The state of a master as changes from the beginning, for tests that compare the views of readers with the state.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use model::master::{Change, TaskRemoval};
 use crate::policy::maintenance;
 use crate::state::State;
 
-/// Changes that bring an empty view to where one is that has seen every change so far. What is over (completed
-/// tasks and frameworks) and the answers to inverse offers are left out: the core does not keep them.
+/// Returns the changes that bring an empty view to the state of one that has applied every change so far. Completed
+/// tasks and frameworks and the answers to inverse offers are left out, since the core does not keep them.
 pub(crate) fn dump(state: &State) -> Vec<Change> {
     let mut changes = dump_policy(state);
     dump_agents(state, &mut changes);

@@ -1,4 +1,4 @@
-//! All that a master knows.
+//! The state of a master.
 
 mod components;
 mod dump;

@@ -1,5 +1,5 @@
-//! Mints the ids of frameworks, agents and offers in Mesos' formats. The master id is a
-//! random UUID, so ids of different masters (and of one master's two lives) never meet.
+//! Minting of the ids of frameworks, agents and offers in Mesos' formats. The master id is a random UUID, so ids of
+//! different masters (and of two terms of one master process) never collide.
 
 use model::{AgentId, FrameworkId, OfferId};
 
@@ -34,7 +34,7 @@ impl Ids {
         OfferId::new(format!("{}-O{}", self.master, next(&mut self.offers)))
     }
 
-    /// The process that pings one agent.
+    /// Returns the process id for the observer of one agent.
     pub fn observer(&mut self) -> std::sync::Arc<str> {
         format!("slave-observer({})", next(&mut self.observers)).into()
     }

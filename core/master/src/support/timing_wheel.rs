@@ -1,23 +1,23 @@
-//! A timing wheel: keys that recur with one period, grouped so that one timer serves all
-//! keys of a slot. Ten thousand agents cost a few timers a second, not ten thousand.
+//! A timing wheel: keys that recur with one period, grouped so that one timer serves all keys of a slot. Ten thousand
+//! agents cost a few timers a second, not ten thousand.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::Monotonic;
 
-/// Number of slots; a period of 15 s is cut into slots of 250 ms.
+/// The number of slots; a period of 15 s is divided into slots of 250 ms.
 const SLOTS: u128 = 60;
 
 #[derive(Debug)]
 pub(crate) struct TimingWheel<K> {
     width: Duration,
     period: Duration,
-    /// Per slot: the keys, and the time before which each is not due.
+    /// The keys of each slot, each with the time before which it is not due.
     slots: Vec<BTreeMap<K, Monotonic>>,
 }
 
-/// What to do with the timer of a slot after a change.
+/// The timer of a slot after a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rearm {
     pub slot: u32,
@@ -30,8 +30,8 @@ impl<K: Ord + Clone> TimingWheel<K> {
         TimingWheel { width, period: width * SLOTS as u32, slots: (0..SLOTS).map(|_| BTreeMap::new()).collect() }
     }
 
-    /// Adds a key that is first due one period from now (rounded up to the slot).
-    /// Arms the slot's timer if the key is its first.
+    /// Adds a key that is first due one period from now (rounded up to the slot). Arms the slot's timer if the key is
+    /// its first.
     pub fn insert(&mut self, now: Monotonic, key: K) -> (u32, Option<Rearm>) {
         let tick = self.tick(now) + 1;
         let slot = (tick % SLOTS) as u32;
@@ -41,7 +41,7 @@ impl<K: Ord + Clone> TimingWheel<K> {
         (slot, first.then(|| Rearm { slot, at: self.at(tick + SLOTS) }))
     }
 
-    /// True if the slot is empty now, so that its timer has no purpose.
+    /// Removes a key. Returns whether the slot is empty now, so that its timer has no purpose.
     pub fn remove(&mut self, slot: u32, key: &K) -> bool {
         match self.slots.get_mut(slot as usize) {
             Some(keys) => keys.remove(key).is_some() && keys.is_empty(),
@@ -49,8 +49,8 @@ impl<K: Ord + Clone> TimingWheel<K> {
         }
     }
 
-    /// The keys that are due, and when the slot is next. A late call (a stalled process)
-    /// fires once, not once for each missed period: nobody had a chance to answer.
+    /// Returns the keys that are due, and the time at which the slot is due next. A late call (a stalled process) fires
+    /// once, not once for each missed period: no peer had a chance to answer.
     pub fn fire(&mut self, slot: u32, now: Monotonic) -> (Vec<K>, Option<Rearm>) {
         let tick = self.tick(now);
         let ahead = (u128::from(slot) + SLOTS - tick % SLOTS) % SLOTS;
@@ -58,7 +58,7 @@ impl<K: Ord + Clone> TimingWheel<K> {
         let at = self.at(next);
         let period = self.period;
         let Some(keys) = self.slots.get_mut(slot as usize) else { return (Vec::new(), None) };
-        // After a late call the next tick of the slot may be near: hold the period from now on.
+        // After a late call the next tick of the slot may be near, so the period begins anew now.
         let hold = if at.since(now) < period - period / 20 { at + period } else { now };
         let mut due = Vec::new();
         for (key, from) in keys.iter_mut().filter(|(_, from)| **from <= now) {

@@ -7,7 +7,7 @@ use model::master::{Change, ExecutorSnapshot};
 use model::{AgentId, ExecutorId, FrameworkId, Upid};
 use resources::Resources;
 
-use super::index::Executor;
+use super::agent_usage::Executor;
 use crate::agents::Agents;
 use crate::allocation::recover_used;
 use crate::failures::observe;
@@ -57,7 +57,7 @@ pub(crate) fn exited_executor(
     state.metrics.messages_exited_executor.increment();
     let agent = AgentId::from(&message.slave_id);
     let framework = FrameworkId::from(&message.framework_id);
-    // An executor of a command task is not known, and its exit of no interest.
+    // The executor of a command task is not known, and its exit is not reported.
     if !is_process_of(&state.agents, from, agent.as_str())
         || !remove_executor(state, cx, &agent, &framework, &ExecutorId::from(&message.executor_id))
     {
@@ -71,7 +71,7 @@ pub(crate) fn exited_executor(
     }
 }
 
-/// From an executor, by way of its agent, to its framework.
+/// Forwards a message from an executor, by way of its agent, to its framework.
 pub(crate) fn executor_message(
     agents: &Agents,
     frameworks: &Frameworks,
@@ -90,7 +90,7 @@ pub(crate) fn executor_message(
     metrics.valid_executor_to_framework_messages.increment();
 }
 
-/// From a framework, by way of the agent, to an executor.
+/// Forwards a message from a framework, by way of the agent, to an executor.
 pub(crate) fn framework_message(
     agents: &Agents,
     metrics: &Metrics,

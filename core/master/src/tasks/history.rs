@@ -6,8 +6,8 @@ use std::sync::Arc;
 use messages::v1;
 use model::{AgentId, TaskId};
 
-/// Tasks on unreachable agents: they may return, and their ids stay taken. The oldest
-/// are forgotten beyond `--max_unreachable_tasks_per_framework`.
+/// Tasks on unreachable agents: they may return, and their ids stay taken. Beyond
+/// `--max_unreachable_tasks_per_framework` the oldest are dropped.
 #[derive(Debug, Default)]
 pub(crate) struct UnreachableTasks {
     tasks: BTreeMap<TaskId, Arc<v1::Task>>,
@@ -19,7 +19,7 @@ impl UnreachableTasks {
         self.tasks.contains_key(task)
     }
 
-    /// Adds one; returns how many were forgotten for it.
+    /// Adds a task; returns the number of tasks that were dropped for it.
     pub fn add(&mut self, id: TaskId, task: Arc<v1::Task>, limit: usize) -> usize {
         if self.tasks.insert(id.clone(), task).is_none() {
             self.order.push_back(id);
@@ -29,7 +29,7 @@ impl UnreachableTasks {
             let Some(oldest) = self.order.pop_front() else { break };
             forgotten += usize::from(self.tasks.remove(&oldest).is_some());
         }
-        // Returned tasks leave their place in the order behind; drop those now and then.
+        // Returned tasks leave their entry in the order behind; these entries are removed now and then.
         if self.order.len() > 2 * limit.max(self.tasks.len()) {
             let tasks = &self.tasks;
             self.order.retain(|id| tasks.contains_key(id));
@@ -51,13 +51,13 @@ impl UnreachableTasks {
     }
 }
 
-/// Tasks whose end their framework has acknowledged lately, and where they were. What their agents still say of them has
-/// been overtaken.
+/// Tasks whose terminal update their framework acknowledged lately, with their agents. Further updates of their agents
+/// are stale.
 #[derive(Debug, Default)]
 pub(crate) struct RecentlyCompletedTasks(VecDeque<(TaskId, AgentId)>);
 
 impl RecentlyCompletedTasks {
-    /// A connection that broke holds less.
+    /// The most tasks that are kept. A broken connection contains fewer updates.
     const MAX: usize = 1000;
 
     pub fn add(&mut self, task: TaskId, agent: AgentId) {
@@ -67,7 +67,7 @@ impl RecentlyCompletedTasks {
         self.0.push_back((task, agent));
     }
 
-    /// Only asked about tasks that nothing is known of.
+    /// Returns whether the task is among them. It is called only for tasks that are not known otherwise.
     pub fn contains(&self, task: &str, agent: &str) -> bool {
         self.0.iter().any(|(id, on)| id.as_str() == task && on.as_str() == agent)
     }

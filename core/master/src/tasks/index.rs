@@ -1,22 +1,23 @@
 //! The set of all tasks and executors, found by framework and by agent.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use messages::v1;
 use model::master::ExecutorSnapshot;
 use model::{AgentId, ExecutorId, FrameworkId, TaskId};
 use resources::Resources;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::agent_usage::{AgentUsage, Executor, UsageByFramework};
 use super::history::{RecentlyCompletedTasks, UnreachableTasks};
 use super::task::Task;
 
-/// All tasks and executors. What belongs to a framework is indexed by its agents, too.
+/// All tasks and executors. Those of a framework are indexed by agent, too.
 #[derive(Debug, Default)]
 pub(crate) struct Tasks {
     frameworks: FxHashMap<FrameworkId, FrameworkTasks>,
-    agents: FxHashMap<AgentId, BTreeMap<FrameworkId, AgentUsage>>,
+    agents: FxHashMap<AgentId, UsageByFramework>,
 }
 
 #[derive(Debug, Default)]
@@ -24,35 +25,10 @@ struct FrameworkTasks {
     tasks: BTreeMap<TaskId, Task>,
     unreachable: UnreachableTasks,
     recently_completed: RecentlyCompletedTasks,
-    /// Agents on which the framework has tasks or executors.
-    agents: BTreeSet<AgentId>,
-}
-
-/// What one framework has on one agent.
-#[derive(Debug, Default)]
-pub(crate) struct AgentUsage {
-    tasks: BTreeSet<TaskId>,
-    executors: BTreeMap<ExecutorId, Executor>,
-}
-
-/// An executor that is not the agent's own for a command.
-#[derive(Debug)]
-pub(crate) struct Executor {
-    pub snapshot: Arc<ExecutorSnapshot>,
-    /// Allocated to its role.
-    pub resources: Resources,
-}
-
-impl AgentUsage {
-    /// The ids of the tasks, in order.
-    pub fn task_ids(&self) -> impl Iterator<Item = &TaskId> {
-        self.tasks.iter()
-    }
-
-    /// The executors, ordered by id.
-    pub fn executors(&self) -> impl Iterator<Item = (&ExecutorId, &Executor)> {
-        self.executors.iter()
-    }
+    /// The resources of the task that was added last: the tasks of a framework tend to be alike, and share equal resources.
+    last_resources: Resources,
+    /// The agents on which the framework has tasks or executors; sorted when they are asked for.
+    agents: FxHashSet<AgentId>,
 }
 
 /// Tasks that are not removed yet.
@@ -61,7 +37,7 @@ impl Tasks {
         self.frameworks.get(framework)?.tasks.get(task)
     }
 
-    /// A task with its id as the index has it.
+    /// Returns a task with its id as the index has it.
     pub fn get_with_id(&self, framework: &str, task: &str) -> Option<(&TaskId, &Task)> {
         self.frameworks.get(framework)?.tasks.get_key_value(task)
     }
@@ -70,40 +46,44 @@ impl Tasks {
         self.frameworks.get_mut(framework)?.tasks.get_mut(task)
     }
 
-    /// The tasks of a framework, ordered by id.
+    /// Iterates over the tasks of a framework, ordered by id.
     pub fn of_framework(&self, framework: &str) -> impl Iterator<Item = (&TaskId, &Task)> {
         self.frameworks.get(framework).into_iter().flat_map(|of| &of.tasks)
     }
 
     /// Adds a task of a framework that is registered.
-    pub fn insert(&mut self, framework: &FrameworkId, id: TaskId, task: Task) {
+    pub fn insert(&mut self, framework: &FrameworkId, id: TaskId, mut task: Task) {
         let of_framework = self.frameworks.entry(framework.clone()).or_default();
+        if of_framework.last_resources == *task.resources() {
+            task.share_resources(&of_framework.last_resources);
+        } else {
+            of_framework.last_resources = task.resources().clone();
+        }
         of_framework.agents.insert(task.agent().clone());
-        let on_agent = self.agents.entry(task.agent().clone()).or_default();
-        on_agent.entry(framework.clone()).or_default().tasks.insert(id.clone());
+        self.agents.entry(task.agent().clone()).or_default().entry(framework).tasks.insert(id.clone());
         of_framework.tasks.insert(id, task);
     }
 
     pub fn remove(&mut self, framework: &FrameworkId, id: &TaskId) -> Option<Task> {
         let task = self.frameworks.get_mut(framework)?.tasks.remove(id)?;
-        if let Some(usage) = self.agents.get_mut(task.agent()).and_then(|usages| usages.get_mut(framework)) {
+        if let Some(usage) = self.agents.get_mut(task.agent()).and_then(|usages| usages.get_mut(framework.as_str())) {
             usage.tasks.remove(id);
         }
         self.remove_empty_usage(task.agent(), framework);
         Some(task)
     }
 
-    /// Forgets all that belongs to a framework that is removed; its tasks and executors have been removed before.
+    /// Removes the entries of a framework that is removed; its tasks and executors have been removed before.
     pub fn remove_framework(&mut self, framework: &str) {
         self.frameworks.remove(framework);
     }
 
     fn remove_empty_usage(&mut self, agent: &AgentId, framework: &FrameworkId) {
         let Some(usages) = self.agents.get_mut(agent) else { return };
-        if usages.get(framework).is_some_and(|usage| !usage.tasks.is_empty() || !usage.executors.is_empty()) {
+        if usages.get(framework.as_str()).is_some_and(|usage| !usage.tasks.is_empty() || !usage.executors.is_empty()) {
             return;
         }
-        usages.remove(framework);
+        usages.remove(framework.as_str());
         if usages.is_empty() {
             self.agents.remove(agent);
         }
@@ -113,20 +93,22 @@ impl Tasks {
     }
 }
 
-/// What is where.
+/// Queries by agent and framework.
 impl Tasks {
-    /// What each framework has on an agent, ordered by framework.
+    /// Iterates over the frameworks with tasks or executors on an agent, ordered by framework.
     pub fn on_agent(&self, agent: &str) -> impl Iterator<Item = (&FrameworkId, &AgentUsage)> {
-        self.agents.get(agent).into_iter().flatten()
+        self.agents.get(agent).into_iter().flat_map(UsageByFramework::iter)
     }
 
     pub fn usage(&self, agent: &str, framework: &str) -> Option<&AgentUsage> {
         self.agents.get(agent)?.get(framework)
     }
 
-    /// The agents on which a framework has tasks or executors, in order.
+    /// Iterates over the agents on which a framework has tasks or executors, in order.
     pub fn agents_of(&self, framework: &str) -> impl Iterator<Item = &AgentId> {
-        self.frameworks.get(framework).into_iter().flat_map(|of| &of.agents)
+        let mut agents: Vec<&AgentId> = self.frameworks.get(framework).into_iter().flat_map(|of| &of.agents).collect();
+        agents.sort_unstable();
+        agents.into_iter()
     }
 }
 
@@ -136,7 +118,7 @@ impl Tasks {
         self.usage(agent, framework)?.executors.get(executor)
     }
 
-    /// The ids of a framework's executors on an agent, in order.
+    /// Returns the ids of a framework's executors on an agent, in order.
     pub fn executor_ids(&self, agent: &str, framework: &str) -> Vec<ExecutorId> {
         self.usage(agent, framework).map(|usage| usage.executors.keys().cloned().collect()).unwrap_or_default()
     }
@@ -145,12 +127,11 @@ impl Tasks {
         let ExecutorSnapshot { framework, agent, info } = &*executor.snapshot;
         let id = ExecutorId::from(&info.executor_id);
         self.frameworks.entry(framework.clone()).or_default().agents.insert(agent.clone());
-        let on_agent = self.agents.entry(agent.clone()).or_default();
-        on_agent.entry(framework.clone()).or_default().executors.insert(id, executor);
+        self.agents.entry(agent.clone()).or_default().entry(framework).executors.insert(id, executor);
     }
 
     pub fn remove_executor(&mut self, agent: &AgentId, framework: &FrameworkId, id: &ExecutorId) -> Option<Executor> {
-        let executor = self.agents.get_mut(agent)?.get_mut(framework)?.executors.remove(id)?;
+        let executor = self.agents.get_mut(agent)?.get_mut(framework.as_str())?.executors.remove(id)?;
         self.remove_empty_usage(agent, framework);
         Some(executor)
     }
@@ -158,17 +139,17 @@ impl Tasks {
 
 /// Histories.
 impl Tasks {
-    /// Whether a task is on an unreachable agent.
+    /// Returns whether a task is on an unreachable agent.
     pub fn is_unreachable(&self, framework: &str, task: &str) -> bool {
         self.frameworks.get(framework).is_some_and(|of| of.unreachable.contains(task))
     }
 
-    /// The unreachable tasks of a framework, ordered by id.
+    /// Iterates over the unreachable tasks of a framework, ordered by id.
     pub fn unreachable_of(&self, framework: &str) -> impl Iterator<Item = (&TaskId, &Arc<v1::Task>)> {
         self.frameworks.get(framework).into_iter().flat_map(|of| of.unreachable.iter())
     }
 
-    /// Adds an unreachable task; returns how many older ones are forgotten for it.
+    /// Adds an unreachable task; returns the number of older ones that are dropped for it.
     pub fn add_unreachable(&mut self, framework: &FrameworkId, id: TaskId, task: Arc<v1::Task>, limit: usize) -> usize {
         self.frameworks.entry(framework.clone()).or_default().unreachable.add(id, task, limit)
     }
@@ -177,12 +158,12 @@ impl Tasks {
         self.frameworks.get_mut(framework)?.unreachable.remove(task)
     }
 
-    /// Takes all unreachable tasks of a framework, ordered by id.
+    /// Removes and returns all unreachable tasks of a framework, ordered by id.
     pub fn take_all_unreachable(&mut self, framework: &str) -> Vec<(TaskId, Arc<v1::Task>)> {
         self.frameworks.get_mut(framework).map(|of| of.unreachable.drain().collect()).unwrap_or_default()
     }
 
-    /// Remembers for a while that the terminal update of a task was acknowledged.
+    /// Keeps, for a while, that the terminal update of a task was acknowledged.
     pub fn add_recently_completed(&mut self, framework: &FrameworkId, id: TaskId, agent: AgentId) {
         self.frameworks.entry(framework.clone()).or_default().recently_completed.add(id, agent);
     }

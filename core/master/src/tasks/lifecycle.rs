@@ -1,4 +1,4 @@
-//! A task from its launch until it is removed: its state, what it holds, and where it is indexed.
+//! The life of a task from its launch until it is removed: its state, its resources, and its entries in indices.
 
 use std::sync::Arc;
 
@@ -18,11 +18,11 @@ use crate::interface::Context;
 use crate::metrics::Metrics;
 use crate::state::State;
 
-/// Applies a status to a task. `forwarded`: its framework has been sent it, and will acknowledge it.
+/// Applies a status to a task. `forwarded` says whether its framework is sent the status and will acknowledge it.
 ///
-/// A status with a uuid is what the framework receives next, even if its agent has to repeat it because the framework was
-/// disconnected.
-/// (Mesos keeps no state of those, and answers a reconciliation with the end of a task whose beginning comes later.)
+/// A status with a uuid is what the framework receives next, even if its agent has to repeat it because the framework
+/// was disconnected. (Mesos does not record these, and answers a reconciliation with the end of a task whose beginning
+/// is delivered later.)
 pub(super) fn apply_status(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -81,7 +81,7 @@ pub(crate) fn add_task(
     state.tasks.insert(framework, id, task);
 }
 
-/// Removes a task: into the completed or into the unreachable history.
+/// Removes a task, which moves to the completed or to the unreachable history.
 pub(crate) fn remove_task(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -107,8 +107,8 @@ pub(crate) fn remove_task(
     check_drained(state, cx, task.agent());
 }
 
-/// Ends a running task by a generated update, and removes it. One that is over for its framework, which only has
-/// not acknowledged it, stays what it is: Mesos calls it unreachable or lost.
+/// Ends a live task by a generated update, and removes it. A task that is terminal for its framework, but not
+/// acknowledged, keeps its state; Mesos changes it to unreachable or lost.
 pub(crate) fn terminate_task(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -144,7 +144,7 @@ pub(crate) fn forward_master_generated(
     }
 }
 
-/// An update about a task that was never launched.
+/// Sends an update about a task that was never launched.
 pub(crate) fn refuse_task(
     frameworks: &Frameworks,
     metrics: &Metrics,

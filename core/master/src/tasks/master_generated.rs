@@ -3,8 +3,8 @@
 use messages::{internal, v1};
 use model::{FrameworkId, Timestamp};
 
-/// A status update that the master generates, because no agent will send it. It has no uuid:
-/// there is nobody to acknowledge it to.
+/// A status update that the master generates, because no agent will send it. It has no uuid, since nobody waits for its
+/// acknowledgement.
 #[derive(Debug, Clone)]
 pub(crate) struct MasterGenerated {
     pub state: v1::TaskState,
@@ -23,19 +23,19 @@ impl MasterGenerated {
         self
     }
 
-    /// The same update with another state, for a task whose agent is not unreachable.
+    /// Returns the same update with another state, for a task whose agent is not unreachable.
     pub fn with_state(&self, state: v1::TaskState) -> Self {
         MasterGenerated { state, unreachable_since: None, ..self.clone() }
     }
 
-    /// The status of a known task.
+    /// Returns the status of a known task.
     pub fn status(&self, task: &v1::Task, at: Timestamp) -> v1::TaskStatus {
         let mut status = self.status_of(task.task_id.clone(), Some(task.agent_id.clone()), at);
         status.executor_id = task.executor_id.clone();
         status
     }
 
-    /// The status of a task of which nothing but its id may be known.
+    /// Returns the status of a task of which perhaps only the id is known.
     pub fn status_of(&self, task: v1::TaskId, agent: Option<v1::AgentId>, at: Timestamp) -> v1::TaskStatus {
         v1::TaskStatus {
             task_id: task,
@@ -51,7 +51,7 @@ impl MasterGenerated {
     }
 }
 
-/// The update around a status that the master generates.
+/// Returns the update around a status that the master generates.
 pub(crate) fn master_generated_update(framework: &FrameworkId, status: &v1::TaskStatus) -> internal::StatusUpdate {
     internal::StatusUpdate {
         framework_id: framework.to_proto(),

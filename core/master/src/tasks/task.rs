@@ -6,8 +6,8 @@ use messages::v1;
 use model::{AgentId, FrameworkId};
 use resources::Resources;
 
-/// More states than a task can pass through; an executor that alternates between two
-/// for ever does not fill the master's memory.
+/// The most statuses that are kept: more states than a task can go through. An executor that alternates between two for
+/// ever does not fill the master's memory.
 const MAX_STATUSES: usize = 64;
 
 /// A task that has not been removed. Its methods keep together what has to change together.
@@ -16,7 +16,7 @@ pub(crate) struct Task {
     /// What readers see of it; the core keeps no second copy.
     proto: Arc<v1::Task>,
     agent: AgentId,
-    /// Allocated to its role; zero has been recovered once the task is terminal.
+    /// The task's resources, allocated to its role; they are recovered once the task is terminal.
     resources: Resources,
     kill: KillRequest,
 }
@@ -48,6 +48,11 @@ impl Task {
     /// Allocated to its role. They are given back once the task is terminal.
     pub fn resources(&self) -> &Resources {
         &self.resources
+    }
+
+    /// Takes equal resources in place of its own, so that they are in memory once.
+    pub fn share_resources(&mut self, equal: &Resources) {
+        self.resources = equal.clone();
     }
 
     /// Whether its end was asked for.
@@ -99,14 +104,14 @@ impl Task {
         state_of(&self.proto)
     }
 
-    /// The state that was last forwarded to its framework, which may be behind the real one while
-    /// updates wait for acknowledgement.
+    /// Returns the state that was last forwarded to its framework, which may be behind the latest one while updates
+    /// wait for acknowledgement.
     pub fn forwarded_state(&self) -> v1::TaskState {
         forwarded_state_of(&self.proto)
     }
 }
 
-/// See [`Task::forwarded_state`].
+/// Returns the state of a task message as [`Task::forwarded_state`] does.
 pub(crate) fn forwarded_state_of(task: &v1::Task) -> v1::TaskState {
     task.status_update_state.and_then(|s| v1::TaskState::try_from(s).ok()).unwrap_or(state_of(task))
 }
@@ -115,7 +120,7 @@ pub(crate) fn state_of(task: &v1::Task) -> v1::TaskState {
     v1::TaskState::try_from(task.state).unwrap_or(v1::TaskState::TaskUnknown)
 }
 
-/// The resources of a task are free from here on.
+/// Returns whether a task in this state uses no resources any more.
 pub(crate) fn is_terminal_or_unreachable(state: v1::TaskState) -> bool {
     model::is_terminal(state) || state == v1::TaskState::TaskUnreachable
 }
@@ -142,8 +147,8 @@ pub(crate) fn staging(info: &v1::TaskInfo, framework: &FrameworkId) -> v1::Task 
     }
 }
 
-/// Adds a status to the task's history: a repeated state replaces the last entry, and
-/// `data` stays out (it can be large and is the framework's business).
+/// Adds a status to the task's history. A repeated state replaces the last entry, and `data` is left out (it can be
+/// large, and only the framework uses it).
 pub(crate) fn record_status(task: &mut v1::Task, status: &v1::TaskStatus) {
     if task.statuses.last().is_some_and(|last| last.state == status.state) {
         task.statuses.pop();
@@ -151,6 +156,8 @@ pub(crate) fn record_status(task: &mut v1::Task, status: &v1::TaskStatus) {
     if task.statuses.len() >= MAX_STATUSES {
         task.statuses.remove(0);
     }
+    // Most tasks have one or two, and there are many tasks: `push` would make room for four.
+    task.statuses.reserve_exact(1);
     task.statuses.push(v1::TaskStatus {
         task_id: status.task_id.clone(),
         state: status.state,

@@ -12,8 +12,8 @@ use crate::peers::is_process_of;
 use crate::policy::rewrite_preempted_status;
 use crate::state::State;
 
-/// The status as it is sent to the framework: what the envelope knows better is filled in, and
-/// the uuid is there exactly if it is to be acknowledged.
+/// Returns the status as it is sent to the framework: it is completed from the envelope of its update, and has a uuid
+/// exactly if it has to be acknowledged.
 fn status_for_framework(update: &internal::StatusUpdate) -> v1::TaskStatus {
     let mut status = update.status.clone();
     if update.slave_id.is_some() {
@@ -27,9 +27,9 @@ fn status_for_framework(update: &internal::StatusUpdate) -> v1::TaskStatus {
     status
 }
 
-/// An update that was read late, from a connection that broke, or the answer to a kill that was: its framework has received
-/// the task's end already. An agent that still waits for the acknowledgement gets it. (Mesos forwards such updates: the task
-/// comes back to life, or ends a second time in another way.)
+/// Acknowledges an update that was read late, from a connection that broke, or the late answer to a kill: its framework
+/// has received the task's end already. An agent that still waits for the acknowledgement gets it. (Mesos forwards such
+/// updates: the task becomes live again, or ends a second time in another way.)
 fn acknowledge_stale_update(cx: &mut Context<'_>, agent: &Upid, update: internal::StatusUpdate) {
     let (Some(slave_id), Some(uuid)) = (update.slave_id, update.uuid) else { return };
     let (framework_id, task_id) = (update.framework_id, update.status.task_id);
@@ -48,7 +48,7 @@ pub(crate) fn status_update(
     counter.increment();
 }
 
-/// False if the update could not be forwarded, or is of a task that is not known.
+/// Forwards an update. Returns false if it could not be forwarded, or its task is not known.
 fn forward_from_agent(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -75,7 +75,7 @@ fn forward_from_agent(
     let stale = match known {
         Some((_, task)) => {
             let ended = task.proto().status_update_uuid.is_some() && model::is_terminal(task.forwarded_state());
-            // An end that is not acknowledged is repeated.
+            // A terminal update that is not acknowledged is repeated.
             ended && !is_end
         }
         None => state.tasks.is_recently_completed(framework_id.as_str(), &update.status.task_id.value, agent),
@@ -127,7 +127,7 @@ fn acknowledged(
         .filter(|(_, task)| task.agent().as_str() == call.agent_id.value);
     let mut over = None;
     if let Some((id, task)) = task {
-        // Not forwarded by this master (it failed over meanwhile): it will be, again.
+        // This master has not forwarded it (a failover happened meanwhile); the agent will repeat it.
         if task.proto().status_update_uuid.is_none() {
             return false;
         }

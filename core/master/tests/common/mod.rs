@@ -1,5 +1,5 @@
-//! A cluster on paper: one master, and the words its peers say to it and hear from it.
-//! Time passes only when a test lets it pass.
+//! A simulated cluster: one master, and the messages between it and its peers. Time passes only when a test lets it
+//! pass.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
@@ -12,7 +12,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
-use machine::{CallResponse, StoreToken};
+use machine::CallResponse;
 use master::{
     Caller, Config, Effect, Input, Master, Metrics, OperatorCall, RegistryOperation, RegistryState, SchedulerCall,
     SchedulerEvent, SchedulerSubscribe, Timer,
@@ -20,7 +20,7 @@ use master::{
 use messages::{Message, internal, v1};
 use model::{Now, ReplyId, StreamId, Upid};
 use testkit::builders::*;
-use testkit::core::{Environment, Harness, start_time};
+use testkit::core::{Environment, Harness, Inputs, start_time};
 use v1::framework_info::capability;
 
 #[allow(unused_imports)]
@@ -30,8 +30,10 @@ pub use v1::TaskState::*;
 pub struct Cluster {
     core: Harness<Surroundings>,
     pub metrics: Arc<Metrics>,
+
     config: Config,
     masters: u32,
+
     next_reply: u64,
     next_stream: u128,
 }
@@ -46,14 +48,6 @@ pub struct Surroundings {
 
 impl Environment for Surroundings {
     type Machine = Master;
-
-    fn timer(timer: Timer) -> Input {
-        Input::Timer(timer)
-    }
-
-    fn stored(token: StoreToken) -> Input {
-        Input::Stored(token)
-    }
 
     fn keep(&mut self, operation: &RegistryOperation) {
         self.registry.apply(operation);
@@ -83,7 +77,7 @@ impl DerefMut for Cluster {
     }
 }
 
-/// An HTTP scheduler's side of its subscription.
+/// The state of an HTTP scheduler's subscription.
 #[derive(Debug, Clone)]
 pub struct Scheduler {
     pub stream: StreamId,
@@ -107,7 +101,7 @@ impl Cluster {
         cluster
     }
 
-    /// A master that was given what the one before it left behind.
+    /// Creates a master with the registry of the one before it.
     pub fn taking_over(registry: RegistryState, configure: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::new("127.0.0.1:5050".parse().unwrap(), "master.example");
         config.master_id = Some("m".to_owned());
@@ -115,13 +109,14 @@ impl Cluster {
         let metrics = Arc::new(Metrics::default());
         let master = Master::new(config.clone(), [7; 32], metrics.clone(), registry.clone());
         let surroundings = Surroundings { registry, silent: BTreeSet::new() };
-        let core = Harness::new(master, surroundings, start_time());
+        let inputs = Inputs { timer: Input::Timer, stored: Input::Stored };
+        let core = Harness::new(master, surroundings, inputs, start_time());
         let mut cluster = Cluster { core, metrics, config, masters: 1, next_reply: 0, next_stream: 1 };
         cluster.deliver(Input::Elected);
         cluster
     }
 
-    /// The master ends with all it had not stored, and another one takes over: `m2`, `m3` and so on.
+    /// Ends the master with everything that is not durable; another one takes over: `m2`, `m3` and so on.
     pub fn fail_over(&mut self) {
         self.masters += 1;
         self.config.master_id = Some(format!("m{}", self.masters));
@@ -133,9 +128,20 @@ impl Cluster {
         self.deliver(Input::Elected);
     }
 
-    /// Time for an allocation run, but not for a refusal to end.
+    /// Lets time pass for an allocation run, but not until an offer filter ends.
     pub fn settle(&mut self) {
         self.pass(Duration::from_millis(20));
+    }
+
+    /// What the records since the last look make of an empty registry.
+    pub fn stored(&self) -> RegistryState {
+        let mut state = RegistryState::default();
+        for effect in &self.recorded.effects {
+            if let Effect::Store { record: operation, .. } = effect {
+                state.apply(operation);
+            }
+        }
+        state
     }
 
     pub fn timers(&self) -> impl Iterator<Item = &Timer> {
@@ -193,7 +199,7 @@ impl Cluster {
         self.recorded.response(reply)
     }
 
-    /// The answer may come later.
+    /// Makes a call whose response may come later.
     pub fn ask(&mut self, call: v1::master::Call) -> ReplyId {
         let reply = self.reply_id();
         self.deliver(Input::OperatorCall(OperatorCall { reply, caller: Caller::default(), call: Box::new(call) }));
@@ -263,7 +269,7 @@ impl Cluster {
         self.deliver(Input::Exited(address));
     }
 
-    // ---- what was heard
+    // ---- results
 
     pub fn events(&self, stream: StreamId) -> Vec<Arc<v1::scheduler::Event>> {
         self.recorded.events_on(stream).map(scheduler_event).collect()
@@ -273,7 +279,7 @@ impl Cluster {
         self.recorded.sent_to(pid)
     }
 
-    /// What a scheduler heard since the last look, one line each.
+    /// Returns the events for a scheduler since the last query, one line each.
     pub fn heard(&mut self, scheduler: &Scheduler) -> Vec<String> {
         self.recorded.take_lines(|effect| match effect {
             Effect::Event { stream, event } if *stream == scheduler.stream => {
@@ -284,7 +290,7 @@ impl Cluster {
         })
     }
 
-    /// What a libprocess peer was sent since the last look, one line each.
+    /// Returns the messages to a libprocess peer since the last query, one line each.
     pub fn received(&mut self, pid: &Upid) -> Vec<String> {
         self.recorded.take_lines(|effect| match effect {
             Effect::Send { to, message, from } if to == pid => Some(show::message(from, message)),
@@ -292,7 +298,7 @@ impl Cluster {
         })
     }
 
-    /// Everything that happened since the last look, in order.
+    /// Returns all effects since the last query, in order.
     pub fn transcript(&mut self) -> String {
         self.recorded.changes.clear();
         self.recorded.effects.drain(..).map(|effect| show::effect(&effect)).collect::<Vec<_>>().join("\n")
@@ -302,13 +308,13 @@ impl Cluster {
         self.recorded.clear();
     }
 
-    /// The offers a scheduler holds, as it was told.
+    /// Returns the outstanding offers of a scheduler, by the events that it was sent.
     pub fn offers(&self, scheduler: &Scheduler) -> Vec<v1::Offer> {
         let events = self.events(scheduler.stream);
         events.iter().filter_map(|event| event.offers.as_ref()).flat_map(|offers| offers.offers.clone()).collect()
     }
 
-    /// Lets an allocation run happen and takes the offers it made.
+    /// Lets an allocation run happen and returns the offers that it made.
     pub fn offered(&mut self, scheduler: &Scheduler) -> Vec<v1::Offer> {
         self.settle();
         let offers = self.offers(scheduler);
@@ -332,7 +338,7 @@ pub fn framework_info() -> v1::FrameworkInfo {
     framework("n").of_user("u").with_roles(&["r"]).checkpointed().with_capabilities(&capabilities)
 }
 
-/// As frameworks from before roles and partitions describe themselves.
+/// Returns the description of a framework from before roles and partitions.
 pub fn old_framework_info() -> v1::FrameworkInfo {
     framework("old").of_user("u").checkpointed()
 }
@@ -354,7 +360,7 @@ pub fn register(text: &str) -> internal::RegisterSlaveMessage {
     register_agent(agent("host", resources(text)))
 }
 
-/// What an agent says when it returns with nothing running.
+/// Returns the message of an agent that re-registers without tasks.
 pub fn reregister(peer: &AgentPeer, text: &str) -> internal::ReregisterSlaveMessage {
     reregister_agent(&peer.id, agent("host", resources(text)))
 }
@@ -368,4 +374,37 @@ pub fn update(
     number: u8,
 ) -> internal::StatusUpdateMessage {
     status_update(framework, &agent.id, Some(task), status(task, state, uuid(number)), &agent.pid.to_string())
+}
+
+pub fn without_pings(lines: Vec<String>) -> Vec<String> {
+    lines.into_iter().filter(|line| !line.contains("Ping")).collect()
+}
+
+/// A cluster in which a framework holds an offer of one agent.
+pub struct Scenario {
+    pub c: Cluster,
+    pub a: AgentPeer,
+    pub f: Scheduler,
+    pub offer: v1::Offer,
+}
+
+/// A cluster in which `F` runs task `t` on `A` and holds an offer of what is left.
+pub struct Running {
+    pub c: Cluster,
+    pub a: AgentPeer,
+    pub f: Scheduler,
+}
+
+pub fn running(info: v1::FrameworkInfo) -> Running {
+    let mut c = Cluster::new();
+    let a = c.agent("cpus:4;mem:1024");
+    let f = c.subscribe(info);
+    let offer = c.offered(&f).remove(0);
+    c.call(&f, accept(&[&offer], vec![launch(vec![task_on("t", &offer, "cpus:1;mem:128")])]));
+    c.update(&a, &f.id, "t", TaskRunning, 1);
+    c.call(&f, acknowledge(&a.id, "t", 1));
+    // What the task left is offered again after the default refusal.
+    c.pass(Duration::from_secs(6));
+    c.forget();
+    Running { c, a, f }
 }

@@ -1,4 +1,4 @@
-//! Events and messages as short lines that tests compare.
+//! Events and messages as short lines, which tests compare.
 
 use master::Command;
 use master::Effect;
@@ -58,7 +58,7 @@ fn offer(offer: &v1::Offer) -> String {
     format!("{}[{}]", offer.agent_id.value, resources.unallocated())
 }
 
-/// `<task> <state> <source> <reason> [uuid] [agent]: message`, leaving out what is not there.
+/// Prints `<task> <state> <source> <reason> [uuid] [agent]: message`, without absent parts.
 pub fn status(status: &v1::TaskStatus) -> String {
     let mut line = format!("{} {}", status.task_id.value, status.state().as_str_name());
     if status.reason.is_some() {
@@ -137,7 +137,7 @@ pub fn message(from: &str, message: &Message) -> String {
     }
 }
 
-/// One line for anything a step can lead to.
+/// Prints any effect of a step on one line.
 pub fn effect(effect: &Effect) -> String {
     match effect {
         Effect::Reply { response: answer, .. } => {

@@ -1,6 +1,6 @@
-//! What input costs: nothing that a peer sends takes more than a hundred times its bytes in memory, or time that grows
-//! faster than they do. Every string and every list of every call and message is filled, one after the other, and taken
-//! the way that input takes: decoding, validation, the step of the core and an allocation run.
+//! The cost of input: no input of a peer takes more than a hundred times its bytes in memory, or time that grows faster
+//! than its bytes. Every string and every list of every call and message is filled, one after the other, and processed
+//! like any input: decoding, validation, the step of the core and an allocation run.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a scenario that cannot go on fails")]
 
@@ -26,18 +26,18 @@ use wire::Limits;
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Bytes in memory per byte on the wire.
+/// The bytes of memory that are allowed per byte on the wire.
 const FACTOR: usize = 100;
-/// What any input may cost, however short: names of roles become entries of several tables.
+/// The cost that any input may have, however short: names of roles become entries of several tables.
 const FLOOR: usize = 2 << 20;
-/// Bytes of a filled field.
+/// The bytes of a filled field.
 const FILL: usize = 64 << 10;
-/// In how many places of a call a field of a message is filled.
+/// The number of places of a call in which a field of a message is filled.
 const WAYS: usize = 2;
-/// What a debug build may take for a filled field on a busy machine.
+/// The time that a debug build may take for a filled field on a busy machine.
 const TIME: Duration = Duration::from_secs(2);
 
-/// A cluster in which the calls have something to act on.
+/// A cluster in which the calls have an effect.
 struct Subject {
     cluster: Cluster,
     scheduler: Scheduler,
@@ -65,7 +65,7 @@ impl Subject {
     }
 }
 
-/// What is taken of encoded bytes.
+/// A function that processes encoded bytes.
 type Take = fn(&mut Subject, &[u8]);
 
 fn scheduler_call(subject: &mut Subject, bytes: &[u8]) {
@@ -123,13 +123,13 @@ fn peer_message(name: &'static str) -> impl Fn(&mut Subject, &[u8]) {
     }
 }
 
-/// The time that this thread has computed.
+/// Returns the time that this thread has computed.
 fn cpu_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// Takes JSON of a message and complains if it costs too much.
+/// Processes the JSON of a message and reports it if it costs too much.
 fn check(what: &str, desc: &MessageDescriptor, given: &Value, take: &dyn Fn(&mut Subject, &[u8])) -> Option<String> {
     let text = given.to_string();
     let mut subject = Subject::new();
@@ -155,7 +155,7 @@ fn complaint(what: &str, size: usize, before: (stats_alloc::Stats, Duration)) ->
     too_much.then(|| format!("{what}: {size} bytes cost {memory} bytes and {time:?}"))
 }
 
-/// Fills each field below `desc` in turn.
+/// Fills each field below `desc`, one after the other.
 fn sweep(desc: &'static MessageDescriptor, base: &Value, take: &dyn Fn(&mut Subject, &[u8])) -> Vec<String> {
     let samples = Subject::new().samples();
     let mut complaints = Vec::new();
@@ -177,7 +177,7 @@ fn sweep(desc: &'static MessageDescriptor, base: &Value, take: &dyn Fn(&mut Subj
     complaints
 }
 
-/// Calls `visit` with the way to every field that can be long. Types that contain themselves are entered once.
+/// Calls `visit` with the path to every field that can be long. Types that contain themselves are entered once.
 fn each_field(
     desc: &'static MessageDescriptor,
     path: &mut Vec<&'static FieldDescriptor>,
@@ -199,7 +199,7 @@ fn each_field(
     }
 }
 
-/// Values of about [`FILL`] bytes, named.
+/// Returns named values of about [`FILL`] bytes.
 fn fillings(path: &[&'static FieldDescriptor], samples: &Samples) -> Vec<(&'static str, Value)> {
     let Some(field) = path.last() else { return Vec::new() };
     let list = |element: &dyn Fn(usize) -> Value| {
@@ -235,7 +235,7 @@ fn hold(complaints: Vec<String>) {
     assert!(complaints.is_empty(), "{} fields cost too much:\n{}", complaints.len(), complaints.join("\n"));
 }
 
-/// One test, since the allocator counts for the whole program.
+/// This is one test, since the allocator counts for the whole program.
 #[test]
 fn nothing_costs_a_hundred_times_its_bytes() {
     let mut complaints = Vec::new();

@@ -1,9 +1,9 @@
-//! JSON of messages that make sense, from their descriptors.
+//! JSON of messages that are valid, generated from their descriptors.
 
 use messages::schema::{FieldDescriptor, Kind, Label, MessageDescriptor};
 use serde_json::{Value, json};
 
-/// What exists in the cluster that the messages speak of.
+/// The entities of the cluster that the messages name.
 pub struct Samples {
     pub framework: String,
     pub agent: String,
@@ -11,7 +11,7 @@ pub struct Samples {
 }
 
 impl Samples {
-    /// A plausible value of a field; `i` makes it differ from others.
+    /// Returns a plausible value of a field; `i` makes it differ from others.
     pub fn value(&self, field: &FieldDescriptor, i: usize) -> Value {
         match field.kind {
             Kind::Bool => Value::from(true),
@@ -25,7 +25,7 @@ impl Samples {
         }
     }
 
-    /// A message that passes for one of its type.
+    /// Returns a valid message of a type.
     pub fn message(&self, desc: &MessageDescriptor, i: usize) -> Value {
         let cpus = |amount: f64| json!({"name": "cpus", "type": "SCALAR", "scalar": {"value": amount}, "allocation_info": {"role": "r"}});
         let of = |name: &str, amount: f64| json!({"name": name, "type": "SCALAR", "scalar": {"value": amount}, "allocation_info": {"role": "r"}});
@@ -61,8 +61,8 @@ impl Samples {
     }
 }
 
-/// Puts a value at the end of a way into a message. Messages on the way that are not there yet are made, and `type`
-/// fields name what is put below them.
+/// Puts a value at the end of a path into a message. Missing messages on the path are created, and `type` fields name
+/// what is put below them.
 pub fn insert(
     desc: &MessageDescriptor,
     into: &mut Value,

@@ -96,7 +96,7 @@ pub enum Change {
 /// The agent is being drained: its tasks are killed, and no new ones are taken.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Draining {
-    /// How it is drained.
+    /// The configuration of the drain.
     pub config: v1::DrainConfig,
     /// The time at which the agent was told to drain.
     pub since: Timestamp,

@@ -89,7 +89,7 @@ names! {
 }
 
 names! {
-    /// How bad an incident is.
+    /// The severity of an incident.
     Severity {
         /// It is worth knowing.
         Info = "info",
@@ -214,7 +214,7 @@ pub struct Incident {
     pub number: u64,
     /// What is wrong.
     pub kind: Kind,
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
     /// The object that it is about.
     pub object: InvolvedObject,

@@ -1,6 +1,6 @@
-//! How an agent leaves the master's set of registered agents.
+//! The ways in which an agent leaves the master's set of registered agents.
 
-/// How an agent leaves, or is about to leave (Mesos: `removeSlave`, `markUnreachable`, `markGone`).
+/// The way in which an agent leaves, or is about to leave (Mesos: `removeSlave`, `markUnreachable`, `markGone`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AgentRemoval {
     /// It is removed from the registry.

@@ -34,7 +34,7 @@ pub enum Change {
     AgentRemoved {
         /// The agent.
         agent: AgentId,
-        /// How it left.
+        /// The way in which it left.
         removal: AgentRemoval,
         /// The time at which it left.
         at: Timestamp,

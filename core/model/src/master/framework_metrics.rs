@@ -5,13 +5,13 @@ use std::sync::Arc;
 use messages::v1::offer::operation::Type as Operation;
 use messages::v1::scheduler::call::Type as Call;
 use messages::v1::scheduler::event::Type as Event;
+use resources::operation::OperationSpec;
 
 use crate::metric::MetricValue;
 
 /// The length of the array for each enum: one more than its largest number.
 const CALLS: usize = 18;
 const EVENTS: usize = 12;
-const OPERATIONS: usize = 20;
 
 /// The counters of one framework. All its snapshots share them: readers see them change without a change on the stream.
 #[derive(Debug, Clone, Default)]
@@ -21,7 +21,8 @@ pub struct FrameworkMetrics(Arc<Counts>);
 struct Counts {
     calls: [MetricValue; CALLS],
     events: [MetricValue; EVENTS],
-    operations: [MetricValue; OPERATIONS],
+    /// In the order of [`OperationSpec::ALL`].
+    operations: [MetricValue; OperationSpec::ALL.len()],
     offers_accepted: MetricValue,
     offers_declined: MetricValue,
 }
@@ -41,7 +42,8 @@ impl FrameworkMetrics {
 
     /// Counts an operation that was carried out; a LAUNCH counts once for each task (as in Mesos).
     pub fn increment_operation(&self, kind: Operation) {
-        increment(&self.0.operations, kind as i32);
+        let counts = OperationSpec::ALL.iter().zip(&self.0.operations);
+        counts.filter(|(spec, _)| spec.kind == kind).for_each(|(_, count)| count.increment());
     }
 
     /// Counts offers that the framework accepted.
@@ -86,7 +88,8 @@ impl FrameworkMetrics {
 
     /// Returns the count of each kind of operation that was carried out, with its name in lower case.
     pub fn operations(&self) -> impl Iterator<Item = (String, i64)> + '_ {
-        used(&self.0.operations, |number| Some(Operation::try_from(number).ok()?.as_str_name()))
+        let counts = OperationSpec::ALL.iter().zip(&self.0.operations).map(|(spec, count)| (spec.name, count.get()));
+        counts.filter(|(_, count)| *count > 0).map(|(name, count)| (name.to_lowercase(), count))
     }
 }
 

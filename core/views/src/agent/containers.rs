@@ -49,8 +49,7 @@ impl Snapshot {
 }
 
 fn live(snapshot: &Snapshot) -> impl Iterator<Item = &ExecutorSnapshot> {
-    let executors = snapshot.frameworks.iter().flat_map(|framework| framework.executors.iter());
-    executors.map(|executor| &*executor.snapshot).filter(|executor| executor.state != ExecutorState::Terminated)
+    snapshot.visible_containers().filter(|executor| executor.state != ExecutorState::Terminated)
 }
 
 fn selects(query: &Query, executor: &ExecutorSnapshot) -> bool {

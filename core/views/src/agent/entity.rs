@@ -89,7 +89,7 @@ impl Executor {
     /// Adds tasks that were completed before this process began.
     pub fn recover_completed(&mut self, tasks: &[Arc<v1::Task>]) {
         for task in tasks {
-            self.completed.push(Arc::new(Task::new(Arc::clone(task))));
+            self.completed.push(Arc::new(Task::new(Arc::clone(task), &Resources::new())));
         }
     }
 

@@ -10,6 +10,7 @@ mod snapshot;
 mod state_json;
 mod static_info;
 mod view;
+mod visible;
 
 pub use containers::{InvalidSelection, Usage};
 pub use document::Document;

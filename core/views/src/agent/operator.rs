@@ -47,7 +47,7 @@ pub(super) fn answer(snapshot: &Snapshot, call: &Call, usage: &BTreeMap<Containe
             Type::GetAgent
         }
         call::Type::GetOperations => {
-            let operations = snapshot.operations.iter().map(|operation| (**operation).clone()).collect();
+            let operations = snapshot.visible_operations().map(|operation| (**operation).clone()).collect();
             response.get_operations = Some(Box::new(GetOperations { operations }));
             Type::GetOperations
         }
@@ -66,7 +66,7 @@ fn agent(snapshot: &Snapshot) -> GetAgent {
     let Some(agent) = snapshot.agent.as_deref() else { return GetAgent::default() };
     let draining = agent.draining.as_deref();
     GetAgent {
-        agent_info: Some(Box::new((*agent.info).clone())),
+        agent_info: Some(Box::new(snapshot.visible_info(&agent.info).into_owned())),
         drain_config: draining.map(|draining| Box::new(draining.config)),
         estimated_drain_start_time: draining
             .map(|draining| v1::TimeInfo { nanoseconds: whole_seconds(draining) * 1_000_000_000 }),
@@ -88,8 +88,8 @@ fn state(snapshot: &Snapshot) -> GetState {
 
 fn frameworks(snapshot: &Snapshot) -> GetFrameworks {
     GetFrameworks {
-        frameworks: snapshot.frameworks.iter().map(framework).collect(),
-        completed_frameworks: snapshot.completed.iter().map(framework).collect(),
+        frameworks: snapshot.visible_frameworks().map(framework).collect(),
+        completed_frameworks: snapshot.visible_completed().map(framework).collect(),
     }
 }
 
@@ -109,24 +109,38 @@ pub(super) fn executor(executor: &Executor) -> get_executors::Executor {
 }
 
 pub(super) fn live_executors(snapshot: &Snapshot) -> impl Iterator<Item = &Executor> {
-    snapshot.frameworks.iter().flat_map(|framework| framework.executors.iter())
+    snapshot
+        .visible_frameworks()
+        .flat_map(|framework| snapshot.visible_executors(framework, framework.executors.iter()))
 }
 
 pub(super) fn completed_executors(snapshot: &Snapshot) -> impl Iterator<Item = &Executor> {
-    snapshot.frameworks.iter().chain(snapshot.completed.iter()).flat_map(|framework| framework.completed.iter())
+    let frameworks = snapshot.visible_frameworks().chain(snapshot.visible_completed());
+    frameworks.flat_map(|framework| snapshot.visible_executors(framework, framework.completed.iter()))
 }
 
-/// Iterates over all executors, completed ones included: tasks without acknowledgement stay with them.
-pub(super) fn all_executors(snapshot: &Snapshot) -> impl Iterator<Item = &Executor> {
-    live_executors(snapshot).chain(completed_executors(snapshot))
+/// The tasks that `of` selects of each executor. Completed executors have some, too: what they did not get acknowledged
+/// stays with them.
+pub(super) fn tasks_of<'a, I: Iterator<Item = &'a Arc<Task>> + 'a>(
+    snapshot: &'a Snapshot,
+    of: impl Fn(&'a Executor) -> I + Copy + 'a,
+) -> impl Iterator<Item = &'a Arc<Task>> {
+    let live = snapshot
+        .visible_frameworks()
+        .flat_map(move |framework| snapshot.visible_tasks(framework, framework.executors.iter().flat_map(of)));
+    let completed = snapshot
+        .visible_frameworks()
+        .chain(snapshot.visible_completed())
+        .flat_map(move |framework| snapshot.visible_tasks(framework, framework.completed.iter().flat_map(of)));
+    live.chain(completed)
 }
 
 fn tasks(snapshot: &Snapshot) -> GetTasks {
     GetTasks {
-        queued_tasks: protos(all_executors(snapshot).flat_map(Executor::queued)),
-        launched_tasks: protos(all_executors(snapshot).flat_map(Executor::launched)),
-        terminated_tasks: protos(all_executors(snapshot).flat_map(Executor::terminated)),
-        completed_tasks: protos(all_executors(snapshot).flat_map(|executor| executor.completed.iter())),
+        queued_tasks: protos(tasks_of(snapshot, Executor::queued)),
+        launched_tasks: protos(tasks_of(snapshot, Executor::launched)),
+        terminated_tasks: protos(tasks_of(snapshot, Executor::terminated)),
+        completed_tasks: protos(tasks_of(snapshot, |executor| executor.completed.iter())),
         ..GetTasks::default()
     }
 }

@@ -8,6 +8,7 @@ use model::ContainerId;
 
 use super::containers::Usage;
 use super::entity::{Executor, Framework};
+use super::operator::tasks_of;
 use super::{Snapshot, operator};
 use crate::entity::Task;
 use crate::json::{self, Object};
@@ -32,13 +33,12 @@ pub(super) fn answer(snapshot: &Snapshot, call: &Call, usage: &BTreeMap<Containe
 
 fn tasks(object: &mut Object<'_>, snapshot: &Snapshot) {
     const NOT_HERE: [&str; 0] = [];
-    let all = || operator::all_executors(snapshot);
     object.object("get_tasks", |object| {
         object.array("pending_tasks", NOT_HERE, json::string);
-        object.array("queued_tasks", all().flat_map(Executor::queued), task);
-        object.array("launched_tasks", all().flat_map(Executor::launched), task);
-        object.array("terminated_tasks", all().flat_map(Executor::terminated), task);
-        object.array("completed_tasks", all().flat_map(|executor| executor.completed.iter()), task);
+        object.array("queued_tasks", tasks_of(snapshot, Executor::queued), task);
+        object.array("launched_tasks", tasks_of(snapshot, Executor::launched), task);
+        object.array("terminated_tasks", tasks_of(snapshot, Executor::terminated), task);
+        object.array("completed_tasks", tasks_of(snapshot, |executor| executor.completed.iter()), task);
     });
 }
 
@@ -57,7 +57,7 @@ fn executors(object: &mut Object<'_>, snapshot: &Snapshot) {
 fn frameworks(object: &mut Object<'_>, snapshot: &Snapshot) {
     let write = |out: &mut Vec<u8>, framework: &Framework| json::message(out, &operator::framework(framework));
     object.object("get_frameworks", |object| {
-        object.array("frameworks", snapshot.frameworks.iter(), write);
-        object.array("completed_frameworks", snapshot.completed.iter(), write);
+        object.array("frameworks", snapshot.visible_frameworks(), write);
+        object.array("completed_frameworks", snapshot.visible_completed(), write);
     });
 }

@@ -12,9 +12,9 @@ use super::containers::Usage;
 use super::entity::{Description, Framework};
 use super::sandboxes::Sandbox;
 use super::{Document, StaticInfo, containers, operator, operator_json, state_json};
-use crate::Query;
 use crate::history::History;
 use crate::snapshot_map::SnapshotMap;
+use crate::{Query, Visibility};
 
 /// The state of a view at one moment. A clone shares all memory, and later changes of the view do not show in it.
 #[derive(Debug, Clone)]
@@ -26,9 +26,17 @@ pub struct Snapshot {
     pub(crate) frameworks: SnapshotMap<Framework>,
     pub(super) completed: History<Framework>,
     pub(super) sandboxes: SnapshotMap<Sandbox>,
+    /// What its reader may see.
+    pub(super) visibility: Visibility,
 }
 
 impl Snapshot {
+    /// What a reader with these rights sees of it. Nothing is copied.
+    pub fn seen_by(mut self, visibility: Visibility) -> Self {
+        self.visibility = visibility;
+        self
+    }
+
     /// Returns the JSON of an endpoint's path (with or without `/slave(1)` before it); `None` if there is no document
     /// at it.
     pub fn get(&self, path: &str, query: &Query, usage: &BTreeMap<ContainerId, Usage>) -> Option<Bytes> {

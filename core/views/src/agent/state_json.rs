@@ -29,8 +29,8 @@ pub(super) fn state(snapshot: &Snapshot) -> Vec<u8> {
         object.object("flags", |object| {
             static_info.flags.iter().for_each(|(name, value)| json::string(object.entry(name), value))
         });
-        object.array("frameworks", snapshot.frameworks.iter(), framework);
-        object.array("completed_frameworks", snapshot.completed.iter(), framework);
+        object.array("frameworks", snapshot.visible_frameworks(), |out, one| framework(out, snapshot, one));
+        object.array("completed_frameworks", snapshot.visible_completed(), |out, one| framework(out, snapshot, one));
     });
     out
 }
@@ -51,7 +51,7 @@ fn this_agent(object: &mut Object<'_>, snapshot: &Snapshot) {
         object.message("drain_config", &draining.config);
         object.integer("estimated_drain_start_time_seconds", whole_seconds(draining));
     }
-    resources(object, &agent.total, &snapshot.allocated());
+    resources(object, &snapshot.visibility.shown(&agent.total), &snapshot.visibility.shown(&snapshot.allocated()));
     object.array("resource_providers", NOTHING, json::string);
     v0::attributes(object.member("attributes"), &info.attributes);
     if let Some(master) = &agent.master {
@@ -76,7 +76,7 @@ fn resources(object: &mut Object<'_>, total: &Resources, allocated: &Resources) 
     v0::resources(object.member("unreserved_resources_allocated"), &allocated.unreserved());
 }
 
-fn framework(out: &mut Vec<u8>, framework: &Framework) {
+fn framework(out: &mut Vec<u8>, view: &Snapshot, framework: &Framework) {
     let info = &framework.snapshot.info;
     json::object(out, |object| {
         object.string("id", framework.snapshot.id.as_str());
@@ -89,12 +89,14 @@ fn framework(out: &mut Vec<u8>, framework: &Framework) {
             object.string("principal", principal);
         }
         v0::framework_roles(object, info);
-        object.array("executors", framework.executors.iter(), executor);
-        object.array("completed_executors", framework.completed.iter(), executor);
+        let executors = view.visible_executors(framework, framework.executors.iter());
+        object.array("executors", executors, |out, one| executor(out, view, framework, one));
+        let completed = view.visible_executors(framework, framework.completed.iter());
+        object.array("completed_executors", completed, |out, one| executor(out, view, framework, one));
     });
 }
 
-fn executor(out: &mut Vec<u8>, executor: &Executor) {
+fn executor(out: &mut Vec<u8>, view: &Snapshot, framework: &Framework, executor: &Executor) {
     let snapshot = &executor.snapshot;
     let info = &snapshot.info;
     json::object(out, |object| {
@@ -113,9 +115,11 @@ fn executor(out: &mut Vec<u8>, executor: &Executor) {
         if info.r#type.is_some() {
             object.string("type", info.r#type().as_str_name());
         }
-        object.array("tasks", executor.launched(), task);
-        object.array("queued_tasks", executor.queued(), |out, task| queued_task(out, task));
-        object.array("completed_tasks", executor.completed.iter().chain(executor.terminated()), task);
+        object.array("tasks", view.visible_tasks(framework, executor.launched()), task);
+        let queued = view.visible_tasks(framework, executor.queued());
+        object.array("queued_tasks", queued, |out, task| queued_task(out, task));
+        let completed = executor.completed.iter().chain(executor.terminated());
+        object.array("completed_tasks", view.visible_tasks(framework, completed), task);
     });
 }
 

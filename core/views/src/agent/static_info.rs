@@ -19,11 +19,11 @@ pub struct StaticInfo {
     pub flags: BTreeMap<String, String>,
     /// `agent_info::capability::Type` values as numbers, ascending.
     pub capabilities: Vec<i32>,
-    /// How much history is kept.
+    /// The bounds of the history.
     pub limits: Limits,
 }
 
-/// How much history is kept.
+/// The bounds of the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// `--max_completed_frameworks`: the number of frameworks that have ended.

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use messages::v1;
 use model::agent::{Change, ExecutorSnapshot, FrameworkSnapshot, RecoveredCompletedExecutor};
 use model::{ContainerId, FrameworkId, TaskId};
+use resources::Resources;
 use rustc_hash::FxHashMap;
 
 use super::entity::{Description, Executor, Framework};
 use super::sandboxes::Sandbox;
 use super::{Snapshot, StaticInfo};
+use crate::Visibility;
 use crate::entity::Task;
 use crate::history::History;
 use crate::snapshot_map::SnapshotMap;
@@ -42,6 +44,7 @@ impl View {
                 operations: Arc::from([]),
                 frameworks: SnapshotMap::default(),
                 sandboxes: SnapshotMap::default(),
+                visibility: Visibility::everything(),
             },
             frameworks: FxHashMap::default(),
             executors: FxHashMap::default(),
@@ -170,7 +173,7 @@ impl View {
         match index.tasks.get(&id).and_then(|key| executor.tasks.get_mut(*key)) {
             Some(known) => *known = Arc::new(known.succeeded_by(Arc::clone(task))),
             None => {
-                let key = executor.tasks.push(Arc::new(Task::new(Arc::clone(task))));
+                let key = executor.tasks.push(Arc::new(Task::new(Arc::clone(task), &Resources::new())));
                 index.tasks.insert(id, key);
             }
         }

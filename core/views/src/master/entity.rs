@@ -172,11 +172,12 @@ impl Executor {
 pub(crate) struct EncodedOffer {
     pub offer: Arc<Offer>,
     pub json: Fragment,
+    pub v1: Fragment,
     pub protobuf: Fragment,
 }
 
 impl EncodedOffer {
     pub fn new(offer: Arc<Offer>) -> Self {
-        EncodedOffer { offer, json: Fragment::default(), protobuf: Fragment::default() }
+        EncodedOffer { offer, json: Fragment::default(), v1: Fragment::default(), protobuf: Fragment::default() }
     }
 }

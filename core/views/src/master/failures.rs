@@ -49,7 +49,8 @@ impl Failures {
 impl Snapshot {
     /// Returns the incidents that the filter admits, the oldest first.
     pub fn failures(&self, filter: &Filter) -> Vec<Arc<Incident>> {
-        let newest_first = self.failures.iter().rev().filter(|incident| filter.admits(incident));
+        let is_wanted = |incident: &&Arc<Incident>| filter.admits(incident) && self.shows_incident(incident);
+        let newest_first = self.failures.iter().rev().filter(is_wanted);
         let mut wanted: Vec<_> = newest_first.take(filter.limit.unwrap_or(usize::MAX)).cloned().collect();
         wanted.reverse();
         wanted

@@ -19,8 +19,10 @@ mod static_info;
 mod summary;
 mod tasks;
 mod view;
+mod visible;
 
 pub use document::Document;
+pub(crate) use roles::RoleShare;
 pub use snapshot::Snapshot;
-pub use static_info::{Build, Limits, StaticInfo};
+pub use static_info::{Build, Limits, Settings, StaticInfo};
 pub use view::View;

@@ -46,7 +46,7 @@ pub(super) fn answer(snapshot: &Snapshot, call: &Call) -> Option<Response> {
         }
         call::Type::GetOperations => {
             response.get_operations = Some(Box::new(GetOperations {
-                operations: snapshot.operations.iter().map(|operation| (**operation).clone()).collect(),
+                operations: snapshot.visible_operations().map(|operation| (**operation).clone()).collect(),
             }));
             Type::GetOperations
         }
@@ -84,8 +84,8 @@ pub(super) fn state(snapshot: &Snapshot) -> GetState {
 }
 
 fn agents(snapshot: &Snapshot) -> GetAgents {
-    let recovered_agents = snapshot.recovered.iter().map(|info| (**info).clone()).collect();
-    GetAgents { agents: snapshot.agents.iter().map(agent).collect(), recovered_agents }
+    let recovered_agents = snapshot.visible_recovered().map(|info| (**info).clone()).collect();
+    GetAgents { agents: snapshot.visible_agents().map(|one| agent(&one)).collect(), recovered_agents }
 }
 
 pub(super) fn agent(agent: &Agent) -> get_agents::Agent {
@@ -162,7 +162,7 @@ pub(super) fn announced(snapshot: &FrameworkSnapshot) -> get_frameworks::Framewo
 }
 
 fn executors(snapshot: &Snapshot) -> GetExecutors {
-    let all = snapshot.visible_frameworks().flat_map(|framework| framework.executors.iter());
+    let all = snapshot.visible_frameworks().flat_map(|framework| snapshot.visible_executors(framework));
     GetExecutors { executors: all.map(|one| executor(one)).collect(), ..GetExecutors::default() }
 }
 
@@ -176,12 +176,14 @@ pub(super) fn executor(executor: &Executor) -> get_executors::Executor {
 fn tasks(snapshot: &Snapshot) -> GetTasks {
     let everywhere = || snapshot.visible_frameworks().chain(snapshot.visible_completed());
     GetTasks {
-        tasks: protos(everywhere().flat_map(|framework| framework.tasks.iter())),
+        tasks: protos(everywhere().flat_map(|framework| snapshot.visible_tasks(framework, framework.tasks.iter()))),
         completed_tasks: everywhere()
-            .flat_map(|framework| framework.completed.iter())
+            .flat_map(|framework| snapshot.visible_tasks(framework, framework.completed.iter()))
             .map(|task| task.decode())
             .collect(),
-        unreachable_tasks: protos(everywhere().flat_map(|framework| framework.unreachable.iter())),
+        unreachable_tasks: protos(
+            everywhere().flat_map(|framework| snapshot.visible_tasks(framework, framework.unreachable.iter())),
+        ),
         ..GetTasks::default()
     }
 }

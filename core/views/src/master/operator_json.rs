@@ -2,7 +2,9 @@
 //!
 //! Mesos writes these by hand: empty lists are present, unlike in the generic mapping of protobuf to JSON.
 
+use messages::v1;
 use messages::v1::master::{Call, call};
+use model::master::OfferFormat;
 
 use super::entity::{Agent, Framework};
 use super::{Snapshot, operator};
@@ -44,8 +46,8 @@ fn state(object: &mut Object<'_>, snapshot: &Snapshot) {
 
 fn agents(object: &mut Object<'_>, snapshot: &Snapshot) {
     object.object("get_agents", |object| {
-        object.array("agents", snapshot.agents.iter(), agent);
-        object.array("recovered_agents", snapshot.recovered.iter(), |out, info| json::message(out, &**info));
+        object.array("agents", snapshot.visible_agents(), |out, one| agent(out, &one));
+        object.array("recovered_agents", snapshot.visible_recovered(), |out, info| json::message(out, &**info));
     });
 }
 
@@ -55,14 +57,49 @@ fn agent(out: &mut Vec<u8>, agent: &Agent) {
 
 fn frameworks(object: &mut Object<'_>, snapshot: &Snapshot) {
     object.object("get_frameworks", |object| {
-        let write = |out: &mut Vec<u8>, one: &Framework| json::message(out, &operator::framework(one));
-        object.array("frameworks", snapshot.visible_frameworks(), write);
-        object.array("completed_frameworks", snapshot.visible_completed(), write);
+        object.array("frameworks", snapshot.visible_frameworks(), framework);
+        object.array("completed_frameworks", snapshot.visible_completed(), framework);
+    });
+}
+
+/// As the generic mapping has it, with offers from encoded parts.
+fn framework(out: &mut Vec<u8>, framework: &Framework) {
+    let shown = operator::framework_without_offers(framework);
+    let resource = |out: &mut Vec<u8>, resource: &v1::Resource| json::message(out, resource);
+    json::object(out, |object| {
+        object.message("framework_info", &shown.framework_info);
+        object.boolean("active", shown.active);
+        object.boolean("connected", shown.connected);
+        object.boolean("recovered", shown.recovered);
+        let times = [
+            ("registered_time", &shown.registered_time),
+            ("reregistered_time", &shown.reregistered_time),
+            ("unregistered_time", &shown.unregistered_time),
+        ];
+        for (name, time) in times {
+            if let Some(time) = time {
+                object.message(name, time);
+            }
+        }
+        if framework.offers.len() > 0 {
+            object.array("offers", framework.offers.iter(), |out, shown| {
+                shown.v1.append(out, |out| json::message(out, &shown.offer.to_proto(OfferFormat::FULL)));
+            });
+        }
+        if !shown.allocated_resources.is_empty() {
+            object.array("allocated_resources", &shown.allocated_resources, resource);
+        }
+        if !shown.offered_resources.is_empty() {
+            object.array("offered_resources", &shown.offered_resources, resource);
+        }
+        if let Some(constraints) = &shown.offer_constraints {
+            object.message("offer_constraints", &**constraints);
+        }
     });
 }
 
 fn executors(object: &mut Object<'_>, snapshot: &Snapshot) {
-    let all = snapshot.visible_frameworks().flat_map(|framework| framework.executors.iter());
+    let all = snapshot.visible_frameworks().flat_map(|framework| snapshot.visible_executors(framework));
     object.object("get_executors", |object| {
         object.array("executors", all, |out, one| json::message(out, &operator::executor(one)));
     });
@@ -71,10 +108,16 @@ fn executors(object: &mut Object<'_>, snapshot: &Snapshot) {
 fn tasks(object: &mut Object<'_>, snapshot: &Snapshot) {
     let everywhere = || snapshot.visible_frameworks().chain(snapshot.visible_completed());
     object.object("get_tasks", |object| {
-        object.array("tasks", everywhere().flat_map(|framework| framework.tasks.iter()), |out, one| task(out, one));
-        let unreachable = everywhere().flat_map(|framework| framework.unreachable.iter());
+        object.array(
+            "tasks",
+            everywhere().flat_map(|framework| snapshot.visible_tasks(framework, framework.tasks.iter())),
+            |out, one| task(out, one),
+        );
+        let unreachable =
+            everywhere().flat_map(|framework| snapshot.visible_tasks(framework, framework.unreachable.iter()));
         object.array("unreachable_tasks", unreachable, |out, one| task(out, one));
-        let completed = everywhere().flat_map(|framework| framework.completed.iter());
+        let completed =
+            everywhere().flat_map(|framework| snapshot.visible_tasks(framework, framework.completed.iter()));
         object.array("completed_tasks", completed, |out, one| one.write_v1(out));
     });
 }

@@ -7,7 +7,7 @@ use model::master::OfferFormat;
 use wire::MessageParts;
 
 use super::entity::{Agent, Framework};
-use super::{Snapshot, operator};
+use super::{Snapshot, events, operator};
 
 /// The numbers of fields in `mesos.v1.master.proto`; tests decode what is made of them.
 mod field {
@@ -44,7 +44,12 @@ mod field {
     pub const TASKS_UNREACHABLE_TASKS: u32 = 5;
 }
 
+/// Returns the response to a call. The encoded parts have everything, so a reader who may not see all gets a response that is encoded
+/// for it.
 pub(super) fn answer(snapshot: &Snapshot, call: &Call) -> Option<Vec<u8>> {
+    if !snapshot.visibility.is_everything() {
+        return Some(wire::encode(&operator::answer(snapshot, call)?));
+    }
     let (kind, field, value) = match call.r#type() {
         call::Type::GetState => (Type::GetState, field::RESPONSE_GET_STATE, state(snapshot)),
         call::Type::GetAgents => (Type::GetAgents, field::RESPONSE_GET_AGENTS, agents(snapshot)),
@@ -59,8 +64,11 @@ pub(super) fn answer(snapshot: &Snapshot, call: &Call) -> Option<Vec<u8>> {
     Some(response.encode())
 }
 
-/// The first event of an operator's stream.
+/// Returns the first event of an operator's stream.
 pub(super) fn subscribed(snapshot: &Snapshot) -> Vec<u8> {
+    if !snapshot.visibility.is_everything() {
+        return wire::encode(&events::subscribed(snapshot));
+    }
     let mut subscribed = MessageParts::new();
     subscribed.message(field::SUBSCRIBED_GET_STATE, state(snapshot));
     let interval = snapshot.static_info.heartbeat_interval.as_secs_f64();

@@ -52,13 +52,14 @@ impl Policy {
 /// Returns the weights; `None` if none was ever set, since Mesos leaves the member out then.
 pub(super) fn weights(snapshot: &Snapshot) -> Option<GetWeights> {
     let info = |(role, weight): (&Role, &f64)| v1::WeightInfo { role: Some(role.to_string()), weight: *weight };
-    let weight_infos: Vec<v1::WeightInfo> = snapshot.policy.weights.iter().map(info).collect();
+    let shown = snapshot.policy.weights.iter().filter(|(role, _)| snapshot.visibility.shows_role(role.as_str()));
+    let weight_infos: Vec<v1::WeightInfo> = shown.map(info).collect();
     (!weight_infos.is_empty()).then_some(GetWeights { weight_infos })
 }
 
 #[allow(deprecated, reason = "Mesos still answers in the form from before limits as well")]
 pub(super) fn quota(snapshot: &Snapshot) -> QuotaStatus {
-    let quotas = snapshot.policy.quotas.values();
+    let quotas = snapshot.policy.quotas.values().filter(|config| snapshot.visibility.shows_role(&config.role));
     QuotaStatus { infos: quotas.clone().map(info).collect(), configs: quotas.cloned().collect() }
 }
 
@@ -121,7 +122,8 @@ fn answers_by_machine(snapshot: &Snapshot) -> BTreeMap<MachineNames, Vec<Inverse
     for agent in snapshot.agents.iter().map(|agent| &agent.snapshot) {
         if let Some(of_agent) = answers.get(&agent.id) {
             let machine = (agent.info.hostname.to_lowercase(), agent.pid.address.ip().to_string());
-            by_machine.entry(machine).or_default().extend(of_agent.values().cloned());
+            let shown = of_agent.iter().filter(|(framework, _)| snapshot.shows_framework_named(framework.as_str()));
+            by_machine.entry(machine).or_default().extend(shown.map(|(_, status)| status.clone()));
         }
     }
     by_machine

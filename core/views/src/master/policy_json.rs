@@ -13,7 +13,8 @@ use crate::v0;
 
 pub(super) fn weights(snapshot: &Snapshot) -> Vec<u8> {
     let mut out = Vec::new();
-    json::array(&mut out, snapshot.policy.weights.iter(), |out, (role, weight)| {
+    let shown = snapshot.policy.weights.iter().filter(|(role, _)| snapshot.visibility.shows_role(role.as_str()));
+    json::array(&mut out, shown, |out, (role, weight)| {
         json::object(out, |object| {
             object.string("role", role.as_str());
             object.double("weight", *weight);
@@ -105,7 +106,8 @@ pub(super) fn partitions(snapshot: &Snapshot) -> Vec<u8> {
     let used = snapshot.used_below(partitions.values().map(|partition| partition.role.as_str()));
     let mut out = Vec::new();
     json::object(&mut out, |object| {
-        object.array("partitions", partitions.values(), |out, one| {
+        let shown = partitions.values().filter(|partition| snapshot.visibility.shows_role(&partition.role));
+        object.array("partitions", shown, |out, one| {
             let nothing = ResourceQuantities::new();
             partition(out, one, used.get(one.role.as_str()).unwrap_or(&nothing));
         });
@@ -114,7 +116,7 @@ pub(super) fn partitions(snapshot: &Snapshot) -> Vec<u8> {
 }
 
 pub(super) fn one_partition(snapshot: &Snapshot, id: &str) -> Option<Vec<u8>> {
-    let one = snapshot.policy.partitions.get(id)?;
+    let one = snapshot.policy.partitions.get(id).filter(|one| snapshot.visibility.shows_role(&one.role))?;
     let used = snapshot.used_below(std::iter::once(one.role.as_str()));
     let mut out = Vec::new();
     partition(&mut out, one, used.get(one.role.as_str())?);

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use resources::{Name, Resource, ResourceQuantities, Scalar};
+use model::Role;
+use resources::{Name, Resource, ResourceQuantities, Resources, Scalar};
 
 /// Scalar amounts of all agents together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -11,6 +12,43 @@ pub(crate) struct ResourceTotals {
     pub total: Amounts,
     /// What of it is in use or offered.
     pub held: Amounts,
+    /// By role, what is reserved for exactly this role.
+    pub reserved: BTreeMap<Role, Reserved>,
+}
+
+/// Quantities of one role by name, no zero: amounts of scalars, the numbers of items of other resources.
+pub(crate) type Reserved = BTreeMap<Name, i128>;
+
+impl ResourceTotals {
+    /// Adds what an agent has.
+    pub fn add_total(&mut self, total: &Resources) {
+        self.total.add(total);
+        self.change_reserved(total, 1);
+    }
+
+    /// Takes away what an agent had.
+    pub fn subtract_total(&mut self, total: &Resources) {
+        self.total.subtract(total);
+        self.change_reserved(total, -1);
+    }
+
+    fn change_reserved(&mut self, total: &Resources, sign: i128) {
+        for resource in total.iter() {
+            let Some(role) = resource.reservation_role() else { continue };
+            let reserved = match self.reserved.get_mut(role) {
+                Some(reserved) => reserved,
+                None => self.reserved.entry(role.clone()).or_default(),
+            };
+            let sum = reserved.entry(resource.name().clone()).or_default();
+            *sum += sign * i128::from(resource.value().quantity().thousandths());
+            if *sum == 0 {
+                reserved.remove(resource.name());
+            }
+            if reserved.is_empty() {
+                self.reserved.remove(role);
+            }
+        }
+    }
 }
 
 /// Thousandths by name, no zero. They are wide enough that no sum is cut off, so that what is added can be taken away.
@@ -55,6 +93,7 @@ impl Amounts {
     }
 }
 
-fn scalar(thousandths: i128) -> Scalar {
+/// Converts thousandths to an amount; those that are too large become the largest.
+pub(crate) fn scalar(thousandths: i128) -> Scalar {
     Scalar::from_thousandths(i64::try_from(thousandths).unwrap_or(i64::MAX))
 }

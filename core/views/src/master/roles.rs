@@ -1,12 +1,12 @@
 //! `/roles` and `GET_ROLES`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
 
 use messages::v1;
 use model::FrameworkId;
 use resources::{Name, Resource, ResourceQuantities, Resources, roles};
 
+use super::resource_totals::scalar;
 use super::{Snapshot, policy, policy_json};
 use crate::json;
 use crate::v0;
@@ -31,7 +31,7 @@ struct Usage {
 pub(super) fn roles(snapshot: &Snapshot) -> Vec<u8> {
     let mut out = Vec::new();
     json::object(&mut out, |object| {
-        object.array("roles", &by_role(snapshot), |out, (name, usage)| role(out, snapshot, name, usage));
+        object.array("roles", &visible_by_role(snapshot), |out, (name, usage)| role(out, snapshot, name, usage));
     });
     out
 }
@@ -56,7 +56,7 @@ fn role(out: &mut Vec<u8>, snapshot: &Snapshot, name: &str, usage: &Usage) {
 }
 
 pub(super) fn protos(snapshot: &Snapshot) -> Vec<v1::Role> {
-    by_role(snapshot).iter().map(|(name, usage)| proto(snapshot, name, usage)).collect()
+    visible_by_role(snapshot).iter().map(|(name, usage)| proto(snapshot, name, usage)).collect()
 }
 
 fn weight(snapshot: &Snapshot, name: &str) -> f64 {
@@ -97,22 +97,34 @@ impl Snapshot {
         roles.map(|role| (role, usages.get(role).map(Usage::allocated_or_offered).unwrap_or_default())).collect()
     }
 
-    /// Returns the roles that frameworks are in, each with the resources that are offered or allocated to exactly this
-    /// role, and with the weight that its dominant share is divided by. As in Mesos' sorter, the weight of a role with
-    /// frameworks in roles below it belongs to all of them together, and the frameworks of the role itself have a
-    /// weight of 1 among those.
-    pub(crate) fn sorted_roles(&self) -> BTreeMap<String, (ResourceQuantities, f64)> {
-        let mut usages = usages(self, Reservations::Ignored);
-        usages.retain(|_, usage| !usage.frameworks.is_empty());
-        let names: BTreeSet<String> = usages.keys().cloned().collect();
-        let has_subroles = |role: &str| {
-            let below = format!("{role}/");
-            let next = names.range::<str, _>((Bound::Excluded(below.as_str()), Bound::Unbounded)).next();
-            next.is_some_and(|other| roles::is_strict_subrole(other, role))
-        };
+    /// What the allocator's metrics show of each role.
+    pub(crate) fn role_shares(&self) -> BTreeMap<String, RoleShare> {
+        let usages = by_role(self);
+        let is_sorted = |usage: &Usage| !usage.frameworks.is_empty();
+        let sorted: Vec<String> =
+            usages.iter().filter(|(_, usage)| is_sorted(usage)).map(|(role, _)| role.clone()).collect();
+        let has_subroles = |role: &str| sorted.iter().any(|other| roles::is_strict_subrole(other, role));
         let weight = |role: &str| if has_subroles(role) { DEFAULT_WEIGHT } else { effective_weight(self, role) };
-        usages.into_iter().map(|(role, usage)| (role.clone(), (usage.own, weight(&role)))).collect()
+        let share = |(role, usage): (String, Usage)| {
+            let weight = is_sorted(&usage).then(|| weight(&role));
+            let consumed_quota = usage.consumed_quota();
+            (role, RoleShare { offered_or_allocated: usage.own, weight, consumed_quota })
+        };
+        usages.into_iter().map(share).collect()
     }
+}
+
+/// What the allocator's metrics show of a role.
+#[derive(Debug)]
+pub(crate) struct RoleShare {
+    /// Offered or allocated to exactly this role, as in Mesos' sorter: without the roles below it.
+    pub offered_or_allocated: ResourceQuantities,
+    /// The weight that the dominant share is divided by; `None` if no framework is in the role. As in Mesos' sorter, the
+    /// weight of a role with frameworks in roles below it belongs to all of them together, and the frameworks of the
+    /// role itself have a weight of 1 among those.
+    pub weight: Option<f64>,
+    /// What counts against the quota of the role, with the roles below it.
+    pub consumed_quota: ResourceQuantities,
 }
 
 impl Usage {
@@ -131,23 +143,24 @@ impl Usage {
     }
 }
 
+/// Those roles that are shown, with the frameworks that are. As in Mesos, the amounts are those of all.
+fn visible_by_role(snapshot: &Snapshot) -> BTreeMap<String, Usage> {
+    let mut usages = by_role(snapshot);
+    if !snapshot.visibility.is_everything() {
+        let shown: BTreeSet<&FrameworkId> =
+            snapshot.visible_frameworks().map(|framework| &framework.snapshot.id).collect();
+        usages.retain(|role, _| snapshot.visibility.shows_role(role));
+        usages.values_mut().for_each(|usage| usage.frameworks.retain(|framework| shown.contains(framework)));
+    }
+    usages
+}
+
 /// Returns the roles of `--roles`; without it every role that something is subscribed to, allocated to or reserved for,
 /// or that has a weight or quota. Ancestors are always among them.
 fn by_role(snapshot: &Snapshot) -> BTreeMap<String, Usage> {
-    usages(snapshot, Reservations::Counted)
-}
-
-/// Whether what agents have reserved is looked at, which takes a look at each agent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reservations {
-    Counted,
-    Ignored,
-}
-
-fn usages(snapshot: &Snapshot, reservations: Reservations) -> BTreeMap<String, Usage> {
     let mut usages = Usages::default();
-    let listed = snapshot.static_info.flags.get("roles").map(String::as_str);
-    for role in listed.into_iter().flat_map(|roles| roles.split(',')).chain(listed.map(|_| roles::ANY)) {
+    let listed = snapshot.static_info.settings.roles.as_ref();
+    for role in listed.into_iter().flatten().map(String::as_str).chain(listed.map(|_| roles::ANY)) {
         usages.within(role, |_| {});
     }
     for framework in snapshot.frameworks.iter() {
@@ -164,13 +177,14 @@ fn usages(snapshot: &Snapshot, reservations: Reservations) -> BTreeMap<String, U
         usages.add_own(&framework.used);
         usages.add_own(&framework.offered);
     }
-    for agent in snapshot.agents.iter().filter(|_| reservations == Reservations::Counted) {
-        usages.add(&agent.snapshot.total, reservation, |usage| &mut usage.reserved);
+    for (role, reserved) in &snapshot.totals.reserved {
+        usages.within(role.as_str(), |usage| {
+            reserved.iter().for_each(|(name, amount)| usage.reserved.add(name, scalar(*amount)));
+        });
     }
     let of_policy = snapshot.policy.weights.keys().chain(snapshot.policy.quotas.keys());
     of_policy.for_each(|role| usages.within(role.as_str(), |_| {}));
-    if listed.is_some() {
-        let known: BTreeSet<&str> = listed.into_iter().flat_map(|roles| roles.split(',')).collect();
+    if let Some(known) = listed {
         let is_known = |role: &str| role == roles::ANY || known.iter().any(|known| roles::is_within(known, role));
         usages.0.retain(|role, _| is_known(role));
     }
@@ -179,10 +193,6 @@ fn usages(snapshot: &Snapshot, reservations: Reservations) -> BTreeMap<String, U
 
 fn allocation(resource: &Resource) -> Option<&str> {
     resource.allocation_role().map(|role| role.as_str())
-}
-
-fn reservation(resource: &Resource) -> Option<&str> {
-    resource.reservation_role().map(|role| role.as_str())
 }
 
 /// Returns the role that a resource is allocated to if it is neither reserved nor revocable.

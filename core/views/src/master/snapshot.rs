@@ -84,14 +84,6 @@ impl Snapshot {
         self.agents.iter().map(|agent| &*agent.snapshot)
     }
 
-    pub(crate) fn visible_frameworks(&self) -> impl Iterator<Item = &Framework> {
-        self.frameworks.iter().filter(|framework| self.visibility.shows_framework(&framework.snapshot))
-    }
-
-    pub(crate) fn visible_completed(&self) -> impl Iterator<Item = &Framework> {
-        self.completed.iter().filter(|framework| self.visibility.shows_framework(&framework.snapshot))
-    }
-
     /// Returns the response to a read of the operator API; `None` if the call is not a read of a view.
     pub fn operator(&self, call: &v1::master::Call) -> Option<v1::master::Response> {
         operator::answer(self, call)

@@ -13,10 +13,10 @@ pub(super) fn state(snapshot: &Snapshot) -> Vec<u8> {
     let mut out = Vec::with_capacity(size_hint(snapshot));
     json::object(&mut out, |object| {
         this_master(object, snapshot);
-        object.array("slaves", snapshot.agents.iter(), agent);
-        object.array("recovered_slaves", snapshot.recovered.iter(), recovered_agent);
-        object.array("frameworks", snapshot.visible_frameworks(), framework);
-        object.array("completed_frameworks", snapshot.visible_completed(), framework);
+        object.array("slaves", snapshot.visible_agents(), |out, one| agent(out, &one));
+        object.array("recovered_slaves", snapshot.visible_recovered(), |out, info| recovered_agent(out, &info));
+        object.array("frameworks", snapshot.visible_frameworks(), |out, one| framework(out, snapshot, one));
+        object.array("completed_frameworks", snapshot.visible_completed(), |out, one| framework(out, snapshot, one));
         // Mesos has had none for a long time either; clients still read the member.
         object.array("orphan_tasks", NOTHING, json::string);
         object.array("unregistered_frameworks", NOTHING, json::string);
@@ -39,7 +39,7 @@ fn size_hint(snapshot: &Snapshot) -> usize {
 }
 
 fn this_master(object: &mut Object<'_>, snapshot: &Snapshot) {
-    let StaticInfo { build, pid, info, started, elected, leader, flags, heartbeat_interval: _, limits: _ } =
+    let StaticInfo { build, pid, info, started, elected, leader, flags, heartbeat_interval: _, settings: _, limits: _ } =
         &*snapshot.static_info;
     v0::build(object, build);
     object.time("start_time", *started);
@@ -71,19 +71,19 @@ fn this_master(object: &mut Object<'_>, snapshot: &Snapshot) {
 }
 
 pub(super) fn slaves(snapshot: &Snapshot, query: &Query) -> Vec<u8> {
-    let selected = snapshot.agents.iter().filter(|agent| query.selects("slave_id", agent.snapshot.id.as_str()));
+    let selected = snapshot.visible_agents().filter(|agent| query.selects("slave_id", agent.snapshot.id.as_str()));
     let mut out = Vec::new();
     json::object(&mut out, |object| {
         object.array("slaves", selected, |out, agent| {
             json::object(out, |object| {
-                agent_members(object, agent);
-                agent_members_in_full(object, agent);
+                agent_members(object, &agent);
+                agent_members_in_full(object, &agent);
             });
         });
-        let selected = |info: &&std::sync::Arc<v1::AgentInfo>| {
-            query.selects("slave_id", info.id.as_ref().map_or("", |id| &id.value))
-        };
-        object.array("recovered_slaves", snapshot.recovered.iter().filter(selected), recovered_agent);
+        let recovered = snapshot
+            .visible_recovered()
+            .filter(|info| query.selects("slave_id", info.id.as_ref().map_or("", |id| &id.value)));
+        object.array("recovered_slaves", recovered, |out, info| recovered_agent(out, &info));
     });
     out
 }
@@ -92,8 +92,12 @@ pub(super) fn frameworks(snapshot: &Snapshot, query: &Query) -> Vec<u8> {
     let selected = |framework: &&Framework| query.selects("framework_id", framework.snapshot.id.as_str());
     let mut out = Vec::new();
     json::object(&mut out, |object| {
-        object.array("frameworks", snapshot.visible_frameworks().filter(selected), framework);
-        object.array("completed_frameworks", snapshot.visible_completed().filter(selected), framework);
+        object.array("frameworks", snapshot.visible_frameworks().filter(selected), |out, one| {
+            framework(out, snapshot, one)
+        });
+        object.array("completed_frameworks", snapshot.visible_completed().filter(selected), |out, one| {
+            framework(out, snapshot, one)
+        });
         object.array("unregistered_frameworks", NOTHING, json::string);
     });
     out
@@ -180,7 +184,7 @@ fn agent_members_in_full(object: &mut Object<'_>, agent: &Agent) {
     });
 }
 
-fn framework(out: &mut Vec<u8>, framework: &Framework) {
+fn framework(out: &mut Vec<u8>, view: &Snapshot, framework: &Framework) {
     let snapshot = &framework.snapshot;
     let info = &snapshot.info;
     json::object(out, |object| {
@@ -198,11 +202,14 @@ fn framework(out: &mut Vec<u8>, framework: &Framework) {
             object.time("reregistered_time", reregistered);
         }
         v0::framework_roles(object, info);
-        object.array("tasks", framework.tasks.iter(), |out, one| one.write_v0(out));
-        object.array("unreachable_tasks", framework.unreachable.iter(), |out, one| one.write_v0(out));
-        object.array("completed_tasks", framework.completed.iter(), |out, one| one.write_v0(out));
+        let tasks = view.visible_tasks(framework, framework.tasks.iter());
+        object.array("tasks", tasks, |out, one| one.write_v0(out));
+        let unreachable = view.visible_tasks(framework, framework.unreachable.iter());
+        object.array("unreachable_tasks", unreachable, |out, one| one.write_v0(out));
+        let completed = view.visible_tasks(framework, framework.completed.iter());
+        object.array("completed_tasks", completed, |out, one| one.write_v0(out));
         object.array("offers", framework.offers.iter(), |out, one| offer(out, one));
-        object.array("executors", framework.executors.iter(), |out, one| executor(out, one));
+        object.array("executors", view.visible_executors(framework), |out, one| executor(out, one));
         if let Some(labels) = &info.labels {
             v0::labels(object.member("labels"), labels);
         }

@@ -1,10 +1,11 @@
 //! The facts about a master that are fixed from its start, and the leader, which no change describes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use messages::v1;
 use model::{Timestamp, Upid};
+use resources::Name;
 
 /// The running program.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -15,7 +16,7 @@ pub struct Build {
     pub date: String,
     /// The time of the build, in seconds since the Unix epoch.
     pub time: f64,
-    /// Who built the program; empty when that is unknown.
+    /// The user who built the program; empty if that is unknown.
     pub user: String,
     /// The commit that it was built from.
     pub git_sha: Option<String>,
@@ -44,11 +45,34 @@ pub struct StaticInfo {
     pub heartbeat_interval: Duration,
     /// Every flag that has a value, as text.
     pub flags: BTreeMap<String, String>,
-    /// How much history is kept.
+    /// The flags that decide about answers.
+    pub settings: Settings,
+    /// The bounds of the histories that the view keeps.
     pub limits: Limits,
 }
 
-/// How much history is kept (`--max_completed_frameworks` and its siblings).
+/// What an operator chose about the answers of a master. The defaults are those of the flags.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// `--roles`: the only roles of the cluster besides `*`; `None` if frameworks may be in any.
+    pub roles: Option<BTreeSet<String>>,
+    /// `--publish_per_framework_metrics`.
+    pub publish_per_framework_metrics: bool,
+    /// `--fair_sharing_excluded_resource_names`: they do not count in dominant shares.
+    pub fair_sharing_excluded_resource_names: BTreeSet<Name>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            roles: None,
+            publish_per_framework_metrics: true,
+            fair_sharing_excluded_resource_names: BTreeSet::new(),
+        }
+    }
+}
+
+/// The bounds of the history (`--max_completed_frameworks` and its siblings).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// `--max_completed_frameworks`: the number of frameworks.

@@ -55,7 +55,7 @@ pub(super) fn state_summary(snapshot: &Snapshot) -> Vec<u8> {
     let mut frameworks: FxHashMap<&str, Summary<'_>> = FxHashMap::default();
     for framework in snapshot.visible_frameworks() {
         let id = framework.snapshot.id.as_str();
-        for task in framework.all_tasks() {
+        for task in snapshot.visible_tasks(framework, framework.all_tasks()) {
             agents.entry(task.agent()).or_default().add(task.state(), id);
             frameworks.entry(id).or_default().add(task.state(), task.agent());
         }
@@ -67,9 +67,9 @@ pub(super) fn state_summary(snapshot: &Snapshot) -> Vec<u8> {
         if let Some(cluster) = snapshot.static_info.flags.get("cluster") {
             object.string("cluster", cluster);
         }
-        object.array("slaves", snapshot.agents.iter(), |out, agent| {
+        object.array("slaves", snapshot.visible_agents(), |out, agent| {
             json::object(out, |object| {
-                state_json::agent_members(object, agent);
+                state_json::agent_members(object, &agent);
                 agents.get(agent.snapshot.id.as_str()).unwrap_or(&none).write(object, "framework_ids");
             });
         });

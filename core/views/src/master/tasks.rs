@@ -35,7 +35,7 @@ fn selected<'a>(snapshot: &'a Snapshot, query: &Query) -> Vec<AnyTask<'a>> {
         .visible_frameworks()
         .chain(snapshot.visible_completed())
         .filter(|framework| query.selects("framework_id", framework.snapshot.id.as_str()))
-        .flat_map(|framework| framework.all_tasks())
+        .flat_map(|framework| snapshot.visible_tasks(framework, framework.all_tasks()))
         .filter(|task| query.selects("task_id", task.id()))
         .collect()
 }

@@ -40,6 +40,8 @@ pub struct View {
 #[derive(Debug)]
 struct FrameworkIndex {
     key: u64,
+    /// Of the task that was added last: the tasks of a framework tend to be alike, and share what is the same.
+    last_resources: Resources,
     tasks: FxHashMap<TaskId, u64>,
     unreachable: FxHashMap<TaskId, u64>,
     executors: FxHashMap<(AgentId, ExecutorId), u64>,
@@ -49,6 +51,7 @@ impl FrameworkIndex {
     fn new(key: u64) -> Self {
         FrameworkIndex {
             key,
+            last_resources: Resources::default(),
             tasks: FxHashMap::default(),
             unreachable: FxHashMap::default(),
             executors: FxHashMap::default(),
@@ -209,12 +212,12 @@ impl View {
     fn put_agent(&mut self, snapshot: &Arc<AgentSnapshot>) {
         self.forget_unreachable(&snapshot.id);
         self.forget_recovered(&snapshot.id);
-        let total = &mut Arc::make_mut(&mut self.current.totals).total;
+        let totals = Arc::make_mut(&mut self.current.totals);
         let known = self.agents.get(snapshot.id.as_str()).and_then(|key| self.current.agents.get_mut(*key));
         let previous = match known {
             Some(agent) => {
                 let previous = agent.describe(snapshot);
-                total.subtract(&previous.total);
+                totals.subtract_total(&previous.total);
                 Some(previous)
             }
             None => {
@@ -223,7 +226,7 @@ impl View {
                 None
             }
         };
-        total.add(&snapshot.total);
+        totals.add_total(&snapshot.total);
         self.announces = previous.is_none();
     }
 
@@ -239,7 +242,7 @@ impl View {
         }
         if let Some(agent) = self.agents.remove(id).and_then(|key| self.current.agents.remove(key)) {
             let totals = Arc::make_mut(&mut self.current.totals);
-            totals.total.subtract(&agent.snapshot.total);
+            totals.subtract_total(&agent.snapshot.total);
             totals.held.subtract(agent.held());
         }
     }
@@ -331,7 +334,8 @@ impl View {
             framework.unreachable.remove(key);
         }
         framework.live.increment(task.state());
-        let task = Arc::new(Task::new(Arc::clone(task)));
+        let task = Arc::new(Task::new(Arc::clone(task), &index.last_resources));
+        index.last_resources = task.resources.clone();
         index.tasks.insert(TaskId::from(&task.task.task_id), framework.tasks.push(Arc::clone(&task)));
         if let Some(resources) = task.used_resources() {
             framework.used += resources;

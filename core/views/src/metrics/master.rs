@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use messages::v1::TaskState;
 use resources::Name;
+use resources::operation::OperationSpec;
 
 use super::{Counters, MetricSet, lower};
 use crate::master::entity::Framework;
-use crate::master::{Snapshot, policy};
+use crate::master::{RoleShare, Snapshot, policy};
 
 /// The metrics that Mesos always shows and a view does not know: the master and its shell count them.
 const COUNTED_ELSEWHERE: [&str; 74] = [
@@ -87,8 +88,6 @@ const COUNTED_ELSEWHERE: [&str; 74] = [
     "valid_status_updates",
 ];
 
-const OPERATIONS: [&str; 8] =
-    ["create", "create_disk", "destroy", "destroy_disk", "grow_volume", "reserve", "shrink_volume", "unreserve"];
 const OPERATION_STATES: [&str; 9] =
     ["dropped", "error", "failed", "finished", "gone_by_operator", "pending", "recovering", "total", "unreachable"];
 
@@ -144,19 +143,6 @@ const EVENTS: [&str; 11] = [
     "update_operation_status",
 ];
 const OFFERS: [&str; 4] = ["accepted", "declined", "rescinded", "sent"];
-const OFFER_OPERATIONS: [&str; 10] = [
-    "create",
-    "create_disk",
-    "destroy",
-    "destroy_disk",
-    "grow_volume",
-    "launch",
-    "launch_group",
-    "reserve",
-    "shrink_volume",
-    "unreserve",
-];
-
 /// Returns every metric of a master by its Mesos name, ascending.
 ///
 /// `counters` are those of the master and of its shell: counters and gauges of the cluster as a whole (agents,
@@ -167,19 +153,19 @@ pub fn master(snapshot: &Snapshot, counters: &Counters) -> Vec<(String, f64)> {
     for name in COUNTED_ELSEWHERE {
         metric_set.set(format!("master/{name}"), 0.0);
     }
-    for (operation, state) in OPERATIONS.iter().flat_map(|of| OPERATION_STATES.iter().map(move |state| (of, state))) {
-        metric_set.set(format!("master/operations/{operation}/{state}"), 0.0);
+    for operation in OperationSpec::conversions().map(|spec| spec.field) {
+        for state in OPERATION_STATES {
+            metric_set.set(format!("master/operations/{operation}/{state}"), 0.0);
+        }
     }
     frameworks(&mut metric_set, snapshot);
     resources(&mut metric_set, snapshot);
-    quotas(&mut metric_set, snapshot);
     metric_set.joined_with(counters)
 }
 
 fn frameworks(metric_set: &mut MetricSet, snapshot: &Snapshot) {
     principals(metric_set, snapshot);
-    // `--publish_per_framework_metrics` is on by default.
-    if snapshot.static_info.flags.get("publish_per_framework_metrics").is_none_or(|value| value != "false") {
+    if snapshot.static_info.settings.publish_per_framework_metrics {
         for framework in snapshot.frameworks.iter().chain(snapshot.completed.iter()) {
             one_framework(metric_set, framework);
         }
@@ -189,12 +175,9 @@ fn frameworks(metric_set: &mut MetricSet, snapshot: &Snapshot) {
 fn one_framework(metric_set: &mut MetricSet, framework: &Framework) {
     let snapshot = &framework.snapshot;
     let prefix = framework_prefix(&snapshot.info.name, snapshot.id.as_str());
-    let kinds = [
-        ("calls", &CALLS[..]),
-        ("events", &EVENTS[..]),
-        ("offers", &OFFERS[..]),
-        ("operations", &OFFER_OPERATIONS[..]),
-    ];
+    let operations = OperationSpec::ALL.map(|spec| spec.field);
+    let operations: Vec<&str> = operations.into_iter().filter(|field| !field.is_empty()).collect();
+    let kinds = [("calls", &CALLS[..]), ("events", &EVENTS[..]), ("offers", &OFFERS[..]), ("operations", &operations)];
     for (kind, names) in kinds {
         if kind != "offers" {
             metric_set.set(format!("{prefix}{kind}"), 0.0);
@@ -273,26 +256,32 @@ fn resources(metric_set: &mut MetricSet, snapshot: &Snapshot) {
         metric_set.set(format!("allocator/mesos/resources/{name}/offered_or_allocated"), held);
     }
     let totals = totals.total.quantities();
-    let excluded = snapshot.static_info.flags.get("fair_sharing_excluded_resource_names");
-    let excluded: BTreeSet<&str> = excluded.into_iter().flat_map(|names| names.split(',')).collect();
-    // Mesos has both for roles with a framework, and for no others.
-    for (role, (held, weight)) in snapshot.sorted_roles() {
-        let dominant = held.max_share(&totals, |name| !excluded.contains(name.as_str())) / weight;
-        let active = snapshot.offer_filters.get(role.as_str()).copied().unwrap_or_default();
-        metric_set.set(format!("allocator/mesos/roles/{role}/shares/dominant"), dominant);
-        metric_set.count(format!("allocator/mesos/offer_filters/roles/{role}/active"), active);
+    let excluded = &snapshot.static_info.settings.fair_sharing_excluded_resource_names;
+    let shares = snapshot.role_shares();
+    for (role, share) in &shares {
+        // As Mesos' `Role::quotaConsumed`: every role that consumes something, with or without quota.
+        for (name, consumed) in
+            share.consumed_quota.iter().filter(|(name, _)| totals.iter().any(|(own, _)| own == *name))
+        {
+            let name = format!("allocator/mesos/quota/roles/{role}/resources/{name}/consumed");
+            metric_set.set(name, consumed.as_f64());
+        }
+        // Mesos has both for roles with a framework, and for no others.
+        if let Some(weight) = share.weight {
+            let counts = |name: &Name| !excluded.contains(name);
+            let dominant = share.offered_or_allocated.max_share(&totals, counts) / weight;
+            let active = snapshot.offer_filters.get(role.as_str()).copied().unwrap_or_default();
+            metric_set.set(format!("allocator/mesos/roles/{role}/shares/dominant"), dominant);
+            metric_set.count(format!("allocator/mesos/offer_filters/roles/{role}/active"), active);
+        }
     }
+    quotas(metric_set, snapshot, &shares);
 }
 
 /// Sets the metrics of roles with quota, for the resources that their quota names. As in Mesos, `offered_or_allocated`
 /// are the resources of the frameworks of exactly this role, without the roles below it.
-fn quotas(metric_set: &mut MetricSet, snapshot: &Snapshot) {
-    let quotas = &snapshot.policy.quotas;
-    if quotas.is_empty() {
-        return;
-    }
-    let held = snapshot.sorted_roles();
-    for (role, config) in quotas.iter() {
+fn quotas(metric_set: &mut MetricSet, snapshot: &Snapshot, shares: &BTreeMap<String, RoleShare>) {
+    for (role, config) in snapshot.policy.quotas.iter() {
         let prefix = format!("allocator/mesos/quota/roles/{role}/resources/");
         for (name, guarantee) in policy::guarantees(config) {
             metric_set.set(format!("{prefix}{name}/guarantee"), guarantee);
@@ -300,8 +289,9 @@ fn quotas(metric_set: &mut MetricSet, snapshot: &Snapshot) {
         for (name, limit) in policy::limits(config) {
             metric_set.set(format!("{prefix}{name}/limit"), limit);
         }
+        let share = shares.get(role.as_str()).filter(|share| share.weight.is_some());
         for (name, _) in policy::guarantees(config).chain(policy::limits(config)) {
-            let held = held.get(role.as_str()).map(|(held, _)| held.get(&Name::new(name))).unwrap_or_default();
+            let held = share.map(|share| share.offered_or_allocated.get(&Name::new(name))).unwrap_or_default();
             metric_set.set(format!("{prefix}{name}/offered_or_allocated"), held.as_f64());
         }
     }

@@ -7,6 +7,7 @@ use std::ops::Index;
 
 use messages::schema::HasDescriptor;
 use serde_json::Value;
+use views::master::Build;
 
 /// Returns a recorded stream of events.
 pub fn events(name: &str) -> Vec<Value> {
@@ -49,7 +50,21 @@ impl Index<&str> for Recording {
     }
 }
 
-/// Expects equality except for the order of entities, which Mesos takes from hash maps, and the last digit of a double.
+/// What a recorded `/state` says of the program.
+pub fn build(state: &Value) -> Build {
+    let text = |key: &str| state.get(key).map(|value| value.as_str().unwrap().to_owned());
+    Build {
+        version: text("version").unwrap(),
+        date: text("build_date").unwrap(),
+        time: state["build_time"].as_f64().unwrap(),
+        user: text("build_user").unwrap(),
+        git_sha: text("git_sha"),
+        git_branch: text("git_branch"),
+        git_tag: text("git_tag"),
+    }
+}
+
+/// Equal but for the order of entities, which Mesos takes from hash maps, and the last digit of a double.
 pub fn assert_same(what: &str, expected: &Value, shown: &Value) {
     let (expected, shown) = (normal(expected), normal(shown));
     if let Some(difference) = difference("", &expected, &shown) {

@@ -12,7 +12,7 @@ use model::{AgentId, ExecutorId, FrameworkId, Role, TaskId, Timestamp, Upid};
 use resources::Resources;
 use views::master::{Build, Limits, StaticInfo, View};
 
-use crate::common::Recording;
+use crate::common::{Recording, build};
 
 /// The changes that lead to the recorded `GET_STATE`.
 pub fn replay(recording: &Recording) -> View {
@@ -119,15 +119,7 @@ pub fn facts_of(recording: &Recording) -> StaticInfo {
     let text = |key: &str| state.get(key).map(|value| value.as_str().unwrap().to_owned());
     let seconds = |seconds: f64| Timestamp::from_nanos((seconds * 1e9) as u64);
     StaticInfo {
-        build: Build {
-            version: text("version").unwrap(),
-            date: text("build_date").unwrap(),
-            time: state["build_time"].as_f64().unwrap(),
-            user: text("build_user").unwrap(),
-            git_sha: text("git_sha"),
-            git_branch: text("git_branch"),
-            git_tag: text("git_tag"),
-        },
+        build: build(state),
         pid: text("pid").unwrap().parse().unwrap(),
         leader: Some(info.clone()),
         info,
@@ -135,6 +127,7 @@ pub fn facts_of(recording: &Recording) -> StaticInfo {
         elected: master.elected_time.map(seconds),
         heartbeat_interval: std::time::Duration::from_secs(15),
         flags: serde_json::from_value::<BTreeMap<String, String>>(state["flags"].clone()).unwrap(),
+        settings: Default::default(),
         limits: Limits::default(),
     }
 }
@@ -150,6 +143,7 @@ pub fn facts() -> StaticInfo {
         leader: None,
         heartbeat_interval: std::time::Duration::from_secs(15),
         flags: BTreeMap::new(),
+        settings: Default::default(),
         limits: Limits::default(),
     }
 }

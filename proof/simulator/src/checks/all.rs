@@ -1,4 +1,4 @@
-//! All books that are not a single master's, and what they found first.
+//! The checks that cover the whole cluster rather than a single master, and the first violation that any of them finds.
 
 use std::collections::BTreeSet;
 
@@ -6,25 +6,27 @@ use model::{AgentId, FrameworkId};
 
 use super::{OperationCheck, Tasks, Updates};
 
-/// All books that are not a single master's.
+/// The checks that cover the whole cluster rather than a single master.
 #[derive(Debug, Default)]
 pub struct Checks {
     pub tasks: Tasks,
     pub updates: Updates,
     pub operations: OperationCheck,
-    /// Agents of which an operator was told that they will never come back.
+    /// The agents that an operator has declared gone for good.
     pub gone: BTreeSet<AgentId>,
-    /// Frameworks that an operator tore down.
-    pub dead: BTreeSet<FrameworkId>,
+    /// The frameworks that an operator has torn down.
+    pub torn_down: BTreeSet<FrameworkId>,
+    /// The first violation that was reported.
     first: Option<String>,
 }
 
 impl Checks {
-    /// Only the first one counts: the others tend to follow from it.
+    /// Records a violation. Only the first one is kept, because later ones tend to follow from it.
     pub fn violation(&mut self, what: String) {
         self.first.get_or_insert(what);
     }
 
+    /// Returns the first violation that was found, or `None`.
     pub fn found(&self) -> Option<String> {
         let first = self.first.clone().or_else(|| self.tasks.found());
         first.or_else(|| self.updates.found()).or_else(|| self.operations.found())

@@ -1,4 +1,4 @@
-//! The invariants: books that are kept beside the cluster and compared with it after every step.
+//! The invariants: records that are kept beside the cluster and compared with it after every step.
 
 mod all;
 mod operations;

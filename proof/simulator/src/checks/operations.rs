@@ -1,4 +1,4 @@
-//! Reservations, volumes and operations: what a framework was told to have is there until somebody gives it up.
+//! Checks reservations, volumes and operations: what a framework was told to have exists until somebody releases it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use v1::OperationState;
 
 use crate::hosts::{RESERVED, is_final, label, persistence};
 
-/// What an operation does, by the label of a reservation or the name of a volume.
+/// What an operation changes, identified by the label of a reservation or the name of a volume.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ResourceChange {
     Reserve(String),
@@ -18,13 +18,14 @@ pub enum ResourceChange {
     Destroy(String),
 }
 
+/// The expected results of all operations, and the volumes that exist on each machine.
 #[derive(Debug, Default)]
 pub struct OperationCheck {
     operations: BTreeMap<(FrameworkId, String), Operation>,
-    /// What must be there, by agent: labels and volumes.
+    /// The reservations and volumes that must exist on each agent.
     expected: BTreeMap<AgentId, BTreeSet<ResourceChange>>,
-    /// What somebody has given up: it may go at any time, or stay, if that was lost on the way.
-    given_up: BTreeSet<ResourceChange>,
+    /// What somebody has asked to release. It may be gone, or remain if the request was lost.
+    released: BTreeSet<ResourceChange>,
     /// The volumes on the disk of each machine.
     disks: BTreeMap<usize, BTreeSet<String>>,
     /// The machine that each agent is on.
@@ -36,7 +37,7 @@ pub struct OperationCheck {
 struct Operation {
     agent: AgentId,
     change: ResourceChange,
-    told: Option<OperationState>,
+    delivered: Option<OperationState>,
     applied: bool,
 }
 
@@ -49,34 +50,35 @@ impl OperationCheck {
         self.first.clone()
     }
 
-    /// Somebody asks for it; by name when a framework wants to hear of it.
-    pub fn begun(&mut self, framework: &FrameworkId, name: Option<&str>, agent: &AgentId, change: ResourceChange) {
-        self.gives_up(&change);
+    /// Records that somebody asks for an operation. `name` is the operation id if the framework wants feedback.
+    pub fn begin(&mut self, framework: &FrameworkId, name: Option<&str>, agent: &AgentId, change: ResourceChange) {
+        self.release(&change);
         if let Some(name) = name {
-            let operation = Operation { agent: agent.clone(), change, told: None, applied: false };
+            let operation = Operation { agent: agent.clone(), change, delivered: None, applied: false };
             self.operations.insert((framework.clone(), name.to_owned()), operation);
         }
     }
 
-    pub fn gives_up(&mut self, change: &ResourceChange) {
-        let given_up = match change {
+    /// Records that somebody asks to release what `change` undoes; it may be gone from now on.
+    pub fn release(&mut self, change: &ResourceChange) {
+        let released = match change {
             ResourceChange::Unreserve(label) => ResourceChange::Reserve(label.clone()),
             ResourceChange::Destroy(volume) => ResourceChange::Create(volume.clone()),
             ResourceChange::Reserve(_) | ResourceChange::Create(_) => return,
         };
         for expected in self.expected.values_mut() {
-            expected.remove(&given_up);
+            expected.remove(&released);
         }
-        self.given_up.insert(given_up);
+        self.released.insert(released);
     }
 
-    /// The framework hears what has become of it.
-    pub fn told(&mut self, framework: &FrameworkId, name: &str, state: OperationState) {
+    /// Records an operation status that was delivered to its framework.
+    pub fn delivered(&mut self, framework: &FrameworkId, name: &str, state: OperationState) {
         let Some(operation) = self.operations.get_mut(&(framework.clone(), name.to_owned())) else { return };
         if !is_final(state) {
             return;
         }
-        let before = operation.told.replace(state);
+        let before = operation.delivered.replace(state);
         if let Some(before) = before.filter(|before| *before != state && !is_word(*before) && !is_word(state)) {
             let what = format!("operation {name} was {} and is now {}", before.as_str_name(), state.as_str_name());
             return self.violation(what);
@@ -89,10 +91,10 @@ impl OperationCheck {
         if never && operation.applied {
             return self.violation(format!("operation {name} is {} for its framework, and done", state.as_str_name()));
         }
-        // The machine of an agent that is no more took everything with it.
+        // A machine whose agent has been removed has lost everything that was on it.
         let Some(machine) = self.machines.get(&agent).copied() else { return };
         let lasts = matches!(change, ResourceChange::Reserve(_) | ResourceChange::Create(_))
-            && !self.given_up.contains(&change);
+            && !self.released.contains(&change);
         if state != OperationState::OperationFinished || !lasts {
             return;
         }
@@ -104,26 +106,29 @@ impl OperationCheck {
         self.expected.entry(agent).or_default().insert(change);
     }
 
-    /// An agent has done it, and may have said so.
+    /// Records that an agent has made the operation durable. The agent may have reported it already.
     pub fn applied(&mut self, framework: &FrameworkId, name: &str) {
         let Some(operation) = self.operations.get_mut(&(framework.clone(), name.to_owned())) else { return };
         operation.applied = true;
-        let never =
-            |told: &OperationState| matches!(told, OperationState::OperationDropped | OperationState::OperationError);
-        if let Some(told) = operation.told.filter(never) {
-            self.violation(format!("operation {name} is done, and was {} for its framework", told.as_str_name()));
+        let never = |delivered: &OperationState| {
+            matches!(delivered, OperationState::OperationDropped | OperationState::OperationError)
+        };
+        if let Some(delivered) = operation.delivered.filter(never) {
+            self.violation(format!("operation {name} is done, and was {} for its framework", delivered.as_str_name()));
         }
     }
 
-    /// The agent on this machine has got its id.
+    /// Records the id of the agent on this machine.
     pub fn identified(&mut self, machine: usize, agent: &AgentId) {
         self.machines.insert(agent.clone(), machine);
     }
 
+    /// Records that the directory of a volume was created.
     pub fn made(&mut self, machine: usize, volume: &str) {
         self.disks.entry(machine).or_default().insert(volume.to_owned());
     }
 
+    /// Records that the directory of a volume was removed. It must have been destroyed by somebody.
     pub fn removed(&mut self, machine: usize, volume: &str) {
         let existed = self.disks.entry(machine).or_default().remove(volume);
         let on_it = |(agent, changes): (&AgentId, &BTreeSet<ResourceChange>)| {
@@ -134,14 +139,14 @@ impl OperationCheck {
         }
     }
 
-    /// A task is about to use it.
+    /// Checks that a volume exists when a task that uses it is started.
     pub fn used(&mut self, machine: usize, volume: &str) {
         if !self.disks.get(&machine).is_some_and(|disk| disk.contains(volume)) {
             self.violation(format!("a task is started on agent-{machine} with volume {volume}, which is not there"));
         }
     }
 
-    /// Its disk is empty.
+    /// Records that the disk of a machine was erased.
     pub fn machine_lost(&mut self, machine: usize) {
         self.disks.remove(&machine);
         let expected = &mut self.expected;
@@ -154,7 +159,7 @@ impl OperationCheck {
         });
     }
 
-    /// What is missing on an agent that has come to rest.
+    /// Returns what is missing on an agent once the cluster is quiescent.
     pub fn missing(&self, agent: &AgentId, total: &Resources) -> Option<String> {
         let resources = total.checkpointed().to_proto();
         let disk = self.machines.get(agent).and_then(|machine| self.disks.get(machine));
@@ -174,7 +179,7 @@ impl OperationCheck {
     }
 }
 
-/// Said of what nobody can know.
+/// Returns true for a state that the master sets without knowing whether the operation was applied.
 fn is_word(state: OperationState) -> bool {
     state == OperationState::OperationGoneByOperator
 }

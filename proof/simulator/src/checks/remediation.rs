@@ -1,4 +1,5 @@
-//! What a master does by itself about agents that are not well: only what its policy says, and never to too many at once.
+//! Checks the remediation of a master: it does only what its policy says, and never to more agents than the policy
+//! allows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,30 +11,32 @@ use model::incident::{Incident, IncidentUpdate, InvolvedObject, Kind};
 use model::master::Change;
 use model::{AgentId, FrameworkId};
 
-/// What is decided about an agent.
+/// What the master has decided about an agent.
 #[derive(Debug, Clone, Copy)]
 struct AgentStatus {
-    /// Offers may be made of it.
+    /// Whether offers of the agent may be made.
     active: bool,
     drains: bool,
-    /// It drains or is deactivated.
+    /// Whether the agent drains or is deactivated.
     not_offered: bool,
 }
 
+/// The remediation of one master, as its changes tell it.
 #[derive(Debug)]
 pub struct RemediationCheck {
     policy: Policy,
     agents: BTreeMap<AgentId, AgentStatus>,
-    /// Agents of the master before that have not come back, and how many it had, until all have.
-    awaited: BTreeSet<AgentId>,
+    /// The agents that the master recovered from the registry and that have not re-registered. `expected` is how many
+    /// there were at first; it is zero once all have come back.
+    recovered: BTreeSet<AgentId>,
     expected: usize,
-    /// What policies keep from offers, with the incident.
-    held: BTreeMap<AgentId, u64>,
+    /// The agents that policies keep from offers, with the number of the incident.
+    quarantined: BTreeMap<AgentId, u64>,
     drained: BTreeSet<AgentId>,
     open: BTreeMap<u64, Arc<Incident>>,
-    /// When each agent was put in quarantine last, and for how long.
-    quarantines: BTreeMap<AgentId, (Duration, Duration)>,
-    /// Operators have put these to use again: what was before is forgiven.
+    /// When each agent was last put in quarantine, and for how long.
+    last_quarantine: BTreeMap<AgentId, (Duration, Duration)>,
+    /// The agents that operators have put to use again; earlier quarantines do not count for them.
     forgiven: BTreeSet<AgentId>,
 }
 
@@ -42,17 +45,21 @@ impl RemediationCheck {
         RemediationCheck {
             policy,
             agents: BTreeMap::new(),
-            awaited: BTreeSet::new(),
+            recovered: BTreeSet::new(),
             expected: 0,
-            held: BTreeMap::new(),
+            quarantined: BTreeMap::new(),
             drained: BTreeSet::new(),
             open: BTreeMap::new(),
-            quarantines: BTreeMap::new(),
+            last_quarantine: BTreeMap::new(),
             forgiven: BTreeSet::new(),
         }
     }
 
-    /// The changes among these effects of one step.
+    /// Applies the changes among the effects of one step.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first violation.
     pub fn read(&mut self, time: Duration, effects: &[Effect]) -> Result<(), String> {
         let mut relevant = false;
         for effect in effects {
@@ -63,13 +70,13 @@ impl RemediationCheck {
         if !relevant {
             return Ok(());
         }
-        let drained = self.drained.iter().filter(|agent| !self.held.contains_key(*agent)).count();
+        let drained = self.drained.iter().filter(|agent| !self.quarantined.contains_key(*agent)).count();
         let max_held = self.policy.max_held(self.agents.len().max(self.expected));
-        // Those that drain go on when others leave.
-        if !self.held.is_empty() && self.held.len() + drained > max_held {
+        // Agents that drain already go on draining when other agents leave and the allowed share shrinks.
+        if !self.quarantined.is_empty() && self.quarantined.len() + drained > max_held {
             return Err(format!(
                 "policies keep {} agents from offers, and drain {drained} more; of {} they may {max_held}",
-                self.held.len(),
+                self.quarantined.len(),
                 self.agents.len()
             ));
         }
@@ -79,8 +86,8 @@ impl RemediationCheck {
     fn apply(&mut self, time: Duration, change: &Change) -> Result<bool, String> {
         match change {
             Change::AgentsRecovered(agents) => {
-                self.awaited.extend(agents.iter().filter_map(|info| info.id.as_ref()).map(AgentId::from));
-                self.expected = self.awaited.len();
+                self.recovered.extend(agents.iter().filter_map(|info| info.id.as_ref()).map(AgentId::from));
+                self.expected = self.recovered.len();
             }
             Change::AgentAdded(agent) | Change::AgentUpdated(agent) => {
                 self.returned(&agent.id);
@@ -99,16 +106,16 @@ impl RemediationCheck {
             }
             Change::AgentRemoved { agent, removal, .. } => {
                 if !removal.is_unreachable() {
-                    // By an operator's word, or its own: if it ever comes back nothing is held against it.
-                    self.quarantines.remove(agent);
+                    // An agent that an operator or the agent itself removed has no history when it comes back.
+                    self.last_quarantine.remove(agent);
                 }
                 self.returned(agent);
                 self.agents.remove(agent);
-                self.held.remove(agent);
+                self.quarantined.remove(agent);
                 self.drained.remove(agent);
             }
             Change::OfferAdded(offer) => {
-                if self.held.contains_key(offer.agent_id()) {
+                if self.quarantined.contains_key(offer.agent_id()) {
                     return Err(format!("agent {} is offered, and a policy keeps it from offers", offer.agent_id()));
                 }
                 if !self.agents.get(offer.agent_id()).is_some_and(|status| status.active) {
@@ -120,34 +127,34 @@ impl RemediationCheck {
                 let open = incidents.iter().filter(|incident| incident.is_open());
                 self.open.extend(open.map(|incident| (incident.number, incident.clone())));
             }
-            Change::Incident(incident, news) => self.incident(time, incident, *news)?,
+            Change::Incident(incident, update) => self.incident(time, incident, *update)?,
             _ => return Ok(false),
         }
         Ok(true)
     }
 
     fn returned(&mut self, agent: &AgentId) {
-        if self.awaited.remove(agent) && self.awaited.is_empty() {
+        if self.recovered.remove(agent) && self.recovered.is_empty() {
             self.expected = 0;
         }
     }
 
-    fn incident(&mut self, time: Duration, incident: &Arc<Incident>, news: IncidentUpdate) -> Result<(), String> {
+    fn incident(&mut self, time: Duration, incident: &Arc<Incident>, update: IncidentUpdate) -> Result<(), String> {
         if incident.is_open() {
             self.open.insert(incident.number, incident.clone());
         } else {
             self.open.remove(&incident.number);
         }
         let (Some(agent), Some(action), IncidentUpdate::Acted) =
-            (incident.object.agent(), incident.actions.last(), news)
+            (incident.object.agent(), incident.actions.last(), update)
         else {
             return Ok(());
         };
         match action.action.as_ref() {
-            "stop_offering" => drop(self.held.insert(agent.clone(), incident.number)),
+            "stop_offering" => drop(self.quarantined.insert(agent.clone(), incident.number)),
             "offer_again" => {
-                self.held.remove(agent);
-                let early = self.quarantines.get(agent).is_some_and(|(at, length)| time < *at + *length);
+                self.quarantined.remove(agent);
+                let early = self.last_quarantine.get(agent).is_some_and(|(at, length)| time < *at + *length);
                 if early && incident.kind == Kind::AgentFlapping && action.reason == "what was wrong is over" {
                     return Err(format!("agent {agent} leaves its quarantine too early"));
                 }
@@ -160,18 +167,19 @@ impl RemediationCheck {
         Ok(())
     }
 
-    /// Each is twice as long as the one before, up to a bound, unless that is long ago.
+    /// Checks the length of a quarantine: each is twice as long as the one before, up to a bound, unless that one was
+    /// long ago.
     fn quarantine(&mut self, time: Duration, agent: &AgentId, reason: &str) -> Result<(), String> {
         let seconds = reason.split_whitespace().filter_map(|word| word.parse().ok()).next_back().unwrap_or(0);
         let length = Duration::from_secs(seconds);
         let flapping = &self.policy.flapping;
         let forgiven = self.forgiven.remove(agent);
-        let expected = match self.quarantines.insert(agent.clone(), (time, length)) {
+        let expected = match self.last_quarantine.insert(agent.clone(), (time, length)) {
             Some((at, before)) if time < at + before + flapping.max_quarantine => {
                 (before * 2).min(flapping.max_quarantine)
             }
             Some(_) => flapping.quarantine,
-            // The master before may have known one.
+            // The master before may have known an earlier quarantine.
             None => length.max(flapping.quarantine),
         };
         if length != expected && !(forgiven && length == flapping.quarantine) {
@@ -180,7 +188,8 @@ impl RemediationCheck {
         Ok(())
     }
 
-    /// Something that is recorded as wrong, and is not: these agents are here, and these frameworks subscribed.
+    /// Returns an open incident whose cause is over, given the agents that are registered and the frameworks that are
+    /// subscribed.
     pub fn stale(&self, is_subscribed: impl Fn(&FrameworkId) -> bool) -> Option<String> {
         let stale = self.open.values().find(|incident| match (incident.kind, &incident.object) {
             (

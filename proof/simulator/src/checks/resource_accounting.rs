@@ -1,4 +1,5 @@
-//! What a master's readers are told adds up: no resource is offered or used twice, nothing outlives what it stands on.
+//! Checks that what a master publishes adds up: no resource is offered or used twice, and nothing outlives what it
+//! depends on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,16 +11,17 @@ use model::master::{Change, OperationUuid};
 use model::{AgentId, ExecutorId, FrameworkId, OfferId, Role, TaskId, is_terminal};
 use resources::Resources;
 
+/// The agents, offers, tasks, executors and operations of one master, as its changes tell them.
 #[derive(Debug, Default, PartialEq)]
 pub struct ResourceAccounting {
     agents: BTreeMap<AgentId, Agent>,
-    /// Those that the master before had, or that are unreachable.
+    /// The agents that are recovered from the registry or unreachable.
     away: BTreeSet<AgentId>,
     offers: BTreeMap<OfferId, (FrameworkId, AgentId, Resources)>,
     tasks: BTreeMap<(FrameworkId, TaskId), (AgentId, Resources)>,
     executors: BTreeMap<(FrameworkId, AgentId, ExecutorId), Resources>,
     frameworks: BTreeSet<FrameworkId>,
-    /// Under way, or their end is not acknowledged.
+    /// The operations that are in progress or whose terminal status is not acknowledged.
     operations: BTreeMap<OperationUuid, Arc<v1::Operation>>,
     quotas: Arc<BTreeMap<Role, QuotaConfig>>,
 }
@@ -27,16 +29,20 @@ pub struct ResourceAccounting {
 #[derive(Debug, Default, PartialEq)]
 struct Agent {
     total: Resources,
-    /// Offered, or used by tasks and executors; unallocated.
-    held: Resources,
+    /// The unallocated form of what is offered, or used by tasks and executors.
+    allocated: Resources,
     draining: bool,
-    /// It came back without what some of its tasks were launched on: what never was there cannot be taken from what is.
-    /// It ends when these tasks are dropped.
+    /// True while the agent has come back without resources that some of its tasks were launched on. It ends when these
+    /// tasks are dropped.
     in_doubt: bool,
 }
 
 impl ResourceAccounting {
-    /// The changes among these effects; says what does not add up.
+    /// Applies the changes among these effects.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first thing that does not add up.
     pub fn read(&mut self, effects: &[Effect]) -> Result<(), String> {
         let mut touched = BTreeSet::new();
         for effect in effects {
@@ -47,7 +53,7 @@ impl ResourceAccounting {
         for id in touched {
             let Some(agent) = self.agents.get_mut(&id) else { continue };
             // Oversubscribed resources may be withdrawn under running tasks.
-            let firm = agent.held.non_revocable();
+            let firm = agent.allocated.non_revocable();
             let fits = agent.total.contains(&firm);
             agent.in_doubt &= !fits;
             if !fits && !agent.in_doubt {
@@ -57,34 +63,38 @@ impl ResourceAccounting {
         Ok(())
     }
 
+    /// Returns the ids of the outstanding offers of a framework.
     pub fn offers_of(&self, framework: &FrameworkId) -> BTreeSet<String> {
         let own = self.offers.iter().filter(|(_, (of, ..))| of == framework);
         own.map(|(id, _)| id.to_string()).collect()
     }
 
+    /// Returns the total resources of an agent.
     pub fn total_of(&self, agent: &AgentId) -> Option<&Resources> {
         self.agents.get(agent).map(|agent| &agent.total)
     }
 
+    /// Returns an agent whose total is in doubt.
     pub fn in_doubt(&self) -> Option<&AgentId> {
         self.agents.iter().find(|(_, agent)| agent.in_doubt).map(|(id, _)| id)
     }
 
+    /// Returns the number of registered agents.
     pub fn agents(&self) -> usize {
         self.agents.len()
     }
 
-    /// How many tasks there are, but for those of frameworks that nobody speaks for any more. (An agent that was away
-    /// when its framework was torn down, and returns to the next master, brings it back; so in Mesos.)
-    pub fn tasks(&self, dead: &BTreeSet<FrameworkId>) -> usize {
-        self.tasks.keys().filter(|(framework, _)| !dead.contains(framework)).count()
+    /// Returns the number of tasks, without those of frameworks that were torn down. (An agent that was away when its
+    /// framework was torn down brings the framework back to the next master, as in Mesos.)
+    pub fn tasks(&self, torn_down: &BTreeSet<FrameworkId>) -> usize {
+        self.tasks.keys().filter(|(framework, _)| !torn_down.contains(framework)).count()
     }
 
-    /// An operation that is still there, likewise; but what the master keeps for frameworks that it does not know itself,
-    /// it keeps in vain.
-    pub fn operation(&self, dead: &BTreeSet<FrameworkId>) -> Option<String> {
+    /// Returns an operation that is still there. Operations of frameworks that were torn down and came back with an
+    /// agent do not count.
+    pub fn operation(&self, torn_down: &BTreeSet<FrameworkId>) -> Option<String> {
         let framework = |operation: &v1::Operation| operation.framework_id.as_ref().map(FrameworkId::from);
-        let returned = |id: FrameworkId| dead.contains(&id) && self.frameworks.contains(&id);
+        let returned = |id: FrameworkId| torn_down.contains(&id) && self.frameworks.contains(&id);
         let operation = self.operations.values().find(|operation| !framework(operation).is_some_and(returned))?;
         let name = operation.info.id.as_ref().map_or("without a name", |id| id.value.as_str());
         let agent = operation.agent_id.as_ref().map_or("nowhere", |id| id.value.as_str());
@@ -92,21 +102,24 @@ impl ResourceAccounting {
         Some(format!("{} {name} on {agent}, {state}", operation.info.r#type().as_str_name()))
     }
 
-    /// Agents that an operator wants to be empty, and that are not known to be, although nothing keeps them.
-    pub fn draining(&self, dead: &BTreeSet<FrameworkId>) -> Option<&AgentId> {
-        let kept = |agent: &AgentId| self.tasks.iter().any(|((of, _), (on, _))| on == agent && dead.contains(of));
+    /// Returns an agent that drains and is not known to be drained although no task keeps it.
+    pub fn draining(&self, torn_down: &BTreeSet<FrameworkId>) -> Option<&AgentId> {
+        let kept = |agent: &AgentId| self.tasks.iter().any(|((of, _), (on, _))| on == agent && torn_down.contains(of));
         self.agents.iter().find(|(id, agent)| agent.draining && !kept(id)).map(|(id, _)| id)
     }
 
-    /// What a role has of all agents must stay within its limit, or an offer too many was made.
+    /// Checks that a role does not have more than its limit over all agents.
     fn check_limit(&self, role: &Role) -> Result<(), String> {
         let Some(limit) = self.quotas.get(role).and_then(|quota| quota.limits.get("cpus")) else { return Ok(()) };
-        let offered = self.offers.values().map(|(_, _, held)| held);
-        let used = self.tasks.values().map(|(_, held)| held).chain(self.executors.values());
-        let cpus = |held: &Resources| held.allocated_to(role.as_str()).cpus();
-        let held: f64 = offered.chain(used).map(cpus).sum();
-        if held > limit.value + 1e-6 {
-            return Err(format!("role {role} is offered more than its limit: it has {held} cpus of {}", limit.value));
+        let offered = self.offers.values().map(|(_, _, allocated)| allocated);
+        let used = self.tasks.values().map(|(_, allocated)| allocated).chain(self.executors.values());
+        let cpus = |allocated: &Resources| allocated.allocated_to(role.as_str()).cpus();
+        let allocated: f64 = offered.chain(used).map(cpus).sum();
+        if allocated > limit.value + 1e-6 {
+            return Err(format!(
+                "role {role} is offered more than its limit: it has {allocated} cpus of {}",
+                limit.value
+            ));
         }
         Ok(())
     }
@@ -125,7 +138,7 @@ impl ResourceAccounting {
             Change::AgentAdded(agent) | Change::AgentUpdated(agent) => {
                 self.away.remove(&agent.id);
                 let entry = self.agents.entry(agent.id.clone()).or_default();
-                entry.in_doubt |= entry.total != agent.total && !agent.total.contains(&entry.held.non_revocable());
+                entry.in_doubt |= entry.total != agent.total && !agent.total.contains(&entry.allocated.non_revocable());
                 entry.total = agent.total.clone();
                 entry.draining = agent.drain.is_some_and(|drain| drain.state() == v1::DrainState::Draining);
                 touched.insert(agent.id.clone());
@@ -158,33 +171,34 @@ impl ResourceAccounting {
             Change::TaskAdded(task) => self.task(task, touched),
             Change::TaskUpdated { task, .. } if self.tasks.contains_key(&key(task)) => self.task(task, touched),
             Change::TaskRemoved { framework, task, .. } => {
-                if let Some((agent, held)) = self.tasks.remove(&(framework.clone(), task.clone())) {
-                    self.release(&agent, &held);
+                if let Some((agent, allocated)) = self.tasks.remove(&(framework.clone(), task.clone())) {
+                    self.untrack_allocated(&agent, &allocated);
                 }
             }
             Change::ExecutorAdded(executor) => {
-                let held = Resources::from_proto(&executor.info.resources).unwrap_or_default();
+                let allocated = Resources::from_proto(&executor.info.resources).unwrap_or_default();
                 let id = ExecutorId::from(&executor.info.executor_id);
                 let key = (executor.framework.clone(), executor.agent.clone(), id);
-                self.hold(&executor.agent, &held);
+                self.track_allocated(&executor.agent, &allocated);
                 touched.insert(executor.agent.clone());
-                if let Some(old) = self.executors.insert(key, held) {
+                if let Some(old) = self.executors.insert(key, allocated) {
                     return Err(format!("an executor is added twice; it held {old}"));
                 }
             }
             Change::ExecutorRemoved { framework, agent, executor } => {
                 let key = (framework.clone(), agent.clone(), executor.clone());
-                let held = self.executors.remove(&key).ok_or_else(|| format!("unknown executor {executor} leaves"))?;
-                self.release(agent, &held);
+                let allocated =
+                    self.executors.remove(&key).ok_or_else(|| format!("unknown executor {executor} leaves"))?;
+                self.untrack_allocated(agent, &allocated);
             }
             Change::OfferAdded(offer) => {
-                self.hold(offer.agent_id(), &offer.resources);
+                self.track_allocated(offer.agent_id(), &offer.resources);
                 touched.insert(offer.agent_id().clone());
                 let entry = (offer.framework.clone(), offer.agent_id().clone(), offer.resources.clone());
                 if self.offers.insert(offer.id.clone(), entry).is_some() {
                     return Err(format!("offer {} is added twice", offer.id));
                 }
-                // What is not limited may be offered by itself.
+                // Resources that are not limited may be offered by themselves.
                 if offer.resources.cpus() > 0.0 {
                     self.check_limit(&offer.role)?;
                 }
@@ -202,8 +216,9 @@ impl ResourceAccounting {
             Change::OperationRemoved(uuid) => drop(self.operations.remove(uuid)),
             Change::QuotasUpdated(quotas) => self.quotas = quotas.clone(),
             Change::OfferRemoved(id) => {
-                let (_, agent, held) = self.offers.remove(id).ok_or_else(|| format!("unknown offer {id} leaves"))?;
-                self.release(&agent, &held);
+                let (_, agent, allocated) =
+                    self.offers.remove(id).ok_or_else(|| format!("unknown offer {id} leaves"))?;
+                self.untrack_allocated(&agent, &allocated);
             }
             _ => {}
         }
@@ -213,23 +228,24 @@ impl ResourceAccounting {
     fn task(&mut self, task: &v1::Task, touched: &mut BTreeSet<AgentId>) {
         let agent = AgentId::from(&task.agent_id);
         let over = is_terminal(task.state()) || task.state() == v1::TaskState::TaskUnreachable;
-        let held = if over { Resources::new() } else { Resources::from_proto(&task.resources).unwrap_or_default() };
-        self.hold(&agent, &held);
+        let allocated =
+            if over { Resources::new() } else { Resources::from_proto(&task.resources).unwrap_or_default() };
+        self.track_allocated(&agent, &allocated);
         touched.insert(agent.clone());
-        if let Some((agent, before)) = self.tasks.insert(key(task), (agent, held)) {
-            self.release(&agent, &before);
+        if let Some((agent, before)) = self.tasks.insert(key(task), (agent, allocated)) {
+            self.untrack_allocated(&agent, &before);
         }
     }
 
-    fn hold(&mut self, agent: &AgentId, resources: &Resources) {
+    fn track_allocated(&mut self, agent: &AgentId, resources: &Resources) {
         if let Some(agent) = self.agents.get_mut(agent) {
-            agent.held += &resources.unallocated();
+            agent.allocated += &resources.unallocated();
         }
     }
 
-    fn release(&mut self, agent: &AgentId, resources: &Resources) {
+    fn untrack_allocated(&mut self, agent: &AgentId, resources: &Resources) {
         if let Some(agent) = self.agents.get_mut(agent) {
-            agent.held -= &resources.unallocated();
+            agent.allocated -= &resources.unallocated();
         }
     }
 }

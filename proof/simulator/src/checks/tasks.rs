@@ -1,4 +1,4 @@
-//! Tasks: each runs at most once, and what is over for its framework stays over.
+//! Checks tasks: each runs at most once, and a task that is terminal for its framework stays terminal.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,26 +6,27 @@ use messages::v1;
 use model::{FrameworkId, is_terminal};
 use v1::TaskState;
 
+/// The tasks of all frameworks, where they were started and what was delivered of them.
 #[derive(Debug, Default)]
 pub struct Tasks {
     tasks: BTreeMap<(FrameworkId, String), Task>,
-    /// Frameworks that were torn down.
+    /// The frameworks that were torn down.
     gone: BTreeSet<FrameworkId>,
-    /// Clients repeat calls, and those of drivers may be read late: an answer may be to a question of long ago.
+    /// Whether clients repeat calls or calls of drivers are read late. An answer may then belong to an old request.
     pub late_answers: bool,
     first: Option<String>,
 }
 
 #[derive(Debug, Default)]
 struct Task {
-    /// The machine on which an executor was given it.
+    /// The machine on which the task was given to an executor.
     started: Option<usize>,
-    /// Its machine lost everything.
+    /// Whether the machine of the task has lost everything.
     lost: bool,
     delivered: Option<TaskState>,
-    /// By an operator's word, which ends nothing by itself.
+    /// Whether the terminal state comes from an operator's declaration, which ends nothing by itself.
     ended_by_operator: bool,
-    /// An operator said that the machine is down; it need not be, and its agent may come back with the task.
+    /// Whether an operator declared the machine to be down. It need not be, and its agent may come back with the task.
     machine_down: bool,
 }
 
@@ -38,7 +39,7 @@ impl Tasks {
         self.first.clone()
     }
 
-    /// An executor begins to run the task.
+    /// Records that an executor begins to run the task.
     pub fn started(&mut self, framework: &FrameworkId, task: &str, agent: usize) {
         let entry = self.tasks.entry((framework.clone(), task.to_owned())).or_default();
         let (before, delivered) = (entry.started.replace(agent), entry.delivered.filter(|_| !entry.ended_by_operator));
@@ -50,15 +51,17 @@ impl Tasks {
         }
     }
 
+    /// Records that the machine of an agent has lost all containers and its disk.
     pub fn machine_lost(&mut self, agent: usize) {
         for task in self.tasks.values_mut().filter(|task| task.started == Some(agent)) {
             task.lost = true;
         }
     }
 
-    /// The framework is told a state, having been told `before` last.
+    /// Records a state that is delivered to the framework, to which `before` was delivered last.
     ///
-    /// Without PARTITION_AWARE it has only one word for what is away for a while and what will never come back.
+    /// A framework without PARTITION_AWARE is told the same state for a task that is away for a while and for one that
+    /// will never come back.
     pub fn delivered(
         &mut self,
         framework: &FrameworkId,
@@ -90,25 +93,26 @@ impl Tasks {
             entry.machine_down || state == TaskState::TaskGoneByOperator || (!aware && state == TaskState::TaskLost);
     }
 
-    /// Nobody is left to hear of its tasks, also of those that are still to begin.
+    /// Records that a framework was torn down; nobody hears of its tasks any more, including those that are yet to
+    /// start.
     pub fn framework_gone(&mut self, framework: FrameworkId) {
         self.gone.insert(framework);
     }
 
-    /// Its updates may be lost: its framework is gone, or its machine lost what it had.
+    /// Returns true if the updates of a task may be lost, because its framework is gone or its machine lost everything.
     pub fn may_lose_updates(&self, framework: &FrameworkId, task: &str) -> bool {
         let lost = self.tasks.get(&(framework.clone(), task.to_owned())).is_some_and(|task| task.lost);
         lost || self.gone.contains(framework)
     }
 }
 
-/// To a reconciliation that was repeated: by now the master has forgotten the task, whose end was acknowledged. Or to one
-/// that crossed the end of all tasks of an agent that is gone.
+/// Returns true for an answer to a reconciliation that was repeated, after the master has forgotten the task, or that
+/// crossed the end of all tasks of an agent that is gone.
 fn is_late_answer(status: &v1::TaskStatus) -> bool {
     status.reason() == v1::task_status::Reason::Reconciliation && is_absent(status.state())
 }
 
-/// Different words for a task that is not there, and of which nothing more is known.
+/// Returns true for the states of a task that does not exist and of which nothing more is known.
 fn is_absent(state: TaskState) -> bool {
     matches!(state, TaskState::TaskLost | TaskState::TaskDropped | TaskState::TaskGone | TaskState::TaskGoneByOperator)
 }

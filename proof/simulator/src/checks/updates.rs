@@ -1,15 +1,16 @@
-//! Status updates: what an agent has taken is durable, arrives in order, and keeps its name.
+//! Checks status updates: an update that an agent has acknowledged is durable, arrives in order, and keeps its uuid.
 
 use std::collections::BTreeMap;
 
 use messages::v1;
 use model::FrameworkId;
 
+/// All updates that executors made.
 #[derive(Debug, Default)]
 pub struct Updates {
-    /// By the name that its executor gave it.
+    /// The updates by the uuid that the executor gave them.
     updates: BTreeMap<Vec<u8>, Update>,
-    /// The last one each framework saw of each task, by its number.
+    /// The number of the last update that each framework received for each task.
     last_delivered: BTreeMap<(FrameworkId, String), u64>,
     made: u64,
     first: Option<String>,
@@ -20,7 +21,7 @@ struct Update {
     framework: FrameworkId,
     task: String,
     number: u64,
-    /// Its agent has acknowledged it to the executor.
+    /// Whether the agent has acknowledged the update to the executor.
     acknowledged_by_agent: bool,
     delivered: bool,
 }
@@ -34,7 +35,7 @@ impl Updates {
         self.first.clone()
     }
 
-    /// An executor makes an update; the text travels in its message.
+    /// Records an update that an executor makes. Returns the text that goes into its message and identifies it.
     pub fn made(&mut self, framework: &FrameworkId, task: &str, uuid: &[u8]) -> String {
         self.made += 1;
         let update = Update {
@@ -48,6 +49,7 @@ impl Updates {
         format!("update {}", self.made)
     }
 
+    /// Records that the agent has acknowledged the update to its executor.
     pub fn acknowledged_by_agent(&mut self, uuid: &[u8]) {
         match self.updates.get_mut(uuid) {
             Some(update) => update.acknowledged_by_agent = true,
@@ -55,10 +57,11 @@ impl Updates {
         }
     }
 
-    /// The framework sees it, perhaps again.
+    /// Records that an update was delivered to the framework, possibly again.
     pub fn delivered(&mut self, framework: &FrameworkId, status: &v1::TaskStatus, uuid: &[u8]) {
         let Some(update) = self.updates.get_mut(uuid) else {
-            // Made by the agent itself; if it carries an executor's message, it is an executor's under a new name.
+            // The agent made this update itself, unless it carries the message of an executor's update under another
+            // uuid.
             if status.message().starts_with("update ") {
                 self.violation(format!("{} of {} has a new name", status.message(), status.task_id.value));
             }
@@ -73,7 +76,8 @@ impl Updates {
         }
     }
 
-    /// At the end: those that were taken and never seen, of the tasks that are not excused.
+    /// Returns an update that was acknowledged by the agent and never delivered, other than those of `excused` tasks.
+    /// It is called at the end of a run.
     pub fn lost(&self, excused: impl Fn(&FrameworkId, &str) -> bool) -> Option<String> {
         let lost = self.updates.values().find(|update| {
             update.acknowledged_by_agent && !update.delivered && !excused(&update.framework, &update.task)

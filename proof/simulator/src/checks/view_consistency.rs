@@ -1,5 +1,5 @@
-//! What readers are shown is what is so: a view that has seen every change of a master equals one that is made of the
-//! master's own state.
+//! Checks that readers see the master's state: a view that has applied every change equals one that is built from a
+//! dump of the master.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -12,6 +12,7 @@ use model::master::Change;
 use model::{Timestamp, Upid};
 use views::master::{Limits, StaticInfo, View};
 
+/// A view that is fed by the changes of one master.
 #[derive(Debug)]
 pub struct ViewConsistency {
     view: View,
@@ -24,6 +25,7 @@ impl Default for ViewConsistency {
 }
 
 impl ViewConsistency {
+    /// Applies the changes among these effects.
     pub fn read(&mut self, effects: &[Effect]) {
         for effect in effects {
             if let Effect::Publish(change) = effect {
@@ -32,28 +34,32 @@ impl ViewConsistency {
         }
     }
 
-    /// Says what readers see that is not so, or do not see.
+    /// Compares the view with the master.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first difference.
     pub fn compare(&self, master: &Master) -> Result<(), String> {
         let truth = view_of(&master.dump());
         for kind in
             [Type::GetState, Type::GetOperations, Type::GetWeights, Type::GetQuota, Type::GetMaintenanceSchedule]
         {
             let call = Call { r#type: Some(kind as i32), ..Call::default() };
-            let (shown, so) = (self.view.operator(&call), truth.operator(&call));
-            if let (Some(shown), Some(so)) = (shown, so) {
-                same_answers(shown, so).map_err(|what| format!("readers are shown what is not so: {what}"))?;
+            let (actual, expected) = (self.view.operator(&call), truth.operator(&call));
+            if let (Some(actual), Some(expected)) = (actual, expected) {
+                same_answers(actual, expected).map_err(|what| format!("the view differs from the master: {what}"))?;
             }
         }
         compare_gauges(master, &truth)?;
-        let (shown, so) = (unreachable_agents(&self.view), unreachable_agents(&truth));
-        if shown != so {
-            return Err(format!("readers are shown {shown} unreachable agents, and there are {so}"));
+        let (actual, expected) = (unreachable_agents(&self.view), unreachable_agents(&truth));
+        if actual != expected {
+            return Err(format!("the view has {actual} unreachable agents, and the master {expected}"));
         }
         Ok(())
     }
 }
 
-/// The gauges that the master keeps as it goes equal those that are counted from all that it knows.
+/// Compares the gauges that the master maintains incrementally with those that are counted from its whole state.
 fn compare_gauges(master: &Master, truth: &View) -> Result<(), String> {
     let kept: BTreeMap<String, f64> = master.metrics().iter().map(|(name, value)| (name.into_owned(), value)).collect();
     for (name, counted) in views::metrics::recount(&truth.snapshot()) {
@@ -84,6 +90,7 @@ fn empty() -> View {
         leader: None,
         heartbeat_interval: std::time::Duration::from_secs(15),
         flags: BTreeMap::new(),
+        settings: Default::default(),
         limits: Limits::default(),
     })
 }
@@ -94,10 +101,11 @@ fn view_of(changes: &[Change]) -> View {
     view
 }
 
-/// The state has four parts with lists in them, whose order is that of appearance; the other answers have one.
-fn same_answers(shown: Response, so: Response) -> Result<(), String> {
+/// Compares two answers. GET_STATE has four parts that contain lists, the other answers have one; the order of the
+/// lists is that of appearance and does not count.
+fn same_answers(actual: Response, expected: Response) -> Result<(), String> {
     let state = |response: &Response| response.get_state.clone().unwrap_or_default();
-    let (a, b) = (state(&shown), state(&so));
+    let (a, b) = (state(&actual), state(&expected));
     let agents = |state: &v1::master::response::GetState| state.get_agents.clone().unwrap_or_default();
     let (agents_a, agents_b) = (agents(&a), agents(&b));
     let id = |info: &v1::AgentInfo| info.id.as_ref().map_or(String::new(), |id| id.value.clone());
@@ -115,12 +123,12 @@ fn same_answers(shown: Response, so: Response) -> Result<(), String> {
         let list = state.get_frameworks.clone().unwrap_or_default().frameworks;
         list.into_iter().map(|mut framework| {
             for resources in [&mut framework.allocated_resources, &mut framework.offered_resources] {
-                // Sums over agents of what is no amount mean little, and less after a subtraction; so in Mesos
-                // (MESOS-2373).
+                // Sums of ranges and sets over agents mean little, and less after a subtraction; the same is true in
+                // Mesos (MESOS-2373).
                 resources.retain(|resource| resource.scalar.is_some());
                 sort(resources);
             }
-            // The executors that an offer names are those of the moment in which it was made.
+            // The executors that an offer names are those at the time when it was made.
             framework.offers.iter_mut().for_each(|offer| offer.executor_ids.clear());
             framework.offers.sort_by(|a, b| a.id.value.cmp(&b.id.value));
             framework
@@ -149,9 +157,9 @@ fn same_answers(shown: Response, so: Response) -> Result<(), String> {
     })?;
 
     let operations = |response: &Response| response.get_operations.clone().unwrap_or_default().operations;
-    same("operations", operations(&shown), operations(&so), |operation| format!("{:?}", operation.uuid))?;
-    let rest = |response: Response| Response { get_state: None, get_operations: None, ..response };
-    same("policy", vec![rest(shown)], vec![rest(so)], |_| String::new())
+    same("operations", operations(&actual), operations(&expected), |operation| format!("{:?}", operation.uuid))?;
+    let others = |response: Response| Response { get_state: None, get_operations: None, ..response };
+    same("policy", vec![others(actual)], vec![others(expected)], |_| String::new())
 }
 
 fn sort(resources: &mut [v1::Resource]) {
@@ -160,20 +168,20 @@ fn sort(resources: &mut [v1::Resource]) {
 
 fn same<T: PartialEq + Debug>(
     what: &str,
-    shown: impl IntoIterator<Item = T>,
-    so: impl IntoIterator<Item = T>,
+    actual: impl IntoIterator<Item = T>,
+    expected: impl IntoIterator<Item = T>,
     key: impl Fn(&T) -> String,
 ) -> Result<(), String> {
     let by_key = |list: &mut dyn Iterator<Item = T>| list.map(|item| (key(&item), item)).collect::<BTreeMap<_, _>>();
-    let (shown, so) = (by_key(&mut shown.into_iter()), by_key(&mut so.into_iter()));
-    if shown == so {
+    let (actual, expected) = (by_key(&mut actual.into_iter()), by_key(&mut expected.into_iter()));
+    if actual == expected {
         return Ok(());
     }
-    let different = shown.iter().find(|(key, item)| so.get(*key) != Some(item)).map(|(key, _)| key);
-    let missing = || so.keys().find(|key| !shown.contains_key(*key));
+    let different = actual.iter().find(|(key, item)| expected.get(*key) != Some(item)).map(|(key, _)| key);
+    let missing = || expected.keys().find(|key| !actual.contains_key(*key));
     let key = different.or_else(missing).cloned().unwrap_or_default();
-    let (shown, so) = (format!("{:?}", shown.get(&key)), format!("{:?}", so.get(&key)));
-    let same = shown.chars().zip(so.chars()).take_while(|(a, b)| a == b).count().saturating_sub(60);
+    let (actual, expected) = (format!("{:?}", actual.get(&key)), format!("{:?}", expected.get(&key)));
+    let same = actual.chars().zip(expected.chars()).take_while(|(a, b)| a == b).count().saturating_sub(60);
     let part = |text: &str| text.chars().skip(same).take(240).collect::<String>();
-    Err(format!("{what}: {key}: shown ..{}.., so ..{}..", part(&shown), part(&so)))
+    Err(format!("{what}: {key}: the view has ..{}.., the master ..{}..", part(&actual), part(&expected)))
 }

@@ -1,4 +1,4 @@
-//! An agent process: an agent core in a simulated shell, on a machine that outlives it.
+//! An agent process: an agent core in a simulated shell, on a machine that outlives the process.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddrV4;
@@ -15,7 +15,7 @@ use model::agent::Change;
 use model::{AgentId, ContainerId, FrameworkId, Monotonic, ReplyId, StreamId, Upid};
 use resources::Resources;
 
-use super::machine::{ContainerNotice, Machine};
+use super::machine::{Machine, MachineEvent};
 use crate::context::Context;
 use crate::disk::Disk;
 use crate::event::{ContainerAction, Event};
@@ -28,20 +28,21 @@ pub struct AgentHost {
     pub index: usize,
     pub incarnation: u64,
     pub skew: i64,
-    /// How much slower than usual its disk is.
+    /// The factor by which the disk is slower than usual.
     pub disk_factor: u32,
     pub machine: Machine,
     /// How full the disk is, in percent.
     pub pressure: u8,
-    /// What the disk is being changed into.
+    /// The changes of volumes in progress.
     volumes: Vec<VolumeChange>,
-    /// What it has, as its readers see it.
+    /// The agent's total resources, as its readers see them.
     pub total: Resources,
     disk: Disk<StoreToken, Record>,
     leader: Option<v1::MasterInfo>,
-    /// Which change of leadership it has heard of last: a watcher is never told of an older one after that.
-    heard: u64,
-    /// As its master knows it.
+    /// The version of the last change of leadership that the agent was told. A watcher is never told an older one after
+    /// that.
+    leader_version: u64,
+    /// The agent id that the master assigned.
     pub id: Option<AgentId>,
     pub running: Option<Running>,
 }
@@ -55,9 +56,9 @@ pub struct Running {
     replies: u64,
     outbox: Outbox,
     registered: bool,
-    /// The master that it has detected.
+    /// The master that the agent has detected.
     follows: Option<SocketAddrV4>,
-    /// What it has done to containers and its disk.
+    /// The number of commands for containers and the disk.
     side_effects: u64,
 }
 
@@ -74,7 +75,7 @@ impl AgentHost {
             total: Resources::new(),
             disk: Disk::default(),
             leader: None,
-            heard: 0,
+            leader_version: 0,
             id: None,
             running: None,
         }
@@ -128,7 +129,7 @@ impl AgentHost {
         cx.notify(self.node());
     }
 
-    /// kill -9. Containers live on.
+    /// Ends the process as kill -9 does. Containers survive.
     pub fn crash(&mut self, cx: &mut Context) {
         self.running = None;
         self.leader = None;
@@ -144,17 +145,17 @@ impl AgentHost {
         cx.all(events);
     }
 
-    /// The machine goes down, and everything on it but the disk.
+    /// Restarts the machine. Only the disk survives.
     pub fn reboot(&mut self, cx: &mut Context) {
         self.crash(cx);
         self.machine.reboot();
     }
 
     pub fn detected(&mut self, cx: &mut Context, leader: Option<v1::MasterInfo>, version: u64) {
-        if version < self.heard {
+        if version < self.leader_version {
             return;
         }
-        self.heard = version;
+        self.leader_version = version;
         self.leader.clone_from(&leader);
         if let Some(running) = &mut self.running {
             let address = leader.as_ref().and_then(|leader| leader.pid.as_deref()?.parse::<Upid>().ok());
@@ -166,11 +167,11 @@ impl AgentHost {
     pub fn arrive(&mut self, cx: &mut Context, packet: Packet) {
         let Packet::Process { from, to, message } = packet else { return };
         let Some(running) = &self.running else { return };
-        // It obeys the master that it follows, and nobody else.
-        let (before, stranger) = (running.side_effects, running.follows != Some(from.address));
+        // The agent obeys only the master that it follows.
+        let (before, from_other_master) = (running.side_effects, running.follows != Some(from.address));
         let name = message.name();
         self.step(cx, Input::Message(PeerMessage { caller: model::Caller::default(), from, to, message }));
-        if stranger && self.running.as_ref().is_some_and(|running| running.side_effects != before) {
+        if from_other_master && self.running.as_ref().is_some_and(|running| running.side_effects != before) {
             cx.checks.violation(format!("{} obeys a {name} of a master that it does not follow", self.node()));
         }
     }
@@ -203,7 +204,7 @@ impl AgentHost {
         }
     }
 
-    /// Operations in records from this one on: they survive whatever happens now.
+    /// Records the operations in the records from `first` on; they survive whatever happens from now on.
     fn applied(&self, cx: &mut Context, first: usize) {
         for record in self.disk.records().iter().skip(first) {
             if let Record::Resources { operation: Some(operation), .. } = record
@@ -219,29 +220,29 @@ impl AgentHost {
         cx.within(longest, Event::Flushed { agent: self.index, incarnation: self.incarnation });
     }
 
-    pub fn container(&mut self, cx: &mut Context, container: &ContainerId, act: ContainerAction) {
-        let Some(notice) = self.machine.act(cx, container, act) else { return };
+    pub fn container(&mut self, cx: &mut Context, container: &ContainerId, action: ContainerAction) {
+        let Some(event) = self.machine.perform(cx, container, action) else { return };
         let Some(running) = &mut self.running else {
             return self.machine.not_delivered(container);
         };
         running.replies += 1;
         let reply = ReplyId(running.replies);
         let container = container.clone();
-        let input = match notice {
-            ContainerNotice::Launched => Input::Container(ContainerEvent::Launched { container, pid: 1000 }),
-            ContainerNotice::LaunchFailed => {
-                Input::Container(ContainerEvent::LaunchFailed { container, reason: "bad luck".to_owned() })
+        let input = match event {
+            MachineEvent::Launched => Input::Container(ContainerEvent::Launched { container, pid: 1000 }),
+            MachineEvent::LaunchFailed => {
+                Input::Container(ContainerEvent::LaunchFailed { container, reason: "simulated failure".to_owned() })
             }
-            ContainerNotice::Exited(exit) => {
+            MachineEvent::Exited(exit) => {
                 self.machine.forget(&container);
                 Input::Container(ContainerEvent::Exited { container, exit })
             }
-            ContainerNotice::Subscribe(call) => {
+            MachineEvent::Subscribe(call) => {
                 let stream = StreamId(cx.random.uuid());
                 self.machine.subscribed(&container, stream);
                 Input::ExecutorSubscribe(ExecutorSubscribe { caller: model::Caller::default(), reply, stream, call })
             }
-            ContainerNotice::Call(call) => {
+            MachineEvent::Call(call) => {
                 Input::ExecutorCall(ExecutorCall { caller: model::Caller::default(), reply, call })
             }
         };
@@ -272,7 +273,7 @@ impl AgentHost {
     }
 
     pub fn volumes(&mut self, cx: &mut Context, number: u64) {
-        // A full disk.
+        // The disk is full.
         let failed = (!cx.faults_ended && cx.one_in(50)).then(|| "No space left on device".to_owned());
         if failed.is_none() {
             for change in std::mem::take(&mut self.volumes) {
@@ -289,19 +290,19 @@ impl AgentHost {
         }
     }
 
-    /// With the planted bug: a record is confirmed before it is durable.
+    /// Handles the planted bug in which a record is confirmed before it is durable.
     pub fn stored(&mut self, cx: &mut Context, token: StoreToken) {
         self.step(cx, Input::Stored(token));
     }
 }
 
-/// The directory of a volume has its name.
+/// Returns the last component of a path, which is the name of the volume.
 fn last(path: &std::path::Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// Carries out the effects of an agent on the simulated cluster. What follows the end of the process in the same step
-/// is lost.
+/// Carries out the effects of an agent on the simulated cluster. Effects that follow the end of the process in the same
+/// step are lost.
 struct AgentInterpreter<'a> {
     host: &'a mut AgentHost,
     cx: &'a mut Context,
@@ -312,7 +313,7 @@ impl AgentInterpreter<'_> {
         self.host.running.as_mut()
     }
 
-    /// Counts something done to containers or the disk; `None` when the process has ended.
+    /// Counts a command for containers or the disk. Returns `None` if the process has ended.
     fn side_effect(&mut self) -> Option<()> {
         self.running()?.side_effects += 1;
         Some(())
@@ -334,8 +335,8 @@ impl AgentInterpreter<'_> {
         let (node, index) = (self.host.node(), self.host.index);
         self.cx.trace(|| format!("{node} ends: {reason}"));
         self.host.crash(self.cx);
-        // Whoever supervises it starts it again: when its disk is in trouble, as it is; otherwise its time is
-        // over, and it is a new agent on a clean disk.
+        // A supervisor starts the agent again. After an error of its disk it keeps its state; otherwise its id has
+        // ended, and it starts as a new agent on an empty disk.
         if !reason.starts_with("Failed to sync") {
             self.host.disk.erase();
             self.host.machine.reboot();
@@ -360,7 +361,7 @@ impl Interpreter<AgentEffects> for AgentInterpreter<'_> {
             return;
         }
         let (agent, boot) = (self.host.index, self.host.machine.boot);
-        let event = Event::Container { agent, boot, container, act: ContainerAction::Event(event) };
+        let event = Event::Container { agent, boot, container, action: ContainerAction::Event(event) };
         self.cx.after(Duration::from_millis(1), event);
     }
 
@@ -423,7 +424,7 @@ impl Interpreter<AgentEffects> for AgentInterpreter<'_> {
             _ => false,
         };
         if early {
-            // Said to be durable, but only written: the next crash takes it.
+            // The record is reported as durable although it is only written, so the next crash removes it.
             if self.host.disk.write(token, record) {
                 self.cx.after(Duration::from_secs(5), Event::Flushed { agent, incarnation });
             }

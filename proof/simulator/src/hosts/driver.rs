@@ -1,7 +1,7 @@
-//! The way of schedulers written for libmesos: calls and events are messages between processes.
+//! Schedulers that are written for libmesos: calls and events are messages between processes.
 //!
-//! As libmesos does, a driver notices nothing of a connection that breaks. It registers again when another master is
-//! detected, or when its master refuses a call because it has given the framework up for disconnected.
+//! As in libmesos, a driver does not notice that a connection breaks. It registers again when another master is
+//! detected, or when its master refuses a call because it considers the framework disconnected.
 
 use messages::{Message, v1};
 use model::Upid;
@@ -10,24 +10,26 @@ use v1::scheduler::{Call, Event, event};
 use crate::network::Packet;
 use crate::node::Node;
 
-/// What a master says to a driver that it believes to be disconnected: the driver aborts, and the framework starts
-/// another one.
+/// The error that a master sends to a driver that it considers disconnected. The driver aborts, and the framework
+/// starts another one.
 pub const DISCONNECTED: &str = "Framework disconnected";
 
-/// Each driver of a scheduler has a process of its own.
+/// The driver of a scheduler. Each driver has a libprocess process of its own.
 #[derive(Debug, Default)]
 pub struct Driver {
     instance: u64,
-    /// Of this driver: the next one has to take over from the one before.
+    /// Whether this driver has been registered. If it has not, its SUBSCRIBE takes the framework over from the previous
+    /// driver.
     was_registered: bool,
 }
 
 impl Driver {
-    /// The scheduler makes a new one, and forgets the last.
+    /// Replaces the driver by a new one.
     pub fn restart(&mut self) {
         *self = Driver { instance: self.instance + 1, was_registered: false };
     }
 
+    /// Records that the driver is registered.
     pub fn registered(&mut self) {
         self.was_registered = true;
     }
@@ -36,13 +38,15 @@ impl Driver {
         Upid::new(format!("scheduler-{}", self.instance), node.address())
     }
 
+    /// Encodes a call as the libprocess message of this driver.
     pub fn call(&self, node: Node, call: &Call) -> Packet {
         let known = call.subscribe.as_ref().is_some_and(|subscribe| subscribe.framework_info.id.is_some());
         let bytes = wire::v0::encode_scheduler_call(call, known && !self.was_registered);
         Packet::Process { from: self.pid(node), to: "master".to_owned(), message: Message::SchedulerCall(bytes) }
     }
 
-    /// What an HTTP scheduler would have been told. Nothing, if it is not for this driver, or not from its master.
+    /// Translates a message into the event that an HTTP scheduler receives. Returns `None` if the message is not for
+    /// this driver or not from its master.
     pub fn event(&self, node: Node, leader: Option<Node>, from: &Upid, to: &str, message: Message) -> Option<Event> {
         let by_agent = matches!(message, Message::ExecutorToFramework(_));
         let by_leader = leader.is_some_and(|leader| from.address == leader.address());
@@ -68,7 +72,7 @@ fn translate(message: Message) -> Option<Event> {
             Event { rescind: Some(Box::new(event::Rescind { offer_id: message.offer_id })), ..of(event::Type::Rescind) }
         }
         Message::StatusUpdate(message) => {
-            // Only what has a sender and a name is to be acknowledged.
+            // Only an update with a sender and a uuid has to be acknowledged.
             let named = message.pid.as_ref().is_some_and(|pid| pid.parse().is_ok_and(|pid: Upid| !pid.is_none()));
             let uuid = message.update.uuid.filter(|uuid| named && !uuid.is_empty());
             let status = v1::TaskStatus { uuid, ..message.update.status };

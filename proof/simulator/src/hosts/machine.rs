@@ -13,10 +13,11 @@ use v1::TaskState;
 use crate::context::Context;
 use crate::event::{ContainerAction, Event};
 
+/// The containers of one machine.
 #[derive(Debug)]
 pub struct Machine {
     agent: usize,
-    /// Counts reboots.
+    /// The number of reboots.
     pub boot: u64,
     pub containers: BTreeMap<ContainerId, Container>,
 }
@@ -25,31 +26,31 @@ pub struct Machine {
 pub struct Container {
     pub launch: Box<ContainerLaunch>,
     pub process: Process,
-    /// Unreachable from now on: it is being killed.
-    dying: bool,
+    /// Whether the container is being killed; it does not react any more.
+    being_destroyed: bool,
     pub exit: Option<ContainerExit>,
 }
 
-/// The executor: a small honest one that speaks the v1 API.
+/// The executor of a container. It uses the v1 API correctly.
 #[derive(Debug, Default)]
 pub struct Process {
     pub started: bool,
     pub stream: Option<StreamId>,
     subscribing: bool,
     tasks: BTreeMap<String, v1::TaskInfo>,
-    /// Tasks that it was given and of which the agent has acknowledged nothing yet.
+    /// The tasks that the executor was given and of which the agent has not acknowledged any update.
     unacknowledged_tasks: BTreeMap<String, v1::TaskInfo>,
     unacknowledged: VecDeque<v1::TaskStatus>,
     ended: usize,
 }
 
-/// What happened to a container that its agent has to hear of, if it is there.
+/// What happened in a container. The agent is notified if it is running.
 #[derive(Debug)]
-pub enum ContainerNotice {
+pub enum MachineEvent {
     Launched,
     LaunchFailed,
     Exited(ContainerExit),
-    /// The executor wants to subscribe.
+    /// The executor subscribes.
     Subscribe(Box<Call>),
     Call(Box<Call>),
 }
@@ -59,17 +60,19 @@ impl Machine {
         Machine { agent, boot: 0, containers: BTreeMap::new() }
     }
 
+    /// Ends all containers.
     pub fn reboot(&mut self) {
         self.boot += 1;
         self.containers.clear();
     }
 
+    /// Carries out a command of the agent.
     pub fn command(&mut self, cx: &mut Context, command: ContainerCommand) {
         match command {
             ContainerCommand::Launch(launch) => {
                 let container = launch.container.clone();
                 let process = Process::default();
-                let entry = Container { launch, process, dying: false, exit: None };
+                let entry = Container { launch, process, being_destroyed: false, exit: None };
                 if self.containers.insert(container.clone(), entry).is_some() {
                     cx.checks.violation(format!("agent-{}: container {container} is launched twice", self.agent));
                 }
@@ -80,31 +83,32 @@ impl Machine {
         }
     }
 
+    /// Starts to kill a container.
     pub fn destroy(&mut self, cx: &mut Context, container: &ContainerId) {
         if let Some(entry) = self.containers.get_mut(container)
-            && !std::mem::replace(&mut entry.dying, true)
+            && !std::mem::replace(&mut entry.being_destroyed, true)
         {
             self.soon(cx, Duration::from_millis(300), container.clone(), ContainerAction::Destroyed);
         }
     }
 
-    /// Those that still run.
+    /// Returns the containers that still run.
     pub fn live(&self) -> Vec<ContainerId> {
-        let live = self.containers.iter().filter(|(_, entry)| !entry.dying && entry.exit.is_none());
+        let live = self.containers.iter().filter(|(_, entry)| !entry.being_destroyed && entry.exit.is_none());
         live.map(|(container, _)| container.clone()).collect()
     }
 
-    /// What a starting agent finds: those that still run, with their pid. Of others nothing is left.
+    /// Returns the containers that still run, with their pid, for an agent that starts. The others are removed.
     pub fn survivors(&mut self) -> BTreeMap<ContainerId, u32> {
         self.containers.retain(|_, entry| entry.exit.is_none() && entry.process.started);
         self.containers.keys().map(|container| (container.clone(), 1000)).collect()
     }
 
-    fn soon(&self, cx: &mut Context, most: Duration, container: ContainerId, act: ContainerAction) {
-        cx.within(most, Event::Container { agent: self.agent, boot: self.boot, container, act });
+    fn soon(&self, cx: &mut Context, most: Duration, container: ContainerId, action: ContainerAction) {
+        cx.within(most, Event::Container { agent: self.agent, boot: self.boot, container, action });
     }
 
-    /// The agent's process ended: streams with it.
+    /// Ends the streams of all executors, because the agent's process has ended.
     pub fn agent_gone(&mut self, cx: &mut Context) {
         let containers: Vec<ContainerId> = self.containers.keys().cloned().collect();
         for container in containers {
@@ -116,7 +120,7 @@ impl Machine {
         }
     }
 
-    /// The agent ended the stream of an executor.
+    /// Ends the stream of an executor at the request of the agent.
     pub fn stream_closed(&mut self, cx: &mut Context, stream: StreamId) {
         let Some((container, entry)) =
             self.containers.iter_mut().find(|(_, entry)| entry.process.stream == Some(stream))
@@ -128,7 +132,7 @@ impl Machine {
         self.soon(cx, Duration::from_secs(1), container, ContainerAction::Subscribe);
     }
 
-    /// The agent heard the subscription; events come on this stream.
+    /// Records the stream on which a subscribed executor receives events.
     pub fn subscribed(&mut self, container: &ContainerId, stream: StreamId) {
         if let Some(entry) = self.containers.get_mut(container) {
             entry.process.stream = Some(stream);
@@ -136,28 +140,34 @@ impl Machine {
         }
     }
 
+    /// Returns the container whose executor uses this stream.
     pub fn container_of(&self, stream: StreamId) -> Option<&ContainerId> {
         self.containers.iter().find(|(_, entry)| entry.process.stream == Some(stream)).map(|(container, _)| container)
     }
 
-    /// Something is due in a container; what its agent hears of it.
-    pub fn act(&mut self, cx: &mut Context, container: &ContainerId, act: ContainerAction) -> Option<ContainerNotice> {
+    /// Carries out an action that is due in a container. Returns what the agent is notified of.
+    pub fn perform(
+        &mut self,
+        cx: &mut Context,
+        container: &ContainerId,
+        action: ContainerAction,
+    ) -> Option<MachineEvent> {
         let entry = self.containers.get_mut(container)?;
-        if entry.dying || entry.exit.is_some() {
-            let over = matches!(act, ContainerAction::Destroyed);
+        if entry.being_destroyed || entry.exit.is_some() {
+            let over = matches!(action, ContainerAction::Destroyed);
             return over.then(|| {
-                ContainerNotice::Exited(self.over(container, ContainerExit { status: Some(9), ..Default::default() }))
+                MachineEvent::Exited(self.over(container, ContainerExit { status: Some(9), ..Default::default() }))
             });
         }
-        match act {
+        match action {
             ContainerAction::Started if cx.one_in(40) => {
                 self.containers.remove(container);
-                Some(ContainerNotice::LaunchFailed)
+                Some(MachineEvent::LaunchFailed)
             }
             ContainerAction::Started => {
                 entry.process.started = true;
                 self.soon(cx, Duration::from_millis(300), container.clone(), ContainerAction::Subscribe);
-                Some(ContainerNotice::Launched)
+                Some(MachineEvent::Launched)
             }
             ContainerAction::Subscribe => {
                 if !entry.process.started || entry.process.stream.is_some() || entry.process.subscribing {
@@ -165,9 +175,9 @@ impl Machine {
                 }
                 entry.process.subscribing = true;
                 let call = entry.subscribe_call();
-                // Nobody may be there to hear it: then it tries again.
+                // The agent may be down; the executor then tries again.
                 self.soon(cx, Duration::from_secs(1), container.clone(), ContainerAction::Subscribe);
-                Some(ContainerNotice::Subscribe(Box::new(call)))
+                Some(MachineEvent::Subscribe(Box::new(call)))
             }
             ContainerAction::Event(event) => {
                 self.executor_event(cx, container, &event);
@@ -176,21 +186,21 @@ impl Machine {
             ContainerAction::TaskEnds { task, killed } => self.task_ends(cx, container, &task, killed),
             ContainerAction::Exit { status } => {
                 let exit = ContainerExit { status: Some(status), ..Default::default() };
-                Some(ContainerNotice::Exited(self.over(container, exit)))
+                Some(MachineEvent::Exited(self.over(container, exit)))
             }
-            ContainerAction::Call(call) => Some(ContainerNotice::Call(call)),
+            ContainerAction::Call(call) => Some(MachineEvent::Call(call)),
             ContainerAction::Destroyed => None,
         }
     }
 
-    /// The agent was not there to take the call or the subscription.
+    /// Records that the agent was not there to take the call or the subscription.
     pub fn not_delivered(&mut self, container: &ContainerId) {
         if let Some(entry) = self.containers.get_mut(container) {
             entry.process.subscribing = false;
         }
     }
 
-    /// Nothing of the container is left but the memory of how it ended, until its agent asks.
+    /// Records how a container ended. Only this remains, until the agent asks.
     fn over(&mut self, container: &ContainerId, exit: ContainerExit) -> ContainerExit {
         if let Some(entry) = self.containers.get_mut(container) {
             entry.exit = Some(exit.clone());
@@ -198,7 +208,7 @@ impl Machine {
         exit
     }
 
-    /// The agent knows that it is over.
+    /// Removes a container whose end the agent knows.
     pub fn forget(&mut self, container: &ContainerId) {
         self.containers.remove(container);
     }
@@ -219,11 +229,11 @@ impl Machine {
             }
             event::Type::Kill => {
                 if let Some(kill) = &event.kill {
-                    let act = ContainerAction::TaskEnds { task: kill.task_id.value.clone(), killed: true };
-                    // All of the time that it is given, at worst.
+                    let action = ContainerAction::TaskEnds { task: kill.task_id.value.clone(), killed: true };
+                    // In the worst case the task takes the whole grace period.
                     let grace = kill.kill_policy.as_ref().and_then(|policy| policy.grace_period.as_ref());
                     let longest = grace.map_or(1, |grace| grace.nanoseconds / 1_000_000_000).clamp(1, 60);
-                    self.soon(cx, Duration::from_secs(longest.unsigned_abs()), container.clone(), act);
+                    self.soon(cx, Duration::from_secs(longest.unsigned_abs()), container.clone(), action);
                 }
             }
             event::Type::Acknowledged => {
@@ -249,7 +259,7 @@ impl Machine {
                     agent: self.agent,
                     boot: self.boot,
                     container: container.clone(),
-                    act: ContainerAction::Call(Box::new(call)),
+                    action: ContainerAction::Call(Box::new(call)),
                 };
                 cx.after(Duration::from_millis(1), event);
             }
@@ -272,8 +282,8 @@ impl Machine {
         cx.counts.tasks_started += 1;
         self.update(cx, container, &id, TaskState::TaskRunning);
         let length = Duration::from_millis(cx.between(200, 60_000));
-        let act = ContainerAction::TaskEnds { task: id, killed: false };
-        cx.after(length, Event::Container { agent, boot: self.boot, container: container.clone(), act });
+        let action = ContainerAction::TaskEnds { task: id, killed: false };
+        cx.after(length, Event::Container { agent, boot: self.boot, container: container.clone(), action });
     }
 
     fn task_ends(
@@ -282,7 +292,7 @@ impl Machine {
         container: &ContainerId,
         task: &str,
         killed: bool,
-    ) -> Option<ContainerNotice> {
+    ) -> Option<MachineEvent> {
         let entry = self.containers.get_mut(container)?;
         entry.process.tasks.remove(task)?;
         entry.process.ended += 1;
@@ -291,7 +301,7 @@ impl Machine {
             // The whole executor crashes.
             (false, 0) => {
                 let exit = ContainerExit { status: Some(256), ..Default::default() };
-                return Some(ContainerNotice::Exited(self.over(container, exit)));
+                return Some(MachineEvent::Exited(self.over(container, exit)));
             }
             (false, 1) => TaskState::TaskFailed,
             _ => TaskState::TaskFinished,
@@ -300,7 +310,8 @@ impl Machine {
         None
     }
 
-    /// Reports a state, now if the agent listens and at the next subscription anyway.
+    /// Reports a state of a task. It is sent now if the executor is subscribed, and again at each subscription until it
+    /// is acknowledged.
     fn update(&mut self, cx: &mut Context, container: &ContainerId, task: &str, state: TaskState) {
         let Some(entry) = self.containers.get_mut(container) else { return };
         let uuid = cx.random.uuid().as_bytes().to_vec();
@@ -318,9 +329,9 @@ impl Machine {
         entry.process.unacknowledged.push_back(status.clone());
         if entry.process.stream.is_some() {
             let call = Call { update: Some(Box::new(call::Update { status })), ..entry.call(call::Type::Update) };
-            // One connection, in order: a fixed delay.
-            let act = ContainerAction::Call(Box::new(call));
-            let event = Event::Container { agent: self.agent, boot: self.boot, container: container.clone(), act };
+            // All calls use one connection and keep their order, hence the fixed delay.
+            let action = ContainerAction::Call(Box::new(call));
+            let event = Event::Container { agent: self.agent, boot: self.boot, container: container.clone(), action };
             cx.after(Duration::from_millis(1), event);
         }
     }

@@ -1,4 +1,4 @@
-//! A master process: a candidate, and while it leads, a master core in a simulated shell.
+//! A master process: a candidate that hosts a master core in a simulated shell while it leads.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddrV4;
@@ -24,11 +24,12 @@ use crate::network::Packet;
 use crate::node::Node;
 use crate::run::Plan;
 
-/// What readers see is compared with what is so about this often: it takes as long as some hundred steps.
+/// The interval at which readers' views are compared with the master's state. One comparison takes as long as some
+/// hundred steps.
 const COMPARE: Duration = Duration::from_secs(40);
-/// Before a request to the coordination service that failed is made again.
+/// The delay before a failed request to the coordination service is repeated.
 const RETRY_DELAY: Duration = Duration::from_secs(2);
-/// A master whose registry takes nothing for so long gives up.
+/// A master whose registry accepts nothing for this long gives up its leadership.
 const STORE_TIMEOUT: Duration = Duration::from_secs(30);
 const OFFER_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -37,13 +38,13 @@ pub struct MasterHost {
     pub index: usize,
     pub incarnation: u64,
     pub is_up: bool,
-    /// Seconds its wall clock is off.
+    /// The number of seconds by which the wall clock is off.
     pub skew: i64,
-    /// Its disk, or the way of its commits, is so many times slower than usual.
+    /// The factor by which the disk or the connection of the commits is slower than usual.
     pub store_factor: u32,
-    /// Until then the registry takes nothing more: its disk is full.
+    /// The time until which the registry accepts nothing because its disk is full.
     pub store_full: Duration,
-    /// How much its policies may do at once, and whether they drain.
+    /// The share of agents that the policies may act on at once; `drains` says whether they drain.
     share: f64,
     drains: bool,
     offer_timeout: Option<Duration>,
@@ -51,7 +52,7 @@ pub struct MasterHost {
     pub leading: Option<Leading>,
 }
 
-/// What a leader has.
+/// The state of a leading master.
 #[derive(Debug)]
 pub struct Leading {
     core: Master,
@@ -59,12 +60,12 @@ pub struct Leading {
     timers: BTreeMap<Timer, u64>,
     serial: u64,
     links: BTreeSet<SocketAddrV4>,
-    /// Open event streams, and the connection each uses.
+    /// The open event streams and the number of the connection that each uses.
     streams: BTreeMap<StreamId, usize>,
     /// Registry operations that wait for the commit under way to end.
     waiting: Vec<(StoreToken, RegistryOperation)>,
     committing: Vec<(StoreToken, RegistryOperation)>,
-    /// They are durable, and the answer is on its way.
+    /// Whether the operations being committed are durable and the answer is on its way.
     committed: bool,
     replies: u64,
     outbox: Outbox,
@@ -73,9 +74,9 @@ pub struct Leading {
     view_consistency: ViewConsistency,
     /// A commit was refused because another master leads.
     fenced: bool,
-    /// Agents that operators want to be gone.
+    /// The agents that operators have asked to mark as gone.
     asked: BTreeMap<ReplyId, AgentId>,
-    /// When what readers see is compared with what is so.
+    /// The time of the next comparison of the view with the master's state.
     compare_at: Duration,
 }
 
@@ -127,7 +128,7 @@ impl MasterHost {
         self.contend(cx);
     }
 
-    /// Becomes a candidate, as soon as the coordination service can be reached.
+    /// Becomes a candidate as soon as the coordination service can be reached.
     pub fn contend(&mut self, cx: &mut Context) {
         if self.session.is_some() {
             return;
@@ -139,7 +140,8 @@ impl MasterHost {
         }
     }
 
-    /// Of a group that was being committed a first part may have come through: it travels in several requests.
+    /// Ends the process. The first part of a group that was being committed may have been applied, because the group
+    /// travels in several requests.
     pub fn crash(&mut self, cx: &mut Context) {
         self.is_up = false;
         if let Some(leading) = &self.leading {
@@ -155,7 +157,7 @@ impl MasterHost {
         cx.all(events);
     }
 
-    /// A planned hand-over: the session ends at once, the process goes on as a follower.
+    /// Hands leadership over: the session ends at once and the process continues as a follower.
     pub fn hand_over(&mut self, cx: &mut Context) {
         self.step_down(cx);
         let Some(session) = self.session.take() else { return };
@@ -167,7 +169,7 @@ impl MasterHost {
         self.contend(cx);
     }
 
-    /// Nothing was heard from the coordination service since then.
+    /// Handles a session from which nothing was heard since `since`.
     pub fn session_lost(&mut self, cx: &mut Context, session: u64, since: Duration) {
         if self.session != Some(session) || !cx.is_session_lost(session, since) {
             return;
@@ -179,7 +181,7 @@ impl MasterHost {
         self.contend(cx);
     }
 
-    /// The core goes, and with it every effect it might have had. Connections of its peers end.
+    /// Drops the core together with all effects that it might still have. The connections of its peers end.
     fn step_down(&mut self, cx: &mut Context) {
         if self.leading.take().is_some() {
             cx.trace(|| format!("master-{} steps down", self.index));
@@ -194,7 +196,7 @@ impl MasterHost {
             return;
         }
         if !cx.reaches_coordination(self.index) {
-            // Nobody leads who cannot have it confirmed.
+            // A master leads only after the coordination service has confirmed it.
             return cx
                 .after(RETRY_DELAY, Event::Elected { master: self.index, incarnation: self.incarnation, session });
         }
@@ -239,7 +241,7 @@ impl MasterHost {
 
     pub fn arrive(&mut self, cx: &mut Context, from: Node, packet: Packet) {
         let Some(leading) = &mut self.leading else {
-            // A follower has nothing to say to schedulers but that somebody else leads.
+            // A follower tells schedulers only that it does not lead.
             if let Packet::Subscribe { stream, .. } = packet {
                 cx.send(self.node(), from, Packet::Closed(stream));
             }
@@ -303,13 +305,13 @@ impl MasterHost {
         }
     }
 
-    /// The commit under way reaches the coordination service.
+    /// Delivers the commit in progress to the coordination service.
     pub fn commit(&mut self, cx: &mut Context) {
         let Some(leading) = &mut self.leading else { return };
         let (tokens, operations): (Vec<_>, Vec<_>) = leading.committing.iter().cloned().unzip();
         let (epoch, writable) = (leading.epoch, self.can_write(cx));
         if !writable && cx.mutant != Some(Mutant::IgnoreFence) {
-            // It waits, and is tried again, but not for ever.
+            // The commit waits and is tried again for a limited time.
             if self.store_full > cx.time + STORE_TIMEOUT {
                 cx.trace(|| format!("master-{} cannot write", self.index));
                 return self.hand_over(cx);
@@ -318,7 +320,7 @@ impl MasterHost {
         }
         let lost = cx.mutant == Some(Mutant::LoseCommit) && cx.one_in(4);
         let (master, incarnation) = (self.index, self.incarnation);
-        // A planted bug: the fence is open.
+        // With this planted bug the fence is open.
         let claimed = if cx.mutant == Some(Mutant::WriteAfterTerm) { cx.coordination.epoch() } else { epoch };
         let accepted = lost || writable && cx.coordination.commit(claimed, &operations);
         if accepted && !lost && !cx.coordination.is_held_by(master, incarnation) {
@@ -337,7 +339,7 @@ impl MasterHost {
     pub fn committed(&mut self, cx: &mut Context, tokens: Vec<StoreToken>, fenced: bool) {
         if fenced && cx.mutant != Some(Mutant::IgnoreFence) {
             cx.trace(|| format!("master-{} is fenced", self.index));
-            // Whoever cannot lead does not stay first in line.
+            // A master that cannot lead must not remain the first candidate.
             return self.hand_over(cx);
         }
         if let Some(leading) = &mut self.leading {
@@ -352,7 +354,7 @@ impl MasterHost {
         self.commit_waiting(cx);
     }
 
-    /// What the master takes for durable is: its registry is the stored one while no commit is under way.
+    /// Checks that the master's registry equals the stored one while no commit is in progress.
     fn check_registry(&mut self, cx: &mut Context) {
         let Some(leading) = &self.leading else { return };
         if !leading.committing.is_empty() {
@@ -361,7 +363,8 @@ impl MasterHost {
         match cx.coordination.registry_of(leading.epoch) {
             Some(stored) if stored == leading.core.registry() => {}
             Some(_) => cx.checks.violation(format!("master-{} took for durable what is not", self.index)),
-            // Deposed between the commit and its answer: what it was told is true, and its next commit is refused.
+            // The master was deposed between the commit and its answer. The answer is true, and its next commit is
+            // refused.
             None if leading.fenced => {
                 cx.checks.violation(format!("master-{} goes on in an epoch that is over", self.index));
             }
@@ -418,8 +421,8 @@ impl MasterHost {
     }
 }
 
-/// Carries out the effects of a leading master on the simulated cluster. Effects of a master that stepped down in the
-/// middle of them are lost.
+/// Carries out the effects of a leading master on the simulated cluster. Effects that follow a step-down in the same
+/// step are lost.
 struct MasterInterpreter<'a> {
     host: &'a mut MasterHost,
     cx: &'a mut Context,

@@ -1,4 +1,4 @@
-//! The operator: calls at the leading master, and what is to be remembered of its answers.
+//! The operator: its calls to the leading master, and what must be remembered of the answers.
 
 use messages::v1;
 use messages::v1::master::{Call, call};
@@ -11,14 +11,14 @@ use crate::checks::ResourceChange;
 use crate::faults::OperatorAction;
 use crate::node::Node;
 
-/// The call for a wish; nothing while there is nobody whom it is about. `held` is what an agent has reserved,
-/// `number` makes a name of something new unlike all others.
+/// Builds the call for an action; `None` if its subject does not exist yet. `reserved` is what an agent has reserved, and
+/// `number` makes new names unique.
 pub fn call(
     number: u64,
     action: OperatorAction,
     agent: impl Fn(usize) -> Option<AgentId>,
     framework: impl Fn(usize) -> Option<FrameworkId>,
-    held: impl Fn(usize) -> Vec<v1::Resource>,
+    reserved: impl Fn(usize) -> Vec<v1::Resource>,
 ) -> Option<Call> {
     let agent = |index: usize| Some(agent(index)?.to_proto());
     let role = |index: usize| format!("role-{index}");
@@ -57,7 +57,8 @@ pub fn call(
             let update = call::UpdateMaintenanceSchedule { schedule: maintenance::Schedule { windows: vec![window] } };
             Call { update_maintenance_schedule: Some(Box::new(update)), ..of(call::Type::UpdateMaintenanceSchedule) }
         }
-        // Operators announce it first: a call for a machine that is not in the schedule is refused.
+        // Operators schedule the maintenance first, because a call for a machine that is not in the schedule is
+        // refused.
         OperatorAction::StartMaintenance { agent: index } => {
             let start = call::StartMaintenance { machines: vec![machine(index)] };
             Call { start_maintenance: Some(Box::new(start)), ..of(call::Type::StartMaintenance) }
@@ -73,23 +74,23 @@ pub fn call(
             Call { reserve_resources: Some(Box::new(reserve)), ..of(call::Type::ReserveResources) }
         }
         OperatorAction::Unreserve { agent: index } => {
-            let held = held(index);
-            let disk = held.iter().find(|resource| persistence(resource).is_none())?;
+            let reserved = reserved(index);
+            let disk = reserved.iter().find(|resource| persistence(resource).is_none())?;
             let same: Vec<_> =
-                held.iter().filter(|r| label(r) == label(disk) && persistence(r).is_none()).cloned().collect();
+                reserved.iter().filter(|r| label(r) == label(disk) && persistence(r).is_none()).cloned().collect();
             let unreserve = call::UnreserveResources { agent_id: agent(index)?, resources: same };
             Call { unreserve_resources: Some(Box::new(unreserve)), ..of(call::Type::UnreserveResources) }
         }
         OperatorAction::CreateVolume { agent: index } => {
-            let held = held(index);
-            let disk = held.iter().find(|resource| resource.name == "disk" && persistence(resource).is_none())?;
+            let reserved = reserved(index);
+            let disk = reserved.iter().find(|resource| resource.name == "disk" && persistence(resource).is_none())?;
             let volumes = vec![volume(disk, &format!("operator-v{}", number))];
             let create = call::CreateVolumes { agent_id: agent(index)?, volumes };
             Call { create_volumes: Some(Box::new(create)), ..of(call::Type::CreateVolumes) }
         }
         OperatorAction::DestroyVolume { agent: index } => {
-            let held = held(index);
-            let volume = held.iter().find(|resource| persistence(resource).is_some())?;
+            let reserved = reserved(index);
+            let volume = reserved.iter().find(|resource| persistence(resource).is_some())?;
             let destroy = call::DestroyVolumes { agent_id: agent(index)?, volumes: vec![volume.clone()] };
             Call { destroy_volumes: Some(Box::new(destroy)), ..of(call::Type::DestroyVolumes) }
         }
@@ -104,7 +105,7 @@ fn machine(agent: usize) -> v1::MachineId {
     v1::MachineId { hostname: Some(format!("agent-{agent}")), ip: Some(Node::Agent(agent).address().ip().to_string()) }
 }
 
-/// What a call gives up.
+/// Returns what a call releases.
 pub fn released_by(call: &Call) -> Option<ResourceChange> {
     let unreserved = call.unreserve_resources.as_ref().and_then(|call| label(call.resources.first()?));
     let destroyed = call.destroy_volumes.as_ref().and_then(|call| persistence(call.volumes.first()?));

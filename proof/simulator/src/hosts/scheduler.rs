@@ -1,6 +1,6 @@
-//! A scheduler, over HTTP or as a driver: it launches finite tasks until it has had enough, and never forgets one.
+//! A scheduler over HTTP or as a driver. It launches finite tasks until it reaches its goal, and never forgets one.
 //!
-//! Its memory is a database: it survives its crashes, as that of a careful framework does.
+//! Its memory is durable and survives its crashes, as the database of a careful framework does.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::run::MIN_STEPS;
 const TICK: Duration = Duration::from_secs(10);
 /// Masters send heartbeats every 15 seconds.
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(60);
-/// Longer than any operator's patience in a simulation.
+/// This is longer than any outage in a simulation.
 const FAILOVER_TIMEOUT: f64 = 86_400.0;
 
 #[derive(Debug)]
@@ -30,21 +30,21 @@ pub struct SchedulerHost {
     pub index: usize,
     pub incarnation: u64,
     pub is_up: bool,
-    /// Durable.
+    /// The framework id. It is durable, as are the tasks and the operations.
     framework: Option<String>,
     tasks: BTreeMap<String, Task>,
     pub operations: SchedulerOperations,
     launched: u64,
     goal: u64,
-    /// Of this life.
+    /// The master that this incarnation has detected.
     leader: Option<usize>,
     version: u64,
     stream: Option<StreamId>,
-    /// In place of a stream.
+    /// The driver that takes the place of an event stream.
     driver: Option<Driver>,
     subscribed: bool,
-    /// When the master was heard last, or was asked for a subscription.
-    heard: Duration,
+    /// The time when the master was last heard or asked for a subscription.
+    last_heard: Duration,
     offers: BTreeMap<String, v1::Offer>,
     suppressed: bool,
 }
@@ -53,7 +53,7 @@ pub struct SchedulerHost {
 struct Task {
     agent: v1::AgentId,
     state: TaskState,
-    heard: Duration,
+    last_heard: Duration,
     kill: bool,
 }
 
@@ -73,7 +73,7 @@ impl SchedulerHost {
             stream: None,
             driver: is_driver.then(Driver::default),
             subscribed: false,
-            heard: Duration::ZERO,
+            last_heard: Duration::ZERO,
             offers: BTreeMap::new(),
             suppressed: false,
         }
@@ -88,7 +88,7 @@ impl SchedulerHost {
     }
 
     pub fn unfinished(&self) -> impl Iterator<Item = (&str, TaskState, &str)> {
-        // A master that knows neither the task nor its agent has no more to say.
+        // A master that knows neither the task nor its agent has nothing more to report.
         let over = |state| is_terminal(state) || state == TaskState::TaskUnknown;
         let tasks = self.tasks.iter().filter(move |(_, task)| !over(task.state));
         tasks.map(|(id, task)| (id.as_str(), task.state, task.agent.value.as_str()))
@@ -125,7 +125,7 @@ impl SchedulerHost {
         self.offers.clear();
     }
 
-    /// Of a driver nothing goes on.
+    /// Replaces the driver; nothing of the old one continues.
     fn restart_driver(&mut self) {
         if let Some(driver) = &mut self.driver {
             driver.restart();
@@ -138,7 +138,7 @@ impl SchedulerHost {
             return;
         }
         self.version = version;
-        // The same master in another term tells drivers nothing by a broken stream.
+        // For drivers a new term of the same master is not visible as a broken stream.
         if self.leader != leader || leader.is_none() || self.driver.is_some() {
             self.leader = leader;
             self.disconnect();
@@ -161,28 +161,28 @@ impl SchedulerHost {
         }
         let stream = StreamId(cx.random.uuid());
         self.stream = Some(stream);
-        self.heard = cx.time;
+        self.last_heard = cx.time;
         let subscribe = Box::new(call::Subscribe { framework_info: self.info(), ..Default::default() });
         cx.trace(|| format!("scheduler-{} subscribes at master-{leader}", self.index));
         cx.send(self.node(), Node::Master(leader), Packet::Subscribe { stream, subscribe });
     }
 
-    /// The third of them has never heard of partitions.
+    /// Returns whether the framework is PARTITION_AWARE. The third scheduler is not.
     fn is_aware(&self) -> bool {
         self.index != 2
     }
 
-    /// Another instance of it subscribes, while its master still talks to this one.
-    pub fn taken_over(&mut self, cx: &mut Context) {
+    /// Subscribes as another instance, while the master still talks to this one.
+    pub fn fail_over(&mut self, cx: &mut Context) {
         self.restart_driver();
         self.subscribe(cx);
     }
 
-    /// An operator tore its framework down: it begins anew as another one.
+    /// Subscribes as a new framework, after an operator has torn the old one down.
     fn torn_down(&mut self, cx: &mut Context) {
         if let Some(framework) = self.framework() {
             cx.checks.tasks.framework_gone(framework.clone());
-            cx.checks.dead.insert(framework);
+            cx.checks.torn_down.insert(framework);
         }
         self.framework = None;
         self.tasks.clear();
@@ -230,17 +230,17 @@ impl SchedulerHost {
         match packet {
             Packet::Closed(stream) if self.stream == Some(stream) => {
                 self.disconnect();
-                // The next tick tries again: who closed it may not lead, or not yet.
+                // The next tick tries again, because the master that closed the stream may not lead, or not yet.
             }
             Packet::Event { stream, event } if self.stream == Some(stream) => {
-                self.heard = cx.time;
+                self.last_heard = cx.time;
                 self.event(cx, &event);
             }
             Packet::Process { from, to, message } => {
                 let leader = self.leader.map(Node::Master);
                 let event =
                     self.driver.as_ref().and_then(|driver| driver.event(self.node(), leader, &from, &to, message));
-                // Until it is registered a driver hears nothing else.
+                // A driver ignores other events until it is registered.
                 let expected = |event: &SchedulerEvent| {
                     self.subscribed || matches!(event.r#type(), event::Type::Subscribed | event::Type::Error)
                 };
@@ -288,7 +288,7 @@ impl SchedulerHost {
             }
             event::Type::UpdateOperationStatus => {
                 if let (Some(update), Some(framework)) = (&event.update_operation_status, self.framework())
-                    && let Some(acknowledge) = self.operations.told(cx, &framework, &update.status)
+                    && let Some(acknowledge) = self.operations.status(cx, &framework, &update.status)
                 {
                     self.call(cx, acknowledge);
                 }
@@ -320,24 +320,24 @@ impl SchedulerHost {
         if self.offers.insert(offer.id.value.clone(), offer.clone()).is_some() {
             cx.checks.violation(format!("offer {} is made twice", offer.id.value));
         }
-        // What was offered before has been taken back on the same stream, or is part of this sum.
-        let held = self.offers.values().filter(|held| held.agent_id == offer.agent_id);
-        let held: Resources = held.fold(Resources::new(), |mut sum, held| {
-            sum += &Resources::from_proto(&held.resources).unwrap_or_default().unallocated();
+        // Earlier offers have been rescinded on the same stream, or are part of this sum.
+        let outstanding = self.offers.values().filter(|outstanding| outstanding.agent_id == offer.agent_id);
+        let outstanding: Resources = outstanding.fold(Resources::new(), |mut sum, outstanding| {
+            sum += &Resources::from_proto(&outstanding.resources).unwrap_or_default().unallocated();
             sum
         });
-        // A driver may have missed that an offer was taken back.
-        if held.cpus() > 4.0 && self.driver.is_none() {
+        // A driver may have missed that an offer was rescinded.
+        if outstanding.cpus() > 4.0 && self.driver.is_none() {
             let agent = &offer.agent_id.value;
             cx.checks.violation(format!("scheduler-{} is offered more of {agent} than there is", self.index));
         }
-        // Some schedulers think it over.
+        // Some offers are used later.
         if !cx.one_in(4) {
-            self.consider(cx, &offer.id.value.clone());
+            self.use_offer(cx, &offer.id.value.clone());
         }
     }
 
-    fn consider(&mut self, cx: &mut Context, id: &str) {
+    fn use_offer(&mut self, cx: &mut Context, id: &str) {
         let Some(offer) = self.offers.remove(id) else { return };
         let wanted = if self.has_enough(cx) { 0 } else { cx.between(1, 3) };
         let super::scheduler_operations::OfferPlan { mut operations, mut left, volume } =
@@ -367,7 +367,7 @@ impl SchedulerHost {
             let entry = Task {
                 agent: offer.agent_id.clone(),
                 state: TaskState::TaskStaging,
-                heard: cx.time,
+                last_heard: cx.time,
                 kill: cx.one_in(6),
             };
             self.tasks.insert(task.task_id.value.clone(), entry);
@@ -397,7 +397,7 @@ impl SchedulerHost {
             ..Default::default()
         };
         if cx.one_in(2) {
-            // One executor for many tasks of this agent.
+            // One executor runs many tasks of this agent.
             task.executor = Some(Box::new(v1::ExecutorInfo {
                 executor_id: v1::ExecutorId { value: self.executor() },
                 framework_id: offer.framework_id.clone().into(),
@@ -421,7 +421,7 @@ impl SchedulerHost {
                 if !is_terminal(task.state) || (!aware && task.state == TaskState::TaskLost) {
                     task.state = state;
                 }
-                task.heard = cx.time;
+                task.last_heard = cx.time;
             }
             None => cx.checks.violation(format!("scheduler-{} hears of {id}, which it never launched", self.index)),
         }
@@ -457,35 +457,36 @@ impl SchedulerHost {
         if !self.is_up {
             return;
         }
-        // Four heartbeats missed: the connection is broken, and nobody has said so.
-        if self.stream.is_some() && cx.time > self.heard + HEARTBEAT_TIMEOUT {
+        // Four heartbeats were missed: the connection is broken without notice.
+        if self.stream.is_some() && cx.time > self.last_heard + HEARTBEAT_TIMEOUT {
             self.disconnect();
         }
         if !self.subscribed {
             self.subscribe(cx);
         } else {
-            let held: Vec<String> = self.offers.keys().cloned().collect();
-            for offer in held {
+            let outstanding: Vec<String> = self.offers.keys().cloned().collect();
+            for offer in outstanding {
                 if cx.one_in(3) || cx.faults_ended {
-                    self.consider(cx, &offer);
+                    self.use_offer(cx, &offer);
                 }
             }
             let quiet = cx.time.saturating_sub(Duration::from_secs(60));
-            if self.tasks.values().any(|task| !is_terminal(task.state) && task.heard < quiet) {
+            if self.tasks.values().any(|task| !is_terminal(task.state) && task.last_heard < quiet) {
                 self.reconcile(cx);
             }
             if let Some(call) = self.operations.reconcile(cx, quiet) {
                 self.call(cx, call);
             }
             if self.driver.is_some() && cx.one_in(3) {
-                // Of everything: who never asks never hears that his master has given him up.
+                // An implicit reconciliation covers everything. A scheduler that never asks never learns that the
+                // master considers it disconnected.
                 self.call(cx, Call { reconcile: Some(Box::default()), ..of(call::Type::Reconcile) });
             }
             self.kill(cx);
             if cx.one_in(3) && !cx.faults_ended {
-                self.talk(cx);
+                self.send_executor_message(cx);
             }
-            self.adjust(cx);
+            self.adjust_suppression(cx);
         }
         cx.within(TICK * 2, Event::Tick { scheduler: self.index, incarnation: self.incarnation });
     }
@@ -494,7 +495,7 @@ impl SchedulerHost {
         let Some((id, task)) = self.tasks.iter_mut().find(|(_, task)| task.kill && !is_terminal(task.state)) else {
             return;
         };
-        // Once more at every tick would hide what a lost kill does.
+        // Repeating a kill at every tick would hide the effect of a lost kill.
         task.kill = cx.random.below(3) == 0;
         let kill = call::Kill {
             task_id: v1::TaskId { value: id.clone() },
@@ -504,13 +505,13 @@ impl SchedulerHost {
         self.call(cx, Call { kill: Some(Box::new(kill)), ..of(call::Type::Kill) });
     }
 
-    /// It has, or nothing new is to begin.
+    /// Returns whether the goal is reached, or nothing new may begin.
     fn has_enough(&self, cx: &Context) -> bool {
         cx.faults_ended || (self.launched >= self.goal && cx.counts.steps >= MIN_STEPS)
     }
 
-    /// Asks an executor of its own something; whether it comes through is left to chance.
-    fn talk(&mut self, cx: &mut Context) {
+    /// Sends a message to an executor of its own; delivery is not guaranteed.
+    fn send_executor_message(&mut self, cx: &mut Context) {
         let executor = self.executor();
         let Some(task) = self.tasks.values().find(|task| task.state == TaskState::TaskRunning) else { return };
         let message = call::Message {
@@ -521,13 +522,13 @@ impl SchedulerHost {
         self.call(cx, Call { message: Some(Box::new(message)), ..of(call::Type::Message) });
     }
 
-    /// The one that its custom tasks share on each agent.
+    /// Returns the id of the executor that custom tasks share on each agent.
     fn executor(&self) -> String {
         format!("s{}-executor", self.index)
     }
 
-    /// Suppresses offers when nothing is left to launch.
-    fn adjust(&mut self, cx: &mut Context) {
+    /// Suppresses offers when nothing is left to launch, and revives them otherwise.
+    fn adjust_suppression(&mut self, cx: &mut Context) {
         let enough = self.has_enough(cx);
         if enough == self.suppressed {
             return;

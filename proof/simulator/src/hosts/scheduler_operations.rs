@@ -1,6 +1,6 @@
-//! What a scheduler reserves and makes volumes of, and the feedback it gets.
+//! The reservations and volumes of a scheduler, and the feedback for its operations.
 //!
-//! Each reservation has a label of its own and each volume its own name, so that a lost one is missed.
+//! Each reservation has its own label and each volume its own name, so that a lost one is noticed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,15 +16,15 @@ use v1::{OperationState, offer};
 use crate::checks::ResourceChange;
 use crate::context::Context;
 
-/// What is reserved at once, of which part becomes a volume.
+/// The amounts of one reservation. A volume takes the disk.
 pub const RESERVED: [(&str, f64); 2] = [("disk", 500.0), ("mem", 64.0)];
-/// More at a time would leave nothing for others.
+/// The most reservations at a time; more would leave nothing for others.
 const MOST: usize = 3;
 
-/// Durable, like the rest of a scheduler's memory.
+/// The operations of a scheduler. They are durable, like its tasks.
 #[derive(Debug)]
 pub struct SchedulerOperations {
-    /// Whether feedback can be asked for: drivers cannot.
+    /// Whether feedback can be asked for. Drivers cannot.
     feedback: bool,
     operations: BTreeMap<String, Operation>,
     made: u64,
@@ -34,16 +34,16 @@ pub struct SchedulerOperations {
 struct Operation {
     agent: v1::AgentId,
     state: OperationState,
-    heard: Duration,
+    last_heard: Duration,
 }
 
-/// What is done with an offer besides launching simple tasks.
+/// The operations that an offer is used for, besides launching simple tasks.
 #[derive(Debug, Default)]
 pub struct OfferPlan {
     pub operations: Vec<offer::Operation>,
-    /// What is left of the offer.
+    /// What remains of the offer.
     pub left: Resources,
-    /// For a task that uses it.
+    /// A volume for a task that uses it.
     pub volume: Option<v1::Resource>,
 }
 
@@ -52,12 +52,13 @@ impl SchedulerOperations {
         SchedulerOperations { feedback, operations: BTreeMap::new(), made: 0 }
     }
 
-    /// Those of the next instance, whose names are others: what the one before made is still there.
+    /// Returns the operations of the next framework. Its names differ, because what the previous framework made still
+    /// exists.
     pub fn successor(&self) -> Self {
         SchedulerOperations { made: self.made, ..SchedulerOperations::new(self.feedback) }
     }
 
-    /// What an operation may still become.
+    /// Returns the operations that are not final, with their state and agent.
     pub fn unfinished(&self) -> impl Iterator<Item = (&str, OperationState, &str)> {
         let operations = self.operations.iter().filter(|(_, operation)| !is_over(operation.state));
         operations.map(|(id, operation)| (id.as_str(), operation.state, operation.agent.value.as_str()))
@@ -173,7 +174,7 @@ impl SchedulerOperations {
         );
     }
 
-    /// Two of three operations ask for feedback.
+    /// Adds an operation. Two of three operations ask for feedback.
     fn add(
         &mut self,
         cx: &mut Context,
@@ -189,11 +190,11 @@ impl SchedulerOperations {
         let named = self.feedback && !cx.one_in(3);
         cx.trace(|| format!("scheduler-{scheduler}: {id} is to {change:?}{}", if named { "" } else { ", unnamed" }));
         let framework = FrameworkId::from(&offer.framework_id);
-        cx.checks.operations.begun(&framework, named.then_some(id.as_str()), &AgentId::from(&offer.agent_id), change);
+        cx.checks.operations.begin(&framework, named.then_some(id.as_str()), &AgentId::from(&offer.agent_id), change);
         if named {
             operation.id = Some(v1::OperationId { value: id.clone() });
             let state = OperationState::OperationPending;
-            self.operations.insert(id, Operation { agent: offer.agent_id.clone(), state, heard: cx.time });
+            self.operations.insert(id, Operation { agent: offer.agent_id.clone(), state, last_heard: cx.time });
         }
         if let Ok(steps) = resources::conversions(&operation)
             && let Ok(left) = plan.left.apply_all(&steps)
@@ -203,19 +204,19 @@ impl SchedulerOperations {
         plan.operations.push(operation);
     }
 
-    /// The acknowledgement that is due, if any.
-    pub fn told(&mut self, cx: &mut Context, framework: &FrameworkId, status: &v1::OperationStatus) -> Option<Call> {
+    /// Records an operation status. Returns the acknowledgement that is due, if any.
+    pub fn status(&mut self, cx: &mut Context, framework: &FrameworkId, status: &v1::OperationStatus) -> Option<Call> {
         let id = status.operation_id.clone()?;
         let (name, state) = (id.value.as_str(), status.state());
         cx.trace(|| format!("{framework}: {name} is {} ({})", state.as_str_name(), status.message()));
         match self.operations.get_mut(name) {
             Some(operation) => {
-                cx.checks.operations.told(framework, name, state);
-                // Who knows the end knows better than who has forgotten it.
+                cx.checks.operations.delivered(framework, name, state);
+                // A final state is kept, because the sender of another state has forgotten the operation.
                 if !is_final(operation.state) {
                     operation.state = state;
                 }
-                operation.heard = cx.time;
+                operation.last_heard = cx.time;
             }
             None => cx.checks.violation(format!("{framework} hears of {name}, which it never asked for")),
         }
@@ -229,12 +230,12 @@ impl SchedulerOperations {
         Some(Call { r#type: Some(kind), acknowledge_operation_status: Some(Box::new(acknowledge)), ..Call::default() })
     }
 
-    /// Asks for all that are under way and were not heard of since then.
+    /// Asks for all operations that are not final and of which nothing was heard since `since`.
     pub fn reconcile(&mut self, cx: &Context, since: Duration) -> Option<Call> {
-        let quiet = self.operations.iter_mut().filter(|(_, o)| !is_over(o.state) && o.heard <= since);
+        let quiet = self.operations.iter_mut().filter(|(_, o)| !is_over(o.state) && o.last_heard <= since);
         let operations: Vec<_> = quiet
             .map(|(id, operation)| {
-                operation.heard = cx.time;
+                operation.last_heard = cx.time;
                 call::reconcile_operations::Operation {
                     operation_id: v1::OperationId { value: id.clone() },
                     agent_id: Some(operation.agent.clone()),
@@ -251,27 +252,29 @@ impl SchedulerOperations {
     }
 }
 
-/// Nothing more is to be heard.
+/// Returns true if no further status is expected.
 fn is_over(state: OperationState) -> bool {
     is_final(state) || state == OperationState::OperationUnknown
 }
 
+/// Returns true for a terminal state of an operation.
 pub fn is_final(state: OperationState) -> bool {
     use OperationState::*;
     matches!(state, OperationFinished | OperationFailed | OperationError | OperationDropped | OperationGoneByOperator)
 }
 
-/// The label of a reservation that was made here.
+/// Returns the label of a reservation that was made here.
 pub fn label(resource: &v1::Resource) -> Option<String> {
     let labels = resource.reservations.last()?.labels.as_ref()?;
     labels.labels.first().and_then(|label| label.value.clone())
 }
 
+/// Returns the persistence id of a volume.
 pub fn persistence(resource: &v1::Resource) -> Option<String> {
     Some(resource.disk.as_ref()?.persistence.as_ref()?.id.clone())
 }
 
-/// What a role reserves at once, under a label.
+/// Returns what a role reserves at once, under a label.
 pub fn reservation(role: &str, label: &str, allocated: bool) -> Vec<v1::Resource> {
     let label = v1::Label { key: "reservation".to_owned(), value: Some(label.to_owned()) };
     let reservation = ReservationInfo {
@@ -291,7 +294,7 @@ pub fn reservation(role: &str, label: &str, allocated: bool) -> Vec<v1::Resource
     RESERVED.into_iter().map(resource).collect()
 }
 
-/// A volume that takes all of a reserved disk.
+/// Returns a volume that takes all of a reserved disk.
 pub fn volume(disk: &v1::Resource, name: &str) -> v1::Resource {
     let info = DiskInfo {
         persistence: Some(Persistence { id: name.to_owned(), principal: None }),

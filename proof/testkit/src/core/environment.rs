@@ -15,16 +15,18 @@ pub type RecordOf<E> = <EffectsOf<E> as EffectTypes>::Record;
 /// The changes of the machine of an environment.
 pub type ChangeOf<E> = <EffectsOf<E> as EffectTypes>::Change;
 
-/// Everything around a machine: which inputs timers and disk lead to, and what else answers an effect.
+/// Which inputs clock and disk lead to: usually `Inputs { timer: Input::Timer, stored: Input::Stored }`.
+pub struct Inputs<E: Environment> {
+    /// The input that says that a timer is due.
+    pub timer: fn(TimerOf<E>) -> InputOf<E>,
+    /// The input that says that a record is durable.
+    pub stored: fn(StoreToken) -> InputOf<E>,
+}
+
+/// Everything around a machine but clock and disk, which are the harness' own.
 pub trait Environment {
     /// The machine.
     type Machine: StateMachine;
-
-    /// The input that says that a timer is due.
-    fn timer(timer: TimerOf<Self>) -> InputOf<Self>;
-
-    /// The input that says that a record is durable.
-    fn stored(token: StoreToken) -> InputOf<Self>;
 
     /// Keeps a record that is durable from now on, before the machine hears of it.
     fn keep(&mut self, _record: &RecordOf<Self>) {}

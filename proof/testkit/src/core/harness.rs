@@ -6,7 +6,7 @@ use std::time::Duration;
 use machine::{Interpreter, Outbox, StateMachine};
 use model::{Monotonic, Now, Timestamp};
 
-use super::environment::{Environment, InputOf, TimerOf};
+use super::environment::{Environment, InputOf, Inputs, TimerOf};
 use super::recording_interpreter::RecordingInterpreter;
 
 /// A machine and what surrounds it. Time passes only when a test lets it pass.
@@ -19,6 +19,7 @@ pub struct Harness<E: Environment> {
     pub recorded: RecordingInterpreter<<E::Machine as StateMachine>::Effects>,
     /// While set, records do not become durable by themselves.
     pub disk_is_slow: bool,
+    inputs: Inputs<E>,
     now: Now,
     outbox: Outbox<<E::Machine as StateMachine>::Effects>,
 }
@@ -31,12 +32,13 @@ pub fn start_time() -> Now {
 
 impl<E: Environment> Harness<E> {
     /// A machine that has done nothing yet, at this time.
-    pub fn new(machine: E::Machine, environment: E, now: Now) -> Self {
+    pub fn new(machine: E::Machine, environment: E, inputs: Inputs<E>, now: Now) -> Self {
         Harness {
             machine,
             environment,
             recorded: RecordingInterpreter::default(),
             disk_is_slow: false,
+            inputs,
             now,
             outbox: Outbox::default(),
         }
@@ -126,7 +128,7 @@ impl<E: Environment> Harness<E> {
     fn fire(&mut self, timer: TimerOf<E>, at: Monotonic) {
         self.recorded.timers.remove(&timer);
         self.advance_to(at);
-        self.deliver(E::timer(timer));
+        self.deliver((self.inputs.timer)(timer));
     }
 
     fn advance_to(&mut self, at: Monotonic) {
@@ -163,6 +165,6 @@ impl<E: Environment> Harness<E> {
     fn next_stored(&mut self) -> Option<InputOf<E>> {
         let (token, record) = self.recorded.pending_stores.pop_front()?;
         self.environment.keep(&record);
-        Some(E::stored(token))
+        Some((self.inputs.stored)(token))
     }
 }

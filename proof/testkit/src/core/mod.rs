@@ -7,7 +7,7 @@
 //! use std::time::Duration;
 //! use machine::{EffectTypes, Outbox, StateMachine, StoreToken, Effect};
 //! use model::Now;
-//! use testkit::core::{Environment, Harness, start_time};
+//! use testkit::core::{Environment, Harness, Inputs, start_time};
 //!
 //! #[derive(Debug, Clone)]
 //! struct CounterEffects;
@@ -43,11 +43,10 @@
 //! struct Quiet;
 //! impl Environment for Quiet {
 //!     type Machine = Counter;
-//!     fn timer(timer: &'static str) -> Input { Input::Timer(timer) }
-//!     fn stored(token: StoreToken) -> Input { Input::Stored(token) }
 //! }
 //!
-//! let mut harness = Harness::new(Counter(0), Quiet, start_time());
+//! let inputs = Inputs { timer: Input::Timer, stored: Input::Stored };
+//! let mut harness = Harness::new(Counter(0), Quiet, inputs, start_time());
 //! harness.deliver(Input::Start);
 //! harness.disk_is_slow = true;
 //! harness.pass(Duration::from_secs(7));
@@ -61,6 +60,6 @@ mod environment;
 mod harness;
 mod recording_interpreter;
 
-pub use environment::{ChangeOf, EffectOf, Environment, InputOf, RecordOf, TimerOf};
+pub use environment::{ChangeOf, EffectOf, Environment, InputOf, Inputs, RecordOf, TimerOf};
 pub use harness::{Harness, start_time};
 pub use recording_interpreter::RecordingInterpreter;

@@ -24,9 +24,26 @@ impl Scheduler {
     ///
     /// Panics if the master refuses it.
     pub async fn subscribe(master: SocketAddr, framework_info: &str) -> Scheduler {
-        let mut stream = Client::connect(master).await;
         let body = format!(r#"{{"type":"SUBSCRIBE","subscribe":{{"framework_info":{framework_info}}}}}"#);
-        stream.send(post("/api/v1/scheduler", JSON, body)).await;
+        Self::subscribe_by(master, body).await
+    }
+
+    /// Subscribes a framework that has an id, at the same master or another one; its FrameworkInfo is without it.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the master refuses it.
+    pub async fn resubscribe(master: SocketAddr, id: &str, framework_info: &str) -> Scheduler {
+        let mut info: Value = serde_json::from_str(framework_info).expect("a FrameworkInfo");
+        info["id"] = json!({ "value": id });
+        let subscribe =
+            json!({ "type": "SUBSCRIBE", "framework_id": { "value": id }, "subscribe": { "framework_info": info } });
+        Self::subscribe_by(master, subscribe.to_string()).await
+    }
+
+    async fn subscribe_by(master: SocketAddr, call: String) -> Scheduler {
+        let mut stream = Client::connect(master).await;
+        stream.send(post("/api/v1/scheduler", JSON, call)).await;
         let head = stream.head().await.expect("a head");
         assert_eq!(head.status, 200);
         let stream_id = head.header("mesos-stream-id").expect("a stream id").to_owned();

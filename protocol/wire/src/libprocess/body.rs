@@ -27,7 +27,7 @@ pub enum BodyError {
     TooLong { limit: usize },
 }
 
-/// How a message head announces its body.
+/// The framing of a body, as the head announces it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Framing {
     None,

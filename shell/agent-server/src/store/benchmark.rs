@@ -15,11 +15,12 @@ use std::time::{Duration, Instant};
 
 use ::agent::{
     Agent, Command, Config, ContainerCommand, ContainerEvent, Effect, ExecutorCall, ExecutorSubscribe, Input, Metrics,
-    Outbox, PeerMessage, Timer,
+    Outbox, Timer,
 };
-use messages::v1::executor::{Call, call, event};
+use messages::v1::executor::{call, event};
 use messages::{Message, internal, v1};
 use model::{Monotonic, Now, ReplyId, StreamId, Timestamp, Upid};
+use testkit::builders::*;
 
 use super::{Records, open};
 
@@ -66,7 +67,7 @@ impl Bench {
         let info = v1::MasterInfo { id: "M".into(), pid: Some(MASTER.into()), ..Default::default() };
         machine.input(Input::MasterDetected(Some(Box::new(info))));
         machine.input(Input::Timer(Timer::Register));
-        machine.send_from_master(internal::SlaveRegisteredMessage { slave_id: agent_id(), connection: None });
+        machine.send_from_master(internal::SlaveRegisteredMessage { slave_id: agent_id(AGENT), connection: None });
         machine
     }
 
@@ -79,13 +80,8 @@ impl Bench {
     }
 
     fn send_from_master(&mut self, message: impl Into<Message>) {
-        let from: Upid = MASTER.parse().expect("a pid");
-        self.input(Input::Message(PeerMessage {
-            caller: model::Caller::default(),
-            from,
-            to: "slave(1)".into(),
-            message: message.into(),
-        }));
+        let from = upid(MASTER);
+        self.input(Input::Message(peer_message(from, "slave(1)", message)));
     }
 
     fn input(&mut self, input: Input) {
@@ -109,8 +105,7 @@ impl Bench {
             }
             Effect::Command(Command::Container(ContainerCommand::Launch(launch))) => {
                 let event = ContainerEvent::Launched { container: launch.container.clone(), pid: 1 };
-                self.tasks
-                    .insert(StreamId(uuid::Uuid::from_u128(self.tasks.len() as u128)), launch.executor.to_string());
+                self.tasks.insert(stream_id(self.tasks.len() as u128), launch.executor.to_string());
                 Some(Input::Container(event))
             }
             Effect::Event { stream, event } if event.r#type() == event::Type::Acknowledged => {
@@ -119,18 +114,12 @@ impl Bench {
             }
             Effect::Send { message: Message::StatusUpdate(message), to, .. } => {
                 let acknowledgement = internal::StatusUpdateAcknowledgementMessage {
-                    slave_id: agent_id(),
-                    framework_id: framework_id(),
+                    slave_id: agent_id(AGENT),
+                    framework_id: framework_id("F"),
                     task_id: message.update.status.task_id,
                     uuid: message.update.uuid.unwrap_or_default(),
                 };
-                let message = acknowledgement.into();
-                Some(Input::Message(PeerMessage {
-                    caller: model::Caller::default(),
-                    from: to,
-                    to: "slave(1)".into(),
-                    message,
-                }))
+                Some(Input::Message(peer_message(to, "slave(1)", acknowledgement)))
             }
             _ => None,
         }
@@ -139,15 +128,12 @@ impl Bench {
     fn update(&mut self, stream: StreamId) -> Input {
         self.made += 1;
         let task = &self.tasks[&stream];
+        let uuid = (self.made | 1 << 100).to_be_bytes().to_vec();
         let status = v1::TaskStatus {
-            task_id: v1::TaskId { value: task.clone() },
-            state: v1::TaskState::TaskRunning as i32,
-            uuid: Some((self.made | 1 << 100).to_be_bytes().to_vec()),
             message: Some(format!("update {}", self.made)),
-            ..Default::default()
+            ..status(task, v1::TaskState::TaskRunning, uuid)
         };
-        let update = Some(Box::new(call::Update { status }));
-        let call = Call { update, ..call(task, call::Type::Update) };
+        let call = executor_update("F", task, status);
         Input::ExecutorCall(ExecutorCall {
             caller: model::Caller::default(),
             reply: ReplyId(self.made as u64),
@@ -156,8 +142,7 @@ impl Bench {
     }
 
     fn subscribe(&mut self, stream: StreamId) {
-        let subscribe = Some(Box::new(call::Subscribe::default()));
-        let call = Call { subscribe, ..call(&self.tasks[&stream], call::Type::Subscribe) };
+        let call = executor_subscribe("F", &self.tasks[&stream], call::Subscribe::default());
         self.input(Input::ExecutorSubscribe(ExecutorSubscribe {
             caller: model::Caller::default(),
             reply: ReplyId(0),
@@ -175,48 +160,12 @@ impl Bench {
     }
 }
 
-fn agent_id() -> v1::AgentId {
-    v1::AgentId { value: AGENT.into() }
-}
-
-fn framework_id() -> v1::FrameworkId {
-    v1::FrameworkId { value: "F".into() }
-}
-
-fn call(executor: &str, kind: call::Type) -> Call {
-    Call {
-        executor_id: v1::ExecutorId { value: executor.to_owned() },
-        framework_id: framework_id(),
-        r#type: Some(kind as i32),
-        ..Default::default()
-    }
-}
-
 fn run_task(number: usize) -> internal::RunTaskMessage {
-    let scalar = |name: &str, value: f64| v1::Resource {
-        name: name.into(),
-        scalar: Some(v1::value::Scalar { value }),
-        allocation_info: Some(v1::resource::AllocationInfo { role: Some("*".into()) }),
-        ..Default::default()
-    };
-    let command = v1::CommandInfo { value: Some("sleep 1000".into()), ..Default::default() };
+    let resources = resources("cpus:0.1;mem:32").allocated_to("*");
     internal::RunTaskMessage {
-        framework: v1::FrameworkInfo {
-            user: "root".into(),
-            name: "f".into(),
-            id: Some(framework_id()),
-            checkpoint: Some(true),
-            ..Default::default()
-        },
+        framework: framework("f").with_id("F").checkpointed(),
         pid: Some(Upid::none().to_string()),
-        task: v1::TaskInfo {
-            name: "t".into(),
-            task_id: v1::TaskId { value: format!("t{number}") },
-            agent_id: agent_id(),
-            resources: vec![scalar("cpus", 0.1), scalar("mem", 32.0)],
-            command: Some(Box::new(command)),
-            ..Default::default()
-        },
+        task: task(&format!("t{number}")).on(AGENT).with_resources(resources).running("sleep 1000"),
         ..Default::default()
     }
 }

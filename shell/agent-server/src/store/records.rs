@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use ::agent::{Input, Record, RecoveredState};
 use machine::StoreToken;
-use model::ContainerId;
+use model::{ContainerId, with_sources};
 use store::damaged;
 use store::log::{Journal, Log, LogError, Writer, WriterEvent};
 use tracing::{error, info, warn};
@@ -194,23 +194,16 @@ impl<F: Fn(Input) + Send + 'static> Journal for RecordJournal<F> {
         match event {
             WriterEvent::Stalled(full) => {
                 error!(
-                    error = with_source(&full),
-                    "the disk is full; no task is started and no update confirmed until there is room"
+                    error = with_sources(&full),
+                    "the disk is full: nothing is started or confirmed until there is room"
                 );
             }
             WriterEvent::Resumed => info!("there is room on the disk again"),
             WriterEvent::Failed(failed) => {
-                let reason = format!("cannot write records: {}", with_source(&failed));
+                let reason = format!("cannot write records: {}", with_sources(&failed));
                 (self.report)(Input::StoreFailed(reason));
             }
         }
-    }
-}
-
-fn with_source(error: &LogError) -> String {
-    match std::error::Error::source(error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
     }
 }
 

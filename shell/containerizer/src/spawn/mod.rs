@@ -39,7 +39,7 @@ pub(crate) enum SpawnError {
     Open { path: String, source: io::Error },
     #[error("'{0}' is not in the PATH of the container")]
     NotInPath(String),
-    #[error("volumes need containers with mounts of their own")]
+    #[error("volumes need a container with a mount namespace")]
     SharedMounts,
     #[error("cannot create a process")]
     Clone(#[source] io::Error),

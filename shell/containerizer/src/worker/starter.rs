@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use ids::ContainerId;
+use model::with_sources;
 
 use super::{Poller, Waker};
 use crate::cgroups::ContainerCgroups;
-use crate::isolation::{Isolation, Tracking, with_source};
+use crate::isolation::{Isolation, Tracking};
 use crate::kernel::Kernel;
 use crate::launch_spec::LaunchSpec;
 use crate::runtime_dir::{ContainerState, RuntimeDir};
@@ -59,10 +60,10 @@ impl Starter {
         launch: &Launch,
         cgroups: Option<&ContainerCgroups>,
     ) -> Result<(Spawned, ContainerState), String> {
-        self.runtime.create(&launch.id).map_err(|error| format!("cannot checkpoint the container: {error}"))?;
-        let spec = self.spec(launch, cgroups).map_err(|error| with_source(&error))?;
+        self.runtime.create(&launch.id).map_err(|error| format!("cannot remember the container: {error}"))?;
+        let spec = self.spec(launch, cgroups).map_err(|error| with_sources(&error))?;
         let process = SpawnPlan::new(&spec).and_then(|plan| self.kernel.spawn(&plan));
-        let process = process.map_err(|error| with_source(&error))?;
+        let process = process.map_err(|error| with_sources(&error))?;
 
         let state = ContainerState::of(process.pid.as_raw_nonzero().get(), [&launch.stdout, &launch.stderr]);
         // The container runs. Without its checkpoint only a restarted agent misses it.

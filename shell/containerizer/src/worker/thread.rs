@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,7 +20,7 @@ use crate::recovery::FoundContainer;
 use crate::rotation::Rotator;
 use crate::runtime_dir::{ContainerState, RuntimeDir};
 use crate::spawn::Spawned;
-use crate::{Event, Launch, Limits};
+use crate::{Event, Launch, Limits, Rotation};
 
 #[derive(Debug)]
 pub(crate) enum Command {
@@ -142,7 +143,8 @@ impl Worker {
     pub(crate) fn recover(&mut self, found: Vec<FoundContainer>) -> Recovered {
         let mut recovered = Recovered::default();
         for FoundContainer { id, leader, cgroups, strays, outputs } in found {
-            let adopted = leader.and_then(|state| {
+            let adopted = leader.and_then(|mut state| {
+                state.rotated = Some(outputs.clone());
                 let pid = Pid::from_raw(state.pid)?;
                 let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()?;
                 // The process may have ended, and the pid may belong to another process, by the time of the open.
@@ -150,11 +152,7 @@ impl Worker {
             });
             let Some((state, process)) = adopted else {
                 recovered.ended.extend(self.starter.runtime.exit_status(&id).map(|status| (id.clone(), status)));
-                // The files have grown while no agent rotated them.
-                match self.rotator.watch(id.as_str(), outputs) {
-                    Ok(()) => self.rotator.end(id.as_str()),
-                    Err(error) => tracing::warn!(%id, %error, "outputs are not rotated"),
-                }
+                self.rotate_once(&id, outputs);
                 let key = self.key(&id);
                 self.containers.insert(key, Container::orphan(&id, cgroups, strays));
                 continue;
@@ -169,6 +167,14 @@ impl Worker {
         }
         self.end_orphans();
         recovered
+    }
+
+    /// Rotates what a container that has ended wrote while nobody rotated.
+    pub(crate) fn rotate_once(&self, id: &ContainerId, outputs: Vec<(PathBuf, Rotation)>) {
+        match self.rotator.watch(id.as_str(), outputs) {
+            Ok(()) => self.rotator.end(id.as_str()),
+            Err(error) => tracing::warn!(%id, %error, "outputs are not rotated"),
+        }
     }
 
     /// Checkpoints a container, which may have been found without the runtime directory that the next agent will use.
@@ -260,7 +266,7 @@ impl Worker {
         state: ContainerState,
     ) {
         let started = state.started;
-        if let Err(error) = self.rotator.watch(id.as_str(), state.rotated) {
+        if let Err(error) = self.rotator.watch(id.as_str(), state.rotated.unwrap_or_default()) {
             tracing::warn!(%id, %error, "outputs are not rotated");
         }
         let key = self.key(id);

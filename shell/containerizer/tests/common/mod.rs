@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use containerizer::{Config, Containerizer, Error, Event, Launch, Launcher, Limits, Output, Program};
 use ids::ContainerId;
 use tempfile::TempDir;
+use testkit::scratch::{cgroup_roots, cgroups_below, cgroups_root};
+use testkit::wait::until_within;
 
 /// The upper bound of every wait, far above what is needed.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -33,7 +35,7 @@ pub fn is_root() -> bool {
 
 /// Reports on stderr that a test did not run.
 pub fn skip(test: &str, why: &str) {
-    eprintln!("SKIPPED {test}: {why}");
+    testkit::skip::skipped(test, why);
 }
 
 impl Host {
@@ -42,11 +44,10 @@ impl Host {
         // A user who is not root must be able to pass the directories above a sandbox.
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(directory.path(), open).unwrap();
-        let name = directory.path().file_name().unwrap().to_str().unwrap().trim_start_matches('.').to_owned();
         let config = Config {
             launcher,
             isolation: isolation.iter().map(|name| (*name).to_owned()).collect(),
-            cgroups_root: format!("tepui-test-{name}"),
+            cgroups_root: cgroups_root(directory.path()),
             runtime_dir: directory.path().join("run"),
             ..Config::default()
         };
@@ -125,7 +126,7 @@ impl Host {
 
     /// Removes the empty cgroups below a root that is not in use any more.
     pub fn remove_cgroups(&self, root: &str) {
-        for root in roots(root) {
+        for root in cgroup_roots(root) {
             for inner in std::fs::read_dir(&root).into_iter().flatten().flatten() {
                 until(|| {
                     (!inner.path().is_dir()
@@ -140,13 +141,7 @@ impl Host {
 
     /// Returns all cgroups below the root in all hierarchies.
     pub fn cgroups(&self) -> Vec<PathBuf> {
-        roots(&self.config.cgroups_root)
-            .iter()
-            .flat_map(|root| std::fs::read_dir(root).unwrap())
-            .map(|entry| entry.unwrap())
-            .filter(|entry| entry.file_type().unwrap().is_dir())
-            .map(|entry| entry.path())
-            .collect()
+        cgroups_below(&self.config.cgroups_root)
     }
 }
 
@@ -167,7 +162,7 @@ impl Drop for Host {
                 let _ = self.events.recv_timeout(Duration::from_millis(10));
             }
         }
-        for root in roots(&self.config.cgroups_root) {
+        for root in cgroup_roots(&self.config.cgroups_root) {
             let _ = std::fs::remove_dir(root);
         }
     }
@@ -179,28 +174,6 @@ fn start(config: &Config) -> Result<(Containerizer, Receiver<Event>), Error> {
     Ok((containerizer, events))
 }
 
-/// Returns the existing roots of this name.
-fn roots(name: &str) -> Vec<PathBuf> {
-    let hierarchies = std::fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten().map(|entry| entry.path());
-    hierarchies
-        .chain([PathBuf::from("/sys/fs/cgroup")])
-        .map(|path| path.join(name))
-        .filter(|path| path.is_dir())
-        .collect()
-}
-
-pub fn until<T>(mut find: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + TIMEOUT;
-    loop {
-        if let Some(found) = find() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "it never came");
-        std::thread::yield_now();
-    }
-}
-
-pub fn is_alive(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+pub fn until<T>(look: impl FnMut() -> Option<T>) -> T {
+    until_within(TIMEOUT, "it came", look)
 }

@@ -24,10 +24,21 @@ pub enum Checker {
 pub enum Probe {
     /// Run a command and wait for its exit.
     Command(Box<v1::CommandInfo>),
-    /// Send an HTTP request to a port of this machine.
-    Http { port: u16, path: String, ipv6: bool },
-    /// Connect to a TCP port of this machine.
-    Tcp { port: u16, ipv6: bool },
+    Http {
+        port: u16,
+        path: String,
+        ipv6: bool,
+    },
+    /// The same over TLS.
+    Https {
+        port: u16,
+        path: String,
+        ipv6: bool,
+    },
+    Tcp {
+        port: u16,
+        ipv6: bool,
+    },
 }
 
 /// The result of one probe.
@@ -89,7 +100,7 @@ impl Executor {
             }
             _ => return Vec::new(),
         };
-        actions.push(Action::Arm(Timer::Probe(checker), seconds(interval)));
+        actions.push(Action::Arm(Timer::Probe(checker), self::interval(interval)));
         actions
     }
 
@@ -173,9 +184,9 @@ fn probe_of(check: &CheckInfo) -> Option<Probe> {
         check_info::Type::Command => Some(Probe::Command(Box::new(check.command.as_ref()?.command.clone()))),
         check_info::Type::Http => {
             let http = check.http.as_ref()?;
-            Some(Probe::Http { port: port(http.port)?, path: path(http.path()), ipv6: false })
+            Some(Probe::Http { port: port(http.port), path: path(http.path()), ipv6: false })
         }
-        check_info::Type::Tcp => Some(Probe::Tcp { port: port(check.tcp.as_ref()?.port)?, ipv6: false }),
+        check_info::Type::Tcp => Some(Probe::Tcp { port: port(check.tcp.as_ref()?.port), ipv6: false }),
         check_info::Type::Unknown => None,
     }
 }
@@ -186,23 +197,23 @@ fn probe_of_health(check: &HealthCheck) -> Option<Probe> {
         health_check::Type::Command => Some(Probe::Command(check.command.clone()?)),
         health_check::Type::Http => {
             let http = check.http.as_ref()?;
-            let (port, ipv6) = (port(http.port)?, is_ipv6(http.protocol()));
-            // This small process has no TLS; the probe finds out whether the port accepts connections.
-            if http.scheme() == "https" {
-                return Some(Probe::Tcp { port, ipv6 });
-            }
-            Some(Probe::Http { port, path: path(http.path()), ipv6 })
+            let (port, path, ipv6) = (port(http.port), path(http.path()), is_ipv6(http.protocol()));
+            Some(match http.scheme() {
+                "https" => Probe::Https { port, path, ipv6 },
+                _ => Probe::Http { port, path, ipv6 },
+            })
         }
         health_check::Type::Tcp => {
             let tcp = check.tcp.as_ref()?;
-            Some(Probe::Tcp { port: port(tcp.port)?, ipv6: is_ipv6(tcp.protocol()) })
+            Some(Probe::Tcp { port: port(tcp.port), ipv6: is_ipv6(tcp.protocol()) })
         }
         health_check::Type::Unknown => None,
     }
 }
 
-fn port(number: u32) -> Option<u16> {
-    u16::try_from(number).ok()
+/// A master of Mesos passes on numbers that are no ports. Nobody listens on 0, so looking there fails, as it does there.
+fn port(number: u32) -> u16 {
+    u16::try_from(number).unwrap_or_default()
 }
 
 fn path(path: &str) -> String {
@@ -243,8 +254,21 @@ fn filled_status(check: &CheckInfo, outcome: Outcome) -> Option<CheckStatusInfo>
     Some(status)
 }
 
+/// What is longer than a timer can be is as long as one can be; what is no number, or negative, is no time at all. Masters
+/// refuse such values, and those of Mesos most of them.
 fn seconds(seconds: f64) -> Duration {
-    Duration::try_from_secs_f64(seconds).unwrap_or_default()
+    const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(duration) => duration.min(LONGEST),
+        Err(_) if seconds > 0.0 => LONGEST,
+        Err(_) => Duration::ZERO,
+    }
+}
+
+/// An interval of zero means that one look follows the other, which would keep a processor busy with looking.
+fn interval(interval: f64) -> Duration {
+    const SHORTEST: Duration = Duration::from_millis(100);
+    seconds(interval).max(SHORTEST)
 }
 
 /// Returns the timeout of a probe. Zero means no timeout in Mesos; it is bounded here nevertheless.

@@ -334,6 +334,56 @@ fn an_unhealthy_task_is_killed_after_its_failures() {
     assert_eq!(scenario.last().healthy, Some(false));
 }
 
+/// A master of Mesos lets pass what ours refuses.
+#[test]
+fn numbers_without_sense_neither_occupy_nor_end_the_executor() {
+    let check = |delay: f64, interval: f64, port: u32, expect: [&str; 3]| {
+        let health = v1::HealthCheck {
+            r#type: Some(v1::health_check::Type::Tcp.into()),
+            tcp: Some(v1::health_check::TcpCheckInfo { port, protocol: None }),
+            delay_seconds: Some(delay),
+            interval_seconds: Some(interval),
+            ..Default::default()
+        };
+        let [first, look, next] = expect;
+        checked(None, Some(health))
+            .starts(&["TASK_RUNNING", first])
+            .timer(Timer::Probe(Checker::Health), &[look])
+            .probed(Checker::Health, Outcome::Tcp(false), &[next]);
+    };
+    let look = "Probe(Health, Tcp { port: 80, ipv6: false }, 20s)";
+    let no_port = "Probe(Health, Tcp { port: 0, ipv6: false }, 20s)";
+    let (never, soon) = ("Probe(Health) in 3153600000s", "Probe(Health) in 100ms");
+    check(0.0, 0.0, 80, ["Probe(Health) in 0ns", look, soon]);
+    check(f64::NAN, f64::NAN, 80, ["Probe(Health) in 0ns", look, soon]);
+    check(f64::INFINITY, f64::INFINITY, 80, [never, look, never]);
+    check(1e19, 1e308, 65_536 + 80, [never, no_port, never]);
+    check(-1.0, -1.0, u32::MAX, ["Probe(Health) in 0ns", no_port, soon]);
+}
+
+#[test]
+fn a_health_check_uses_the_scheme_that_it_names() {
+    let check = |scheme: Option<&str>, expect: &str| {
+        let http = v1::health_check::HttpCheckInfo {
+            port: 443,
+            scheme: scheme.map(str::to_owned),
+            path: Some("/health".into()),
+            ..Default::default()
+        };
+        let health = v1::HealthCheck {
+            r#type: Some(v1::health_check::Type::Http.into()),
+            http: Some(Box::new(http)),
+            ..Default::default()
+        };
+        let look = format!("Probe(Health, {expect} {{ port: 443, path: \"/health\", ipv6: false }}, 20s)");
+        let mut scenario = checked(None, Some(health));
+        scenario.starts(&["TASK_RUNNING", "Probe(Health) in 15s"]).timer(Timer::Probe(Checker::Health), &[&look]);
+    };
+    check(None, "Http");
+    check(Some("http"), "Http");
+    check(Some("https"), "Https");
+}
+
 #[test]
 fn a_check_reports_what_changes() {
     let check = v1::CheckInfo {

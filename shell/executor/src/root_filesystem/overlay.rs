@@ -27,7 +27,7 @@ pub fn mount_overlay(info: &LaunchInfo) -> io::Result<()> {
     let lower: Vec<OwnedFd> = info.layers.iter().rev().map(open).collect::<Result<_, _>>()?;
     let (upper, work) = (open(&info.upper)?, open(&info.work)?);
     let name = |fd: &OwnedFd| format!("/proc/self/fd/{}", fd.as_raw_fd());
-    let lower: Vec<String> = lower.iter().map(|fd| name(fd)).collect();
+    let lower: Vec<String> = lower.iter().map(name).collect();
     let options = format!("lowerdir={},upperdir={},workdir={}", lower.join(":"), name(&upper), name(&work));
     if options.len() > MAX_OPTIONS {
         return Err(io::Error::other(format!("the image has {} layers, more than overlayfs takes", info.layers.len())));

@@ -21,7 +21,7 @@ pub async fn get(app: &Arc<MasterApp>, request: &Request) -> Response {
     };
     match request.query.get("follow") {
         None | Some("false") => {
-            let snapshot = app.publisher.snapshot();
+            let snapshot = app.publisher.snapshot().seen_by(app.visibility(request));
             respond::json(snapshot.failures_json(&filter), request.jsonp())
         }
         Some(_) => follow(app, request, filter),
@@ -31,7 +31,7 @@ pub async fn get(app: &Arc<MasterApp>, request: &Request) -> Response {
 /// Streams one JSON object per line: the known incidents, then each change. An empty line is the heartbeat.
 fn follow(app: &Arc<MasterApp>, request: &Request, filter: Filter) -> Response {
     let queue = StreamQueue::new(request.connection.clone());
-    let snapshot = app.publisher.watch_failures(queue.clone(), filter.clone());
+    let snapshot = app.publisher.watch_failures(queue.clone(), filter.clone(), app.visibility(request));
     let first: Vec<u8> = snapshot.failures(&filter).iter().flat_map(|incident| line(incident, None)).collect();
     let (publisher, watcher) = (app.publisher.clone(), queue.clone());
     // The head of the response goes out with the first line, so that a client knows that its request was accepted.

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use model::incident::{Filter, Incident, IncidentUpdate};
 use serde_json::json;
+use views::Visibility;
+use views::master::View;
 
 use edge::core_thread::queue::Pushed;
 use edge::http::stream::StreamQueue;
@@ -15,40 +17,41 @@ pub type Watcher = Arc<StreamQueue<Bytes>>;
 
 /// The followers with their filters, oldest first.
 #[derive(Default)]
-pub struct Watchers(Vec<(Watcher, Filter)>);
+pub struct Watchers(Vec<(Watcher, Filter, Visibility)>);
 
 impl Watchers {
-    /// Adds a follower. If there are `most` already, the oldest one's stream ends.
-    pub fn add(&mut self, watcher: Watcher, filter: Filter, most: usize) {
+    pub fn add(&mut self, watcher: Watcher, filter: Filter, visibility: Visibility, most: usize) {
         if self.0.len() >= most && !self.0.is_empty() {
             self.0.remove(0).0.finish();
         }
         // A follower that asked for open incidents is told of their end, too.
-        self.0.push((watcher, Filter { open_only: false, ..filter }));
+        self.0.push((watcher, Filter { open_only: false, ..filter }, visibility));
     }
 
     /// Removes a follower.
     pub fn remove(&mut self, watcher: &Watcher) {
-        self.0.retain(|(other, _)| !Arc::ptr_eq(other, watcher));
+        self.0.retain(|(other, ..)| !Arc::ptr_eq(other, watcher));
     }
 
-    /// Queues an update of an incident for all followers that want it.
-    pub fn notify(&mut self, incident: &Incident, update: IncidentUpdate) {
+    pub fn notify(&mut self, incident: &Incident, news: IncidentUpdate, view: &View) {
         if self.0.is_empty() {
             return;
         }
-        let line = Bytes::from(line(incident, Some(update)));
-        self.push(&line, |filter| filter.admits(incident));
+        let line = Bytes::from(line(incident, Some(news)));
+        let is_shown = |visibility: &Visibility| {
+            visibility.is_everything() || view.snapshot().seen_by(visibility.clone()).shows_incident(incident)
+        };
+        self.push(&line, |filter, visibility| filter.admits(incident) && is_shown(visibility));
     }
 
     /// Queues a heartbeat for all followers.
     pub fn heartbeat(&mut self) {
-        self.push(&Bytes::from_static(b"\n"), |_| true);
+        self.push(&Bytes::from_static(b"\n"), |_, _| true);
     }
 
-    fn push(&mut self, line: &Bytes, wants: impl Fn(&Filter) -> bool) {
-        self.0.retain(|(watcher, filter)| {
-            if !wants(filter) {
+    fn push(&mut self, line: &Bytes, wants: impl Fn(&Filter, &Visibility) -> bool) {
+        self.0.retain(|(watcher, filter, visibility)| {
+            if !wants(filter, visibility) {
                 return true;
             }
             match watcher.push(line.clone(), line.len()) {
@@ -64,14 +67,14 @@ impl Watchers {
 
     /// Wakes the tasks that write to the followers.
     pub fn wake(&self) {
-        for (watcher, _) in &self.0 {
+        for (watcher, ..) in &self.0 {
             watcher.wake();
         }
     }
 
     /// Ends all streams after the queued lines.
     pub fn close(&mut self) {
-        for (watcher, _) in self.0.drain(..) {
+        for (watcher, ..) in self.0.drain(..) {
             watcher.finish();
         }
     }

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 
-use crate::common::*;
+use testkit::registry::{Answer, Layer, LayerBuilder, Registry, digest_of, layer};
+
+use crate::common::scenario;
 use provisioner::{Credentials, Digest, LayerId, PullEvent, Store};
 
 #[test]
@@ -35,8 +37,7 @@ fn layers_are_shared_between_images() {
     let one = s.pull("one").unwrap();
     s.registry.asked();
     let events = std::sync::Mutex::new(Vec::new());
-    let two =
-        s.store.pull(&s.registry.reference("two"), &s.options, &|event| events.lock().unwrap().push(event)).unwrap();
+    let two = s.store.pull(&s.reference("two"), &s.options, &|event| events.lock().unwrap().push(event)).unwrap();
     assert_eq!(one.layers[0], two.layers[0]);
     assert_eq!(events.into_inner().unwrap()[0], PullEvent::Layers { total: 2, known: 1 });
     assert_eq!(s.registry.paths().len(), 3);
@@ -58,11 +59,11 @@ fn the_image_of_this_platform_comes_from_an_index() {
     let mut s = scenario();
     s.registry.add_image("amd", &[layer().file("a", "amd64").gzip()]);
     let manifest = s.pull("amd").unwrap().digest;
-    let entry = |architecture: &str, digest: &Digest| {
+    let entry = |architecture: &str, digest: &str| {
         format!(r#"{{"digest":"{digest}","platform":{{"os":"linux","architecture":"{architecture}"}}}}"#)
     };
-    let other = Digest::of(b"other");
-    let index = format!(r#"{{"manifests":[{},{}]}}"#, entry("s390x", &other), entry("amd64", &manifest));
+    let other = digest_of(b"other");
+    let index = format!(r#"{{"manifests":[{},{}]}}"#, entry("s390x", &other), entry("amd64", &manifest.to_string()));
     s.registry.add_manifest("multi", "application/vnd.oci.image.index.v1+json", &index);
     s.options.platform = provisioner::Platform { os: "linux".into(), architecture: "amd64".into(), variant: None };
     assert_eq!(s.pull("multi").unwrap().digest, manifest);
@@ -82,7 +83,7 @@ fn a_broken_connection_goes_on_where_it_broke() {
     let s = scenario();
     let large = "0123456789abcdef".repeat(100_000);
     let packed = layer().file("a", &large).plain();
-    let digest = s.registry.add_image("t", std::slice::from_ref(&packed))[0];
+    let digest = &s.registry.add_image("t", std::slice::from_ref(&packed))[0];
     let path = format!("/v2/app/blobs/{digest}");
     let whole = Answer::ok(packed.packed.clone());
     s.registry.answer(&path, vec![whole.clone().breaks_after(1_000_000), whole]);
@@ -97,7 +98,7 @@ fn the_next_pull_goes_on_with_what_is_there() {
     let mut s = scenario();
     s.options.registry.retries = 0;
     let packed = layer().file("a", &"0123456789abcdef".repeat(100_000)).plain();
-    let digest = s.registry.add_image("t", std::slice::from_ref(&packed))[0];
+    let digest = &s.registry.add_image("t", std::slice::from_ref(&packed))[0];
     let path = format!("/v2/app/blobs/{digest}");
     let whole = Answer::ok(packed.packed.clone());
     s.registry.answer(&path, vec![whole.clone().breaks_after(1_000_000)]);
@@ -116,8 +117,8 @@ fn the_next_pull_goes_on_with_what_is_there() {
 fn a_wrong_beginning_is_fetched_anew() {
     let s = scenario();
     let packed = layer().file("a", "1").plain();
-    let digest = s.registry.add_image("t", std::slice::from_ref(&packed))[0];
-    let partial = s.directory.path().join("store/ingest").join(digest.hex());
+    let digest = &s.registry.add_image("t", std::slice::from_ref(&packed))[0];
+    let partial = s.directory.path().join("store/ingest").join(digest.trim_start_matches("sha256:"));
     std::fs::write(partial, vec![7; 100]).unwrap();
     s.pull("t").unwrap();
 }
@@ -126,11 +127,11 @@ fn a_wrong_beginning_is_fetched_anew() {
 fn what_is_not_what_its_digest_says_is_refused() {
     let s = scenario();
     let good = layer().file("a", "1").plain();
-    let digest = s.registry.add_image("t", std::slice::from_ref(&good))[0];
+    let digest = &s.registry.add_image("t", std::slice::from_ref(&good))[0];
     let other = layer().file("a", "2").plain().packed;
     s.registry.answer(&format!("/v2/app/blobs/{digest}"), vec![Answer::ok(other)]);
     let text = s.refused("t");
-    assert!(text.contains("digest") && text.contains(&digest.to_string()), "{text}");
+    assert!(text.contains("digest") && text.contains(digest), "{text}");
     // A configuration that promises other layers than those of the manifest.
     let manifest = |config: &str| {
         let config = s.registry.add_blob(config.as_bytes());
@@ -157,7 +158,7 @@ fn registries_that_are_busy_are_asked_again() {
         let text = s.registry.clone();
         text.asked();
         s.pull("t").unwrap();
-        s.store.remove(&s.registry.reference("t"), &BTreeSet::new()).unwrap();
+        s.store.remove(&s.reference("t"), &BTreeSet::new()).unwrap();
         manifest
     };
     let busy = Answer::status(429).header("retry-after", "0");
@@ -201,7 +202,7 @@ fn credentials_do_not_follow_a_redirect_to_another_host() {
     let mut s = scenario();
     let elsewhere = Registry::start();
     let packed = layer().file("a", "1").gzip();
-    let digest = s.registry.add_image("t", std::slice::from_ref(&packed))[0];
+    let digest = &s.registry.add_image("t", std::slice::from_ref(&packed))[0];
     let location = format!("http://{}/blob?signature=x", elsewhere.authority);
     s.registry.answer(&format!("/v2/app/blobs/{digest}"), vec![Answer::status(307).header("location", &location)]);
     elsewhere.answer("/blob", vec![Answer::ok(packed.packed)]);
@@ -212,7 +213,7 @@ fn credentials_do_not_follow_a_redirect_to_another_host() {
     assert_eq!(elsewhere.asked()[0].authorization, None);
     let circle = format!("/v2/app/blobs/{digest}");
     s.registry.answer(&circle, vec![Answer::status(302).header("location", &circle)]);
-    s.store.remove(&s.registry.reference("t"), &BTreeSet::new()).unwrap();
+    s.store.remove(&s.reference("t"), &BTreeSet::new()).unwrap();
     assert!(s.refused("t").contains("in a circle"));
 }
 
@@ -247,16 +248,14 @@ fn what_nobody_needs_is_removed() {
     s.registry.add_image("one", &[base.clone(), layer().file("a", "1").gzip()]);
     s.registry.add_image("two", &[base, layer().file("b", "2").gzip()]);
     let (one, two) = (s.pull("one").unwrap(), s.pull("two").unwrap());
-    let removed = s.store.remove(&s.registry.reference("one"), &BTreeSet::new()).unwrap();
+    let removed = s.store.remove(&s.reference("one"), &BTreeSet::new()).unwrap();
     assert_eq!((removed.layers, removed.images), (1, vec![one.reference.clone()]));
     assert!(s.store.layer_directory(two.layers[0]).is_dir());
-    assert!(
-        s.store.remove(&s.registry.reference("one"), &BTreeSet::new()).unwrap_err().to_string().contains("there is no")
-    );
+    assert!(s.store.remove(&s.reference("one"), &BTreeSet::new()).unwrap_err().to_string().contains("there is no"));
     // A container runs the other.
     let in_use: BTreeSet<LayerId> = two.layers.iter().copied().collect();
     assert_eq!(s.store.prune(&BTreeSet::new(), &in_use).unwrap(), provisioner::PruneReport::default());
-    let pruned = s.store.prune(&BTreeSet::from([s.registry.reference("two")]), &BTreeSet::new()).unwrap();
+    let pruned = s.store.prune(&BTreeSet::from([s.reference("two")]), &BTreeSet::new()).unwrap();
     assert_eq!(pruned, provisioner::PruneReport::default());
     assert_eq!(s.store.prune(&BTreeSet::new(), &BTreeSet::new()).unwrap().layers, 2);
     assert_eq!(s.store.list().unwrap(), []);

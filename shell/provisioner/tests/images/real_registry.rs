@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::common::layer;
 use provisioner::{Credentials, Digest, Image, PullOptions, Store};
+use testkit::registry::{Layer, layer};
 
 /// A registry that ends with the test.
 struct RealRegistry {
@@ -65,7 +65,7 @@ impl RealRegistry {
         digest
     }
 
-    fn push_image(&self, layers: &[crate::common::Layer]) {
+    fn push_image(&self, layers: &[Layer]) {
         let diff_ids: Vec<String> = layers.iter().map(|layer| format!("\"{}\"", Digest::of(&layer.archive))).collect();
         let diff_ids = diff_ids.join(",");
         let config = format!(

@@ -1,6 +1,6 @@
-//! What to do about a reason.
+//! Advice for the reasons why something is not offered.
 
-/// By the code that the master gives it; newer masters may know more.
+/// Returns the advice for a reason code of the master. Newer masters may have further codes.
 pub fn advice(code: &str) -> Option<&'static str> {
     Some(match code {
         "REFUSED" => {
@@ -42,7 +42,7 @@ mod tests {
     use model::{Monotonic, Role};
     use resources::ResourceQuantities;
 
-    /// The one after a reason, so that a new one cannot be left out.
+    /// Returns the reason after this one, so that a new reason cannot be left out.
     fn next(reason: &IneligibilityReason) -> Option<IneligibilityReason> {
         let until = Monotonic::default();
         Some(match reason {

@@ -1,8 +1,8 @@
-//! The command: what is asked of whom.
+//! The command `tepui explain`.
 
 use resources::Resources;
 
-use super::eligibility::{Eligibility, Question};
+use super::eligibility::{Eligibility, ExplainQuery};
 use super::{eligibility, failures, framework, task};
 use crate::commands::cli::{CommandError, Target};
 use crate::commands::find;
@@ -15,29 +15,29 @@ use crate::output;
 pub struct Explain {
     #[command(flatten)]
     target: Target,
-    /// What kind of thing, and which: an id, a unique part of it, or a name. The kind may be left out for tasks and
+    /// The kind of object and its id, a unique part of the id, or its name. The kind can be omitted for tasks and
     /// frameworks
     #[arg(required = true, num_args = 1..=2, value_names = ["framework|role|task|agent", "WHICH"])]
     subject: Vec<String>,
-    /// Of a framework or agent: only in this role
+    /// For a framework or an agent: only this role
     #[arg(long)]
     role: Option<String>,
-    /// What a task that waits asks for, e.g. cpus:4,mem:8GB: says where that would not fit
+    /// The resources that a waiting task needs, e.g. cpus:4,mem:8GB; shows where they would not fit
     #[arg(long, value_name = "RESOURCES", value_parser = amounts::resources)]
     needs: Option<Resources>,
-    /// Print what the master says about offers as JSON
+    /// Print the master's answer about offers as JSON
     #[arg(long)]
     json: bool,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  tepui explain framework spark   Which agents are not offered to it, and why
+  tepui explain framework spark   Which agents are not offered to it and why
   tepui explain role eng/web      The same for all frameworks of a role and below
   tepui explain framework spark --needs cpus:4,mem:8GB
                                   Why none of its tasks of that size starts
-  tepui explain task web.1        What became of it
-  tepui explain agent S3          To whom an agent is not offered, and why; how well it is";
+  tepui explain task web.1        What happened to the task
+  tepui explain agent S3          To which frameworks an agent is not offered and why, and its health";
 
 pub async fn explain(args: Explain) -> Result<(), CommandError> {
     let (kind, subject) = match args.subject.as_slice() {
@@ -46,27 +46,27 @@ pub async fn explain(args: Explain) -> Result<(), CommandError> {
         _ => return Err(CommandError::message("name one thing to explain")),
     };
     let state = State::get(&args.target.master).await?;
-    let question = match kind {
-        Some("framework") => framework::question(&state, subject)?,
+    let query = match kind {
+        Some("framework") => framework::query(&state, subject)?,
         Some("agent") => eligibility::agent(&args.target.master, &state, subject).await?,
-        Some("role") => Question { role: Some(subject.to_owned()), ..Question::default() },
+        Some("role") => ExplainQuery { role: Some(subject.to_owned()), ..ExplainQuery::default() },
         Some("task") => return print(task::lines(&state, find::task(&state, subject)?)),
         Some(other) => {
             return Err(CommandError::message(format!(
                 "'{other}' cannot be explained: framework, role, task or agent can"
             )));
         }
-        // `tepui run --name x` makes a framework and a task of one name; the task is what people mean.
+        // `tepui run --name x` creates a framework and a task with the same name; the task is meant.
         None if framework::find(&state, subject).is_none()
             || state.all_tasks().any(|task| task.task_id.value == subject) =>
         {
             return print(task::lines(&state, find::task(&state, subject)?));
         }
-        None => framework::question(&state, subject)?,
+        None => framework::query(&state, subject)?,
     };
     let demand = args.needs.map(|needs| needs.to_string());
-    let question = Question { role: args.role.or(question.role), demand, ..question };
-    let answer = Eligibility::ask(&args.target.master, &question).await?;
+    let query = ExplainQuery { role: args.role.or(query.role), demand, ..query };
+    let answer = Eligibility::ask(&args.target.master, &query).await?;
     if args.json {
         output::json(answer.json());
         return Ok(());
@@ -76,8 +76,8 @@ pub async fn explain(args: Explain) -> Result<(), CommandError> {
         lines.extend(failures::lines(answer.json()));
         return print(lines);
     }
-    let mut lines = question.framework.as_deref().map(|id| framework::lines(&state, id)).unwrap_or_default();
-    lines.extend(answer.lines(&question));
+    let mut lines = query.framework.as_deref().map(|id| framework::lines(&state, id)).unwrap_or_default();
+    lines.extend(answer.lines(&query));
     print(lines)
 }
 

@@ -1,4 +1,4 @@
-//! What the master says to `GET /explain`, in words.
+//! The answers of `GET /explain` as text.
 
 use client::{Address, get_json};
 use serde_json::Value;
@@ -9,9 +9,9 @@ use crate::commands::find;
 use crate::commands::state::{State, short};
 use crate::output;
 
-/// What is asked of the master: all that fits.
+/// The parameters of a request to the master.
 #[derive(Debug, Default)]
-pub struct Question {
+pub struct ExplainQuery {
     pub framework: Option<String>,
     pub role: Option<String>,
     pub agent: Option<String>,
@@ -21,7 +21,7 @@ pub struct Question {
 /// The master's answer.
 pub struct Eligibility(Value);
 
-impl Question {
+impl ExplainQuery {
     fn path(&self) -> String {
         let parameters =
             [("framework", &self.framework), ("role", &self.role), ("agent", &self.agent), ("demand", &self.demand)];
@@ -31,24 +31,24 @@ impl Question {
     }
 }
 
-pub async fn agent(master: &Address, state: &State, subject: &str) -> Result<Question, CommandError> {
+pub async fn agent(master: &Address, state: &State, subject: &str) -> Result<ExplainQuery, CommandError> {
     let id = find::agent_id_anywhere(master, state, subject).await?;
-    Ok(Question { agent: Some(id.value), ..Question::default() })
+    Ok(ExplainQuery { agent: Some(id.value), ..ExplainQuery::default() })
 }
 
 impl Eligibility {
-    pub async fn ask(master: &Address, question: &Question) -> Result<Self, CommandError> {
-        Ok(Eligibility(get_json(master, &question.path()).await?))
+    pub async fn ask(master: &Address, query: &ExplainQuery) -> Result<Self, CommandError> {
+        Ok(Eligibility(get_json(master, &query.path()).await?))
     }
 
     pub fn json(&self) -> &Value {
         &self.0
     }
 
-    pub fn lines(&self, question: &Question) -> Vec<String> {
+    pub fn lines(&self, query: &ExplainQuery) -> Vec<String> {
         let standings = list(&self.0, "standings");
         if standings.is_empty() {
-            return vec![match (&question.role, &question.framework) {
+            return vec![match (&query.role, &query.framework) {
                 (Some(role), None) => {
                     format!("no framework is subscribed to role {role} or a role below it: nobody asks for its share")
                 }
@@ -56,33 +56,33 @@ impl Eligibility {
                     .to_owned(),
             }];
         }
-        let mut lines: Vec<String> = standings.iter().flat_map(|one| of(one, question.framework.is_none())).collect();
+        let mut lines: Vec<String> = standings.iter().flat_map(|one| of(one, query.framework.is_none())).collect();
         if self.0["truncated"] == true {
             lines.push("there is more: name one framework or one agent to see all of it".to_owned());
         }
         lines
     }
 
-    /// Returns the codes of the reasons for which nothing is offered, and one or two sentences about them. `None` while
-    /// there is nothing to say: an offer is on its way, or nothing keeps the agents from being offered.
-    pub fn shortly(&self) -> Option<(Vec<String>, Vec<String>)> {
+    /// Returns the codes of the reasons why nothing is offered, and one or two sentences about them. Returns `None` if
+    /// an offer is on its way or nothing prevents an offer.
+    pub fn summary(&self) -> Option<(Vec<String>, Vec<String>)> {
         let standings = list(&self.0, "standings");
-        if standings.iter().any(|standing| number(standing, "open") > 0 || number(standing, "offers") > 0) {
+        if standings.iter().any(|eligibility| number(eligibility, "open") > 0 || number(eligibility, "offers") > 0) {
             return None;
         }
-        if standings.iter().all(|standing| number(standing, "agents") == 0) {
+        if standings.iter().all(|eligibility| number(eligibility, "agents") == 0) {
             let line = "nothing starts: no agent is registered; start one: tepui agent --help";
             return Some((vec!["NO_AGENTS".to_owned()], vec![line.to_owned()]));
         }
-        let summary: Vec<&Value> = standings.iter().flat_map(|standing| list(standing, "summary")).collect();
-        // Its own refusals, which last for seconds, are no news.
-        let told: Vec<&Value> = summary.into_iter().filter(|tally| text(tally, "code") != "REFUSED").collect();
-        if told.is_empty() {
+        let summary: Vec<&Value> = standings.iter().flat_map(|eligibility| list(eligibility, "summary")).collect();
+        // The framework's own offer filters last for seconds and are not worth a message.
+        let counts: Vec<&Value> = summary.into_iter().filter(|count| text(count, "code") != "REFUSED").collect();
+        if counts.is_empty() {
             return None;
         }
-        let codes: Vec<String> = told.iter().map(|tally| text(tally, "code").to_owned()).collect();
-        let agents: u64 = standings.iter().map(|standing| number(standing, "agents")).max().unwrap_or_default();
-        let counted = told.iter().map(|tally| format!("{} {}", number(tally, "agents"), phrase(tally)));
+        let codes: Vec<String> = counts.iter().map(|count| text(count, "code").to_owned()).collect();
+        let agents: u64 = standings.iter().map(|eligibility| number(eligibility, "agents")).max().unwrap_or_default();
+        let counted = counts.iter().map(|count| format!("{} {}", number(count, "agents"), phrase(count)));
         let counted: Vec<String> = counted.collect();
         let noun = if agents == 1 { "agent" } else { "agents" };
         let mut lines = vec![format!("nothing starts: of {agents} {noun}, {}", counted.join(", "))];
@@ -90,15 +90,15 @@ impl Eligibility {
         Some((codes, lines))
     }
 
-    /// One agent, for all frameworks.
+    /// Explains one agent for all frameworks.
     pub fn of_agent(&self) -> Vec<String> {
         if let Some(condition @ ("unreachable" | "awaited")) = self.0["condition"].as_str() {
             return away(condition);
         }
         let standings = list(&self.0, "standings");
         let mut lines = Vec::new();
-        for standing in standings {
-            let Some(detail) = list(standing, "details").first() else { continue };
+        for eligibility in standings {
+            let Some(detail) = list(eligibility, "details").first() else { continue };
             if lines.is_empty() {
                 let available = text(detail, "available");
                 let left = if matches!(available, "" | "{}") { "nothing left" } else { available };
@@ -106,7 +106,7 @@ impl Eligibility {
             }
             let reasons: Vec<String> = list(detail, "reasons").iter().map(phrase).collect();
             let why = if reasons.is_empty() { "may be offered it".to_owned() } else { reasons.join("; ") };
-            lines.push(format!("  {} in role {}: {why}", name(standing), text(standing, "role")));
+            lines.push(format!("  {} in role {}: {why}", name(eligibility), text(eligibility, "role")));
         }
         if lines.is_empty() {
             lines.push("no framework is subscribed: nobody could be offered this agent".to_owned());
@@ -131,15 +131,15 @@ fn away(condition: &str) -> Vec<String> {
     vec![format!("{how}, so nothing of it can be offered"), format!("what to do: {advice}")]
 }
 
-fn of(standing: &Value, named: bool) -> Vec<String> {
+fn of(eligibility: &Value, named: bool) -> Vec<String> {
     let who = if named {
-        format!("{} in role {}", name(standing), text(standing, "role"))
+        format!("{} in role {}", name(eligibility), text(eligibility, "role"))
     } else {
-        format!("in role {}", text(standing, "role"))
+        format!("in role {}", text(eligibility, "role"))
     };
-    let agents = number(standing, "agents");
-    let offers = number(standing, "offers");
-    let open = number(standing, "open");
+    let agents = number(eligibility, "agents");
+    let offers = number(eligibility, "offers");
+    let open = number(eligibility, "open");
     let mut lines = Vec::new();
     if offers > 0 {
         lines.push(format!("{who}: {offers} offers wait for its scheduler, not for the cluster"));
@@ -149,18 +149,18 @@ fn of(standing: &Value, named: bool) -> Vec<String> {
         return lines;
     }
     lines.push(format!("{who}, of {agents} agents:"));
-    let summary = list(standing, "summary");
-    lines.extend(summary.iter().map(|tally| format!("  {} {}", number(tally, "agents"), phrase(tally))));
+    let summary = list(eligibility, "summary");
+    lines.extend(summary.iter().map(|count| format!("  {} {}", number(count, "agents"), phrase(count))));
     if open > 0 {
         lines.push(format!(
             "  {open} nothing keeps them away; those with a smaller share are asked first (the role's is {:.1} %)",
-            100.0 * standing["role_share"].as_f64().unwrap_or_default()
+            100.0 * eligibility["role_share"].as_f64().unwrap_or_default()
         ));
     }
     let full = |code: &str| matches!(code, "NOTHING_LEFT" | "DEMAND_DOES_NOT_FIT");
-    let codes: Vec<&str> = summary.iter().map(|tally| text(tally, "code")).collect();
+    let codes: Vec<&str> = summary.iter().map(|count| text(count, "code")).collect();
     if offers > 0 && codes.first().is_some_and(|code| full(code)) {
-        // What it waits for may be in its own hands.
+        // The framework may already hold the offers that it waits for.
         lines.push(
             "what to do: let its scheduler accept or decline the offers it has, several of one agent together"
                 .to_owned(),
@@ -171,7 +171,7 @@ fn of(standing: &Value, named: bool) -> Vec<String> {
     lines
 }
 
-/// For the first reason, which concerns most agents, that something can be done about.
+/// Returns the advice for the first reason that has one; the first reason concerns most agents.
 fn advise<'a>(mut codes: impl Iterator<Item = &'a str>) -> Option<String> {
     codes.find_map(advice).map(|advice| format!("what to do: {advice}"))
 }
@@ -183,8 +183,8 @@ fn phrase(reason: &Value) -> String {
     }
 }
 
-fn name(standing: &Value) -> String {
-    format!("framework '{}' ({})", text(standing, "name"), short(text(standing, "framework")))
+fn name(eligibility: &Value) -> String {
+    format!("framework '{}' ({})", text(eligibility, "name"), short(text(eligibility, "framework")))
 }
 
 fn text<'a>(value: &'a Value, member: &str) -> &'a str {
@@ -204,7 +204,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn standing(offers: u64, summary: Value, open: u64) -> Value {
+    fn eligibility(offers: u64, summary: Value, open: u64) -> Value {
         json!({
             "framework": "m-0001", "name": "spark", "role": "eng", "role_share": 0.25, "offers": offers, "agents": 12,
             "open": open, "summary": summary,
@@ -212,12 +212,12 @@ mod tests {
         })
     }
 
-    fn check(standings: Value, question: &Question, expected: &[&str]) {
-        assert_eq!(Eligibility(json!({ "standings": standings })).lines(question), expected);
+    fn check(standings: Value, query: &ExplainQuery, expected: &[&str]) {
+        assert_eq!(Eligibility(json!({ "standings": standings })).lines(query), expected);
     }
 
-    fn about_framework() -> Question {
-        Question { framework: Some("m-0001".to_owned()), ..Question::default() }
+    fn about_framework() -> ExplainQuery {
+        ExplainQuery { framework: Some("m-0001".to_owned()), ..ExplainQuery::default() }
     }
 
     #[test]
@@ -227,7 +227,7 @@ mod tests {
             {"code": "NOTHING_LEFT", "text": "nothing left: all is offered or allocated", "agents": 5},
         ]);
         check(
-            json!([standing(0, summary, 0)]),
+            json!([eligibility(0, summary, 0)]),
             &about_framework(),
             &[
                 "in role eng, of 12 agents:",
@@ -241,8 +241,8 @@ mod tests {
     #[test]
     fn offers_and_open_agents_are_told() {
         check(
-            json!([standing(2, json!([]), 12)]),
-            &Question { role: Some("eng".to_owned()), ..Question::default() },
+            json!([eligibility(2, json!([]), 12)]),
+            &ExplainQuery { role: Some("eng".to_owned()), ..ExplainQuery::default() },
             &[
                 "framework 'spark' (0001) in role eng: 2 offers wait for its scheduler, not for the cluster",
                 "framework 'spark' (0001) in role eng, of 12 agents:",
@@ -255,7 +255,7 @@ mod tests {
     fn who_holds_offers_is_not_told_to_wait() {
         let summary = json!([{"code": "NOTHING_LEFT", "text": "nothing left", "agents": 12}]);
         check(
-            json!([standing(3, summary, 0)]),
+            json!([eligibility(3, summary, 0)]),
             &about_framework(),
             &[
                 "in role eng: 3 offers wait for its scheduler, not for the cluster",
@@ -270,7 +270,7 @@ mod tests {
     fn a_role_without_frameworks_is_said_to_be() {
         check(
             json!([]),
-            &Question { role: Some("x".to_owned()), ..Question::default() },
+            &ExplainQuery { role: Some("x".to_owned()), ..ExplainQuery::default() },
             &["no framework is subscribed to role x or a role below it: nobody asks for its share"],
         );
     }
@@ -278,7 +278,7 @@ mod tests {
     #[test]
     fn an_agent_is_explained_for_each_framework() {
         let reason = json!([{"code": "NOT_WHITELISTED", "text": "not in the master's --whitelist", "agents": 1}]);
-        let answer = Eligibility(json!({ "standings": [standing(0, reason, 0)] }));
+        let answer = Eligibility(json!({ "standings": [eligibility(0, reason, 0)] }));
         let mut full = answer.json().clone();
         full["standings"][0]["details"][0]["available"] = json!("{}");
         assert_eq!(Eligibility(full).of_agent()[0], "agent S3 (host) has nothing left");
@@ -306,22 +306,22 @@ mod tests {
     #[test]
     fn a_batch_that_waits_is_told_shortly() {
         let check = |standings: Value, expect: Option<&[&str]>| {
-            let told = Eligibility(json!({ "standings": standings })).shortly();
-            let lines = told.map(|(_, lines)| lines);
+            let counts = Eligibility(json!({ "standings": standings })).summary();
+            let lines = counts.map(|(_, lines)| lines);
             assert_eq!(lines, expect.map(|lines| lines.iter().map(|line| (*line).to_owned()).collect()));
         };
         let small = json!({"code": "DEMAND_TOO_LARGE", "text": "smaller than the demand", "agents": 12});
         let refused = json!({"code": "REFUSED", "text": "refused by the framework", "seconds": 1.5, "agents": 3});
         check(
-            json!([standing(0, json!([small, refused]), 0)]),
+            json!([eligibility(0, json!([small, refused]), 0)]),
             Some(&[
                 "nothing starts: of 12 agents, 12 smaller than the demand",
                 "what to do: ask for less in one piece, or add larger agents",
             ]),
         );
-        check(json!([standing(0, json!([refused]), 0)]), None);
-        check(json!([standing(0, json!([small]), 2)]), None);
-        check(json!([standing(1, json!([small]), 0)]), None);
+        check(json!([eligibility(0, json!([refused]), 0)]), None);
+        check(json!([eligibility(0, json!([small]), 2)]), None);
+        check(json!([eligibility(1, json!([small]), 0)]), None);
         check(json!([]), Some(&["nothing starts: no agent is registered; start one: tepui agent --help"]));
     }
 
@@ -329,7 +329,7 @@ mod tests {
     fn questions_become_queries() {
         let text = |text: &str| Some(text.to_owned());
         let demand = text("cpus:4; mem:1024");
-        let question = Question { role: text("eng/web"), framework: text("a b&c"), agent: None, demand };
-        assert_eq!(question.path(), "/explain?framework=a%20b%26c&role=eng/web&demand=cpus%3A4%3B%20mem%3A1024");
+        let query = ExplainQuery { role: text("eng/web"), framework: text("a b&c"), agent: None, demand };
+        assert_eq!(query.path(), "/explain?framework=a%20b%26c&role=eng/web&demand=cpus%3A4%3B%20mem%3A1024");
     }
 }

@@ -1,17 +1,18 @@
-//! What the master thinks of an agent's health, and what its recovery policies did about it, in words.
+//! The health of an agent as the master sees it, and what its recovery policies did about it, as text.
 
 use serde_json::Value;
 
 use crate::table::duration;
 
-/// Of `health` in the master's answer about an agent; nothing from a master that says nothing of it.
+/// Returns the lines for the member `health` of the master's answer about an agent; none if the master sends no such
+/// member.
 pub fn lines(answer: &Value) -> Vec<String> {
     let health = &answer["health"];
     if !health.is_object() {
         return Vec::new();
     }
     let is_registered = matches!(answer["condition"].as_str(), None | Some("registered"));
-    let mut lines = if is_registered { vec![standing(health)] } else { vec!["health:".to_owned()] };
+    let mut lines = if is_registered { vec![health_text(health)] } else { vec!["health:".to_owned()] };
     lines.extend(signals(&health["signals"]));
     if let Some(failed) = health["tasks_failed"].as_u64().filter(|failed| *failed > 0) {
         lines.push(format!("  {failed} of the last {} tasks on it failed", health["tasks_ended"]));
@@ -39,7 +40,7 @@ pub fn lines(answer: &Value) -> Vec<String> {
     lines
 }
 
-fn standing(health: &Value) -> String {
+fn health_text(health: &Value) -> String {
     match health["phi"].as_f64() {
         None => "health: it is disconnected".to_owned(),
         Some(phi) => {

@@ -1,12 +1,12 @@
-//! A framework by itself: whether anybody speaks for it.
+//! The state of a framework: whether it has a scheduler.
 
 use messages::v1::master::response::get_frameworks::Framework;
 
-use super::eligibility::Question;
+use super::eligibility::ExplainQuery;
 use crate::commands::cli::CommandError;
 use crate::commands::state::{State, is_called};
 
-/// By id, the end of it, or name; those that live go first.
+/// Finds a framework by its id, the end of its id, or its name; live frameworks come first.
 pub fn find<'a>(state: &'a State, subject: &str) -> Option<(&'a Framework, bool)> {
     state.frameworks().find(|(framework, _)| {
         let id = id(framework);
@@ -14,9 +14,11 @@ pub fn find<'a>(state: &'a State, subject: &str) -> Option<(&'a Framework, bool)
     })
 }
 
-pub fn question(state: &State, subject: &str) -> Result<Question, CommandError> {
+pub fn query(state: &State, subject: &str) -> Result<ExplainQuery, CommandError> {
     match find(state, subject) {
-        Some((framework, true)) => Ok(Question { framework: Some(id(framework).to_owned()), ..Question::default() }),
+        Some((framework, true)) => {
+            Ok(ExplainQuery { framework: Some(id(framework).to_owned()), ..ExplainQuery::default() })
+        }
         Some((framework, false)) => Err(CommandError::message(format!(
             "framework '{}' ({}) is completed: it was torn down, or stayed disconnected longer than its \
              failover_timeout; it must subscribe without an id to start anew",

@@ -1,4 +1,4 @@
-//! `tepui explain`: why a task, framework, role or agent is where it is, and what to do about it.
+//! `tepui explain` says why a task, framework, role or agent is in its state, and what to do about it.
 
 mod advice;
 mod command;
@@ -8,5 +8,5 @@ mod framework;
 mod task;
 
 pub use command::{Explain, explain};
-pub use eligibility::{Eligibility, Question};
+pub use eligibility::{Eligibility, ExplainQuery};
 pub use task::meaning;

@@ -1,4 +1,4 @@
-//! What became of a task, in words.
+//! The state of a task and how it came about, as text.
 
 use messages::v1;
 use messages::v1::task_status::Reason;
@@ -38,7 +38,7 @@ pub fn lines(state: &State, task: &v1::Task) -> Vec<String> {
     lines
 }
 
-/// Mesos' reasons in plain words.
+/// Returns a plain text for a reason of Mesos.
 pub fn meaning(reason: Reason) -> &'static str {
     use Reason::*;
     match reason {

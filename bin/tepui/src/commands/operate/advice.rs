@@ -1,10 +1,11 @@
-//! What to do about a refusal of the master, by its words. They are Mesos', so this works with its masters as well.
+//! Advice for refusals of the master, chosen by their text. The texts are those of Mesos, so this also works with its
+//! masters.
 
 use client::Error;
 
 use crate::commands::cli::CommandError;
 
-/// What the master's answer contains, and what may be done. The first that fits counts.
+/// Parts of the master's answers and the advice for them. The first match counts.
 const ADVICE: &[(&str, &str)] = &[
     ("exceed cluster capacity", "lower the guarantees, add agents, or repeat with --force if agents are about to come"),
     ("is already consuming", "raise the limit, end tasks of the role, or repeat with --force: what runs goes on then"),

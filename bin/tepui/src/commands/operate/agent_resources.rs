@@ -1,4 +1,5 @@
-//! What an agent has, and how to name a part of it so that the master finds it: with its reservations, labels and disk.
+//! The resources of an agent, and how to describe a part of them with its reservations, labels and disk, so that the
+//! master finds it.
 
 use messages::v1;
 use messages::v1::master::response::get_agents::Agent;
@@ -8,7 +9,7 @@ use crate::commands::cli::CommandError;
 
 pub struct AgentResources {
     total: Resources,
-    /// Not allocated to any framework.
+    /// The resources that are not allocated to any framework.
     free: Resources,
 }
 
@@ -23,13 +24,17 @@ impl AgentResources {
         self.total.persistent_volumes()
     }
 
-    /// `wanted`, which is reserved to nobody, out of what fits. What is free goes first; what is in use is named only
-    /// when the rest is not enough, so that the master can say why not. The error is what is missing altogether.
+    /// Takes unreserved `wanted` resources out of those that fit. Free resources are taken first; used ones are taken
+    /// only if the free ones are not enough, so that the master can say why it refuses.
+    ///
+    /// # Errors
+    ///
+    /// Returns the resource that is missing altogether.
     pub fn take(&self, wanted: &Resources, fits: impl Fn(&Resource) -> bool) -> Result<Resources, Resource> {
         take_from(&self.free, wanted, &fits).or_else(|_| take_from(&self.total, wanted, &fits))
     }
 
-    /// As `take`, from a single piece: what becomes a volume is one.
+    /// Like `take`, but from a single resource, because a volume must be one.
     pub fn single_piece(&self, size: Scalar, fits: impl Fn(&Resource) -> bool) -> Option<Resource> {
         let enough = |resource: &&Resource| {
             resource.name().as_str() == "disk"
@@ -41,7 +46,7 @@ impl AgentResources {
         Some(if found.is_exclusive() { found.clone() } else { found.with_scalar(size) })
     }
 
-    /// All that fits and is no volume.
+    /// Returns all resources that fit and are no volumes.
     pub fn all(&self, fits: impl Fn(&Resource) -> bool) -> Resources {
         self.total.filter(|resource| !resource.is_persistent_volume() && fits(resource))
     }
@@ -52,7 +57,7 @@ fn read(resources: &[v1::Resource]) -> Result<Resources, CommandError> {
         .map_err(|error| CommandError::message(format!("the master's answer makes no sense: {error}")))
 }
 
-/// Its innermost reservation is a dynamic one to exactly this role.
+/// Returns whether the innermost reservation is a dynamic one to exactly this role.
 pub fn reserved_to(resource: &Resource, role: &str) -> bool {
     let innermost = resource.reservations().last();
     innermost.is_some_and(|last: &Reservation| last.kind == ReservationKind::Dynamic && last.role.as_str() == role)
@@ -83,7 +88,7 @@ fn take_from(pool: &Resources, wanted: &Resources, fits: &impl Fn(&Resource) -> 
     Ok(taken)
 }
 
-/// Ranges and sets: from one piece.
+/// Takes ranges or sets from one resource.
 fn part_of(from: &Resource, want: &Resource) -> Option<Resource> {
     let mut proto = from.to_proto();
     let wanted = want.to_proto();

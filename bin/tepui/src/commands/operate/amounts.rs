@@ -1,4 +1,4 @@
-//! Amounts of resources as people write and read them: `cpus:4,mem:8GB`.
+//! Reads and writes amounts of resources: `cpus:4,mem:8GB`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,7 +7,7 @@ use messages::v1::value::Scalar;
 use resources::Resources;
 use serde_json::Value;
 
-/// By the resource's name. Memory and disk are in megabytes.
+/// Amounts by resource name. Memory and disk are in megabytes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Amounts(pub BTreeMap<String, f64>);
 
@@ -20,14 +20,14 @@ impl Amounts {
         self.0.iter().map(|(name, value)| (name.clone(), Scalar { value: *value })).collect()
     }
 
-    /// `{"cpus": 4.0}`; what is no number is left out.
+    /// Reads `{"cpus": 4.0}`; members that are no numbers are left out.
     pub fn from_json(value: &Value) -> Self {
         let members = value.as_object().into_iter().flatten();
         Amounts(members.filter_map(|(name, value)| Some((name.clone(), value.as_f64()?))).collect())
     }
 }
 
-/// `cpus:4 mem:8192`, or `-` for nothing.
+/// Writes `cpus:4 mem:8192`, or `-` if there are none.
 impl fmt::Display for Amounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
@@ -38,15 +38,19 @@ impl fmt::Display for Amounts {
     }
 }
 
-/// Scalars; `none` for no amounts at all.
+/// Reads scalars; `none` stands for no amounts at all.
+///
+/// # Errors
+///
+/// Returns what is wrong with the text.
 pub fn amounts(text: &str) -> Result<Amounts, String> {
     if text.trim() == "none" {
         return Ok(Amounts::default());
     }
     let mut read = BTreeMap::new();
     for (name, value) in parts(text)? {
-        let amount: f64 =
-            value.parse().map_err(|_| format!("'{value}' is no amount of {name}; write e.g. {name}:4"))?;
+        let amount = value.parse().ok().filter(|amount: &f64| (0.0..=resources::Scalar::MAX_INPUT).contains(amount));
+        let amount = amount.ok_or_else(|| format!("'{value}' is no amount of {name}; write e.g. {name}:4"))?;
         if read.insert(name.clone(), amount).is_some() {
             return Err(format!("{name} is given twice"));
         }
@@ -54,23 +58,40 @@ pub fn amounts(text: &str) -> Result<Amounts, String> {
     Ok(Amounts(read))
 }
 
-/// Scalars, ranges and sets, reserved to nobody: `cpus:4,ports:[31000-31009]`.
+/// Reads unreserved scalars, ranges and sets: `cpus:4,ports:[31000-31009]`.
+///
+/// # Errors
+///
+/// Returns what is wrong with the text.
 pub fn resources(text: &str) -> Result<Resources, String> {
     let parts: Vec<String> = parts(text)?.into_iter().map(|(name, value)| format!("{name}:{value}")).collect();
     let resources = Resources::parse(&parts.join(";"), "*").map_err(|error| error.to_string())?;
+    if resources.is_empty() {
+        return Err(format!("'{text}' is nothing; write e.g. cpus:4,mem:8GB"));
+    }
     match resources.iter().all(resources::Resource::is_unreserved) {
         true => Ok(resources),
         false => Err("name resources without a role; --role says whose they are to be".to_owned()),
     }
 }
 
-/// In megabytes: `2048`, `2GB`.
+/// Reads a size in megabytes: `2048`, `2GB`.
+///
+/// # Errors
+///
+/// Returns what is wrong with the text.
 pub fn megabytes(text: &str) -> Result<f64, String> {
     let amount: f64 = in_megabytes(text).parse().map_err(|_| format!("'{text}' is no size; write e.g. 2048 or 2GB"))?;
-    if amount.is_finite() && amount > 0.0 { Ok(amount) } else { Err("a size is above 0".to_owned()) }
+    // Mesos counts in thousandths.
+    let is_size = (0.001..=resources::Scalar::MAX_INPUT).contains(&amount);
+    if is_size {
+        Ok(amount)
+    } else {
+        Err(format!("a size is above 0 MB and at most {} MB", resources::Scalar::MAX_INPUT))
+    }
 }
 
-/// Separated by `;` as in Mesos, or by `,`, which shells leave alone.
+/// Splits at `;`, as in Mesos, or at `,`, which needs no quoting in shells.
 fn parts(text: &str) -> Result<Vec<(String, String)>, String> {
     let mut depth = 0_usize;
     let split = text.split(|c: char| {
@@ -100,7 +121,7 @@ fn expected(text: &str) -> String {
     format!("'{text}' names no resources; write e.g. cpus:4,mem:8GB (mem and disk without a unit are in MB)")
 }
 
-/// Units are powers of 1024, as everything in Mesos.
+/// Converts units to megabytes. They are powers of 1024, as everywhere in Mesos.
 fn in_megabytes(text: &str) -> String {
     const UNITS: [(&str, f64); 6] =
         [("mb", 1.0), ("gb", 1024.0), ("tb", 1_048_576.0), ("m", 1.0), ("g", 1024.0), ("t", 1_048_576.0)];
@@ -142,6 +163,7 @@ mod tests {
         assert_eq!((read.cpus(), read.mem(), read.ports().count()), (1.0, 1024.0, 4));
         assert!(resources("cpus(eng):1").unwrap_err().contains("--role"));
         assert!(resources("cpus:x:y").is_err());
+        assert!(resources("cpus:0").unwrap_err().contains("is nothing"));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Which machines people mean: maintenance is about machines, which have a host name, an address, and any number of
-//! agents.
+//! Finds the machines that arguments name. Maintenance applies to machines, which have a host name, an address, and any
+//! number of agents.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::commands::cli::CommandError;
 use crate::commands::find;
 use crate::commands::state::State;
 
-/// What is known: the machines of agents, and those of the schedule, whose agents may be away.
+/// The known machines: those of agents, and those of the schedule, whose agents may not be registered.
 pub struct Machines<'a> {
     pub state: &'a State,
     pub schedule: &'a Schedule,
@@ -30,7 +30,7 @@ impl Machines<'_> {
         Ok(found)
     }
 
-    /// `host@ip` is taken as it is; else the host name or address of a machine, or an agent on it.
+    /// Finds a machine. `host@ip` is taken as it is; other text is a host name, an address, or an agent on the machine.
     fn find(&self, given: &str) -> Result<MachineId, CommandError> {
         if let Some((host, ip)) = given.split_once('@') {
             return Ok(machine(host, ip));
@@ -65,18 +65,18 @@ fn machine(host: &str, ip: &str) -> MachineId {
     MachineId { hostname: given(host), ip: given(ip) }
 }
 
-/// As the master sees it: the agent's host name and the address it speaks from.
+/// Returns the machine of an agent as the master sees it: the agent's host name and the address from which it connects.
 fn machine_of(agent: &Agent) -> Option<MachineId> {
     let address: Address = agent.pid.as_deref()?.parse().ok()?;
     Some(machine(&agent.agent_info.hostname, &address.host))
 }
 
-/// Host names have no case.
+/// Compares two machines; the case of host names does not matter.
 pub fn same(a: &MachineId, b: &MachineId) -> bool {
     a.hostname().eq_ignore_ascii_case(b.hostname()) && a.ip() == b.ip()
 }
 
-/// `node7@10.0.0.7`.
+/// Formats a machine as `node7@10.0.0.7`.
 pub fn text(id: &MachineId) -> String {
     format!("{}@{}", id.hostname(), id.ip())
 }

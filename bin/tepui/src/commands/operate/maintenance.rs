@@ -1,4 +1,4 @@
-//! `tepui maintenance`.
+//! `tepui maintenance` schedules and performs maintenance of machines.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,11 +16,11 @@ use crate::commands::state::State;
 use crate::output;
 use crate::table::{self, render};
 
-/// Plan when machines rest, and bring them down and up
+/// Schedule maintenance of machines, and take them down and up
 ///
-/// A scheduled machine is still offered, with the time from which it will be away, and frameworks that use it are asked
-/// by inverse offers to leave; their answers are in `status`. `start` brings the machine down, whether they left or
-/// not: its agents end. `stop` lets them register again.
+/// A scheduled machine is still offered, with the time of its maintenance. Frameworks that use it are asked by inverse
+/// offers to leave; `status` shows their answers. `start` takes the machine down, whether they have left or not, and
+/// ends its agents. `stop` lets the agents register again.
 ///
 /// A machine is a host name and an address, with any number of agents. Name it by its host name, by its address, by an
 /// agent on it, or as HOST@IP. Times are UTC.
@@ -35,23 +35,23 @@ const EXAMPLES: &str = "\
 Examples:
   tepui maintenance schedule node7 --start 'in 2h' --for 1h
   tepui maintenance schedule node7 node8 --start '2026-11-21 18:00' --for 90m
-  tepui maintenance status        who is asked to leave, and what was answered
-  tepui maintenance start node7   it goes down: its agents and tasks end
-  tepui maintenance stop node7    it comes back and leaves the schedule
-  tepui maintenance clear node8   no maintenance after all";
+  tepui maintenance status        the schedule and the answers of frameworks
+  tepui maintenance start node7   take it down: its agents and tasks end
+  tepui maintenance stop node7    take it up and off the schedule
+  tepui maintenance clear node8   cancel the maintenance";
 
 #[derive(clap::Subcommand)]
 enum Command {
-    /// Plan a time in which machines are away; for one that has a time already, another
+    /// Schedule maintenance of machines, or change the time of scheduled ones
     #[command(after_help = EXAMPLES)]
     Schedule(Plan),
-    /// Show what is planned, which machines are down, and what frameworks answered
+    /// Show the schedule, which machines are down, and the answers of frameworks
     Status(Show),
-    /// Bring scheduled machines down now
+    /// Take scheduled machines down now
     Start(Bring),
-    /// Bring machines up that are down
+    /// Take machines that are down up again
     Stop(Bring),
-    /// Take machines that are not down off the schedule
+    /// Remove machines that are not down from the schedule
     Clear(Clear),
 }
 
@@ -60,14 +60,14 @@ struct Plan {
     /// Host name, address, an agent, or HOST@IP
     #[arg(required = true, value_name = "MACHINE")]
     machines: Vec<String>,
-    /// From when on: now, 'in 2h', 18:00, 'tomorrow 18:00', '2026-11-21 18:00'
+    /// The start: now, 'in 2h', 18:00, 'tomorrow 18:00', '2026-11-21 18:00'
     #[arg(long, value_parser = moment, default_value = "now")]
     start: UtcTime,
-    /// For how long, e.g. 90m or 2h; left out, it is not known
+    /// The duration, e.g. 90m or 2h; unknown if left out
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     length: Option<Duration>,
     #[command(flatten)]
-    order: OperatorCall,
+    operator_call: OperatorCall,
 }
 
 #[derive(clap::Args)]
@@ -85,7 +85,7 @@ struct Bring {
     #[arg(required = true, value_name = "MACHINE")]
     machines: Vec<String>,
     #[command(flatten)]
-    order: OperatorCall,
+    operator_call: OperatorCall,
 }
 
 #[derive(clap::Args)]
@@ -93,11 +93,11 @@ struct Clear {
     /// Host name, address, an agent, or HOST@IP
     #[arg(value_name = "MACHINE", required_unless_present = "all", conflicts_with = "all")]
     machines: Vec<String>,
-    /// The whole schedule
+    /// Remove all machines from the schedule
     #[arg(long)]
     all: bool,
     #[command(flatten)]
-    order: OperatorCall,
+    operator_call: OperatorCall,
 }
 
 pub async fn maintenance(args: Maintenance) -> Result<(), CommandError> {
@@ -111,8 +111,8 @@ pub async fn maintenance(args: Maintenance) -> Result<(), CommandError> {
 }
 
 async fn plan(args: Plan) -> Result<(), CommandError> {
-    let schedule = args.order.operator().maintenance_schedule().await?;
-    let machines = resolve(&args.order, &schedule, &args.machines).await?;
+    let schedule = args.operator_call.operator().maintenance_schedule().await?;
+    let machines = resolve(&args.operator_call, &schedule, &args.machines).await?;
     let length =
         args.length.map(|length| DurationInfo { nanoseconds: i64::try_from(length.as_nanos()).unwrap_or(i64::MAX) });
     let said = format!(
@@ -124,30 +124,30 @@ async fn plan(args: Plan) -> Result<(), CommandError> {
     let mut schedule = without(schedule, &machines);
     let unavailability = Unavailability { start: TimeInfo { nanoseconds: args.start.0 }, duration: length };
     schedule.windows.push(Window { machine_ids: machines, unavailability });
-    args.order.send(&operator_calls::update_maintenance_schedule(schedule), said).await
+    args.operator_call.send(&operator_calls::update_maintenance_schedule(schedule), said).await
 }
 
 async fn start(args: Bring) -> Result<(), CommandError> {
-    let schedule = args.order.operator().maintenance_schedule().await?;
-    let machines = resolve(&args.order, &schedule, &args.machines).await?;
+    let schedule = args.operator_call.operator().maintenance_schedule().await?;
+    let machines = resolve(&args.operator_call, &schedule, &args.machines).await?;
     let said = format!("{}: down; the agents there end, and none may register", texts(&machines));
-    args.order.send(&operator_calls::start_maintenance(machines), said).await
+    args.operator_call.send(&operator_calls::start_maintenance(machines), said).await
 }
 
 async fn stop(args: Bring) -> Result<(), CommandError> {
-    let schedule = args.order.operator().maintenance_schedule().await?;
-    let machines = resolve(&args.order, &schedule, &args.machines).await?;
+    let schedule = args.operator_call.operator().maintenance_schedule().await?;
+    let machines = resolve(&args.operator_call, &schedule, &args.machines).await?;
     let said = format!("{}: up, and off the schedule; start the agents there again", texts(&machines));
-    args.order.send(&operator_calls::stop_maintenance(machines), said).await
+    args.operator_call.send(&operator_calls::stop_maintenance(machines), said).await
 }
 
 async fn clear(args: Clear) -> Result<(), CommandError> {
-    let schedule = args.order.operator().maintenance_schedule().await?;
+    let schedule = args.operator_call.operator().maintenance_schedule().await?;
     if args.all {
         let call = operator_calls::update_maintenance_schedule(Schedule::default());
-        return args.order.send(&call, "no maintenance is scheduled any more").await;
+        return args.operator_call.send(&call, "no maintenance is scheduled any more").await;
     }
-    let machines = resolve(&args.order, &schedule, &args.machines).await?;
+    let machines = resolve(&args.operator_call, &schedule, &args.machines).await?;
     let is_scheduled =
         |id: &MachineId| schedule.windows.iter().flat_map(|window| &window.machine_ids).any(|other| same(other, id));
     if let Some(machine) = machines.iter().find(|id| !is_scheduled(id)) {
@@ -157,15 +157,19 @@ async fn clear(args: Clear) -> Result<(), CommandError> {
         )));
     }
     let said = format!("{}: off the schedule", texts(&machines));
-    args.order.send(&operator_calls::update_maintenance_schedule(without(schedule, &machines)), said).await
+    args.operator_call.send(&operator_calls::update_maintenance_schedule(without(schedule, &machines)), said).await
 }
 
-async fn resolve(order: &OperatorCall, schedule: &Schedule, given: &[String]) -> Result<Vec<MachineId>, CommandError> {
-    let state = State::get(&order.target.master).await?;
+async fn resolve(
+    operator_call: &OperatorCall,
+    schedule: &Schedule,
+    given: &[String],
+) -> Result<Vec<MachineId>, CommandError> {
+    let state = State::get(&operator_call.target.master).await?;
     Machines { state: &state, schedule }.find_all(given)
 }
 
-/// A machine has one window at most.
+/// Removes machines from the schedule, because a machine has at most one window.
 fn without(mut schedule: Schedule, machines: &[MachineId]) -> Schedule {
     for window in &mut schedule.windows {
         window.machine_ids.retain(|id| !machines.iter().any(|machine| same(machine, id)));
@@ -218,7 +222,7 @@ fn rows(schedule: &Schedule, status: &ClusterStatus, names: &BTreeMap<String, St
     rows
 }
 
-/// `spark: accepted`.
+/// Returns the answers of frameworks: `spark: accepted`.
 fn answers(status: &ClusterStatus, id: &MachineId, names: &BTreeMap<String, String>) -> String {
     let machine = status.draining_machines.iter().find(|machine| same(&machine.id, id));
     let said = machine.into_iter().flat_map(|machine| &machine.statuses).map(|answer| {

@@ -1,4 +1,4 @@
-//! What operators decide: who gets how much, what is set aside, which machines rest.
+//! The commands for operators: sharing the cluster, reservations, and taking machines out of service.
 
 mod advice;
 mod agent_resources;

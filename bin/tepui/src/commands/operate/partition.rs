@@ -1,4 +1,4 @@
-//! `tepui partition`.
+//! `tepui partition` manages partitions.
 
 use std::collections::BTreeSet;
 
@@ -9,15 +9,16 @@ use super::advice::advised;
 use super::amounts::{Amounts, amounts};
 use super::operator_call::OperatorCall;
 use crate::commands::cli::{CommandError, Target};
+use crate::commands::numbers::weight;
 use crate::output;
 use crate::table::{pairs, render};
 
-/// Promise parts of the cluster to roles, and lend them while they are not needed
+/// Guarantee parts of the cluster to roles, and lend them while they are not used
 ///
-/// A partition gives a role a minimum and a maximum. What is not used of the minimum goes to others, if the partition
-/// lends, and comes back when its frameworks want it: in the order of priorities, first by what becomes free, then by
-/// ending tasks that run on borrowed resources, if their partition is preemptible. It takes the place of quota: a role
-/// has one of the two. Mesos has nothing like it.
+/// A partition gives a role a minimum and a maximum. The unused part of the minimum is lent to others, if the partition
+/// lends. It comes back when the frameworks of the partition want it, in the order of priorities: first from resources
+/// that become free, then by ending tasks on borrowed resources whose partition is preemptible. A role has either a
+/// partition or quota. Mesos has no partitions.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Partition {
@@ -29,17 +30,17 @@ const EXAMPLES: &str = "\
 Examples:
   tepui partition set prod --role web --min cpus:8,mem:32GB --priority 10
   tepui partition set batch --role batch --min cpus:2 --max cpus:16 --preemptible true
-  tepui partition set batch --max cpus:32     changes the maximum; the rest stays
-  tepui partition list                        what each uses, lends and borrows
+  tepui partition set batch --max cpus:32     change only the maximum
+  tepui partition list                        what each one uses, lends and borrows
   tepui partition remove batch";
 
 #[derive(clap::Subcommand)]
 enum Command {
-    /// List partitions, and what they use, lend and borrow
+    /// List partitions with what they use, lend and borrow
     List(List),
     /// Show one partition
     Show(Show),
-    /// Create a partition, or change what is named of one
+    /// Create a partition, or change the named settings of one
     #[command(after_help = EXAMPLES)]
     Set(Set),
     /// Remove a partition
@@ -57,7 +58,7 @@ struct List {
 
 #[derive(clap::Args)]
 struct Show {
-    /// Its id
+    /// The id of the partition
     id: String,
     #[command(flatten)]
     target: Target,
@@ -68,42 +69,42 @@ struct Show {
 
 #[derive(clap::Args)]
 struct Set {
-    /// Its id: letters, digits, '-', '_' and '.'
+    /// The id of the partition: letters, digits, '-', '_' and '.'
     id: String,
-    /// Whose it is; needed for a new one
+    /// The role of the partition; required for a new one
     #[arg(long)]
     role: Option<String>,
-    /// What the role may count on, e.g. cpus:8,mem:32GB; `none` for nothing
+    /// What the role can rely on, e.g. cpus:8,mem:32GB; `none` for nothing
     #[arg(long, value_parser = amounts)]
     min: Option<Amounts>,
-    /// What the role never gets beyond; `none` for no bound
+    /// The most that the role gets; `none` for no maximum
     #[arg(long, value_parser = amounts)]
     max: Option<Amounts>,
-    /// Minimums of higher priority are kept first [a new one: 0]
+    /// Minimums of higher priority are satisfied first [default of a new partition: 0]
     #[arg(long, allow_negative_numbers = true)]
     priority: Option<i32>,
-    /// Its part of what is shared beyond all minimums, compared with others [a new one: 1]
-    #[arg(long)]
+    /// The share of what is left beyond all minimums, compared with other partitions [default of a new partition: 1]
+    #[arg(long, value_parser = weight, allow_negative_numbers = true)]
     weight: Option<f64>,
-    /// Whether others may use what it does not use of its minimum [a new one: true]
+    /// Whether others may use the unused part of the minimum [default of a new partition: true]
     #[arg(long, value_name = "true|false")]
     lends: Option<bool>,
-    /// Whether its tasks on borrowed resources may be ended to give these back [a new one: false]
+    /// Whether tasks on borrowed resources may be ended to return them [default of a new partition: false]
     #[arg(long, value_name = "true|false")]
     preemptible: Option<bool>,
-    /// Even if the cluster has less than all minimums, or the role uses more than the maximum
+    /// Set it even if the cluster has less than all minimums, or the role uses more than the maximum
     #[arg(long)]
     force: bool,
     #[command(flatten)]
-    order: OperatorCall,
+    operator_call: OperatorCall,
 }
 
 #[derive(clap::Args)]
 struct Remove {
-    /// Its id
+    /// The id of the partition
     id: String,
     #[command(flatten)]
-    order: OperatorCall,
+    operator_call: OperatorCall,
 }
 
 pub async fn partition(args: Partition) -> Result<(), CommandError> {
@@ -156,7 +157,7 @@ fn row(partition: &Value) -> Vec<String> {
     ]
 }
 
-/// One bound of each resource.
+/// Returns one bound of each resource.
 fn bounds(partition: &Value, bound: &str) -> Amounts {
     let resources = partition["resources"].as_object().into_iter().flatten();
     Amounts(resources.filter_map(|(name, bounds)| Some((name.clone(), bounds[bound].as_f64()?))).collect())
@@ -176,9 +177,9 @@ async fn show(args: Show) -> Result<(), CommandError> {
 
 async fn set(args: Set) -> Result<(), CommandError> {
     let path = path(&args.id)?;
-    let before = match get_json(&args.order.target.master, &path).await {
+    let before = match get_json(&args.operator_call.target.master, &path).await {
         Ok(partition) => partition,
-        // A master of Mesos says so when the new one is sent.
+        // A Mesos master reports that it has no partitions when the new one is sent.
         Err(Error::Status { status: 404, .. }) if args.role.is_some() => Value::Null,
         Err(Error::Status { status: 404, .. }) => {
             return Err(CommandError::message(format!(
@@ -188,17 +189,17 @@ async fn set(args: Set) -> Result<(), CommandError> {
         }
         Err(error) => return Err(advised(error)),
     };
-    let terms = terms(&args, &before);
+    let spec = spec(&args, &before);
     let said =
-        format!("partition {}: role {} has {}", args.id, terms["role"].as_str().unwrap_or_default(), promised(&terms));
+        format!("partition {}: role {} has {}", args.id, spec["role"].as_str().unwrap_or_default(), bounds_text(&spec));
     let force = if args.force { "?force=true" } else { "" };
-    put_json(&args.order.target.master, &format!("{path}{force}"), &terms).await.map_err(advised)?;
-    args.order.say(&terms.to_string(), said);
+    put_json(&args.operator_call.target.master, &format!("{path}{force}"), &spec).await.map_err(advised)?;
+    args.operator_call.print_result(&spec.to_string(), said);
     Ok(())
 }
 
-fn promised(terms: &Value) -> String {
-    let (min, max) = (bounds(terms, "min"), bounds(terms, "max"));
+fn bounds_text(spec: &Value) -> String {
+    let (min, max) = (bounds(spec, "min"), bounds(spec, "max"));
     match (min.0.is_empty(), max.0.is_empty()) {
         (true, _) => format!("no minimum, and {max} at most"),
         (false, true) => format!("{min} at least, without a maximum"),
@@ -206,11 +207,12 @@ fn promised(terms: &Value) -> String {
     }
 }
 
-/// What is not given stays as it is; the master has defaults for a new one.
-fn terms(args: &Set, before: &Value) -> Value {
-    let mut terms = Map::new();
+/// Returns the definition to send: members that are not given stay as they are, and the master has defaults for a new
+/// partition.
+fn spec(args: &Set, before: &Value) -> Value {
+    let mut spec = Map::new();
     for name in ["role", "priority", "weight", "lends", "preemptible"] {
-        terms.extend(before.get(name).map(|value| (name.to_owned(), value.clone())));
+        spec.extend(before.get(name).map(|value| (name.to_owned(), value.clone())));
     }
     let given = [
         ("role", args.role.as_deref().map(Value::from)),
@@ -219,7 +221,7 @@ fn terms(args: &Set, before: &Value) -> Value {
         ("lends", args.lends.map(Value::from)),
         ("preemptible", args.preemptible.map(Value::from)),
     ];
-    terms.extend(given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    spec.extend(given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
     let min = args.min.clone().unwrap_or_else(|| bounds(before, "min")).0;
     let max = args.max.clone().unwrap_or_else(|| bounds(before, "max")).0;
     let names: BTreeSet<&String> = min.keys().chain(max.keys()).collect();
@@ -232,14 +234,17 @@ fn terms(args: &Set, before: &Value) -> Value {
             (name.clone(), Value::Object(bounds))
         })
         .collect();
-    terms.insert("resources".to_owned(), Value::Object(shares));
-    Value::Object(terms)
+    spec.insert("resources".to_owned(), Value::Object(shares));
+    Value::Object(spec)
 }
 
 async fn remove(args: Remove) -> Result<(), CommandError> {
-    delete(&args.order.target.master, &path(&args.id)?).await.map_err(advised)?;
+    delete(&args.operator_call.target.master, &path(&args.id)?).await.map_err(advised)?;
     let call = json!({ "id": args.id });
-    args.order.say(&call.to_string(), format!("partition {} is removed: its role shares what others leave", args.id));
+    args.operator_call.print_result(
+        &call.to_string(),
+        format!("partition {} is removed: its role shares what others leave", args.id),
+    );
     Ok(())
 }
 
@@ -267,7 +272,7 @@ mod tests {
 
     fn check(line: &[&str], before: Value, expected: Value) {
         let line = Line::parse_from(["set", "p"].iter().chain(line));
-        assert_eq!(terms(&line.set, &before), expected);
+        assert_eq!(spec(&line.set, &before), expected);
     }
 
     #[test]

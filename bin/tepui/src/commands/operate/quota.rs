@@ -1,4 +1,4 @@
-//! `tepui quota`.
+//! `tepui quota` manages quota.
 
 use client::{get_json, operator_calls};
 use messages::v1::quota::QuotaConfig;
@@ -10,11 +10,11 @@ use crate::commands::cli::{CommandError, Target};
 use crate::output;
 use crate::table::render;
 
-/// Promise amounts to roles, and limit what they may use
+/// Guarantee amounts to roles, and limit what they use
 ///
-/// A guarantee is kept free for the role while its frameworks do not use it; a limit is what the role and the roles
-/// below it never get beyond. Both count for all frameworks of the role together. To lend a guarantee while it is not
-/// needed, use `tepui partition` instead: a role has one of the two.
+/// A guarantee is kept free for the role while its frameworks do not use it. A limit is the most that the role and the
+/// roles below it get. Both apply to all frameworks of the role together. To lend a guarantee while it is not used, use
+/// `tepui partition` instead; a role has either quota or a partition.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Quota {
@@ -24,20 +24,20 @@ pub struct Quota {
 
 const EXAMPLES: &str = "\
 Examples:
-  tepui quota set batch --limit cpus:16,mem:64GB      batch never has more than that
-  tepui quota set web --guarantee cpus:8,mem:32GB     8 cpus are kept for web
-  tepui quota set web --limit none                    no limit; the guarantee stays
-  tepui quota list                                    what was set, and what is consumed of it
-  tepui quota remove batch                            neither guarantee nor limit";
+  tepui quota set batch --limit cpus:16,mem:64GB      batch gets at most this
+  tepui quota set web --guarantee cpus:8,mem:32GB     8 cpus and 32 GB are kept for web
+  tepui quota set web --limit none                    remove the limit and keep the guarantee
+  tepui quota list                                    what is set and how much is consumed
+  tepui quota remove batch                            remove guarantee and limit";
 
 #[derive(clap::Subcommand)]
 enum Command {
-    /// List quotas, and what is consumed of them
+    /// List quotas and how much of them is consumed
     List(List),
     /// Set a role's guarantee, its limit, or both
     #[command(after_help = EXAMPLES)]
     Set(Set),
-    /// Remove a role's quota: guarantee and limit
+    /// Remove the guarantee and the limit of a role
     Remove(Remove),
 }
 
@@ -54,18 +54,17 @@ struct List {
 struct Set {
     /// The role, e.g. web or eng/web
     role: String,
-    /// What is kept for it, e.g. cpus:8,mem:32GB; `none` for nothing. Left out, it stays as it is
+    /// The guarantee, e.g. cpus:8,mem:32GB; `none` for nothing. If left out, it stays as it is
     #[arg(long, value_parser = amounts, required_unless_present = "limit")]
     guarantee: Option<Amounts>,
-    /// What it never gets beyond; resources that are not named are unlimited; `none` for no limit. Left out, it stays
-    /// as it is
+    /// The limit; resources that are not named are unlimited; `none` for no limit. If left out, it stays as it is
     #[arg(long, value_parser = amounts)]
     limit: Option<Amounts>,
-    /// Even if the cluster has less than is guaranteed, or the role uses more than its limit
+    /// Set it even if the cluster has less than is guaranteed, or the role uses more than its limit
     #[arg(long)]
     force: bool,
     #[command(flatten)]
-    order: OperatorCall,
+    operator_call: OperatorCall,
 }
 
 #[derive(clap::Args)]
@@ -73,7 +72,7 @@ struct Remove {
     /// The role
     role: String,
     #[command(flatten)]
-    order: OperatorCall,
+    operator_call: OperatorCall,
 }
 
 pub async fn quota(args: Quota) -> Result<(), CommandError> {
@@ -114,7 +113,7 @@ async fn list(args: List) -> Result<(), CommandError> {
 }
 
 async fn set(args: Set) -> Result<(), CommandError> {
-    let before = of_role(&args.order, &args.role).await?.unwrap_or_default();
+    let before = of_role(&args.operator_call, &args.role).await?.unwrap_or_default();
     let guarantees = args.guarantee.unwrap_or_else(|| Amounts::of(&before.guarantees));
     let limits = args.limit.unwrap_or_else(|| Amounts::of(&before.limits));
     let said = match (guarantees.0.is_empty(), limits.0.is_empty()) {
@@ -124,12 +123,12 @@ async fn set(args: Set) -> Result<(), CommandError> {
         (false, false) => format!("role {} is guaranteed {guarantees} and gets at most {limits}", args.role),
     };
     let config = QuotaConfig { role: args.role, guarantees: guarantees.scalars(), limits: limits.scalars() };
-    args.order.send(&operator_calls::update_quota(vec![config], args.force), said).await
+    args.operator_call.send(&operator_calls::update_quota(vec![config], args.force), said).await
 }
 
-/// As UPDATE_QUOTA without amounts: REMOVE_QUOTA ends Mesos' masters when there is nothing to remove.
+/// Removes quota by UPDATE_QUOTA without amounts, because REMOVE_QUOTA ends a Mesos master if there is no quota.
 async fn remove(args: Remove) -> Result<(), CommandError> {
-    if of_role(&args.order, &args.role).await?.is_none() {
+    if of_role(&args.operator_call, &args.role).await?.is_none() {
         return Err(CommandError::message(format!(
             "role '{}' has no quota: `tepui quota list` shows those that have",
             args.role
@@ -137,15 +136,15 @@ async fn remove(args: Remove) -> Result<(), CommandError> {
     }
     let said = format!("role {} has no quota now: it shares what others leave", args.role);
     let config = QuotaConfig { role: args.role, ..QuotaConfig::default() };
-    args.order.send(&operator_calls::update_quota(vec![config], false), said).await
+    args.operator_call.send(&operator_calls::update_quota(vec![config], false), said).await
 }
 
-async fn of_role(order: &OperatorCall, role: &str) -> Result<Option<QuotaConfig>, CommandError> {
-    let status = order.operator().quotas().await?;
+async fn of_role(operator_call: &OperatorCall, role: &str) -> Result<Option<QuotaConfig>, CommandError> {
+    let status = operator_call.operator().quotas().await?;
     Ok(status.configs.into_iter().find(|config| config.role == role && is_set(config)))
 }
 
-/// Masters of Mesos keep showing a quota that was removed, without amounts.
+/// Returns whether a quota is set. Mesos masters show a removed quota without amounts.
 fn is_set(config: &QuotaConfig) -> bool {
     !(config.guarantees.is_empty() && config.limits.is_empty())
 }

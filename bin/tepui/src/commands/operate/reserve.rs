@@ -1,4 +1,4 @@
-//! `tepui reserve` and `tepui unreserve`.
+//! `tepui reserve` and `tepui unreserve` manage reservations.
 
 use client::operator_calls;
 use messages::v1;
@@ -13,65 +13,65 @@ use crate::commands::cli::CommandError;
 use crate::commands::find;
 use crate::commands::state::{State, short};
 
-/// Set resources of one agent aside for a role
+/// Reserve resources of one agent for a role
 ///
-/// Nobody else is offered them, until `tepui unreserve`. They have to be free; offers that hold them are rescinded. To
-/// promise a role an amount anywhere in the cluster, use `tepui quota` or `tepui partition`.
+/// They are offered to no other role until `tepui unreserve`. They have to be free; offers that contain them are
+/// rescinded. To guarantee an amount anywhere in the cluster, use `tepui quota` or `tepui partition`.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   tepui reserve S3 cpus:2,mem:4GB --role web
   tepui reserve node7.example disk:100GB --role db     then: tepui volume create
   tepui reserve S3 'cpus:1,ports:[31000-31009]' --role web --label team=search
-  tepui reserve S3 cpus:1 --role web/blue --from web   passes on what web has reserved
+  tepui reserve S3 cpus:1 --role web/blue --from web   pass on a reservation of web
   tepui agents --json                                  shows all reservations")]
 pub struct Reserve {
     #[command(flatten)]
     what: What,
-    /// What to set aside, e.g. cpus:2,mem:4GB (mem and disk without a unit are in MB)
+    /// The resources, e.g. cpus:2,mem:4GB (mem and disk without a unit are in MB)
     #[arg(value_parser = resources)]
     resources: Resources,
-    /// Whose they are to be
+    /// The role to reserve them for
     #[arg(long)]
     role: String,
-    /// Take them from what this role has reserved, of which --role is a part: web for web/blue
+    /// Take them from the reservations of this role, which is above --role: web for web/blue
     #[arg(long, value_name = "ROLE")]
     from: Option<String>,
-    /// Remember this with the reservation; frameworks see it
+    /// A label of the reservation, which frameworks see
     #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
     labels: Vec<v1::Label>,
-    /// Who reserves, where the master knows its callers by name
+    /// The principal that reserves, if the master authenticates its callers
     #[arg(long)]
     principal: Option<String>,
     #[command(flatten)]
-    order: OperatorCall,
+    operator_call: OperatorCall,
 }
 
-/// Give back what was set aside for a role with `tepui reserve`
+/// Remove a reservation that was made with `tepui reserve`
 ///
-/// What a volume is on has to be destroyed first (`tepui volume destroy`). What agents reserve themselves with
-/// --resources stays.
+/// A volume on the resources has to be destroyed first (`tepui volume destroy`). Reservations that agents make with
+/// --resources stay.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  tepui unreserve S3 cpus:1 --role web    1 of what was reserved
-  tepui unreserve S3 --role web           all that is reserved to web there")]
+  tepui unreserve S3 cpus:1 --role web    one of the reserved cpus
+  tepui unreserve S3 --role web           everything that is reserved to web there")]
 pub struct Unreserve {
     #[command(flatten)]
     what: What,
-    /// What to give back, e.g. cpus:2,mem:4GB [all]
-    #[arg(value_parser = resources)]
+    // This is no doc comment, in which the brackets would be a link.
+    #[arg(value_parser = resources, help = "The resources, e.g. cpus:2,mem:4GB [default: all]")]
     resources: Option<Resources>,
-    /// Whose they are
+    /// The role that they are reserved to
     #[arg(long)]
     role: String,
     #[command(flatten)]
-    order: OperatorCall,
+    operator_call: OperatorCall,
 }
 
 #[derive(clap::Args)]
 struct What {
-    /// The agent: its id, the end or beginning of it, or its host name
+    /// The agent: its id, the end or beginning of its id, or its host name
     agent: String,
 }
 
@@ -81,7 +81,7 @@ fn label(text: &str) -> Result<v1::Label, String> {
 }
 
 pub async fn reserve(args: Reserve) -> Result<(), CommandError> {
-    let state = State::get(&args.order.target.master).await?;
+    let state = State::get(&args.operator_call.target.master).await?;
     let id = find::agent_id(&state, &args.what.agent)?;
     let source = match &args.from {
         Some(role) => {
@@ -101,11 +101,11 @@ pub async fn reserve(args: Reserve) -> Result<(), CommandError> {
     let mut reserved = if args.from.is_some() { source.clone() } else { args.resources.to_proto() };
     reserved.iter_mut().for_each(|resource| resource.reservations.push(reservation.clone()));
     let said = format!("{} on agent {} reserved to {}", args.resources, short(&id.value), args.role);
-    args.order.send(&operator_calls::reserve(id, source, reserved), said).await
+    args.operator_call.send(&operator_calls::reserve(id, source, reserved), said).await
 }
 
 pub async fn unreserve(args: Unreserve) -> Result<(), CommandError> {
-    let state = State::get(&args.order.target.master).await?;
+    let state = State::get(&args.operator_call.target.master).await?;
     let agent = find::agent(&state, &args.what.agent)?;
     let id = find::agent_id(&state, &args.what.agent)?;
     let agent_resources = AgentResources::of(agent)?;
@@ -127,7 +127,7 @@ pub async fn unreserve(args: Unreserve) -> Result<(), CommandError> {
     }
     let plain = args.resources.unwrap_or_else(|| taken.to_unreserved());
     let said = format!("{plain} on agent {} not reserved to {} any more", short(&id.value), args.role);
-    args.order.send(&operator_calls::unreserve(id, taken.to_proto()), said).await
+    args.operator_call.send(&operator_calls::unreserve(id, taken.to_proto()), said).await
 }
 
 fn too_little(id: &v1::AgentId, missing: &resources::Resource, role: &str) -> CommandError {

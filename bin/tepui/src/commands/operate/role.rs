@@ -1,4 +1,4 @@
-//! `tepui role`.
+//! `tepui role` lists roles.
 
 use client::{Address, MasterOperator, get_json};
 use serde_json::Value;
@@ -9,11 +9,10 @@ use crate::commands::state::short;
 use crate::output;
 use crate::table::{pairs, render};
 
-/// List roles and what they have
+/// List roles and their resources
 ///
-/// Frameworks take part in roles, and what roles get is decided by weights (`tepui weight`), quota (`tepui quota`),
-/// partitions (`tepui partition`) and reservations (`tepui reserve`). A role need not be created: it is there when
-/// somebody names it.
+/// Frameworks subscribe to roles. Weights (`tepui weight`), quota (`tepui quota`), partitions (`tepui partition`) and
+/// reservations (`tepui reserve`) decide what a role gets. A role need not be created; it exists once it is named.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Role {
@@ -28,7 +27,7 @@ Examples:
 
 #[derive(clap::Subcommand)]
 enum Command {
-    /// List roles that are in use or that something was set for
+    /// List roles that are in use or have settings
     List(List),
     /// Show one role
     Show(Show),
@@ -121,14 +120,14 @@ async fn show(args: Show) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Masters of Mesos have none.
+/// Returns the partition of a role; Mesos masters have none.
 async fn partition_of(master: &Address, role: &str) -> Option<String> {
     let answer = get_json(master, "/partitions").await.ok()?;
     let found = answer["partitions"].as_array()?.iter().find(|partition| partition["role"] == role)?;
     Some(text(found, "id").to_owned())
 }
 
-/// `spark (0003), marathon (0001)`.
+/// Returns the frameworks of a role: `spark (0003), marathon (0001)`.
 async fn frameworks(master: &Address, role: &Value) -> Result<String, CommandError> {
     let ids: Vec<&str> = role["frameworks"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     if ids.is_empty() {

@@ -1,4 +1,4 @@
-//! Times and durations as people write and read them. Times are UTC: a cluster has machines in many zones, and one clock.
+//! Reads and writes times and durations. Times are UTC, because a cluster can have machines in many time zones.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -6,15 +6,22 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::table;
 
 const DAY: u64 = 86_400;
-/// Of the years that can be written.
+/// The range of years that can be written.
 const FIRST_YEAR: u64 = 1970;
-const LAST_YEAR: u64 = 9999;
+/// The messages count nanoseconds in 63 bits.
+const LAST_YEAR: u64 = 2261;
+/// For the same reason the longest time, nearly 292 years.
+const LONGEST: Duration = Duration::from_nanos(i64::MAX as u64);
 
 /// Nanoseconds since 1970, as in every message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UtcTime(pub i64);
 
-/// For the command line.
+/// Reads a time on the command line.
+///
+/// # Errors
+///
+/// Returns which formats are accepted.
 pub fn moment(text: &str) -> Result<UtcTime, String> {
     read_moment(text, now())
 }
@@ -32,7 +39,8 @@ fn read_moment(text: &str, now: Duration) -> Result<UtcTime, String> {
         return Ok(UtcTime::from(now));
     }
     if let Some(later) = text.strip_prefix("in ").or_else(|| text.strip_prefix('+')) {
-        return Ok(UtcTime::from(now.saturating_add(duration(later)?)));
+        let moment = now.saturating_add(duration(later)?);
+        return if moment <= LONGEST { Ok(UtcTime::from(moment)) } else { Err(expected()) };
     }
     if let Some(clock) = text.strip_prefix("tomorrow") {
         return clock_of(clock).map(|clock| UtcTime::at(today + 1, clock)).ok_or_else(expected);
@@ -44,20 +52,20 @@ fn read_moment(text: &str, now: Duration) -> Result<UtcTime, String> {
         let day = day_of(date).ok_or_else(expected)?;
         return clock_of(clock).map(|clock| UtcTime::at(day, clock)).ok_or_else(expected);
     }
-    // By itself it is the next time that a clock shows it.
+    // A time without a date is the next one that a clock shows.
     let clock = clock_of(text).filter(|_| !text.is_empty()).ok_or_else(expected)?;
     let passed = UtcTime::at(today, clock) < UtcTime::from(now);
     Ok(UtcTime::at(today + u64::from(passed), clock))
 }
 
-/// `2026-11-21`, and what follows after a blank or `T`.
+/// Splits `2026-11-21` from what follows after a blank or `T`.
 fn split_date(text: &str) -> Option<(&str, &str)> {
     let date = text.get(..10).filter(|date| date.as_bytes().get(4) == Some(&b'-'))?;
     let rest = text.get(10..)?;
     rest.is_empty().then_some((date, "")).or_else(|| Some((date, rest.strip_prefix([' ', 'T'])?)))
 }
 
-/// Seconds of the day; midnight when nothing is said.
+/// Reads the seconds of the day; an empty text is midnight.
 fn clock_of(text: &str) -> Option<u64> {
     let text = text.trim().trim_end_matches("UTC").trim_end_matches('Z').trim();
     if text.is_empty() {
@@ -72,7 +80,7 @@ fn clock_of(text: &str) -> Option<u64> {
     (hours < 24 && minutes < 60 && seconds < 60).then_some(hours * 3600 + minutes * 60 + seconds)
 }
 
-/// Days since 1970-01-01.
+/// Returns the days since 1970-01-01.
 fn day_of(date: &str) -> Option<u64> {
     let numbers: Option<Vec<u64>> = date.split('-').map(|part| part.parse().ok()).collect();
     let [year, month, day] = numbers?[..] else { return None };
@@ -92,7 +100,7 @@ fn days_in(months: &[u64]) -> u64 {
     months.iter().sum()
 }
 
-/// How many days each month has.
+/// Returns the number of days of each month.
 fn months_of(year: u64) -> [u64; 12] {
     let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     [31, if leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
@@ -103,13 +111,13 @@ impl UtcTime {
         UtcTime::from(Duration::from_secs(day.saturating_mul(DAY).saturating_add(second)))
     }
 
-    /// `2026-11-21 18:00:07 UTC`.
+    /// Formats a time as `2026-11-21 18:00:07 UTC`.
     pub fn to_the_second(self) -> String {
         let seconds = u64::try_from(self.0).unwrap_or_default() / 1_000_000_000;
         format!("{}:{:02} UTC", self.to_string().trim_end_matches(" UTC"), seconds % 60)
     }
 
-    /// `in 2h10m`, `2h10m ago`.
+    /// Formats the distance to now: `in 2h10m`, `2h10m ago`.
     pub fn distance(self) -> String {
         let apart = Duration::from_nanos(self.0.abs_diff(UtcTime::from(now()).0)).as_secs_f64();
         if self > UtcTime::from(now()) {
@@ -126,7 +134,7 @@ impl From<Duration> for UtcTime {
     }
 }
 
-/// `2026-11-21 18:00 UTC`.
+/// Formats a time as `2026-11-21 18:00 UTC`.
 impl fmt::Display for UtcTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = u64::try_from(self.0).unwrap_or_default() / 1_000_000_000;
@@ -148,7 +156,11 @@ impl fmt::Display for UtcTime {
     }
 }
 
-/// `90s`, `2h`, `1h30m`, `1d`, and what Mesos writes: `10mins`.
+/// Reads `90s`, `2h`, `1h30m`, `1d`, and the notation of Mesos: `10mins`.
+///
+/// # Errors
+///
+/// Returns which formats are accepted.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let expected = || format!("'{text}' is no duration; write e.g. 90s, 10m, 2h, 1h30m or 1d");
     let mut rest = text.trim();
@@ -163,13 +175,13 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         let (unit, next) = after.split_at(end);
         let number: f64 = number.trim().parse().map_err(|_| expected())?;
         let part = Duration::try_from_secs_f64(number * unit_of(unit).ok_or_else(expected)?).map_err(|_| expected())?;
-        total = total.checked_add(part).ok_or_else(expected)?;
+        total = total.checked_add(part).filter(|total| *total <= LONGEST).ok_or_else(expected)?;
         rest = next.trim_start();
     }
     Ok(total)
 }
 
-/// In seconds.
+/// Returns a unit in seconds.
 fn unit_of(unit: &str) -> Option<f64> {
     Some(match unit {
         "ms" => 1e-3,
@@ -209,6 +221,10 @@ mod tests {
         check("today 18:00", Some("2026-11-21 18:00 UTC"));
         check("18:00", Some("2026-11-21 18:00 UTC"));
         check("06:00", Some("2026-11-22 06:00 UTC"));
+        check("2261-12-31 23:59", Some("2261-12-31 23:59 UTC"));
+        for wrong in ["2262-01-01", "9999-01-01", "in 90000d", "+100000d"] {
+            check(wrong, None);
+        }
         for wrong in ["", "soon", "in", "in 2", "2026-02-29", "2026-13-01 00:00", "25:00", "2026-11-21x", "é-é-é-é-é-é"]
         {
             check(wrong, None);
@@ -231,7 +247,8 @@ mod tests {
         check("1.5 h", Some(5400));
         check("2d 4h", Some(187_200));
         check("1w", Some(604_800));
-        for wrong in ["", "5", "h", "5x", "-5s", "nan s"] {
+        check("0s", Some(0));
+        for wrong in ["", "5", "h", "5x", "-5s", "nan s", "inf s", "1e308s", "293000d"] {
             check(wrong, None);
         }
     }

@@ -1,4 +1,4 @@
-//! `tepui volume`.
+//! `tepui volume` manages persistent volumes.
 
 use client::operator_calls;
 use messages::v1;
@@ -17,10 +17,10 @@ use crate::commands::state::{State, short};
 use crate::output;
 use crate::table::render;
 
-/// Keep data in directories that outlive tasks
+/// Manage persistent volumes, which keep data beyond the life of a task
 ///
-/// A persistent volume is made of disk that is reserved to a role on one agent. It is offered to frameworks of that
-/// role, appears in the sandboxes of tasks that use it, and keeps what they write until it is destroyed.
+/// A persistent volume consists of disk that is reserved to a role on one agent. It is offered to frameworks of that
+/// role and appears in the sandboxes of tasks that use it. It keeps what they write until it is destroyed.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Volume {
@@ -35,20 +35,20 @@ Examples:
   tepui volume grow pg-data --by 10GB
   tepui volume shrink pg-data --by 5GB
   tepui volume list
-  tepui volume destroy pg-data      deletes what is in it; the disk stays reserved";
+  tepui volume destroy pg-data      deletes its contents; the disk stays reserved";
 
 #[derive(clap::Subcommand)]
 enum Command {
-    /// List volumes, where they are, and who uses them
+    /// List volumes with their agents and the tasks that use them
     List(List),
-    /// Make a volume of disk that is reserved
+    /// Create a volume on reserved disk
     #[command(after_help = EXAMPLES)]
     Create(Create),
-    /// Destroy a volume and delete what is in it
+    /// Destroy a volume and delete its contents
     Destroy(Destroy),
-    /// Make a volume larger, of disk that is reserved to its role
+    /// Make a volume larger, with disk that is reserved to its role
     Grow(Resize),
-    /// Make a volume smaller; what is freed stays reserved
+    /// Make a volume smaller; the freed disk stays reserved
     Shrink(Resize),
 }
 
@@ -56,38 +56,38 @@ enum Command {
 struct List {
     #[command(flatten)]
     target: Target,
-    /// Print JSON: each volume with its agent, and the tasks that use it
+    /// Print JSON: each volume with its agent and the tasks that use it
     #[arg(long)]
     json: bool,
 }
 
 #[derive(clap::Args)]
 struct Create {
-    /// The agent: its id, the end or beginning of it, or its host name
+    /// The agent: its id, the end or beginning of its id, or its host name
     agent: String,
-    /// Whose it is; disk has to be reserved to this role there
+    /// The role of the volume; disk has to be reserved to this role on the agent
     #[arg(long)]
     role: String,
-    /// What it is called; unique in its role on its agent
+    /// The id of the volume, which is unique in its role on its agent
     #[arg(long)]
     id: String,
-    /// How large, e.g. 512 (MB) or 50GB
-    #[arg(long, value_parser = megabytes)]
+    /// The size, e.g. 512 (MB) or 50GB
+    #[arg(long, value_parser = megabytes, allow_negative_numbers = true)]
     size: f64,
-    /// Where tasks find it in their sandboxes [its id]
+    /// The path in the sandbox at which tasks find it [default: its id]
     #[arg(long)]
     path: Option<String>,
-    /// Several tasks may use it at once
+    /// Let several tasks use it at once
     #[arg(long)]
     shared: bool,
-    /// On the disk of its own that has this root, instead of that of the agent's --work_dir
+    /// Use the separate disk with this root, instead of the disk of the agent's --work_dir
     #[arg(long, value_name = "ROOT")]
     disk: Option<String>,
-    /// Who creates it, where the master knows its callers by name
+    /// The principal that creates it, if the master authenticates its callers
     #[arg(long)]
     principal: Option<String>,
     #[command(flatten)]
-    order: OperatorCall,
+    operator_call: OperatorCall,
 }
 
 #[derive(clap::Args)]
@@ -95,33 +95,33 @@ struct Destroy {
     #[command(flatten)]
     named: Named,
     #[command(flatten)]
-    order: OperatorCall,
+    operator_call: OperatorCall,
 }
 
 #[derive(clap::Args)]
 struct Resize {
     #[command(flatten)]
     named: Named,
-    /// How much, e.g. 512 (MB) or 10GB
-    #[arg(long, value_parser = megabytes)]
+    /// The amount, e.g. 512 (MB) or 10GB
+    #[arg(long, value_parser = megabytes, allow_negative_numbers = true)]
     by: f64,
     #[command(flatten)]
-    order: OperatorCall,
+    operator_call: OperatorCall,
 }
 
 #[derive(clap::Args)]
 struct Named {
-    /// Its id, or the beginning of it
+    /// The id of the volume, or the beginning of it
     volume: String,
-    /// On this agent, if there are several
+    /// The agent, if there are several such volumes
     #[arg(long)]
     agent: Option<String>,
-    /// Of this role, if there are several
+    /// The role, if there are several such volumes
     #[arg(long)]
     role: Option<String>,
 }
 
-/// A volume where it is.
+/// A volume and its agent.
 struct Found<'a> {
     agent: &'a Agent,
     volume: Resource,
@@ -174,7 +174,7 @@ fn as_json(state: &State, found: &Found<'_>) -> Value {
     })
 }
 
-/// The live tasks that have it.
+/// Returns the live tasks that use the volume.
 fn users(state: &State, found: &Found<'_>) -> Vec<String> {
     let is_it = |resource: &v1::Resource| {
         let disk = resource.disk.as_ref().and_then(|disk| disk.persistence.as_ref());
@@ -186,7 +186,7 @@ fn users(state: &State, found: &Found<'_>) -> Vec<String> {
 }
 
 async fn create(args: Create) -> Result<(), CommandError> {
-    let state = State::get(&args.order.target.master).await?;
+    let state = State::get(&args.operator_call.target.master).await?;
     let agent = find::agent(&state, &args.agent)?;
     let id = find::agent_id(&state, &args.agent)?;
     let fits = |one: &Resource| reserved_to(one, &args.role) && root(one) == args.disk.as_deref();
@@ -204,10 +204,10 @@ async fn create(args: Create) -> Result<(), CommandError> {
     volume.shared = args.shared.then_some(SharedInfo {});
     let size = piece.value().as_scalar().unwrap_or(Scalar::ZERO);
     let said = format!("volume {} of {size} MB is created on agent {} for {}", args.id, short(&id.value), args.role);
-    args.order.send(&operator_calls::create_volumes(id, vec![volume]), said).await
+    args.operator_call.send(&operator_calls::create_volumes(id, vec![volume]), said).await
 }
 
-/// Of a disk of its own.
+/// Returns the root of a separate disk.
 fn root(resource: &Resource) -> Option<&str> {
     let root = &resource.disk()?.source.as_ref()?.root;
     root.path.as_ref().or(root.mount.as_ref())?.as_deref()
@@ -223,16 +223,16 @@ fn no_disk(agent: &Agent, size: f64, role: &str, disk: Option<&str>) -> CommandE
 }
 
 async fn destroy(args: Destroy) -> Result<(), CommandError> {
-    let state = State::get(&args.order.target.master).await?;
+    let state = State::get(&args.operator_call.target.master).await?;
     let found = args.named.find(&state)?;
     let said =
         format!("volume {} on agent {} is destroyed, and what was in it deleted", found.id(), short(found.agent_id()));
     let call = operator_calls::destroy_volumes(found.agent(), vec![found.volume.to_proto()]);
-    args.order.send(&call, said).await
+    args.operator_call.send(&call, said).await
 }
 
 async fn grow(args: Resize) -> Result<(), CommandError> {
-    let state = State::get(&args.order.target.master).await?;
+    let state = State::get(&args.operator_call.target.master).await?;
     let found = args.named.find(&state)?;
     let own = found.volume.without_persistence();
     let alike = |one: &Resource| one.reservations() == own.reservations() && one.disk() == own.disk();
@@ -242,15 +242,15 @@ async fn grow(args: Resize) -> Result<(), CommandError> {
     let size = found.size().as_f64() + args.by;
     let said = format!("volume {} on agent {} has {size} MB now", found.id(), short(found.agent_id()));
     let call = operator_calls::grow_volume(found.agent(), found.volume.to_proto(), addition.to_proto());
-    args.order.send(&call, said).await
+    args.operator_call.send(&call, said).await
 }
 
 async fn shrink(args: Resize) -> Result<(), CommandError> {
-    let state = State::get(&args.order.target.master).await?;
+    let state = State::get(&args.operator_call.target.master).await?;
     let found = args.named.find(&state)?;
     let size = found.size().as_f64() - args.by;
     let said = format!("volume {} on agent {} has {size} MB now", found.id(), short(found.agent_id()));
-    args.order.send(&operator_calls::shrink_volume(found.agent(), found.volume.to_proto(), args.by), said).await
+    args.operator_call.send(&operator_calls::shrink_volume(found.agent(), found.volume.to_proto(), args.by), said).await
 }
 
 fn all(state: &State) -> Result<Vec<Found<'_>>, CommandError> {

@@ -1,18 +1,19 @@
-//! `tepui weight`.
+//! `tepui weight` manages the weights of roles.
 
 use client::{MasterOperator, operator_calls};
 use messages::v1::WeightInfo;
 
 use super::operator_call::OperatorCall;
 use crate::commands::cli::{CommandError, Target};
+use crate::commands::numbers;
 use crate::output;
 use crate::table::render;
 
-/// Share unevenly among roles
+/// Share the cluster unequally among roles
 ///
-/// What is left after quota and reservations is shared fairly. A role of weight 2 gets twice as much as one of weight
-/// 1, which every role has that nothing else was set for. Weights count among roles of one level: eng/web is compared
-/// with eng/db, and eng with ops.
+/// Resources that no quota and no reservation assigns are shared fairly. A role with weight 2 gets twice as much as one
+/// with weight 1, which is the default. Weights count among roles of one level: eng/web is compared with eng/db, and
+/// eng with ops.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Weight {
@@ -22,13 +23,13 @@ pub struct Weight {
 
 const EXAMPLES: &str = "\
 Examples:
-  tepui weight set web=3 batch=0.5    several at once
-  tepui weight set web=1              back to what every role has
+  tepui weight set web=3 batch=0.5    set several at once
+  tepui weight set web=1              back to the default
   tepui weight list";
 
 #[derive(clap::Subcommand)]
 enum Command {
-    /// List the weights that were set
+    /// List the weights that are set
     List(List),
     /// Set the weights of roles
     #[command(after_help = EXAMPLES)]
@@ -46,17 +47,17 @@ struct List {
 
 #[derive(clap::Args)]
 struct Set {
-    /// A role and its weight, above 0
+    /// A role and its weight, which is above 0
     #[arg(required = true, value_name = "ROLE=WEIGHT", value_parser = pair)]
     weights: Vec<(String, f64)>,
     #[command(flatten)]
-    order: OperatorCall,
+    operator_call: OperatorCall,
 }
 
 fn pair(text: &str) -> Result<(String, f64), String> {
     let expected = || format!("'{text}' is no weight of a role; write e.g. web=2.5");
     let (role, weight) = text.split_once('=').ok_or_else(expected)?;
-    Ok((role.to_owned(), weight.parse().map_err(|_| expected())?))
+    Ok((role.to_owned(), numbers::weight(weight)?))
 }
 
 pub async fn weight(args: Weight) -> Result<(), CommandError> {
@@ -87,5 +88,5 @@ async fn list(args: List) -> Result<(), CommandError> {
 async fn set(args: Set) -> Result<(), CommandError> {
     let each: Vec<String> = args.weights.iter().map(|(role, weight)| format!("{role} has weight {weight}")).collect();
     let infos = args.weights.into_iter().map(|(role, weight)| WeightInfo { role: Some(role), weight });
-    args.order.send(&operator_calls::update_weights(infos.collect()), each.join(", ")).await
+    args.operator_call.send(&operator_calls::update_weights(infos.collect()), each.join(", ")).await
 }

@@ -1,4 +1,4 @@
-//! The command: what is run, and how it is watched.
+//! The command `tepui run`.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -16,45 +16,48 @@ use crate::batch::{self, Batch, Observer, Outcome, Plan, Progress, Source, Stall
 use crate::commands::cli::{CommandError, Target};
 use crate::commands::explain::meaning;
 use crate::commands::first_line;
+use crate::commands::numbers::{MAX_TASKS, cpus};
+use crate::commands::operate::amounts::megabytes;
 use crate::output;
-use crate::table::Place;
+use crate::table::OutputDevice;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
-One task is run as `docker run` does it: its stdout and stderr are copied
-live, and its exit code is that of this command (128 and the number of the
-signal that ended it). Several tasks end in a table, and in exit code 1 unless
-all have finished. Ctrl-C, SIGTERM and the end of the terminal end what runs,
-except with --detach.
+With one task this command behaves like `docker run`: it copies stdout and
+stderr of the task as they are written, and returns its exit code (128 plus the
+number of the signal if a signal ended it). With several tasks it prints a table
+at the end, and returns 1 unless all have finished. Ctrl-C, SIGTERM and the end
+of the terminal end the tasks, except with --detach.
 
 Examples:
   tepui run -- echo hello                    One task
   tepui run --instances 20 -- 'sleep 1; echo $TEPUI_INSTANCE'
   tepui run --image busybox -- ls /          In a container image
-  tepui run --batch tasks.txt                One task a line of the file
+  tepui run --batch tasks.txt                One task per line of the file
   ID=$(tepui run --detach -- 'sleep 60; exit 3'); tepui wait $ID")]
 pub struct Run {
     #[command(flatten)]
     target: Target,
-    /// Name of the tasks and of the framework
+    /// The name of the tasks and of the framework
     #[arg(long, default_value = "run")]
     name: String,
-    /// How often to run the command; each finds its number in TEPUI_INSTANCE
-    #[arg(long, short = 'n', default_value_t = 1)]
+    /// The number of times to run the command; each task finds its number in TEPUI_INSTANCE
+    #[arg(long, short = 'n', default_value_t = 1, allow_negative_numbers = true,
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_TASKS)))]
     instances: u32,
-    /// Cpus of each task
-    #[arg(long, default_value_t = 0.1)]
+    /// Cpus of each task, from 0.01
+    #[arg(long, default_value_t = 0.1, value_parser = cpus, allow_negative_numbers = true)]
     cpus: f64,
-    /// Memory of each task in MB
-    #[arg(long, default_value_t = 32.0)]
+    /// Memory of each task in MB, or with a unit, e.g. 2GB
+    #[arg(long, default_value = "32", value_parser = megabytes, allow_negative_numbers = true)]
     mem: f64,
-    /// Role to run in
+    /// The role to run in
     #[arg(long, default_value = "*")]
     role: String,
-    /// User to run as on the agents; default: the one who runs this command
+    /// The user to run as on the agents [default: the user of this command]
     #[arg(long)]
     user: Option<String>,
-    /// NAME=VALUE for the environment of each task
+    /// A variable in the environment of each task
     #[arg(long, value_parser = pair)]
     env: Vec<(String, String)>,
     /// The container image to run in; without a command it runs its own
@@ -63,22 +66,22 @@ pub struct Run {
     /// A file or URL to fetch into each sandbox
     #[arg(long)]
     uri: Vec<String>,
-    /// Run the lines of this file (# starts a comment) instead of one command
+    /// Run the lines of this file instead of one command; # starts a comment
     #[arg(long, conflicts_with = "command")]
     batch: Option<PathBuf>,
-    /// Nothing but the output of the task, or the table of several
+    /// Print only the output of a single task, or only the table of several tasks
     #[arg(long, short)]
     quiet: bool,
-    /// Run in the background: print the ids of the tasks, one a line, and return
+    /// Run in the background: print the ids of the tasks, one per line, and return
     #[arg(long, short)]
     pub(super) detach: bool,
-    /// Show in the table where the output is
+    /// Show the paths of the sandboxes in the table
     #[arg(long, short, conflicts_with = "detach")]
     wide: bool,
-    /// Print how the tasks ended as JSON, and none of their output
+    /// Print how the tasks ended as JSON, without their output
     #[arg(long, conflicts_with = "detach")]
     json: bool,
-    /// The command; one word is a shell line, several are a program and its arguments
+    /// The command: one word is a shell command line, several are a program and its arguments
     #[arg(last = true, required_unless_present_any = ["batch", "image"])]
     command: Vec<String>,
 }
@@ -88,10 +91,11 @@ fn pair(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// Runs the tasks and returns what the command exits with.
+/// Runs the tasks and returns the exit code of the command.
 ///
 /// # Errors
-/// No master can be reached, or it refuses the framework.
+///
+/// Fails if no master can be reached, or if it refuses the framework.
 pub async fn run(args: Run) -> Result<ExitCode, CommandError> {
     let plan = Plan::new(tasks(&args)?);
     if args.detach && !detach::is_background() {
@@ -107,19 +111,19 @@ pub async fn run(args: Run) -> Result<ExitCode, CommandError> {
         return detach::run(options, plan).await;
     }
     match plan.tasks() {
-        [_] if !args.json => alone(&args, options, plan).await,
-        _ => several(&args, options, plan).await,
+        [_] if !args.json => run_one(&args, options, plan).await,
+        _ => run_several(&args, options, plan).await,
     }
 }
 
-/// Copies the output of the only task, and passes its exit code on.
-async fn alone(args: &Run, options: batch::Options, plan: Plan) -> Result<ExitCode, CommandError> {
+/// Runs one task: copies its output and returns its exit code.
+async fn run_one(args: &Run, options: batch::Options, plan: Plan) -> Result<ExitCode, CommandError> {
     let nobody_reads = Arc::new(Notify::new());
     let mut live = Live::new(args.target.master.leader.clone(), nobody_reads.clone(), args.quiet);
     let mut batch = Batch::new(options, plan)?;
     let read = tokio::select! {
         ended = batch.run(&mut live) => match ended {
-            Err(error) if is_removal(&error) => return Ok(removed()),
+            Err(error) if is_removal(&error) => return Ok(print_removed()),
             ended => { ended?; true }
         },
         () = nobody_reads.notified() => false,
@@ -151,29 +155,29 @@ async fn alone(args: &Run, options: batch::Options, plan: Plan) -> Result<ExitCo
     Ok(ExitCode::from(batch::exit_code(state, &task.message)))
 }
 
-/// Somebody has torn the framework down. The words are Mesos' (`Master::subscribe`).
+/// Returns whether somebody has torn the framework down. The text is that of Mesos (`Master::subscribe`).
 fn is_removal(error: &client::Error) -> bool {
     matches!(error, client::Error::Refused(why) if why.contains("Framework has been removed"))
 }
 
-fn removed() -> ExitCode {
+fn print_removed() -> ExitCode {
     output::write_stderr("cancelled: the framework of this run was torn down, and what was running ends");
     ExitCode::from(batch::signalled(SIGTERM))
 }
 
 const SIGTERM: i32 = 15;
-/// What a process is ended by that writes where nobody reads.
+/// The signal that ends a process that writes to a closed pipe.
 const SIGPIPE: i32 = 13;
 
-/// The container was ended for what it used.
+/// Returns whether the container was ended because of a limit.
 fn is_limit(reason: Option<&str>) -> bool {
     reason.is_some_and(|reason| reason.contains("LIMITATION") || reason.contains("MAX_COMPLETION"))
 }
 
-async fn several(args: &Run, options: batch::Options, plan: Plan) -> Result<ExitCode, CommandError> {
+async fn run_several(args: &Run, options: batch::Options, plan: Plan) -> Result<ExitCode, CommandError> {
     let mut watched = Watched::new(args);
     let outcome = match batch::run_batch(options, plan, &mut watched).await {
-        Err(error) if is_removal(&error) => return Ok(removed()),
+        Err(error) if is_removal(&error) => return Ok(print_removed()),
         outcome => outcome?,
     };
     let leader = outcome.master.as_ref().unwrap_or(&args.target.master.leader);
@@ -181,7 +185,7 @@ async fn several(args: &Run, options: batch::Options, plan: Plan) -> Result<Exit
     if args.json {
         output::json(serde_json::Value::from(rows.iter().map(batch::Row::json).collect::<Vec<_>>()));
     } else {
-        output::print(batch::table(&rows, args.wide, Place::stdout()));
+        output::print(batch::table(&rows, args.wide, OutputDevice::stdout()));
     }
     if let Some(code) = interrupted(&outcome) {
         return Ok(code);
@@ -190,7 +194,7 @@ async fn several(args: &Run, options: batch::Options, plan: Plan) -> Result<Exit
     Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Says what became of a batch that a signal has ended, and returns the exit code for it.
+/// Prints what became of a batch that a signal has ended, and returns the exit code for it.
 fn interrupted(outcome: &Outcome) -> Option<ExitCode> {
     let signal = outcome.interrupted?;
     match &outcome.teardown_error {
@@ -203,7 +207,7 @@ fn interrupted(outcome: &Outcome) -> Option<ExitCode> {
     Some(ExitCode::from(batch::signalled(signal)))
 }
 
-/// Progress of several tasks, and why none of them starts.
+/// The observer of several tasks: shows progress, and why none of them starts.
 struct Watched {
     progress: Option<Progress>,
     why: Why,
@@ -267,7 +271,7 @@ fn framework(args: &Run) -> v1::FrameworkInfo {
         user: args.user.clone().unwrap_or_else(crate::user::current),
         name: args.name.clone(),
         roles: vec![args.role.clone()],
-        // A restart of an agent is no reason to lose what runs there.
+        // The tasks survive a restart of their agent.
         checkpoint: Some(true),
         capabilities: vec![
             capability(Type::MultiRole),
@@ -291,9 +295,15 @@ fn tasks(args: &Run) -> Result<Vec<v1::TaskInfo>, CommandError> {
     if lines.is_empty() {
         return Err(CommandError::message("the batch has no command in it"));
     }
-    let per_line = args.instances.max(1);
-    let total = lines.len() * per_line as usize;
-    let commands = lines.iter().flat_map(|l| std::iter::repeat_n(l, per_line as usize));
+    let per_line = args.instances as usize;
+    let total = lines.len().saturating_mul(per_line);
+    if total > MAX_TASKS as usize {
+        let lines = lines.len();
+        return Err(CommandError::message(format!(
+            "{lines} commands with {per_line} instances are more than {MAX_TASKS} tasks; start several runs"
+        )));
+    }
+    let commands = lines.iter().flat_map(|l| std::iter::repeat_n(l, per_line));
     Ok(commands.enumerate().map(|(index, words)| task(args, words, index, total)).collect())
 }
 

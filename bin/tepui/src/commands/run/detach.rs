@@ -1,8 +1,8 @@
-//! A batch in the background: a process of its own stays subscribed, so that tasks that wait find their offers, statuses are
-//! acknowledged, and the framework is removed when all is over.
+//! A batch in the background. A separate process stays subscribed, so that waiting tasks get offers, updates are
+//! acknowledged, and the framework is removed when all tasks are over.
 //!
-//! The process that people start waits until the other one is subscribed and prints the ids. The other one writes one line
-//! of JSON to its stdout: `{"ids": […]}` or `{"error": "…"}`.
+//! The process that the user starts waits until the other one is subscribed and prints the ids. The background process
+//! writes one line of JSON to its stdout: `{"ids": […]}` or `{"error": "…"}`.
 
 use std::process::{ExitCode, Stdio};
 
@@ -17,30 +17,31 @@ use crate::commands::state::short;
 use crate::output;
 use crate::signals::Cancel;
 
-/// Set for the process in the background.
+/// The environment variable that is set for the process in the background.
 const BACKGROUND: &str = "TEPUI_RUN_IN_BACKGROUND";
 
-/// How long a master keeps the tasks when the process in the background is gone, in seconds: a week.
+/// The seconds for which a master keeps the tasks when the process in the background is gone: a week.
 pub const FAILOVER_TIMEOUT: f64 = 7.0 * 24.0 * 3600.0;
 
-/// Whether this is the process in the background.
+/// Returns whether this is the process in the background.
 pub fn is_background() -> bool {
     std::env::var_os(BACKGROUND).is_some()
 }
 
-/// Neither the end of a terminal nor a Ctrl-C at it is for this process from now on, and it keeps no file system in use.
-/// See setsid(2).
+/// Detaches this process from its terminal, so that neither the end of the terminal nor Ctrl-C affects it, and from its
+/// current directory. See setsid(2).
 pub fn leave_the_terminal() {
-    // Nothing depends on where it is: all files that the command names have been read.
+    // All files that the command names have been read, so nothing depends on the directory.
     let _ = std::env::set_current_dir("/");
-    // It fails for the leader of a process group, which this process is none of: its parent has just made it.
+    // The call fails only for the leader of a process group, and this process was just created by its parent.
     let _ = rustix::process::setsid();
 }
 
-/// Starts this command once more in the background, and returns when its framework is subscribed.
+/// Starts this command again in the background, and returns when its framework is subscribed.
 ///
 /// # Errors
-/// What the process in the background failed with.
+///
+/// Returns the error of the process in the background.
 pub async fn start() -> Result<ExitCode, CommandError> {
     let io = |doing: &str| {
         let doing = doing.to_owned();
@@ -63,13 +64,13 @@ pub async fn start() -> Result<ExitCode, CommandError> {
     tokio::select! {
         read = reader.read_line(&mut line) => drop(read.map_err(io("hear of the process in the background"))?),
         signal = cancel.next() => {
-            // It may have ended already.
+            // The process may have ended already.
             let _ = child.kill().await;
             return Ok(ExitCode::from(batch::signalled(signal)));
         }
     }
-    let told: Value = serde_json::from_str(&line).unwrap_or_default();
-    match (told["ids"].as_array(), told["error"].as_str()) {
+    let reported: Value = serde_json::from_str(&line).unwrap_or_default();
+    match (reported["ids"].as_array(), reported["error"].as_str()) {
         (Some(ids), _) => {
             ids.iter().filter_map(Value::as_str).for_each(output::line);
             Ok(ExitCode::SUCCESS)
@@ -82,42 +83,43 @@ pub async fn start() -> Result<ExitCode, CommandError> {
 /// Runs the batch as the process in the background.
 ///
 /// # Errors
-/// As those of a batch; nobody but `start` hears of them.
+///
+/// Fails like a batch; only `start` is notified.
 pub async fn run(options: batch::Options, plan: Plan) -> Result<ExitCode, CommandError> {
     let ids: Vec<String> = plan.tasks().iter().map(|task| task.info.task_id.value.clone()).collect();
-    let mut herald = Herald { ids, told: false };
+    let mut reporter = StartReporter { ids, reported: false };
     let mut batch = match Batch::new(options, plan) {
         Ok(batch) => batch,
-        Err(error) => return Err(herald.failed(error)),
+        Err(error) => return Err(reporter.failed(error)),
     };
-    batch.run(&mut herald).await.map_err(|error| herald.failed(error))?;
-    // A machine that goes down is no reason to end the tasks: they run elsewhere.
+    batch.run(&mut reporter).await.map_err(|error| reporter.failed(error))?;
+    // The tasks are not ended when the machine of this process shuts down, because they run elsewhere.
     if !batch.is_interrupted() {
         batch.leave().await;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Tells the process that waits.
-struct Herald {
+/// Notifies the process that waits.
+struct StartReporter {
     ids: Vec<String>,
-    told: bool,
+    reported: bool,
 }
 
-impl Herald {
+impl StartReporter {
     fn failed(&mut self, error: client::Error) -> CommandError {
         let failure = CommandError::Client(error);
-        if !self.told {
-            output::json(json!({ "error": crate::commands::described(&failure) }));
+        if !self.reported {
+            output::json(json!({ "error": model::with_sources(&failure) }));
         }
         failure
     }
 }
 
-impl Observer for Herald {
+impl Observer for StartReporter {
     fn subscribed(&mut self, framework: &v1::FrameworkId) {
         let named: Vec<String> = self.ids.iter().map(|id| format!("{}/{id}", short(&framework.value))).collect();
         output::json(json!({ "ids": named }));
-        self.told = true;
+        self.reported = true;
     }
 }

@@ -1,11 +1,11 @@
-//! What an agent does not isolate, in a sentence.
+//! Describes in a sentence what an agent does not isolate.
 
 use client::{Address, get_json};
 
-/// Returns what is missing where an agent isolates as `--isolation` says; `None` where nothing is.
+/// Returns what is missing if an agent isolates as `--isolation` says; `None` if nothing is missing.
 pub fn missing(isolation: &str) -> Option<String> {
     let given: Vec<&str> = isolation.split(',').map(str::trim).collect();
-    // `cgroups/all` stands for all that the machine has.
+    // `cgroups/all` stands for all controllers of the machine.
     let limits = |name: &str| given.contains(&name) || given.contains(&"cgroups/all");
     let unlimited = match (limits("cgroups/cpu"), limits("cgroups/mem")) {
         (true, true) => None,
@@ -21,7 +21,7 @@ pub fn missing(isolation: &str) -> Option<String> {
     }
 }
 
-/// Asks an agent; `None` also where it does not answer.
+/// Asks an agent. Returns `None` also if it does not answer.
 pub async fn missing_on(agent: &Address) -> Option<String> {
     let answer = get_json(agent, "/flags").await.ok()?;
     missing(answer["flags"]["isolation"].as_str()?)

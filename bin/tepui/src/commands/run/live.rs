@@ -1,4 +1,4 @@
-//! A batch of one task: its output is the output of the command.
+//! The observer of a batch of one task, whose output is the output of the command.
 
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::batch::{Observer, Source, Stalled, Streams};
 use crate::commands::state::short;
 use crate::output;
 
-/// Copies the output of the task and says nothing by itself as long as all is well.
+/// Copies the output of the task and prints nothing by itself as long as there is no error.
 #[derive(Debug)]
 pub struct Live {
     master: Address,
@@ -26,7 +26,7 @@ pub struct Live {
 }
 
 impl Live {
-    /// `nobody_reads` is notified when the reader of stdout has closed it.
+    /// Creates an observer. `nobody_reads` is notified when the reader of stdout has closed it.
     pub fn new(master: Address, nobody_reads: Arc<Notify>, quiet: bool) -> Self {
         let framework = v1::FrameworkId::default();
         Live { master, framework, streams: None, nobody_reads, why: Why::default(), quiet }
@@ -47,13 +47,13 @@ impl Observer for Live {
     }
 
     fn updated(&mut self, status: &v1::TaskStatus) {
-        // Statuses that the master makes up name no agent.
+        // Statuses that the master generates name no agent.
         let Some(agent) = status.agent_id.clone().filter(|_| self.streams.is_none()) else { return };
         // A command executor has the id of its task.
         let executor = status.task_id.value.clone();
         let source = Source { master: self.master.clone(), framework: self.framework.clone(), agent, executor };
         self.streams = Some(Streams::begin(&source, &self.nobody_reads));
-        // What a program reads of stderr is the task's alone.
+        // A program that reads stderr gets only the output of the task.
         if !self.quiet && std::io::stderr().is_terminal() {
             tokio::spawn(say_what_is_missing(source));
         }
@@ -73,7 +73,7 @@ impl Observer for Live {
     }
 }
 
-/// Says in one line what the agent does not isolate, if it can be found out.
+/// Prints a line about what the agent does not isolate, if the agent answers.
 pub async fn say_what_is_missing(source: Source) {
     let Ok(agent) = source.address().await else { return };
     if let Some(missing) = missing_on(&agent).await {

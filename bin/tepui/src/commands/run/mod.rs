@@ -1,4 +1,4 @@
-//! `tepui run`: a batch of commands, with its output or its progress, or in the background.
+//! `tepui run`: a batch of commands with its output or its progress, or in the background.
 
 mod command;
 mod detach;

@@ -1,4 +1,4 @@
-//! Why nothing starts, said while a batch waits.
+//! Explains while a batch waits why nothing starts.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,19 +6,19 @@ use client::Error;
 
 use crate::batch::Stalled;
 use crate::commands::cli::CommandError;
-use crate::commands::explain::{Eligibility, Question};
+use crate::commands::explain::{Eligibility, ExplainQuery};
 use crate::commands::state::short;
 use crate::output;
 
-/// Asks the master and says what it answers, once for each reason.
+/// Asks the master and prints its answer, once for each set of reasons.
 #[derive(Debug, Default)]
 pub struct Why {
-    /// The codes of the reasons that were said last.
+    /// The codes of the reasons that were printed last.
     said: Arc<Mutex<Vec<String>>>,
 }
 
 impl Why {
-    /// Must be called inside a tokio runtime.
+    /// Asks the master and prints the reasons if they are new. Must be called inside a tokio runtime.
     pub fn say(&self, stalled: Stalled) {
         let said = self.said.clone();
         tokio::spawn(async move {
@@ -32,27 +32,27 @@ impl Why {
     }
 }
 
-/// The codes of the reasons, and sentences about them; nothing while the master does not answer or nothing keeps the tasks
-/// from an offer.
+/// Returns the codes of the reasons and sentences about them; `None` if the master does not answer or nothing prevents
+/// an offer.
 async fn ask(stalled: &Stalled) -> Option<(Vec<String>, Vec<String>)> {
-    let question = Question {
+    let query = ExplainQuery {
         framework: Some(stalled.framework.value.clone()),
         demand: Some(stalled.demand.clone()),
-        ..Question::default()
+        ..ExplainQuery::default()
     };
-    let answer = match Eligibility::ask(&stalled.master, &question).await {
+    let answer = match Eligibility::ask(&stalled.master, &query).await {
         Ok(answer) => answer,
         Err(CommandError::Client(Error::Status { .. })) => return Some(unexplained(stalled)),
         Err(_) => return None,
     };
-    let (codes, mut lines) = answer.shortly()?;
+    let (codes, mut lines) = answer.summary()?;
     let needs = stalled.demand.replace(';', ",");
     let framework = short(&stalled.framework.value);
     lines.push(format!("still waiting; more: tepui explain framework {framework} --needs {needs}"));
     Some((codes, lines))
 }
 
-/// Masters of Mesos have no `/explain`.
+/// Returns a general sentence, because Mesos masters have no `/explain`.
 fn unexplained(stalled: &Stalled) -> (Vec<String>, Vec<String>) {
     let line = format!(
         "nothing starts: no agent has offered {} in one piece yet; still waiting (`tepui agents` shows what there is)",

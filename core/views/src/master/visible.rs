@@ -1,0 +1,177 @@
+//! What of a master's view its reader may see: entity by entity, so that nothing is copied for a reader who sees everything,
+//! and for others only what a resource of a hidden role is taken out of.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use messages::v1;
+use messages::v1::master::Event;
+use messages::v1::master::event::{AgentAdded, Type};
+use model::incident::{Incident, InvolvedObject};
+use model::master::AgentSnapshot;
+use resources::Resources;
+use resources::operation::resource_lists;
+
+use super::entity::{Agent, Executor, Framework};
+use super::{Snapshot, View, operator};
+use crate::Visibility;
+use crate::entity::{KeptTask, parse};
+
+impl Snapshot {
+    /// The registered frameworks that are shown.
+    pub(crate) fn visible_frameworks(&self) -> impl Iterator<Item = &Framework> {
+        self.frameworks.iter().filter(|framework| self.visibility.shows_framework(&framework.snapshot.info))
+    }
+
+    /// The completed frameworks that are shown.
+    pub(crate) fn visible_completed(&self) -> impl Iterator<Item = &Framework> {
+        self.completed.iter().filter(|framework| self.visibility.shows_framework(&framework.snapshot.info))
+    }
+
+    /// Selects those of a framework's tasks that are shown.
+    pub(crate) fn visible_tasks<'a, T: KeptTask>(
+        &'a self,
+        framework: &'a Framework,
+        tasks: impl Iterator<Item = T>,
+    ) -> impl Iterator<Item = T> {
+        let visibility = &self.visibility;
+        tasks.filter(move |task| {
+            visibility.is_everything() || visibility.shows_task(&task.message(), &framework.snapshot.info)
+        })
+    }
+
+    /// The executors of a framework that are shown.
+    pub(crate) fn visible_executors<'a>(&'a self, framework: &'a Framework) -> impl Iterator<Item = &'a Arc<Executor>> {
+        let shows = move |executor: &&Arc<Executor>| {
+            self.visibility.shows_executor(&executor.snapshot.info, &framework.snapshot.info)
+        };
+        framework.executors.iter().filter(shows)
+    }
+
+    /// The registered agents, without resources of roles that are hidden.
+    pub(crate) fn visible_agents(&self) -> impl Iterator<Item = Cow<'_, Agent>> {
+        self.agents.iter().map(|agent| agent.seen_by(&self.visibility))
+    }
+
+    /// The agents that have not come back yet, in the same way.
+    pub(crate) fn visible_recovered(&self) -> impl Iterator<Item = Cow<'_, Arc<v1::AgentInfo>>> {
+        self.recovered.iter().map(|info| match self.visibility.is_everything() {
+            true => Cow::Borrowed(info),
+            false => Cow::Owned(shown_info(info, &self.visibility)),
+        })
+    }
+
+    /// The operations that are shown: those of frameworks that are, on resources that are.
+    pub(crate) fn visible_operations(&self) -> impl Iterator<Item = &Arc<v1::Operation>> {
+        self.operations.iter().filter(|operation| self.shows_operation(operation))
+    }
+
+    fn shows_operation(&self, operation: &v1::Operation) -> bool {
+        if self.visibility.is_everything() {
+            return true;
+        }
+        let is_of_shown = |id: &v1::FrameworkId| {
+            self.framework_info(&id.value).is_some_and(|info| self.visibility.shows_framework(info))
+        };
+        let lists = resource_lists(&operation.info).unwrap_or_default();
+        operation.framework_id.as_ref().is_none_or(is_of_shown)
+            && lists.iter().all(|list| {
+                let resources = parse(list.as_slice());
+                self.visibility.shown(&resources) == resources
+            })
+    }
+
+    /// Whether what is said of this framework is shown; what is not known here is hidden from those who do not see all.
+    pub(crate) fn shows_framework_named(&self, id: &str) -> bool {
+        self.visibility.is_everything()
+            || self.framework_info(id).is_some_and(|info| self.visibility.shows_framework(info))
+    }
+
+    /// Whether an incident is shown: one about a framework only with that.
+    pub fn shows_incident(&self, incident: &Incident) -> bool {
+        match &incident.object {
+            InvolvedObject::Framework(framework) | InvolvedObject::Executors(_, framework) => {
+                self.shows_framework_named(framework.as_str())
+            }
+            InvolvedObject::Agent(_) | InvolvedObject::Master(_) => true,
+        }
+    }
+
+    fn framework_info(&self, id: &str) -> Option<&v1::FrameworkInfo> {
+        let all = self.frameworks.iter().chain(self.completed.iter());
+        let mut named = all.filter(|framework| framework.snapshot.id.as_str() == id);
+        named.next().map(|framework| &*framework.snapshot.info)
+    }
+}
+
+impl Agent {
+    /// Without resources of roles that are hidden.
+    fn seen_by(&self, visibility: &Visibility) -> Cow<'_, Agent> {
+        if visibility.is_everything() {
+            return Cow::Borrowed(self);
+        }
+        let shown = |resources: &Resources| visibility.shown(resources);
+        let mut agent = Agent::new(Arc::new(AgentSnapshot {
+            total: shown(&self.snapshot.total),
+            info: shown_info(&self.snapshot.info, visibility),
+            ..(*self.snapshot).clone()
+        }));
+        agent.used = self.used.iter().map(|(framework, used)| (framework.clone(), shown(used))).collect();
+        agent.offered = shown(&self.offered);
+        Cow::Owned(agent)
+    }
+}
+
+fn shown_info(info: &Arc<v1::AgentInfo>, visibility: &Visibility) -> Arc<v1::AgentInfo> {
+    let mut info = (**info).clone();
+    info.resources.retain(|resource| {
+        let one = parse(std::slice::from_ref(resource));
+        visibility.shown(&one) == one
+    });
+    Arc::new(info)
+}
+
+impl View {
+    /// What the stream of an operator who may see this carries of an event; `None` if nothing.
+    pub fn event_seen_by(&self, visibility: &Visibility, event: &Arc<Event>) -> Option<Arc<Event>> {
+        if visibility.is_everything() {
+            return Some(Arc::clone(event));
+        }
+        let snapshot = self.snapshot().seen_by(visibility.clone());
+        let shows_task = |framework: &v1::FrameworkId, task: &v1::TaskId| {
+            let all = snapshot.visible_frameworks().chain(snapshot.visible_completed());
+            let mut named = all.filter(|known| known.snapshot.id.as_str() == framework.value);
+            named.next().is_some_and(|known| {
+                let mut tasks = known.all_tasks().filter(|known| known.id() == task.value);
+                tasks.next().is_some_and(|task| visibility.shows_task(&task.message(), &known.snapshot.info))
+            })
+        };
+        let is_shown = match event.r#type() {
+            Type::AgentAdded => {
+                let added = event.agent_added.as_ref()?.agent.agent_info.id.as_ref()?;
+                let agent = operator::agent(&self.agent(&added.value)?.seen_by(visibility));
+                return Some(Arc::new(Event {
+                    agent_added: Some(Box::new(AgentAdded { agent })),
+                    ..Event::clone(event)
+                }));
+            }
+            Type::FrameworkAdded => {
+                visibility.shows_framework(&event.framework_added.as_ref()?.framework.framework_info)
+            }
+            Type::FrameworkUpdated => {
+                visibility.shows_framework(&event.framework_updated.as_ref()?.framework.framework_info)
+            }
+            Type::FrameworkRemoved => visibility.shows_framework(&event.framework_removed.as_ref()?.framework_info),
+            Type::TaskAdded => {
+                let task = &event.task_added.as_ref()?.task;
+                shows_task(&task.framework_id, &task.task_id)
+            }
+            Type::TaskUpdated => {
+                let updated = event.task_updated.as_ref()?;
+                shows_task(&updated.framework_id, &updated.status.task_id)
+            }
+            Type::AgentRemoved | Type::Heartbeat | Type::Subscribed | Type::Unknown => true,
+        };
+        is_shown.then(|| Arc::clone(event))
+    }
+}

@@ -1,0 +1,301 @@
+//! Container images made on the spot, and a registry that serves them as well or as badly as a test wants it.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+use ring::digest::{SHA256, digest};
+
+/// Returns the digest of some bytes as images name it.
+pub fn digest_of(bytes: &[u8]) -> String {
+    let hex: String = digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}
+
+/// One answer of the registry.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// Names and values.
+    pub headers: Vec<(String, String)>,
+    /// The bytes of the body.
+    pub body: Vec<u8>,
+    /// The connection breaks after so many bytes of the body.
+    pub breaks_after: Option<usize>,
+}
+
+impl Answer {
+    /// Answers 200 with this body.
+    pub fn ok(body: impl Into<Vec<u8>>) -> Self {
+        Answer { status: 200, headers: Vec::new(), body: body.into(), breaks_after: None }
+    }
+
+    /// Answers with this status and nothing else.
+    pub fn status(status: u16) -> Self {
+        Answer { status, ..Answer::ok("") }
+    }
+
+    /// Adds a header.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Breaks the connection after so many bytes of the body.
+    pub fn breaks_after(mut self, bytes: usize) -> Self {
+        self.breaks_after = Some(bytes);
+        self
+    }
+}
+
+/// What the registry was asked.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The path with its query.
+    pub path: String,
+    /// The `Authorization` header.
+    pub authorization: Option<String>,
+    /// The `Range` header.
+    pub range: Option<String>,
+}
+
+#[derive(Default)]
+struct State {
+    /// By path: the answers in turn, of which the last is repeated.
+    answers: BTreeMap<String, Vec<Answer>>,
+    asked: Vec<Asked>,
+    /// Without it every request is answered with this challenge.
+    token: Option<(String, String)>,
+}
+
+/// A registry on loopback that lives as long as the test.
+#[derive(Clone)]
+pub struct Registry {
+    state: Arc<Mutex<State>>,
+    /// The address of the registry, `ip:port`.
+    pub authority: String,
+}
+
+impl Registry {
+    /// Starts the registry on a free port.
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let authority = listener.local_addr().unwrap().to_string();
+        let state = Arc::<Mutex<State>>::default();
+        let served = Arc::clone(&state);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let state = Arc::clone(&served);
+                std::thread::spawn(move || serve(stream, &state));
+            }
+        });
+        Registry { state, authority }
+    }
+
+    /// Answers like this from now on.
+    pub fn answer(&self, path: &str, answers: Vec<Answer>) {
+        self.state.lock().unwrap().answers.insert(path.to_owned(), answers);
+    }
+
+    /// Wants this `Authorization`, and sends that challenge to whoever does not have it.
+    pub fn require(&self, authorization: &str, challenge: &str) {
+        self.state.lock().unwrap().token = Some((authorization.to_owned(), challenge.to_owned()));
+    }
+
+    /// Serves a blob of the repository `app`; returns its digest.
+    pub fn add_blob(&self, bytes: &[u8]) -> String {
+        let digest = digest_of(bytes);
+        self.answer(&format!("/v2/app/blobs/{digest}"), vec![Answer::ok(bytes)]);
+        digest
+    }
+
+    /// Serves an image under this tag; returns the digests of its layers.
+    pub fn add_image(&self, tag: &str, layers: &[Layer]) -> Vec<String> {
+        let diff_ids: Vec<String> = layers.iter().map(|layer| format!("\"{}\"", digest_of(&layer.archive))).collect();
+        let config =
+            format!(r#"{{"config":{{"Cmd":["sh"],"Env":["A=b"]}},"rootfs":{{"diff_ids":[{}]}}}}"#, diff_ids.join(","));
+        let digests: Vec<String> = layers.iter().map(|layer| self.add_blob(&layer.packed)).collect();
+        let descriptor = |digest: &str, size: usize| format!(r#"{{"digest":"{digest}","size":{size}}}"#);
+        let descriptors: Vec<String> =
+            digests.iter().zip(layers).map(|(digest, layer)| descriptor(digest, layer.packed.len())).collect();
+        let manifest = format!(
+            r#"{{"config":{},"layers":[{}]}}"#,
+            descriptor(&self.add_blob(config.as_bytes()), config.len()),
+            descriptors.join(",")
+        );
+        self.add_manifest(tag, "application/vnd.oci.image.manifest.v1+json", &manifest);
+        digests
+    }
+
+    /// Serves a manifest by tag and digest; returns its digest.
+    pub fn add_manifest(&self, tag: &str, media_type: &str, text: &str) -> String {
+        let digest = digest_of(text.as_bytes());
+        let answer = Answer::ok(text).header("content-type", media_type);
+        self.answer(&format!("/v2/app/manifests/{tag}"), vec![answer.clone()]);
+        self.answer(&format!("/v2/app/manifests/{digest}"), vec![answer]);
+        digest
+    }
+
+    /// Returns what was asked for since the last call.
+    pub fn asked(&self) -> Vec<Asked> {
+        std::mem::take(&mut self.state.lock().unwrap().asked)
+    }
+
+    /// Returns the paths that were asked for since the last call.
+    pub fn paths(&self) -> Vec<String> {
+        self.asked().into_iter().map(|asked| asked.path).collect()
+    }
+
+    /// Returns the name of an image at this registry.
+    pub fn image(&self, tag: &str) -> String {
+        format!("{}/app:{tag}", self.authority)
+    }
+}
+
+fn serve(stream: TcpStream, state: &Mutex<State>) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut writer = stream;
+    loop {
+        let mut lines = Vec::new();
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line).unwrap_or(0) == 0 {
+                return;
+            }
+            if line.trim().is_empty() {
+                break;
+            }
+            lines.push(line.trim().to_owned());
+        }
+        let header = |name: &str| {
+            let found =
+                lines.iter().filter_map(|line| line.split_once(':')).find(|(n, _)| n.eq_ignore_ascii_case(name));
+            found.map(|(_, value)| value.trim().to_owned())
+        };
+        if let Some(length) = header("content-length").and_then(|length| length.parse::<u64>().ok()) {
+            std::io::copy(&mut reader.by_ref().take(length), &mut std::io::sink()).unwrap();
+        }
+        let path = lines[0].split(' ').nth(1).unwrap_or_default().to_owned();
+        let asked = Asked { path, authorization: header("authorization"), range: header("range") };
+        let answer = choose(&mut state.lock().unwrap(), &asked);
+        if respond(&mut writer, &asked, &answer).is_err() || answer.breaks_after.is_some() {
+            return;
+        }
+    }
+}
+
+fn choose(state: &mut State, asked: &Asked) -> Answer {
+    state.asked.push(asked.clone());
+    let is_public = !asked.path.starts_with("/v2/");
+    if let Some((token, challenge)) = state.token.as_ref().filter(|_| !is_public)
+        && asked.authorization.as_ref() != Some(token)
+    {
+        return Answer::status(401).header("www-authenticate", challenge);
+    }
+    let path = asked.path.split('?').next().unwrap_or_default();
+    match state.answers.get_mut(path) {
+        Some(answers) if answers.len() > 1 => answers.remove(0),
+        Some(answers) => answers[0].clone(),
+        None => Answer::status(404),
+    }
+}
+
+fn respond(writer: &mut TcpStream, asked: &Asked, answer: &Answer) -> std::io::Result<()> {
+    let start = asked
+        .range
+        .as_ref()
+        .filter(|_| answer.status == 200)
+        .and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok());
+    let (status, body) = match start {
+        Some(start) => (206, answer.body.get(start..).unwrap_or_default()),
+        None => (answer.status, &answer.body[..]),
+    };
+    let mut head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n", body.len());
+    if let Some(start) = start {
+        head.push_str(&format!("content-range: bytes {start}-{}/{}\r\n", answer.body.len() - 1, answer.body.len()));
+    }
+    for (name, value) in &answer.headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    writer.write_all(format!("{head}\r\n").as_bytes())?;
+    writer.write_all(&body[..answer.breaks_after.unwrap_or(body.len()).min(body.len())])?;
+    writer.flush()
+}
+
+/// A layer: its archive, and how it travels.
+#[derive(Clone)]
+pub struct Layer {
+    /// The tar archive.
+    pub archive: Vec<u8>,
+    /// The blob of the registry.
+    pub packed: Vec<u8>,
+}
+
+/// Builds a layer, member by member.
+pub struct LayerBuilder(tar::Builder<Vec<u8>>);
+
+/// Begins an empty layer.
+pub fn layer() -> LayerBuilder {
+    LayerBuilder(tar::Builder::new(Vec::new()))
+}
+
+impl LayerBuilder {
+    /// Adds a member whose name is written as it is, however hostile.
+    pub fn raw(mut self, name: &str, kind: tar::EntryType, content: &[u8], link: &str, mode: u32) -> Self {
+        let mut header = tar::Header::new_ustar();
+        header.set_entry_type(kind);
+        header.set_size(content.len() as u64);
+        header.set_mode(mode);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(1_000_000);
+        let bytes = header.as_mut_bytes();
+        bytes[..name.len()].copy_from_slice(name.as_bytes());
+        bytes[157..157 + link.len()].copy_from_slice(link.as_bytes());
+        header.set_cksum();
+        self.0.append(&header, content).unwrap();
+        self
+    }
+
+    /// Adds a file of root.
+    pub fn file(self, name: &str, content: &str) -> Self {
+        self.raw(name, tar::EntryType::Regular, content.as_bytes(), "", 0o644)
+    }
+
+    /// Adds a directory of root.
+    pub fn directory(self, name: &str) -> Self {
+        self.raw(name, tar::EntryType::Directory, b"", "", 0o755)
+    }
+
+    /// Adds a symbolic link.
+    pub fn symlink(self, name: &str, target: &str) -> Self {
+        self.raw(name, tar::EntryType::Symlink, b"", target, 0o777)
+    }
+
+    /// Adds a second name of a file of the layer.
+    pub fn hardlink(self, name: &str, target: &str) -> Self {
+        self.raw(name, tar::EntryType::Link, b"", target, 0o644)
+    }
+
+    /// Leaves the layer unpacked.
+    pub fn plain(self) -> Layer {
+        let archive = self.0.into_inner().unwrap();
+        Layer { packed: archive.clone(), archive }
+    }
+
+    /// Packs the layer with gzip.
+    pub fn gzip(self) -> Layer {
+        let archive = self.0.into_inner().unwrap();
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(&archive).unwrap();
+        Layer { packed: encoder.finish().unwrap(), archive }
+    }
+
+    /// Packs the layer with zstd.
+    pub fn zstd(self) -> Layer {
+        let archive = self.0.into_inner().unwrap();
+        Layer { packed: zstd::encode_all(&archive[..], 1).unwrap(), archive }
+    }
+}
