@@ -9,9 +9,10 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
 
-use common::{Host, id, is_alive, is_root, skip, until};
+use common::{Host, id, is_root, skip, until};
 use containerizer::{Launch, Launcher, Output, Rotation};
 use rustix::process::{Pid, Signal, kill_process};
+use testkit::process::is_alive;
 use testkit::process::is_alive;
 
 /// What stays the same and what differs for the restarted agent.
