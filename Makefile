@@ -5,9 +5,12 @@
 # make chaos SECONDS=N SEED=N  a real cluster with ZooKeeper, whose processes are killed and frozen
 # make properties ROUNDS=N  the property tests, N times with other cases
 # make fuzz SECONDS=N  each decoder with random bytes; needs a nightly toolchain and cargo-fuzz
+# make bench          the benchmarks of the crates; CRATE=NAME chooses one
+# make deny           licences, duplicates, bans, sources and advisories of dependencies
 # make build          target/release/tepui
 
-.PHONY: run test build soak chaos properties fuzz tools fmt clippy unit zookeeper pymesos smoke conformance
+.PHONY: run test build soak chaos properties fuzz bench tools fmt clippy spelling deny doc unit zookeeper pymesos smoke \
+	conformance skipped-begin
 
 TEPUI = target/release/tepui
 SEEDS = 10000
@@ -24,8 +27,14 @@ build: tools
 run: build
 	@scripts/run.sh $(TEPUI) $(if $(ONESHOT),--oneshot)
 
-test: tools fmt clippy unit smoke conformance pymesos
+# What a test or a script skips is collected in a file, since the harness hides what passing tests print.
+test: export TEPUI_SKIPPED_TESTS = $(CURDIR)/target/skipped-tests
+test: skipped-begin tools fmt spelling deny clippy doc unit smoke conformance pymesos
+	@scripts/skipped.sh report
 	@echo "all checks passed"
+
+skipped-begin:
+	@mkdir -p target && : >target/skipped-tests
 
 tools:
 	@scripts/tools.sh
@@ -35,6 +44,16 @@ fmt:
 
 clippy:
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+spelling: tools
+	@scripts/checker.sh typos --format brief
+
+deny: tools
+	@scripts/checker.sh cargo-deny deny --locked check --hide-inclusion-graph licenses bans sources
+	@scripts/checker.sh advisories
+
+doc:
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 
 # For the tests of masters that take over from each other; where it cannot be installed they say so and are skipped.
 zookeeper:
@@ -71,6 +90,10 @@ fuzz: tools
 		cargo +nightly fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
 			-max_total_time=$(SECONDS) -rss_limit_mb=3000 || exit 1; \
 	done
+
+# Some need minutes; what they measure stands at the beginning of each file in the benches folders of the crates.
+bench: tools
+	cargo bench --locked --bench '*' $(if $(CRATE),-p $(CRATE),--workspace)
 
 soak: tools
 	cargo build --release --locked -p simulator

@@ -5,6 +5,9 @@ if ! command -v cargo >/dev/null; then
   echo "Rust is missing: install it from https://rustup.rs and run this again" >&2
   exit 1
 fi
+tested=$(sed -n 's/^tested = "\(.*\)"/\1/p' "$(dirname "$0")/../Cargo.toml")
+found=$(rustc --version | cut -d' ' -f2)
+[ "$found" = "$tested" ] || echo "note: this is Rust $found and CI has $tested: formatting and lints may differ" >&2
 missing=()
 command -v cc >/dev/null || missing+=(gcc libc6-dev)
 command -v curl >/dev/null || missing+=(curl)

@@ -6,7 +6,11 @@ tepui=$(realpath "$1")
 python=$2/bin/python
 here=$(cd "$(dirname "$0")" && pwd)
 zookeeper=$here/../zookeeper/zookeeper.sh
-"$zookeeper" install || { [ $? -eq 77 ] && { echo "skipped: pymesos with ZooKeeper"; exit 0; }; exit 1; }
+"$zookeeper" install || {
+  [ $? -eq 77 ] || exit 1
+  "$here/../../scripts/skipped.sh" add pymesos-failover "ZooKeeper cannot be installed"
+  exit 0
+}
 work=$(mktemp -d)
 pids=()
 stop() {

@@ -20,7 +20,7 @@ impl Ensemble {
         let directory = tempfile::tempdir().unwrap();
         let output = script(tick_ms, &["start".as_ref(), directory.path(), count.to_string().as_ref()]);
         if output.status.code() == Some(77) {
-            eprintln!("SKIPPED: {}", String::from_utf8_lossy(&output.stderr));
+            testkit::skip::skipped(&testkit::skip::current_test(), &String::from_utf8_lossy(&output.stderr));
             return None;
         }
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

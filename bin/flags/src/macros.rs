@@ -47,6 +47,8 @@ macro_rules! flags {
                 pub $group: $group_type,
             )*
             $($(
+                // A text of `--help` may have brackets, which are no links there.
+                #[allow(rustdoc::broken_intra_doc_links)]
                 #[doc = $help]
                 pub $field: $type,
             )*)*

@@ -78,6 +78,7 @@ impl Subject {
             heartbeat_interval: Duration::from_secs(15),
             flags: BTreeMap::new(),
             limits: Limits::default(),
+            settings: Default::default(),
         });
         let mut agents = BTreeMap::new();
         for number in 0..size {

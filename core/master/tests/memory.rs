@@ -52,6 +52,7 @@ impl Subject {
             heartbeat_interval: Duration::from_secs(15),
             flags: BTreeMap::new(),
             limits,
+            settings: Default::default(),
         });
         let agents = (0..AGENTS).map(|_| cluster.agent("cpus:8;mem:16384;disk:102400;ports:[31000-32000]")).collect();
         let scheduler = cluster.framework();

@@ -126,7 +126,7 @@ fn metrics_are_those_of_mesos() {
     // Of a later Mesos, which computes it as `/roles` does.
     let consumed = consumed_by_roles(&recording);
     let expected: BTreeSet<String> =
-        refusals.chain(shares.iter().map(|(name, _)| name.clone())).chain(consumed.keys().cloned()).collect();
+        offer_filters.chain(shares.iter().map(|(name, _)| name.clone())).chain(consumed.keys().cloned()).collect();
     assert_eq!(extra, expected.iter().collect::<Vec<_>>());
     shares.iter().for_each(|(name, share)| assert!((ours[name] - share).abs() < 1e-9, "{name}: {}", ours[name]));
     consumed.iter().for_each(|(name, amount)| assert_eq!(ours[name], *amount, "{name}"));

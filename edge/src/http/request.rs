@@ -82,7 +82,7 @@ pub fn parse_query(text: &str) -> Result<Query, MalformedQuery> {
 }
 
 /// Decodes percent escapes and plus signs. Bytes that are not UTF-8 stay percent-encoded: names of files keep them in
-/// this form ([`crate::endpoints::names`]), and no other name has them.
+/// this form (`endpoints::names`), and no other name has them.
 ///
 /// # Errors
 /// Returns [`MalformedQuery`] for an incomplete percent escape.

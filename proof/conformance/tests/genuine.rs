@@ -40,7 +40,7 @@ fn conformance(arguments: &[String]) {
 #[test]
 fn every_case_holds_on_mesos_itself() {
     let Some(mesos) = GenuineMesos::find() else {
-        eprintln!("SKIPPED: CPP_MESOS does not name a genuine Mesos");
+        testkit::skip::skipped(&testkit::skip::current_test(), "CPP_MESOS does not name a genuine Mesos");
         return;
     };
     let work = tempfile::tempdir().unwrap();
@@ -54,7 +54,7 @@ fn every_case_holds_on_mesos_itself() {
 #[test]
 fn mesos_answers_like_itself() {
     let Some(mesos) = GenuineMesos::find() else {
-        eprintln!("SKIPPED: CPP_MESOS does not name a genuine Mesos");
+        testkit::skip::skipped(&testkit::skip::current_test(), "CPP_MESOS does not name a genuine Mesos");
         return;
     };
     let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

@@ -26,6 +26,18 @@ pub fn skipped(test: &str, reason: &str) {
     }
 }
 
+/// The test that calls this, as `<program>::<test>`: the harness names the thread of a test after it.
+pub fn current_test() -> String {
+    let program = std::env::current_exe().ok().and_then(|path| Some(path.file_stem()?.to_string_lossy().into_owned()));
+    name(&program.unwrap_or_default(), std::thread::current().name().unwrap_or("main"))
+}
+
+/// Cargo ends the name of a test program with a hash.
+fn name(program: &str, thread: &str) -> String {
+    let program = program.rsplit_once('-').map_or(program, |(name, _)| name);
+    format!("{program}::{thread}")
+}
+
 /// One line, whatever the reason consists of.
 fn line(test: &str, reason: &str) -> String {
     let reason: Vec<&str> = reason.split_whitespace().collect();
@@ -44,6 +56,12 @@ mod tests {
     #[test]
     fn a_reason_of_several_lines_takes_one_line() {
         assert_eq!(line("a_test", "no java:\n  install it\n"), "SKIPPED a_test: no java: install it\n");
+    }
+
+    #[test]
+    fn a_test_is_named_with_its_program() {
+        assert_eq!(name("agent_server-1f00d", "volumes::tests::it_works"), "agent_server::volumes::tests::it_works");
+        assert!(current_test().ends_with("::skip::tests::a_test_is_named_with_its_program"), "{}", current_test());
     }
 
     #[test]

@@ -28,8 +28,9 @@ fn shortened(reason: Cow<'static, str>) -> Cow<'static, str> {
     if reason.len() <= MAX_REASON {
         return reason;
     }
-    let end = reason.floor_char_boundary(MAX_REASON);
-    Cow::Owned(format!("{}…", reason.get(..end).unwrap_or_default()))
+    // The last end of a character within the bound.
+    let part = (0..=MAX_REASON).rev().find_map(|end| reason.get(..end));
+    Cow::Owned(format!("{}…", part.unwrap_or_default()))
 }
 
 /// Adds the place of the refused part in a larger message to a reason.

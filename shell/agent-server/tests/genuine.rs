@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         _ => {}
     }
     let Some(mesos) = GenuineMesos::find() else {
-        eprintln!("SKIPPED: CPP_MESOS does not name a genuine Mesos");
+        testkit::skip::skipped("agent-server::genuine", "CPP_MESOS does not name a genuine Mesos");
         return ExitCode::SUCCESS;
     };
     support::block_on(async {

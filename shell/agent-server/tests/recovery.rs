@@ -62,7 +62,7 @@ fn launchers() -> Vec<Launcher> {
             vec![Launcher::Posix, Launcher::Linux]
         }
         Err(error) => {
-            eprintln!("SKIPPED: the linux launcher: {error}");
+            testkit::skip::skipped("recovery::linux_launcher", &error.to_string());
             vec![Launcher::Posix]
         }
     }

@@ -29,7 +29,7 @@ fn main() -> ExitCode {
             let refused = ["/no/such/directory", "", "."];
             a_volume_is_where_it_is_asked_for_or_its_task_is_refused(&MOUNTS, &["data/db", "/mnt"], &refused).await;
         } else {
-            eprintln!("SKIPPED volumes with mounts: they need root");
+            testkit::skip::skipped("volumes::volumes_with_mounts", "they need root");
         }
     });
     ExitCode::SUCCESS

@@ -182,7 +182,7 @@ fn files_have_a_bound_and_a_fetch_can_be_called_off() {
 #[test]
 fn files_belong_to_the_tasks_user_and_are_read_as_that_user() {
     if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
-        eprintln!("SKIPPED: only root can fetch for somebody else");
+        testkit::skip::skipped(&testkit::skip::current_test(), "only root can fetch for somebody else");
         return;
     }
     let test = TestSandbox::new();

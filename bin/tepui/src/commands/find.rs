@@ -92,7 +92,7 @@ pub async fn agent_id_anywhere(master: &Address, state: &State, given: &str) -> 
     found.map(|info| info.id.clone().unwrap_or_default()).map_err(|_| failure)
 }
 
-/// Like [`agent`], but also finds recovered agents that have not re-registered, and accepts any complete id.
+/// Like [`agent()`], but also finds recovered agents that have not re-registered, and accepts any complete id.
 pub fn agent_id(state: &State, given: &str) -> Result<v1::AgentId, CommandError> {
     let registered = state.agents.agents.iter().map(|agent| &agent.agent_info);
     let infos = registered.chain(&state.agents.recovered_agents).map(|info| (info, info));

@@ -217,7 +217,7 @@ impl GenuineMaster {
 pub fn genuine_mesos() -> Option<GenuineMesos> {
     let found = GenuineMesos::find();
     if found.is_none() {
-        eprintln!("SKIPPED: CPP_MESOS does not name a genuine Mesos");
+        testkit::skip::skipped(&testkit::skip::current_test(), "CPP_MESOS does not name a genuine Mesos");
     }
     found
 }

@@ -1,17 +1,18 @@
 //! The set of all outstanding offers, found by id, framework and agent.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use model::master::Offer;
 use model::{AgentId, FrameworkId, OfferId};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// All outstanding offers.
 #[derive(Debug, Default)]
 pub(crate) struct Offers {
     map: FxHashMap<OfferId, Arc<Offer>>,
-    frameworks: FxHashMap<FrameworkId, BTreeSet<OfferId>>,
+    /// Put in order where somebody asks for all: in a tree of as many offers as there are agents each step down is an id
+    /// that no cache of the processor holds.
+    frameworks: FxHashMap<FrameworkId, FxHashSet<OfferId>>,
     agents: FxHashMap<AgentId, Vec<OfferId>>,
 }
 
@@ -22,7 +23,9 @@ impl Offers {
 
     /// Returns the offers of a framework, ordered by id.
     pub fn of_framework(&self, framework: &str) -> Vec<OfferId> {
-        self.frameworks.get(framework).map(|offers| offers.iter().cloned().collect()).unwrap_or_default()
+        let mut offers: Vec<OfferId> = self.frameworks.get(framework).into_iter().flatten().cloned().collect();
+        offers.sort_unstable();
+        offers
     }
 
     /// Returns the offers of an agent's resources, the oldest first.

@@ -1,13 +1,13 @@
 //! The set of all tasks and executors, found by framework and by agent.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use messages::v1;
 use model::master::ExecutorSnapshot;
 use model::{AgentId, ExecutorId, FrameworkId, TaskId};
 use resources::Resources;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::agent_usage::{AgentUsage, Executor, UsageByFramework};
 use super::history::{RecentlyCompletedTasks, UnreachableTasks};
@@ -27,8 +27,8 @@ struct FrameworkTasks {
     recently_completed: RecentlyCompletedTasks,
     /// The resources of the task that was added last: the tasks of a framework tend to be alike, and share equal resources.
     last_resources: Resources,
-    /// The agents on which the framework has tasks or executors.
-    agents: BTreeSet<AgentId>,
+    /// The agents on which the framework has tasks or executors; sorted when they are asked for.
+    agents: FxHashSet<AgentId>,
 }
 
 /// Tasks that are not removed yet.
@@ -106,7 +106,9 @@ impl Tasks {
 
     /// Iterates over the agents on which a framework has tasks or executors, in order.
     pub fn agents_of(&self, framework: &str) -> impl Iterator<Item = &AgentId> {
-        self.frameworks.get(framework).into_iter().flat_map(|of| &of.agents)
+        let mut agents: Vec<&AgentId> = self.frameworks.get(framework).into_iter().flat_map(|of| &of.agents).collect();
+        agents.sort_unstable();
+        agents.into_iter()
     }
 }
 

@@ -115,7 +115,7 @@ fn without_labels(name: &str) -> String {
     }
 }
 
-/// Converts Mesos' seconds, milliseconds, megabytes and (mis-named) percents to base units.
+/// Converts Mesos' seconds, milliseconds, megabytes and (wrongly named) percents to base units.
 fn in_base_units(stem: &str, value: f64) -> (String, f64) {
     let is_size = |of: &str| stem.contains(of) && (stem.ends_with("_total") || stem.ends_with("_used"));
     if let Some(stem) = stem.strip_suffix("_secs") {

@@ -27,7 +27,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         id: "2.9c",
-        checks: "RESERVE, CREATE, GROW_VOLUME, SHRINK_VOLUME, DESTROY, UNRESERVE in one or several ACCEPTs",
+        checks: "RESERVE, CREATE, GROW_VOLUME, SHRINK_VOLUME, DESTROY, UNRESERVE in one or several calls of ACCEPT",
         needs: &[Need::Reserve],
         run: volumes_by_scheduler,
     },

@@ -35,7 +35,7 @@ pub fn is_root() -> bool {
 
 /// Reports on stderr that a test did not run.
 pub fn skip(test: &str, why: &str) {
-    eprintln!("SKIPPED {test}: {why}");
+    testkit::skip::skipped(test, why);
 }
 
 impl Host {

@@ -59,8 +59,8 @@ Examples:
 pub struct Unreserve {
     #[command(flatten)]
     what: What,
-    /// The resources, e.g. cpus:2,mem:4GB [default: all]
-    #[arg(value_parser = resources)]
+    // This is no doc comment, in which the brackets would be a link.
+    #[arg(value_parser = resources, help = "The resources, e.g. cpus:2,mem:4GB [default: all]")]
     resources: Option<Resources>,
     /// The role that they are reserved to
     #[arg(long)]

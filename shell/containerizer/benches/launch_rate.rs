@@ -1,9 +1,9 @@
 //! Measures how many containers per second can be launched: `launch_rate [count] [MB of ballast] [isolation,…]`, e.g.
-//! `cargo run --release -p containerizer --example launch_rate -- 1000 500`.
+//! `cargo bench -p containerizer --bench launch_rate -- 1000 500`.
 //!
 //! The ballast is touched memory of this process. A `fork` would copy its page tables for each container.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "an experiment")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a program of its own")]
 
 use std::sync::mpsc::sync_channel;
 use std::time::Instant;
@@ -11,7 +11,8 @@ use std::time::Instant;
 use containerizer::{Config, Containerizer, Event, Launch, Launcher, Limits, Output, Program};
 
 fn main() {
-    let mut arguments = std::env::args().skip(1);
+    // cargo passes `--bench`.
+    let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with('-'));
     let count: usize = arguments.next().map_or(1000, |text| text.parse().unwrap());
     let ballast: usize = arguments.next().map_or(0, |text| text.parse().unwrap());
     let isolation = arguments.next().unwrap_or("cgroups/cpu,cgroups/mem,cgroups/pids".into());
