@@ -13,7 +13,6 @@ use common::{Host, id, is_root, skip, until};
 use containerizer::{Launch, Launcher, Output, Rotation};
 use rustix::process::{Pid, Signal, kill_process};
 use testkit::process::is_alive;
-use testkit::process::is_alive;
 
 /// What stays the same and what differs for the restarted agent.
 #[derive(Debug, Clone, Copy)]
