@@ -124,7 +124,7 @@ fn change_of(state: &State, call: Call) -> Result<PolicyChange, CallResponse> {
         Type::SetQuota => call.set_quota.map(|call| check_set_quota(state, call.quota_request)),
         Type::RemoveQuota => call.remove_quota.map(|call| check_remove_quota(&state.config, &state.policy, call.role)),
         Type::UpdateMaintenanceSchedule => {
-            call.update_maintenance_schedule.map(|call| check_schedule(state, call.schedule))
+            call.update_maintenance_schedule.map(|call| check_schedule(&state.policy, call.schedule))
         }
         Type::StartMaintenance => call.start_maintenance.map(|call| check_machines_down(&state.policy, call.machines)),
         Type::StopMaintenance => call.stop_maintenance.map(|call| check_machines_up(&state.policy, call.machines)),

@@ -22,11 +22,11 @@ pub(crate) fn dump(state: &State) -> Vec<Change> {
 }
 
 fn dump_policy(registry: &Registry) -> Vec<Change> {
-    let registry = registry.durable();
+    let durable = registry.durable();
     vec![
-        Change::QuotasUpdated(Arc::new(registry.quotas.clone())),
-        Change::PartitionsUpdated(Arc::new(registry.partitions.clone())),
-        Change::WeightsUpdated(Arc::new(registry.weights.clone())),
+        Change::QuotasUpdated(Arc::new(durable.quotas.clone())),
+        Change::PartitionsUpdated(Arc::new(durable.partitions.clone())),
+        Change::WeightsUpdated(Arc::new(durable.weights.clone())),
         Change::MaintenanceUpdated(Arc::new(maintenance(registry))),
     ]
 }
@@ -50,15 +50,15 @@ fn dump_frameworks(frameworks: &Frameworks, offers: &Offers, tasks: &Tasks, chan
                 removal: TaskRemoval::Unreachable,
             });
         }
-        let tasks = tasks.of_framework(framework.id().as_str());
-        changes.extend(tasks.map(|(_, task)| Change::TaskAdded(task.proto().clone())));
+        let own = tasks.of_framework(framework.id().as_str());
+        changes.extend(own.map(|(_, task)| Change::TaskAdded(task.proto().clone())));
         for agent in tasks.agents_of(framework.id().as_str()) {
             let usage = tasks.usage(agent.as_str(), framework.id().as_str());
             let executors = usage.into_iter().flat_map(|usage| usage.executors());
             changes.extend(executors.map(|(_, executor)| Change::ExecutorAdded(executor.snapshot.clone())));
         }
         let ids = offers.of_framework(framework.id().as_str());
-        let offers = ids.iter().filter_map(|offer| offers.get(offer.as_str()));
-        changes.extend(offers.map(|offer| Change::OfferAdded(offer.clone())));
+        let own = ids.iter().filter_map(|offer| offers.get(offer.as_str()));
+        changes.extend(own.map(|offer| Change::OfferAdded(offer.clone())));
     }
 }
