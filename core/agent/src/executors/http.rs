@@ -103,7 +103,7 @@ fn complete_subscription(state: &mut State, cx: &mut Context<'_>, framework: &Fr
     if let (Some(framework), Some(executor)) =
         (state.frameworks.get(framework), state.frameworks.executor(framework, id))
     {
-        executor.subscribed(cx, &framework.snapshot(), state.identity.info());
+        executor.subscribed(cx, framework.snapshot(), state.identity.info());
     }
     state.frameworks.publish_executor(cx, framework, id);
     launch::deliver_queued(&mut state.frameworks, &state.config, cx, framework, id);

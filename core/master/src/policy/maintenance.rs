@@ -51,7 +51,7 @@ pub(crate) fn is_machine_down(policy: &Policy, agent: &messages::v1::AgentInfo, 
 
 /// Tells the allocator the window of unavailability of an agent that was just added to it.
 pub(crate) fn set_window_of_new_agent(registry: &Registry, allocator: &mut Allocator, agent: &Agent) {
-    if let Some(window) = window_of(registry, &agent.snapshot()) {
+    if let Some(window) = window_of(registry, agent.snapshot()) {
         allocator.update_unavailability(agent.id(), Some(window));
     }
 }
@@ -68,7 +68,7 @@ fn window_of(registry: &Registry, agent: &AgentSnapshot) -> Option<Unavailabilit
 pub(super) fn maintenance_changed(state: &mut State, cx: &mut Context<'_>) {
     for id in state.agents.ids() {
         let Some(agent) = state.agents.get(id.as_str()) else { continue };
-        let window = window_of(&state.registry, &agent.snapshot());
+        let window = window_of(&state.registry, agent.snapshot());
         if window.as_ref() != state.allocator.unavailability(&id) {
             rescind_offers_of_agent(state, cx, &id);
             state.allocator.update_unavailability(&id, window);
@@ -97,7 +97,7 @@ pub(super) fn machines_went_down(
 
 fn agents_on(agents: &Agents, machines: &BTreeSet<MachineKey>) -> Vec<AgentId> {
     let is_there =
-        |id: &AgentId| agents.get(id.as_str()).is_some_and(|agent| machines.contains(&machine_of(&agent.snapshot())));
+        |id: &AgentId| agents.get(id.as_str()).is_some_and(|agent| machines.contains(&machine_of(agent.snapshot())));
     agents.ids().into_iter().filter(is_there).collect()
 }
 
