@@ -67,7 +67,7 @@ impl Agent {
         register::publish_agent(state, cx);
         cx.arm_after(Timer::DiskWatch, state.config.disk_watch_interval);
         apply::resume_recovered_operations(state, cx);
-        estimator::start_oversubscription(state, cx);
+        estimator::start_oversubscription(&state.config, cx);
         reconnect::finish_recovery_if_done(state, cx);
     }
 }

@@ -97,7 +97,7 @@ fn on_timer(state: &mut State, cx: &mut Context<'_>, timer: Timer) {
         Timer::Ping(slot) => agents::ping(state, cx, slot),
         Timer::FrameworkFailover(framework) => frameworks::failover_timed_out(state, cx, &framework),
         Timer::RecoveredAgents => agents::recovered_agents_timed_out(state, cx),
-        Timer::PingRecoveredAgents => agents::ping_recovered_agents(state, cx),
+        Timer::PingRecoveredAgents => agents::ping_recovered_agents(&mut state.recovery, &state.registry, cx),
         Timer::AgentRemoval => agents::process_scheduled_removals(state, cx),
         Timer::PersistFailures => failures::persist_failures(
             &mut state.failure_persistence,
@@ -106,7 +106,7 @@ fn on_timer(state: &mut State, cx: &mut Context<'_>, timer: Timer) {
             &state.metrics,
             cx,
         ),
-        Timer::RegistryGc => registry::prune_registry(state, cx),
+        Timer::RegistryGc => registry::prune_registry(&state.config, &state.metrics, &mut state.registry, cx),
         Timer::AgentReregister(agent) => agents::reregistration_timed_out(state, cx, &agent),
         Timer::OfferTimeout(offer) => offers::offer_timed_out(state, cx, &offer),
     }

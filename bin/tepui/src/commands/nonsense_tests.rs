@@ -34,9 +34,15 @@ fn is_text(arg: &Arg) -> bool {
     if arg.get_long() == Some("label") {
         return true;
     }
-    [TypeId::of::<String>(), TypeId::of::<OsString>(), TypeId::of::<PathBuf>(), TypeId::of::<(String, String)>()]
-        .iter()
-        .any(|text| kind == *text)
+    // The names of images may be numbers.
+    let texts = [
+        TypeId::of::<String>(),
+        TypeId::of::<OsString>(),
+        TypeId::of::<PathBuf>(),
+        TypeId::of::<(String, String)>(),
+        TypeId::of::<provisioner::ImageReference>(),
+    ];
+    texts.iter().any(|text| kind == *text)
 }
 
 /// The argument as it is written on the command line.

@@ -208,6 +208,7 @@ fn image_providers(providers: Option<&str>, isolation: &mut Vec<String>) -> Resu
 fn images(flags: &AgentFlags) -> Result<ImageOptions, CommandError> {
     let mut options = ImageOptions { store: flags.docker_store_dir.clone(), ..ImageOptions::default() };
     options.registry.default_registry.clone_from(&flags.docker_registry);
+    options.registry.validate().map_err(|error| CommandError::message(format!("--docker_registry: {error}")))?;
     options.sandbox_directory.clone_from(&flags.sandbox_directory);
     if let Some(Json(text)) = &flags.docker_config {
         let credentials = Credentials::parse(text, "--docker_config");

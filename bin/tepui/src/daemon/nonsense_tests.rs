@@ -23,13 +23,15 @@ const FREE: [&str; 12] = [
 
 /// Values that are valid for a flag: an attribute or a directory may have any name, and as in Mesos unknown fields of
 /// messages are ignored.
-const ACCEPTED: [(&str, &[&str]); 6] = [
+const ACCEPTED: [(&str, &[&str]); 7] = [
     ("attributes", &["a//b:=", "-1:-1"]),
     ("default_role", &["\u{1}[{=;"]),
     ("cgroups_root", &["\u{1}[{=;", "a//b:=", "-1:-1"]),
     ("rlimits", &["{\"nonsense\":0}", "{\"capabilities\":-1}"]),
     ("effective_capabilities", &["{\"nonsense\":0}"]),
     ("bounding_capabilities", &["{\"nonsense\":0}"]),
+    // The same file has settings of other programs.
+    ("docker_config", &["{\"nonsense\":0}", "{\"capabilities\":-1}"]),
 ];
 
 fn parsed<P: Program>(argument: &str, others: &[&str]) -> Result<Parsed<P>, String> {

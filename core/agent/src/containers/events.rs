@@ -307,7 +307,7 @@ pub(crate) fn remove_framework_if_idle(state: &mut State, cx: &mut Context<'_>, 
         state.gc.schedule(cx, path);
     }
     emptying::finish_drain_if_empty(state, cx);
-    terminate::terminate_if_idle(state, cx);
+    terminate::terminate_if_idle(&state.frameworks, &mut state.master, &mut state.pending_writes, cx);
 }
 
 pub(crate) fn destroy(cx: &mut Context<'_>, container: &ContainerId) {

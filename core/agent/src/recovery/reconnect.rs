@@ -120,7 +120,7 @@ fn recovered(state: &mut State, cx: &mut Context<'_>, finished: FinishedRecovery
     tracing::info!("finished recovery after {took:?}");
     state.metrics.recovered_after(took);
     if state.config.recover == Recover::Cleanup {
-        return terminate::terminate_if_idle(state, cx);
+        return terminate::terminate_if_idle(&state.frameworks, &mut state.master, &mut state.pending_writes, cx);
     }
     emptying::kill_tasks_for_drain(state, cx);
     if let Some(detected) = detected {

@@ -15,7 +15,7 @@ use super::compatibility::Incompatible;
 use super::history;
 use super::reconnect::unknown_termination;
 use super::recovered_state::RecoveredState;
-use crate::config::Recover;
+use crate::config::{Config, Recover};
 use crate::containers::events;
 use crate::containers::events::destroy;
 use crate::containers::limits::executor_limits;
@@ -24,6 +24,7 @@ use crate::frameworks::executor::Executor;
 use crate::frameworks::index::Frameworks;
 use crate::input::ContainerExit;
 use crate::operations::container_volumes;
+use crate::pending_writes::PendingWrites;
 use crate::recovery::reconnect;
 use crate::registration::identity::Identity;
 use crate::registration::register;
@@ -59,7 +60,8 @@ pub(crate) fn recover(state: &mut State, cx: &mut Context<'_>, recovery: Recover
     let rebooted = recovered_state.boot_id.is_some()
         && state.config.boot_id.is_some()
         && recovered_state.boot_id != state.config.boot_id;
-    let recovered_state = reuse_agent_id(state, cx, recovered_state, rebooted)?;
+    let recovered_state =
+        reuse_agent_id(&state.config, &mut state.identity, &mut state.pending_writes, cx, recovered_state, rebooted)?;
     restore_resources(state, &recovered_state)?;
     let boot_id = state.config.boot_id.clone().filter(|id| recovered_state.boot_id.as_ref() != Some(id));
     register::publish_agent(state, cx);
@@ -95,37 +97,39 @@ pub(crate) fn recover(state: &mut State, cx: &mut Context<'_>, recovery: Recover
 
 /// Returns the recovered state to continue with; it is empty if the agent becomes a new one.
 fn reuse_agent_id(
-    state: &mut State,
+    config: &Config,
+    identity: &mut Identity,
+    pending_writes: &mut PendingWrites,
     cx: &mut Context<'_>,
     recovered_state: RecoveredState,
     rebooted: bool,
 ) -> Result<RecoveredState, Incompatible> {
     let Some(previous) = recovered_state.agent.clone() else { return Ok(recovered_state) };
-    let mut current = (**state.identity.info()).clone();
+    let mut current = (**identity.info()).clone();
     current.id = previous.id.clone();
-    match state.config.reconfiguration_policy.check(&previous, &current) {
+    match config.reconfiguration_policy.check(&previous, &current) {
         Ok(()) => {
             if rebooted {
                 tracing::info!("the machine has been restarted: everything that ran here has ended");
             }
             if *previous != current {
-                state.pending_writes.store(cx, Record::AgentInfo(Arc::new(current.clone())));
+                pending_writes.store(cx, Record::AgentInfo(Arc::new(current.clone())));
             }
-            state.identity.recover(Arc::new(current));
+            identity.recover(Arc::new(current));
             Ok(recovered_state)
         }
         // Maintenance of the machine may have changed its resources, and nothing runs that depends on the id.
         Err(incompatible) if rebooted => {
             tracing::warn!("starting as a new agent: {incompatible}");
-            state.pending_writes.store(cx, Record::Reset);
+            pending_writes.store(cx, Record::Reset);
             let mut recovered_state = recovered_state;
             recovered_state.apply(&Record::Reset);
             Ok(recovered_state)
         }
         // What runs is ended, and nothing continues under the id. (Mesos refuses, although its operators are told to do
         // this before such a change.)
-        Err(_) if state.config.recover == Recover::Cleanup => {
-            state.identity.recover(previous);
+        Err(_) if config.recover == Recover::Cleanup => {
+            identity.recover(previous);
             Ok(recovered_state)
         }
         Err(incompatible) => Err(incompatible),

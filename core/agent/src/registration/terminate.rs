@@ -3,7 +3,10 @@
 use messages::{internal, v1};
 
 use crate::effects::{Command, Context, Record, Timer};
+use crate::frameworks::index::Frameworks;
+use crate::pending_writes::PendingWrites;
 use crate::registration::identity::Identity;
+use crate::registration::master_connection::MasterConnection;
 use crate::state::State;
 use crate::tasks::kill;
 
@@ -42,16 +45,21 @@ fn terminate(state: &mut State, cx: &mut Context<'_>, reason: &str) {
     for framework in &state.frameworks.ids() {
         kill::shutdown_framework(state, cx, framework);
     }
-    terminate_if_idle(state, cx);
+    terminate_if_idle(&state.frameworks, &mut state.master, &mut state.pending_writes, cx);
 }
 
-pub(crate) fn terminate_if_idle(state: &mut State, cx: &mut Context<'_>) {
-    if !state.frameworks.is_empty() {
+pub(crate) fn terminate_if_idle(
+    frameworks: &Frameworks,
+    master: &mut MasterConnection,
+    pending_writes: &mut PendingWrites,
+    cx: &mut Context<'_>,
+) {
+    if !frameworks.is_empty() {
         return;
     }
-    if let Some(reason) = state.master.take_termination() {
+    if let Some(reason) = master.take_termination() {
         // Mesos removes the link to its latest state here: the next start is that of a new agent.
-        state.pending_writes.store(cx, Record::Reset);
+        pending_writes.store(cx, Record::Reset);
         cx.command(Command::Terminate(reason));
     }
 }

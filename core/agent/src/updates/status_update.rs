@@ -10,6 +10,7 @@ use messages::{internal, v1};
 use model::agent::Change;
 use model::{ExecutorId, FrameworkId, TaskId, Upid, is_terminal};
 
+use crate::config::Config;
 use crate::containers::events;
 use crate::effects::{Context, Record, Timer};
 use crate::frameworks::executor::Executor;
@@ -147,7 +148,7 @@ pub(crate) fn status_update(
         Ok(UpdateAction::Done) => Ok(()),
         // The task is terminal, or the executor was told so: nothing is forwarded, but the sender may drop the update.
         Ok(UpdateAction::Superseded) => {
-            acknowledge_durable(state, cx, &update, origin);
+            acknowledge_durable(&state.frameworks, &state.identity, cx, &update, origin);
             Ok(())
         }
         Err(refused) => {
@@ -215,19 +216,20 @@ fn accept_update(
         describe_container(status, executor, &state.config.pid);
     }
     let executor = executor.id.clone();
-    Ok(apply_status(state, cx, &framework_id, &executor, &task, &update.status))
+    Ok(apply_status(&state.config, &mut state.frameworks, cx, &framework_id, &executor, &task, &update.status))
 }
 
 /// Applies a status to the task, whoever acknowledges it later.
 fn apply_status(
-    state: &mut State,
+    config: &Config,
+    frameworks: &mut Frameworks,
     cx: &mut Context<'_>,
     framework: &FrameworkId,
     id: &ExecutorId,
     task: &TaskId,
     status: &v1::TaskStatus,
 ) -> UpdateAction {
-    let Some(executor) = state.frameworks.executor_mut(framework, id) else {
+    let Some(executor) = frameworks.executor_mut(framework, id) else {
         return UpdateAction::PUSH_FOR_UNKNOWN_TASK;
     };
     let Some(entry) = executor.tasks().get(task) else { return UpdateAction::PUSH_FOR_UNKNOWN_TASK };
@@ -244,10 +246,10 @@ fn apply_status(
         executor.dequeue(task);
     }
     let container = executor.container.clone();
-    if let Some(entry) = state.frameworks.set_status(framework, task, status) {
+    if let Some(entry) = frameworks.set_status(framework, task, status) {
         cx.publish(Change::TaskUpdated { container, task: entry.clone() });
         if is_terminal(after) {
-            events::release(&mut state.frameworks, &state.config, cx, framework, id, &entry.resources);
+            events::release(frameworks, config, cx, framework, id, &entry.resources);
         }
     }
     UpdateAction::Push { before }
@@ -277,7 +279,7 @@ fn push_update(
         }
         PushResult::Pending => Ok(()),
         PushResult::Durable => {
-            acknowledge_durable(state, cx, &update, origin);
+            acknowledge_durable(&state.frameworks, &state.identity, cx, &update, origin);
             Ok(())
         }
         PushResult::Full => Err(UpdateRejected::Full),
@@ -296,12 +298,18 @@ pub(crate) fn update_stored(
     forward_next(state, cx, framework, task);
 }
 
-fn acknowledge_durable(state: &mut State, cx: &mut Context<'_>, update: &internal::StatusUpdate, origin: Origin) {
+fn acknowledge_durable(
+    frameworks: &Frameworks,
+    identity: &Identity,
+    cx: &mut Context<'_>,
+    update: &internal::StatusUpdate,
+    origin: Origin,
+) {
     let framework = FrameworkId::from(&update.framework_id);
     let task = TaskId::from(&update.status.task_id);
     acknowledge_to_executor(
-        &state.frameworks,
-        &state.identity,
+        frameworks,
+        identity,
         cx,
         &framework,
         &task,

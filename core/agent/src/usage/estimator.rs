@@ -82,11 +82,11 @@ impl Oversubscription {
     }
 }
 
-pub(crate) fn start_oversubscription(state: &mut State, cx: &mut Context<'_>) {
-    if state.config.estimator != ResourceEstimator::Noop {
-        cx.arm_after(Timer::Oversubscription, state.config.oversubscribed_resources_interval);
+pub(crate) fn start_oversubscription(config: &Config, cx: &mut Context<'_>) {
+    if config.estimator != ResourceEstimator::Noop {
+        cx.arm_after(Timer::Oversubscription, config.oversubscribed_resources_interval);
     }
-    qos::start_corrections(&state.config, cx);
+    qos::start_corrections(config, cx);
 }
 
 pub(crate) fn estimate_due(state: &mut State, cx: &mut Context<'_>) {

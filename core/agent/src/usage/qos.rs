@@ -14,6 +14,7 @@ use crate::frameworks::framework::{Framework, gone_state};
 use crate::frameworks::index::Frameworks;
 use crate::metrics::Metrics;
 use crate::state::State;
+use crate::usage::Oversubscription;
 
 /// `--qos_controller`: the limits beyond which the machine is overloaded. Without any nothing is corrected (Mesos'
 /// noop).
@@ -47,25 +48,29 @@ pub(crate) fn start_corrections(config: &Config, cx: &mut Context<'_>) {
 
 pub(crate) fn correct_qos(state: &mut State, cx: &mut Context<'_>) {
     start_corrections(&state.config, cx);
-    for (framework, executor) in corrections(state) {
+    for (framework, executor) in corrections(&state.config, &state.frameworks, &state.oversubscription) {
         preempt(&mut state.frameworks, &state.metrics, cx, &framework, &executor);
     }
 }
 
-fn corrections(state: &State) -> Vec<(FrameworkId, ExecutorId)> {
-    let (limits, usage) = (&state.config.qos, &state.oversubscription.newest);
+fn corrections(
+    config: &Config,
+    frameworks: &Frameworks,
+    oversubscription: &Oversubscription,
+) -> Vec<(FrameworkId, ExecutorId)> {
+    let (limits, usage) = (&config.qos, &oversubscription.newest);
     let beyond = |load: Option<f64>, limit: Option<f64>| load.zip(limit).is_some_and(|(load, limit)| load > limit);
     let overloaded = beyond(usage.load.map(|load| load.five_minutes), limits.load_5min)
         || beyond(usage.load.map(|load| load.fifteen_minutes), limits.load_15min);
     if overloaded {
-        return revocable_executors(&state.frameworks).map(|(framework, executor, _)| (framework, executor)).collect();
+        return revocable_executors(frameworks).map(|(framework, executor, _)| (framework, executor)).collect();
     }
     let short = limits.memory_available.zip(usage.memory_available).is_some_and(|(least, now)| now < least);
     if !short {
         return Vec::new();
     }
     let memory = |container: &ContainerId| usage.containers.get(container).map_or(0, |usage| usage.memory_bytes);
-    let largest = revocable_executors(&state.frameworks).max_by_key(|(_, _, container)| memory(container));
+    let largest = revocable_executors(frameworks).max_by_key(|(_, _, container)| memory(container));
     largest.map(|(framework, executor, _)| (framework, executor)).into_iter().collect()
 }
 

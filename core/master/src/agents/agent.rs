@@ -260,9 +260,7 @@ impl Agent {
     /// Applies a conversion to the total of one of its resource providers.
     pub fn convert_provider(&mut self, provider: &str, step: &Conversion) {
         if let Some(provider) = self.providers.get_mut(provider) {
-            let Conversion { consumed, converted } = step.unallocated();
-            provider.total -= consumed;
-            provider.total += converted;
+            provider.convert(step);
         }
     }
 }

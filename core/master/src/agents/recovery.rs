@@ -16,7 +16,7 @@ use super::removal_limiter::schedule_mark_unreachable;
 use crate::failures::{observe, observe_recovery_complete, restore_failures};
 use crate::interface::{Context, Timer};
 use crate::policy::{preempt, recover_policy};
-use crate::registry::AgentRecord;
+use crate::registry::{AgentRecord, Registry};
 use crate::state::State;
 
 /// By this time agents that notice the new master by themselves have re-registered.
@@ -120,24 +120,24 @@ pub(crate) fn recover_from_registry(state: &mut State, cx: &mut Context<'_>) {
 /// Pings recovered agents. A Mesos agent that does not learn of a new leader (a standalone master restarted) notices
 /// nothing until it has been without pings for 75 s. A ping that says that it is not connected makes it register again;
 /// agents do not check who sends a ping, and those that are registering already lose nothing.
-pub(crate) fn ping_recovered_agents(state: &mut State, cx: &mut Context<'_>) {
-    let from = state.recovery.last_pinged.take().map_or(Bound::Unbounded, Bound::Excluded);
-    let mut missing = state.recovery.recovered.range((from, Bound::Unbounded)).map(|(id, _)| id);
+pub(crate) fn ping_recovered_agents(recovery: &mut Recovery, registry: &Registry, cx: &mut Context<'_>) {
+    let from = recovery.last_pinged.take().map_or(Bound::Unbounded, Bound::Excluded);
+    let mut missing = recovery.recovered.range((from, Bound::Unbounded)).map(|(id, _)| id);
     let batch: Vec<AgentId> = missing.by_ref().take(PING_BATCH).cloned().collect();
     let more = missing.next().is_some();
     let observer: Arc<str> = Arc::from("slave-observer(0)");
     for id in &batch {
-        let pid = state.registry.durable().agents.get(id).and_then(|record| record.pid.clone());
-        if let Some(pid) = pid.filter(|_| can_be_removed(&state.registry, id)) {
+        let pid = registry.durable().agents.get(id).and_then(|record| record.pid.clone());
+        if let Some(pid) = pid.filter(|_| can_be_removed(registry, id)) {
             cx.send_from(&observer, &pid, internal::PingSlaveMessage { connected: false });
         }
     }
     if more {
-        state.recovery.last_pinged = batch.last().cloned();
+        recovery.last_pinged = batch.last().cloned();
         cx.arm(Timer::PingRecoveredAgents, cx.now.monotonic + PING_BATCH_INTERVAL);
-    } else if !state.recovery.recovered.is_empty() {
-        let pause = (state.recovery.pause.max(FIRST_PING_DELAY) * 2).min(MAX_PING_PAUSE);
-        state.recovery.pause = pause;
+    } else if !recovery.recovered.is_empty() {
+        let pause = (recovery.pause.max(FIRST_PING_DELAY) * 2).min(MAX_PING_PAUSE);
+        recovery.pause = pause;
         cx.arm(Timer::PingRecoveredAgents, cx.now.monotonic + pause);
     }
 }

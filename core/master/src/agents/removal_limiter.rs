@@ -7,8 +7,11 @@ use std::time::Duration;
 use model::master::UnreachableReason;
 use model::{AgentId, Monotonic};
 
+use super::index::Agents;
+use super::recovery::Recovery;
 use super::removal::{can_be_removed, mark_unreachable};
 use crate::interface::{Context, Timer};
+use crate::registry::Registry;
 use crate::state::State;
 
 /// Agents that wait to be marked unreachable, in order.
@@ -83,7 +86,7 @@ pub(crate) fn process_scheduled_removals(state: &mut State, cx: &mut Context<'_>
     while state.removal_limiter.due(cx.now.monotonic).is_some_and(|at| at <= cx.now.monotonic) {
         let Some((id, reason)) = state.removal_limiter.pop() else { break };
         // An agent that has returned meanwhile uses no permit (in Mesos it does: MESOS-8386).
-        if !is_still_unreachable(state, &id, reason) {
+        if !is_still_unreachable(&state.agents, &state.recovery, &state.registry, &id, reason) {
             state.metrics.slave_unreachable_canceled.increment();
             continue;
         }
@@ -97,13 +100,19 @@ pub(crate) fn process_scheduled_removals(state: &mut State, cx: &mut Context<'_>
     }
 }
 
-fn is_still_unreachable(state: &State, id: &AgentId, reason: UnreachableReason) -> bool {
+fn is_still_unreachable(
+    agents: &Agents,
+    recovery: &Recovery,
+    registry: &Registry,
+    id: &AgentId,
+    reason: UnreachableReason,
+) -> bool {
     let lost = match reason {
-        UnreachableReason::PingTimeout => state.agents.get(id.as_str()).is_some(),
+        UnreachableReason::PingTimeout => agents.get(id.as_str()).is_some(),
         UnreachableReason::ReregistrationTimeout => {
-            state.agents.get(id.as_str()).is_some_and(|agent| !agent.snapshot().connected)
+            agents.get(id.as_str()).is_some_and(|agent| !agent.snapshot().connected)
         }
-        UnreachableReason::NotReregisteredAfterFailover => state.recovery.contains(id.as_str()),
+        UnreachableReason::NotReregisteredAfterFailover => recovery.contains(id.as_str()),
     };
-    lost && can_be_removed(&state.registry, id)
+    lost && can_be_removed(registry, id)
 }

@@ -17,7 +17,7 @@ use super::registration::{connection, is_acceptable, total_of, upgrade};
 use crate::allocation::allocator_update_agent;
 use crate::draining::{check_drained, send_drain};
 use crate::failures::observe;
-use crate::frameworks::{recover_framework, update_framework_message};
+use crate::frameworks::{Frameworks, recover_framework, update_framework_message};
 use crate::interface::{Context, Timer};
 use crate::offers::{rescind_offer, rescind_offers_of_agent};
 use crate::operations::{
@@ -89,7 +89,7 @@ pub(crate) fn reregistered(
         return crate::frameworks::shut_down_agent(cx, &from, "Agent reregistered with invalid resources");
     };
     // Its report may be of before operations that are under way, which it knows of soon, or of before some that have ended.
-    let stands = has_pending_operations(state, &id) || is_repeated_registration(agent, &message);
+    let stands = has_pending_operations(&state.operations, &id) || is_repeated_registration(agent, &message);
     let (total, total_in_doubt) = if stands {
         let other = *agent.snapshot().info != message.slave;
         (agent.snapshot().total.non_revocable(), agent.is_total_in_doubt() || other)
@@ -176,7 +176,7 @@ fn reconcile_agent(
         pid,
         internal::SlaveReregisteredMessage {
             slave_id: id.to_proto(),
-            reconciliations: missing_tasks(state, cx, id, &listed),
+            reconciliations: missing_tasks(&state.frameworks, &state.tasks, cx, id, &listed),
             connection: Some(connection(&state.config)),
         },
     );
@@ -215,18 +215,19 @@ fn reconcile_agent(
 }
 
 fn missing_tasks(
-    state: &State,
+    frameworks: &Frameworks,
+    tasks: &Tasks,
     cx: &Context<'_>,
     id: &AgentId,
     listed: &BTreeSet<(&str, &str)>,
 ) -> Vec<internal::ReconcileTasksMessage> {
     let mut missing = Vec::new();
-    for (framework_id, usage) in state.tasks.on_agent(id.as_str()) {
-        let Some(framework) = state.frameworks.get(framework_id.as_str()) else { continue };
+    for (framework_id, usage) in tasks.on_agent(id.as_str()) {
+        let Some(framework) = frameworks.get(framework_id.as_str()) else { continue };
         let statuses: Vec<v1::TaskStatus> = usage
             .task_ids()
             .filter(|task| !listed.contains(&(framework_id.as_str(), task.as_str())))
-            .filter_map(|task| state.tasks.get(framework_id.as_str(), task.as_str()))
+            .filter_map(|task| tasks.get(framework_id.as_str(), task.as_str()))
             .map(|task| {
                 let reason = v1::task_status::Reason::Reconciliation;
                 let asked = MasterGenerated::new(task.forwarded_state(), reason, "Reconciliation request");
@@ -303,7 +304,7 @@ pub(crate) fn update_agent(
     }
     reconcile_operations_with(state, cx, &id, &message);
     if stale {
-        resolve_total_in_doubt(state, cx, &id);
+        resolve_total_in_doubt(&state.agents, &state.operations, cx, &id);
     }
     check_drained(state, cx, &id);
     let Some(agent) = state.agents.get_mut(id.as_str()) else { return };

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::agents::{Agents, Recovery};
 use crate::draining::is_known;
-use crate::frameworks::Framework;
+use crate::frameworks::{Framework, Frameworks};
 use crate::interface::{Context, Explain};
 use crate::offers::Offers;
 use crate::state::State;
@@ -30,8 +30,11 @@ fn explanation(state: &State, now: Monotonic, question: &ExplainQuery) -> CallRe
         return CallResponse::new(Status::NotFound, format!("No agent {id}"));
     }
     let answer = state.allocator.explain_query(now, question);
-    let eligibilities: Vec<Value> =
-        answer.eligibilities.iter().map(|eligibility| offer_eligibility(state, now, eligibility)).collect();
+    let eligibilities: Vec<Value> = answer
+        .eligibilities
+        .iter()
+        .map(|eligibility| offer_eligibility(&state.frameworks, &state.offers, now, eligibility))
+        .collect();
     let document = json!({
         "standings": eligibilities,
         "truncated": answer.truncated,
@@ -52,8 +55,13 @@ fn condition(agents: &Agents, recovery: &Recovery, id: &AgentId) -> &'static str
     }
 }
 
-fn offer_eligibility(state: &State, now: Monotonic, eligibility: &OfferEligibility) -> Value {
-    let framework = state.frameworks.get(eligibility.framework.as_str());
+fn offer_eligibility(
+    frameworks: &Frameworks,
+    offers: &Offers,
+    now: Monotonic,
+    eligibility: &OfferEligibility,
+) -> Value {
+    let framework = frameworks.get(eligibility.framework.as_str());
     json!({
         "framework": eligibility.framework.as_str(),
         "name": framework.map(|framework| framework.info().name.as_str()),
@@ -61,7 +69,7 @@ fn offer_eligibility(state: &State, now: Monotonic, eligibility: &OfferEligibili
         "weight": eligibility.weight,
         "role_share": eligibility.role_share,
         "framework_share": eligibility.framework_share,
-        "offers": framework.map_or(0, |framework| offers_in_role(&state.offers, framework, eligibility.role.as_str())),
+        "offers": framework.map_or(0, |framework| offers_in_role(offers, framework, eligibility.role.as_str())),
         "agents": eligibility.agents,
         "open": eligibility.open,
         "summary": eligibility.summary.iter().map(|count| summary(now, count)).collect::<Vec<_>>(),

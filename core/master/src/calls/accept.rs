@@ -1,5 +1,6 @@
 //! ACCEPT: the accepted offers, and the resources that are not used.
 
+use allocator::Allocator;
 use messages::v1;
 use model::{AgentId, FrameworkId, Role};
 use resources::Resources;
@@ -10,46 +11,17 @@ use v1::scheduler::call::Accept;
 use v1::task_status::Reason;
 use validation::offer::OfferSummary;
 
+use super::accepted_offers::AcceptedOffers;
 use super::launch::{launch, launch_group};
 use crate::agents::upgrade;
 use crate::allocation::{recover_resources, refuse_duration};
 use crate::frameworks::{Frameworks, framework_metrics};
-use crate::interface::Context;
+use crate::interface::{Config, Context};
 use crate::metrics::Metrics;
 use crate::offers::{Offers, discard_offer, take_offer};
 use crate::operations::{apply_offer_operation, drop_operation, validate_form_and_feedback};
 use crate::state::State;
 use crate::tasks::{MasterGenerated, refuse_task};
-
-/// The accepted offers, taken together while the operations use them up.
-#[derive(Debug, Clone)]
-pub(crate) struct AcceptedOffers {
-    pub framework: FrameworkId,
-    pub agent: AgentId,
-    pub role: Role,
-    pub offered: Resources,
-    pub remaining: Resources,
-    /// The shared resources; each further task can use them, however many do already.
-    pub shared: Resources,
-    /// The resources of launched tasks and executors.
-    pub launched: Resources,
-    /// Volumes that grew or shrank, and the disk that became free.
-    pub resized: Resources,
-    /// The resources of operations whose result is not known yet.
-    pub pending: Resources,
-}
-
-impl AcceptedOffers {
-    /// Returns the resources that a task may use.
-    pub fn available(&self) -> Resources {
-        if self.shared.is_empty() { self.remaining.clone() } else { self.remaining.non_shared() + self.shared.clone() }
-    }
-
-    pub fn launch(&mut self, resources: &Resources) {
-        self.remaining -= resources;
-        self.launched += resources;
-    }
-}
 
 pub(crate) fn accept(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkId, call: Accept) {
     count_accept(&state.metrics, &call);
@@ -57,11 +29,15 @@ pub(crate) fn accept(state: &mut State, cx: &mut Context<'_>, framework: &Framew
         return accept_invalid_offers(state, cx, framework, &call, &reason.to_string());
     }
     let refuse = refuse_duration(call.filters.as_ref());
-    let Some(mut accepted) = take_offers(state, cx, framework, &call.offer_ids) else { return };
+    let Some(mut accepted) =
+        take_offers(&mut state.offers, &state.metrics, &state.config, cx, framework, &call.offer_ids)
+    else {
+        return;
+    };
     if let Some(framework_metrics) = framework_metrics(&state.frameworks, framework) {
         framework_metrics.add_accepted_offers(call.offer_ids.len());
     }
-    if !state.agents.get(accepted.agent.as_str()).is_some_and(|agent| agent.snapshot().connected) {
+    if !state.agents.get(accepted.agent().as_str()).is_some_and(|agent| agent.snapshot().connected) {
         // Offers of lost agents are rescinded at once, so this needs a defect to happen.
         drop_tasks(
             &state.frameworks,
@@ -74,33 +50,40 @@ pub(crate) fn accept(state: &mut State, cx: &mut Context<'_>, framework: &Framew
         );
     } else {
         let tried = |operation: &Operation| {
-            tasks_of(operation).is_some() || validate_form_and_feedback(state, cx, &accepted, operation)
+            tasks_of(operation).is_some()
+                || validate_form_and_feedback(
+                    &state.agents,
+                    &state.frameworks,
+                    &state.metrics,
+                    cx,
+                    &accepted,
+                    operation,
+                )
         };
         let operations: Vec<Operation> = call.operations.into_iter().filter(tried).collect();
         for operation in operations {
             apply_accepted_operation(state, cx, &mut accepted, operation);
         }
     }
-    recover_unused_resources(state, cx, &accepted, refuse);
+    recover_unused_resources(&mut state.allocator, cx, &accepted, refuse);
 }
 
 /// Recovers the rest: results of operations are available to all frameworks at once, unused resources are declined.
 fn recover_unused_resources(
-    state: &mut State,
+    allocator: &mut Allocator,
     cx: &mut Context<'_>,
     accepted: &AcceptedOffers,
     refuse: std::time::Duration,
 ) {
-    let AcceptedOffers { framework, agent, offered, remaining, launched, resized, pending, .. } = accepted;
-    let free = remaining + resized;
-    let converted = &(&free + launched) + pending;
+    let (framework, agent, offered) = (accepted.framework(), accepted.agent(), accepted.offered());
+    let (free, converted) = (accepted.free(), accepted.converted());
     if converted != *offered {
-        state.allocator.update_allocation(framework, agent, offered, &converted);
+        allocator.update_allocation(framework, agent, offered, &converted);
     }
     let made = &free - offered;
     let declined = &free - &made;
-    recover_resources(&mut state.allocator, cx, framework, agent, &made, None);
-    recover_resources(&mut state.allocator, cx, framework, agent, &declined, Some(refuse));
+    recover_resources(allocator, cx, framework, agent, &made, None);
+    recover_resources(allocator, cx, framework, agent, &declined, Some(refuse));
 }
 
 fn count_accept(metrics: &Metrics, call: &Accept) {
@@ -147,7 +130,14 @@ fn accept_invalid_offers(
         }
     }
     for operation in call.operations.iter().filter(|operation| tasks_of(operation).is_none()) {
-        drop_operation(state, cx, framework, operation, &format!("Operation attempted with invalid offers: {reason}"));
+        drop_operation(
+            &state.frameworks,
+            &state.metrics,
+            cx,
+            framework,
+            operation,
+            &format!("Operation attempted with invalid offers: {reason}"),
+        );
     }
     let message = format!("Task launched with invalid offers: {reason}");
     drop_tasks(&state.frameworks, &state.metrics, cx, framework, &call.operations, Reason::InvalidOffers, &message);
@@ -171,32 +161,22 @@ fn drop_tasks(
 }
 
 fn take_offers(
-    state: &mut State,
+    offers: &mut Offers,
+    metrics: &Metrics,
+    config: &Config,
     cx: &mut Context<'_>,
     framework: &FrameworkId,
     ids: &[v1::OfferId],
 ) -> Option<AcceptedOffers> {
-    let mut accepted: Option<AcceptedOffers> = None;
+    let mut of: Option<(AgentId, Role)> = None;
+    let mut offered = Resources::new();
     for id in ids {
-        let Some(offer) = take_offer(&mut state.offers, &state.metrics, &state.config, cx, &id.value) else { continue };
-        let all = accepted.get_or_insert_with(|| AcceptedOffers {
-            framework: framework.clone(),
-            agent: offer.agent_id().clone(),
-            role: offer.role.clone(),
-            offered: Resources::new(),
-            remaining: Resources::new(),
-            shared: Resources::new(),
-            launched: Resources::new(),
-            resized: Resources::new(),
-            pending: Resources::new(),
-        });
-        all.offered += &offer.resources;
+        let Some(offer) = take_offer(offers, metrics, config, cx, &id.value) else { continue };
+        of.get_or_insert_with(|| (offer.agent_id().clone(), offer.role.clone()));
+        offered += &offer.resources;
     }
-    if let Some(all) = &mut accepted {
-        all.remaining = all.offered.clone();
-        all.shared = all.offered.shared();
-    }
-    accepted
+    let (agent, role) = of?;
+    Some(AcceptedOffers::new(framework.clone(), agent, role, offered))
 }
 
 fn apply_accepted_operation(

@@ -7,7 +7,8 @@ use v1::task_status::Reason;
 use validation::ValidationError;
 use validation::task::{LaunchAgent, TaskIdUse};
 
-use super::accept::{AcceptedOffers, complete};
+use super::accept::complete;
+use super::accepted_offers::AcceptedOffers;
 use crate::agents::{Agent, Agents};
 use crate::frameworks::{Framework, Frameworks};
 use crate::interface::Context;
@@ -98,7 +99,7 @@ fn refuse_tasks(
 ) {
     let reason = MasterGenerated::new(v1::TaskState::TaskError, kind, reason.reason());
     for task in tasks {
-        refuse_task(frameworks, metrics, cx, &accepted.framework, task, &reason);
+        refuse_task(frameworks, metrics, cx, accepted.framework(), task, &reason);
     }
 }
 
@@ -111,7 +112,7 @@ fn with_context(
     validate: impl FnOnce(&validation::task::Context<'_>) -> Result<(), ValidationError>,
 ) -> Result<(), ValidationError> {
     let (Some(framework), Some(agent)) =
-        (frameworks.get(accepted.framework.as_str()), agents.get(accepted.agent.as_str()))
+        (frameworks.get(accepted.framework().as_str()), agents.get(accepted.agent().as_str()))
     else {
         return Err(ValidationError::new("The framework or the agent is gone"));
     };
@@ -142,22 +143,22 @@ fn start_executor(
     accepted: &mut AcceptedOffers,
     executor: &v1::ExecutorInfo,
 ) -> bool {
-    let (agent, framework) = (accepted.agent.as_str(), accepted.framework.as_str());
+    let (agent, framework) = (accepted.agent().as_str(), accepted.framework().as_str());
     let running = state.tasks.executor(agent, framework, &executor.executor_id.value).is_some();
     if running {
         return false;
     }
     let resources = Resources::from_proto(&executor.resources).unwrap_or_default();
     accepted.launch(&resources);
-    add_executor(state, cx, &accepted.framework, &accepted.agent, executor.clone(), resources);
+    add_executor(state, cx, accepted.framework(), accepted.agent(), executor.clone(), resources);
     true
 }
 
 fn start_task(state: &mut State, cx: &mut Context<'_>, accepted: &mut AcceptedOffers, info: &v1::TaskInfo) {
     let resources = Resources::from_proto(&info.resources).unwrap_or_default();
     accepted.launch(&resources);
-    let task = task::staging(info, &accepted.framework);
-    add_task(state, cx, &accepted.framework, &accepted.agent, task, resources);
+    let task = task::staging(info, accepted.framework());
+    add_task(state, cx, accepted.framework(), accepted.agent(), task, resources);
 }
 
 fn send_task(
@@ -226,7 +227,7 @@ fn parties<'a>(
     frameworks: &'a Frameworks,
     accepted: &AcceptedOffers,
 ) -> Option<(&'a Framework, &'a Agent)> {
-    Some((frameworks.get(accepted.framework.as_str())?, agents.get(accepted.agent.as_str())?))
+    Some((frameworks.get(accepted.framework().as_str())?, agents.get(accepted.agent().as_str())?))
 }
 
 /// Checks an operation as a whole, whatever its tasks are: invalid resources in any of them, and an id, since launches
@@ -254,11 +255,11 @@ fn check_operation(
 
 /// Fills in what LAUNCH_GROUP leaves to the master: the executor of every task.
 fn prepare_group(group: &mut v1::TaskGroupInfo, executor: &mut v1::ExecutorInfo, accepted: &AcceptedOffers) {
-    complete(&mut executor.resources, &accepted.role);
+    complete(&mut executor.resources, accepted.role());
     for task in &mut group.tasks {
-        complete(&mut task.resources, &accepted.role);
+        complete(&mut task.resources, accepted.role());
         match &mut task.executor {
-            Some(own) => complete(&mut own.resources, &accepted.role),
+            Some(own) => complete(&mut own.resources, accepted.role()),
             None => task.executor = Some(Box::new(executor.clone())),
         }
     }
@@ -266,11 +267,11 @@ fn prepare_group(group: &mut v1::TaskGroupInfo, executor: &mut v1::ExecutorInfo,
 
 /// Fills in what LAUNCH leaves to the master.
 fn prepare(task: &mut v1::TaskInfo, accepted: &AcceptedOffers) {
-    complete(&mut task.resources, &accepted.role);
+    complete(&mut task.resources, accepted.role());
     if let Some(executor) = &mut task.executor {
-        complete(&mut executor.resources, &accepted.role);
+        complete(&mut executor.resources, accepted.role());
         if executor.framework_id.is_none() {
-            executor.framework_id = Some(accepted.framework.to_proto());
+            executor.framework_id = Some(accepted.framework().to_proto());
         }
     }
     if let Some(check) = &mut task.health_check

@@ -1,6 +1,7 @@
 //! The scheduler calls: the checks whether they may be made, and their handlers.
 
 mod accept;
+mod accepted_offers;
 mod decline;
 mod dispatch;
 mod http;
@@ -10,7 +11,8 @@ mod operator;
 mod reconcile;
 mod suppress;
 
-pub(crate) use accept::{AcceptedOffers, accept, complete};
+pub(crate) use accept::{accept, complete};
+pub(crate) use accepted_offers::AcceptedOffers;
 pub(crate) use decline::decline;
 pub(crate) use dispatch::dispatch;
 pub(crate) use http::scheduler_call;

@@ -6,10 +6,11 @@ use messages::v1;
 use messages::v1::task_status::Reason;
 use model::{FrameworkId, OfferId};
 
-use crate::agents::current_status;
+use crate::agents::{Agents, current_status};
 use crate::frameworks::Framework;
 use crate::interface::Context;
 use crate::offers::rescind_offer;
+use crate::registry::Registry;
 use crate::state::State;
 use crate::tasks::{MasterGenerated, Task, master_generated_update};
 
@@ -34,7 +35,7 @@ pub(crate) fn reconcile(
             Some(task) => known(task, cx),
             // The task's agent, or any if none is named, may re-register with it; the answer is given then.
             None if state.recovery.may_reregister(asked.agent_id.as_ref()) => continue,
-            None => unknown(state, framework, asked, cx),
+            None => unknown(&state.agents, &state.registry, framework, asked, cx),
         };
         send_status(cx, framework, &status);
     }
@@ -63,17 +64,18 @@ fn rescind_offers_before_reconciliation(
 
 /// Returns the status of a task that the master does not know, which depends on the state of its agent.
 fn unknown(
-    state: &State,
+    agents: &Agents,
+    registry: &Registry,
     framework: &Framework,
     asked: v1::scheduler::call::reconcile::Task,
     cx: &Context<'_>,
 ) -> v1::TaskStatus {
     let agent = asked.agent_id.as_ref().map_or("", |id| id.value.as_str());
-    let (task_state, message, since) = if state.agents.get(agent).is_some() {
+    let (task_state, message, since) = if agents.get(agent).is_some() {
         (v1::TaskState::TaskGone, "Reconciliation: Task is unknown to the agent", None)
-    } else if let Some(unreachable) = state.agents.unreachable(agent) {
+    } else if let Some(unreachable) = agents.unreachable(agent) {
         (v1::TaskState::TaskUnreachable, "Reconciliation: Task is unreachable", Some(unreachable.since))
-    } else if state.registry.durable().gone.contains_key(agent) {
+    } else if registry.durable().gone.contains_key(agent) {
         (v1::TaskState::TaskGoneByOperator, "Reconciliation: Task is gone", None)
     } else {
         (v1::TaskState::TaskUnknown, "Reconciliation: Task is unknown", None)

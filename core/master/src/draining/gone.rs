@@ -12,7 +12,7 @@ use crate::metrics::Metrics;
 use crate::registry::{Continuation, Registry, RegistryOperation, store};
 use crate::state::State;
 use crate::support::time_info;
-use crate::tasks::{MasterGenerated, forward_master_generated};
+use crate::tasks::{MasterGenerated, Tasks, forward_master_generated};
 
 const GONE: &str = "Agent has been marked gone";
 
@@ -43,7 +43,7 @@ pub(crate) fn marked_gone(state: &mut State, cx: &mut Context<'_>, id: &AgentId,
     let was_recovered = state.recovery.take(id).is_some();
     if let Some(unreachable) = state.agents.take_unreachable(id.as_str()) {
         state.metrics.slaves_unreachable.set(state.agents.unreachable_count() as i64);
-        end_unreachable_tasks(state, cx, unreachable);
+        end_unreachable_tasks(&state.frameworks, &state.metrics, &mut state.tasks, cx, unreachable);
     } else if !was_recovered {
         return;
     }
@@ -53,16 +53,22 @@ pub(crate) fn marked_gone(state: &mut State, cx: &mut Context<'_>, id: &AgentId,
 }
 
 /// Ends the unreachable tasks of the agent.
-fn end_unreachable_tasks(state: &mut State, cx: &mut Context<'_>, agent: UnreachableAgent) {
+fn end_unreachable_tasks(
+    frameworks: &Frameworks,
+    metrics: &Metrics,
+    tasks: &mut Tasks,
+    cx: &mut Context<'_>,
+    agent: UnreachableAgent,
+) {
     for (framework, id) in agent.tasks {
-        let reason = gone_reason(&state.frameworks, &framework);
-        let Some(task) = state.tasks.take_unreachable(framework.as_str(), id.as_str()) else {
+        let reason = gone_reason(frameworks, &framework);
+        let Some(task) = tasks.take_unreachable(framework.as_str(), id.as_str()) else {
             continue;
         };
-        state.metrics.tasks_unreachable.decrement();
+        metrics.tasks_unreachable.decrement();
         let status = reason.status(&task, cx.now.wall);
-        state.metrics.task_ended(reason.state, status.source, status.reason);
-        forward_master_generated(&state.frameworks, cx, &framework, &status);
+        metrics.task_ended(reason.state, status.source, status.reason);
+        forward_master_generated(frameworks, cx, &framework, &status);
         publish_completed(cx, framework, id, task, status);
     }
 }

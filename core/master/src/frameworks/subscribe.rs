@@ -113,7 +113,8 @@ fn subscribed_driver(
     force: bool,
 ) -> Result<(), ValidationError> {
     let connection = Connection::Driver(from.clone());
-    let framework_of_driver = framework_of_driver(state, cx, from, known_id(&subscription.info).as_ref());
+    let framework_of_driver =
+        framework_of_driver(&mut state.frameworks, &mut state.links, cx, from, known_id(&subscription.info).as_ref());
     let Some(id) = known_id(&subscription.info) else {
         match framework_of_driver {
             // The response was lost, or crossed a retry.
@@ -140,18 +141,19 @@ fn subscribed_driver(
 /// Returns the framework of a driver. A disconnected framework that is not meant now loses the address: its driver is
 /// gone, and another one runs there.
 fn framework_of_driver(
-    state: &mut State,
+    frameworks: &mut Frameworks,
+    links: &mut Links,
     cx: &mut Context<'_>,
     from: &Upid,
     meant: Option<&FrameworkId>,
 ) -> Option<FrameworkId> {
-    let id = state.frameworks.by_driver(from)?.clone();
-    let connected = state.frameworks.get(id.as_str()).is_some_and(|framework| framework.state().is_connected());
+    let id = frameworks.by_driver(from)?.clone();
+    let connected = frameworks.get(id.as_str()).is_some_and(|framework| framework.state().is_connected());
     if connected || meant == Some(&id) {
         return Some(id);
     }
-    if let Some(before) = state.frameworks.connect(id.as_str(), Connection::None) {
-        close(&mut state.links, cx, &before);
+    if let Some(before) = frameworks.connect(id.as_str(), Connection::None) {
+        close(links, cx, &before);
     }
     None
 }

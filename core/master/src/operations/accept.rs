@@ -2,24 +2,27 @@
 
 use messages::v1;
 use model::{AgentId, FrameworkId, OfferId};
-use resources::operation::{Application, OperationSpec};
-use resources::{Conversion, Resources, conversions};
 use v1::offer::Operation;
 use v1::offer::operation::Type;
 
 use super::apply::{apply_operation, total_after};
 use super::spec::{consumed, for_each_resource_list, is_speculative, provider_of};
 use super::validate::{agent_text, validate_operation};
+use crate::agents::Agents;
 use crate::calls::{AcceptedOffers, complete};
-use crate::frameworks::{Connection, framework_metrics};
+use crate::frameworks::{Connection, Frameworks, framework_metrics};
 use crate::interface::Context;
+use crate::metrics::Metrics;
 use crate::offers::rescind_offer;
 use crate::state::State;
+use crate::tasks::Tasks;
 
 /// Checks, before anything is done, whether an operation is well formed, and can be reported on if feedback is asked
 /// for.
 pub(crate) fn validate_form_and_feedback(
-    state: &State,
+    agents: &Agents,
+    frameworks: &Frameworks,
+    metrics: &Metrics,
     cx: &mut Context<'_>,
     accepted: &AcceptedOffers,
     operation: &Operation,
@@ -33,15 +36,22 @@ pub(crate) fn validate_form_and_feedback(
     });
     if let Err(reason) = form {
         let message = format!("Operation attempted with invalid resources: {reason}");
-        drop_operation(state, cx, &accepted.framework, operation, &message);
+        drop_operation(frameworks, metrics, cx, accepted.framework(), operation, &message);
         return false;
     }
-    operation.id.is_none() || supports_feedback(state, cx, accepted, operation)
+    operation.id.is_none() || supports_feedback(agents, frameworks, metrics, cx, accepted, operation)
 }
 
-fn supports_feedback(state: &State, cx: &mut Context<'_>, accepted: &AcceptedOffers, operation: &Operation) -> bool {
+fn supports_feedback(
+    agents: &Agents,
+    frameworks: &Frameworks,
+    metrics: &Metrics,
+    cx: &mut Context<'_>,
+    accepted: &AcceptedOffers,
+    operation: &Operation,
+) -> bool {
     let (Some(framework), Some(agent)) =
-        (state.frameworks.get(accepted.framework.as_str()), state.agents.get(accepted.agent.as_str()))
+        (frameworks.get(accepted.framework().as_str()), agents.get(accepted.agent().as_str()))
     else {
         return false;
     };
@@ -56,18 +66,18 @@ fn supports_feedback(state: &State, cx: &mut Context<'_>, accepted: &AcceptedOff
     let message = if !agent.capabilities().resource_provider {
         format!(
             "Operation requested feedback, but agent {} does not have the required RESOURCE_PROVIDER capability",
-            accepted.agent
+            accepted.agent()
         )
     } else if provider_of(operation).is_none() && !agent.capabilities().operation_feedback {
         format!(
             "Operation on agent default resources requested feedback, but agent {} does not have the required \
              AGENT_OPERATION_FEEDBACK and RESOURCE_PROVIDER capabilities",
-            accepted.agent
+            accepted.agent()
         )
     } else {
         return true;
     };
-    drop_operation(state, cx, &accepted.framework, operation, &message);
+    drop_operation(frameworks, metrics, cx, accepted.framework(), operation, &message);
     false
 }
 
@@ -78,9 +88,9 @@ pub(crate) fn apply_offer_operation(
     accepted: &mut AcceptedOffers,
     mut operation: Operation,
 ) {
-    for_each_resource_list(&mut operation, |resources| complete(resources, &accepted.role));
+    for_each_resource_list(&mut operation, |resources| complete(resources, accepted.role()));
     if let Err(message) = try_operation(state, cx, accepted, &operation) {
-        drop_operation(state, cx, &accepted.framework, &operation, &message);
+        drop_operation(&state.frameworks, &state.metrics, cx, accepted.framework(), &operation, &message);
     }
 }
 
@@ -90,35 +100,41 @@ fn try_operation(
     accepted: &mut AcceptedOffers,
     operation: &Operation,
 ) -> Result<(), String> {
-    check_offered_operation(state, accepted, operation)?;
+    check_offered_operation(&state.agents, &state.frameworks, &state.tasks, accepted, operation)?;
     if operation.r#type() == Type::Destroy {
-        rescind_offers_of_volumes(state, cx, &accepted.agent, operation);
+        rescind_offers_of_volumes(state, cx, accepted.agent(), operation);
     }
     let after = accepted.after(operation)?;
-    let total = total_after(state, &accepted.agent, operation).map_err(|error| error.to_string())?;
+    let total = total_after(&state.agents, accepted.agent(), operation).map_err(|error| error.to_string())?;
     *accepted = after;
-    if let Some(framework_metrics) = framework_metrics(&state.frameworks, &accepted.framework) {
+    if let Some(framework_metrics) = framework_metrics(&state.frameworks, accepted.framework()) {
         framework_metrics.increment_operation(operation.r#type());
     }
-    apply_operation(state, cx, &accepted.agent, Some(&accepted.framework), operation.clone(), total);
+    apply_operation(state, cx, accepted.agent(), Some(accepted.framework()), operation.clone(), total);
     Ok(())
 }
 
-fn check_offered_operation(state: &State, accepted: &AcceptedOffers, operation: &Operation) -> Result<(), String> {
+fn check_offered_operation(
+    agents: &Agents,
+    frameworks: &Frameworks,
+    tasks: &Tasks,
+    accepted: &AcceptedOffers,
+    operation: &Operation,
+) -> Result<(), String> {
     let (Some(framework), Some(agent)) =
-        (state.frameworks.get(accepted.framework.as_str()), state.agents.get(accepted.agent.as_str()))
+        (frameworks.get(accepted.framework().as_str()), agents.get(accepted.agent().as_str()))
     else {
         return Err("The framework or the agent is gone".to_owned());
     };
     if !is_speculative(operation) && !agent.capabilities().resource_provider {
         return Err(format!(
             "Not supported on agent {} because it does not have RESOURCE_PROVIDER capability",
-            agent_text(state, &accepted.agent)
+            agent_text(agents, accepted.agent())
         ));
     }
     let principal = framework.info().principal.as_deref();
-    validate_operation(state, agent, Some(framework), principal, operation)
-        .map_err(|reason| format!("{reason}; on agent {}", agent_text(state, &accepted.agent)))
+    validate_operation(tasks, agent, Some(framework), principal, operation)
+        .map_err(|reason| format!("{reason}; on agent {}", agent_text(agents, accepted.agent())))
 }
 
 /// Rescinds offers of a shared volume that now ends; others may have been offered it.
@@ -140,15 +156,16 @@ pub(super) fn rescind_offers_of_volumes(
 
 /// Drops an operation, and reports it if its framework asked for feedback.
 pub(crate) fn drop_operation(
-    state: &State,
+    frameworks: &Frameworks,
+    metrics: &Metrics,
     cx: &mut Context<'_>,
     framework: &FrameworkId,
     operation: &Operation,
     message: &str,
 ) {
     tracing::warn!(%framework, operation = operation.r#type().as_str_name(), message, "dropping an operation");
-    state.metrics.operations.add(operation.r#type(), v1::OperationState::OperationError, 1);
-    if let Some(framework) = state.frameworks.get(framework.as_str())
+    metrics.operations.add(operation.r#type(), v1::OperationState::OperationError, 1);
+    if let Some(framework) = frameworks.get(framework.as_str())
         && operation.id.is_some()
     {
         let status = v1::OperationStatus {
@@ -158,46 +175,5 @@ pub(crate) fn drop_operation(
             ..Default::default()
         };
         framework.listener().operation_status(cx, status);
-    }
-}
-
-impl AcceptedOffers {
-    /// Returns what is left once an operation has been applied. A resized volume is not available to the operations
-    /// after it (Mesos reserves the freedom to do these later), and neither are resources that a resource provider
-    /// still has to make.
-    fn after(&self, operation: &Operation) -> Result<AcceptedOffers, String> {
-        let mut after = self.clone();
-        let spec = OperationSpec::of(operation.r#type());
-        match spec.application {
-            Application::ImmediateForLaterOffers => {
-                let steps = conversions(operation).map_err(|error| error.to_string())?;
-                for Conversion { consumed, converted } in steps {
-                    after.take(&consumed, operation, "operation")?;
-                    after.resized += converted;
-                }
-            }
-            Application::ByResourceProvider => {
-                let consumed = consumed(operation);
-                after.take(&consumed, operation, "Operation")?;
-                after.pending += consumed;
-            }
-            Application::Immediate | Application::Launch | Application::Unknown => {
-                let steps = conversions(operation).map_err(|error| error.to_string())?;
-                after.remaining = after.remaining.apply_all(&steps).map_err(|error| error.to_string())?;
-                if spec.changes_volumes {
-                    after.shared = after.remaining.shared();
-                }
-            } // Launches are no operations on resources.
-        }
-        Ok(after)
-    }
-
-    fn take(&mut self, consumed: &Resources, operation: &Operation, noun: &str) -> Result<(), String> {
-        if !self.remaining.contains(consumed) {
-            let name = operation.r#type().as_str_name();
-            return Err(format!("Invalid {name} {noun}: {} does not contain {consumed}", self.remaining));
-        }
-        self.remaining -= consumed;
-        Ok(())
     }
 }

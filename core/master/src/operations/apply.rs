@@ -5,21 +5,22 @@ use model::master::{Change, OperationUuid};
 use model::{AgentId, FrameworkId};
 use resources::{Conversion, Resources, conversions};
 
-use super::index::Operation;
+use super::index::{Operation, Operations};
 use super::spec::{is_speculative, provider_of};
-use crate::agents::send_checkpointed_resources;
+use crate::agents::{Agents, send_checkpointed_resources};
 use crate::allocation::recover_used;
 use crate::draining::check_drained;
 use crate::interface::Context;
+use crate::metrics::Metrics;
 use crate::state::State;
 
 /// Returns the agent's new total. Agents know no allocation.
 pub(super) fn total_after(
-    state: &State,
+    agents: &Agents,
     agent: &AgentId,
     operation: &v1::offer::Operation,
 ) -> Result<Option<Resources>, resources::Error> {
-    let Some(agent) = state.agents.get(agent.as_str()).filter(|_| is_speculative(operation)) else {
+    let Some(agent) = agents.get(agent.as_str()).filter(|_| is_speculative(operation)) else {
         return Ok(None);
     };
     let steps: Vec<Conversion> = conversions(operation)?.iter().map(Conversion::unallocated).collect();
@@ -38,17 +39,17 @@ pub(super) fn apply_operation(
 ) {
     let steps = if total.is_some() { conversions(&operation).unwrap_or_default() } else { Vec::new() };
     if let Some(total) = total {
-        set_total(state, cx, agent, total);
+        set_total(&mut state.agents, &state.metrics, cx, agent, total);
     }
-    let Some(version) = resource_version(state, agent, &operation) else {
+    let Some(version) = resource_version(&state.agents, agent, &operation) else {
         return send_checkpointed_resources(&state.agents, cx, agent);
     };
     let provider = provider_of(&operation);
     for step in &steps {
-        convert_provider(state, agent, provider.as_ref(), step);
+        convert_provider(&mut state.agents, agent, provider.as_ref(), step);
     }
     let uuid = state.operations.next_uuid();
-    track(state, cx, agent, framework, uuid, operation.clone());
+    track(&state.metrics, &mut state.operations, cx, agent, framework, uuid, operation.clone());
     if let Some(agent) = state.agents.get(agent.as_str()) {
         cx.send(
             &agent.snapshot().pid,
@@ -62,19 +63,19 @@ pub(super) fn apply_operation(
     }
 }
 
-pub(crate) fn set_total(state: &mut State, cx: &mut Context<'_>, id: &AgentId, total: Resources) {
-    let Some(agent) = state.agents.get_mut(id.as_str()) else { return };
-    agent.set_total(&state.metrics, total);
+pub(crate) fn set_total(agents: &mut Agents, metrics: &Metrics, cx: &mut Context<'_>, id: &AgentId, total: Resources) {
+    let Some(agent) = agents.get_mut(id.as_str()) else { return };
+    agent.set_total(metrics, total);
     cx.publish(Change::AgentUpdated(agent.snapshot().clone()));
 }
 
 /// Returns the version of the resources that the operation is meant for; `None` for agents without resource versions.
 fn resource_version(
-    state: &State,
+    agents: &Agents,
     agent: &AgentId,
     operation: &v1::offer::Operation,
 ) -> Option<internal::ResourceVersionUuid> {
-    let agent = state.agents.get(agent.as_str()).filter(|agent| agent.capabilities().resource_provider)?;
+    let agent = agents.get(agent.as_str()).filter(|agent| agent.capabilities().resource_provider)?;
     let resource_provider_id = provider_of(operation);
     let uuid = match &resource_provider_id {
         None => agent.resource_version().cloned()?,
@@ -85,18 +86,19 @@ fn resource_version(
 
 /// Applies the same conversion to the total of the resource provider.
 pub(super) fn convert_provider(
-    state: &mut State,
+    agents: &mut Agents,
     agent: &AgentId,
     provider: Option<&v1::ResourceProviderId>,
     step: &Conversion,
 ) {
-    if let Some((agent, provider)) = state.agents.get_mut(agent.as_str()).zip(provider) {
+    if let Some((agent, provider)) = agents.get_mut(agent.as_str()).zip(provider) {
         agent.convert_provider(&provider.value, step);
     }
 }
 
 fn track(
-    state: &mut State,
+    metrics: &Metrics,
+    operations: &mut Operations,
     cx: &mut Context<'_>,
     agent: &AgentId,
     framework: Option<&FrameworkId>,
@@ -118,14 +120,19 @@ fn track(
         statuses: Vec::new(),
         uuid: uuid.to_proto(),
     };
-    add_operation(state, cx, Operation::new(uuid, proto, agent.clone()));
+    add_operation(metrics, operations, cx, Operation::new(uuid, proto, agent.clone()));
 }
 
-pub(super) fn add_operation(state: &mut State, cx: &mut Context<'_>, operation: Operation) {
-    state.metrics.operations.add(operation.proto.info.r#type(), operation.state(), 1);
-    state.metrics.used.add(&operation.held);
+pub(super) fn add_operation(
+    metrics: &Metrics,
+    operations: &mut Operations,
+    cx: &mut Context<'_>,
+    operation: Operation,
+) {
+    metrics.operations.add(operation.proto.info.r#type(), operation.state(), 1);
+    metrics.used.add(operation.held());
     cx.publish(Change::OperationAdded(operation.proto.clone()));
-    state.operations.insert(operation);
+    operations.insert(operation);
 }
 
 /// Removes an operation and recovers the resources that it still has.
@@ -135,8 +142,10 @@ pub(super) fn remove_operation(state: &mut State, cx: &mut Context<'_>, uuid: Op
     if !super::spec::is_terminal(operation.state()) {
         state.metrics.operations.add(operation.proto.info.r#type(), operation.state(), -1);
     }
-    if let Some(framework) = operation.framework.as_ref().filter(|_| !operation.orphan && !operation.held.is_empty()) {
-        recover_used(&mut state.allocator, &state.metrics, cx, framework, &operation.agent, &operation.held);
+    if let Some(framework) =
+        operation.framework.as_ref().filter(|_| !operation.is_orphan() && !operation.held().is_empty())
+    {
+        recover_used(&mut state.allocator, &state.metrics, cx, framework, &operation.agent, operation.held());
     }
     cx.publish(Change::OperationRemoved(uuid));
     check_drained(state, cx, &operation.agent);

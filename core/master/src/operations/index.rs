@@ -7,7 +7,7 @@ use std::sync::Arc;
 use messages::v1;
 use model::master::OperationUuid;
 use model::{AgentId, FrameworkId, Random};
-use resources::Resources;
+use resources::{Conversion, Resources};
 
 use super::spec::{consumed, is_speculative, is_terminal, provider_of};
 
@@ -24,10 +24,8 @@ pub(crate) struct Operation {
     /// The resource provider of the resources; `None` if they are the agent's own.
     pub provider: Option<v1::ResourceProviderId>,
     /// The resources that it has until it ends, allocated to its framework; empty for a speculative operation.
-    pub held: Resources,
-    /// Whether its framework is not known (any more): its resources are accounted to nobody (the agent's total is
-    /// without them), and nobody acknowledges its end.
-    pub orphan: bool,
+    held: Resources,
+    orphan: bool,
 }
 
 impl Operation {
@@ -46,6 +44,32 @@ impl Operation {
             orphan: false,
             proto: Arc::new(proto),
         }
+    }
+
+    /// What it holds until it ends, allocated to its framework.
+    pub fn held(&self) -> &Resources {
+        &self.held
+    }
+
+    /// It has ended: takes what it held.
+    pub fn take_held(&mut self) -> Resources {
+        std::mem::take(&mut self.held)
+    }
+
+    /// Whether its framework is not known (any more): nobody is charged for what it holds (the agent's total is without
+    /// it), and nobody acknowledges its end.
+    pub fn is_orphan(&self) -> bool {
+        self.orphan
+    }
+
+    /// Its framework is not known (any more).
+    pub fn make_orphan(&mut self) {
+        self.orphan = true;
+    }
+
+    /// Its framework is known (again).
+    pub fn adopt(&mut self) {
+        self.orphan = false;
     }
 
     /// Returns the name of the operation, with which its framework asked for feedback.
@@ -84,6 +108,15 @@ impl Operation {
 pub(crate) struct Provider {
     pub total: Resources,
     pub version: v1::Uuid,
+}
+
+impl Provider {
+    /// Applies a conversion to its total.
+    pub fn convert(&mut self, step: &Conversion) {
+        let Conversion { consumed, converted } = step.unallocated();
+        self.total -= consumed;
+        self.total += converted;
+    }
 }
 
 #[derive(Debug)]

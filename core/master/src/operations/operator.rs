@@ -14,10 +14,11 @@ use super::accept::rescind_offers_of_volumes;
 use super::apply::{apply_operation, total_after};
 use super::spec::for_each_resource_list;
 use super::validate::{agent_text, validate_operation};
-use crate::agents::upgrade;
+use crate::agents::{Agents, upgrade};
 use crate::interface::Context;
 use crate::offers::rescind_offer_for;
 use crate::state::State;
+use crate::tasks::Tasks;
 use model::Caller;
 
 /// The time for which the frameworks whose offers are rescinded are not offered the same again, so that the operation
@@ -40,7 +41,7 @@ pub(crate) fn apply_operator_operation(
         return CallResponse::bad_request(reason.reason().to_owned());
     }
     for_each_resource_list(&mut operation, upgrade);
-    if let Err(message) = check_operators_operation(state, caller, &agent, &operation) {
+    if let Err(message) = check_operators_operation(&state.agents, &state.tasks, caller, &agent, &operation) {
         return CallResponse::bad_request(message);
     }
     match rescind_offers_and_convert(state, cx, &agent, &operation) {
@@ -53,16 +54,17 @@ pub(crate) fn apply_operator_operation(
 }
 
 fn check_operators_operation(
-    state: &State,
+    agents: &Agents,
+    tasks: &Tasks,
     caller: &Caller,
     id: &AgentId,
     operation: &Operation,
 ) -> Result<(), String> {
-    let Some(agent) = state.agents.get(id.as_str()) else {
+    let Some(agent) = agents.get(id.as_str()) else {
         return Err("No agent found with specified ID".to_owned());
     };
     let principal = caller.principal.as_ref().map(|principal| principal.as_str());
-    validate_operation(state, agent, None, principal, operation).map_err(|reason| {
+    validate_operation(tasks, agent, None, principal, operation).map_err(|reason| {
         let name = operation.r#type().as_str_name();
         // Mesos leaves the agent out of these two.
         match operation.r#type() {
@@ -76,7 +78,7 @@ fn check_operators_operation(
             | Type::Launch
             | Type::LaunchGroup
             | Type::Unknown => {
-                format!("Invalid {name} operation on agent {}: {reason}", agent_text(state, id))
+                format!("Invalid {name} operation on agent {}: {reason}", agent_text(agents, id))
             }
         }
     })
@@ -112,7 +114,7 @@ fn rescind_offers_and_convert(
     if operation.r#type() == Type::Destroy {
         rescind_offers_of_volumes(state, cx, id, operation);
     }
-    let total = total_after(state, id, operation)?.unwrap_or_default();
+    let total = total_after(&state.agents, id, operation)?.unwrap_or_default();
     state.allocator.update_available(id, &steps)?;
     Ok(total)
 }

@@ -7,7 +7,9 @@ use model::FrameworkId;
 use v1::OperationState;
 use v1::scheduler::call::{ReconcileOperations, reconcile_operations};
 
+use crate::agents::{Agents, Recovery};
 use crate::interface::Context;
+use crate::registry::Registry;
 use crate::state::State;
 
 /// Sends the statuses of operations; of all if none is named.
@@ -23,7 +25,7 @@ pub(crate) fn reconcile_operations(
     };
     if call.operations.is_empty() {
         for operation in state.operations.of_framework(framework.as_str()) {
-            let Some(operation) = state.operations.get(operation).filter(|operation| !operation.orphan) else {
+            let Some(operation) = state.operations.get(operation).filter(|operation| !operation.is_orphan()) else {
                 continue;
             };
             listener.operation_status(cx, unacknowledged(operation.forwarded_status()));
@@ -50,10 +52,10 @@ fn answer_of(
     asked: &reconcile_operations::Operation,
 ) -> Option<v1::OperationStatus> {
     let known = state.operations.by_name(framework.as_str(), &asked.operation_id.value);
-    if let Some(operation) = known.filter(|operation| !operation.orphan) {
+    if let Some(operation) = known.filter(|operation| !operation.is_orphan()) {
         return Some(unacknowledged(operation.forwarded_status()));
     }
-    let (operation_state, message) = unknown_operation(state, asked)?;
+    let (operation_state, message) = unknown_operation(&state.agents, &state.recovery, &state.registry, asked)?;
     Some(v1::OperationStatus {
         operation_id: Some(asked.operation_id.clone()),
         state: operation_state as i32,
@@ -64,15 +66,20 @@ fn answer_of(
     })
 }
 
-fn unknown_operation(state: &State, asked: &reconcile_operations::Operation) -> Option<(OperationState, &'static str)> {
+fn unknown_operation(
+    agents: &Agents,
+    recovery: &Recovery,
+    registry: &Registry,
+    asked: &reconcile_operations::Operation,
+) -> Option<(OperationState, &'static str)> {
     let Some(id) = asked.agent_id.as_ref().map(|id| id.value.as_str()) else {
         return Some((OperationState::OperationUnknown, "Operation is unknown and no 'agent_id' was provided"));
     };
-    if state.recovery.contains(id) {
+    if recovery.contains(id) {
         let message = "Agent is recovered but has not re-registered";
         return Some((OperationState::OperationRecovering, message));
     }
-    if let Some(agent) = state.agents.get(id) {
+    if let Some(agent) = agents.get(id) {
         // A resource provider that is absent now may still be known to its agent.
         let absent = asked.resource_provider_id.as_ref().filter(|id| !agent.providers().contains_key(&id.value));
         return match absent {
@@ -80,10 +87,10 @@ fn unknown_operation(state: &State, asked: &reconcile_operations::Operation) -> 
             _ => Some((OperationState::OperationUnknown, "Operation is unknown")),
         };
     }
-    if state.agents.unreachable(id).is_some() {
+    if agents.unreachable(id).is_some() {
         return Some((OperationState::OperationUnreachable, "Agent is unreachable"));
     }
-    if state.registry.durable().gone.contains_key(id) {
+    if registry.durable().gone.contains_key(id) {
         return Some((OperationState::OperationGoneByOperator, "Agent marked gone by operator"));
     }
     Some((OperationState::OperationUnknown, "Both operation and agent are unknown"))

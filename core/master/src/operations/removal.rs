@@ -50,13 +50,13 @@ pub(crate) fn orphan_operations_of(state: &mut State, cx: &mut Context<'_>, fram
     let mut agents = Vec::new();
     for uuid in state.operations.of_framework(framework.as_str()) {
         let Some(operation) = state.operations.get_mut(uuid) else { continue };
-        operation.orphan = true;
-        if operation.held.is_empty() {
+        operation.make_orphan();
+        if operation.held().is_empty() {
             continue;
         }
-        let (id, held) = (operation.agent.clone(), operation.held.unallocated());
+        let (id, held) = (operation.agent.clone(), operation.held().unallocated());
         let Some(total) = state.agents.get(id.as_str()).map(|agent| agent.snapshot().total.clone()) else { continue };
-        set_total(state, cx, &id, total - held);
+        set_total(&mut state.agents, &state.metrics, cx, &id, total - held);
         agents.push(id);
     }
     agents
@@ -66,13 +66,15 @@ pub(crate) fn orphan_operations_of(state: &mut State, cx: &mut Context<'_>, fram
 /// accounted to it.
 pub(crate) fn adopt_operations_of(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkId) {
     for uuid in state.operations.of_framework(framework.as_str()) {
-        let Some(operation) = state.operations.get_mut(uuid).filter(|operation| operation.orphan) else { continue };
-        operation.orphan = false;
-        let (id, held) = (operation.agent.clone(), operation.held.clone());
+        let Some(operation) = state.operations.get_mut(uuid).filter(|operation| operation.is_orphan()) else {
+            continue;
+        };
+        operation.adopt();
+        let (id, held) = (operation.agent.clone(), operation.held().clone());
         let Some(total) = state.agents.get(id.as_str()).map(|agent| agent.snapshot().total.clone()) else { continue };
         if !held.is_empty() {
             state.allocator.update_allocation(framework, &id, &resources::Resources::new(), &held);
-            set_total(state, cx, &id, total + held.unallocated());
+            set_total(&mut state.agents, &state.metrics, cx, &id, total + held.unallocated());
         }
     }
 }

@@ -9,9 +9,12 @@ use resources::{Conversion, Resources};
 use v1::OperationState;
 
 use super::apply::{convert_provider, remove_operation, set_total};
+use super::index::Operations;
 use super::spec::is_terminal;
 use super::total_in_doubt::{mark_total_in_doubt, resolve_total_in_doubt};
+use crate::agents::Agents;
 use crate::allocation::{allocator_update_agent, recover_resources};
+use crate::frameworks::Frameworks;
 use crate::interface::Context;
 use crate::peers::is_process_of;
 use crate::state::State;
@@ -32,13 +35,13 @@ pub(crate) fn operation_status_update(
     }
     let Some(uuid) = &message.operation_uuid else {
         // The status is the agent's answer to a reconciliation by the framework.
-        return forward_operation_status(state, cx, message.framework_id.as_ref(), message.status);
+        return forward_operation_status(&state.frameworks, cx, message.framework_id.as_ref(), message.status);
     };
     let known = OperationUuid::from_proto(uuid).and_then(|uuid| state.operations.get(uuid));
     let Some(operation) = known.filter(|operation| operation.agent.as_str() == agent) else {
         // Without a framework it repeats the answer to a reconciliation by the master.
         if message.framework_id.is_some() {
-            forward_operation_status(state, cx, message.framework_id.as_ref(), message.status);
+            forward_operation_status(&state.frameworks, cx, message.framework_id.as_ref(), message.status);
             state.metrics.invalid_operation_status_updates.increment();
         }
         return;
@@ -64,9 +67,9 @@ pub(crate) fn operation_status_update(
     update_operation(state, cx, uuid, &latest, true);
     if own && is_terminal(latest.state()) {
         if latest.state() != OperationState::OperationFinished {
-            mark_total_in_doubt(state, &id);
+            mark_total_in_doubt(&mut state.agents, &id);
         }
-        resolve_total_in_doubt(state, cx, &id);
+        resolve_total_in_doubt(&state.agents, &state.operations, cx, &id);
     }
     forward_or_acknowledge(state, cx, uuid, message.status);
 }
@@ -96,11 +99,11 @@ pub(super) fn update_operation(
 /// Ends an operation: its resources are free, or have been converted.
 fn end_operation(state: &mut State, cx: &mut Context<'_>, uuid: OperationUuid, convert: bool) {
     let Some(operation) = state.operations.get_mut(uuid) else { return };
-    let held = std::mem::take(&mut operation.held);
+    let held = operation.take_held();
     if held.is_empty() {
         return;
     }
-    let (agent, orphan) = (operation.agent.clone(), operation.orphan);
+    let (agent, orphan) = (operation.agent.clone(), operation.is_orphan());
     let status = &operation.proto.latest_status;
     let finished = status.state() == OperationState::OperationFinished;
     let converted = Resources::from_proto(&status.converted_resources).unwrap_or_default();
@@ -109,7 +112,7 @@ fn end_operation(state: &mut State, cx: &mut Context<'_>, uuid: OperationUuid, c
     let Some(total) = state.agents.get(agent.as_str()).map(|agent| agent.snapshot().total.clone()) else { return };
     if finished && convert {
         let step = Conversion { consumed: held.clone(), converted: converted.clone() };
-        convert_provider(state, &agent, provider.as_ref(), &step);
+        convert_provider(&mut state.agents, &agent, provider.as_ref(), &step);
     }
     match framework {
         Some(framework) if !orphan => {
@@ -120,7 +123,7 @@ fn end_operation(state: &mut State, cx: &mut Context<'_>, uuid: OperationUuid, c
                 state.allocator.update_allocation(&framework, &agent, &held, &converted);
                 total = total - held.unallocated() + converted.unallocated();
                 free = converted;
-                set_total(state, cx, &agent, total);
+                set_total(&mut state.agents, &state.metrics, cx, &agent, total);
             }
             recover_resources(&mut state.allocator, cx, &framework, &agent, &free, None);
         }
@@ -128,7 +131,7 @@ fn end_operation(state: &mut State, cx: &mut Context<'_>, uuid: OperationUuid, c
         _ => {
             let back = if finished { converted.unallocated() } else { held.unallocated() };
             if !finished || convert {
-                set_total(state, cx, &agent, total + back);
+                set_total(&mut state.agents, &state.metrics, cx, &agent, total + back);
                 allocator_update_agent(&mut state.allocator, &state.agents, &agent);
             }
         }
@@ -143,20 +146,20 @@ fn forward_or_acknowledge(state: &mut State, cx: &mut Context<'_>, uuid: Operati
     let (forwarded_uuid, over) = (forwarded.uuid.clone(), is_terminal(forwarded.state()));
     let framework = operation.framework.clone();
     let acknowledged_by_framework = operation.name().is_some()
-        && !operation.orphan
+        && !operation.is_orphan()
         && framework.as_ref().is_some_and(|id| !state.frameworks.is_completed(id.as_str()));
     if acknowledged_by_framework {
-        forward_operation_status(state, cx, framework.map(|id| id.to_proto()).as_ref(), status);
+        forward_operation_status(&state.frameworks, cx, framework.map(|id| id.to_proto()).as_ref(), status);
         if over && forwarded_uuid.is_none() {
             remove_operation(state, cx, uuid);
         }
         return;
     }
     if let Some(status_uuid) = forwarded_uuid {
-        if may_be_adopted(state, cx, uuid) {
+        if may_be_adopted(&state.agents, &state.frameworks, &state.operations, cx, uuid) {
             return;
         }
-        acknowledge_to_agent(state, cx, uuid, status_uuid);
+        acknowledge_to_agent(&state.agents, &state.operations, cx, uuid, status_uuid);
     }
     if over {
         remove_operation(state, cx, uuid);
@@ -165,20 +168,32 @@ fn forward_or_acknowledge(state: &mut State, cx: &mut Context<'_>, uuid: Operati
 
 /// Returns whether the operation's framework may still subscribe: after a failover of the master an agent may return
 /// before the framework does.
-fn may_be_adopted(state: &State, cx: &Context<'_>, uuid: OperationUuid) -> bool {
-    let Some(operation) = state.operations.get(uuid).filter(|o| o.orphan && o.name().is_some()) else {
+fn may_be_adopted(
+    agents: &Agents,
+    frameworks: &Frameworks,
+    operations: &Operations,
+    cx: &Context<'_>,
+    uuid: OperationUuid,
+) -> bool {
+    let Some(operation) = operations.get(uuid).filter(|o| o.is_orphan() && o.name().is_some()) else {
         return false;
     };
-    let Some(agent) = state.agents.get(operation.agent.as_str()) else { return false };
-    let known = operation.framework.as_ref().is_some_and(|id| !state.frameworks.is_completed(id.as_str()));
+    let Some(agent) = agents.get(operation.agent.as_str()) else { return false };
+    let known = operation.framework.as_ref().is_some_and(|id| !frameworks.is_completed(id.as_str()));
     let waits =
         |since: model::Timestamp| cx.now.wall.nanos().saturating_sub(since.nanos()) < ADOPTION_DELAY.as_nanos() as u64;
     known && agent.snapshot().reregistered.is_some_and(waits)
 }
 
-fn acknowledge_to_agent(state: &State, cx: &mut Context<'_>, uuid: OperationUuid, status_uuid: v1::Uuid) {
-    let Some(operation) = state.operations.get(uuid) else { return };
-    let Some(agent) = state.agents.get(operation.agent.as_str()) else { return };
+fn acknowledge_to_agent(
+    agents: &Agents,
+    operations: &Operations,
+    cx: &mut Context<'_>,
+    uuid: OperationUuid,
+    status_uuid: v1::Uuid,
+) {
+    let Some(operation) = operations.get(uuid) else { return };
+    let Some(agent) = agents.get(operation.agent.as_str()) else { return };
     cx.send(
         &agent.snapshot().pid,
         internal::AcknowledgeOperationStatusMessage {
@@ -190,12 +205,12 @@ fn acknowledge_to_agent(state: &State, cx: &mut Context<'_>, uuid: OperationUuid
 }
 
 fn forward_operation_status(
-    state: &State,
+    frameworks: &Frameworks,
     cx: &mut Context<'_>,
     framework: Option<&v1::FrameworkId>,
     status: v1::OperationStatus,
 ) {
-    if let Some(framework) = framework.and_then(|id| state.frameworks.get(&id.value)) {
+    if let Some(framework) = framework.and_then(|id| frameworks.get(&id.value)) {
         framework.listener().operation_status(cx, status);
     }
 }
@@ -208,11 +223,11 @@ pub(crate) fn acknowledge_operation_status(
     call: v1::scheduler::call::AcknowledgeOperationStatus,
 ) {
     state.metrics.messages_operation_status_update_acknowledgement.increment();
-    match acknowledged_operation(state, framework, &call) {
+    match acknowledged_operation(&state.agents, &state.operations, framework, &call) {
         None => state.metrics.invalid_operation_status_update_acknowledgements.increment(),
         Some((uuid, operation_state)) => {
             state.metrics.valid_operation_status_update_acknowledgements.increment();
-            acknowledge_as_framework(state, cx, uuid, call);
+            acknowledge_as_framework(&state.agents, &state.operations, cx, uuid, call);
             if is_terminal(operation_state) {
                 remove_operation(state, cx, uuid);
             }
@@ -222,12 +237,13 @@ pub(crate) fn acknowledge_operation_status(
 
 /// Acknowledges a status. The provider is the one that the framework names, as in Mesos.
 fn acknowledge_as_framework(
-    state: &State,
+    agents: &Agents,
+    operations: &Operations,
     cx: &mut Context<'_>,
     uuid: OperationUuid,
     call: v1::scheduler::call::AcknowledgeOperationStatus,
 ) {
-    let Some(agent) = state.operations.get(uuid).and_then(|o| state.agents.get(o.agent.as_str())) else { return };
+    let Some(agent) = operations.get(uuid).and_then(|o| agents.get(o.agent.as_str())) else { return };
     cx.send(
         &agent.snapshot().pid,
         internal::AcknowledgeOperationStatusMessage {
@@ -241,17 +257,18 @@ fn acknowledge_as_framework(
 /// Returns the operation and the state that are acknowledged, if they are known and the agent supports
 /// acknowledgements.
 fn acknowledged_operation(
-    state: &State,
+    agents: &Agents,
+    operations: &Operations,
     framework: &FrameworkId,
     call: &v1::scheduler::call::AcknowledgeOperationStatus,
 ) -> Option<(OperationUuid, OperationState)> {
     let agent = AgentId::from(call.agent_id.as_ref()?);
-    let capabilities = state.agents.get(agent.as_str()).filter(|agent| agent.snapshot().connected)?.capabilities();
+    let capabilities = agents.get(agent.as_str()).filter(|agent| agent.snapshot().connected)?.capabilities();
     let can = match call.resource_provider_id {
         Some(_) => capabilities.resource_provider,
         None => capabilities.operation_feedback,
     };
-    let operation = state.operations.by_name(framework.as_str(), &call.operation_id.value)?;
+    let operation = operations.by_name(framework.as_str(), &call.operation_id.value)?;
     let has_uuid = |status: &&v1::OperationStatus| status.uuid.as_ref().is_some_and(|uuid| uuid.value == call.uuid);
     let status = operation.proto.statuses.iter().find(has_uuid)?;
     (can && operation.agent == agent).then(|| (operation.uuid, status.state()))

@@ -13,18 +13,18 @@
 use messages::internal;
 use model::AgentId;
 
+use super::index::Operations;
 use super::spec::is_terminal;
-use crate::agents::Agent;
+use crate::agents::{Agent, Agents};
 use crate::interface::Context;
-use crate::state::State;
 
 /// Returns whether a registration may describe the agent's own resources from before one of its operations.
-pub(crate) fn has_pending_operations(state: &State, agent: &AgentId) -> bool {
+pub(crate) fn has_pending_operations(operations: &Operations, agent: &AgentId) -> bool {
     let under_way = |uuid| {
-        let operation = state.operations.get(uuid);
+        let operation = operations.get(uuid);
         operation.is_some_and(|operation| operation.provider.is_none() && !is_terminal(operation.state()))
     };
-    state.operations.on_agent(agent.as_str()).into_iter().any(under_way)
+    operations.on_agent(agent.as_str()).into_iter().any(under_way)
 }
 
 /// Whether a connected agent repeats the registration that the master has accepted: its connection has not broken since,
@@ -38,18 +38,18 @@ pub(crate) fn is_repeated_registration(agent: &Agent, message: &internal::Reregi
 }
 
 /// Marks the total of an agent as in doubt, since the master's may be wrong.
-pub(crate) fn mark_total_in_doubt(state: &mut State, agent: &AgentId) {
-    if let Some(agent) = state.agents.get_mut(agent.as_str()) {
+pub(crate) fn mark_total_in_doubt(agents: &mut Agents, agent: &AgentId) {
+    if let Some(agent) = agents.get_mut(agent.as_str()) {
         agent.mark_total_in_doubt();
     }
 }
 
 /// Asks the agent for its total once no operation is in progress: an agent that is pinged as not connected registers
 /// again.
-pub(crate) fn resolve_total_in_doubt(state: &State, cx: &mut Context<'_>, agent: &AgentId) {
-    let doubted = state.agents.get(agent.as_str()).filter(|agent| agent.is_total_in_doubt());
+pub(crate) fn resolve_total_in_doubt(agents: &Agents, operations: &Operations, cx: &mut Context<'_>, agent: &AgentId) {
+    let doubted = agents.get(agent.as_str()).filter(|agent| agent.is_total_in_doubt());
     if let Some(known) = doubted.filter(|known| known.snapshot().connected)
-        && !has_pending_operations(state, agent)
+        && !has_pending_operations(operations, agent)
     {
         cx.send_from(known.observer(), &known.snapshot().pid, internal::PingSlaveMessage { connected: false });
     }

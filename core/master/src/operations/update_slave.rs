@@ -8,7 +8,7 @@ use model::master::OperationUuid;
 use resources::Resources;
 
 use super::apply::{add_operation, remove_operation, set_total, total_after};
-use super::index::{Operation, Provider};
+use super::index::{Operation, Operations, Provider};
 use super::spec::is_terminal;
 use super::status::update_operation;
 use super::total_in_doubt::{mark_total_in_doubt, resolve_total_in_doubt};
@@ -40,8 +40,9 @@ pub(crate) fn reconcile_operations_with(
         .collect();
     let named: BTreeSet<&str> =
         providers.clone().filter_map(|p| p.info.as_ref()?.id.as_ref()).map(|id| id.value.as_str()).collect();
-    let (ended, mut asked): (Vec<Asked>, Vec<Asked>) =
-        operations_missing(state, id, &reported, &named).into_iter().partition(|asked| has_ended(state, asked));
+    let (ended, mut asked): (Vec<Asked>, Vec<Asked>) = operations_missing(&state.operations, id, &reported, &named)
+        .into_iter()
+        .partition(|asked| has_ended(&state.operations, asked));
 
     terminate_reported(state, cx, &reported);
     if message.resource_providers.is_some() {
@@ -52,7 +53,7 @@ pub(crate) fn reconcile_operations_with(
         if state.operations.get(uuid).is_none() {
             missed |= may_predate_registration(state, id, operation);
             add_reported_operation(state, cx, id, uuid, operation);
-            asked.extend(is_own_and_ended(state, uuid).then(|| question(uuid, None)));
+            asked.extend(is_own_and_ended(&state.operations, uuid).then(|| question(uuid, None)));
         }
     }
     for uuid in ended.iter().filter_map(uuid_of) {
@@ -63,8 +64,8 @@ pub(crate) fn reconcile_operations_with(
         cx.send(&agent.snapshot().pid, message);
     }
     if missed {
-        mark_total_in_doubt(state, id);
-        resolve_total_in_doubt(state, cx, id);
+        mark_total_in_doubt(&mut state.agents, id);
+        resolve_total_in_doubt(&state.agents, &state.operations, cx, id);
     }
 }
 
@@ -73,33 +74,33 @@ pub(crate) fn reconcile_operations_with(
 /// between.
 fn may_predate_registration(state: &State, id: &AgentId, operation: &v1::Operation) -> bool {
     let finished = operation.latest_status.state() == v1::OperationState::OperationFinished;
-    finished && total_after(state, id, &operation.info).is_ok_and(|total| total.is_some())
+    finished && total_after(&state.agents, id, &operation.info).is_ok_and(|total| total.is_some())
 }
 
-fn has_ended(state: &State, asked: &Asked) -> bool {
-    let operation = uuid_of(asked).and_then(|uuid| state.operations.get(uuid));
+fn has_ended(operations: &Operations, asked: &Asked) -> bool {
+    let operation = uuid_of(asked).and_then(|uuid| operations.get(uuid));
     operation.is_some_and(|operation| is_terminal(operation.state()))
 }
 
-fn is_own_and_ended(state: &State, uuid: OperationUuid) -> bool {
-    let operation = state.operations.get(uuid);
+fn is_own_and_ended(operations: &Operations, uuid: OperationUuid) -> bool {
+    let operation = operations.get(uuid);
     operation.is_some_and(|operation| operation.provider.is_none() && is_terminal(operation.state()))
 }
 
 fn operations_missing(
-    state: &State,
+    operations: &Operations,
     id: &AgentId,
     reported: &BTreeMap<OperationUuid, &v1::Operation>,
     providers: &BTreeSet<&str>,
 ) -> Vec<Asked> {
     let missing = |uuid: OperationUuid| {
-        let operation = state.operations.get(uuid).filter(|_| !reported.contains_key(&uuid))?;
+        let operation = operations.get(uuid).filter(|_| !reported.contains_key(&uuid))?;
         let provider = operation.provider.clone();
         // The operations of a resource provider that is absent now wait for it.
         let there = provider.as_ref().is_none_or(|id| providers.contains(id.value.as_str()));
         there.then(|| question(uuid, provider))
     };
-    state.operations.on_agent(id.as_str()).into_iter().filter_map(missing).collect()
+    operations.on_agent(id.as_str()).into_iter().filter_map(missing).collect()
 }
 
 /// Ends an operation that ended before the report was made: the total in the report has its result already.
@@ -122,23 +123,25 @@ fn add_reported_operation(
     let mut operation = Operation::new(uuid, operation.clone(), id.clone());
     if operation.provider.is_none() && !is_terminal(operation.state()) {
         // The result of the operation is not in the master's total.
-        mark_total_in_doubt(state, id);
+        mark_total_in_doubt(&mut state.agents, id);
     }
     let Some(agent) = state.agents.get(id.as_str()) else { return };
     let known = operation.framework.as_ref().filter(|id| state.frameworks.get(id.as_str()).is_some()).cloned();
-    operation.orphan = known.is_none();
-    if !operation.held.is_empty() {
-        let total = &agent.snapshot().total - &operation.held.unallocated();
+    if known.is_none() {
+        operation.make_orphan();
+    }
+    if !operation.held().is_empty() {
+        let total = &agent.snapshot().total - &operation.held().unallocated();
         // The resources are removed from the total first; then they are accounted to the framework, or to nobody.
         let whole = agent.snapshot().total.clone();
-        set_total(state, cx, id, total);
+        set_total(&mut state.agents, &state.metrics, cx, id, total);
         allocator_update_agent(&mut state.allocator, &state.agents, id);
         if let Some(framework) = known {
-            state.allocator.update_allocation(&framework, id, &Resources::new(), &operation.held);
-            set_total(state, cx, id, whole);
+            state.allocator.update_allocation(&framework, id, &Resources::new(), operation.held());
+            set_total(&mut state.agents, &state.metrics, cx, id, whole);
         }
     }
-    add_operation(state, cx, operation);
+    add_operation(&state.metrics, &mut state.operations, cx, operation);
 }
 
 /// Replaces the resource providers. The list is complete: one that is not in it has left, with its resources and
@@ -173,7 +176,7 @@ fn replace_providers(
     let total = reported.values().fold(own, |sum, provider| sum + provider.total.clone());
     let offers = state.offers.of_agent(id.as_str());
     agent.set_providers(reported);
-    set_total(state, cx, id, total);
+    set_total(&mut state.agents, &state.metrics, cx, id, total);
     allocator_update_agent(&mut state.allocator, &state.agents, id);
     for offer in offers {
         let provided = |offer: &model::master::Offer| offer.resources.iter().any(|r| r.provider_id().is_some());

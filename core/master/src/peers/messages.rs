@@ -12,6 +12,7 @@ use crate::frameworks::{
     Frameworks, deactivate_framework_message, driver_call, register_framework, remove_framework, reregister_framework,
 };
 use crate::interface::Context;
+use crate::metrics::Metrics;
 use crate::operations::operation_status_update;
 use crate::state::State;
 use crate::tasks::{acknowledge, executor_message, exited_executor, framework_message, status_update};
@@ -88,7 +89,9 @@ fn old_driver_message(state: &mut State, cx: &mut Context<'_>, from: &Upid, mess
             }
         }
         Message::StatusUpdateAcknowledgement(message) => old_acknowledgement(state, cx, from, *message),
-        Message::FrameworkToExecutor(message) => old_framework_message(state, cx, from, *message),
+        Message::FrameworkToExecutor(message) => {
+            old_framework_message(&state.agents, &state.frameworks, &state.metrics, cx, from, *message)
+        }
         Message::ReconcileTasks(message) => reconcile_tasks(state, cx, from, *message),
         // Only masters send these messages, or they belong to authentication.
         message => tracing::debug!(%from, name = message.name(), "ignoring a message not meant for a master"),
@@ -140,23 +143,19 @@ fn old_acknowledgement(
 }
 
 fn old_framework_message(
-    state: &mut State,
+    agents: &Agents,
+    frameworks: &Frameworks,
+    metrics: &Metrics,
     cx: &mut Context<'_>,
     from: &Upid,
     message: internal::FrameworkToExecutorMessage,
 ) {
-    match driver_of(&state.frameworks, from, &message.framework_id) {
+    match driver_of(frameworks, from, &message.framework_id) {
         Some(id) => {
             let internal::FrameworkToExecutorMessage { slave_id, executor_id, data, .. } = message;
-            framework_message(
-                &state.agents,
-                &state.metrics,
-                cx,
-                &id,
-                call::Message { agent_id: slave_id, executor_id, data },
-            );
+            framework_message(agents, metrics, cx, &id, call::Message { agent_id: slave_id, executor_id, data });
         }
-        None => state.metrics.invalid_framework_to_executor_messages.increment(),
+        None => metrics.invalid_framework_to_executor_messages.increment(),
     }
 }
 

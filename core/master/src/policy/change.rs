@@ -119,12 +119,12 @@ pub(crate) fn partition_call(state: &mut State, cx: &mut Context<'_>, call: Part
 fn change_of(state: &State, call: Call) -> Result<PolicyChange, CallResponse> {
     let kind = call.r#type();
     match kind {
-        Type::UpdateWeights => call.update_weights.map(|call| check_weights(state, call.weight_infos)),
+        Type::UpdateWeights => call.update_weights.map(|call| check_weights(&state.config, call.weight_infos)),
         Type::UpdateQuota => call.update_quota.map(|call| check_update_quota(state, *call)),
         Type::SetQuota => call.set_quota.map(|call| check_set_quota(state, call.quota_request)),
-        Type::RemoveQuota => call.remove_quota.map(|call| check_remove_quota(state, call.role)),
+        Type::RemoveQuota => call.remove_quota.map(|call| check_remove_quota(&state.config, &state.policy, call.role)),
         Type::UpdateMaintenanceSchedule => {
-            call.update_maintenance_schedule.map(|call| check_schedule(state, call.schedule))
+            call.update_maintenance_schedule.map(|call| check_schedule(&state.policy, call.schedule))
         }
         Type::StartMaintenance => call.start_maintenance.map(|call| check_machines_down(&state.policy, call.machines)),
         Type::StopMaintenance => call.stop_maintenance.map(|call| check_machines_up(&state.policy, call.machines)),

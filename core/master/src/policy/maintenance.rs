@@ -25,8 +25,8 @@ use crate::state::State;
 /// The message to agents of a machine that is taken down, and the cause of their removal.
 const DOWN: &str = "Operator initiated 'Machine DOWN'";
 
-pub(super) fn check_schedule(state: &State, schedule: Schedule) -> Result<PolicyChange, CallResponse> {
-    machines::check_schedule(&schedule, &state.policy.intended().machines).map_err(CallResponse::bad_request)?;
+pub(super) fn check_schedule(policy: &Policy, schedule: Schedule) -> Result<PolicyChange, CallResponse> {
+    machines::check_schedule(&schedule, &policy.intended().machines).map_err(CallResponse::bad_request)?;
     Ok(PolicyChange::Schedule(schedule))
 }
 

@@ -91,7 +91,7 @@ fn check_fit(
     quotas: &std::collections::BTreeMap<Role, Quota>,
 ) -> Result<(), CallResponse> {
     let conflict = |text: String| CallResponse::new(Status::Conflict, text);
-    check_capacity(state, quotas).map_err(|(total, capacity)| {
+    check_capacity(&state.agents, quotas).map_err(|(total, capacity)| {
         conflict(format!(
             "All minimums and quota guarantees together are '{total}', more than the cluster has: '{capacity}'. \
              Lower a minimum, add agents, or repeat with ?force=true if agents are about to come"

@@ -19,23 +19,28 @@ use super::change::{Policy, Rescind};
 use super::consumption::{capacity, consumed_quota, limits_text, offered_within, quantities, quota_of};
 use super::partitions::quota_of_partition;
 use crate::agents::Agents;
-use crate::interface::Context;
+use crate::frameworks::Frameworks;
+use crate::interface::{Config, Context};
 use crate::offers::{Offers, rescind_offer};
 use crate::state::State;
+use crate::tasks::Tasks;
 
 pub(super) fn check_update_quota(state: &State, call: UpdateQuota) -> Result<PolicyChange, CallResponse> {
     let force = call.force();
     let configs = call.quota_configs;
     let invalid = |reason: String| CallResponse::bad_request(format!("Invalid QuotaConfig: {reason}"));
-    configs.iter().try_for_each(|config| check_config(state, config)).map_err(invalid)?;
+    configs.iter().try_for_each(|config| check_config(&state.config, &state.policy, config)).map_err(invalid)?;
     if !force {
-        configs.iter().try_for_each(|config| check_consumption(state, config)).map_err(invalid)?;
+        configs
+            .iter()
+            .try_for_each(|config| check_consumption(&state.agents, &state.frameworks, &state.tasks, config))
+            .map_err(invalid)?;
     }
     let mut quotas = intended_quotas(&state.policy);
     quotas.extend(configs.iter().map(|config| (Role::new(&config.role), quota_of(config))));
     check_quotas(&quotas).map_err(|error| invalid(error.to_string()))?;
     if !force {
-        check_capacity(state, &quotas).map_err(|(total, capacity)| {
+        check_capacity(&state.agents, &quotas).map_err(|(total, capacity)| {
             invalid(format!(
                 "total quota guarantees '{total}' exceed cluster capacity '{capacity}' (use 'force' flag to bypass \
                  this check)"
@@ -45,16 +50,16 @@ pub(super) fn check_update_quota(state: &State, call: UpdateQuota) -> Result<Pol
     Ok(PolicyChange::Quota { configs, rescind: Rescind::AsNeeded })
 }
 
-fn check_config(state: &State, config: &QuotaConfig) -> Result<(), String> {
-    let role = &config.role;
-    if !state.config.role_allowed(role) {
+fn check_config(config: &Config, policy: &Policy, quota: &QuotaConfig) -> Result<(), String> {
+    let role = &quota.role;
+    if !config.role_allowed(role) {
         return Err(format!("'{role}' is not on the roles whitelist"));
     }
-    validation::quota::validate_config(config).map_err(|invalid| invalid.to_string())?;
-    if quota_of(config).is_default() {
+    validation::quota::validate_config(quota).map_err(|invalid| invalid.to_string())?;
+    if quota_of(quota).is_default() {
         return Ok(());
     }
-    check_no_partition(&state.policy, role)
+    check_no_partition(policy, role)
 }
 
 fn check_no_partition(policy: &Policy, role: &str) -> Result<(), String> {
@@ -68,12 +73,17 @@ fn check_no_partition(policy: &Policy, role: &str) -> Result<(), String> {
     }
 }
 
-fn check_consumption(state: &State, config: &QuotaConfig) -> Result<(), String> {
+fn check_consumption(
+    agents: &Agents,
+    frameworks: &Frameworks,
+    tasks: &Tasks,
+    config: &QuotaConfig,
+) -> Result<(), String> {
     let limits = quota_of(config).limits;
     if limits.is_empty() {
         return Ok(());
     }
-    let consumed = consumed_quota(&state.agents, &state.frameworks, &state.tasks, &config.role);
+    let consumed = consumed_quota(agents, frameworks, tasks, &config.role);
     if limits.allow(&consumed) {
         return Ok(());
     }
@@ -94,7 +104,7 @@ pub(super) fn intended_quotas(policy: &Policy) -> BTreeMap<Role, Quota> {
 /// Checks that the cluster has the guaranteed resources. The guarantee of a role is part of that of the role above that
 /// has quota. The error has the guaranteed amounts altogether, and those of the cluster.
 pub(super) fn check_capacity(
-    state: &State,
+    agents: &Agents,
     quotas: &BTreeMap<Role, Quota>,
 ) -> Result<(), (ResourceQuantities, ResourceQuantities)> {
     let mut total = ResourceQuantities::new();
@@ -103,7 +113,7 @@ pub(super) fn check_capacity(
             total += &quota.guarantees;
         }
     }
-    let capacity = capacity(&state.agents);
+    let capacity = capacity(agents);
     if capacity.contains(&total) { Ok(()) } else { Err((total, capacity)) }
 }
 
@@ -126,7 +136,7 @@ pub(super) fn check_set_quota(state: &State, request: QuotaRequest) -> Result<Po
     quotas.insert(Role::new(role), quota_of(&config));
     check_quotas(&quotas).map_err(|error| invalid(error.to_string()))?;
     if !request.force() {
-        check_capacity(state, &quotas).map_err(|(total, capacity)| {
+        check_capacity(&state.agents, &quotas).map_err(|(total, capacity)| {
             let text = format!(
                 "Quota guarantees overcommit the cluster (use 'force' to bypass this check): Total quota \
                  guarantees '{total}' exceed cluster capacity '{capacity}'"
@@ -139,22 +149,22 @@ pub(super) fn check_set_quota(state: &State, request: QuotaRequest) -> Result<Po
 
 /// Checks a REMOVE_QUOTA. Both forms of the call are answered as the endpoint answers in Mesos, whose API aborts the
 /// master if there is nothing to remove.
-pub(super) fn check_remove_quota(state: &State, role: String) -> Result<PolicyChange, CallResponse> {
+pub(super) fn check_remove_quota(config: &Config, policy: &Policy, role: String) -> Result<PolicyChange, CallResponse> {
     let path = format!("path '/master/quota/{role}'");
     let refused = |text: String| Err(CallResponse::bad_request(text));
-    if !state.config.role_allowed(&role) {
+    if !config.role_allowed(&role) {
         return refused(format!("Failed to validate remove quota request for {path}: Unknown role '{role}'"));
     }
-    if !state.policy.intended().quotas.contains_key(role.as_str()) {
+    if !policy.intended().quotas.contains_key(role.as_str()) {
         return refused(format!("Failed to remove quota for {path}: Role '{role}' has no quota set"));
     }
-    let mut quotas = intended_quotas(&state.policy);
+    let mut quotas = intended_quotas(policy);
     quotas.remove(role.as_str());
     if let Err(error) = check_quotas(&quotas) {
         return refused(format!("Failed to remove quota for {path}: {error}"));
     }
-    let config = QuotaConfig { role, ..QuotaConfig::default() };
-    Ok(PolicyChange::Quota { configs: vec![config], rescind: Rescind::Nothing })
+    let removed = QuotaConfig { role, ..QuotaConfig::default() };
+    Ok(PolicyChange::Quota { configs: vec![removed], rescind: Rescind::Nothing })
 }
 
 pub(super) fn set_quotas(state: &mut State, cx: &mut Context<'_>, configs: &[QuotaConfig], rescind: Rescind) {

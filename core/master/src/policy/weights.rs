@@ -15,9 +15,8 @@ use crate::interface::{Config, Context};
 use crate::offers::rescind_offer;
 use crate::state::State;
 
-pub(super) fn check_weights(state: &State, infos: Vec<WeightInfo>) -> Result<PolicyChange, CallResponse> {
-    let checked: Result<Vec<WeightInfo>, String> =
-        infos.into_iter().map(|info| check_weight(&state.config, info)).collect();
+pub(super) fn check_weights(config: &Config, infos: Vec<WeightInfo>) -> Result<PolicyChange, CallResponse> {
+    let checked: Result<Vec<WeightInfo>, String> = infos.into_iter().map(|info| check_weight(config, info)).collect();
     let refused = |reason| CallResponse::bad_request(format!("Failed to validate update weights request JSON{reason}"));
     checked.map(PolicyChange::Weights).map_err(refused)
 }

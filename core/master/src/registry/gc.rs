@@ -7,25 +7,27 @@ use model::AgentId;
 use model::master::Change;
 
 use super::continuation::store;
+use super::pending::Registry;
 use super::{Continuation, RegistryOperation};
 use crate::failures::observe;
-use crate::interface::{Context, Timer};
+use crate::interface::{Config, Context, Timer};
+use crate::metrics::Metrics;
 use crate::state::State;
 use crate::support::time_info;
 
-pub(crate) fn prune_registry(state: &mut State, cx: &mut Context<'_>) {
-    cx.arm(Timer::RegistryGc, cx.now.monotonic + state.config.registry_gc_interval);
-    let (age, count) = (state.config.registry_max_agent_age, state.config.registry_max_agent_count);
+pub(crate) fn prune_registry(config: &Config, metrics: &Metrics, registry: &mut Registry, cx: &mut Context<'_>) {
+    cx.arm(Timer::RegistryGc, cx.now.monotonic + config.registry_gc_interval);
+    let (age, count) = (config.registry_max_agent_age, config.registry_max_agent_count);
     let now = time_info(cx.now.wall);
-    let registry = state.registry.durable();
-    let unreachable = old(registry.unreachable.iter().map(|(id, record)| (id, record.since)), now, age, count);
-    let gone = old(registry.gone.iter().map(|(id, since)| (id, *since)), now, age, count);
+    let durable = registry.durable();
+    let unreachable = old(durable.unreachable.iter().map(|(id, record)| (id, record.since)), now, age, count);
+    let gone = old(durable.gone.iter().map(|(id, since)| (id, *since)), now, age, count);
     if unreachable.is_empty() && gone.is_empty() {
         return;
     }
     tracing::info!(unreachable = unreachable.len(), gone = gone.len(), "forgetting agents that left long ago");
     let operation = RegistryOperation::Prune { unreachable: unreachable.clone(), gone };
-    store(&state.metrics, &mut state.registry, cx, operation, Continuation::Pruned { unreachable });
+    store(metrics, registry, cx, operation, Continuation::Pruned { unreachable });
 }
 
 pub(crate) fn registry_pruned(state: &mut State, cx: &mut Context<'_>, unreachable: &[AgentId]) {

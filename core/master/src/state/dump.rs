@@ -4,26 +4,30 @@ use std::sync::Arc;
 
 use model::master::{Change, TaskRemoval};
 
+use crate::frameworks::Frameworks;
+use crate::offers::Offers;
 use crate::policy::maintenance;
+use crate::registry::Registry;
 use crate::state::State;
+use crate::tasks::Tasks;
 
 /// Returns the changes that bring an empty view to the state of one that has applied every change so far. Completed
 /// tasks and frameworks and the answers to inverse offers are left out, since the core does not keep them.
 pub(crate) fn dump(state: &State) -> Vec<Change> {
-    let mut changes = dump_policy(state);
+    let mut changes = dump_policy(&state.registry);
     dump_agents(state, &mut changes);
-    dump_frameworks(state, &mut changes);
+    dump_frameworks(&state.frameworks, &state.offers, &state.tasks, &mut changes);
     changes.extend(state.operations.iter().map(|operation| Change::OperationAdded(operation.proto.clone())));
     changes
 }
 
-fn dump_policy(state: &State) -> Vec<Change> {
-    let registry = state.registry.durable();
+fn dump_policy(registry: &Registry) -> Vec<Change> {
+    let durable = registry.durable();
     vec![
-        Change::QuotasUpdated(Arc::new(registry.quotas.clone())),
-        Change::PartitionsUpdated(Arc::new(registry.partitions.clone())),
-        Change::WeightsUpdated(Arc::new(registry.weights.clone())),
-        Change::MaintenanceUpdated(Arc::new(maintenance(&state.registry))),
+        Change::QuotasUpdated(Arc::new(durable.quotas.clone())),
+        Change::PartitionsUpdated(Arc::new(durable.partitions.clone())),
+        Change::WeightsUpdated(Arc::new(durable.weights.clone())),
+        Change::MaintenanceUpdated(Arc::new(maintenance(registry))),
     ]
 }
 
@@ -35,10 +39,10 @@ fn dump_agents(state: &State, changes: &mut Vec<Change>) {
     }
 }
 
-fn dump_frameworks(state: &State, changes: &mut Vec<Change>) {
-    for framework in state.frameworks.iter() {
+fn dump_frameworks(frameworks: &Frameworks, offers: &Offers, tasks: &Tasks, changes: &mut Vec<Change>) {
+    for framework in frameworks.iter() {
         changes.push(Change::FrameworkAdded(framework.snapshot().clone()));
-        for (id, task) in state.tasks.unreachable_of(framework.id().as_str()) {
+        for (id, task) in tasks.unreachable_of(framework.id().as_str()) {
             changes.push(Change::TaskAdded(task.clone()));
             changes.push(Change::TaskRemoved {
                 framework: framework.id().clone(),
@@ -46,15 +50,15 @@ fn dump_frameworks(state: &State, changes: &mut Vec<Change>) {
                 removal: TaskRemoval::Unreachable,
             });
         }
-        let tasks = state.tasks.of_framework(framework.id().as_str());
-        changes.extend(tasks.map(|(_, task)| Change::TaskAdded(task.proto().clone())));
-        for agent in state.tasks.agents_of(framework.id().as_str()) {
-            let usage = state.tasks.usage(agent.as_str(), framework.id().as_str());
+        let own = tasks.of_framework(framework.id().as_str());
+        changes.extend(own.map(|(_, task)| Change::TaskAdded(task.proto().clone())));
+        for agent in tasks.agents_of(framework.id().as_str()) {
+            let usage = tasks.usage(agent.as_str(), framework.id().as_str());
             let executors = usage.into_iter().flat_map(|usage| usage.executors());
             changes.extend(executors.map(|(_, executor)| Change::ExecutorAdded(executor.snapshot.clone())));
         }
-        let ids = state.offers.of_framework(framework.id().as_str());
-        let offers = ids.iter().filter_map(|offer| state.offers.get(offer.as_str()));
-        changes.extend(offers.map(|offer| Change::OfferAdded(offer.clone())));
+        let ids = offers.of_framework(framework.id().as_str());
+        let own = ids.iter().filter_map(|offer| offers.get(offer.as_str()));
+        changes.extend(own.map(|offer| Change::OfferAdded(offer.clone())));
     }
 }

@@ -40,6 +40,14 @@ impl Default for RegistryOptions {
 }
 
 impl RegistryOptions {
+    /// Checks the default registry.
+    ///
+    /// # Errors
+    /// It is not the URL of a registry.
+    pub fn validate(&self) -> Result<(), RegistryError> {
+        self.endpoint(&self.default_registry).map(drop)
+    }
+
     /// Returns where an image may be found, best first; the last is its own registry.
     pub(super) fn endpoints(&self, reference: &ImageReference) -> Result<Vec<Endpoint>, RegistryError> {
         let own = self.endpoint(reference.registry().unwrap_or(&self.default_registry))?;
