@@ -1,4 +1,4 @@
-//! What tests of Tepui repeat, and what a framework's own tests can use.
+//! The helpers that the tests of Tepui share, and that the tests of a framework can use.
 //!
 //! | module | what it has |
 //! | --- | --- |
@@ -15,8 +15,9 @@
 //!
 //! # A test of a scheduler
 //!
-//! A scheduler is tested against a server that follows a script: what it answers to the first connection, the second and
-//! so on, and what it was asked. Here the scheduler of the `client` library is subscribes and declines an offer:
+//! A scheduler is tested against a server that follows a script: the answers to the first connection, the second and so
+//! on. The server also records its requests. Here the scheduler of the `client` library subscribes and declines an
+//! offer:
 //!
 //! ```
 //! # #[cfg(feature = "hosts")]

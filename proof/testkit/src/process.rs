@@ -1,4 +1,4 @@
-//! Programs that end with the test that has started them.
+//! Programs that end with the test that started them.
 
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -7,21 +7,22 @@ use std::process::{Child, Command, Stdio};
 use crate::scratch::free_ports;
 use crate::wait::until;
 
-/// A running program. What it prints goes to a file, which is shown if the test fails; the program is killed at the end.
+/// A running program. Its output goes to a file, which is shown if the test fails. The program is killed at the end of
+/// the test.
 #[derive(Debug)]
 pub struct Program {
-    /// The process. It may have ended.
+    /// The process, which may have ended.
     pub child: Child,
     name: String,
     log: PathBuf,
 }
 
 impl Program {
-    /// Starts a program that asks nothing and prints to `log`, which is written anew.
+    /// Starts a program without standard input. Its output goes to `log`, which is overwritten.
     ///
     /// # Panics
     ///
-    /// Panics if the program cannot be started or the file not be written.
+    /// Panics if the program cannot be started or the file cannot be written.
     pub fn start(command: &mut Command, name: impl Into<String>, log: impl Into<PathBuf>) -> Self {
         let log = log.into();
         let output = std::fs::File::create(&log).unwrap();
@@ -31,32 +32,32 @@ impl Program {
         Program { child, name, log }
     }
 
-    /// The id of its process.
+    /// Returns the process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// What it has printed so far.
+    /// Returns the output so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Where it prints to.
+    /// Returns the path of the file that the output goes to.
     pub fn log_path(&self) -> &Path {
         &self.log
     }
 
-    /// Whether it has not ended.
+    /// Returns whether the program has not ended.
     pub fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Sends it a signal, e.g. `-TERM`.
+    /// Sends the program a signal, e.g. `-TERM`.
     pub fn signal(&self, name: &str) {
         signal(self.pid(), name);
     }
 
-    /// Kills it with SIGKILL and waits for its end. It may have ended already.
+    /// Kills the program with SIGKILL and waits for its end. The program may have ended already.
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -82,31 +83,32 @@ pub fn signal(pid: u32, name: &str) {
     assert!(done.success(), "kill {name} {pid}");
 }
 
-/// Whether a process runs; one that has ended and is not reaped does not.
+/// Returns whether a process runs. A process that has ended and is not reaped does not run.
 pub fn is_alive(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
 
-/// A genuine Apache Mesos 1.11: a directory with `master`, `agent` and `libexec`.
+/// An installation of Apache Mesos 1.11: a directory with `master`, `agent` and `libexec`.
 #[derive(Debug, Clone)]
 pub struct GenuineMesos {
     directory: PathBuf,
 }
 
 impl GenuineMesos {
-    /// The one that `CPP_MESOS` names, if it does. A test that finds none is skipped and says so.
+    /// Returns the installation that the variable `CPP_MESOS` names, if it is set. A test that finds none is skipped
+    /// and prints so.
     pub fn find() -> Option<Self> {
         std::env::var_os("CPP_MESOS").map(|directory| GenuineMesos { directory: directory.into() })
     }
 
-    /// Where its files are.
+    /// Returns the directory of the installation.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// A master that keeps its registry in memory, listening at this port. It is not elected by itself: its build has no
-    /// ZooKeeper. `work_dir` is made.
+    /// Starts a master that keeps its registry in memory and listens at this port. It does not take part in an
+    /// election: its build has no ZooKeeper. Creates `work_dir`.
     pub fn master(&self, work_dir: &Path, port: u16) -> Program {
         std::fs::create_dir_all(work_dir).unwrap();
         let mut command = Command::new(self.directory.join("master"));
@@ -114,7 +116,8 @@ impl GenuineMesos {
         Self::start(command, "genuine master", work_dir.join("log"), port)
     }
 
-    /// An agent with the POSIX launcher, listening at this port; `change` adds flags as arguments or variables.
+    /// Starts an agent with the POSIX launcher that listens at this port; `change` adds flags as arguments or
+    /// variables.
     pub fn agent(
         &self,
         master: &str,
@@ -152,21 +155,21 @@ impl GenuineMesos {
 pub struct LocalCluster {
     /// The port of its master, on the loopback interface. The agents have the ports after it.
     pub port: u16,
-    /// Its process.
+    /// The process of the cluster.
     pub program: Program,
-    /// Where it keeps everything.
+    /// The directory in which the cluster keeps all its files.
     pub work: tempfile::TempDir,
     tepui: PathBuf,
 }
 
 impl LocalCluster {
-    /// Starts it with that many agents and waits until they are registered. `tepui` is the program: in Tepui's own tests
-    /// `env!("CARGO_BIN_EXE_tepui")`.
+    /// Starts a cluster with `agents` agents and waits until they are registered. `tepui` is the program: in Tepui's
+    /// own tests `env!("CARGO_BIN_EXE_tepui")`.
     pub fn start(tepui: impl AsRef<Path>, agents: usize, flags: &[&str]) -> Self {
         Self::start_in(tepui.as_ref(), tempfile::tempdir().unwrap(), free_ports(agents + 1), agents, flags)
     }
 
-    /// Starts it with images in a store of its own below its directory.
+    /// Starts a cluster like [`LocalCluster::start`], with an image store below its own directory.
     pub fn start_with_images(tepui: impl AsRef<Path>, agents: usize, flags: &[&str]) -> Self {
         let work = tempfile::tempdir().unwrap();
         let store = work.path().join("images");
@@ -175,7 +178,7 @@ impl LocalCluster {
         Self::start_command(command, tepui.as_ref(), work, free_ports(agents + 1), agents, flags)
     }
 
-    /// The same in a directory that may have been another's, at a port.
+    /// Starts a cluster in a directory, which another cluster may have used, at a port.
     pub fn start_in(tepui: &Path, work: tempfile::TempDir, port: u16, agents: usize, flags: &[&str]) -> Self {
         Self::start_command(Command::new(tepui), tepui, work, port, agents, flags)
     }
@@ -198,12 +201,12 @@ impl LocalCluster {
         cluster
     }
 
-    /// What it has printed so far.
+    /// Returns the output so far.
     pub fn output(&self) -> String {
         self.program.log()
     }
 
-    /// Kills the process and starts it once more with what it has left on disk.
+    /// Kills the process and starts it again with the files that it has left on disk.
     pub fn restart(mut self, agents: usize, flags: &[&str]) -> Self {
         self.program.kill();
         let work = std::mem::replace(&mut self.work, tempfile::tempdir().unwrap());
@@ -213,7 +216,8 @@ impl LocalCluster {
 
 impl Drop for LocalCluster {
     fn drop(&mut self) {
-        // By the signal on which it ends its tasks, too. Only if it has not ended by itself: its number may be another's.
+        // SIGINT or SIGTERM also ends the tasks of the cluster. A process that has ended gets no signal, since its id
+        // may belong to another process by now.
         if self.program.is_running() {
             self.program.signal("-TERM");
         }

@@ -1,4 +1,4 @@
-//! Container images made on the spot, and a registry that serves them as well or as badly as a test wants it.
+//! Container images that are made for a test, and a registry that serves them as well or as badly as the test asks for.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use ring::digest::{SHA256, digest};
 
-/// Returns the digest of some bytes as images name it.
+/// Returns the digest of some bytes in the form that images use.
 pub fn digest_of(bytes: &[u8]) -> String {
     let hex: String = digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256:{hex}")
@@ -18,11 +18,11 @@ pub fn digest_of(bytes: &[u8]) -> String {
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// Names and values.
+    /// The names and values of the headers.
     pub headers: Vec<(String, String)>,
     /// The bytes of the body.
     pub body: Vec<u8>,
-    /// The connection breaks after so many bytes of the body.
+    /// The number of bytes of the body after which the connection breaks.
     pub breaks_after: Option<usize>,
 }
 
@@ -43,14 +43,14 @@ impl Answer {
         self
     }
 
-    /// Breaks the connection after so many bytes of the body.
+    /// Breaks the connection after that many bytes of the body.
     pub fn breaks_after(mut self, bytes: usize) -> Self {
         self.breaks_after = Some(bytes);
         self
     }
 }
 
-/// What the registry was asked.
+/// One request that the registry has received.
 #[derive(Debug, Clone)]
 pub struct Asked {
     /// The path with its query.
@@ -63,14 +63,14 @@ pub struct Asked {
 
 #[derive(Default)]
 struct State {
-    /// By path: the answers in turn, of which the last is repeated.
+    /// The answers by path. They are given in turn, and the last one is repeated.
     answers: BTreeMap<String, Vec<Answer>>,
     asked: Vec<Asked>,
-    /// Without it every request is answered with this challenge.
+    /// The `Authorization` that requests must have, and the challenge that answers every request without it.
     token: Option<(String, String)>,
 }
 
-/// A registry on loopback that lives as long as the test.
+/// A registry on the loopback interface that lives as long as the test.
 #[derive(Clone)]
 pub struct Registry {
     state: Arc<Mutex<State>>,
@@ -94,12 +94,12 @@ impl Registry {
         Registry { state, authority }
     }
 
-    /// Answers like this from now on.
+    /// Sets the answers to requests for a path, from now on.
     pub fn answer(&self, path: &str, answers: Vec<Answer>) {
         self.state.lock().unwrap().answers.insert(path.to_owned(), answers);
     }
 
-    /// Wants this `Authorization`, and sends that challenge to whoever does not have it.
+    /// Requires this `Authorization`, and answers requests without it with `challenge`.
     pub fn require(&self, authorization: &str, challenge: &str) {
         self.state.lock().unwrap().token = Some((authorization.to_owned(), challenge.to_owned()));
     }
@@ -111,7 +111,7 @@ impl Registry {
         digest
     }
 
-    /// Serves an image under this tag; returns the digests of its layers.
+    /// Serves an image under this tag and returns the digests of its layers.
     pub fn add_image(&self, tag: &str, layers: &[Layer]) -> Vec<String> {
         let diff_ids: Vec<String> = layers.iter().map(|layer| format!("\"{}\"", digest_of(&layer.archive))).collect();
         let config =
@@ -129,7 +129,7 @@ impl Registry {
         digests
     }
 
-    /// Serves a manifest by tag and digest; returns its digest.
+    /// Serves a manifest by tag and digest and returns its digest.
     pub fn add_manifest(&self, tag: &str, media_type: &str, text: &str) -> String {
         let digest = digest_of(text.as_bytes());
         let answer = Answer::ok(text).header("content-type", media_type);
@@ -138,12 +138,12 @@ impl Registry {
         digest
     }
 
-    /// Returns what was asked for since the last call.
+    /// Returns the requests since the last call.
     pub fn asked(&self) -> Vec<Asked> {
         std::mem::take(&mut self.state.lock().unwrap().asked)
     }
 
-    /// Returns the paths that were asked for since the last call.
+    /// Returns the paths of the requests since the last call.
     pub fn paths(&self) -> Vec<String> {
         self.asked().into_iter().map(|asked| asked.path).collect()
     }
@@ -224,12 +224,12 @@ fn respond(writer: &mut TcpStream, asked: &Asked, answer: &Answer) -> std::io::R
     writer.flush()
 }
 
-/// A layer: its archive, and how it travels.
+/// A layer: its archive, and the blob that the registry serves for it.
 #[derive(Clone)]
 pub struct Layer {
-    /// The tar archive.
+    /// The tar archive, uncompressed.
     pub archive: Vec<u8>,
-    /// The blob of the registry.
+    /// The blob that the registry serves.
     pub packed: Vec<u8>,
 }
 
@@ -242,7 +242,7 @@ pub fn layer() -> LayerBuilder {
 }
 
 impl LayerBuilder {
-    /// Adds a member whose name is written as it is, however hostile.
+    /// Adds a member whose name is written without any check, so that a test can build a hostile one.
     pub fn raw(mut self, name: &str, kind: tar::EntryType, content: &[u8], link: &str, mode: u32) -> Self {
         let mut header = tar::Header::new_ustar();
         header.set_entry_type(kind);
@@ -259,12 +259,12 @@ impl LayerBuilder {
         self
     }
 
-    /// Adds a file of root.
+    /// Adds a file that root owns.
     pub fn file(self, name: &str, content: &str) -> Self {
         self.raw(name, tar::EntryType::Regular, content.as_bytes(), "", 0o644)
     }
 
-    /// Adds a directory of root.
+    /// Adds a directory that root owns.
     pub fn directory(self, name: &str) -> Self {
         self.raw(name, tar::EntryType::Directory, b"", "", 0o755)
     }
@@ -274,18 +274,18 @@ impl LayerBuilder {
         self.raw(name, tar::EntryType::Symlink, b"", target, 0o777)
     }
 
-    /// Adds a second name of a file of the layer.
+    /// Adds a hard link to a file of the layer.
     pub fn hardlink(self, name: &str, target: &str) -> Self {
         self.raw(name, tar::EntryType::Link, b"", target, 0o644)
     }
 
-    /// Leaves the layer unpacked.
+    /// Returns the layer without compression.
     pub fn plain(self) -> Layer {
         let archive = self.0.into_inner().unwrap();
         Layer { packed: archive.clone(), archive }
     }
 
-    /// Packs the layer with gzip.
+    /// Returns the layer, compressed with gzip.
     pub fn gzip(self) -> Layer {
         let archive = self.0.into_inner().unwrap();
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -293,7 +293,7 @@ impl LayerBuilder {
         Layer { packed: encoder.finish().unwrap(), archive }
     }
 
-    /// Packs the layer with zstd.
+    /// Returns the layer, compressed with zstd.
     pub fn zstd(self) -> Layer {
         let archive = self.0.into_inner().unwrap();
         Layer { packed: zstd::encode_all(&archive[..], 1).unwrap(), archive }

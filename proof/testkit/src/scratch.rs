@@ -1,17 +1,17 @@
-//! What a test needs for itself on the machine it runs on: ports, cgroup roots, files below its directories.
+//! The resources of the machine that a test needs for itself: ports, cgroup roots, files below its directories.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use crate::wait::until;
 
-/// A port of the loopback interface that was free a moment ago.
+/// Returns a port of the loopback interface that was free a moment ago.
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// The first of `count` ports in a row that were all free a moment ago. They are below those that the kernel gives to
-/// connections, of which one beside a free one is often taken.
+/// Returns the first of `count` consecutive ports that were all free a moment ago. They are below the range from which
+/// the kernel takes the local ports of connections, because a port beside a free one of that range is often taken.
 pub fn free_ports(count: usize) -> u16 {
     until("there are free ports", || {
         let first = 10_000 + free_port() % 20_000;
@@ -20,26 +20,26 @@ pub fn free_ports(count: usize) -> u16 {
     })
 }
 
-/// A name for `--cgroups_root` that belongs to this temporary directory.
+/// Returns a name for `--cgroups_root` that belongs to this temporary directory.
 pub fn cgroups_root(directory: &Path) -> String {
     let name = directory.file_name().and_then(|name| name.to_str()).expect("the directory has a name");
     format!("tepui-test-{}", name.trim_start_matches('.'))
 }
 
-/// Where this root exists, in all hierarchies.
+/// Returns the paths of this root in all hierarchies in which it exists.
 pub fn cgroup_roots(root: &str) -> Vec<PathBuf> {
     let top = Path::new("/sys/fs/cgroup");
     let hierarchies = std::fs::read_dir(top).into_iter().flatten().flatten().map(|entry| entry.path());
     hierarchies.chain([top.to_owned()]).map(|path| path.join(root)).filter(|path| path.is_dir()).collect()
 }
 
-/// The cgroups directly below this root, in all hierarchies.
+/// Returns the cgroups directly below this root, in all hierarchies.
 pub fn cgroups_below(root: &str) -> Vec<PathBuf> {
     let below = cgroup_roots(root).into_iter().flat_map(|root| std::fs::read_dir(root).into_iter().flatten().flatten());
     below.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
 }
 
-/// The first file of that name below a directory; nearer ones first.
+/// Returns the first file of that name below a directory; nearer files come first.
 pub fn find_file(directory: &Path, name: &str) -> Option<PathBuf> {
     let mut later = Vec::new();
     for entry in std::fs::read_dir(directory).ok()?.flatten() {

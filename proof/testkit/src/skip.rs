@@ -1,21 +1,21 @@
-//! How a test says that it does not run here, and where `make test` counts it.
+//! Reports tests that cannot run on this machine. `make test` counts them.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::Path;
 
-/// The variable that names the file of skipped tests. `make test` sets it; a file of one line for each skipped test.
+/// The variable that names the file of skipped tests, which has one line for each of them. `make test` sets it.
 pub const SKIPPED_TESTS: &str = "TEPUI_SKIPPED_TESTS";
 
-/// Says that a test, or a part of one, does not run on this machine, and why. `test` is the name of the test's function or, in a
-/// program without a harness, of the program and the part.
+/// Reports that a test, or a part of one, does not run on this machine, and why. `test` is the name of the test's
+/// function or, in a program without a harness, of the program and the part.
 ///
-/// The line `SKIPPED <test>: <reason>` goes to stderr, past the harness, which hides what passing tests print; and to the end of the
-/// file that `TEPUI_SKIPPED_TESTS` names, if it is set.
+/// The line `SKIPPED <test>: <reason>` goes to stderr directly, since the harness hides the output of passing tests. It
+/// also goes to the end of the file that `TEPUI_SKIPPED_TESTS` names, if the variable is set.
 ///
 /// # Panics
 ///
-/// If that file cannot be written: a test that is skipped without being counted would look as if it had passed.
+/// Panics if that file cannot be written: a test that is skipped without being counted would look as if it had passed.
 #[allow(clippy::panic, reason = "the failure of a test")]
 pub fn skipped(test: &str, reason: &str) {
     let line = line(test, reason);
@@ -26,25 +26,25 @@ pub fn skipped(test: &str, reason: &str) {
     }
 }
 
-/// The test that calls this, as `<program>::<test>`: the harness names the thread of a test after it.
+/// Returns the name of the calling test, as `<program>::<test>`: the harness names the thread of a test after it.
 pub fn current_test() -> String {
     let program = std::env::current_exe().ok().and_then(|path| Some(path.file_stem()?.to_string_lossy().into_owned()));
     name(&program.unwrap_or_default(), std::thread::current().name().unwrap_or("main"))
 }
 
-/// Cargo ends the name of a test program with a hash.
+/// Returns `<program>::<test>` without the hash with which Cargo ends the name of a test program.
 fn name(program: &str, thread: &str) -> String {
     let program = program.rsplit_once('-').map_or(program, |(name, _)| name);
     format!("{program}::{thread}")
 }
 
-/// One line, whatever the reason consists of.
+/// Returns a single line, even if the reason contains line ends.
 fn line(test: &str, reason: &str) -> String {
     let reason: Vec<&str> = reason.split_whitespace().collect();
     format!("SKIPPED {test}: {}\n", reason.join(" "))
 }
 
-/// Appends in one write, so that lines of several processes do not mix.
+/// Appends a line in one write, so that lines of several processes do not mix.
 fn append(file: &Path, line: &str) -> std::io::Result<()> {
     OpenOptions::new().append(true).create(true).open(file)?.write_all(line.as_bytes())
 }

@@ -1,27 +1,27 @@
-//! Until something is so: for what another thread or process does in its own time.
+//! Waits with a deadline until another thread or process has done something.
 
 use std::time::{Duration, Instant};
 
-/// Far more than anything takes that a test waits for; reached only by a test that is about to fail.
+/// Far longer than anything takes that a test waits for. Only a test that is about to fail reaches it.
 pub const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Between two looks. A look may be a request to a server or a start of a program, so it is not done without pause.
+/// The pause between two calls of `look`, which may send a request to a server or start a program.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Looks again and again until there is something, and returns it.
+/// Calls `look` again and again until it returns something, and returns that.
 ///
 /// # Panics
 ///
-/// Panics with `what` if there is nothing within [`TIMEOUT`].
+/// Panics with `what` if `look` returns nothing within [`TIMEOUT`].
 pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
     until_within(TIMEOUT, what, look)
 }
 
-/// The same with a deadline of one's own.
+/// Waits like [`until`], with a deadline of the caller.
 ///
 /// # Panics
 ///
-/// Panics with `what` if there is nothing in that time.
+/// Panics with `what` if `look` returns nothing in that time.
 pub fn until_within<T>(time: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
@@ -33,11 +33,11 @@ pub fn until_within<T>(time: Duration, what: &str, mut look: impl FnMut() -> Opt
     }
 }
 
-/// The same in an async test, whose other tasks go on meanwhile.
+/// Waits like [`until`] in an async test, whose other tasks go on meanwhile.
 ///
 /// # Panics
 ///
-/// Panics with `what` if there is nothing within [`TIMEOUT`].
+/// Panics with `what` if `look` returns nothing within [`TIMEOUT`].
 #[cfg(feature = "hosts")]
 pub async fn until_async<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let begun = Instant::now();

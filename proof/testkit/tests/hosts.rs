@@ -1,4 +1,4 @@
-//! What stands around a real process in a test: it ends with the test, waits have an end, ports are free.
+//! Tests of the helpers around real processes: a process ends with its test, waits have an end, ports are free.
 
 use std::net::TcpListener;
 use std::process::Command;

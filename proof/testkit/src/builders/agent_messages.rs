@@ -1,4 +1,4 @@
-//! What agents tell a master, over libprocess.
+//! The libprocess messages that agents send to a master.
 
 use ids::Upid;
 use machine::PeerMessage;
@@ -6,22 +6,22 @@ use messages::{Message, internal, v1};
 
 use super::{agent_id, executor_id, framework_id};
 
-/// A message as a machine receives it, from a peer that nobody has authenticated.
+/// Returns a message as a machine receives it, from a peer that nobody has authenticated.
 pub fn peer_message(from: Upid, to: &str, message: impl Into<Message>) -> PeerMessage {
     PeerMessage { from, caller: model::Caller::default(), to: to.to_owned(), message: message.into() }
 }
 
-/// An agent at port 5051 that has no id yet.
+/// Returns an agent at port 5051 that has no id yet.
 pub fn agent(hostname: &str, resources: Vec<v1::Resource>) -> v1::AgentInfo {
     v1::AgentInfo { hostname: hostname.to_owned(), resources, port: Some(5051), ..Default::default() }
 }
 
-/// All that an agent of Mesos 1.11 can do.
+/// Returns all capabilities that an agent of Mesos 1.11 has.
 pub fn all_agent_capabilities() -> Vec<v1::agent_info::Capability> {
     (1..=8).map(|number| v1::agent_info::Capability { r#type: Some(number) }).collect()
 }
 
-/// The registration of an agent of Mesos 1.11.
+/// Returns the registration of an agent of Mesos 1.11.
 pub fn register_agent(slave: v1::AgentInfo) -> internal::RegisterSlaveMessage {
     internal::RegisterSlaveMessage {
         slave,
@@ -32,7 +32,7 @@ pub fn register_agent(slave: v1::AgentInfo) -> internal::RegisterSlaveMessage {
     }
 }
 
-/// What an agent says when it returns with nothing running.
+/// Returns the re-registration of an agent on which nothing runs.
 pub fn reregister_agent(id: &str, mut slave: v1::AgentInfo) -> internal::ReregisterSlaveMessage {
     slave.id = Some(agent_id(id));
     let registered = register_agent(slave);
@@ -45,7 +45,8 @@ pub fn reregister_agent(id: &str, mut slave: v1::AgentInfo) -> internal::Reregis
     }
 }
 
-/// A status update in its envelope. `executor` is `None` for drivers that leave it to the agent; `pid` is acknowledged to.
+/// Returns a status update in its envelope. `executor` is `None` for drivers that leave it to the agent; the
+/// acknowledgement goes to `pid`.
 pub fn status_update(
     framework: &str,
     agent: &str,

@@ -1,28 +1,29 @@
-//! What frameworks say of themselves.
+//! Builders of `FrameworkInfo`.
 
 use messages::v1;
 use messages::v1::framework_info::{Capability, capability};
 
 use super::framework_id;
 
-/// A framework of user `root` that says nothing but its name, as one from before roles and capabilities.
+/// Returns a framework of user `root` that states only its name, as one did before Mesos had roles and capabilities.
 pub fn framework(name: &str) -> v1::FrameworkInfo {
     v1::FrameworkInfo { user: "root".to_owned(), name: name.to_owned(), ..Default::default() }
 }
 
-/// Adds to a framework.
+/// Methods that add to a framework.
 pub trait FrameworkBuilder {
-    /// Gives it an id: it has subscribed before, or its tests name it themselves.
+    /// Sets the id, for a framework that has subscribed before or whose id the test chooses.
     fn with_id(self, id: &str) -> Self;
-    /// Runs its tasks as this user.
+    /// Sets the user that the tasks run as.
     fn of_user(self, user: &str) -> Self;
-    /// Takes offers for these roles.
+    /// Sets the roles in which the framework takes offers.
     fn with_roles(self, roles: &[&str]) -> Self;
-    /// Understands exactly this.
+    /// Sets the capabilities to exactly these.
     fn with_capabilities(self, capabilities: &[capability::Type]) -> Self;
-    /// Keeps its tasks for that many seconds after its scheduler has disconnected.
+    /// Sets the failover timeout: the seconds for which the master keeps the tasks after the scheduler has
+    /// disconnected.
     fn with_failover_timeout(self, seconds: f64) -> Self;
-    /// Has agents keep its tasks over their own restarts.
+    /// Turns on checkpointing: agents keep the tasks when they restart.
     fn checkpointed(self) -> Self;
 }
 

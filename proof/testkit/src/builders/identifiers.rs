@@ -1,44 +1,44 @@
-//! Identifiers from their text, and UUIDs that a test can tell apart.
+//! Builds identifiers from their text, and UUIDs that a test can tell apart.
 
 use ids::{StreamId, Upid};
 use messages::v1;
 
-/// The id of a task.
+/// Returns the id of a task.
 pub fn task_id(id: impl Into<String>) -> v1::TaskId {
     v1::TaskId { value: id.into() }
 }
 
-/// The id of an agent.
+/// Returns the id of an agent.
 pub fn agent_id(id: impl Into<String>) -> v1::AgentId {
     v1::AgentId { value: id.into() }
 }
 
-/// The id of a framework.
+/// Returns the id of a framework.
 pub fn framework_id(id: impl Into<String>) -> v1::FrameworkId {
     v1::FrameworkId { value: id.into() }
 }
 
-/// The id of an executor.
+/// Returns the id of an executor.
 pub fn executor_id(id: impl Into<String>) -> v1::ExecutorId {
     v1::ExecutorId { value: id.into() }
 }
 
-/// The id of an offer.
+/// Returns the id of an offer.
 pub fn offer_id(id: impl Into<String>) -> v1::OfferId {
     v1::OfferId { value: id.into() }
 }
 
-/// The id that a framework gives to an operation.
+/// Returns the id that a framework gives to an operation.
 pub fn operation_id(id: impl Into<String>) -> v1::OperationId {
     v1::OperationId { value: id.into() }
 }
 
-/// The event stream of this number.
+/// Returns the event stream of this number.
 pub fn stream_id(number: u128) -> StreamId {
     StreamId(uuid::Uuid::from_u128(number))
 }
 
-/// A libprocess address such as `slave(1)@10.0.0.2:5051`.
+/// Returns a libprocess address such as `slave(1)@10.0.0.2:5051`.
 ///
 /// # Panics
 ///
@@ -47,7 +47,7 @@ pub fn upid(text: &str) -> Upid {
     text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
-/// A well-formed UUID of version 4 that a test tells by its first byte.
+/// Returns a well-formed UUID of version 4 whose first byte is `number`.
 pub fn uuid(number: u8) -> Vec<u8> {
     let mut bytes = vec![0; 16];
     (bytes[0], bytes[6], bytes[8]) = (number, 0x40, 0x80);

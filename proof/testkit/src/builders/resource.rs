@@ -1,10 +1,10 @@
-//! Resources: from the text of `--resources`, then allocated, reserved, made into volumes.
+//! Builds resources from the text of `--resources`, and allocates, reserves and turns them into volumes.
 
 use messages::v1;
 use messages::v1::resource::reservation_info;
 use messages::v1::resource::{AllocationInfo, DiskInfo, ReservationInfo, RevocableInfo, SharedInfo, disk_info};
 
-/// Unreserved resources in the syntax of `--resources`: `cpus:4;mem:1024;ports:[1-2]`.
+/// Returns unreserved resources from the syntax of `--resources`: `cpus:4;mem:1024;ports:[1-2]`.
 ///
 /// # Panics
 ///
@@ -13,7 +13,8 @@ pub fn resources(text: &str) -> Vec<v1::Resource> {
     resources::Resources::parse(text, "*").unwrap_or_else(|error| panic!("{text}: {error}")).to_proto()
 }
 
-/// A persistent volume of that many megabytes on a disk that is reserved for `role`; its container shows it as `path`.
+/// Returns a persistent volume of `megabytes` on a disk that is reserved for `role`; its container sees it at the path
+/// `container_path`.
 pub fn persistent_volume(role: &str, megabytes: u32, id: &str, container_path: &str) -> v1::Resource {
     let mut disk = resources(&format!("disk:{megabytes}")).reserved_for(role).remove(0);
     disk.disk = Some(Box::new(DiskInfo {
@@ -28,12 +29,12 @@ pub fn persistent_volume(role: &str, megabytes: u32, id: &str, container_path: &
     disk
 }
 
-/// Adds to one resource, or to each of a list.
+/// Methods that change one resource, or each of a list.
 pub trait ResourceBuilder: Sized {
-    /// Changes every resource.
+    /// Applies `change` to every resource.
     fn map_each(self, change: impl FnMut(&mut v1::Resource)) -> Self;
 
-    /// Allocates to a role, as what is in an offer or a task is.
+    /// Allocates the resources to a role, as those in an offer or a task are.
     fn allocated_to(self, role: &str) -> Self {
         self.map_each(|resource| resource.allocation_info = Some(AllocationInfo { role: Some(role.to_owned()) }))
     }
@@ -49,12 +50,12 @@ pub trait ResourceBuilder: Sized {
         })
     }
 
-    /// Makes a persistent volume one that several tasks may use.
+    /// Makes a persistent volume shared: several tasks may use it.
     fn shared(self) -> Self {
         self.map_each(|resource| resource.shared = Some(SharedInfo {}))
     }
 
-    /// Makes it one that may be taken back.
+    /// Makes the resources revocable: the master may take them back.
     fn revocable(self) -> Self {
         self.map_each(|resource| resource.revocable = Some(RevocableInfo {}))
     }

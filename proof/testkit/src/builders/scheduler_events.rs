@@ -1,15 +1,15 @@
-//! Events that a master sends to a scheduler.
+//! The events that a master sends to a scheduler.
 
 use messages::v1::scheduler::{Event, event};
 
 use super::framework_id;
 
-/// An event of this type without anything else.
+/// Returns an event of this type with no other field.
 pub fn event(kind: event::Type) -> Event {
     Event { r#type: Some(kind.into()), ..Default::default() }
 }
 
-/// SUBSCRIBED: the framework has this id, and hears a heartbeat every so many seconds.
+/// Returns SUBSCRIBED with the id of the framework and the interval of the heartbeats in seconds.
 pub fn subscribed(framework: &str, heartbeat_seconds: f64) -> Event {
     Event {
         subscribed: Some(Box::new(event::Subscribed {
@@ -21,7 +21,7 @@ pub fn subscribed(framework: &str, heartbeat_seconds: f64) -> Event {
     }
 }
 
-/// ERROR: the scheduler is refused, or is not to come back.
+/// Returns ERROR: the master refuses the scheduler, or the scheduler must not come back.
 pub fn error_event(message: &str) -> Event {
     Event { error: Some(event::Error { message: message.to_owned() }), ..event(event::Type::Error) }
 }

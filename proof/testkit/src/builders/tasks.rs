@@ -1,28 +1,28 @@
-//! Tasks, executors and the states that are told of them.
+//! Builders of tasks, executors and task statuses.
 
 use messages::v1;
 
 use super::{agent_id, executor_id, framework_id, task_id};
 
-/// A shell command.
+/// Returns a shell command.
 pub fn command(value: &str) -> v1::CommandInfo {
     v1::CommandInfo { value: Some(value.to_owned()), ..Default::default() }
 }
 
-/// A task whose name is its id; it needs an agent, resources, and a command or an executor.
+/// Returns a task whose name is its id. It still needs an agent, resources, and a command or an executor.
 pub fn task(id: &str) -> v1::TaskInfo {
     v1::TaskInfo { name: id.to_owned(), task_id: task_id(id), ..Default::default() }
 }
 
-/// Adds to a task.
+/// Methods that add to a task.
 pub trait TaskBuilder {
-    /// Sends it to the agent of this id.
+    /// Sets the agent that runs the task.
     fn on(self, agent: &str) -> Self;
-    /// Gives it these resources.
+    /// Sets the resources of the task.
     fn with_resources(self, resources: Vec<v1::Resource>) -> Self;
-    /// Runs this shell command.
+    /// Sets the shell command that the task runs.
     fn running(self, shell_command: &str) -> Self;
-    /// Leaves it to an executor of its framework instead of a command.
+    /// Sets an executor of the framework, which runs the task instead of a command.
     fn under(self, executor: v1::ExecutorInfo) -> Self;
 }
 
@@ -49,7 +49,7 @@ impl TaskBuilder for v1::TaskInfo {
     }
 }
 
-/// An executor that is run by this shell command.
+/// Returns an executor that is run by this shell command.
 pub fn executor(id: &str, shell_command: &str) -> v1::ExecutorInfo {
     v1::ExecutorInfo {
         executor_id: executor_id(id),
@@ -58,13 +58,13 @@ pub fn executor(id: &str, shell_command: &str) -> v1::ExecutorInfo {
     }
 }
 
-/// Adds to an executor.
+/// Methods that add to an executor.
 pub trait ExecutorBuilder {
-    /// Names its framework.
+    /// Sets the framework of the executor.
     fn of_framework(self, framework: &str) -> Self;
-    /// Says of which type it is: an older framework does not.
+    /// Sets the type of the executor. Older frameworks leave it out.
     fn of_type(self, kind: v1::executor_info::Type) -> Self;
-    /// Gives it resources of its own, beside those of its tasks.
+    /// Sets the resources of the executor itself, beside those of its tasks.
     fn with_resources(self, resources: Vec<v1::Resource>) -> Self;
 }
 
@@ -85,7 +85,7 @@ impl ExecutorBuilder for v1::ExecutorInfo {
     }
 }
 
-/// The status that an executor reports of a task, to be acknowledged with `uuid`.
+/// Returns the status that an executor reports of a task; the acknowledgement names `uuid`.
 pub fn status(task: &str, state: v1::TaskState, uuid: Vec<u8>) -> v1::TaskStatus {
     v1::TaskStatus {
         task_id: task_id(task),

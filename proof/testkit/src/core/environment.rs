@@ -1,4 +1,4 @@
-//! What surrounds a machine in a test.
+//! The environment of a machine in a test.
 
 use machine::{Effect, EffectTypes, StateMachine, StoreToken};
 use model::Now;
@@ -15,7 +15,7 @@ pub type RecordOf<E> = <EffectsOf<E> as EffectTypes>::Record;
 /// The changes of the machine of an environment.
 pub type ChangeOf<E> = <EffectsOf<E> as EffectTypes>::Change;
 
-/// Which inputs clock and disk lead to: usually `Inputs { timer: Input::Timer, stored: Input::Stored }`.
+/// The inputs that clock and disk lead to: usually `Inputs { timer: Input::Timer, stored: Input::Stored }`.
 pub struct Inputs<E: Environment> {
     /// The input that says that a timer is due.
     pub timer: fn(TimerOf<E>) -> InputOf<E>,
@@ -23,12 +23,12 @@ pub struct Inputs<E: Environment> {
     pub stored: fn(StoreToken) -> InputOf<E>,
 }
 
-/// Everything around a machine but clock and disk, which are the harness' own.
+/// Everything around a machine except clock and disk, which the harness provides.
 pub trait Environment {
     /// The machine.
     type Machine: StateMachine;
 
-    /// Keeps a record that is durable from now on, before the machine hears of it.
+    /// Keeps a record that is durable from now on. The harness calls this before the machine learns of it.
     fn keep(&mut self, _record: &RecordOf<Self>) {}
 
     /// Sees each effect when it is emitted, and may answer it with an input: a peer that answers pings, a disk that makes

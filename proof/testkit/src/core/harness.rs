@@ -9,29 +9,29 @@ use model::{Monotonic, Now, Timestamp};
 use super::environment::{Environment, InputOf, Inputs, TimerOf};
 use super::recording_interpreter::RecordingInterpreter;
 
-/// A machine and what surrounds it. Time passes only when a test lets it pass.
+/// A machine and its environment. Time passes only when a test lets it pass.
 pub struct Harness<E: Environment> {
     /// The machine.
     pub machine: E::Machine,
-    /// What surrounds it.
+    /// The environment of the machine.
     pub environment: E,
-    /// What it wanted done.
+    /// The effects that the machine has emitted.
     pub recorded: RecordingInterpreter<<E::Machine as StateMachine>::Effects>,
-    /// While set, records do not become durable by themselves.
+    /// While this is set, records do not become durable by themselves.
     pub disk_is_slow: bool,
     inputs: Inputs<E>,
     now: Now,
     outbox: Outbox<<E::Machine as StateMachine>::Effects>,
 }
 
-/// A time to start at: 1000 seconds after the start of both clocks.
+/// Returns a time to start at: 1000 seconds after the start of both clocks.
 pub fn start_time() -> Now {
     let passed = Duration::from_secs(1000);
     Now { monotonic: Monotonic::from_start(passed), wall: Timestamp::from_nanos(passed.as_nanos() as u64) }
 }
 
 impl<E: Environment> Harness<E> {
-    /// A machine that has done nothing yet, at this time.
+    /// Returns a harness around a machine that has done nothing yet, at this time.
     pub fn new(machine: E::Machine, environment: E, inputs: Inputs<E>, now: Now) -> Self {
         Harness {
             machine,
@@ -44,13 +44,13 @@ impl<E: Environment> Harness<E> {
         }
     }
 
-    /// The time.
+    /// Returns the current virtual time.
     pub fn now(&self) -> Now {
         self.now
     }
 
-    /// Another machine takes the place of this one, which leaves with its timers, its effects and what it had not stored.
-    /// Time goes on.
+    /// Replaces the machine by another one. The timers, the effects and the records that are not durable yet go with
+    /// the old machine. The time goes on.
     pub fn replace_machine(&mut self, machine: E::Machine) {
         self.machine = machine;
         self.recorded.timers.clear();
@@ -58,13 +58,14 @@ impl<E: Environment> Harness<E> {
         self.recorded.clear();
     }
 
-    /// One step, with all that follows from it without time passing: first what the environment answers, then records
-    /// that become durable.
+    /// Carries out one step and everything that follows from it without time passing: first the answers of the
+    /// environment, then the records that become durable.
     pub fn deliver(&mut self, input: InputOf<E>) {
         self.call(|machine, now, outbox| machine.step(now, input, outbox));
     }
 
-    /// The same for a method of the machine that is no input, such as its start.
+    /// Calls a method of the machine that is no input, such as its start, and carries out what follows, like
+    /// [`Harness::deliver`].
     pub fn call<R>(
         &mut self,
         method: impl FnOnce(&mut E::Machine, Now, &mut Outbox<<E::Machine as StateMachine>::Effects>) -> R,
@@ -76,19 +77,19 @@ impl<E: Environment> Harness<E> {
         result
     }
 
-    /// Makes everything durable that was to be stored, and what that leads to, in order.
+    /// Makes all pending records durable, and those that the machine stores because of that, in order.
     pub fn confirm(&mut self) {
         while self.confirm_next() {}
     }
 
-    /// Makes durable what waits for it now; what is stored because of that waits again.
+    /// Makes the records durable that are pending now. Records that the machine stores because of that stay pending.
     pub fn confirm_waiting(&mut self) {
         for _ in 0..self.recorded.pending_stores.len() {
             self.confirm_next();
         }
     }
 
-    /// Makes the oldest record durable that is not; false if there is none.
+    /// Makes the oldest pending record durable. Returns false if there is none.
     pub fn confirm_next(&mut self) -> bool {
         let Some(input) = self.next_stored() else { return false };
         let mut answers = VecDeque::from([input]);
@@ -120,7 +121,7 @@ impl<E: Environment> Harness<E> {
         self.fire(timer, at);
     }
 
-    /// The timer that fires next.
+    /// Returns the timer that fires next.
     pub fn next_timer(&self) -> Option<(TimerOf<E>, Monotonic)> {
         self.recorded.timers.iter().min_by_key(|(_, at)| **at).map(|(timer, at)| (timer.clone(), *at))
     }

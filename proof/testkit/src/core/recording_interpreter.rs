@@ -1,4 +1,4 @@
-//! The interpreter of effects that carries nothing out but remembers everything.
+//! The interpreter of effects that carries nothing out and records everything.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddrV4;
@@ -8,7 +8,8 @@ use machine::{CallResponse, Effect, EffectTypes, Interpreter, StoreToken};
 use messages::Message;
 use model::{Monotonic, ReplyId, StreamId, Upid};
 
-/// Records effects, and keeps what they add up to: timers that are set, records that are not durable yet, responses.
+/// Records effects and the state that results from them: timers that are set, records that are not durable yet,
+/// responses.
 #[derive(Debug)]
 pub struct RecordingInterpreter<T: EffectTypes> {
     /// All effects since the test took or cleared them, in order.
@@ -19,7 +20,7 @@ pub struct RecordingInterpreter<T: EffectTypes> {
     pub timers: BTreeMap<T::Timer, Monotonic>,
     /// The records that are not durable yet, the oldest first.
     pub pending_stores: VecDeque<(StoreToken, T::Record)>,
-    /// The responses to each request; a correct machine gives one.
+    /// The responses to each request. A correct machine gives one.
     pub replies: BTreeMap<ReplyId, Vec<CallResponse>>,
 }
 
@@ -36,7 +37,7 @@ impl<T: EffectTypes> Default for RecordingInterpreter<T> {
 }
 
 impl<T: EffectTypes> RecordingInterpreter<T> {
-    /// The libprocess messages among the effects: from which process, to whom, what.
+    /// Returns the libprocess messages among the effects: the sending process, the receiver and the message.
     pub fn sent(&self) -> impl DoubleEndedIterator<Item = (&Arc<str>, &Upid, &Message)> {
         self.effects.iter().filter_map(|effect| match effect {
             Effect::Send { from, to, message } => Some((from, to, message)),
@@ -44,12 +45,12 @@ impl<T: EffectTypes> RecordingInterpreter<T> {
         })
     }
 
-    /// The messages among the effects that one peer was sent.
+    /// Returns the messages among the effects that go to one peer.
     pub fn sent_to(&self, peer: &Upid) -> Vec<Message> {
         self.sent().filter(|(_, to, _)| *to == peer).map(|(_, _, message)| message.clone()).collect()
     }
 
-    /// The events among the effects that are on this stream.
+    /// Returns the events among the effects that are on this stream.
     pub fn events_on(&self, stream: StreamId) -> impl Iterator<Item = &T::StreamEvent> {
         self.effects.iter().filter_map(move |effect| match effect {
             Effect::Event { stream: on, event } if *on == stream => Some(event),
@@ -57,11 +58,11 @@ impl<T: EffectTypes> RecordingInterpreter<T> {
         })
     }
 
-    /// The only response to a request.
+    /// Returns the only response to a request.
     ///
     /// # Panics
     ///
-    /// Panics if there is none, or more than one: each request is answered once.
+    /// Panics if there is no response, or more than one: each request is answered once.
     pub fn response(&self, reply: ReplyId) -> CallResponse {
         match self.responses(reply) {
             [response] => response.clone(),
@@ -69,12 +70,12 @@ impl<T: EffectTypes> RecordingInterpreter<T> {
         }
     }
 
-    /// The responses to a request so far.
+    /// Returns the responses to a request so far.
     pub fn responses(&self, reply: ReplyId) -> &[CallResponse] {
         self.replies.get(&reply).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Takes those effects out that `show` has a line for; the others stay.
+    /// Removes the effects for which `show` returns a line, and returns the lines. The other effects stay.
     pub fn take_lines(&mut self, show: impl Fn(&Effect<T>) -> Option<String>) -> Vec<String> {
         let mut lines = Vec::new();
         self.effects.retain(|effect| match show(effect) {
@@ -87,7 +88,7 @@ impl<T: EffectTypes> RecordingInterpreter<T> {
         lines
     }
 
-    /// Forgets the effects, but not what they add up to.
+    /// Forgets the effects, but not the state that results from them.
     pub fn clear(&mut self) {
         self.effects.clear();
         self.changes.clear();

@@ -9,13 +9,13 @@ use std::time::Duration;
 pub struct BlockingResponse {
     /// The status.
     pub status: u16,
-    /// Where it redirects to.
+    /// The value of the `Location` header of a redirect.
     pub location: Option<String>,
-    /// The body as it was sent: it may be chunked.
+    /// The body as it was sent, which may be chunked.
     pub body: String,
 }
 
-/// GET from a server of this machine; `None` if nothing answers there or it does not answer in time.
+/// Sends a GET to a server of this machine. Returns `None` if the server does not answer in time.
 pub fn get_blocking(port: u16, path: &str) -> Option<BlockingResponse> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();

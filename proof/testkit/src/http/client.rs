@@ -1,4 +1,4 @@
-//! A client that writes raw bytes and shows what comes back: heads, chunks, records of event streams.
+//! A client that writes raw bytes and shows the response: heads, chunks, records of event streams.
 
 use std::net::SocketAddr;
 
@@ -7,48 +7,48 @@ use tokio::net::TcpStream;
 
 use crate::wait::TIMEOUT;
 
-/// One connection.
+/// One connection to a server.
 pub struct Client {
-    /// Its socket.
+    /// The socket of the connection.
     pub socket: TcpStream,
     unread: Vec<u8>,
 }
 
-/// A response, as it came.
+/// A response as it was received.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Response {
     /// The status.
     pub status: u16,
-    /// Names in lower case.
+    /// The headers; their names are in lower case.
     pub headers: Vec<(String, String)>,
     /// The body; chunks are put together.
     pub body: Vec<u8>,
 }
 
 impl Response {
-    /// The value of a header; its name in lower case.
+    /// Returns the value of a header. `name` is in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
-    /// The body as text.
+    /// Returns the body as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The body as JSON.
+    /// Returns the body as JSON.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 }
 
 impl Client {
-    /// Connects.
+    /// Connects to a server.
     pub async fn connect(address: SocketAddr) -> Self {
         Client::of(TcpStream::connect(address).await.expect("connect"))
     }
 
-    /// A connection that exists.
+    /// Returns a client on an existing connection.
     pub fn of(socket: TcpStream) -> Self {
         Client { socket, unread: Vec::new() }
     }
@@ -58,7 +58,7 @@ impl Client {
         self.socket.write_all(bytes.as_ref()).await.expect("write");
     }
 
-    /// One more read; false at the end of the connection, however it came.
+    /// Reads once more. Returns false at the end of the connection, whether it was closed or has failed.
     async fn more(&mut self) -> bool {
         let mut buffer = [0; 16384];
         let read = tokio::time::timeout(TIMEOUT, self.socket.read(&mut buffer)).await.expect("an answer in time");
@@ -71,7 +71,7 @@ impl Client {
         }
     }
 
-    /// Reads up to and with these bytes; nothing if the connection ends before.
+    /// Reads up to and including these bytes. Returns `None` if the connection ends before.
     pub async fn until(&mut self, mark: &[u8]) -> Option<Vec<u8>> {
         loop {
             if let Some(at) = self.unread.windows(mark.len()).position(|window| window == mark) {
@@ -84,7 +84,7 @@ impl Client {
         }
     }
 
-    /// Reads that many bytes.
+    /// Reads `count` bytes.
     pub async fn exactly(&mut self, count: usize) -> Vec<u8> {
         while self.unread.len() < count {
             assert!(self.more().await, "the connection ended within a body");
@@ -92,7 +92,7 @@ impl Client {
         self.unread.drain(..count).collect()
     }
 
-    /// The next head; nothing at the end of the connection.
+    /// Returns the next head, or `None` at the end of the connection.
     pub async fn head(&mut self) -> Option<Response> {
         let head = self.until(b"\r\n\r\n").await?;
         let head = String::from_utf8(head).expect("a head is text");
@@ -102,7 +102,7 @@ impl Client {
         Some(Response { status: status.expect("a status"), headers: headers.collect(), body: Vec::new() })
     }
 
-    /// The next complete response.
+    /// Returns the next complete response.
     pub async fn response(&mut self) -> Option<Response> {
         let mut response = self.head().await?;
         if let Some(length) = response.header("content-length") {
@@ -116,7 +116,7 @@ impl Client {
         Some(response)
     }
 
-    /// The next chunk of a stream; nothing at its end.
+    /// Returns the next chunk of a stream, or `None` at its end.
     pub async fn chunk(&mut self) -> Option<Vec<u8>> {
         let line = self.until(b"\r\n").await?;
         let size = String::from_utf8_lossy(&line).trim().to_owned();
@@ -125,7 +125,7 @@ impl Client {
         if size == 0 { None } else { Some(chunk[..size].to_vec()) }
     }
 
-    /// The next JSON event of a RecordIO stream.
+    /// Returns the next JSON event of a RecordIO stream.
     pub async fn event(&mut self) -> Option<serde_json::Value> {
         let chunk = self.chunk().await?;
         let text = String::from_utf8(chunk).expect("text");
@@ -134,7 +134,7 @@ impl Client {
         Some(serde_json::from_str(payload).expect("JSON"))
     }
 
-    /// The next event of this type; others before it, such as heartbeats, are passed over.
+    /// Returns the next event of this type and skips the events before it, such as heartbeats.
     pub async fn event_of(&mut self, kind: &str) -> serde_json::Value {
         loop {
             let event = self.event().await.unwrap_or_else(|| panic!("the stream ended before {kind}"));
@@ -144,7 +144,7 @@ impl Client {
         }
     }
 
-    /// Whether the connection ends here.
+    /// Returns whether the connection ends here.
     pub async fn at_end(&mut self) -> bool {
         self.unread.is_empty() && !self.more().await
     }
@@ -157,12 +157,12 @@ pub async fn request(address: SocketAddr, bytes: impl AsRef<[u8]>) -> Response {
     client.response().await.expect("a response")
 }
 
-/// GET on a connection of its own.
+/// Sends a GET on a connection of its own.
 pub async fn get(address: SocketAddr, path: &str) -> Response {
     request(address, format!("GET {path} HTTP/1.1\r\n\r\n")).await
 }
 
-/// A POST with extra header lines (each with its line end).
+/// Returns a POST with extra header lines (each with its line end).
 pub fn post(path: &str, headers: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
     let body = body.as_ref();
     let mut bytes = format!("POST {path} HTTP/1.1\r\nContent-Length: {}\r\n{headers}\r\n", body.len()).into_bytes();
@@ -173,7 +173,7 @@ pub fn post(path: &str, headers: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
 /// The header of a JSON body.
 pub const JSON: &str = "Content-Type: application/json\r\n";
 
-/// POST of a JSON body on a connection of its own.
+/// Sends a POST with a JSON body on a connection of its own.
 pub async fn call(address: SocketAddr, path: &str, body: &str) -> Response {
     request(address, post(path, JSON, body)).await
 }

@@ -28,7 +28,8 @@ impl Scheduler {
         Self::subscribe_by(master, body).await
     }
 
-    /// Subscribes a framework that has an id, at the same master or another one; its FrameworkInfo is without it.
+    /// Subscribes a framework that has an id, at the same master or another one. `framework_info` does not contain the
+    /// id.
     ///
     /// # Panics
     ///
@@ -53,14 +54,14 @@ impl Scheduler {
         Scheduler { stream, stream_id, framework, master }
     }
 
-    /// Sends a call to a master; `rest` are the fields besides the framework's id.
+    /// Sends a call to a master; `rest` is the fields besides the framework's id.
     pub async fn call(&self, master: SocketAddr, rest: &str) -> Response {
         let body = format!(r#"{{"framework_id":{{"value":"{}"}},{rest}}}"#, self.framework);
         let headers = format!("{JSON}Mesos-Stream-Id: {}\r\n", self.stream_id);
         request(master, post("/api/v1/scheduler", &headers, body)).await
     }
 
-    /// Sends a call of this type to the master it has subscribed at, which takes it.
+    /// Sends a call of this type to the master that the scheduler has subscribed at, and expects that it is accepted.
     ///
     /// # Panics
     ///
@@ -70,7 +71,7 @@ impl Scheduler {
         assert_eq!(response.status, 202, "{}", response.text());
     }
 
-    /// The first offer of the next OFFERS.
+    /// Returns the first offer of the next OFFERS.
     pub async fn offer(&mut self) -> Value {
         self.stream.event_of("OFFERS").await["offers"]["offers"][0].clone()
     }
@@ -85,7 +86,7 @@ impl Scheduler {
         self.accept(offer, json!([{ "type": "LAUNCH", "launch": { "task_infos": tasks } }])).await;
     }
 
-    /// Acknowledges a status, if it is to be acknowledged.
+    /// Acknowledges a status if it requires an acknowledgement.
     pub async fn acknowledge(&self, status: &Value) {
         if status["uuid"].is_string() {
             let acknowledge =
@@ -94,23 +95,24 @@ impl Scheduler {
         }
     }
 
-    /// The next status, which is not acknowledged yet.
+    /// Returns the next status without acknowledging it.
     pub async fn status(&mut self) -> Value {
         self.stream.event_of("UPDATE").await["update"]["status"].clone()
     }
 
-    /// The next status, acknowledged.
+    /// Acknowledges the next status and returns it.
     pub async fn acknowledged_status(&mut self) -> Value {
         let status = self.status().await;
         self.acknowledge(&status).await;
         status
     }
 
-    /// The status with this state, to which only TASK_STARTING and TASK_RUNNING lead; all acknowledged.
+    /// Returns the first status with this state. Only TASK_STARTING and TASK_RUNNING may precede it. All statuses are
+    /// acknowledged.
     ///
     /// # Panics
     ///
-    /// Panics if another state comes.
+    /// Panics if another state precedes it.
     pub async fn until(&mut self, state: &str) -> Value {
         loop {
             let status = self.acknowledged_status().await;
@@ -121,12 +123,12 @@ impl Scheduler {
         }
     }
 
-    /// A resource that is offered to the framework in role `*`, in JSON.
+    /// Returns a resource that is offered to the framework in role `*`, in JSON.
     pub fn scalar(name: &str, value: f64) -> Value {
         json!({ "name": name, "type": "SCALAR", "scalar": { "value": value }, "allocation_info": { "role": "*" } })
     }
 
-    /// A task on an offer in role `*` with a little cpu and memory, which still needs a command or an executor.
+    /// Returns a task on an offer in role `*` with a little cpu and memory. It still needs a command or an executor.
     pub fn small_task(id: &str, offer: &Value) -> Value {
         json!({
             "name": id,

@@ -10,48 +10,49 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// Serves one connection after the other, with one answer for each request of it.
+/// Serves one connection after the other. Each request of a connection gets the next answer of its list.
 pub struct ScriptedServer {
-    /// Where it listens.
+    /// The address at which the server listens.
     pub address: SocketAddr,
     requests: Arc<Mutex<Vec<Request>>>,
     served: watch::Receiver<usize>,
 }
 
-/// A request that a [`ScriptedServer`] has got.
+/// A request that a [`ScriptedServer`] has received.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// The number of its connection, from 0.
+    /// The number of the connection, from 0.
     pub connection: usize,
-    /// Its first line and headers, in lower case.
+    /// The first line and the headers, in lower case.
     pub head: String,
-    /// Its body.
+    /// The body of the request.
     pub body: Vec<u8>,
 }
 
 impl Request {
-    /// The body as a scheduler's call.
+    /// Returns the body as a scheduler's call.
     pub fn scheduler_call(&self) -> Call {
         self.message()
     }
 
-    /// The body as a message in protobuf.
+    /// Returns the body as a protobuf message.
     ///
     /// # Panics
     ///
-    /// Panics if it is no such message.
+    /// Panics if the body is no such message.
     pub fn message<M: HasDescriptor>(&self) -> M {
         wire::decode(&self.body, &wire::Limits::default()).expect("a message of this type")
     }
 
-    /// The body as an operator's call to an agent.
+    /// Returns the body as an operator's call to an agent.
     pub fn agent_call(&self) -> v1::agent::Call {
         self.message()
     }
 }
 
 impl ScriptedServer {
-    /// Starts a server with a list of complete responses for each connection. Who connects after the last is refused.
+    /// Starts a server with a list of complete responses for each connection. Connections after the last of them are
+    /// refused.
     pub async fn start(script: Vec<Vec<Vec<u8>>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
         let address = listener.local_addr().expect("address");
@@ -69,19 +70,19 @@ impl ScriptedServer {
                 drop(stream);
                 progress.send_replace(connection + 1);
             }
-            // Who connects now is refused.
+            // From here on, connections are refused.
             drop(listener);
             progress.closed().await;
         });
         ScriptedServer { address, requests, served }
     }
 
-    /// What it was asked so far.
+    /// Returns the requests that the server has received so far.
     pub fn requests(&self) -> Vec<Request> {
         self.requests.lock().expect("lock").clone()
     }
 
-    /// Returns when the connection of that number is closed.
+    /// Waits until the connection of that number is closed.
     pub async fn closed(&self, connection: usize) {
         let mut served = self.served.clone();
         served.wait_for(|served| *served > connection).await.expect("the server lives");
@@ -106,19 +107,19 @@ async fn read_request(stream: &mut TcpStream) -> (String, Vec<u8>) {
     }
 }
 
-/// A response with extra header lines (each with its line end).
+/// Returns a response with extra header lines (each with its line end).
 pub fn response(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let mut out = format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n", body.len()).into_bytes();
     out.extend_from_slice(body);
     out
 }
 
-/// 202, the response to a call that is taken.
+/// Returns 202, the response to a call that is accepted.
 pub fn accepted() -> Vec<u8> {
     response("202 Accepted", "", b"")
 }
 
-/// A message in protobuf.
+/// Returns a response with a protobuf message.
 pub fn protobuf_response<M: HasDescriptor>(message: &M) -> Vec<u8> {
     response("200 OK", "Content-Type: application/x-protobuf\r\n", &wire::encode(message))
 }
@@ -135,12 +136,12 @@ fn records(events: &[Event]) -> Vec<u8> {
     records
 }
 
-/// An event stream of this id that ends after these events.
+/// Returns an event stream with this id that ends after these events.
 pub fn event_stream(id: &str, events: &[Event]) -> Vec<u8> {
     response("200 OK", &stream_headers(id), &records(events))
 }
 
-/// An event stream that goes on after these events, in silence.
+/// Returns an event stream with this id that stays open after these events and sends nothing more.
 pub fn open_event_stream(id: &str, events: &[Event]) -> Vec<u8> {
     let (headers, records) = (stream_headers(id), records(events));
     let out = format!("HTTP/1.1 200 OK\r\n{headers}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n", records.len());
