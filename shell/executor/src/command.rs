@@ -92,7 +92,7 @@ impl TaskImage {
         command: &CommandInfo,
         inherited: &[(String, String)],
     ) -> Result<Execution, InvalidCommand> {
-        // The image decides about PATH and the like, the task about everything.
+        // The variables of the image set PATH and the like; the variables of the task replace all others.
         let variables = self.info.environment.iter().filter_map(|variable| variable.split_once('='));
         let sandbox = self.info.sandbox_directory.to_string_lossy().into_owned();
         let mut inherited: Vec<(String, String)> =
@@ -113,7 +113,7 @@ impl TaskImage {
 /// history keeps.
 const MAX_SHOWN: usize = 200;
 
-/// Returns a command in the length that errors have room for.
+/// Returns a command, shortened to the length that errors have room for.
 pub fn shown(command: &str) -> String {
     match command.char_indices().nth(MAX_SHOWN) {
         Some((end, _)) => format!("{}…", command.get(..end).unwrap_or_default()),

@@ -1,8 +1,8 @@
 //! The launcher of programs in the root file system of an image: a process of its own that becomes the program
 //! (`mesos-containerizer launch` of Mesos).
 //!
-//! `container-launch FILE PROGRAM ARGV…` makes the root described by a [`LaunchInfo`]; `container-enter PID PROGRAM ARGV…` takes that of a
-//! process which has one.
+//! `container-launch FILE PROGRAM ARGV…` makes the root that a [`LaunchInfo`] describes; `container-enter PID PROGRAM
+//! ARGV…` enters the root of a process that has one.
 
 use std::convert::Infallible;
 use std::ffi::{CStr, CString, NulError, OsString};
@@ -20,7 +20,7 @@ use crate::write_stderr::write_stderr;
 
 /// The exit status of a shell for a program that cannot be executed.
 const CANNOT_EXECUTE: u8 = 126;
-/// That of a program that is not there.
+/// The exit status of a shell for a program that does not exist.
 const NOT_FOUND: u8 = 127;
 /// The search path of an environment without one.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -82,7 +82,7 @@ fn launch_program() -> Result<Infallible, LaunchError> {
     program.execute()
 }
 
-/// Joins the mounts of a process, and through them its root. The caller's user and environment stay.
+/// Joins the mount namespace of a process, and through it its root. The caller's user and environment stay.
 fn enter_container() -> Result<Infallible, LaunchError> {
     let mut given = std::env::args_os().skip(2);
     let pid = given.next().and_then(|pid| pid.into_string().ok()).ok_or(LaunchError::Arguments)?;
@@ -105,7 +105,7 @@ fn enter_container() -> Result<Infallible, LaunchError> {
     program.execute()
 }
 
-/// The user of a process in `/proc/PID/status` (proc_pid_status(5)).
+/// Returns the user of a process from its `/proc/PID/status` (proc_pid_status(5)).
 fn user_of(status: &str) -> Option<UserIds> {
     let numbers = |name: &str| -> Option<Vec<u32>> {
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;
@@ -123,7 +123,8 @@ fn become_user(user: &UserIds) -> io::Result<()> {
     Ok(rustix::thread::set_thread_res_uid(uid, uid, uid)?)
 }
 
-/// Enters the working directory as the user, who must have the right to be there, and checks that it is in the root (CVE-2024-21626).
+/// Enters the working directory as the user, who must have access to it, and checks that it is in the root
+/// (CVE-2024-21626).
 fn enter_directory(path: &Path) -> Result<(), LaunchError> {
     let failed = |source| LaunchError::Directory { path: path.to_owned(), source };
     chdir(path).map_err(|errno| failed(errno.into()))?;
@@ -134,7 +135,7 @@ fn enter_directory(path: &Path) -> Result<(), LaunchError> {
     }
 }
 
-/// What is executed in the end.
+/// The program that is executed in the end.
 struct Program {
     name: OsString,
     argv: Vec<CString>,
@@ -154,7 +155,7 @@ impl Program {
         Ok(Program { name, argv, environment: environment.collect::<Result<_, _>>()? })
     }
 
-    /// Becomes the program, which is looked for as by execvp(3) in the root of now.
+    /// Executes the program, which is looked up in the current root as by execvp(3).
     fn execute(self) -> Result<Infallible, LaunchError> {
         let shown = self.name.to_string_lossy().chars().take(200).collect::<String>();
         close_descriptors();
@@ -182,22 +183,24 @@ impl Program {
     }
 }
 
-/// Returns only with an error.
+/// Executes a program. Returns only with an error.
 #[allow(unsafe_code)]
 fn execve(path: &CStr, argv: &[&CStr], environment: &[&CStr]) -> io::Error {
     let pointers = |texts: &[&CStr]| -> Vec<*const libc::c_char> {
         texts.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect()
     };
     let (argv, environment) = (pointers(argv), pointers(environment));
-    // SAFETY: a C string and null-terminated arrays of C strings, which outlive the call.
+    // SAFETY: the arguments are a C string and null-terminated arrays of C strings, which outlive the call.
     unsafe { libc::execve(path.as_ptr(), argv.as_ptr(), environment.as_ptr()) };
     io::Error::last_os_error()
 }
 
-/// Nothing of the agent or the executor is open in the program (CVE-2024-21626).
+/// Closes all descriptors but the standard streams on execve(2), so that the program has no open file of the agent or
+/// the executor (CVE-2024-21626).
 #[allow(unsafe_code)]
 fn close_descriptors() {
-    // SAFETY: only sets a flag on descriptors of this process. Kernels before 5.11 do not know the flag; ours are all opened so.
+    // SAFETY: the call only sets a flag on descriptors of this process. Kernels before 5.11 do not know the flag; our
+    // descriptors are all opened with it.
     unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
 }
 

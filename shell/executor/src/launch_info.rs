@@ -1,4 +1,4 @@
-//! What the agent tells the launcher of a container with an image, in a file (`launch_info`, as in Mesos' runtime directory).
+//! The file that describes a container with an image to its launcher (`launch_info`, as in Mesos' runtime directory).
 
 use std::path::PathBuf;
 
@@ -9,33 +9,33 @@ use serde::{Deserialize, Serialize};
 pub struct LaunchInfo {
     /// The layers of the image, the lowest first.
     pub layers: Vec<PathBuf>,
-    /// Where what the container writes is kept.
+    /// The directory of the files that the container writes.
     pub upper: PathBuf,
-    /// Overlayfs' own directory.
+    /// The work directory of overlayfs.
     pub work: PathBuf,
-    /// An empty directory of the host to mount the root on.
+    /// An empty directory of the host on which the root is mounted.
     pub target: PathBuf,
     /// The sandbox on the host.
     pub sandbox: PathBuf,
     /// The sandbox in the container (`--sandbox_directory`).
     pub sandbox_directory: PathBuf,
-    /// Where the program starts, a path in the container; made if it is not there.
+    /// The working directory of the program, as a path in the container. It is created if it is missing.
     pub working_directory: PathBuf,
-    /// Whom the program runs as; `None` for root.
+    /// The user that the program runs as; `None` for root.
     pub user: Option<UserIds>,
-    /// The environment of the image, each as `NAME=value`; what the task says wins.
+    /// The environment of the image, each variable as `NAME=value`. The variables of the task take precedence.
     pub environment: Vec<String>,
-    /// The program of the task, by path or name, and its arguments with `argv[0]`: what the task and the image want, put together.
+    /// The program, by path or name, and its arguments with `argv[0]`, combined from the task and the image.
     pub command: (String, Vec<String>),
 }
 
-/// A user by numbers: names are those of the host.
+/// A user by numbers, because names are those of the host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserIds {
-    /// The user.
+    /// The user id.
     pub uid: u32,
-    /// Its group.
+    /// The id of its primary group.
     pub gid: u32,
-    /// Its other groups.
+    /// The ids of its other groups.
     pub groups: Vec<u32>,
 }

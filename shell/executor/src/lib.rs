@@ -10,13 +10,13 @@
 //! | `container_launch`, `root_filesystem` | the launcher of programs in the root file system of an image |
 //! | `init` | the init process that starts custom executors and looks after their processes |
 //! | `last_updates` | the updates of an executor that ends before its agent has confirmed them |
-//! | `launch_info` | what the agent tells the launcher |
+//! | `launch_info` | the description of a container with an image, which the agent writes for the launcher |
 //! | `memory` | returns unused memory while the executor waits |
 //! | `probe` | carries out the probes of checks |
 //! | `process` | starting, signalling and reaping the task |
 //! | `run` | the loop that ties them together |
-//! | `tls` | health checks by https |
-//! | `write_stderr` | words on stderr |
+//! | `tls` | TLS of health checks by https |
+//! | `write_stderr` | messages on stderr |
 //!
 //! Everything happens on one thread, because each task pays for this process's memory.
 

@@ -23,7 +23,7 @@ use crate::write_stderr::write_stderr;
 /// The capacity of the channel of results. Each checker has at most one thread.
 const RESULTS: usize = 4;
 const STACK: usize = 64 << 10;
-/// A TLS handshake computes on its stack.
+/// The stack size of a thread that does a TLS handshake, in bytes.
 const TLS_STACK: usize = 1 << 20;
 
 /// The probes in progress.
@@ -142,7 +142,7 @@ fn start(
     process::start(&execution).map_err(|error| error.to_string())
 }
 
-/// A connection to a port of this machine that is over after a time, however slowly its peer answers.
+/// A connection to a port of this machine with a total time limit, however slowly the peer answers.
 #[derive(Debug)]
 pub struct Bounded {
     stream: TcpStream,
@@ -154,14 +154,14 @@ impl Bounded {
     ///
     /// # Errors
     ///
-    /// Nobody listens, or does not answer in time.
+    /// No process listens, or it does not answer in time.
     pub fn connect(port: u16, ipv6: bool, timeout: Duration) -> io::Result<Self> {
         let ip: IpAddr = if ipv6 { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() };
         let deadline = Instant::now() + timeout;
         Ok(Bounded { stream: TcpStream::connect_timeout(&SocketAddr::new(ip, port), timeout)?, deadline })
     }
 
-    /// The address of the peer.
+    /// Returns the address of the peer.
     pub fn peer(&self) -> io::Result<IpAddr> {
         Ok(self.stream.peer_addr()?.ip())
     }
@@ -254,7 +254,7 @@ mod tests {
         assert_eq!(look(Probe::Tcp { port, ipv6: false }, PATIENCE), Outcome::Tcp(false));
     }
 
-    /// The certificate names another host, nobody has signed it, and it was valid for a day.
+    /// A server whose certificate names another host, is self-signed and was valid for a day.
     fn tls_server(listener: TcpListener, answer: &'static [u8]) -> thread::JoinHandle<String> {
         use rustls::pki_types::pem::PemObject;
         use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -293,7 +293,7 @@ mod tests {
         check(b"HTTP/1.1 500 Internal Server Error\r\n\r\n", Outcome::Http(500));
     }
 
-    /// That somebody listens is not enough.
+    /// A process that listens is not enough.
     #[test]
     fn a_server_without_tls_is_not_healthy_by_https() {
         let (listener, port) = listen();
@@ -307,13 +307,13 @@ mod tests {
         server.join().unwrap();
     }
 
-    /// Each byte comes well within the time, and all of them do not.
+    /// Each byte comes well within the time limit, but all of them together do not.
     #[test]
     fn a_server_that_answers_byte_by_byte_is_not_waited_for() {
         let (listener, port) = listen();
         let server = thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            // It ends when the client has hung up.
+            // The loop ends when the client has closed the connection.
             while stream.write_all(b"H").is_ok() {
                 thread::sleep(Duration::from_millis(10));
             }

@@ -91,12 +91,12 @@ fn signal_descriptor(signals: &[Signal], flags: libc::c_int) -> io::Result<Owned
 fn next_signal(descriptor: &OwnedFd) -> Option<Signal> {
     let mut info = MaybeUninit::<libc::signalfd_siginfo>::uninit();
     let size = size_of::<libc::signalfd_siginfo>();
-    // SAFETY: `info` is as long as said.
+    // SAFETY: the buffer of `info` is `size` bytes long.
     let read = unsafe { libc::read(descriptor.as_raw_fd(), info.as_mut_ptr().cast(), size) };
     if usize::try_from(read) != Ok(size) {
         return None;
     }
-    // SAFETY: the kernel fills it whole or not at all (signalfd(2)).
+    // SAFETY: the kernel fills `info` completely or not at all (signalfd(2)).
     let number = unsafe { info.assume_init() }.ssi_signo;
     Signal::from_named_raw(number.cast_signed())
 }

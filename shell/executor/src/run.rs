@@ -340,7 +340,8 @@ impl EventLoop {
     }
 }
 
-/// A command of a check runs with the files of the task; before the task there is nothing to check.
+/// Returns how a command of a check is executed. It runs with the files of the task, so there is nothing to execute
+/// before the task runs.
 fn check_execution(
     image: Option<&TaskImage>,
     task: Option<Pid>,

@@ -1,5 +1,5 @@
-//! TLS of health checks. As with `curl -k`, by which Mesos checks, no certificate is verified: a task on this machine is asked
-//! whether it answers, and nothing is told to it.
+//! TLS of health checks. No certificate is verified, as with `curl -k`, which Mesos uses: the check asks a task on this
+//! machine whether it answers, and sends no secret.
 
 use std::io;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, Signa
 
 use crate::probe::Bounded;
 
-/// Begins TLS on a connection; the handshake happens when it is written to.
+/// Begins TLS on a connection. The handshake happens with the first write.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! The executor as a process, with an agent of a few lines. This program is both.
+//! Tests of the executor as a process, with a minimal agent. This program is both.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failure here is the failure of a test")]
 
@@ -136,7 +136,7 @@ fn an_unhealthy_task_is_killed() {
     agent.ended(0);
 }
 
-/// A waiting executor has 1.5 MB of private memory.
+/// A waiting executor has about 1.5 MB of private memory.
 fn a_waiting_executor_is_small() {
     const BOUND_KB: u64 = 1500;
     let mut agent = Agent::start(&[]);

@@ -92,7 +92,7 @@ impl<'de> serde::Deserialize<'de> for Digest {
     }
 }
 
-/// Computes a digest while the bytes pass.
+/// Computes a digest of the bytes that pass through it.
 pub(crate) struct Hasher(Context);
 
 impl Default for Hasher {
@@ -113,7 +113,7 @@ impl Hasher {
     }
 }
 
-/// A reader that knows the digest and the number of the bytes it has passed on.
+/// A reader that computes the digest and the number of the bytes that it has passed on.
 pub(crate) struct HashingReader<R> {
     inner: R,
     hasher: Hasher,
@@ -125,7 +125,7 @@ impl<R: Read> HashingReader<R> {
         HashingReader { inner, hasher: Hasher::default(), bytes: 0 }
     }
 
-    /// Reads what is left, and returns the reader below, the digest, and the number of bytes.
+    /// Reads the remaining bytes, and returns the inner reader, the digest, and the number of bytes.
     pub fn finish(mut self) -> io::Result<(R, Digest, u64)> {
         io::copy(&mut self, &mut io::sink())?;
         Ok((self.inner, self.hasher.finish(), self.bytes))

@@ -1,4 +1,4 @@
-//! Why an image cannot be had. The texts are complete by themselves: they become the message of a task's failure.
+//! The errors of images. The texts are complete by themselves: they become the message of a task's failure.
 
 use std::io;
 use std::path::PathBuf;
@@ -86,7 +86,7 @@ impl Error {
         Error::Manifest { what: what.into(), problem: problem.to_string() }
     }
 
-    /// Whether the same may succeed if it is tried anew.
+    /// Returns whether the same action may succeed if it is tried again.
     pub fn is_transient(&self) -> bool {
         matches!(self, Error::Registry(error) if error.is_transient())
     }

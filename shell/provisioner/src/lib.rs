@@ -1,11 +1,11 @@
-//! Container images, after Mesos' `slave/containerizer/mesos/provisioner`: what an image is called, how it comes from a
-//! registry or an archive, and how it is kept in a content-addressed store that all containers share.
+//! Container images, after Mesos' `slave/containerizer/mesos/provisioner`: the names of images, their transfer from a
+//! registry or an archive, and the content-addressed store that all containers share.
 //!
-//! - [`ImageReference`] and [`Digest`] name images and what they are made of.
+//! - [`ImageReference`] and [`Digest`] name images and their parts.
 //! - `registry` speaks the distribution protocol: manifests, blobs, authentication, retries.
-//! - `manifest` reads what registries say of an image: indexes, manifests and configurations.
-//! - `layer` unpacks one layer, from untrusted bytes into one directory and nowhere else.
-//! - [`Store`] keeps layers and images, and brings in those that are missing.
+//! - `manifest` reads the documents that registries have of an image: indexes, manifests and configurations.
+//! - `layer` unpacks one layer from untrusted bytes into one directory, and writes nowhere else.
+//! - [`Store`] keeps layers and images, and fetches those that are missing.
 //! - [`Provisioner`] gives containers root file systems.
 //! - [`runtime`] decides what a container of an image runs.
 

@@ -1,4 +1,4 @@
-//! The root file systems of containers: what of an image they share, and what is their own.
+//! The root file systems of containers: the layers that they share, and the directories of each container.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,30 +7,30 @@ use std::path::{Path, PathBuf};
 
 use crate::{Digest, Error, Image, LayerId, Store};
 
-/// Gives containers root file systems, as Mesos' `Provisioner`. What belongs to a container is below
-/// `containers/<id>/` of its root: `layers` names the layers in use, `backends/overlay/` has what the container writes.
+/// Gives containers root file systems, like Mesos' `Provisioner`. The files of a container are below `containers/<id>/`
+/// of its root: `layers` names the layers in use, `backends/overlay/` has the files that the container writes.
 #[derive(Debug, Clone)]
 pub struct Provisioner {
     store: Store,
     root: PathBuf,
 }
 
-/// What an overlay of a container consists of. The agent mounts nothing: the overlay belongs to the mount namespace of the container and
-/// goes with it.
+/// The directories of a container's overlay. The agent mounts nothing: the overlay belongs to the mount namespace of
+/// the container and ends with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overlay {
     /// The directories of the layers, the lowest first.
     pub layers: Vec<PathBuf>,
-    /// Where what the container writes is kept.
+    /// The directory of the files that the container writes.
     pub upper: PathBuf,
-    /// Overlayfs' own directory, on the same file system as `upper`.
+    /// The work directory of overlayfs, on the same file system as `upper`.
     pub work: PathBuf,
-    /// An empty directory to mount on.
+    /// An empty directory on which the root is mounted.
     pub target: PathBuf,
 }
 
 impl Provisioner {
-    /// Opens the provisioner whose containers are below `root`, which is made if it is not there.
+    /// Opens the provisioner whose containers are below `root`. The directory is created if it is missing.
     ///
     /// # Errors
     /// The directory cannot be made.
@@ -73,10 +73,10 @@ impl Provisioner {
         })
     }
 
-    /// Removes what a container has written. A container without an image has nothing.
+    /// Removes the files that a container has written. There are none for a container without an image.
     ///
     /// # Errors
-    /// Something cannot be removed.
+    /// A file cannot be removed.
     pub fn destroy(&self, container: &str) -> Result<(), Error> {
         let path = self.directory(container);
         match fs::remove_dir_all(&path) {
@@ -87,7 +87,7 @@ impl Provisioner {
         }
     }
 
-    /// Removes what containers have left that ended while no agent ran.
+    /// Removes the files of containers that ended while no agent ran.
     ///
     /// # Errors
     /// The directory cannot be read.

@@ -43,12 +43,12 @@ impl ImageReference {
         self.digest
     }
 
-    /// Returns the tag, `latest` if nothing else is said.
+    /// Returns the tag, which is `latest` by default.
     pub fn tag(&self) -> &str {
         self.tag.as_deref().unwrap_or(DEFAULT_TAG)
     }
 
-    /// Returns what a registry calls the manifest: the digest, else the tag.
+    /// Returns the name of the manifest in requests: the digest, else the tag.
     pub fn manifest(&self) -> String {
         self.digest.map_or_else(|| self.tag().to_owned(), |digest| digest.to_string())
     }
@@ -99,7 +99,7 @@ impl FromStr for ImageReference {
     }
 }
 
-/// Writes the reference with its tag or digest, as it is kept in the store.
+/// Writes the reference with its tag or digest, in the form that the store keeps.
 impl fmt::Display for ImageReference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(registry) = &self.registry {
@@ -117,7 +117,7 @@ fn is_registry(first: &str) -> bool {
     first.contains(['.', ':']) || first == "localhost"
 }
 
-/// Whether a text is `host` or `host:port`.
+/// Returns whether a text is `host` or `host:port`.
 pub(crate) fn is_authority(text: &str) -> bool {
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => match rest.split_once(']') {
@@ -140,7 +140,7 @@ fn is_port(text: &str) -> bool {
     text.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
-/// `[a-z0-9]+` with single separators between: `.`, `_`, `__`, or any number of `-`.
+/// Returns whether a text is `[a-z0-9]+` with single separators between: `.`, `_`, `__`, or any number of `-`.
 fn is_component(text: &str) -> bool {
     let is_alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let mut separator = String::new();

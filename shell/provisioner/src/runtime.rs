@@ -1,29 +1,30 @@
-//! What a container of an image runs: command and image configuration put together, as Mesos' isolator `docker/runtime`
-//! does it (`slave/containerizer/mesos/isolators/docker/runtime.cpp`).
+//! Determines the program of a container with an image from the task's command and the image's configuration, as Mesos'
+//! isolator `docker/runtime` does (`slave/containerizer/mesos/isolators/docker/runtime.cpp`).
 
 use crate::ImageConfig;
 
-/// What the task says it wants to run.
+/// The command of the task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestedCommand<'a> {
-    /// Whether `value` is a line for `/bin/sh`.
+    /// Whether `value` is a command line for `/bin/sh`.
     pub shell: bool,
-    /// The line, or the program.
+    /// The command line, or the program.
     pub value: Option<&'a str>,
-    /// With a `value`: `argv` as it is, the name of the program included. Without: further arguments of the image's program.
+    /// With a `value`, the complete `argv` including the name of the program. Without one, further arguments of the
+    /// image's program.
     pub arguments: &'a [String],
 }
 
-/// What is run then.
+/// The program that is run, with its arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolvedCommand {
     /// The program, a path in the image or a name to be found in its `PATH`.
     pub program: String,
-    /// Complete, with `argv[0]`.
+    /// The complete arguments, beginning with `argv[0]`.
     pub argv: Vec<String>,
 }
 
-/// Neither the task nor the image says what to run.
+/// Why there is no program: neither the task nor the image names one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum NoCommand {
@@ -36,7 +37,7 @@ pub enum NoCommand {
 /// Returns the program and its arguments.
 ///
 /// # Errors
-/// There is nothing to run, in the words of Mesos.
+/// There is no program. The texts are those of Mesos.
 pub fn resolve(command: RequestedCommand<'_>, image: &ImageConfig) -> Result<ResolvedCommand, NoCommand> {
     let words = |list: &[&[String]]| list.concat();
     let argv = match (command.shell, command.value) {

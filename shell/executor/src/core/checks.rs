@@ -211,7 +211,8 @@ fn probe_of_health(check: &HealthCheck) -> Option<Probe> {
     }
 }
 
-/// A master of Mesos passes on numbers that are no ports. Nobody listens on 0, so looking there fails, as it does there.
+/// Returns the port. Masters of Mesos pass on numbers that are no ports. They become 0, where no process listens, so
+/// that the probe fails as in Mesos.
 fn port(number: u32) -> u16 {
     u16::try_from(number).unwrap_or_default()
 }
@@ -254,8 +255,8 @@ fn filled_status(check: &CheckInfo, outcome: Outcome) -> Option<CheckStatusInfo>
     Some(status)
 }
 
-/// What is longer than a timer can be is as long as one can be; what is no number, or negative, is no time at all. Masters
-/// refuse such values, and those of Mesos most of them.
+/// Returns a duration from seconds. A value beyond the maximum becomes the maximum; a negative value or NaN becomes
+/// zero. Tepui's master refuses all such values, and masters of Mesos refuse most of them.
 fn seconds(seconds: f64) -> Duration {
     const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
     match Duration::try_from_secs_f64(seconds) {
@@ -265,7 +266,7 @@ fn seconds(seconds: f64) -> Duration {
     }
 }
 
-/// An interval of zero means that one look follows the other, which would keep a processor busy with looking.
+/// Returns the interval of probes. An interval of zero would repeat the probe without a pause and occupy a processor.
 fn interval(interval: f64) -> Duration {
     const SHORTEST: Duration = Duration::from_millis(100);
     seconds(interval).max(SHORTEST)

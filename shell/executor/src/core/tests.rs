@@ -334,7 +334,7 @@ fn an_unhealthy_task_is_killed_after_its_failures() {
     assert_eq!(scenario.last().healthy, Some(false));
 }
 
-/// A master of Mesos lets pass what ours refuses.
+/// A master of Mesos passes on numbers that Tepui's master refuses.
 #[test]
 fn numbers_without_sense_neither_occupy_nor_end_the_executor() {
     let check = |delay: f64, interval: f64, port: u32, expect: [&str; 3]| {

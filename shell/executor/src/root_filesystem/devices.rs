@@ -10,7 +10,7 @@ use super::mount_point::{ContainerRoot, Kind, Links};
 
 /// The devices of the host that a container sees.
 const DEVICES: [&str; 6] = ["full", "null", "random", "tty", "urandom", "zero"];
-/// Names and what they point to.
+/// The names of links in `/dev` and their targets.
 const LINKS: [(&str, &str); 5] = [
     ("fd", "/proc/self/fd"),
     ("stdin", "/proc/self/fd/0"),

@@ -1,4 +1,4 @@
-//! From the host's root to the container's, in a mount namespace of its own.
+//! Changes from the host's root to the container's root, in a mount namespace of its own.
 
 use std::io;
 use std::path::Path;
@@ -15,7 +15,7 @@ use super::overlay::mount_overlay;
 use super::protected::protect;
 use crate::launch_info::LaunchInfo;
 
-/// Which step towards the root of a container failed.
+/// The step towards the root of a container that failed, with its error.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {step} for the root file system of the container: {source}")]
 pub struct RootError {
@@ -23,14 +23,14 @@ pub struct RootError {
     source: io::Error,
 }
 
-/// Files by which a container on the host's network finds names. The image's own are hidden.
+/// The files by which a container on the host's network resolves names. They hide the files of the image.
 const NAMES: [&str; 3] = ["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"];
 
-/// Makes the root of a container and enters it. The process has its own mounts afterwards, of which nobody else sees anything,
-/// and no way back to the host's.
+/// Makes the root of a container and enters it. Afterwards the process has its own mounts, which no other process sees,
+/// and cannot return to the host's root.
 ///
 /// # Errors
-/// Names the step that failed. The process must end then: it may be between two roots.
+/// The error names the step that failed. The process must end then, because it may be between two roots.
 pub fn enter(info: &LaunchInfo) -> Result<(), RootError> {
     let at = |step: &'static str| move |source: io::Error| RootError { step, source };
     separate().map_err(at("separate mounts"))?;
@@ -46,9 +46,9 @@ pub fn enter(info: &LaunchInfo) -> Result<(), RootError> {
 
 #[allow(unsafe_code)]
 fn separate() -> io::Result<()> {
-    // SAFETY: this process has one thread, and changes its mounts only.
+    // SAFETY: this process has one thread, and unshares its mount namespace only.
     unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNS) }?;
-    // What is mounted inside never leaves, and what the host unmounts is not kept.
+    // Mounts in the container do not propagate to the host, and unmounts on the host reach the container.
     Ok(mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)?)
 }
 
@@ -74,13 +74,14 @@ fn bind_names(root: &ContainerRoot) -> io::Result<()> {
     Ok(())
 }
 
-/// With the volumes that are mounted in it.
+/// Binds the sandbox with the volumes that are mounted in it.
 fn bind_sandbox(root: &ContainerRoot, info: &LaunchInfo) -> io::Result<()> {
     let point = root.mount_point(&info.sandbox_directory, Kind::Directory, Links::InRoot)?;
     Ok(mount_bind_recursive(&info.sandbox, point.path())?)
 }
 
-/// The old root is mounted over the new one, and taken away: no place in the image is needed for it (pivot_root(2)).
+/// Changes to the new root. The old root is mounted over the new one and then detached, so the image needs no directory
+/// for it (pivot_root(2)).
 fn pivot(root: &ContainerRoot) -> io::Result<()> {
     fchdir(root.fd())?;
     pivot_root(".", ".")?;

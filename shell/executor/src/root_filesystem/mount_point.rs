@@ -1,4 +1,4 @@
-//! Places in a root that an image has filled, and that nothing may be led out of by its links.
+//! Mount points in a root whose contents come from an image. Links of the image cannot lead out of the root.
 
 use std::ffi::OsStr;
 use std::io;
@@ -12,28 +12,29 @@ use rustix::io::Errno;
 #[derive(Debug)]
 pub struct ContainerRoot(OwnedFd);
 
-/// What is mounted there.
+/// The kind of a mount point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Directory,
     File,
 }
 
-/// Whether links of the image are followed on the way; never out of the root.
+/// Whether links of the image are followed in a path. They never lead out of the root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Links {
-    /// For paths that users choose.
+    /// Links are followed within the root. This is for paths that users choose.
     InRoot,
-    /// For what the system relies on: a link in the place of `/proc` is an attack (CVE-2019-19921, CVE-2023-27561).
+    /// Links are refused. This is for paths that the system relies on: a link in the place of `/proc` is an attack
+    /// (CVE-2019-19921, CVE-2023-27561).
     Refused,
 }
 
-/// A place to mount on. The descriptor is opened as a path only.
+/// A file or directory to mount on. The descriptor is opened with `O_PATH`.
 #[derive(Debug)]
 pub struct MountPoint(OwnedFd);
 
 impl MountPoint {
-    /// Returns a path by which mount(2) reaches the place, whatever becomes of its name.
+    /// Returns a path by which mount(2) reaches the mount point, even if its name changes.
     pub fn path(&self) -> PathBuf {
         PathBuf::from(format!("/proc/self/fd/{}", self.0.as_raw_fd()))
     }
@@ -57,7 +58,7 @@ impl ContainerRoot {
         self.0.as_fd()
     }
 
-    /// Opens a place, which is made with its parents if it is not there.
+    /// Opens a mount point. It is created with its parents if it is missing.
     pub fn mount_point(&self, path: &Path, kind: Kind, links: Links) -> io::Result<MountPoint> {
         match self.existing(path, links) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -82,7 +83,7 @@ impl ContainerRoot {
         self.existing(path, links)
     }
 
-    /// Opens a place that is there.
+    /// Opens a mount point that exists.
     pub fn existing(&self, path: &Path, links: Links) -> io::Result<MountPoint> {
         let relative = path.strip_prefix("/").unwrap_or(path);
         let relative = if relative.as_os_str().is_empty() { Path::new(".") } else { relative };
@@ -119,7 +120,7 @@ mod tests {
         assert!(make("/inside/x", Links::Refused).is_err());
         make("/inside/x", Links::InRoot).unwrap();
         assert!(root.join("real/x").is_dir());
-        // A link that would lead out has no target inside.
+        // A link that would lead out has no target inside the root.
         assert!(make("/up/x", Links::InRoot).is_err());
         opened.mount_point(Path::new("/a/b/file"), Kind::File, Links::InRoot).unwrap();
         assert!(root.join("a/b/file").is_file());

@@ -1,4 +1,4 @@
-//! The overlay of an image's layers and of what a container writes (overlayfs of the kernel's documentation).
+//! The overlay of an image's layers and of the files that a container writes (overlayfs in the kernel's documentation).
 
 use std::ffi::CString;
 use std::io;
@@ -11,15 +11,15 @@ use rustix::mount::{MountFlags, mount};
 
 use crate::launch_info::LaunchInfo;
 
-/// The most bytes of mount options: a page (mount(2)), with its zero byte.
+/// The maximum length of mount options in bytes: a page (mount(2)) without its zero byte.
 const MAX_OPTIONS: usize = 4095;
 
-/// Mounts the overlay. Device nodes of images stay without effect: `/dev` is the system's.
+/// Mounts the overlay. Device nodes of images have no effect: `/dev` is the system's.
 ///
 /// Layers are named by descriptors, so that their paths may be long and have any characters.
 pub fn mount_overlay(info: &LaunchInfo) -> io::Result<()> {
     if info.layers.is_empty() {
-        // An image without layers is an empty directory.
+        // The root of an image without layers is an empty directory.
         return bind_directory(&info.upper, &info.target);
     }
     let open =

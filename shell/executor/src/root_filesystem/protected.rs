@@ -1,4 +1,4 @@
-//! Parts of kernel file systems that containers must not write, or not see.
+//! The parts of kernel file systems that containers must not write or not see.
 
 use std::io;
 use std::path::Path;
@@ -7,9 +7,10 @@ use rustix::mount::{MountFlags, mount, mount_bind, mount_bind_recursive, mount_r
 
 use super::mount_point::{ContainerRoot, Links};
 
-/// Settings of the host: read-only (as in Mesos and runc).
+/// The paths with settings of the host, which are read-only (as in Mesos and runc).
 const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
-/// What tells of the host, or of its keys: hidden. (`/proc/interrupts` and `/sys/devices/virtual/powercap` since CVE-2020-8694.)
+/// The paths that reveal data of the host or its keys, which are hidden. (`/proc/interrupts` and
+/// `/sys/devices/virtual/powercap` since CVE-2020-8694.)
 const HIDDEN: [&str; 13] = [
     "/proc/acpi",
     "/proc/asound",
@@ -26,12 +27,12 @@ const HIDDEN: [&str; 13] = [
     "/sys/firmware",
 ];
 
-/// Protects what there is of these paths; kernels differ.
+/// Protects those of the paths that exist; kernels differ.
 pub fn protect(root: &ContainerRoot) -> io::Result<()> {
     for path in READ_ONLY {
         let Some(point) = existing(root, path)? else { continue };
         mount_bind_recursive(point.path(), point.path())?;
-        // The new mount is above the descriptor, so its path is looked up again.
+        // The new mount is above the descriptor, so the path is opened again.
         let Some(point) = existing(root, path)? else { continue };
         mount_remount(point.path(), read_only_bind(), c"")?;
     }

@@ -1,16 +1,17 @@
 //! A bound on what a tar reader keeps in memory by itself.
 //!
-//! The reader reads headers with long names and attributes as a whole; members are read at our request, from the same stream. So
-//! whoever reads a member refills the allowance, and between two members no more than the allowance is read.
+//! The tar reader reads headers with long names and attributes as a whole. It reads members only when the caller asks
+//! for them, from the same stream. The caller therefore refills the allowance whenever it reads a member, and between
+//! two members no more than the allowance is read.
 
 use std::cell::Cell;
 use std::io::{self, Read};
 use std::rc::Rc;
 
-/// What may lie between two members, in bytes: names, links and extended attributes.
+/// The maximum size of the headers between two members, in bytes: names, links and extended attributes.
 pub(super) const MAX_HEADERS: u64 = 1 << 20;
 
-/// The allowance, shared by the reader and whoever refills it.
+/// The remaining allowance in bytes, shared by the reader and the code that refills it.
 #[derive(Debug, Clone)]
 pub(super) struct HeaderAllowance(Rc<Cell<u64>>);
 

@@ -1,4 +1,4 @@
-//! The names of a layer's members, checked as text before anything is touched.
+//! The names of a layer's members. They are checked as text before any file is touched.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 /// A path below the root of a layer, split into its parent and its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LayerPath {
-    /// Relative; empty for the root.
+    /// The parent, as a relative path that is empty for the root.
     pub parent: PathBuf,
     pub name: OsString,
 }
@@ -38,7 +38,7 @@ impl LayerPath {
         Ok(Some(LayerPath { parent: path, name }))
     }
 
-    /// The same parent with another name.
+    /// Returns the path with the same parent and another name.
     pub fn with_name(&self, name: &OsStr) -> Self {
         LayerPath { parent: self.parent.clone(), name: name.to_owned() }
     }

@@ -1,8 +1,8 @@
-//! The directory of one layer as a place to write into, and nowhere else.
+//! The directory of one layer. Nothing is written outside of it.
 //!
-//! The kernel resolves every path from the directory's own descriptor as if it were the root (openat2(2), `RESOLVE_IN_ROOT`), so that
-//! neither `..` nor an absolute link leads out. The last part of a path is never followed. (CVE-2019-14271, CVE-2021-41091 and their
-//! kin are writes or reads through links of an image.)
+//! The kernel resolves every path from the directory's own descriptor as if it were the root (openat2(2),
+//! `RESOLVE_IN_ROOT`), so that neither `..` nor an absolute link leads out. The last part of a path is never followed.
+//! CVE-2019-14271 and CVE-2021-41091 are examples of writes or reads through links of an image.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -18,17 +18,17 @@ use super::layer_path::LayerPath;
 
 pub(super) struct LayerRoot {
     root: OwnedFd,
-    /// The parent of the last member: members of one directory mostly follow each other.
+    /// The parent of the previous member. It is kept because consecutive members are mostly in the same directory.
     last: Option<(PathBuf, OwnedFd)>,
     is_root: bool,
 }
 
-/// Owner, permissions and time of change.
+/// The owner, the permissions and the modification time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Attributes {
     pub uid: u32,
     pub gid: u32,
-    /// With set-user-id, set-group-id and the sticky bit.
+    /// The permissions, including set-user-id, set-group-id and the sticky bit.
     pub mode: u32,
     pub modified: Timespec,
 }
@@ -38,13 +38,13 @@ const IN_ROOT: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGIC
 const ALL_PERMISSIONS: u32 = 0o7777;
 
 impl LayerRoot {
-    /// Opens the directory, which is the caller's own.
+    /// Opens the directory, which the caller has created.
     pub fn open(path: &Path) -> io::Result<Self> {
         let root = rustix::fs::open(path, DIRECTORY | OFlags::NOFOLLOW, Mode::empty())?;
         Ok(LayerRoot { root, last: None, is_root: rustix::process::geteuid().is_root() })
     }
 
-    /// Makes a new file, in the place of whatever file or link was there.
+    /// Makes a new file and replaces any file or link of that name.
     pub fn create_file(&mut self, path: &LayerPath) -> io::Result<File> {
         self.replace(path)?;
         let parent = self.parent(&path.parent)?;
@@ -52,8 +52,8 @@ impl LayerRoot {
         Ok(File::from(rustix::fs::openat(parent, &*path.name, flags, Mode::from_raw_mode(0o600))?))
     }
 
-    /// Makes a directory, or takes the one that is there. Returns whether a whiteout or a file was in its place: then lower layers
-    /// must not show through.
+    /// Makes a directory, or takes the existing one. Returns whether it replaced a whiteout or a file: lower layers
+    /// must not show through the directory then.
     pub fn create_directory(&mut self, path: &LayerPath) -> io::Result<bool> {
         let parent = self.parent(&path.parent)?;
         match rustix::fs::mkdirat(parent, &*path.name, Mode::from_raw_mode(0o755)) {
@@ -73,12 +73,13 @@ impl LayerRoot {
 
     pub fn link_symbolically(&mut self, path: &LayerPath, target: &Path) -> io::Result<()> {
         self.replace(path)?;
-        // What was resolved before may lead elsewhere now.
+        // The directory of an earlier path may be another one now.
         self.last = None;
         Ok(rustix::fs::symlinkat(target, self.parent(&path.parent)?, &*path.name)?)
     }
 
-    /// Makes a second name of a file of this layer, of a link itself if the target is one.
+    /// Makes a hard link to a file of this layer. If the target is a symbolic link, the hard link is to the symbolic
+    /// link itself.
     pub fn link_hard(&mut self, path: &LayerPath, target: &LayerPath) -> io::Result<()> {
         let source = open_in_root(self.root.as_fd(), &target.parent)?;
         rustix::fs::statat(&source, &*target.name, AtFlags::SYMLINK_NOFOLLOW)?;
@@ -90,7 +91,7 @@ impl LayerRoot {
         Ok(rustix::fs::linkat(&source, &*target.name, parent, &*path.name, AtFlags::empty())?)
     }
 
-    /// Makes a device or a pipe. Without root there is an empty file in place of a device.
+    /// Makes a device or a pipe. Without root, it makes an empty file in place of a device.
     pub fn create_node(&mut self, path: &LayerPath, kind: FileType, device: u64) -> io::Result<()> {
         self.replace(path)?;
         let is_root = self.is_root;
@@ -100,8 +101,8 @@ impl LayerRoot {
         Ok(rustix::fs::mknodat(parent, &*path.name, kind, Mode::from_raw_mode(0o600), device)?)
     }
 
-    /// Takes a name away from lower layers: overlayfs' whiteout is a character device 0/0. What this layer itself has under that name
-    /// stays, but hides a directory below (whiteouts are about lower layers only).
+    /// Hides a name of lower layers: the whiteout of overlayfs is a character device 0/0. An entry of that name in this
+    /// layer stays, but an existing directory becomes opaque, because whiteouts apply to lower layers only.
     pub fn white_out(&mut self, path: &LayerPath) -> io::Result<()> {
         let parent = self.parent(&path.parent)?;
         match rustix::fs::statat(parent, &*path.name, AtFlags::SYMLINK_NOFOLLOW) {
@@ -115,13 +116,13 @@ impl LayerRoot {
         }
     }
 
-    /// Hides what lower layers have in a directory of this layer.
+    /// Hides the entries that lower layers have in a directory of this layer.
     pub fn set_opaque(&mut self, directory: &LayerPath) -> io::Result<()> {
         let at = self.directory(directory)?;
         self.set_opaque_at(at.as_fd())
     }
 
-    /// Hides what lower layers have in the parent of `path`.
+    /// Hides the entries that lower layers have in the parent of `path`.
     pub fn set_parent_opaque(&mut self, path: &LayerPath) -> io::Result<()> {
         let is_root = self.is_root;
         let parent = self.parent(&path.parent)?;
@@ -164,7 +165,7 @@ impl LayerRoot {
         self.set_file_attributes(directory, Attributes { mode: attributes.mode | needed, ..attributes })
     }
 
-    /// Sets owner and, but for links, permissions of what is not opened.
+    /// Sets the owner and, except for links, the permissions of an entry that is not opened.
     pub fn set_node_attributes(&mut self, path: &LayerPath, attributes: Attributes, is_link: bool) -> io::Result<()> {
         let is_root = self.is_root;
         let parent = self.parent(&path.parent)?;
@@ -173,7 +174,7 @@ impl LayerRoot {
             rustix::fs::chownat(parent, &*path.name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
         }
         if !is_link {
-            // It was made just now and is no link, and nobody else writes here.
+            // This layer has just created the entry, it is no link, and no other process writes here.
             let mode = Mode::from_raw_mode(attributes.mode & ALL_PERMISSIONS);
             rustix::fs::chmodat(parent, &*path.name, mode, AtFlags::empty())?;
         }
@@ -181,7 +182,7 @@ impl LayerRoot {
         Ok(rustix::fs::utimensat(parent, &*path.name, &times, AtFlags::SYMLINK_NOFOLLOW)?)
     }
 
-    /// Sets the times of a directory, after everything in it has been made; it may be gone by then.
+    /// Sets the times of a directory after all its entries have been made. The directory may have been removed by then.
     pub fn set_directory_time(&mut self, path: &LayerPath, modified: Timespec) {
         if let Ok(parent) = self.parent(&path.parent) {
             let _ = rustix::fs::utimensat(parent, &*path.name, &times(modified), AtFlags::SYMLINK_NOFOLLOW);
@@ -192,7 +193,8 @@ impl LayerRoot {
         self.set_directory_attributes(&File::from(self.root.try_clone()?), attributes)
     }
 
-    /// Removes what is in the place of a new file. A directory goes with all that this layer has put into it, as with `tar`.
+    /// Removes the entry in whose place a new file is made. A directory is removed with everything that this layer has
+    /// put into it, as by `tar`.
     fn replace(&mut self, path: &LayerPath) -> io::Result<()> {
         let parent = self.parent(&path.parent)?;
         match rustix::fs::unlinkat(parent, &*path.name, AtFlags::empty()) {
@@ -206,7 +208,7 @@ impl LayerRoot {
         }
     }
 
-    /// Opens the parent of a member, and makes what is missing of it.
+    /// Opens the parent of a member, and makes the directories of its path that are missing.
     fn parent(&mut self, path: &Path) -> io::Result<BorrowedFd<'_>> {
         if self.last.as_ref().is_none_or(|(known, _)| known != path) {
             let opened = match open_in_root(self.root.as_fd(), path) {
@@ -218,8 +220,8 @@ impl LayerRoot {
         Ok(self.last.as_ref().map_or(self.root.as_fd(), |(_, fd)| fd.as_fd()))
     }
 
-    /// Makes the directories of a path. A link on the way may lead to a directory that only lower layers have: it is made here, and
-    /// overlayfs puts the two together.
+    /// Makes the directories of a path. A link on the way may lead to a directory that only lower layers have. That
+    /// directory is made in this layer as well, and overlayfs merges the two.
     fn make_directories(&self, path: &Path, links: u32) -> io::Result<OwnedFd> {
         let mut at = self.root.try_clone()?;
         let mut so_far = PathBuf::new();
@@ -243,10 +245,10 @@ impl LayerRoot {
     }
 }
 
-/// As many links are followed as by the kernel.
+/// The maximum number of links that are followed, as in the kernel.
 const MAX_LINKS: u32 = 40;
 
-/// Where a link in a directory leads if nothing is above the root.
+/// Returns the target of a link in a directory as a path below the root. `..` does not lead above the root.
 fn below_root(directory: &Path, target: &Path) -> PathBuf {
     let mut path = if target.is_absolute() { PathBuf::new() } else { directory.to_owned() };
     for component in target.components() {
@@ -259,7 +261,8 @@ fn below_root(directory: &Path, target: &Path) -> PathBuf {
     path
 }
 
-/// The attribute by which overlayfs knows an opaque directory; in a user namespace (mount option `userxattr`) another.
+/// Returns the attribute by which overlayfs recognises an opaque directory. In a user namespace (mount option
+/// `userxattr`) it is another one.
 fn opaque_attribute(is_root: bool) -> &'static str {
     if is_root { "trusted.overlay.opaque" } else { "user.overlay.opaque" }
 }
@@ -278,7 +281,7 @@ fn open_in_root(root: BorrowedFd<'_>, path: &Path) -> io::Result<OwnedFd> {
     }
 }
 
-/// The deepest directory that one member can have.
+/// The maximum depth of a member's directory.
 const MAX_DEPTH: usize = 2048;
 
 fn remove_directory(parent: BorrowedFd<'_>, name: &OsStr, depth: usize) -> io::Result<()> {

@@ -1,4 +1,4 @@
-//! One layer of an image: from untrusted bytes into one directory and nowhere else, in the form that overlayfs stacks.
+//! Unpacks one layer of an image from untrusted bytes into one directory, in the form that overlayfs stacks.
 
 mod header_limit;
 mod layer_path;

@@ -1,4 +1,4 @@
-//! The stream of a layer: how it is packed, and the digests of both its forms.
+//! The stream of a layer: its compression, and the digests of the compressed and the uncompressed form.
 
 use std::io::{self, BufReader, Read};
 use std::path::Path;
@@ -12,20 +12,21 @@ use crate::digest::HashingReader;
 use crate::error::LayerError;
 use crate::manifest::Compression;
 
-/// What a layer turned out to be.
+/// The properties of a layer that was unpacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Unpacked {
-    /// Of the bytes as they came.
+    /// The digest of the bytes as they came.
     pub digest: Digest,
     /// The number of these bytes.
     pub packed_bytes: u64,
-    /// Of the archive (`diff_id` of the image's configuration).
+    /// The digest of the uncompressed archive (`diff_id` of the image's configuration).
     pub diff_id: Digest,
 }
 
 const BUFFER: usize = 256 * 1024;
 
-/// Unpacks a layer into a directory while it arrives. All of the stream is read, so that both digests are those of the whole.
+/// Unpacks a layer into a directory while it arrives. The stream is read to its end, so that both digests cover all of
+/// it.
 ///
 /// # Errors
 /// The stream breaks, is not what it claims to be, or costs too much.
@@ -37,7 +38,7 @@ pub(crate) fn unpack_stream(
 ) -> Result<Unpacked, LayerError> {
     let mut packed = BufReader::with_capacity(BUFFER, HashingReader::new(stream));
     let compression = Compression::detect(io::BufRead::fill_buf(&mut packed).map_err(LayerError::Read)?);
-    // The end of an archive is not that of the stream: padding may follow.
+    // The stream may continue after the end of the archive, with padding.
     let archive_of = |archive: &mut dyn Read| -> Result<Digest, LayerError> {
         let mut hashed = HashingReader::new(archive);
         unpack(&mut hashed, directory, limits, cancelled)?;
@@ -49,12 +50,13 @@ pub(crate) fn unpack_stream(
         Compression::Gzip => archive_of(&mut MultiGzDecoder::new(&mut packed))?,
         Compression::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(&mut packed).map_err(LayerError::Read)?;
-            // 128 MiB, what the specification of the format recommends that decoders support at most.
+            // The window is at most 128 MiB, which the specification of the format recommends as the maximum of
+            // decoders.
             decoder.window_log_max(27).map_err(LayerError::Read)?;
             archive_of(&mut decoder)?
         }
     };
-    // The buffer is empty: the decoder above has read it to its end, or what is left belongs to no archive but to the digest.
+    // The decoder has read the archive to its end. Bytes that are left belong to the digest only.
     io::copy(&mut packed, &mut io::sink()).map_err(LayerError::Read)?;
     let (_, digest, packed_bytes) = packed.into_inner().finish().map_err(LayerError::Read)?;
     Ok(Unpacked { digest, packed_bytes, diff_id })

@@ -1,4 +1,4 @@
-//! The members of a layer's tar archive, one after the other.
+//! Unpacks the members of a layer's tar archive, one after the other.
 
 use std::ffi::OsStr;
 use std::io::{self, Read, Write};
@@ -16,12 +16,12 @@ use super::layer_root::{Attributes, LayerRoot};
 use super::whiteout::Whiteout;
 use crate::error::LayerError;
 
-/// What one layer may cost.
+/// The limits of one layer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct UnpackLimits {
-    /// Files, directories and links.
+    /// The maximum number of files, directories and links.
     pub files: u64,
-    /// The bytes of all files together.
+    /// The maximum number of bytes of all files together.
     pub bytes: u64,
 }
 
@@ -58,7 +58,8 @@ struct Unpacking<'a> {
     limits: UnpackLimits,
     files: u64,
     bytes: u64,
-    /// Directories get their times at the end: each file in them changes these.
+    /// The modification times of directories. They are set at the end, because each new file in a directory changes its
+    /// time.
     times: Vec<(LayerPath, Timespec)>,
     cancelled: &'a AtomicBool,
 }
@@ -90,7 +91,7 @@ impl Unpacking<'_> {
         let outside = |()| LayerError::Outside(shown.clone());
         let attributes = attributes(&member.entry)?;
         let Some(path) = LayerPath::parse(&name).map_err(outside)? else {
-            // The root itself.
+            // The member is the root itself.
             if member.entry.header().entry_type() == EntryType::Directory {
                 self.root
                     .set_root_attributes(attributes)
@@ -113,7 +114,7 @@ impl Unpacking<'_> {
                 let mut file = self.root.create_file(&path).map_err(failed)?;
                 self.copy(&mut member, &mut file, &shown)?;
                 self.root.set_file_attributes(&file, attributes).map_err(failed)?;
-                // After the owner, whose change takes capabilities away.
+                // The attributes are set after the owner, because a change of the owner removes capabilities.
                 set_extended(file.as_fd(), &extended).map_err(failed)
             }
             EntryType::Directory => {
@@ -184,7 +185,7 @@ impl Unpacking<'_> {
 
 fn attributes<R: Read>(entry: &Entry<'_, R>) -> Result<Attributes, LayerError> {
     let header = entry.header();
-    // Ids beyond 32 bits do not exist on Linux.
+    // Linux has no ids beyond 32 bits.
     let id = |found: io::Result<u64>| {
         u32::try_from(found.map_err(LayerError::Read)?).map_err(|_| {
             LayerError::Read(io::Error::new(io::ErrorKind::InvalidData, "the id of an owner is out of range"))
@@ -199,14 +200,14 @@ fn attributes<R: Read>(entry: &Entry<'_, R>) -> Result<Attributes, LayerError> {
     })
 }
 
-/// Names and values.
+/// The names and values of extended attributes.
 type ExtendedAttributes = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// The prefix of extended attributes in PAX headers (`star` and Docker).
 const XATTR: &[u8] = b"SCHILY.xattr.";
 
-/// Returns the attributes that may come from outside: capabilities and those of users. Attributes of overlayfs would let a layer show
-/// files of other layers, and those of security modules are for the host to set.
+/// Returns the attributes that an image may set: capabilities and the attributes of users. Attributes of overlayfs
+/// would let a layer show files of other layers, and those of security modules are for the host to set.
 fn extended_attributes<R: Read>(entry: &mut Entry<'_, R>) -> Result<ExtendedAttributes, LayerError> {
     let Some(extensions) = entry.pax_extensions().map_err(LayerError::Read)? else { return Ok(Vec::new()) };
     let mut found = Vec::new();
@@ -221,7 +222,8 @@ fn extended_attributes<R: Read>(entry: &mut Entry<'_, R>) -> Result<ExtendedAttr
     Ok(found)
 }
 
-/// File systems without such attributes, and users who may not set them, do without.
+/// Sets the attributes. An error is ignored on file systems without such attributes, and for users who may not set
+/// them.
 fn set_extended(file: std::os::fd::BorrowedFd<'_>, attributes: &ExtendedAttributes) -> io::Result<()> {
     for (name, value) in attributes {
         match LayerRoot::set_attribute(file, OsStr::from_bytes(name), value) {

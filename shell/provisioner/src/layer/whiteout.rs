@@ -1,20 +1,20 @@
-//! Files that take something away from lower layers (OCI image specification, "Whiteouts").
+//! Whiteouts: members that hide files of lower layers (OCI image specification, "Whiteouts").
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-/// What the name of a member means.
+/// The meaning of a member's name.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Whiteout<'a> {
-    /// It is an ordinary member.
+    /// The member is an ordinary one.
     No,
-    /// The file or directory of this name is not there any more.
+    /// The file or directory of this name is hidden.
     Of(&'a OsStr),
-    /// Nothing that lower layers have in this directory is there any more.
+    /// All entries that lower layers have in this directory are hidden.
     Opaque,
-    /// A mark of AUFS for itself, which other systems skip.
+    /// A mark that AUFS makes for itself, and that other systems skip.
     Ignored,
-    /// A whiteout of `.`, `..` or of nothing.
+    /// A whiteout of `.`, `..` or of an empty name.
     Invalid,
 }
 

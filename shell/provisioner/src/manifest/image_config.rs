@@ -1,4 +1,4 @@
-//! The configuration of an image: what its author wants to have run, and how.
+//! The configuration of an image: the program that its author wants to run, and its environment.
 
 use std::collections::BTreeMap;
 
@@ -9,21 +9,21 @@ use crate::{Digest, Error};
 /// The part of an image's configuration that containers need (OCI image specification, "Image Configuration").
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageConfig {
-    /// `NAME=value`, in this order.
+    /// The variables as `NAME=value`, in the order of the configuration.
     pub env: Vec<String>,
     /// The program and its first arguments.
     pub entrypoint: Vec<String>,
     /// Further arguments, or the program if there is no entry point.
     pub cmd: Vec<String>,
-    /// Where the program starts; empty for `/`.
+    /// The working directory of the program; empty for `/`.
     pub working_dir: String,
-    /// `user`, `uid`, `user:group`, …; empty for root.
+    /// The user of the program as `user`, `uid`, `user:group`, …; empty for root.
     pub user: String,
     /// Labels by name.
     pub labels: BTreeMap<String, String>,
     /// The signal that asks the program to end, by name or number.
     pub stop_signal: Option<String>,
-    /// Paths that the author wants to have outside of the root file system.
+    /// The paths that the author wants to have outside of the root file system.
     pub volumes: Vec<String>,
     /// The digests of the unpacked layers, the lowest first; empty for images of schema 1.
     pub diff_ids: Vec<Digest>,
@@ -56,7 +56,7 @@ struct RootFs {
     diff_ids: Vec<Digest>,
 }
 
-/// Old versions of Docker wrote single words.
+/// A text or a list of texts. Old versions of Docker wrote a single text.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum StringOrList {
@@ -74,10 +74,10 @@ impl StringOrList {
 }
 
 impl ImageConfig {
-    /// Reads the configuration of an image as its registry has it.
+    /// Reads the configuration of an image in the form that registries have.
     ///
     /// # Errors
-    /// It is no configuration.
+    /// The document is no configuration.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let document: Document =
             serde_json::from_slice(bytes).map_err(|error| Error::manifest("the configuration of the image", error))?;

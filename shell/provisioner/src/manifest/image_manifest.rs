@@ -5,35 +5,35 @@ use serde::Deserialize;
 use super::{ImageConfig, MAX_INDEX, MAX_LAYERS, MediaType, Platform};
 use crate::{Digest, Error};
 
-/// A document of a registry.
+/// A manifest or index of a registry.
 #[derive(Debug)]
 pub(crate) enum Manifest {
-    /// One of these, by platform.
+    /// A list of manifests by platform.
     Index(Vec<IndexEntry>),
     Image(ImageManifest),
 }
 
-/// What one image consists of.
+/// The parts of one image.
 #[derive(Debug, Clone)]
 pub(crate) struct ImageManifest {
     pub config: ConfigSource,
-    /// The lowest first.
+    /// The layers, the lowest first.
     pub layers: Vec<Descriptor>,
 }
 
-/// Where the configuration of an image is.
+/// The place of an image's configuration.
 #[derive(Debug, Clone)]
 pub(crate) enum ConfigSource {
     Blob(Descriptor),
-    /// Schema 1 has it in the manifest.
+    /// The configuration itself, which schema 1 has in the manifest.
     Inline(Box<ImageConfig>),
 }
 
-/// A blob by its digest.
+/// The digest and size of a blob.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Descriptor {
     pub digest: Digest,
-    /// In bytes; schema 1 does not say.
+    /// The size in bytes. Schema 1 does not state it.
     #[serde(default)]
     pub size: Option<u64>,
 }
@@ -85,7 +85,7 @@ struct Schema1Step {
     throwaway: bool,
 }
 
-/// What a document without a media type shows of itself.
+/// The fields by which a document without a media type is recognised.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Shape {
@@ -97,8 +97,8 @@ struct Shape {
 }
 
 impl Manifest {
-    /// Reads a document of the type that its sender or, without one, the document itself says it is. A document that
-    /// claims two types at once is refused (CVE-2021-41190).
+    /// Reads a document. Its type is the one that the sender states or, without one, that of the document itself. A
+    /// document that claims two types at once is refused (CVE-2021-41190).
     ///
     /// # Errors
     /// The document is no manifest, or has more layers or entries than an image may have.
@@ -131,11 +131,11 @@ impl Manifest {
     }
 }
 
-/// Chooses the first image of an index that runs on a platform. Entries without a platform are taken if there is nothing else,
-/// as an index with one image often has none.
+/// Chooses the first image of an index that runs on a platform. Entries without a platform are taken only if no other
+/// entry fits, since an index with one image often names no platform.
 ///
 /// # Errors
-/// There is none.
+/// No entry fits the platform.
 pub(crate) fn choose<'a>(entries: &'a [IndexEntry], platform: &Platform) -> Result<&'a IndexEntry, Error> {
     let fits = |entry: &&IndexEntry| entry.platform.as_ref().is_some_and(|image| platform.runs(image));
     let unnamed = |entry: &&IndexEntry| entry.platform.is_none();
@@ -145,7 +145,8 @@ pub(crate) fn choose<'a>(entries: &'a [IndexEntry], platform: &Platform) -> Resu
     })
 }
 
-/// Layers and history are newest first; steps that are thrown away have an empty layer.
+/// Reads a manifest of schema 1. Layers and history are newest first; the steps that are thrown away have an empty
+/// layer.
 fn schema1(image: Schema1) -> Result<ImageManifest, Error> {
     let broken = |problem: &str| Error::manifest("the manifest", problem);
     check_count(image.fs_layers.len(), MAX_LAYERS, "layers")?;

@@ -2,7 +2,7 @@
 
 use crate::Error;
 
-/// What a manifest request accepts, best first.
+/// The media types that a manifest request accepts, the best first.
 pub(crate) const ACCEPTED_MANIFESTS: [&str; 6] = [
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -12,7 +12,7 @@ pub(crate) const ACCEPTED_MANIFESTS: [&str; 6] = [
     "application/vnd.docker.distribution.manifest.v1+json",
 ];
 
-/// What a document is.
+/// The kind of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MediaType {
     /// Several images, one for each platform.
@@ -24,10 +24,10 @@ pub(crate) enum MediaType {
 }
 
 impl MediaType {
-    /// Reads a `Content-Type` or `mediaType`; parameters behind a semicolon do not matter.
+    /// Reads a `Content-Type` or `mediaType`. Parameters after a semicolon are ignored.
     ///
     /// # Errors
-    /// It is no type of a manifest.
+    /// The text is no type of a manifest.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let essence = text.split(';').next().unwrap_or_default().trim();
         match ACCEPTED_MANIFESTS.iter().position(|known| known.eq_ignore_ascii_case(essence)) {
@@ -39,7 +39,7 @@ impl MediaType {
     }
 }
 
-/// How the bytes of a layer are packed.
+/// The compression of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Compression {
     None,
@@ -48,7 +48,8 @@ pub(crate) enum Compression {
 }
 
 impl Compression {
-    /// Returns how a layer begins that is packed like this. Registries are known to lie in media types, so the bytes decide.
+    /// Returns the compression of a layer from its first bytes. Media types are not used, because registries are known
+    /// to state wrong ones.
     pub fn detect(beginning: &[u8]) -> Self {
         match beginning {
             [0x1f, 0x8b, ..] => Compression::Gzip,

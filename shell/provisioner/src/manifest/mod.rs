@@ -1,4 +1,4 @@
-//! What registries and archives say of an image, read from untrusted JSON.
+//! Reads the documents of registries and archives about an image, which are untrusted JSON.
 
 mod image_config;
 mod image_manifest;
@@ -12,7 +12,7 @@ pub use platform::Platform;
 
 /// The largest manifest, index or configuration that is read, in bytes (Docker's registry takes manifests up to 4 MiB).
 pub(crate) const MAX_DOCUMENT: u64 = 4 << 20;
-/// The most layers of an image: more than overlayfs and Docker take (`maxDepth` of Docker is 125).
+/// The maximum number of layers of an image, above what overlayfs and Docker take (`maxDepth` of Docker is 125).
 pub(crate) const MAX_LAYERS: usize = 127;
-/// The most manifests of an index.
+/// The maximum number of manifests of an index.
 pub(crate) const MAX_INDEX: usize = 1000;

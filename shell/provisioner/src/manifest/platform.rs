@@ -1,17 +1,17 @@
-//! Which image of an index fits this machine.
+//! Decides which image of an index fits this machine.
 
 use std::fmt;
 
 use serde::Deserialize;
 
-/// Operating system and processor, in the words of Go (`GOOS`, `GOARCH`) that images use.
+/// An operating system and a processor, in the words of Go (`GOOS`, `GOARCH`) that images use.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Platform {
-    /// For instance `linux`.
+    /// The operating system, for instance `linux`.
     pub os: String,
-    /// For instance `amd64`.
+    /// The architecture, for instance `amd64`.
     pub architecture: String,
-    /// For instance `v8`.
+    /// The variant of the architecture, for instance `v8`.
     #[serde(default)]
     pub variant: Option<String>,
 }
@@ -30,7 +30,7 @@ impl Platform {
         Platform { os: "linux".to_owned(), architecture: architecture.to_owned(), variant: variant.map(str::to_owned) }
     }
 
-    /// Whether an image for the other platform runs on this one. A variant that one of the two does not name does not matter.
+    /// Returns whether an image for the other platform runs on this one. The variant is compared only if both name one.
     pub fn runs(&self, image: &Platform) -> bool {
         let same_variant = match (&self.variant, &image.variant) {
             (Some(own), Some(other)) => own == other,

@@ -1,4 +1,4 @@
-//! The bytes of one blob, although connections break, registries stall, and agents are killed.
+//! Reads one blob, even if connections break, registries stall, or the agent is killed.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -8,19 +8,20 @@ use super::client::RegistryClient;
 use super::endpoint::Endpoint;
 use crate::{Digest, ImageReference};
 
-/// Reads a blob to its end: first what an earlier attempt has left in a file, then the registry from there on. What comes is
-/// added to the file, so that the next attempt needs not fetch it again. Whether the bytes are right is for the reader above.
+/// Reads a blob to its end: first the bytes that an earlier attempt has left in a file, then the rest from the
+/// registry. The bytes from the registry are appended to the file, so that the next attempt need not fetch them again.
+/// The caller checks the digest.
 pub(crate) struct BlobReader<'a> {
     client: &'a RegistryClient,
     endpoint: &'a Endpoint,
     reference: &'a ImageReference,
     digest: Digest,
-    /// In bytes, if the manifest says it.
+    /// The size in bytes, if the manifest states it.
     size: Option<u64>,
     partial: File,
-    /// How much of the file is to be read before the registry is asked.
+    /// The number of bytes of the file that are still to be read before the registry is asked.
     left_in_file: u64,
-    /// How many bytes were passed on.
+    /// The number of bytes that were passed on.
     position: u64,
     stream: Option<Box<dyn Read>>,
     attempt: u32,
@@ -28,7 +29,8 @@ pub(crate) struct BlobReader<'a> {
 }
 
 impl<'a> BlobReader<'a> {
-    /// Begins with the contents of `partial`, which is open for reading and appending, at its beginning.
+    /// Makes a reader that begins with the contents of `partial`, a file at its beginning that is open for reading and
+    /// appending.
     pub fn new(
         client: &'a RegistryClient,
         endpoint: &'a Endpoint,
@@ -58,7 +60,7 @@ impl<'a> BlobReader<'a> {
         self.failure.take()
     }
 
-    /// Reads from the registry, beginning anew where the last connection broke.
+    /// Reads from the registry, and continues where the last connection broke.
     fn read_remote(&mut self, buffer: &mut [u8]) -> Result<usize, RegistryError> {
         loop {
             self.client.check_cancelled()?;
@@ -67,7 +69,7 @@ impl<'a> BlobReader<'a> {
             }
             let broken = match self.connected() {
                 Ok(stream) => match stream.read(buffer) {
-                    // The end, unless more was announced.
+                    // This is the end, unless the manifest has announced more bytes.
                     Ok(0) if self.size.is_none_or(|size| self.position >= size) => return Ok(0),
                     Ok(0) => io::Error::from(io::ErrorKind::UnexpectedEof),
                     Ok(read) => {
@@ -77,7 +79,7 @@ impl<'a> BlobReader<'a> {
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                     Err(error) => error,
                 },
-                // Has been repeated already.
+                // The request has been repeated already.
                 Err(error) => return Err(error),
             };
             self.stream = None;

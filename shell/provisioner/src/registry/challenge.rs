@@ -1,16 +1,17 @@
-//! `WWW-Authenticate` of a 401: how the registry wants to be asked (RFC 9110, section 11.6.1, and Docker's token specification).
+//! `WWW-Authenticate` of a 401: the authentication that the registry demands (RFC 9110, section 11.6.1, and Docker's
+//! token specification).
 
-/// The first challenge that can be met.
+/// The first challenge that this client supports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Challenge {
-    /// The credentials themselves.
+    /// The registry gets the credentials themselves.
     Basic,
-    /// A token of a server that gets the credentials.
+    /// The registry gets a token of a server, and that server gets the credentials.
     Bearer { realm: String, service: Option<String>, scope: Option<String> },
 }
 
 impl Challenge {
-    /// Reads the values of all `WWW-Authenticate` headers. A bearer challenge wins.
+    /// Reads the values of all `WWW-Authenticate` headers. A bearer challenge is preferred.
     pub fn parse<'a>(values: impl Iterator<Item = &'a str>) -> Option<Self> {
         let mut basic = None;
         for value in values {
@@ -32,7 +33,7 @@ impl Challenge {
 
 type Parameters = Vec<(String, String)>;
 
-/// Splits a header into schemes with their parameters. What does not fit the grammar is skipped.
+/// Splits a header into schemes with their parameters. Text that does not fit the grammar is skipped.
 fn challenges(header: &str) -> Vec<(String, Parameters)> {
     let mut found: Vec<(String, Parameters)> = Vec::new();
     let mut rest = header;
@@ -42,7 +43,7 @@ fn challenges(header: &str) -> Vec<(String, Parameters)> {
         let (word, behind) = rest.split_at(end);
         if word.is_empty() {
             match behind.chars().next() {
-                // A sign without a word before it.
+                // A separator without a word before it is skipped.
                 Some(sign) => rest = behind.get(sign.len_utf8()..).unwrap_or_default(),
                 None => return found,
             }
@@ -64,7 +65,7 @@ fn challenges(header: &str) -> Vec<(String, Parameters)> {
     }
 }
 
-/// A token or a quoted string, and what follows it.
+/// Returns a token or a quoted string, and the text after it.
 fn parameter_value(text: &str) -> (String, &str) {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find([' ', '\t', ',']).unwrap_or(text.len());

@@ -1,4 +1,4 @@
-//! Requests to registries: who is asked, with which credentials, how often, and which redirects are followed.
+//! Sends requests to registries: chooses the host and the credentials, repeats requests, and follows redirects.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::{Digest, ImageReference};
 
 type Body = ureq::Body;
 
-/// A client of all registries, with what one pull may use.
+/// A client of all registries, with the options of one pull.
 pub(crate) struct RegistryClient {
     agent: Agent,
     options: RegistryOptions,
@@ -44,7 +44,7 @@ const MAX_PAUSE: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 const MAX_REDIRECTS: u32 = 5;
-/// Answers of token servers and errors.
+/// The maximum size of the answers of token servers and of error documents, in bytes.
 const MAX_SMALL_ANSWER: u64 = 1 << 20;
 const MAX_DETAIL: usize = 300;
 
@@ -60,7 +60,7 @@ impl RegistryClient {
     ) -> Result<Self, RegistryError> {
         let mut config = Config::builder()
             .user_agent(AutoHeaderValue::Provided(concat!("tepui/", env!("CARGO_PKG_VERSION")).to_owned().into()))
-            // A layer must arrive as it is: some servers would unpack it on the way.
+            // A layer must arrive unchanged: some servers or clients would decompress it on the way.
             .accept_encoding(AutoHeaderValue::Provided(String::from("identity").into()))
             .http_status_as_error(false)
             .max_redirects(0)
@@ -114,7 +114,7 @@ impl RegistryClient {
         let accept = ACCEPTED_MANIFESTS.join(", ");
         let response = self.get(endpoint, &repository, &url, &[("accept", &accept)])?;
         let media_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        // Servers of plain files say `application/json` or nothing; the document then says itself what it is.
+        // Servers of plain files send `application/json` or no type. The document itself states its type then.
         let media_type = media_type.filter(|value| !value.starts_with("application/json")).map(str::to_owned);
         match response.status().as_u16() {
             200 => {}
@@ -128,8 +128,8 @@ impl RegistryClient {
         Ok(ManifestAnswer { endpoint: endpoint.clone(), media_type, bytes })
     }
 
-    /// Asks for a blob from this byte on. Returns the stream and the number of its first byte, which is 0 if the registry does
-    /// not know ranges.
+    /// Requests a blob from byte `from` on. Returns the stream and the number of its first byte, which is 0 if the
+    /// registry does not support ranges.
     ///
     /// # Errors
     /// The registry does not give it.
@@ -172,17 +172,18 @@ impl RegistryClient {
         read_limited(&digest.to_string(), stream, MAX_DOCUMENT)
     }
 
-    /// How often a failed request is repeated.
+    /// Returns how often a failed request is repeated.
     pub fn retries(&self) -> u32 {
         self.options.retries
     }
 
-    /// Whether somebody has called the pull off.
+    /// Returns an error if the pull has been cancelled.
     pub fn check_cancelled(&self) -> Result<(), RegistryError> {
         if self.cancelled.load(Ordering::Relaxed) { Err(RegistryError::Cancelled) } else { Ok(()) }
     }
 
-    /// Waits before a request is repeated for the `attempt`th time; longer each time, and as long as the registry asks.
+    /// Waits before a request is repeated for the `attempt`th time. The pause grows with each attempt, and is as long
+    /// as the registry asks for.
     pub fn pause(&self, attempt: u32, asked: Option<Duration>) -> Result<(), RegistryError> {
         let pause = asked.unwrap_or(FIRST_PAUSE * 2u32.saturating_pow(attempt)).min(MAX_PAUSE);
         let slice = Duration::from_millis(100);
@@ -196,8 +197,8 @@ impl RegistryClient {
         Ok(())
     }
 
-    /// A GET with authentication and redirects, repeated while it fails for a transient reason. Any other status is for the
-    /// caller.
+    /// Sends a GET with authentication and redirects, and repeats it while it fails for a transient reason. The caller
+    /// handles any other status.
     fn get(
         &self,
         endpoint: &Endpoint,
@@ -265,7 +266,7 @@ impl RegistryClient {
         let realm = request.realm;
         let encrypted = realm.starts_with("https://");
         if !encrypted && (endpoint.is_encrypted() || !realm.starts_with("http://")) {
-            // Who asks in secret does not answer in public.
+            // Credentials for an encrypted registry are not sent over an unencrypted connection.
             let reason = "to a token server that is not encrypted, unlike itself";
             return Err(RegistryError::Redirect { url: endpoint.to_string(), reason });
         }
@@ -300,8 +301,8 @@ impl RegistryClient {
         answer.ok_or(RegistryError::Incomplete { url: realm.to_owned(), what: "a token" })
     }
 
-    /// Follows redirects by itself: credentials are for the host they were meant for (CVE-2020-15157), and who asked in secret is
-    /// not answered in public.
+    /// Follows redirects. Credentials are sent only to the host that they are meant for (CVE-2020-15157), and an
+    /// encrypted request is not redirected to an unencrypted URL.
     fn follow(
         &self,
         url: &str,
@@ -387,7 +388,7 @@ fn resolve(at: &str, location: &str) -> Option<String> {
     location.starts_with('/').then(|| format!("{scheme}://{authority}{location}"))
 }
 
-/// Queries of redirects contain signatures.
+/// Returns a URL without its query, because the queries of redirects contain signatures.
 fn without_query(url: &str) -> String {
     url.split('?').next().unwrap_or_default().to_owned()
 }
@@ -411,7 +412,8 @@ fn status_error(url: &str, response: Response<Body>) -> RegistryError {
     RegistryError::Status { url: without_query(url), status, detail: detail(&bytes) }
 }
 
-/// The message of a registry's error document, else nothing: other answers are pages for browsers.
+/// Returns the message of a registry's error document, or an empty text for other answers, which are pages for
+/// browsers.
 fn detail(bytes: &[u8]) -> String {
     #[derive(serde::Deserialize)]
     struct Errors {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::RegistryError;
 
-/// Names and passwords by registry, and the programs that know more of them.
+/// Names and passwords by registry, and the credential helpers that have further ones.
 #[derive(Clone, Default)]
 pub struct Credentials {
     auths: BTreeMap<String, Login>,
@@ -19,7 +19,7 @@ pub struct Credentials {
     default_helper: Option<String>,
 }
 
-/// What one registry is told.
+/// The credentials for one registry.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Login {
     Password {
@@ -32,7 +32,7 @@ pub(super) enum Login {
     RegistryToken(String),
 }
 
-/// Passwords do not reach a log.
+/// Passwords are left out, so that they do not reach a log.
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credentials").field("registries", &self.auths.keys()).finish_non_exhaustive()
@@ -68,14 +68,14 @@ struct HelperAnswer {
     secret: String,
 }
 
-/// The user name by which helpers say that the secret is an identity token.
+/// The user name with which helpers mark the secret as an identity token.
 const TOKEN_USER: &str = "<token>";
 
 impl Credentials {
-    /// Reads a `config.json`. `place` is what errors call it, for instance the name of the flag.
+    /// Reads a `config.json`. `place` names the file in errors, for instance by its flag.
     ///
     /// # Errors
-    /// It is no such file, or an `auth` of it is not base64 of `user:password`.
+    /// The text is no such file, or an `auth` of it is not base64 of `user:password`.
     pub fn parse(text: &str, place: &str) -> Result<Self, RegistryError> {
         let unreadable = |problem: String| RegistryError::Credentials { place: place.to_owned(), problem };
         let file: File = serde_json::from_str(text).map_err(|error| unreadable(error.to_string()))?;
@@ -90,7 +90,7 @@ impl Credentials {
         Ok(Credentials { auths, helpers: helpers.collect(), default_helper: file.creds_store })
     }
 
-    /// Returns these credentials with others added, which win.
+    /// Returns these credentials with others added. The others take precedence.
     #[must_use]
     pub fn overlaid_by(mut self, other: Credentials) -> Self {
         self.auths.extend(other.auths);
@@ -99,7 +99,7 @@ impl Credentials {
         self
     }
 
-    /// Returns what a registry is told; asks a helper if one is named for it.
+    /// Returns the credentials for a registry, from a helper if one is named for it.
     pub(super) fn of(&self, authority: &str) -> Result<Option<Login>, RegistryError> {
         let key = registry_key(authority);
         if let Some(login) = self.auths.get(&key) {
@@ -112,7 +112,7 @@ impl Credentials {
     }
 }
 
-/// Entries are URLs, hosts, or the name that Docker gave its own registry once.
+/// Returns the host of an entry. Entries are URLs, hosts, or the name that Docker once gave its own registry.
 fn registry_key(text: &str) -> String {
     let bare = text.strip_prefix("https://").or(text.strip_prefix("http://")).unwrap_or(text);
     match bare.split('/').next().unwrap_or_default() {
@@ -139,7 +139,8 @@ fn login(entry: Entry) -> Result<Option<Login>, &'static str> {
     Ok(entry.username.zip(entry.password).map(|(user, password)| Login::Password { user, password }))
 }
 
-/// Runs `docker-credential-NAME get` (Docker's credential helper protocol). A helper that knows nothing says so and is no error.
+/// Runs `docker-credential-NAME get` (Docker's credential helper protocol). A helper that has no credentials prints a
+/// message for that, which is no error.
 fn ask(helper: &str, authority: &str) -> Result<Option<Login>, RegistryError> {
     let program = format!("docker-credential-{helper}");
     let failed = |problem: String| RegistryError::Credentials { place: program.clone(), problem };
@@ -154,7 +155,7 @@ fn ask(helper: &str, authority: &str) -> Result<Option<Login>, RegistryError> {
         .spawn()
         .map_err(|error| failed(format!("cannot run it: {error}")))?;
     if let Some(mut input) = child.stdin.take() {
-        // A helper that does not read its input has an answer all the same, or an error of its own.
+        // A helper that does not read its input still gives an answer or an error of its own.
         let _ = input.write_all(authority.as_bytes());
     }
     let output = child.wait_with_output().map_err(|error| failed(error.to_string()))?;

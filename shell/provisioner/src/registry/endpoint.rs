@@ -1,4 +1,4 @@
-//! Where a registry is: scheme, host and port.
+//! The address of a registry: scheme, host and port.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ const DOCKER_HUB: [&str; 2] = ["docker.io", "index.docker.io"];
 const DOCKER_HUB_API: &str = "registry-1.docker.io";
 
 impl Endpoint {
-    /// Reads `[http[s]://]host[:port]`, with nothing behind but a slash.
+    /// Reads `[http[s]://]host[:port]`, followed by nothing but a slash.
     ///
     /// # Errors
     /// The text is something else.
@@ -49,18 +49,18 @@ impl Endpoint {
         self.scheme == "https"
     }
 
-    /// The same without encryption.
+    /// Returns the same endpoint without encryption.
     pub fn unencrypted(mut self) -> Self {
         self.scheme = "http";
         self
     }
 
-    /// Whether one-word repositories are below `library/`.
+    /// Returns whether repositories of one word are below `library/`, which is so at Docker's registry.
     fn is_docker_hub(&self) -> bool {
         self.authority == DOCKER_HUB_API
     }
 
-    /// Returns the repository as this registry calls it.
+    /// Returns the name that this registry has for the repository.
     pub fn repository(&self, reference: &ImageReference) -> String {
         let name = reference.repository();
         if self.is_docker_hub() && !name.contains('/') { format!("library/{name}") } else { name.to_owned() }
@@ -73,7 +73,8 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// As Mesos (`uri::docker::construct`): plain HTTP on port 80 and on this machine.
+/// Returns the scheme of a registry without one, as in Mesos (`uri::docker::construct`): plain HTTP on port 80 and on
+/// this machine.
 fn default_scheme(authority: &str) -> &'static str {
     let (host, port) = authority.rsplit_once(':').unwrap_or((authority, ""));
     let is_local = matches!(host, "localhost" | "127.0.0.1" | "[::1]") && !port.is_empty();

@@ -1,4 +1,4 @@
-//! Why a registry does not give what it is asked for.
+//! The errors of requests to registries.
 
 use std::io;
 
@@ -43,7 +43,7 @@ pub enum RegistryError {
 }
 
 impl RegistryError {
-    /// Whether the same request may succeed if it is made anew.
+    /// Returns whether the same request may succeed if it is repeated.
     pub fn is_transient(&self) -> bool {
         match self {
             RegistryError::Transport { .. } | RegistryError::Broken { .. } => true,
@@ -53,7 +53,7 @@ impl RegistryError {
     }
 }
 
-/// Too many requests, or a fault of the server.
+/// Returns whether a status means too many requests, or a fault of the server.
 pub(super) fn is_transient_status(status: u16) -> bool {
     matches!(status, 408 | 425 | 429 | 500..=599)
 }

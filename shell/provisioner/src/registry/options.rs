@@ -1,4 +1,4 @@
-//! How registries are spoken to.
+//! The options of requests to registries.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -8,21 +8,21 @@ use super::RegistryError;
 use super::endpoint::Endpoint;
 use crate::ImageReference;
 
-/// How registries are spoken to: which one is meant by default, which ones answer in its place, and whom to believe.
+/// The options of requests to registries: the default registry, mirrors, and trusted certificates.
 #[derive(Debug, Clone)]
 pub struct RegistryOptions {
     /// The registry of references that name none (`--docker_registry`).
     pub default_registry: String,
-    /// By registry, others that are asked before it, in this order. All must give what its digest says, so they need not be
-    /// trusted with references by digest; with tags they are.
+    /// By registry, the mirrors that are asked before it, in this order. Answers to references by digest are checked
+    /// against the digest, so mirrors need not be trusted with them. Mirrors are trusted with tags.
     pub mirrors: BTreeMap<String, Vec<String>>,
-    /// Registries (`host[:port]`) that are spoken to in plain HTTP.
+    /// The registries (`host[:port]`) that are asked over plain HTTP.
     pub insecure: BTreeSet<String>,
-    /// A file of PEM certificates that are believed besides those of the system.
+    /// A file of PEM certificates that are trusted besides those of the system.
     pub certificate_authorities: Option<PathBuf>,
-    /// The longest pause within an answer.
+    /// The maximum pause within an answer.
     pub stall_timeout: Duration,
-    /// How often a request is repeated that failed for a transient reason.
+    /// How often a request is repeated after a transient failure.
     pub retries: u32,
 }
 
@@ -43,12 +43,12 @@ impl RegistryOptions {
     /// Checks the default registry.
     ///
     /// # Errors
-    /// It is not the URL of a registry.
+    /// The value is not the URL of a registry.
     pub fn validate(&self) -> Result<(), RegistryError> {
         self.endpoint(&self.default_registry).map(drop)
     }
 
-    /// Returns where an image may be found, best first; the last is its own registry.
+    /// Returns the endpoints that may have an image, the best first. The last one is the image's own registry.
     pub(super) fn endpoints(&self, reference: &ImageReference) -> Result<Vec<Endpoint>, RegistryError> {
         let own = self.endpoint(reference.registry().unwrap_or(&self.default_registry))?;
         let mirrors = self.mirrors.get(own.authority()).into_iter().flatten();

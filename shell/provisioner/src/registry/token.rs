@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-/// For what a token is good: the registry and the repository.
+/// The registry and the repository that a token is valid for.
 pub(super) type TokenKey = (String, String);
 
-/// The tokens of this client, until they expire.
+/// The tokens of this client, which are kept until they expire.
 #[derive(Default)]
 pub(super) struct Tokens(Mutex<BTreeMap<TokenKey, (String, Instant)>>);
 
@@ -22,16 +22,17 @@ pub(super) struct TokenAnswer {
     expires_in: Option<u64>,
 }
 
-/// How long a token holds whose server does not say ("for compatibility with older clients", at least 60 s).
+/// The lifetime of a token in seconds if the server does not state it ("for compatibility with older clients", at least
+/// 60 s).
 const DEFAULT_LIFETIME: u64 = 60;
-/// A token is not used in its last seconds: the request takes some time.
+/// The time before its end in which a token is not used any more, because the request takes some time.
 const MARGIN: Duration = Duration::from_secs(5);
 
 impl TokenAnswer {
     pub fn token(self) -> Option<(String, Duration)> {
         let lifetime = Duration::from_secs(self.expires_in.unwrap_or(DEFAULT_LIFETIME).clamp(1, 24 * 3600));
         let token = self.token.or(self.access_token).filter(|token| !token.is_empty())?;
-        // It becomes part of a header.
+        // The token becomes part of a header.
         token.bytes().all(|byte| byte.is_ascii_graphic()).then_some((token, lifetime))
     }
 }

@@ -1,4 +1,4 @@
-//! Where things are in the store:
+//! The paths of the files in the store:
 //!
 //! | path | contents |
 //! | --- | --- |
@@ -25,7 +25,8 @@ pub(super) struct Directories {
 }
 
 impl Directories {
-    /// Makes what is missing. Only root (or the user of the agent) may look into it: images have secrets.
+    /// Creates the directories that are missing. Only root (or the user of the agent) can read them, because images
+    /// contain secrets.
     pub fn create(root: &Path) -> Result<Self, Error> {
         let directories = Directories { root: root.to_owned() };
         for name in ["", "images", "layers", "blobs", "ingest", "staging"] {
@@ -46,7 +47,8 @@ impl Directories {
         self.root.join("images")
     }
 
-    /// References have slashes and any length, so the file is called by their digest.
+    /// Returns the file of an image. Its name is the digest of the reference, because references contain slashes and
+    /// can have any length.
     pub fn image(&self, reference: &str) -> PathBuf {
         self.images().join(format!("{}.json", Digest::of(reference.as_bytes()).hex()))
     }
@@ -83,7 +85,7 @@ impl Directories {
         self.root.join("staging")
     }
 
-    /// Writes a small file so that it is there as a whole or not at all, also after a loss of power.
+    /// Writes a small file so that it exists completely or not at all, even after a loss of power.
     pub fn write_durably(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
         let staged = path.with_extension("new");
         let write = || -> io::Result<()> {
@@ -96,7 +98,7 @@ impl Directories {
         write().map_err(|source| self.failed("write", path, source))
     }
 
-    /// Makes an error of a failed access. A full disk has a text of its own, which says what helps.
+    /// Makes an error of a failed access. A full disk has a text of its own, which names the remedy.
     pub fn failed(&self, action: &'static str, path: &Path, source: io::Error) -> Error {
         match source.raw_os_error().map(Errno::from_raw_os_error) {
             Some(Errno::NOSPC | Errno::DQUOT) => Error::NoSpace(self.root.clone()),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Digest, ImageConfig};
 
-/// The name of an unpacked layer: the digest of its archive (`diff_id`), which is the same however it was packed.
+/// The name of an unpacked layer: the digest of its archive (`diff_id`), which does not depend on the compression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LayerId(pub Digest);
@@ -20,16 +20,16 @@ impl fmt::Display for LayerId {
 /// An image whose layers are all in the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Image {
-    /// What it was asked for as, with its tag or digest.
+    /// The reference that was asked for, with its tag or digest.
     pub reference: String,
     /// The digest of its manifest.
     pub digest: Digest,
-    /// The lowest first.
+    /// The layers, the lowest first.
     pub layers: Vec<LayerId>,
     /// The size of its packed layers, in bytes.
     pub packed_bytes: u64,
-    /// Seconds since the epoch.
+    /// The time of the pull in seconds since the epoch.
     pub pulled_at: u64,
-    /// What its author wants to have run.
+    /// The configuration of the image, with the program that its author wants to run.
     pub config: ImageConfig,
 }

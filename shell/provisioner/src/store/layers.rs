@@ -1,4 +1,5 @@
-//! How one layer comes into the store: fetched, checked and unpacked in one pass, and there under its name only when all of it is right.
+//! Adds one layer to the store. It is fetched, checked and unpacked in one pass, and gets its name only when all of it
+//! is correct.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Read;
@@ -13,21 +14,22 @@ use crate::layer::{UnpackLimits, unpack_stream};
 use crate::manifest::Descriptor;
 use crate::{Digest, Error};
 
-/// Tells the staging directories of one process apart.
+/// The number of the next staging directory of this process, which keeps their names distinct.
 static NEXT_STAGING: AtomicU64 = AtomicU64::new(0);
 
 /// A layer that is being put into the store.
 pub(super) struct Arriving<'a> {
     pub descriptor: &'a Descriptor,
-    /// What the image's configuration says of it.
+    /// The `diff_id` that the image's configuration states for the layer.
     pub diff_id: Option<Digest>,
     pub limits: UnpackLimits,
     pub cancelled: &'a AtomicBool,
 }
 
 impl Store {
-    /// Returns the layer of a packed one, if the store has it. What the configuration of an image says counts only with a layer
-    /// that was checked against it: two images may claim the same `diff_id` for different blobs.
+    /// Returns the unpacked layer of a packed one, if the store has it. The `diff_id` of an image's configuration is
+    /// trusted only with a layer that was checked against it: two images may claim the same `diff_id` for different
+    /// blobs.
     pub(super) fn known_layer(&self, arriving: &Arriving<'_>) -> Option<LayerId> {
         let recorded = fs::read_to_string(self.directories.blob(arriving.descriptor.digest)).ok()?;
         let layer = LayerId(Digest::from_hex(recorded.trim()).ok()?);
@@ -35,13 +37,14 @@ impl Store {
         (is_right && self.has_layer(layer)).then_some(layer)
     }
 
-    /// Waits until nobody else fetches this blob.
+    /// Waits until no other pull fetches this blob.
     pub(super) fn lock_blob(&self, digest: Digest) -> Result<Lock, Error> {
         let path = self.directories.partial_lock(digest);
         Lock::exclusive(&path).map_err(|source| self.directories.failed("lock", &path, source))
     }
 
-    /// Opens what an earlier attempt has fetched of a blob; empty if there was none, or if it is more than the whole.
+    /// Opens the file with the bytes of a blob that an earlier attempt has fetched. The file is empty if there was no
+    /// such attempt, or if it was larger than the blob.
     pub(super) fn open_partial(&self, descriptor: &Descriptor) -> Result<File, Error> {
         let path = self.directories.partial(descriptor.digest);
         let failed = |source| self.directories.failed("open", &path, source);
@@ -87,7 +90,7 @@ impl Store {
         let path = self.directories.layer(layer);
         match fs::rename(staging, &path) {
             Ok(()) => {}
-            // The same archive, packed in another way, has come meanwhile.
+            // Another pull has added the same archive, packed in another way, meanwhile.
             Err(_) if path.is_dir() => self.remove_tree(staging)?,
             Err(source) => return Err(self.directories.failed("create", &path, source)),
         }
@@ -99,7 +102,7 @@ impl Store {
         let number = NEXT_STAGING.fetch_add(1, Ordering::Relaxed);
         let path = self.directories.staging().join(format!("{}-{number}", std::process::id()));
         fs::create_dir(&path).map_err(|source| self.directories.failed("create", &path, source))?;
-        // The root of an image that does not say otherwise; the store itself keeps others out.
+        // This is the default mode of an image's root. The directory of the store keeps other users out.
         let readable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         fs::set_permissions(&path, readable).map_err(|source| self.directories.failed("create", &path, source))?;
         Ok(path)

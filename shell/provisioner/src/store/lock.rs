@@ -1,5 +1,5 @@
-//! Locks between the agent and the command line, and between threads: all of them are locks of open files (flock(2)), which end with
-//! whoever holds them.
+//! Locks between the agent, the command line and threads. All of them are locks of open files (flock(2)), which end
+//! with their holder.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -13,17 +13,17 @@ use rustix::io::Errno;
 pub(super) struct Lock(#[allow(dead_code, reason = "its end is what unlocks")] File);
 
 impl Lock {
-    /// Waits for a lock that others may share.
+    /// Waits for a shared lock.
     pub fn shared(path: &Path) -> io::Result<Self> {
         lock(path, FlockOperation::LockShared).map(Lock)
     }
 
-    /// Waits for a lock that nobody else holds.
+    /// Waits for an exclusive lock.
     pub fn exclusive(path: &Path) -> io::Result<Self> {
         lock(path, FlockOperation::LockExclusive).map(Lock)
     }
 
-    /// Returns a lock that nobody else holds, `None` if somebody does.
+    /// Returns an exclusive lock, or `None` if the lock is held.
     pub fn try_exclusive(path: &Path) -> io::Result<Option<Self>> {
         match lock(path, FlockOperation::NonBlockingLockExclusive) {
             Ok(file) => Ok(Some(Lock(file))),

@@ -1,4 +1,4 @@
-//! What leaves the store.
+//! Removes layers and images from the store.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,17 +9,17 @@ use super::image::LayerId;
 use super::store_root::Store;
 use crate::{Digest, Error};
 
-/// What was removed.
+/// The images and layers that were removed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PruneReport {
-    /// The references of images.
+    /// The references of the images.
     pub images: Vec<String>,
-    /// The number of layers.
+    /// The number of the layers.
     pub layers: u64,
 }
 
 impl Store {
-    /// Removes layers that no image and nobody in `in_use` needs. The caller holds the lock.
+    /// Removes the layers that neither an image nor `in_use` names. The caller holds the lock.
     pub(super) fn remove_unused_layers(&self, in_use: &BTreeSet<LayerId>) -> Result<PruneReport, Error> {
         let mut needed = in_use.clone();
         needed.extend(self.list()?.into_iter().flat_map(|image| image.layers));
@@ -29,7 +29,7 @@ impl Store {
             if layer.is_some_and(|layer| needed.contains(&layer)) {
                 continue;
             }
-            // Renamed first: what has the name of a layer is complete.
+            // The directory is renamed first, because a directory with the name of a layer must be complete.
             let staged = self.directories.staging().join(format!("removed-{name}"));
             let path = self.directories.layers().join(&name);
             fs::rename(&path, &staged).map_err(|source| self.directories.failed("remove", &path, source))?;
@@ -46,8 +46,8 @@ impl Store {
         Ok(report)
     }
 
-    /// Removes what killed processes have left. The caller holds the lock, so nothing is being unpacked.
-    /// Layers that no image names may not be on the disk as a whole after a loss of power, so they go as well.
+    /// Removes the files that killed processes have left. The caller holds the lock, so nothing is being unpacked.
+    /// Layers that no image names are removed as well: after a loss of power they may not be complete on the disk.
     pub(super) fn remove_leftovers(&self) -> Result<(), Error> {
         for name in self.names(&self.directories.staging())? {
             self.remove_tree(&self.directories.staging().join(name))?;

@@ -1,4 +1,4 @@
-//! How an image comes from a registry: its documents one after the other, its layers side by side.
+//! Pulls an image from a registry: its documents one after the other, its layers in parallel.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,20 +13,20 @@ use crate::manifest::{ConfigSource, Descriptor, ImageManifest, Manifest, choose}
 use crate::registry::{BlobReader, ManifestAnswer, RegistryClient};
 use crate::{Credentials, Digest, Error, ImageConfig, ImageReference, Platform, RegistryOptions};
 
-/// How an image is pulled.
+/// The options of a pull.
 #[derive(Debug, Clone)]
 pub struct PullOptions {
-    /// How registries are spoken to.
+    /// The options of requests to registries.
     pub registry: RegistryOptions,
-    /// What registries are told.
+    /// The credentials for registries.
     pub credentials: Credentials,
-    /// Which image of an index is taken.
+    /// The platform for which an image of an index is chosen.
     pub platform: Platform,
-    /// What it may cost.
+    /// The limits of the image.
     pub limits: Limits,
-    /// How many layers are fetched at the same time.
+    /// The number of layers that are fetched at the same time.
     pub parallel: usize,
-    /// Whether the registry is asked although the store has the image (`Image.cached` = false of Mesos).
+    /// Whether the registry is asked even if the store has the image (`Image.cached` = false of Mesos).
     pub refresh: bool,
     /// The pull ends soon after this is set.
     pub cancelled: Arc<AtomicBool>,
@@ -46,14 +46,15 @@ impl Default for PullOptions {
     }
 }
 
-/// What an image may cost; a hostile one is stopped at these.
+/// The limits of an image, at which the pull of a hostile one stops.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Files, directories and links of one layer.
+    /// The maximum number of files, directories and links of one layer.
     pub files: u64,
-    /// Bytes of one unpacked layer.
+    /// The maximum number of bytes of one unpacked layer.
     pub unpacked_bytes: u64,
-    /// How many times larger a layer may be when it is unpacked. Sparse files and bombs have ratios of a thousand.
+    /// The maximum ratio of the unpacked to the packed size of a layer. Sparse files and decompression bombs have
+    /// ratios of a thousand.
     pub ratio: u64,
 }
 
@@ -63,7 +64,7 @@ impl Default for Limits {
     }
 }
 
-/// Small layers may have any ratio up to this many bytes.
+/// The number of bytes up to which an unpacked layer may have any ratio.
 const UNSUSPICIOUS_BYTES: u64 = 1 << 30;
 
 impl Limits {
@@ -73,17 +74,17 @@ impl Limits {
     }
 }
 
-/// What happens during a pull, for people who wait.
+/// The progress of a pull, for display.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PullEvent {
-    /// The image has so many layers, of which the store has some.
+    /// The number of layers of the image is known.
     Layers {
-        /// All of them.
+        /// The number of all layers.
         total: usize,
-        /// Those that need not be fetched.
+        /// The number of layers that the store has already.
         known: usize,
     },
-    /// One more layer is there.
+    /// One more layer is complete.
     LayerDone {
         /// The digest of the packed layer.
         digest: Digest,
@@ -93,7 +94,7 @@ pub enum PullEvent {
 }
 
 impl Store {
-    /// Returns an image, from the store if it is there, else from its registry. `progress` is called from several threads.
+    /// Returns an image from the store if it has it, else from the registry. `progress` is called from several threads.
     ///
     /// # Errors
     /// The registry does not give the image, it is not what its digests say, or the store cannot be written.
@@ -179,7 +180,7 @@ impl Store {
             work();
         });
         let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-        // An error first: layers that were not begun have nothing to say.
+        // Errors come first, because layers that were not begun have no result.
         let (errors, layers): (Vec<_>, Vec<_>) = results.into_iter().flatten().partition(Result::is_err);
         match errors.into_iter().next() {
             Some(Err(error)) => Err(error),
@@ -187,7 +188,8 @@ impl Store {
         }
     }
 
-    /// Fetches one layer. If what was left of an earlier attempt turns out to be wrong, it is fetched once more as a whole.
+    /// Fetches one layer. If the remains of an earlier attempt turn out to be wrong, the whole layer is fetched once
+    /// more.
     fn fetch_layer(
         &self,
         client: &RegistryClient,
@@ -230,7 +232,7 @@ impl Store {
                 self.remove_partial(digest);
                 Ok(layer)
             }
-            // What has come so far is kept for the next attempt.
+            // The bytes that have come so far are kept for the next attempt.
             (Err(_), Some(failure)) => Err(failure.into()),
             (Err(error), None) => {
                 self.remove_partial(digest);
@@ -240,7 +242,7 @@ impl Store {
     }
 }
 
-/// Finds the manifest of the image for this platform: its own, or one of an index.
+/// Finds the manifest of the image for this platform, either directly or through an index.
 fn resolve(
     client: &RegistryClient,
     reference: &ImageReference,

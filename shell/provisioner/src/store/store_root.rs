@@ -1,4 +1,4 @@
-//! What the store has, and how it comes and goes.
+//! The store of images, with its public operations.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,14 +18,14 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store in a directory, which is made if it is not there. What a killed process has left half-done is removed, but
-    /// for the beginnings of layers, with which the next pull goes on.
+    /// Opens the store in a directory, which is created if it is missing. The leftovers of killed processes are
+    /// removed, except the beginnings of layers, which the next pull continues.
     ///
     /// # Errors
     /// The directory cannot be made, read or written.
     pub fn open(root: &Path) -> Result<Self, Error> {
         let store = Store { directories: Directories::create(root)? };
-        // Somebody else who pulls has something half-done; it is cleaned up another time.
+        // If another process is pulling, its files are incomplete for now. They are cleaned up another time.
         if let Some(_lock) = store.try_lock()? {
             store.remove_leftovers()?;
         }
@@ -64,7 +64,7 @@ impl Store {
         self.directories.layer(layer)
     }
 
-    /// Removes an image, and the layers that no other image and nobody in `in_use` needs.
+    /// Removes an image, and the layers that neither another image nor `in_use` names.
     ///
     /// # Errors
     /// There is no such image, it is being pulled, or the store cannot be written.
@@ -78,7 +78,7 @@ impl Store {
         Ok(report)
     }
 
-    /// Removes all images but those to be kept, and the layers that nobody needs then (PRUNE_IMAGES of Mesos).
+    /// Removes all images except those in `keep`, and the layers that are unused then (PRUNE_IMAGES of Mesos).
     ///
     /// # Errors
     /// An image is being pulled, or the store cannot be written.
@@ -87,7 +87,7 @@ impl Store {
         let kept: BTreeSet<String> = keep.iter().map(ToString::to_string).collect();
         let mut removed = Vec::new();
         for image in self.list()? {
-            // An image of a running container stays: its next container begins without a pull.
+            // The image of a running container stays, so that its next container begins without a pull.
             let is_used = !image.layers.is_empty() && image.layers.iter().all(|layer| in_use.contains(layer));
             if kept.contains(&image.reference) || is_used {
                 continue;
@@ -110,7 +110,7 @@ impl Store {
         Lock::try_exclusive(&path).map_err(|source| self.directories.failed("lock", &path, source))
     }
 
-    /// Writes that an image is there, after all of it is on the disk.
+    /// Writes the record of an image after all its files are on the disk.
     pub(super) fn record(&self, image: &Image) -> Result<(), Error> {
         let layers = self.directories.layers();
         let sync = || -> io::Result<()> { Ok(rustix::fs::syncfs(fs::File::open(&layers)?)?) };
@@ -121,7 +121,8 @@ impl Store {
         self.directories.write_durably(&path, &bytes)
     }
 
-    /// Reads the record of an image. One that cannot be understood is as good as none: the image is pulled anew.
+    /// Reads the record of an image. A record that cannot be parsed counts as missing, so that the image is pulled
+    /// again.
     fn read(&self, path: &Path) -> Result<Option<Image>, Error> {
         match fs::read(path) {
             Ok(bytes) => match serde_json::from_slice(&bytes) {

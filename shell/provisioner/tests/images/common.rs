@@ -1,9 +1,9 @@
-//! A store in a directory of its own, and how it pulls.
+//! A store in a directory of its own, with the options of its pulls.
 
 use provisioner::{ImageReference, PullEvent, PullOptions, RegistryOptions, Store};
 use testkit::registry::Registry;
 
-/// A store in a directory of its own, and how it pulls.
+/// A store in a directory of its own, with the options of its pulls.
 pub struct Scenario {
     pub registry: Registry,
     pub store: Store,
@@ -36,12 +36,12 @@ impl Scenario {
         self.store.pull(&self.reference(tag), &self.options, &|_: PullEvent| {})
     }
 
-    /// The text of why a pull fails.
+    /// Returns the text of the error with which a pull fails.
     pub fn refused(&self, tag: &str) -> String {
         self.pull(tag).map(|image| format!("{image:?}")).unwrap_err().to_string()
     }
 
-    /// Everything that the store has of layers that are under way.
+    /// Returns the names of everything that the store has of incomplete layers.
     pub fn leftovers(&self) -> Vec<String> {
         let names = |name: &str| {
             let entries = std::fs::read_dir(self.directory.path().join("store").join(name)).unwrap();

@@ -1,4 +1,4 @@
-//! Images from registries of the test's own, which can be as bad as they like, and from a real one.
+//! Tests with images from registries of the test's own, which may misbehave, and from a real registry.
 #![allow(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
 
 mod common;

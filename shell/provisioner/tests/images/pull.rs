@@ -1,4 +1,4 @@
-//! Images come from registries, also from bad ones.
+//! Tests of pulls from registries, including misbehaving ones.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
@@ -21,7 +21,7 @@ fn an_image_is_pulled_once() {
     };
     assert_eq!([read(0, "a"), read(1, "b"), read(2, "c")], ["1", "2", "3"]);
     assert_eq!(s.leftovers(), [""; 0]);
-    // One manifest, one configuration, three layers.
+    // The requests are for one manifest, one configuration and three layers.
     assert_eq!(s.registry.paths().len(), 5);
     assert_eq!(s.pull("t").unwrap(), image);
     assert_eq!(s.registry.paths(), [""; 0]);
@@ -70,7 +70,7 @@ fn the_image_of_this_platform_comes_from_an_index() {
     s.options.platform.architecture = "riscv64".into();
     s.options.refresh = true;
     assert!(s.refused("multi").contains("linux/riscv64"));
-    // An index that leads to itself or to another.
+    // The index leads to itself or to another index.
     s.options.platform.architecture = "amd64".into();
     let inner = s.registry.add_manifest("inner", "application/vnd.oci.image.index.v1+json", r#"{"manifests":[]}"#);
     let outer = format!(r#"{{"manifests":[{}]}}"#, entry("amd64", &inner));
@@ -103,7 +103,7 @@ fn the_next_pull_goes_on_with_what_is_there() {
     let whole = Answer::ok(packed.packed.clone());
     s.registry.answer(&path, vec![whole.clone().breaks_after(1_000_000)]);
     assert!(s.refused("t").contains("broke off"));
-    // As after the end of the process.
+    // A new store is opened, as after the end of the process.
     s.store = Store::open(&s.directory.path().join("store")).unwrap();
     s.registry.answer(&path, vec![whole.clone()]);
     s.registry.asked();
@@ -132,7 +132,7 @@ fn what_is_not_what_its_digest_says_is_refused() {
     s.registry.answer(&format!("/v2/app/blobs/{digest}"), vec![Answer::ok(other)]);
     let text = s.refused("t");
     assert!(text.contains("digest") && text.contains(digest), "{text}");
-    // A configuration that promises other layers than those of the manifest.
+    // The configuration lists other layers than the manifest.
     let manifest = |config: &str| {
         let config = s.registry.add_blob(config.as_bytes());
         format!(
@@ -189,7 +189,7 @@ fn tokens_and_passwords_reach_those_they_are_for() {
     assert_eq!(token.len(), 1, "a token is asked for once");
     assert_eq!(token[0].path, "/token?service=s&scope=repository:app:pull");
     assert_eq!(token[0].authorization.as_deref(), Some("Basic dTpw"));
-    // A registry that wants a password.
+    // The registry requires a password.
     s.options.refresh = true;
     s.registry.require("Basic dTpw", "Basic realm=x");
     s.pull("t").unwrap();
@@ -228,7 +228,7 @@ fn a_mirror_is_asked_first() {
     s.options.registry.mirrors.insert(s.registry.authority.clone(), vec![mirror.authority.clone()]);
     s.pull("t").unwrap();
     assert_eq!(s.registry.paths(), [""; 0]);
-    // What the mirror does not have comes from the registry.
+    // The registry gives the parts that the mirror does not have.
     s.pull("u").unwrap();
     assert_eq!(s.registry.paths()[0], "/v2/app/manifests/u");
 }
@@ -252,7 +252,7 @@ fn what_nobody_needs_is_removed() {
     assert_eq!((removed.layers, removed.images), (1, vec![one.reference.clone()]));
     assert!(s.store.layer_directory(two.layers[0]).is_dir());
     assert!(s.store.remove(&s.reference("one"), &BTreeSet::new()).unwrap_err().to_string().contains("there is no"));
-    // A container runs the other.
+    // A container uses the other image.
     let in_use: BTreeSet<LayerId> = two.layers.iter().copied().collect();
     assert_eq!(s.store.prune(&BTreeSet::new(), &in_use).unwrap(), provisioner::PruneReport::default());
     let pruned = s.store.prune(&BTreeSet::from([s.reference("two")]), &BTreeSet::new()).unwrap();
@@ -293,7 +293,7 @@ fn a_layer_is_unpacked_as_overlayfs_wants_it() {
     assert_eq!(std::fs::read_link(root.join("up")).unwrap().to_str(), Some("../../.."));
 }
 
-/// Members that lead out of the root, by name or through a link.
+/// The members lead out of the root, by name or through a link.
 #[test]
 fn a_hostile_layer_stays_in_its_directory() {
     let s = scenario();

@@ -1,4 +1,4 @@
-//! Docker's own registry: plain, with a password, and with TLS of an authority of the test's own.
+//! Tests with Docker's own registry: plain, with a password, and with TLS of a test authority.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,7 +17,7 @@ fn script() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/registry/registry.sh")
 }
 
-/// Starts a registry, or says why there is none.
+/// Starts a registry, or reports the test as skipped if there is none.
 fn start(test: &str, kind: &str) -> Option<RealRegistry> {
     let directory = tempfile::tempdir().unwrap();
     let output = Command::new(script()).arg("start").arg(directory.path()).arg(kind).output().unwrap();
