@@ -28,7 +28,7 @@ pub enum Need {
 pub struct Case {
     /// The section of the list of behaviours and a number in it. The report is sorted by it.
     pub id: &'static str,
-    /// One sentence that says what holds.
+    /// The expected behaviour, in one sentence.
     pub checks: &'static str,
     pub needs: &'static [Need],
     pub run: fn(&World) -> Checked,

@@ -36,13 +36,13 @@ pub fn read_state(master: SocketAddrV4, enough: impl Fn(usize) -> bool) -> io::R
 /// A read of a master.
 #[derive(Debug, Clone)]
 pub enum Request {
-    /// Of a path.
+    /// A GET of a path.
     Get(&'static str),
-    /// By a call of the operator API, encoded as protobuf.
+    /// A call of the operator API, encoded as protobuf.
     Call {
         /// The call.
         body: Vec<u8>,
-        /// Of the answer.
+        /// The media type of the answer.
         media_type: &'static str,
     },
 }
@@ -63,7 +63,7 @@ impl Request {
     }
 }
 
-/// Reads so many times over one connection; returns the size of the last response, with its head.
+/// Reads `times` times over one connection. Returns the size of the last response in bytes, including its head.
 pub fn read_each(master: SocketAddrV4, request: &Request, times: usize) -> io::Result<usize> {
     let mut socket = connect(master)?;
     let request = request.encode(master);

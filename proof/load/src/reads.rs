@@ -1,4 +1,4 @@
-//! `load reads`: what reads of a large cluster cost its master, and what tasks cost it in memory.
+//! `load reads`: measures what reads of a large cluster cost its master, and how much memory tasks take.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::report::Report;
 use crate::run::{announce, in_background};
 use crate::session::{RunError, Session};
 
-/// Long enough for a figure of what pings cost meanwhile.
+/// The time for which pings are measured without reads. It is long enough for a precise figure.
 const IDLE: Duration = Duration::from_secs(5);
 
 pub async fn run(options: &Reads, target: Target) -> Result<Report, RunError> {
@@ -19,7 +19,7 @@ pub async fn run(options: &Reads, target: Target) -> Result<Report, RunError> {
     let mut session = Session::open(target, Duration::from_secs(options.masters.timeout)).await?;
     tasks(options, &mut session, &mut report).await?;
 
-    // What the phases before left to do is no part of a read.
+    // Work that the earlier phases left behind does not count as a read.
     tokio::time::sleep(Duration::from_secs(2)).await;
     let meter = session.meter()?;
     tokio::time::sleep(IDLE).await;
@@ -72,7 +72,7 @@ async fn tasks(options: &Reads, session: &mut Session, report: &mut Report) -> R
     Ok(())
 }
 
-/// Kilobytes by which a task has made the master grow.
+/// Returns the kilobytes by which the master has grown for each task.
 fn growth(before: Option<u64>, after: Option<u64>, tasks: usize) -> Option<f64> {
     Some((after? as f64 - before? as f64) / 1e3 / tasks.max(1) as f64)
 }
@@ -82,7 +82,8 @@ fn per_read(cost: Cost, idle: Cost, times: usize) -> Option<f64> {
     Some((cost.cpu?.as_secs_f64() - meanwhile) * 1e3 / times.max(1) as f64)
 }
 
-/// Each by its name. `GET_METRICS` has the same figures as `/metrics/snapshot`, which masters answer twice a second.
+/// Returns the requests with their names. `GET_METRICS` has the same figures as `/metrics/snapshot`, which masters
+/// answer twice a second.
 fn requests() -> Vec<(String, Request)> {
     const CALLS: [call::Type; 6] = [
         call::Type::GetState,
@@ -94,7 +95,7 @@ fn requests() -> Vec<(String, Request)> {
     ];
     let mut requests = vec![("/state".to_owned(), Request::Get("/state"))];
     for kind in CALLS {
-        // The one of them that has to have its member.
+        // GET_METRICS is the only one of these calls whose member must be set.
         let get_metrics = (kind == call::Type::GetMetrics).then(Box::default);
         let body = wire::encode(&Call { r#type: Some(kind as i32), get_metrics, ..Call::default() });
         for (encoding, media_type) in [("protobuf", "application/x-protobuf"), ("JSON", "application/json")] {

@@ -1,4 +1,4 @@
-//! What every node needs: virtual time, the event queue, randomness, the network, and the checks.
+//! The state that every node uses: virtual time, the event queue, randomness, the network, and the checks.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -127,7 +127,7 @@ pub enum Event {
     Start(Node),
 }
 
-/// What a container or its executor does by itself.
+/// The actions that a container or its executor takes by itself.
 #[derive(Debug, Clone)]
 pub enum ContainerAction {
     /// The executor's process has started.

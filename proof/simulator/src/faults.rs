@@ -19,7 +19,7 @@ pub enum Fault {
         agent: usize,
         down: Duration,
     },
-    /// Nothing passes from one node to the other.
+    /// No packet passes from one node to the other.
     Cut {
         from: Node,
         to: Node,
@@ -39,7 +39,7 @@ pub enum Fault {
         from: Node,
         to: Node,
     },
-    /// A node can reach nobody, and nobody can reach it.
+    /// A node cannot reach any other node, and no other node can reach it.
     Isolate {
         node: Node,
         lasts: Duration,
@@ -158,7 +158,7 @@ impl std::fmt::Display for Faults {
     }
 }
 
-/// What operators ask the leader for.
+/// The requests of operators to the leader.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum OperatorAction {
     Drain {

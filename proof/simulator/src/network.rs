@@ -24,7 +24,7 @@ use model::{Random, StreamId, Upid};
 use crate::event::Event;
 use crate::node::Node;
 
-/// What is sent between nodes.
+/// A message between nodes.
 #[derive(Debug, Clone)]
 pub enum Packet {
     /// A libprocess message.
@@ -68,7 +68,7 @@ impl Direction {
     }
 }
 
-/// What becomes of a packet that reaches its receiver.
+/// The fate of a packet that reaches its receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
     Now,
@@ -79,18 +79,18 @@ pub enum Delivery {
     Lost,
 }
 
-/// How the network behaves when nothing is cut.
+/// The behaviour of the network when no connection is cut.
 #[derive(Debug, Clone, Copy)]
 pub struct NetworkConditions {
     /// Most packets take up to this long.
     pub delay: Duration,
-    /// One packet in so many takes up to a hundred times that; never when zero.
+    /// One packet in this many takes up to a hundred times that; zero means never.
     pub stall_one_in: u64,
-    /// One packet in so many sees its connection break under it; never when zero.
+    /// One packet in this many breaks its connection; zero means never.
     pub break_one_in: u64,
     /// Directions break alone, and stragglers are read late (see above).
     pub adversarial: bool,
-    /// One call in so many is repeated by its client; never when zero.
+    /// One call in this many is repeated by its client; zero means never.
     pub repeat_one_in: u64,
 }
 

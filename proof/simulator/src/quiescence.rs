@@ -1,4 +1,4 @@
-//! Whether the cluster is quiescent, as it must be some time after the last fault.
+//! Checks that the cluster is quiescent, as it must be some time after the last fault.
 
 use messages::v1::{OperationState, TaskState};
 use model::FrameworkId;
@@ -6,7 +6,7 @@ use model::FrameworkId;
 use crate::world::World;
 
 impl World {
-    /// Returns what is not settled, if anything.
+    /// Returns a description of what is not settled, if anything.
     pub fn not_quiescent(&self) -> Option<String> {
         let Some(leading) = self.leader().and_then(|master| master.leading.as_ref()) else {
             return Some("nobody leads".to_owned());

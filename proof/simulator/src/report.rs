@@ -1,4 +1,4 @@
-//! What a run covered, and how it ended.
+//! The report of a run: its events and its outcome.
 
 use std::fmt;
 use std::ops::AddAssign;
@@ -74,7 +74,7 @@ impl fmt::Display for Counts {
 pub struct Outcome {
     /// The seed of the run.
     pub seed: u64,
-    /// What happened in it.
+    /// The number of events of the run, by kind.
     pub counts: Counts,
     /// The first violation.
     pub violation: Option<String>,

@@ -11,7 +11,7 @@ use crate::network::NetworkConditions;
 use crate::report::Outcome;
 use crate::world::World;
 
-/// What to run.
+/// The options of a run.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The seed, from which the plan and all randomness follow.
@@ -43,12 +43,12 @@ const MAX_EVENTS: u64 = 3_000_000;
 /// The interval at which quiescence is checked.
 const CHECK_INTERVAL: Duration = Duration::from_secs(30);
 
-/// What a seed determines.
+/// The properties of a run that the seed determines.
 #[derive(Debug)]
 pub struct Plan {
     /// The number of nodes.
     pub size: Size,
-    /// How the network behaves.
+    /// The behaviour of the network.
     pub conditions: NetworkConditions,
     /// The number of tasks that each scheduler launches.
     pub goal: u64,

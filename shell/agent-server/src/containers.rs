@@ -50,7 +50,7 @@ struct Shared {
     worker: Worker,
     /// The containers that have not ended. The core's thread takes this lock, so nobody holds it while blocking.
     live: Mutex<HashMap<ContainerId, LiveContainer>>,
-    /// Held while the owner of a volume is determined and written.
+    /// The lock that is held while the owner of a volume is determined and written.
     ownership: Mutex<()>,
 }
 

@@ -1,4 +1,4 @@
-//! Why an agent does not start.
+//! The errors that keep an agent from starting.
 
 use std::io;
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
-//! Gives containers the images that they ask for: pulls what the store does not have, and writes what the launcher needs.
+//! Gives containers the images that they ask for: pulls images that the store does not have, and writes the description
+//! for the launcher.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -18,11 +19,11 @@ use provisioner::{Credentials, Image, ImageReference, Provisioner, PullOptions, 
 pub struct ImageOptions {
     /// `--docker_store_dir`.
     pub store: PathBuf,
-    /// `--docker_registry`, and how registries are spoken to.
+    /// `--docker_registry`, and the other options of requests to registries.
     pub registry: RegistryOptions,
     /// `--docker_config`.
     pub credentials: Credentials,
-    /// `--sandbox_directory`: where a container with an image sees its sandbox.
+    /// `--sandbox_directory`: the path of the sandbox in a container with an image.
     pub sandbox_directory: PathBuf,
 }
 
@@ -51,7 +52,7 @@ pub enum ImageError {
         /// The reason.
         source: provisioner::Error,
     },
-    /// Neither the task nor its image says what to run.
+    /// Neither the task nor its image names a program.
     #[error("{0}")]
     NoCommand(#[from] NoCommand),
     /// The launch info cannot be written.
@@ -73,12 +74,13 @@ pub struct Images {
 }
 
 impl Images {
-    /// Keeps what belongs to containers below this work directory. Nothing is made before a container asks for an image.
+    /// Makes the images of an agent, with the files of containers below this work directory. No file is created before
+    /// a container asks for an image.
     pub fn new(options: ImageOptions, work_dir: &Path) -> Self {
         Images { options, root: work_dir.join("provisioner") }
     }
 
-    /// Removes what containers have left that are not alive any more.
+    /// Removes the files of containers that have ended.
     pub fn recover(&self, alive: &BTreeSet<String>) {
         if self.root.exists()
             && let Err(error) = self.provisioner().and_then(|provisioner| provisioner.recover(alive))
@@ -87,8 +89,8 @@ impl Images {
         }
     }
 
-    /// Provides the image of a container, and returns the file that tells the launcher about it; `None` for a container without an
-    /// image. Blocks while the image is pulled.
+    /// Provides the image of a container. Returns the file that describes it to the launcher, or `None` for a container
+    /// without an image. Blocks while the image is pulled.
     ///
     /// # Errors
     /// Returns [`ImageError`] if the container cannot have its image.
@@ -130,7 +132,7 @@ impl Images {
         self.write(&launch.container, &info).map(Some)
     }
 
-    /// Removes what a container has written. One without an image has nothing.
+    /// Removes the files that a container has written. There are none for a container without an image.
     pub fn destroy(&self, container: &ContainerId) {
         if !self.root.exists() {
             return;
@@ -145,7 +147,7 @@ impl Images {
         Provisioner::open(Store::open(&self.options.store)?, &self.root)
     }
 
-    /// The credentials of the agent, and those of the task, which win.
+    /// Returns the credentials of the agent together with those of the task, which take precedence.
     fn credentials(&self, docker: &v1::image::Docker) -> Result<Credentials, ImageError> {
         let own = self.options.credentials.clone();
         let Some(secret) = docker.config.as_deref().and_then(|config| config.value.as_ref()) else { return Ok(own) };
@@ -162,7 +164,8 @@ impl Images {
         }
     }
 
-    /// The file is the agent's own: a container that could write it would choose the root of the next process.
+    /// Writes the launch info. The file belongs to the agent: a container that could write it would choose the root of
+    /// the next process.
     fn write(&self, container: &ContainerId, info: &LaunchInfo) -> Result<PathBuf, ImageError> {
         let path = self.root.join("containers").join(container.as_str()).join("launch_info");
         let failed = |source| ImageError::LaunchInfo { path: path.clone(), source };
@@ -172,7 +175,7 @@ impl Images {
     }
 }
 
-/// The image of the task, or that of a custom executor, and what is to run in it.
+/// Returns the image of the task or of a custom executor, and the command that runs in it.
 fn wanted(launch: &ContainerLaunch) -> Option<(&v1::Image, Option<&v1::CommandInfo>)> {
     let (container, command) = match &launch.command_task {
         Some(task) => (task.container.as_deref(), task.command.as_deref()),

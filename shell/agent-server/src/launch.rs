@@ -79,7 +79,7 @@ pub fn describe(
         // The launcher is root until it has entered the image.
         (None, Some(_)) => return Err(Unsupported::ExecutorImage),
     };
-    // With an image the executor needs the rights to make its task's root; the task itself runs as the user.
+    // With an image, the executor needs the rights to make the root of its task. The task itself runs as the user.
     let user = user.filter(|_| launch_info.is_none());
     let command = match &launch.command_task {
         Some(task) => task.command.as_deref(),
@@ -106,7 +106,7 @@ pub fn describe(
     })
 }
 
-/// The argument by which the command executor knows of the image of its task.
+/// Returns the argument that gives the launch info of the task's image to the command executor.
 fn launch_info_argument(path: &Path) -> OsString {
     let mut argument = OsString::from("--launch_info=");
     argument.push(path);

@@ -66,7 +66,7 @@ impl ContainerLogger {
     }
 }
 
-/// The rotated outputs of a container with this sandbox.
+/// Returns the outputs that are rotated for a container with this sandbox.
 pub fn rotated_outputs(
     sandbox: &Path,
     (stdout, stderr): (Option<Rotation>, Option<Rotation>),

@@ -14,7 +14,7 @@ use edge::http::respond::{Response, bad_request, text};
 const MESSAGE_CONTENT_TYPE: HeaderName = HeaderName::from_static("message-content-type");
 const MESSAGE_ACCEPT: HeaderName = HeaderName::from_static("message-accept");
 
-/// How the messages of a body are framed and encoded.
+/// The framing and encoding of the messages of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
     /// The body is one message.

@@ -33,7 +33,7 @@ pub struct AgentOptions {
     pub advertise_ip: Option<Ipv4Addr>,
     /// `--advertise_port`: the port that peers are told; `None` for the port that the agent listens on.
     pub advertise_port: Option<u16>,
-    /// How the senders of libprocess messages are checked.
+    /// The check of the senders of libprocess messages.
     pub sender_check: SenderCheck,
     /// `--master`: `zk://…`, `host:port`, `master@host:port`, or `file://` of a file with one of them.
     pub master: String,

@@ -72,12 +72,12 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
         }
     }
     let sandbox_of = |id: &ContainerId| opened.recovered_state.sandbox(&work_dir, id);
-    // How the outputs were to be rotated, for containers of which the runtime directory was lost.
+    // Returns the rotation of a container's outputs, for containers whose runtime directory was lost.
     let outputs_of = |id: &ContainerId| {
         let sandbox = sandbox_of(id)?;
         let command = opened.recovered_state.executor_info(id).and_then(|info| info.command.as_deref());
         let environment = command.and_then(|command| command.environment.as_deref());
-        // What could not be read then was refused when the container was launched.
+        // The launch of a container with invalid bounds was refused, so the bounds are valid.
         let bounds = settings.container_logger.of_container(environment).ok()?;
         Some((id.clone(), rotated_outputs(&sandbox, bounds)))
     };

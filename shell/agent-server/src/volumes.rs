@@ -34,7 +34,7 @@ pub enum VolumeError {
     Show { path: PathBuf, source: io::Error },
 }
 
-/// How a sandbox shows a volume.
+/// The kind of mount by which a sandbox shows a volume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SandboxMount {
     /// A symbolic link, as in Mesos' posix filesystem isolator. It cannot make a volume read-only.

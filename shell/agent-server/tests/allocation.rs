@@ -227,7 +227,7 @@ async fn a_partition_lends_and_takes_back() {
     let reason = cluster.explains(&other, "KEPT_FOR_GUARANTEES").await;
     assert!(reason["text"].as_str().is_some_and(|text| text.contains("day")), "{reason}");
 
-    // It needs it no longer. The night holds less than the other framework, in its dominant resource.
+    // `day` does not need its minimum any more. `night` has a smaller dominant share than the other framework.
     day.scheduler.accepted("SUPPRESS", "suppress", json!({})).await;
     night.is_offered(3.0, 512.0).await;
     let metrics = get(cluster.master.address, "/metrics/snapshot").await.json();

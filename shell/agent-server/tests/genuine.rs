@@ -88,7 +88,7 @@ struct Cluster {
 }
 
 impl Cluster {
-    /// A genuine master and agent.
+    /// Starts a genuine master and agent.
     async fn start(mesos: &GenuineMesos, kind: Kind) -> Self {
         let work = tempfile::tempdir().expect("a directory");
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
@@ -122,7 +122,7 @@ impl Cluster {
     async fn until(&mut self, state: &str) -> Value {
         loop {
             let status = self.scheduler.status().await;
-            // A master that has never heard of the task says what the agent told it: nobody waits for an answer.
+            // A master that does not know the task forwards the status of the agent, which needs no acknowledgement.
             if !status["uuid"].is_string() {
                 continue;
             }

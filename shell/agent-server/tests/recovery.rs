@@ -68,7 +68,7 @@ fn launchers() -> Vec<Launcher> {
     }
 }
 
-/// The cgroups of the containers of an agent, in all hierarchies.
+/// Returns the cgroups of the containers of an agent, in all hierarchies.
 fn cgroups(work: &Path) -> Vec<PathBuf> {
     cgroups_below(&cgroups_root(work))
 }
@@ -174,7 +174,7 @@ impl Cluster {
         }
     }
 
-    /// The next status but for the states that may come before it.
+    /// Waits for a status in this state and skips the states that may come before it.
     async fn until(&mut self, state: &str) -> Value {
         loop {
             let status = self.status().await;
@@ -212,7 +212,7 @@ impl Cluster {
     }
 
     async fn stop(mut self) {
-        // The executors are told, and end.
+        // The master notifies the executors, which end.
         let _ = self.scheduler.call(self.master.address, r#""type":"TEARDOWN""#).await;
         // A thousand containers take longer than one.
         let deadline = Instant::now() + 3 * TIMEOUT;
@@ -277,7 +277,7 @@ impl Cluster {
         }
     }
 
-    /// The first process of the one container.
+    /// Returns the pid of the first process of the only container.
     fn executor(&self) -> rustix::process::Pid {
         // The pid is written once the process runs, which may have reported before.
         let deadline = Instant::now() + TIMEOUT;

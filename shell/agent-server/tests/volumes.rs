@@ -39,7 +39,8 @@ struct Case {
     isolation: &'static str,
     /// The output of a task that writes to a read-only volume.
     writing: &'static str,
-    /// Whether the agent behaves as one before 1.5, which knows no operations: the master sends it its resources.
+    /// Whether the agent behaves as one before 1.5, which does not know operations: the master sends it its total
+    /// resources.
     old: bool,
 }
 

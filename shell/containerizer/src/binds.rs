@@ -80,8 +80,8 @@ pub(crate) fn bind_mount_in(pid: Pid, bind: &Bind) -> io::Result<()> {
     inside(pid, || attach(&tree, &bind))
 }
 
-/// Takes a directory away from the mount namespace of a process. What the container still uses below it stays usable until
-/// it is closed. A link that the container put on the way is not followed.
+/// Removes a directory from the mount namespace of a process. Files below it that the container has open stay usable
+/// until they are closed. A link that the container has put on the way is not followed.
 pub(crate) fn unmount_in(pid: Pid, bind: &Bind) -> io::Result<()> {
     let bind = PreparedBind::new(bind).ok_or(io::ErrorKind::InvalidInput)?;
     let gone = |errno| matches!(errno, Errno::INVAL | Errno::NOENT);

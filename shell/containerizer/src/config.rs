@@ -8,7 +8,7 @@ use ids::ContainerId;
 
 use crate::Rotation;
 
-/// How processes are started and tracked (`--launcher`).
+/// The way in which processes are started and tracked (`--launcher`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Launcher {
     /// `Linux` where this process may create cgroups, else `Posix`.
@@ -23,7 +23,7 @@ pub enum Launcher {
 /// The operator's choices, and what the agent knows about its containers.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// How processes are started and tracked (`--launcher`).
+    /// The way in which processes are started and tracked (`--launcher`).
     pub launcher: Launcher,
     /// The names of Mesos' `--isolation`: `cgroups/cpu`, `cgroups/mem`, `cgroups/pids`, `cgroups/all`,
     /// `namespaces/pid`, `filesystem/linux`, `posix/rlimits`, `posix/cpu`, `posix/mem`, and the old `process` and

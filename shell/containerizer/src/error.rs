@@ -30,7 +30,7 @@ pub enum Error {
     /// The container asks for something that no isolator in use provides.
     #[error("{what} need the isolator '{isolator}': add it to the agent's --isolation")]
     NotIsolated {
-        /// What the container asks for, in the plural.
+        /// The feature that the container asks for, in the plural.
         what: &'static str,
         /// The name in `--isolation`.
         isolator: &'static str,
@@ -44,7 +44,7 @@ pub enum Error {
     /// A file or directory could not be used.
     #[error("{action} {}", path.display())]
     Io {
-        /// What was attempted, e.g. `cannot write to`.
+        /// The action that failed, e.g. `cannot write to`.
         action: &'static str,
         /// The path that it was attempted on.
         path: PathBuf,
@@ -54,7 +54,7 @@ pub enum Error {
     /// The operating system refused something that does not concern a file.
     #[error("{action}")]
     System {
-        /// What was attempted.
+        /// The action that failed.
         action: &'static str,
         /// The error of the operating system.
         source: io::Error,

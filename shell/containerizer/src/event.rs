@@ -12,11 +12,11 @@ pub enum Event {
         /// The first process, in the pid namespace of the agent.
         pid: u32,
     },
-    /// The container could not be launched. Nothing of it runs, and all its traces are removed.
+    /// The container could not be launched. No process of it runs, and everything that was made for it is removed.
     LaunchFailed {
         /// The container.
         id: ContainerId,
-        /// Why, in a sentence for people.
+        /// The reason, in a sentence for people.
         reason: String,
     },
     /// The container has ended. No process, mount or cgroup of it is left.

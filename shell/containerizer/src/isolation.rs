@@ -12,17 +12,17 @@ use crate::{Config, Error, Launcher};
 /// The launcher and the isolators in use.
 #[derive(Debug)]
 pub(crate) struct Isolation {
-    /// How processes are tracked.
+    /// The way in which processes are tracked.
     pub tracking: Tracking,
     /// The isolators in use.
     pub isolators: Isolators,
     /// The mounted hierarchies, including those of a launcher that is not in use any more.
     pub hierarchies: Hierarchies,
-    /// What was requested and is not available, each as a sentence for people.
+    /// The requested isolators that are not available, each as a sentence for people.
     pub missing: Vec<String>,
 }
 
-/// How the processes of a container are tracked.
+/// The way in which the processes of a container are tracked.
 #[derive(Debug, Clone)]
 pub(crate) enum Tracking {
     /// The linux launcher.

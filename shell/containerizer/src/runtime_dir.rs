@@ -33,7 +33,7 @@ pub(crate) struct ContainerState {
     pub pid: i32,
     /// The start of the process in ticks since boot, which identifies it together with the pid.
     pub started: u64,
-    /// `None` if that is not known any more.
+    /// The rotated outputs; `None` if they are not known any more.
     pub rotated: Option<Vec<(PathBuf, Rotation)>>,
 }
 
@@ -178,8 +178,8 @@ impl ContainerState {
         }
     }
 
-    /// What a process has left of which the agent that made it knew nothing any more. It does not say how its outputs are
-    /// rotated.
+    /// Parses the record of a process whose container the agent had forgotten. The record does not contain the rotation
+    /// of the outputs.
     fn from_process_record(line: &str) -> Option<Self> {
         // A truncated line may end within a number.
         let entry = ProcessEntry::parse(line.strip_suffix('\n')?)?;

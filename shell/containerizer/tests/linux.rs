@@ -245,7 +245,7 @@ fn a_link_in_the_sandbox_is_no_place_for_a_volume() {
     }
 }
 
-/// The container puts a link in place of the directory that a volume is mounted below: what it points to stays mounted.
+/// The container replaces the directory above a volume's mount point by a link: the mount that the link leads to stays.
 #[test]
 fn a_link_in_the_sandbox_is_not_followed_when_a_volume_is_taken_away() {
     let Some(host) = linux("a_link_in_the_sandbox_is_not_followed_when_a_volume_is_taken_away", &ALL) else { return };

@@ -14,7 +14,7 @@ use containerizer::{Launch, Launcher, Output, Rotation};
 use rustix::process::{Pid, Signal, kill_process};
 use testkit::process::is_alive;
 
-/// What stays the same and what differs for the restarted agent.
+/// The changes that the restarted agent finds.
 #[derive(Debug, Clone, Copy)]
 struct Change {
     before: Launcher,
@@ -142,8 +142,8 @@ fn whatever_changes_nothing_runs_that_nobody_knows() {
     Change::all().for_each(check);
 }
 
-/// What the agent's records say of the rotation of outputs counts where the runtime directory is lost, whether the container
-/// runs on or has ended.
+/// If the runtime directory was lost, the rotation of outputs comes from the agent's records, whether the container
+/// still runs or has ended.
 #[test]
 fn outputs_are_rotated_after_the_runtime_directory_was_lost() {
     let mut host = Host::new(Launcher::Posix, &[]).unwrap();
@@ -187,7 +187,7 @@ fn outputs_are_rotated_after_the_runtime_directory_was_lost() {
     host.exited(names[0]);
 }
 
-/// Another agent with the same cgroup root, which is not running now, may return.
+/// The cgroup belongs to another agent with the same cgroup root. It does not run now and may return.
 #[test]
 fn what_another_agent_knows_is_left_alone() {
     if !is_root() {

@@ -1,4 +1,5 @@
-//! What an agent without root provides, and how it reports the rest. With root the tests run as another user.
+//! Tests of the isolation that an agent without root provides, and of its report of the missing isolation. With root
+//! the tests run as another user.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is the failure of a test")]
 
@@ -18,7 +19,7 @@ fn without_root(test: &str, check: fn()) {
     if !is_root() {
         return check();
     }
-    // By /proc, because the user may not be allowed to enter the directory of the program.
+    // The program is started from /proc, because the user may not be allowed to enter its directory.
     let mut child = Command::new("/proc/self/exe");
     child.args(["--exact", test, "--nocapture"]).uid(NOBODY).gid(NOBODY).current_dir("/").env_remove("TMPDIR");
     let output = child.output().unwrap();

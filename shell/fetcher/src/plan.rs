@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-/// What has to be fetched, and how.
+/// The files that are to be fetched, and the options.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// The files to fetch, in order.

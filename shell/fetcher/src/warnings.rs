@@ -1,4 +1,4 @@
-//! What an archive loses or changes while it is unpacked, for the user of the task.
+//! The warnings for the user of the task about content that an archive loses or changes while it is unpacked.
 
 /// The warnings of one item. The first are kept as texts and the rest is counted, since a hostile archive may cause a
 /// million.

@@ -40,7 +40,7 @@ pub struct Candidate<C> {
     pub ended: watch::Sender<Option<Ended>>,
 }
 
-/// How a candidacy ended.
+/// The end of a candidacy.
 enum Outcome {
     /// The candidacy is over, with or without a term.
     Over,

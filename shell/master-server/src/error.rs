@@ -1,4 +1,4 @@
-//! Why a master does not start.
+//! The errors that keep a master from starting.
 
 /// Why a master does not start, or why a term does not begin.
 #[derive(Debug, thiserror::Error)]

@@ -21,7 +21,7 @@ pub struct MasterOptions {
     pub advertise_ip: Option<Ipv4Addr>,
     /// `--advertise_port`: the port that peers are told; `None` for the port that the master listens on.
     pub advertise_port: Option<u16>,
-    /// How the senders of libprocess messages are checked.
+    /// The check of the senders of libprocess messages.
     pub sender_check: SenderCheck,
     /// `--hostname`: the name that clients are redirected to.
     pub hostname: String,

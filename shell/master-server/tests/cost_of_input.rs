@@ -1,6 +1,6 @@
-//! What input costs that is no call of an API: bodies of the legacy endpoints and of partitions, query strings, and the JSON
-//! of policies and sinks. As for calls (`master/tests/cost_of_input`), nothing takes more than a hundred times its bytes in
-//! memory, or time that grows faster than they do.
+//! Measures the cost of input that is no call of an API: bodies of the legacy endpoints and of partitions, query
+//! strings, and the JSON of policies and sinks. As for calls (`master/tests/cost_of_input`), no input may take more
+//! than a hundred times its bytes in memory, and the time may not grow faster than its bytes.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -18,16 +18,17 @@ use testkit::http::request;
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Bytes in memory per byte on the wire.
+/// The maximum number of bytes in memory per byte on the wire.
 const FACTOR: usize = 100;
-/// What any input may cost, however short, with the buffers of a connection and of this test's client.
+/// The memory in bytes that any input may take, however short, including the buffers of a connection and of this test's
+/// client.
 const FLOOR: usize = 3 << 20;
-/// Bytes of a filled part.
+/// The number of bytes of a filled part.
 const FILL: usize = 64 << 10;
-/// What a debug build may take on a busy machine.
+/// The time that an input may take in a debug build on a busy machine.
 const TIME: Duration = Duration::from_secs(2);
 
-/// The time that this process has computed.
+/// Returns the processor time of this process.
 fn cpu_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
@@ -43,7 +44,7 @@ fn complaint(what: &str, size: usize, before: (Stats, Duration)) -> Option<Strin
     too_much.then(|| format!("{what}: {size} bytes cost {memory} bytes and {time:?}"))
 }
 
-/// Texts of about [`FILL`] bytes in place of a string.
+/// Returns texts of about [`FILL`] bytes, each in place of a string.
 fn strings() -> [(&'static str, String); 3] {
     [
         ("long", "a".repeat(FILL)),
@@ -62,7 +63,7 @@ fn object(value: impl Fn(usize) -> Value) -> Value {
     Value::Object((0..(FILL / each).max(1)).map(|i| (format!("k{i}"), value(i))).collect())
 }
 
-/// JSON of about [`FILL`] bytes that is no message at all.
+/// Returns JSON of about [`FILL`] bytes that is no message at all.
 fn shapes() -> Vec<(&'static str, String)> {
     vec![
         ("arrays in arrays", "[".repeat(FILL)),
@@ -77,7 +78,7 @@ fn shapes() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// A JSON document and, for each string, list and object in it, the same with that filled.
+/// Returns copies of a JSON document. In each of them one string, list or object is filled.
 fn filled(base: &Value) -> Vec<(String, String)> {
     let mut documents = vec![("as it is".to_owned(), base.to_string())];
     let mut pointers = Vec::new();
@@ -123,7 +124,7 @@ fn collect(value: &Value, at: String, pointers: &mut Vec<String>) {
     }
 }
 
-/// The same with other texts, so that elements differ.
+/// Returns a copy with other texts, so that the elements of a list differ.
 fn numbered(value: &Value, i: usize) -> Value {
     match value {
         Value::String(text) => Value::String(format!("{text}{i}")),
@@ -141,14 +142,14 @@ async fn check(at: SocketAddr, what: String, method: &str, target: &str, body: &
     complaint(&what, head.len() + body.len(), before)
 }
 
-/// Percent-encoded for a form or a query.
+/// Returns the text percent-encoded for a form or a query.
 fn encoded(text: &str) -> String {
     text.bytes()
         .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
         .collect()
 }
 
-/// One test, since the allocator counts for the whole program.
+/// This is one test, since the allocator counts for the whole program.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_costs_a_hundred_times_its_bytes() {
     let master = master();
@@ -188,7 +189,7 @@ async fn nothing_costs_a_hundred_times_its_bytes() {
         }
     }
 
-    // A head has a bound of its own, which these stay below.
+    // The head of a request has a bound of its own. These requests stay below it.
     let few = 6 << 10;
     let queries = [
         "/state?framework_id=",

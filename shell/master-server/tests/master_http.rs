@@ -181,7 +181,7 @@ async fn operators_who_subscribe_together_miss_nothing_and_hear_nothing_twice() 
     for operator in &mut operators {
         operator.send(post("/api/v1", JSON, r#"{"type":"SUBSCRIBE"}"#)).await;
     }
-    // This happens between the states of subscribers that have theirs and those that wait.
+    // The framework subscribes after some subscribers have their states and before the others have.
     let meanwhile = Scheduler::subscribe(master.address, FRAMEWORK).await;
     let mut expected = vec![before.framework.clone(), meanwhile.framework.clone()];
     expected.sort();
@@ -323,7 +323,7 @@ async fn a_callback_is_a_name_or_refused() {
     }
 }
 
-/// Names that others have given come back in errors, which people read in a terminal or a browser.
+/// Errors contain names that clients have chosen. People read them in a terminal or a browser.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn errors_steer_neither_a_terminal_nor_a_browser() {
     let master = master();
@@ -345,7 +345,7 @@ async fn errors_steer_neither_a_terminal_nor_a_browser() {
     for path in ["/state", "/help", "/metrics", "/version?jsonp=x"] {
         assert_eq!(get(at, path).await.header("x-content-type-options"), Some("nosniff"), "{path}");
     }
-    // There is no page to be shown beside the place.
+    // The redirect has a location and no page.
     let redirect = get(at, "/redirect?%3Cscript%3E").await;
     assert_eq!((redirect.status, redirect.body.as_slice()), (307, &b""[..]));
 }

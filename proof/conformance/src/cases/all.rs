@@ -34,7 +34,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
     cases.into_iter()
 }
 
-/// The order of a case: chapters in numerical order, those that begin with a letter last.
+/// Returns the sort key of a case: chapters in numerical order, and those that begin with a letter last.
 fn order(id: &'static str) -> (bool, u32, &'static str) {
     let (chapter, rest) = id.split_once('.').unwrap_or((id, ""));
     let digits: String = chapter.chars().take_while(char::is_ascii_digit).collect();

@@ -78,7 +78,7 @@ fn differences(recording: &Recording, left: Vec<Answer>, right: Vec<Answer>) -> 
     found
 }
 
-/// Removes what the step says may differ, and replaces generated values by their kind.
+/// Removes the parts that may differ according to the step, and replaces generated values by their kind.
 fn prepared(answer: Option<Value>, step: &Step) -> Value {
     let mut answer = answer.unwrap_or_default();
     for pointer in &step.ignored {

@@ -9,7 +9,7 @@ use v1::OperationState;
 
 use crate::hosts::{RESERVED, is_final, label, persistence};
 
-/// What an operation changes, identified by the label of a reservation or the name of a volume.
+/// The change that an operation makes, identified by the label of a reservation or the name of a volume.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ResourceChange {
     Reserve(String),
@@ -24,7 +24,7 @@ pub struct OperationCheck {
     operations: BTreeMap<(FrameworkId, String), Operation>,
     /// The reservations and volumes that must exist on each agent.
     expected: BTreeMap<AgentId, BTreeSet<ResourceChange>>,
-    /// What somebody has asked to release. It may be gone, or remain if the request was lost.
+    /// The changes that a client has asked to release. They may be gone, or remain if the request was lost.
     released: BTreeSet<ResourceChange>,
     /// The volumes on the disk of each machine.
     disks: BTreeMap<usize, BTreeSet<String>>,

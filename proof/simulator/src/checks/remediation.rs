@@ -11,7 +11,7 @@ use model::incident::{Incident, IncidentUpdate, InvolvedObject, Kind};
 use model::master::Change;
 use model::{AgentId, FrameworkId};
 
-/// What the master has decided about an agent.
+/// The decision of the master about an agent.
 #[derive(Debug, Clone, Copy)]
 struct AgentStatus {
     /// Whether offers of the agent may be made.

@@ -58,9 +58,9 @@ impl Tasks {
         }
     }
 
-    /// Records a state that is delivered to the framework, to which `before` was delivered last.
+    /// Records a state that is delivered to the framework. `before` is the state that was delivered before it.
     ///
-    /// A framework without PARTITION_AWARE is told the same state for a task that is away for a while and for one that
+    /// A framework without PARTITION_AWARE receives the same state for a task that is away for a while and for one that
     /// will never come back.
     pub fn delivered(
         &mut self,
@@ -93,8 +93,8 @@ impl Tasks {
             entry.machine_down || state == TaskState::TaskGoneByOperator || (!aware && state == TaskState::TaskLost);
     }
 
-    /// Records that a framework was torn down; nobody hears of its tasks any more, including those that are yet to
-    /// start.
+    /// Records that a framework was torn down. No framework receives updates of its tasks any more, including those
+    /// that are yet to start.
     pub fn framework_gone(&mut self, framework: FrameworkId) {
         self.gone.insert(framework);
     }

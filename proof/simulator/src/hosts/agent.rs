@@ -31,7 +31,7 @@ pub struct AgentHost {
     /// The factor by which the disk is slower than usual.
     pub disk_factor: u32,
     pub machine: Machine,
-    /// How full the disk is, in percent.
+    /// The used share of the disk, in percent.
     pub pressure: u8,
     /// The changes of volumes in progress.
     volumes: Vec<VolumeChange>,
@@ -39,8 +39,8 @@ pub struct AgentHost {
     pub total: Resources,
     disk: Disk<StoreToken, Record>,
     leader: Option<v1::MasterInfo>,
-    /// The version of the last change of leadership that the agent was told. A watcher is never told an older one after
-    /// that.
+    /// The version of the last change of leadership that the agent has received. A watcher never receives an older one
+    /// after that.
     leader_version: u64,
     /// The agent id that the master assigned.
     pub id: Option<AgentId>,

@@ -44,7 +44,7 @@ pub struct Process {
     ended: usize,
 }
 
-/// What happened in a container. The agent is notified if it is running.
+/// An event in a container. The agent is notified if it is running.
 #[derive(Debug)]
 pub enum MachineEvent {
     Launched,

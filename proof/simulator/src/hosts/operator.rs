@@ -105,7 +105,7 @@ fn machine(agent: usize) -> v1::MachineId {
     v1::MachineId { hostname: Some(format!("agent-{agent}")), ip: Some(Node::Agent(agent).address().ip().to_string()) }
 }
 
-/// Returns what a call releases.
+/// Returns the change that a call releases.
 pub fn released_by(call: &Call) -> Option<ResourceChange> {
     let unreserved = call.unreserve_resources.as_ref().and_then(|call| label(call.resources.first()?));
     let destroyed = call.destroy_volumes.as_ref().and_then(|call| persistence(call.volumes.first()?));

@@ -274,7 +274,7 @@ pub fn persistence(resource: &v1::Resource) -> Option<String> {
     Some(resource.disk.as_ref()?.persistence.as_ref()?.id.clone())
 }
 
-/// Returns what a role reserves at once, under a label.
+/// Returns the resources that a role reserves at once, under a label.
 pub fn reservation(role: &str, label: &str, allocated: bool) -> Vec<v1::Resource> {
     let label = v1::Label { key: "reservation".to_owned(), value: Some(label.to_owned()) };
     let reservation = ReservationInfo {

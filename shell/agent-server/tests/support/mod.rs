@@ -24,7 +24,7 @@ pub fn master_with(change: impl FnOnce(&mut MasterOptions)) -> Running {
     master_server::start(options).expect("the master starts")
 }
 
-/// What a core of an agent is configured with that registers at once.
+/// Returns the configuration of the core of an agent that registers at once.
 pub fn config(work: &Path, resources: &str) -> agent::Config {
     let resources = Resources::parse(resources, "*").expect("resources");
     let pid: Upid = "slave(1)@127.0.0.1:0".parse().expect("a pid");
@@ -33,7 +33,8 @@ pub fn config(work: &Path, resources: &str) -> agent::Config {
     config
 }
 
-/// An agent whose executors are this program with the argument `executor`; `name` is what they are called.
+/// Returns the options of an agent whose executors are this program with the argument `executor`; `name` is the name of
+/// the executors.
 pub fn options(name: &str, master: impl ToString, port: u16, config: agent::Config) -> AgentOptions {
     let mut options = AgentOptions::new(Ipv4Addr::LOCALHOST, port, master.to_string(), config);
     options.containerizer.launcher = Launcher::Posix;
@@ -48,7 +49,7 @@ pub fn block_on<T>(tests: impl Future<Output = T>) -> T {
     runtime.expect("a runtime").block_on(tests)
 }
 
-/// Runs an agent until it ends; `refuse` is told why it cannot start.
+/// Runs an agent until it ends. `refuse` receives the error of an agent that cannot start.
 pub fn run(options: AgentOptions, refuse: impl FnOnce(&dyn std::error::Error)) -> ExitCode {
     block_on(async {
         match agent_server::start(options) {

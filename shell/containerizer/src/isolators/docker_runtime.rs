@@ -1,10 +1,11 @@
-//! `docker/runtime`: containers run what their images say, in the root file systems of these.
+//! `docker/runtime`: containers run the programs of their images, in the root file systems of these images.
 //!
-//! The launcher of the container does the work (`container-launch`), since the executor of a task stays outside of the image.
+//! The launcher of the container (`container-launch`) does the work, since the executor of a task stays outside of the
+//! image.
 
 use super::Isolator;
 
-/// Says that containers can have images.
+/// The isolator that permits containers to have images.
 #[derive(Debug)]
 pub(super) struct DockerRuntime;
 

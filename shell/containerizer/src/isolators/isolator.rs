@@ -12,7 +12,7 @@ use crate::kernel::Kernel;
 use crate::launch_spec::LaunchSpec;
 use crate::{Error, Launch, Limitation, Limits, Usage};
 
-/// What an isolator knows about a container.
+/// The properties of a container that isolators use.
 #[derive(Clone, Copy)]
 pub(crate) struct ContainerContext<'a> {
     /// The kernel.
@@ -52,8 +52,8 @@ pub(crate) trait Isolator: fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// Does what needs the pid of the first process, which already runs its program. What has to be in force before
-    /// that belongs into the launch.
+    /// Isolates a container once the pid of its first process is known, which already runs its program. Isolation that
+    /// must be in force before the program runs belongs to the launch.
     ///
     /// # Errors
     /// Returns why the container is not isolated as requested; it is destroyed.

@@ -37,7 +37,7 @@ struct Entry {
     make: fn(IsolatorOptions) -> Box<dyn Isolator>,
 }
 
-/// What an isolator requires.
+/// The requirement of an isolator.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Needs {
     Nothing,
@@ -64,7 +64,7 @@ const LIST: [Entry; 8] = [
     Entry { name: "namespaces/pid", needs: Needs::Root, make: |_| Box::new(NamespacesPid) },
     Entry { name: "posix/rlimits", needs: Needs::Nothing, make: |_| Box::new(PosixRlimits) },
     Entry { name: "docker/runtime", needs: Needs::Root, make: |_| Box::new(DockerRuntime) },
-    // It is always in use, and last: it measures what the others do not.
+    // This isolator is always in use, and last: it measures the usage that the others do not measure.
     Entry { name: "posix/cpu", needs: Needs::Nothing, make: |_| Box::new(PosixUsage) },
 ];
 

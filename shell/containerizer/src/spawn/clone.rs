@@ -156,7 +156,7 @@ unsafe fn clone3(arguments: &CloneArguments, child: *mut c_void) -> io::Result<l
     outcome_of(result)
 }
 
-/// The same as on x86-64.
+/// Makes the system call as on x86-64.
 ///
 /// # Safety
 /// As `clone`; `arguments` must have CLONE_VM, CLONE_VFORK and a stack.

@@ -43,7 +43,7 @@ pub(crate) enum SpawnError {
     SharedMounts,
     #[error("cannot create a process")]
     Clone(#[source] io::Error),
-    /// A step of the child failed. Nothing of the child is left.
+    /// A step of the child failed, and the child has ended.
     #[error("cannot {step}")]
     Child { step: &'static str, source: io::Error },
 }

@@ -19,7 +19,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// Nothing of the container is left.
+    /// Nothing of the container is left on the machine.
     Over,
     Later,
 }
@@ -207,7 +207,7 @@ impl Container {
         self.status = look_up(&self.id).or(self.status);
     }
 
-    /// Returns the event for the end of the container; `None` for an orphan, which nobody knows.
+    /// Returns the event for the end of the container; `None` for an orphan, whose end no caller waits for.
     pub(super) fn exit_event(self) -> Option<Event> {
         self.process?;
         Some(Event::Exited { id: self.id, status: self.status, limitation: self.limitation })

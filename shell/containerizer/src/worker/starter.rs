@@ -21,7 +21,7 @@ use crate::{Launch, Limits};
 
 const MAX_THREADS: usize = 4;
 
-/// What all starts have in common.
+/// The parts that all starts use.
 pub(super) struct Starter {
     pub(super) kernel: Arc<dyn Kernel>,
     pub(super) isolation: Arc<Isolation>,

@@ -38,7 +38,7 @@ pub struct Recovered {
     pub ended: Vec<(ContainerId, i32)>,
 }
 
-/// What callers of the handle may see of the containers.
+/// The data of the containers that callers of the handle can read.
 pub(crate) type SharedContainers = Arc<Mutex<BTreeMap<ContainerId, ContainerHandle>>>;
 
 #[derive(Debug, Clone, Default)]
@@ -169,7 +169,7 @@ impl Worker {
         recovered
     }
 
-    /// Rotates what a container that has ended wrote while nobody rotated.
+    /// Rotates the outputs of a container that has ended while no agent rotated them.
     pub(crate) fn rotate_once(&self, id: &ContainerId, outputs: Vec<(PathBuf, Rotation)>) {
         match self.rotator.watch(id.as_str(), outputs) {
             Ok(()) => self.rotator.end(id.as_str()),

@@ -112,7 +112,8 @@ async fn feed(child: &mut Child, body: &[u8]) -> std::io::Result<std::process::E
     child.wait().await
 }
 
-/// With what it started. It leads its group, and is not reaped yet, so the number is still its own.
+/// Kills the program and the processes that it has started. It leads its process group and is not reaped yet, so its
+/// pid cannot belong to another process.
 fn kill(child: &Child) {
     let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     if let Some(group) = group {

@@ -83,7 +83,7 @@ impl Sinks {
         Ok(Arc::new(Sinks { sinks, deliveries, next }))
     }
 
-    /// Queues a notification for every sink that wants this update.
+    /// Queues a notification for every sink whose filter accepts this update.
     pub fn notify(&self, incident: &Arc<Incident>, update: IncidentUpdate) {
         let mut notification = None;
         for sink in self.sinks.iter().filter(|sink| sink.options.matches(incident, update)) {
