@@ -40,12 +40,12 @@ fn program(name: &str) -> Option<Program> {
         "local" | "mesos-local" => Some(daemon::local),
         "mesos-execute" => Some(commands::execute),
         "mesos-resolve" => Some(commands::resolve),
-        // These are started by the agent.
+        // The agent starts these programs.
         "executor" | "mesos-executor" => Some(|_| executor::main()),
         "container-init" => Some(|_| executor::init()),
         "container-launch" => Some(|_| executor::container_launch()),
         "container-enter" => Some(|_| executor::container_enter()),
-        // This is started by a master.
+        // A master starts this program.
         master_server::NODE_CLEANUP => Some(daemon::node_cleanup),
         _ => None,
     }

@@ -21,7 +21,7 @@ const LAYERS: &[&str] = &["protocol", "core", "shell", "state", "lib", "bin", "p
 /// The layers that consist of one crate, which is the folder itself.
 const CRATES: &[&str] = &["edge"];
 
-/// What such a crate may not name, and why.
+/// The texts that such a crate must not contain, and why.
 const IMPURE: &[(&str, &str)] = &[
     ("std::fs", "does I/O"),
     ("std::net::Tcp", "does I/O"),
@@ -207,7 +207,7 @@ fn the_documents_for_developers_name_files_that_exist() {
     check(violations);
 }
 
-/// What helps tests fails by panicking, so nothing that is shipped may contain it.
+/// Test helpers fail by panicking, so no program that is shipped may contain them.
 #[test]
 fn only_tests_depend_on_the_testkit() {
     let mut violations = Vec::new();

@@ -73,7 +73,7 @@ fn clusters_work_with_the_least_and_the_greatest_value_of_every_flag() {
         until("the agent is registered", || (master.agents().len() == 1).then_some(()));
         let pids = [master.child.id(), agent.child.id()];
         let before = pids.map(cpu);
-        // This is the time in which processor time is counted.
+        // The processor time of this interval is counted.
         std::thread::sleep(Duration::from_secs(3));
         for ((pid, before), name) in pids.into_iter().zip(before).zip(["master", "agent"]) {
             let used = cpu(pid) - before;

@@ -1,5 +1,5 @@
-//! How a framework is tested against a cluster of its own: `testkit` starts one, and the framework's scheduler runs a task
-//! on it. The documentation of `testkit` names this file.
+//! Shows how a framework is tested against a cluster of its own: `testkit` starts one, and the framework's scheduler
+//! runs a task on it. The documentation of `testkit` names this file.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -21,7 +21,7 @@ async fn next_offer(events: &mut Events<Event>) -> v1::Offer {
     }
 }
 
-/// The states of a task up to its last, acknowledged.
+/// Returns the states of a task up to its last, after acknowledging them.
 async fn states_of_task(scheduler: &Scheduler, events: &mut Events<Event>) -> Vec<v1::TaskState> {
     let mut states = Vec::new();
     while !states.contains(&TaskFinished) {

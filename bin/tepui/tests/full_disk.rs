@@ -1,4 +1,5 @@
-//! A master whose registry cannot grow: it confirms nothing, goes on serving, and catches up when there is space again.
+//! Tests a master whose registry cannot grow: it confirms no change, continues to serve, and catches up when there is
+//! space again.
 //!
 //! A limit on the size of files stands for a full disk. The kernel sends SIGXFSZ along with the error; the signal is
 //! ignored.

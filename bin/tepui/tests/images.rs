@@ -1,4 +1,4 @@
-//! Tasks in container images, from a registry of the test's own to the output on the terminal.
+//! Tests tasks in container images, from a registry of the test's own to the output on the terminal.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -14,7 +14,7 @@ use testkit::registry::{LayerBuilder, Registry, layer};
 use testkit::skip::{current_test, skipped};
 use testkit::wait::until;
 
-/// A program without libraries, whose copy is the whole image.
+/// A statically linked program. The image consists of a copy of it.
 const BUSYBOX: &str = "/bin/busybox";
 
 struct Cluster {
@@ -22,7 +22,7 @@ struct Cluster {
     registry: Registry,
 }
 
-/// Starts a cluster and a registry with an image of busybox, where that is possible.
+/// Starts a cluster and a registry with an image of busybox. Returns `None` where that is not possible.
 fn cluster() -> Option<Cluster> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/registry/registry.sh");
     let installed = Command::new(script).arg("install").output().unwrap();
@@ -66,7 +66,7 @@ impl Cluster {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// The directories that containers have left on the host.
+    /// Returns the number of directories that containers have left on the host.
     fn roots(&self) -> usize {
         let path = self.local.work.path().join("agent-1/provisioner/containers");
         std::fs::read_dir(path).map(|entries| entries.count()).unwrap_or(0)
@@ -78,23 +78,23 @@ fn a_task_runs_in_its_image() {
     let Some(cluster) = cluster() else { return };
     assert_eq!(cluster.printed(&["--", "cat /etc/greeting; id -u"]), "hello from the image\n0\n");
     assert_eq!(cluster.printed(&["--", "/bin/cat", "/etc/greeting"]), "hello from the image\n");
-    // The image says what to run: its `Cmd` is `sh`, which ends with its input.
+    // The image's `Cmd` is run: `sh`, which ends with its input.
     assert_eq!(cluster.printed(&[]), "");
-    // Its environment, and the sandbox in it.
+    // The task gets the environment of the image, and starts in the sandbox.
     assert_eq!(
         cluster.printed(&["--", "echo $A; pwd; echo $MESOS_SANDBOX"]),
         "b\n/mnt/mesos/sandbox\n/mnt/mesos/sandbox\n"
     );
-    // Nothing of the host, and what the system has to have.
+    // The root contains no files of the host, and the file systems that programs expect.
     assert_eq!(cluster.printed(&["--", "ls /"]), "bin\ndev\netc\nmnt\nproc\nsys\n");
     assert_eq!(cluster.printed(&["--", "ls -d /dev/null /dev/shm /proc/self/status"]).lines().count(), 3);
     let denied = cluster.run(&["--", "echo 1 > /proc/sys/vm/drop_caches"]);
     assert!(!denied.status.success(), "the settings of the host are read-only");
-    // Another user writes into the sandbox, and nowhere else.
+    // Another user can write into the sandbox, and not into the root.
     let written =
         cluster.printed(&["--user", "nobody", "--", "id -u; echo x > file; cat file; echo y > /file || echo no"]);
     assert_eq!(written.lines().skip(1).collect::<Vec<_>>(), ["x", "no"]);
-    // What is written to the root is another's in the next container, and goes with its own.
+    // The root of the next container does not contain the files of this one, and a root is removed with its container.
     cluster.printed(&["--", "echo x > /written; cat /written > /dev/null"]);
     assert!(!cluster.printed(&["--", "ls /"]).contains("written"));
     until("the root file systems are removed", || (cluster.roots() == 0).then_some(()));

@@ -1,4 +1,4 @@
-//! What `tepui local` does when one of its processes ends.
+//! Tests the behaviour of `tepui local` when one of its processes ends.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -62,7 +62,7 @@ fn it_ends_with_its_terminal() {
     assert!(!std::path::Path::new(&format!("/proc/{master}")).exists());
 }
 
-/// A second cluster would take the answers of the first one for those of its own.
+/// A second cluster would take the answers of the first one for its own.
 #[test]
 fn a_second_one_at_the_same_place_leaves_the_first_alone() {
     let first = LocalCluster::start(TEPUI, 1, &["--resources=cpus:1;mem:64", "--launcher=posix"]);

@@ -74,7 +74,7 @@ fn followers_point_at_the_leader_and_take_over() {
     assert!(state.contains(&format!("\"leader\":\"master@127.0.0.1:{}\"", masters[third].port)), "{state}");
 }
 
-/// Without the helper process, ZooKeeper would let the others wait for 30 seconds and more.
+/// Without the helper process, the other masters would wait 30 seconds or more for ZooKeeper.
 #[test]
 fn a_killed_leader_is_followed_at_once() {
     let Some(ensemble) = Ensemble::start(1) else { return };

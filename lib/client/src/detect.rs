@@ -1,4 +1,4 @@
-//! Finding the leading master.
+//! Finds the leading master.
 
 use std::time::Duration;
 

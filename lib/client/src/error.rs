@@ -59,7 +59,7 @@ fn shown(text: &str) -> String {
     }
 }
 
-/// Returns what the user may do about a status; it follows the peer's own text.
+/// Returns advice about a status for the user. It follows the peer's own text.
 fn hint(status: u16, text: &str) -> &'static str {
     match status {
         401 => " (it requires credentials, which this client does not support yet)",

@@ -122,7 +122,8 @@ impl Cluster {
     async fn until(&mut self, state: &str) -> Value {
         loop {
             let status = self.scheduler.status().await;
-            // A master that does not know the task forwards the status of the agent, which needs no acknowledgement.
+            // A master that does not know the task forwards the state that the agent has reported, without a uuid. It
+            // needs no acknowledgement.
             if !status["uuid"].is_string() {
                 continue;
             }

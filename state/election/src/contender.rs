@@ -102,7 +102,7 @@ struct Candidacy<C> {
     withdrawn: watch::Receiver<bool>,
 }
 
-/// How a session ended.
+/// The end of a session.
 enum SessionEnd {
     Lost(Lost),
     /// The session failed before the election was won, so that nothing is lost.

@@ -1,4 +1,4 @@
-//! Removes the node of a master that is known to be dead, so that nobody waits for the end of its session.
+//! Removes the node of a master that is known to be dead, so that no candidate waits for the end of its session.
 
 use std::time::Duration;
 

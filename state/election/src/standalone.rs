@@ -12,7 +12,7 @@ const HOSTS: &str = "/etc/hosts";
 #[error("cannot use '{0}' as a master: expected host:port")]
 pub struct InvalidAddress(String);
 
-/// Returns what is known of a standalone master: its address.
+/// Returns the data of a standalone master, of which only the address is known.
 ///
 /// # Errors
 /// Returns [`InvalidAddress`] if the text is not `host:port`, or the host has no IPv4 address.

@@ -207,7 +207,7 @@ fn initialise(path: &Path) -> Result<Database, redb::Error> {
 /// Renames a damaged file. If that fails, the next start finds the damage again.
 fn keep_damaged(error: Error) -> Error {
     let Error::Damaged { path, source } = error else { return error };
-    // Another process may have the file open while somebody has truncated it.
+    // Another process may still have the file open, although it was truncated.
     let locked = File::open(&path).map(|file| file.try_lock());
     if matches!(locked, Ok(Err(TryLockError::WouldBlock))) {
         return Error::InUse { path };

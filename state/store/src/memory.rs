@@ -1,5 +1,5 @@
 //! A store in memory, for tests, for `--registry=in_memory`, and for simulated clusters, whose masters share one memory
-//! through clones of the store. Nothing outlives the process.
+//! through clones of the store. The content ends with the process.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

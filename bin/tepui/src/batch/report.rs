@@ -15,7 +15,7 @@ use crate::table::{Cell, OutputDevice, Tone, draw, duration};
 /// The number of failed tasks whose messages are printed below the table.
 const MAX_MESSAGES: usize = 5;
 
-/// The end of one task. What is unknown is empty.
+/// The end of one task. Values that are unknown are empty.
 #[derive(Debug, Default)]
 pub struct Row {
     pub task: String,

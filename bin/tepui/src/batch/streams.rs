@@ -133,7 +133,7 @@ async fn copy(
         };
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            // An error means that nobody waits for the output any more.
+            // An error means that no caller waits for the output any more.
             changed = over.changed(), if !was_over => if changed.is_err() { return Ok(()) },
         }
     }

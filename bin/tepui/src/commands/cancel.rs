@@ -31,7 +31,7 @@ pub struct Cancel {
     framework: bool,
 }
 
-/// What an id on the command line names.
+/// The object that an id on the command line names.
 #[derive(Debug)]
 enum Subject {
     Task { framework: v1::FrameworkId, task: v1::TaskId },

@@ -143,7 +143,7 @@ pub enum CommandError {
     /// One line. Line breaks in names from elsewhere are made visible.
     #[error("{}", visible(.0))]
     Message(String),
-    /// Text of several lines.
+    /// A text of several lines.
     #[error("{0}")]
     Lines(String),
     #[error("cannot {}", visible(.doing))]
@@ -183,7 +183,7 @@ impl CommandError {
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        // This is help, a version or an error in the arguments.
+        // The result is help, a version or an error in the arguments.
         Err(told) => return answered(&told),
     };
     block_on(async {
@@ -262,7 +262,8 @@ pub fn block_on(future: impl Future<Output = Result<ExitCode, CommandError>>) ->
         Err(error) => return fail(&CommandError::Io { doing: "start".to_owned(), source: error }),
     };
     let result = runtime.block_on(future);
-    // Tasks that are still running, such as a request nobody waits for, do not delay the end of the command.
+    // Tasks that are still running, such as a request whose answer is not needed any more, do not delay the end of the
+    // command.
     runtime.shutdown_background();
     match result {
         Err(failure) => fail(&failure),

@@ -173,7 +173,7 @@ async fn pull(args: Pull) -> Result<(), CommandError> {
     let outcome = tokio::select! {
         outcome = &mut pulling => outcome,
         _ = signals.next() => {
-            // What has come is kept, and the next pull goes on with it.
+            // The bytes that have come are kept, and the next pull continues with them.
             cancelled.store(true, Ordering::Relaxed);
             pulling.await
         }
@@ -210,7 +210,7 @@ fn options(args: &Pull) -> Result<PullOptions, CommandError> {
     Ok(options)
 }
 
-/// Shows how far a pull is.
+/// Shows the progress of a pull.
 #[derive(Default)]
 struct Progress {
     total: AtomicUsize,

@@ -1,4 +1,5 @@
-//! Test: every argument of every command that is no free text refuses what has no meaning for it, while the arguments are read.
+//! Tests that every argument of every command refuses meaningless values while the arguments are read. Arguments that
+//! take free text are left out.
 
 use std::any::TypeId;
 use std::ffi::OsString;
@@ -12,29 +13,29 @@ use super::cli::Cli;
 const NONSENSE: [&str; 11] =
     ["", "0", "-1", "NaN", "inf", "-inf", "1e308", "1e999", "18446744073709551616", "-0.5", "0x10"];
 
-/// What has a meaning all the same.
+/// The tested values that are valid for an argument nevertheless.
 const MEANS: [(&str, &str, &[&str]); 8] = [
     ("partition set", "priority", &["0", "-1"]),
     // The weight of a role is any number above 0, as in Mesos.
     ("partition set", "weight", &["1e308", "18446744073709551616"]),
     ("weight set", "weights", &["cpus=1e308", "cpus=18446744073709551616"]),
-    // Nothing is guaranteed; nothing may be had.
+    // Zero is valid: the role gets no guarantee, or may use nothing.
     ("quota set", "guarantee", &["cpus:0", "mem:0"]),
     ("quota set", "limit", &["cpus:0", "mem:0"]),
     ("partition set", "min", &["cpus:0", "mem:0"]),
     ("partition set", "max", &["cpus:0", "mem:0"]),
-    // Bytes before the end of a file.
+    // The value counts bytes before the end of a file.
     ("logs", "tail", &["0"]),
 ];
 
-/// Whether an argument takes text that may be anything: names, paths and commands.
+/// Returns whether an argument takes any text: names, paths and commands.
 fn is_text(arg: &Arg) -> bool {
     let kind = arg.get_value_parser().type_id();
-    // Labels may say anything.
+    // Labels may have any text.
     if arg.get_long() == Some("label") {
         return true;
     }
-    // The names of images may be numbers.
+    // Names of images may be numbers.
     let texts = [
         TypeId::of::<String>(),
         TypeId::of::<OsString>(),
@@ -45,7 +46,7 @@ fn is_text(arg: &Arg) -> bool {
     texts.iter().any(|text| kind == *text)
 }
 
-/// The argument as it is written on the command line.
+/// Returns the argument in the form of the command line.
 fn written(arg: &Arg, value: &str) -> String {
     match arg.get_long() {
         Some(long) => format!("--{long}={value}"),
@@ -53,7 +54,7 @@ fn written(arg: &Arg, value: &str) -> String {
     }
 }
 
-/// Calls `visit` with every command that has no others below it, and its name.
+/// Calls `visit` with the name of every command that has no subcommands, and the command.
 fn each_command(command: &Command, name: &str, visit: &mut dyn FnMut(&str, &Command)) {
     visit(name, command);
     for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
@@ -62,9 +63,10 @@ fn each_command(command: &Command, name: &str, visit: &mut dyn FnMut(&str, &Comm
     }
 }
 
-/// Whether the value is refused for itself and not for what is missing beside it; `Err` if the refusal does not name it.
+/// Returns whether the refusal is of the value itself and not of a missing argument. Returns `Err` if the refusal does
+/// The positional arguments that precede this one need values, too.
 fn is_refused(command: &Command, arg: &Arg, value: &str) -> Result<bool, String> {
-    // What stands before a value that has no name.
+    // The values of positional arguments that precede this one.
     let before = command.get_positionals().take_while(|other| arg.is_positional() && other.get_id() != arg.get_id());
     let before = before.map(|_| "x".to_owned());
     let arguments = std::iter::once(command.get_name().to_owned()).chain(before).chain([written(arg, value)]);
@@ -88,10 +90,10 @@ fn what_has_no_meaning_is_refused() {
             |arg: &&Arg| arg.get_action().takes_values() && !is_text(arg) && arg.get_id().as_str() != "master";
         for arg in command.get_arguments().filter(takes_value) {
             tried += 1;
-            // Amounts and weights are written behind a name.
+            // Amounts and weights follow a name.
             for prefix in ["", "cpus:", "cpus=", "mem:"] {
                 for value in NONSENSE.map(|value| format!("{prefix}{value}")) {
-                    // A word alone that begins so is another argument.
+                    // A separate word that begins with `-` would be another argument.
                     if arg.get_long().is_none() && value.starts_with('-') {
                         continue;
                     }
@@ -112,7 +114,7 @@ fn what_has_no_meaning_is_refused() {
     assert!(faults.is_empty(), "{} faults: {faults:#?}", faults.len());
 }
 
-/// As people write them: the value is an argument of its own.
+/// The value is an argument of its own, as people write it.
 #[test]
 fn a_negative_number_is_no_argument() {
     let check = |arguments: &[&str], expect: &str| {

@@ -44,7 +44,7 @@ pub struct Wait {
     json: bool,
 }
 
-/// What an id on the command line names.
+/// The object that an id on the command line names.
 #[derive(Debug, Clone, PartialEq)]
 struct Subject {
     framework: String,

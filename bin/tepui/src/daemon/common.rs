@@ -1,4 +1,4 @@
-//! What masters and agents have in common: addresses, names, and running until they end.
+//! The parts that masters and agents share: addresses, names, and running until they end.
 
 use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs};
 use std::process::{ExitCode, Stdio};

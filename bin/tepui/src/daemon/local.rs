@@ -52,7 +52,7 @@ struct Process {
     child: Child,
 }
 
-/// A process that has ended without being told to.
+/// A process that has ended without having been stopped.
 struct Exit {
     name: String,
     status: ExitStatus,

@@ -228,7 +228,7 @@ mod tests {
         }
     }
 
-    /// Readers are told the values that the flags mean, whatever their texts are.
+    /// Readers get the values that the flags mean, whatever their texts are.
     #[test]
     fn readers_are_given_typed_flags() {
         let arguments = ["--port=0", "--ip=127.0.0.1", "--roles=dev, eng,", "--publish_per_framework_metrics=0"];

@@ -30,7 +30,7 @@ const ACCEPTED: [(&str, &[&str]); 7] = [
     ("rlimits", &["{\"nonsense\":0}", "{\"capabilities\":-1}"]),
     ("effective_capabilities", &["{\"nonsense\":0}"]),
     ("bounding_capabilities", &["{\"nonsense\":0}"]),
-    // The same file has settings of other programs.
+    // The file also has settings of other programs, which are ignored.
     ("docker_config", &["{\"nonsense\":0}", "{\"capabilities\":-1}"]),
 ];
 

@@ -1,4 +1,5 @@
-//! docs/dev/ADDING.md names the files that are touched by each kind of addition. Its examples show whether it still does.
+//! Checks docs/dev/ADDING.md, which names the files that each kind of addition touches, by looking for its examples in
+//! these files.
 
 use super::{check, code, crates, read, root, sources};
 
@@ -7,7 +8,7 @@ const DOCUMENT: &str = "docs/dev/ADDING.md";
 /// One kind of addition.
 struct Section<'a> {
     title: &'a str,
-    /// What was added once.
+    /// The name of an addition that exists.
     example: &'a str,
     /// The steps, without their numbers.
     steps: Vec<String>,
@@ -34,7 +35,8 @@ fn sections(text: &str) -> Vec<Section<'_>> {
     text.split("\n## ").skip(1).filter_map(section).collect()
 }
 
-/// The files of a step that the example is in: those before the colon, without the alternatives in brackets.
+/// Returns the files of a step that must contain the example: those before the colon, without the alternatives in
+/// brackets.
 fn touched(step: &str) -> Vec<&str> {
     let before = step.split(": ").next().unwrap_or_default();
     let outside = before.split('(').enumerate().filter_map(|(index, part)| match index {
@@ -44,7 +46,7 @@ fn touched(step: &str) -> Vec<&str> {
     outside.flat_map(files).collect()
 }
 
-/// The sources that a text names by their whole path.
+/// Returns the sources that a text names by their whole path.
 fn files(text: &str) -> impl Iterator<Item = &str> {
     let quoted = text.split('`').skip(1).step_by(2);
     quoted.filter(|name| name.ends_with(".rs") && (name.contains("/src/") || name.contains("/tests/")))

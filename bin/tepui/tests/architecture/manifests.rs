@@ -1,4 +1,4 @@
-//! What the manifests of all crates have in common: one lint table, one edition, one minimum version of Rust.
+//! Checks the parts that the manifests of all crates share: one lint table, one edition, one minimum version of Rust.
 
 use std::collections::BTreeSet;
 
@@ -9,14 +9,15 @@ const OWN_TABLES: &[(&str, &[&str])] = &[
     // Creating processes, signals and fork have no safe interface.
     ("shell/containerizer", &["unsafe_code"]),
     ("shell/executor", &["unsafe_code"]),
-    // Another workspace, which inherits nothing. A panic is what a fuzz target is there to show, and its macro needs `unsafe`.
+    // The fuzz targets are another workspace, which inherits nothing. A fuzz target reports a defect by a panic, and
+    // its macro needs `unsafe`.
     ("fuzz", &["unsafe_code", "unwrap_used", "expect_used", "panic"]),
 ];
 
-/// What every package inherits.
+/// The fields that every package inherits.
 const INHERITED: &[&str] = &["version", "edition", "rust-version", "license", "publish"];
 
-/// The lines of a table of a manifest, without comments.
+/// Returns the lines of a table of a manifest, without comments.
 fn table(manifest: &str, name: &str) -> BTreeSet<String> {
     let lines = manifest.lines().skip_while(|line| *line != format!("[{name}]")).skip(1);
     let lines = lines.take_while(|line| !line.starts_with('[')).map(str::trim);
@@ -51,7 +52,7 @@ fn every_crate_has_the_lints_of_the_workspace() {
     check(violations);
 }
 
-/// A crate without a minimum version of Rust is not checked for functions that are newer (clippy's `incompatible_msrv`).
+/// In a crate without a minimum version of Rust, clippy's `incompatible_msrv` would not find functions that are newer.
 #[test]
 fn every_crate_inherits_its_package_fields() {
     let mut violations = Vec::new();

@@ -1,10 +1,10 @@
-//! What `make test` says of skipped tests, and when CI fails for one.
+//! Tests the report of `make test` on skipped tests, and when CI fails because of one.
 
 use std::process::Command;
 
 use super::root;
 
-/// What scripts/skipped.sh reports of these lines, and whether CI goes on.
+/// Returns the report of scripts/skipped.sh on these lines, and whether CI continues.
 fn report(skipped: &str, may_skip: &str, ci: bool) -> (bool, String) {
     let directory = tempfile::tempdir().expect("a directory");
     let (lines, allowed) = (directory.path().join("lines"), directory.path().join("may-skip"));

@@ -117,7 +117,7 @@ impl Cluster {
         said.err
     }
 
-    /// A command that goes on; killed at the end.
+    /// Starts a command that continues. It is killed at the end.
     pub fn begin(&self, arguments: &[&str]) -> Program {
         self.begin_command(self.command(arguments), arguments.join(" "))
     }
@@ -214,7 +214,7 @@ fn is_like(line: &str, shown: &str) -> bool {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        // The agents end first, by the signal on which they end their tasks, too.
+        // The agents end first. The signal also ends their tasks.
         for mut program in std::mem::take(&mut self.processes).into_iter().rev() {
             let is_agent =
                 program.log_path().file_name().is_some_and(|name| name.to_string_lossy().starts_with("agent"));
@@ -229,7 +229,7 @@ impl Drop for Cluster {
     }
 }
 
-/// For what takes seconds at most on a machine that has nothing else to do.
+/// Waits for a condition. On an idle machine this takes seconds at most.
 pub fn until<T>(what: &str, probe: impl FnMut() -> Option<T>) -> T {
     until_within(Duration::from_secs(120), what, probe)
 }

@@ -105,7 +105,7 @@ impl Master {
         pids.filter(is_child).collect()
     }
 
-    /// Kills the master and starts it again with what it has left on disk.
+    /// Kills the master and starts it again with the files that it has left on disk.
     pub fn restart(mut self, flags: &[&str]) -> Self {
         self.kill();
         let directory = std::mem::replace(&mut self.directory, tempfile::tempdir().unwrap());
@@ -166,7 +166,7 @@ impl Agent {
         Agent { program, _directory: directory }
     }
 
-    /// Of a genuine Mesos.
+    /// Starts an agent of a genuine Mesos.
     pub fn genuine(mesos: &GenuineMesos, master: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
@@ -213,7 +213,7 @@ impl GenuineMaster {
     }
 }
 
-/// A genuine Apache Mesos 1.11. None, and loudly, without.
+/// Returns an installation of Apache Mesos 1.11, or reports the test as skipped if there is none.
 pub fn genuine_mesos() -> Option<GenuineMesos> {
     let found = GenuineMesos::find();
     if found.is_none() {

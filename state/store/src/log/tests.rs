@@ -1,4 +1,4 @@
-//! Crashes, damage and full disks.
+//! Tests of crashes, damage and full disks.
 
 use std::fs;
 use std::io;
@@ -128,7 +128,7 @@ impl Device for Disk {
         let mut disk = self.bytes.lock().unwrap();
         disk.resize(offset as usize, 0);
         if self.full.load(Ordering::SeqCst) {
-            // As on real disks, a part of the bytes fits.
+            // A part of the bytes fits, as on real disks.
             disk.extend_from_slice(&bytes[..bytes.len() / 2]);
             return Err(io::ErrorKind::StorageFull.into());
         }

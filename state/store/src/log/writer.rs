@@ -39,10 +39,10 @@ pub trait Journal: Send + 'static {
     fn on_event(&mut self, event: WriterEvent);
 }
 
-/// What happened to a log.
+/// An event of a log.
 #[derive(Debug)]
 pub enum WriterEvent {
-    /// The disk is full. Nothing is lost and nothing is confirmed; the writer keeps trying.
+    /// The disk is full. No record is lost or confirmed; the writer keeps trying.
     Stalled(LogError),
     /// The disk has free space again.
     Resumed,
@@ -165,8 +165,8 @@ impl<J: Journal> Committer<J> {
         Ok(())
     }
 
-    /// Appends a frame, and retries while the disk is full. Nothing is confirmed meanwhile, and so nothing that depends
-    /// on it happens.
+    /// Appends a frame, and retries while the disk is full. No record is confirmed meanwhile, so no action that depends
+    /// on it is taken.
     fn append(&mut self, frame: &mut Frame) -> Result<(), LogError> {
         let mut stalled = false;
         loop {

@@ -88,7 +88,7 @@ impl ZooKeeperStore {
         Error::Damaged { path: self.nodes.display_path().into(), source: source.into() }
     }
 
-    /// Completes or removes the journal, once nobody else can write.
+    /// Completes or removes the journal, once no other master can write.
     fn complete_journal(&mut self, epoch: i32) -> Result<(), RequestError> {
         self.list_nodes().map_err(RequestError::Failed)?;
         if self.replay(epoch)? {

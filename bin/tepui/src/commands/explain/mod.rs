@@ -1,4 +1,4 @@
-//! `tepui explain` says why a task, framework, role or agent is in its state, and what to do about it.
+//! `tepui explain` shows why a task, framework, role or agent is in its state, and what to do about it.
 
 mod advice;
 mod command;

@@ -6,14 +6,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::table;
 
 const DAY: u64 = 86_400;
-/// The range of years that can be written.
+/// The first year that can be written.
 const FIRST_YEAR: u64 = 1970;
-/// The messages count nanoseconds in 63 bits.
+/// The last year that can be written, because the messages count nanoseconds in 63 bits.
 const LAST_YEAR: u64 = 2261;
-/// For the same reason the longest time, nearly 292 years.
+/// The maximum duration, nearly 292 years, for the same reason.
 const LONGEST: Duration = Duration::from_nanos(i64::MAX as u64);
 
-/// Nanoseconds since 1970, as in every message.
+/// A time in nanoseconds since 1970, as in every message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UtcTime(pub i64);
 
@@ -200,7 +200,7 @@ mod tests {
 
     use super::*;
 
-    /// 2026-11-21 15:40:00 UTC, by `date -d @1795275600`.
+    /// The time 2026-11-21 15:40:00 UTC, by `date -d @1795275600`.
     const NOW: Duration = Duration::from_secs(1_795_275_600);
 
     #[test]

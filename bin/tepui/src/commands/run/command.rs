@@ -128,7 +128,8 @@ async fn run_one(args: &Run, options: batch::Options, plan: Plan) -> Result<Exit
         },
         () = nobody_reads.notified() => false,
     };
-    // The framework stays until the output is copied, unless nobody waits for it.
+    // The framework stays until the output is copied, unless the reader of the output is gone or the run was
+    // interrupted.
     if read && !batch.is_interrupted() {
         tokio::select! {
             () = live.finish() => {}
@@ -155,7 +156,7 @@ async fn run_one(args: &Run, options: batch::Options, plan: Plan) -> Result<Exit
     Ok(ExitCode::from(batch::exit_code(state, &task.message)))
 }
 
-/// Returns whether somebody has torn the framework down. The text is that of Mesos (`Master::subscribe`).
+/// Returns whether an operator has torn the framework down. The text is that of Mesos (`Master::subscribe`).
 fn is_removal(error: &client::Error) -> bool {
     matches!(error, client::Error::Refused(why) if why.contains("Framework has been removed"))
 }

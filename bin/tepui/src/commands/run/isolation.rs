@@ -2,7 +2,7 @@
 
 use client::{Address, get_json};
 
-/// Returns what is missing if an agent isolates as `--isolation` says; `None` if nothing is missing.
+/// Returns the isolation that is missing if an agent isolates according to `--isolation`; `None` if nothing is missing.
 pub fn missing(isolation: &str) -> Option<String> {
     let given: Vec<&str> = isolation.split(',').map(str::trim).collect();
     // `cgroups/all` stands for all controllers of the machine.
