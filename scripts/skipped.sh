@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The tests that do not run on this machine. Tests in Rust add theirs by testkit::skip::skipped, scripts by this.
-#   skipped.sh add TEST REASON   says that a test is skipped, and adds it to the file that TEPUI_SKIPPED_TESTS names
-#   skipped.sh report            the number and the names of those in that file; with CI=true it fails if one of them
-#                                does not stand in .ci/may-skip
+# Records the tests that do not run on this machine. Tests in Rust use testkit::skip::skipped, scripts use this.
+#   skipped.sh add TEST REASON   prints that a test is skipped, and adds it to the file that TEPUI_SKIPPED_TESTS names
+#   skipped.sh report            prints the number and the names of the tests in that file; with CI=true it fails if
+#                                one of them is not in .ci/may-skip
 set -euo pipefail
 allowed=${TEPUI_MAY_SKIP:-$(dirname "$0")/../.ci/may-skip}
 
@@ -13,7 +13,7 @@ add() {
   [ -z "${TEPUI_SKIPPED_TESTS:-}" ] || echo "${line% }" >>"$TEPUI_SKIPPED_TESTS"
 }
 
-# The names of the tests in .ci/may-skip, one a line.
+# Prints the names of the tests in .ci/may-skip, one per line.
 may_skip() { sed -n '/^#/d; s/: .*//p' "$allowed"; }
 
 report() {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks what a new user does: the batch of `make run` succeeds, the commands show the cluster, and no process, cgroup
-# or mount remains after the stop.
+# Checks the first steps of a new user: the batch of `make run` succeeds, the commands show the cluster, and no process,
+# cgroup or mount remains after the stop.
 #   smoke.sh TEPUI-BINARY
 set -euo pipefail
 tepui=$(realpath "$1")

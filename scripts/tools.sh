@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs missing packages for building and testing. As root it uses apt; without root it says what to install.
+# Installs missing packages for building and testing. As root it uses apt; without root it prints their names.
 set -euo pipefail
 if ! command -v cargo >/dev/null; then
   echo "Rust is missing: install it from https://rustup.rs and run this again" >&2

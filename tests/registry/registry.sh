@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # A real Docker registry on loopback for tests: Debian's package, own data directory and port, no system service.
-#   registry.sh install             installs the packages where that is possible; exit 77 and a reason where it is not
+#   registry.sh install             installs the packages; exits with 77 and a reason if that is not possible
 #   registry.sh start DIR [KIND]    starts a registry with its data below DIR; prints host:port
 #                                   KIND: plain, basic (user:password), tls (basic and TLS; the authority is DIR/ca.pem)
-#   registry.sh stop DIR            kill -9; DIR stays
+#   registry.sh stop DIR            kill -9 of the registry; DIR is kept
 set -euo pipefail
 
 skip() { echo "registry: $*" >&2; exit 77; }
@@ -13,11 +13,11 @@ installed() { command -v docker-registry >/dev/null && command -v htpasswd >/dev
 install_packages() {
   if installed; then return; fi
   [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null || skip "please install the packages docker-registry, apache2-utils, openssl and busybox-static"
-  # Tests begin together, and the package manager serves one.
+  # Tests start at the same time, and the package manager serves one of them.
   exec 8>"${TMPDIR:-/tmp}/tepui-registry-install.lock"
   flock 8
   if installed; then exec 8>&-; return; fi
-  # Nothing that is installed here starts by itself.
+  # The policy keeps the installed services from starting by themselves.
   local policy=/usr/sbin/policy-rc.d own=
   if [ ! -e "$policy" ]; then
     printf '#!/bin/sh\nexit 101\n' >"$policy"
@@ -32,7 +32,7 @@ install_packages() {
   exec 8>&-
 }
 
-# A port below those that the kernel hands out to clients.
+# Prints a free port below those that the kernel gives to clients.
 free_port() {
   python3 - <<'PYTHON'
 import random, socket

@@ -126,7 +126,7 @@ impl Driver {
 
     /// Waits for the next event, and subscribes if the framework is not subscribed.
     ///
-    /// Dropping the future before it resolves loses no event; only the wait begins anew.
+    /// Dropping the future before it resolves loses no event; only the wait starts again.
     ///
     /// # Errors
     /// Returns an [`Error`] if the master refuses this framework, now and in the future, or if no master is known.

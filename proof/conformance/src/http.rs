@@ -249,7 +249,7 @@ impl Connection {
         }
     }
 
-    /// Returns whether the peer ends the connection in time; what it sends before is ignored.
+    /// Returns whether the peer ends the connection in time; the bytes that it sends before are ignored.
     pub fn ends_within(&mut self, time: Duration) -> Checked<bool> {
         let deadline = Instant::now() + time;
         loop {
@@ -325,7 +325,7 @@ mod tests {
 
     use super::*;
 
-    /// Returns what is read from a peer that sends these bytes and closes the connection.
+    /// Returns the response that is read from a peer that sends these bytes and closes the connection.
     fn answered(bytes: &'static [u8]) -> Checked<Response> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let SocketAddr::V4(address) = listener.local_addr().unwrap() else { unreachable!() };

@@ -57,7 +57,7 @@ impl Scenario {
         self.send(MASTER, &format!("slave({agent})"), &acknowledgement)
     }
 
-    /// Returns what was sent since the last call: the sender with its addressee, and the message.
+    /// Returns the messages since the last call: the sender with its addressee, and the message.
     fn sent(&mut self) -> Vec<(Received, Message)> {
         let mut decoder = RequestDecoder::new(EnvelopeLimits::default());
         decoder.push(&std::mem::take(&mut self.out));

@@ -66,7 +66,7 @@ impl Coordination {
         (epoch == self.epoch).then_some(&self.registry)
     }
 
-    /// Returns whether this incarnation of the master took the store over last; nobody else may act in its epoch.
+    /// Returns whether this incarnation of the master took the store over last; no other master may act in its epoch.
     pub fn is_held_by(&self, master: usize, incarnation: u64) -> bool {
         self.holder == Some((master, incarnation))
     }

@@ -15,7 +15,7 @@ pub enum Mutant {
     LoseCommit,
     /// Masters treat a commit as durable that was lost, or refused because another master leads.
     IgnoreFence,
-    /// A deposed master goes on writing, and the registry accepts it.
+    /// A deposed master continues to write, and the registry accepts it.
     WriteAfterTerm,
     /// Agents report the results of operations as durable before they are.
     TellOperationsEarly,

@@ -56,12 +56,13 @@ struct Direction {
     last: Duration,
     /// The packets that were sent into a cut.
     queued: VecDeque<Packet>,
-    /// The number of the previous connection and the time at which what it had delivered before it broke is read.
+    /// The number of the previous connection, and the time at which the packets that it had delivered before it broke
+    /// are read.
     stragglers: Option<(u64, Duration)>,
 }
 
 impl Direction {
-    /// Breaks this direction. What is in flight is lost, except for what is read at `stragglers`.
+    /// Breaks this direction. Packets in flight are lost, except those that are read at `stragglers`.
     fn break_off(&mut self, stragglers: Option<Duration>) {
         let before = self.number;
         *self = Direction { number: before + 1, stragglers: stragglers.map(|at| (before, at)), ..Direction::default() };

@@ -74,7 +74,7 @@ impl World {
         None
     }
 
-    /// Returns what is missing once the cluster is quiescent.
+    /// Returns a description of the resources that are missing once the cluster is quiescent.
     pub fn missing(&self) -> Option<String> {
         self.agents.iter().find_map(|agent| self.cx.checks.operations.missing(agent.id.as_ref()?, &agent.total))
     }

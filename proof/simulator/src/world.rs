@@ -14,7 +14,7 @@ use crate::network::{Delivery, Network, Packet};
 use crate::node::Node;
 use crate::run::Plan;
 
-/// The nodes of the cluster and what they share.
+/// The nodes of the cluster and the state that they share.
 #[derive(Debug)]
 pub struct World {
     pub cx: Context,
@@ -374,7 +374,7 @@ impl World {
         };
         let Some(call) = operator_call(number, action, agent, framework, reserved) else { return };
         if let Some(teardown) = &call.teardown {
-            // The agents forget the tasks of the framework, whether the framework is told or not.
+            // The agents forget the tasks of the framework, whether the framework is notified or not.
             self.cx.checks.tasks.framework_gone(FrameworkId::from(&teardown.framework_id));
         }
         if let Some(change) = operator_release(&call) {

@@ -1,15 +1,16 @@
 //! The helpers that the tests of Tepui share, and that the tests of a framework can use.
 //!
-//! | module | what it has |
+//! | module | contents |
 //! | --- | --- |
 //! | [`builders`] | messages, built by sentences: frameworks, tasks, resources, operations, calls |
 //! | [`core`] | a harness for state machines: steps, records effects, answers stores, lets time pass |
-//! | `http` | a client that shows raw responses and event streams, a subscribed scheduler, a server that follows a script |
+//! | `http` | a client that shows raw responses and event streams, a subscribed scheduler, a server that follows a
+//! script |
 //! | `process` | a program with its log, which ends with the test; a local cluster of Tepui |
 //! | `registry` | container images made on the spot, and a registry that serves them well or badly |
-//! | `scratch` | free ports, cgroup roots, files that are looked for |
-//! | `wait` | until something is so, with a deadline |
-//! | [`skip`] | a test that cannot run here says so |
+//! | `scratch` | free ports, cgroup roots, a search for files |
+//! | `wait` | waits for a condition, with a deadline |
+//! | [`skip`] | reports tests that cannot run on this machine |
 //!
 //! The modules without a link need the feature `hosts`. Nothing but tests depends on this crate.
 //!

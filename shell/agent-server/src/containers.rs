@@ -48,7 +48,7 @@ struct Shared {
     inbox: Arc<Inbox<AgentHost>>,
     images: Arc<Images>,
     worker: Worker,
-    /// The containers that have not ended. The core's thread takes this lock, so nobody holds it while blocking.
+    /// The containers that have not ended. The core's thread takes this lock, so no thread holds it while blocking.
     live: Mutex<HashMap<ContainerId, LiveContainer>>,
     /// The lock that is held while the owner of a volume is determined and written.
     ownership: Mutex<()>,

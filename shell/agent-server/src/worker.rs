@@ -9,8 +9,8 @@ use tracing::warn;
 /// A piece of work, which reports its completion itself.
 type Job = Box<dyn FnOnce() + Send>;
 
-/// The maximum of jobs that wait for one thread. Beyond it the core's thread waits for the disk, which slows down
-/// whoever causes so many jobs.
+/// The maximum of jobs that wait for one thread. Beyond it the core's thread waits for the disk, which slows down the
+/// clients that cause the jobs.
 const MAX_PENDING: usize = 16_384;
 
 /// A thread with a queue. Dropping the last handle ends the thread after the queued jobs.

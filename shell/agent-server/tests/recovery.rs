@@ -479,8 +479,8 @@ async fn a_kill_at_any_moment_of_a_launch_forgets_nothing() {
         tokio::time::sleep(Duration::from_millis(delay)).await;
         cluster.kill();
         cluster.restart();
-        // The task finishes if the executor had it, and otherwise is dropped, lost or failed; in each case the
-        // scheduler is told.
+        // The task finishes if the executor had it, and otherwise is dropped, lost or failed. In each case the
+        // scheduler gets an update.
         let last = loop {
             let status = cluster.status().await;
             if !["TASK_STARTING", "TASK_RUNNING"].iter().any(|early| status["state"] == *early) {

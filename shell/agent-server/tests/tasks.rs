@@ -134,7 +134,7 @@ async fn a_container_that_cannot_be_prepared_fails_its_task() {
     cluster.stop().await;
 }
 
-/// An agent that ignores these fields would run the task without what it asks for.
+/// An agent that ignores these fields would run the task without the isolation that it asks for.
 async fn a_task_that_cannot_be_isolated_as_asked_is_refused() {
     let linux = |info: Value| json!({ "type": "MESOS", "linux_info": info });
     let capabilities = json!({ "capabilities": ["NET_RAW"] });

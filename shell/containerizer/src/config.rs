@@ -20,7 +20,7 @@ pub enum Launcher {
     Posix,
 }
 
-/// The operator's choices, and what the agent knows about its containers.
+/// The operator's choices, and the agent's records of its containers.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The way in which processes are started and tracked (`--launcher`).

@@ -163,8 +163,8 @@ impl Containerizer {
         binds::unmount_in(pid, bind).map_err(Error::io("cannot take a directory from a container", &bind.target()))
     }
 
-    /// Kills all processes in the container and in those nested in it, and removes what was made for them. `Exited` or
-    /// `LaunchFailed` follows.
+    /// Kills all processes in the container and in those nested in it, and removes its cgroups, mounts and files.
+    /// `Exited` or `LaunchFailed` follows.
     ///
     /// # Errors
     /// Returns [`Error`] if there is no such container, or the containerizer has stopped.

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-/// Why the containerizer cannot do what it was asked to do.
+/// Why the containerizer cannot carry out a request.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// `--isolation` has a name that is neither known to Mesos nor to this program.

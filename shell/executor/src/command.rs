@@ -121,7 +121,7 @@ pub fn shown(command: &str) -> String {
     }
 }
 
-/// The variables that tasks do not inherit: whoever has the token can act as this executor.
+/// The variables that tasks do not inherit: a process with the token can act as this executor.
 const PRIVATE: [&str; 1] = ["MESOS_EXECUTOR_AUTHENTICATION_TOKEN"];
 
 /// Returns what to execute for a task. `inherited` is the environment of the executor.

@@ -35,7 +35,7 @@ pub struct Item {
     pub executable: bool,
     /// Whether an archive is unpacked. It has no effect on executables, as in Mesos.
     pub extract: bool,
-    /// Accepted without effect: every file is fetched anew.
+    /// A field that is accepted without effect: every file is fetched again.
     pub cache: bool,
 }
 

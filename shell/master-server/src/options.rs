@@ -17,9 +17,9 @@ pub struct MasterOptions {
     pub ip: Ipv4Addr,
     /// `--port`: zero for any free port.
     pub port: u16,
-    /// `--advertise_ip`: the address that peers are told; `None` for `ip`.
+    /// `--advertise_ip`: the address that peers connect to; `None` for `ip`.
     pub advertise_ip: Option<Ipv4Addr>,
-    /// `--advertise_port`: the port that peers are told; `None` for the port that the master listens on.
+    /// `--advertise_port`: the port that peers connect to; `None` for the port that the master listens on.
     pub advertise_port: Option<u16>,
     /// The check of the senders of libprocess messages.
     pub sender_check: SenderCheck,

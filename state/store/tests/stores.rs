@@ -171,7 +171,7 @@ fn a_damaged_file_is_kept_and_not_replaced() {
         assert_eq!(reopened(directory.path()).unwrap(), entries(&[("a", "1")]), "{what}");
         assert!(!marker.exists() && kept.exists(), "{what}");
     }
-    // The operator decides to begin anew.
+    // The operator decides to start with an empty store.
     std::fs::write(&path, b"").unwrap();
     let (_, marker) = damaged_kept(reopened(directory.path()));
     std::fs::remove_file(marker).unwrap();

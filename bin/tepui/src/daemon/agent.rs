@@ -188,7 +188,8 @@ fn containers(flags: &AgentFlags, config: &mut containerizer::Config) -> Result<
     Ok(())
 }
 
-/// Lets containers have images only if `--image_providers` says so, which it does without a value.
+/// Removes `docker/runtime` from the isolators if `--image_providers` is set and does not name Docker. Without the
+/// flag, containers can have images.
 fn image_providers(providers: Option<&str>, isolation: &mut Vec<String>) -> Result<(), CommandError> {
     let Some(providers) = providers else { return Ok(()) };
     let names: Vec<String> = providers.split(',').map(|name| name.trim().to_lowercase()).collect();

@@ -79,7 +79,7 @@ struct Cluster {
 }
 
 impl Cluster {
-    /// Starts everything, prints what to do next, and returns when it is told to stop or when the master has ended.
+    /// Starts everything, prints the next steps, and returns when it is stopped or when the master has ended.
     async fn run(&mut self, flags: &LocalFlags, cancel: &mut Cancel) -> Result<(), CommandError> {
         let work = work_dir(flags)?;
         let (ip, port, count) = (flags.ip.to_string(), flags.port, flags.num_slaves);

@@ -1,4 +1,5 @@
-//! Checks reservations, volumes and operations: what a framework was told to have exists until somebody releases it.
+//! Checks reservations, volumes and operations: every resource that the master has confirmed to a framework exists
+//! until a client releases it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,7 +51,7 @@ impl OperationCheck {
         self.first.clone()
     }
 
-    /// Records that somebody asks for an operation. `name` is the operation id if the framework wants feedback.
+    /// Records that a client asks for an operation. `name` is the operation id if the framework wants feedback.
     pub fn begin(&mut self, framework: &FrameworkId, name: Option<&str>, agent: &AgentId, change: ResourceChange) {
         self.release(&change);
         if let Some(name) = name {
@@ -59,7 +60,7 @@ impl OperationCheck {
         }
     }
 
-    /// Records that somebody asks to release what `change` undoes; it may be gone from now on.
+    /// Records that a client asks to release the resource of `change`, which may be gone from now on.
     pub fn release(&mut self, change: &ResourceChange) {
         let released = match change {
             ResourceChange::Unreserve(label) => ResourceChange::Reserve(label.clone()),
@@ -128,7 +129,7 @@ impl OperationCheck {
         self.disks.entry(machine).or_default().insert(volume.to_owned());
     }
 
-    /// Records that the directory of a volume was removed. It must have been destroyed by somebody.
+    /// Records that the directory of a volume was removed. A client must have destroyed the volume.
     pub fn removed(&mut self, machine: usize, volume: &str) {
         let existed = self.disks.entry(machine).or_default().remove(volume);
         let on_it = |(agent, changes): (&AgentId, &BTreeSet<ResourceChange>)| {
@@ -159,7 +160,7 @@ impl OperationCheck {
         });
     }
 
-    /// Returns what is missing on an agent once the cluster is quiescent.
+    /// Returns the resources that are missing on an agent once the cluster is quiescent.
     pub fn missing(&self, agent: &AgentId, total: &Resources) -> Option<String> {
         let resources = total.checkpointed().to_proto();
         let disk = self.machines.get(agent).and_then(|machine| self.disks.get(machine));

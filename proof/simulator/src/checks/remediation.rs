@@ -72,7 +72,7 @@ impl RemediationCheck {
         }
         let drained = self.drained.iter().filter(|agent| !self.quarantined.contains_key(*agent)).count();
         let max_held = self.policy.max_held(self.agents.len().max(self.expected));
-        // Agents that drain already go on draining when other agents leave and the allowed share shrinks.
+        // Agents that drain already continue to drain when other agents leave and the allowed share shrinks.
         if !self.quarantined.is_empty() && self.quarantined.len() + drained > max_held {
             return Err(format!(
                 "policies keep {} agents from offers, and drain {drained} more; of {} they may {max_held}",

@@ -1,5 +1,5 @@
-//! Builders of messages. A function makes a message with what it cannot do without; the methods of the traits add to it,
-//! one thing each, so that a message reads like the sentence that describes it:
+//! Builders of messages. A function makes a message with its required fields; each method of the traits adds one thing,
+//! so that a message reads like the sentence that describes it:
 //!
 //! ```
 //! use messages::v1::framework_info::capability::Type::PartitionAware;

@@ -17,9 +17,9 @@ pub type ChangeOf<E> = <EffectsOf<E> as EffectTypes>::Change;
 
 /// The inputs that clock and disk lead to: usually `Inputs { timer: Input::Timer, stored: Input::Stored }`.
 pub struct Inputs<E: Environment> {
-    /// The input that says that a timer is due.
+    /// The input for a timer that is due.
     pub timer: fn(TimerOf<E>) -> InputOf<E>,
-    /// The input that says that a record is durable.
+    /// The input for a record that has become durable.
     pub stored: fn(StoreToken) -> InputOf<E>,
 }
 

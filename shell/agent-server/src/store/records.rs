@@ -166,7 +166,7 @@ impl Records {
     }
 }
 
-/// Folds the records of the log into a state for compaction, and tells the core what is durable.
+/// Folds the records of the log into a state for compaction, and notifies the core of the durable records.
 struct RecordJournal<F> {
     recovered_state: RecoveredState,
     report: F,
@@ -309,7 +309,7 @@ mod tests {
         let taken = boot(open(work_dir.path(), true).unwrap());
         assert!(matches!(&taken[..], [Record::BootId(id)] if id == "of a Mesos agent"), "{taken:?}");
 
-        // An agent that was told to start anew does not import the state.
+        // An agent that was started with an empty state on purpose does not import the state.
         let path = work_dir.path().join("records/0000000001.log");
         for log in [path.clone(), path.with_file_name("0000000002.log")] {
             fs::write(log, b"nothing").unwrap();

@@ -101,7 +101,7 @@ pub(crate) trait Isolator: fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// Removes what was made for a container in which no process is left. Repeating it has no effect.
+    /// Removes everything that was made for a container in which no process is left. Repeating it has no effect.
     ///
     /// # Errors
     /// Returns an error if something is still in use; the caller repeats the call.

@@ -70,7 +70,7 @@ impl TestSandbox {
     }
 }
 
-/// Returns what is below a directory by name: kind, mode, and the content or the target of a link.
+/// Returns the entries below a directory by name: kind, mode, and the content or the target of a link.
 pub fn tree(directory: &Path) -> BTreeMap<PathBuf, (char, u32, Vec<u8>)> {
     use std::os::unix::ffi::OsStrExt;
     use std::os::unix::fs::{FileTypeExt, MetadataExt};

@@ -24,7 +24,7 @@ impl Watchers {
         if self.0.len() >= most && !self.0.is_empty() {
             self.0.remove(0).0.finish();
         }
-        // A follower that asked for open incidents is told of their end, too.
+        // A follower that asked for open incidents is notified of their end, too.
         self.0.push((watcher, Filter { open_only: false, ..filter }, visibility));
     }
 

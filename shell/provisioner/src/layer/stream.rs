@@ -29,7 +29,7 @@ const BUFFER: usize = 256 * 1024;
 /// it.
 ///
 /// # Errors
-/// The stream breaks, is not what it claims to be, or costs too much.
+/// The stream breaks, does not have the announced form, or exceeds a limit.
 pub(crate) fn unpack_stream(
     stream: impl Read,
     directory: &Path,

@@ -3,11 +3,11 @@
 //! | path | contents |
 //! | --- | --- |
 //! | `lock` | locked shared by pulls, exclusively by removals |
-//! | `images/<hex>.json` | one image by the digest of its reference: what is in the store is what these files name |
+//! | `images/<hex>.json` | one image by the digest of its reference; these files determine which images the store has |
 //! | `layers/<hex>/` | one unpacked layer by its `diff_id`, complete from the moment it has this name |
 //! | `blobs/<hex>` | the `diff_id` of a packed layer by its digest |
 //! | `ingest/<hex>` | the beginning of a packed layer that is being fetched |
-//! | `ingest/<hex>.lock` | locked by who fetches it |
+//! | `ingest/<hex>.lock` | locked by the pull that fetches it |
 //! | `staging/<name>/` | a layer that is being unpacked |
 
 use std::fs::{self, File};

@@ -14,7 +14,7 @@ pub trait Device: Send {
     /// Makes everything that was written durable.
     ///
     /// # Errors
-    /// Returns an error after which it is unknown what is durable.
+    /// Returns an error after which it is unknown which bytes are durable.
     fn flush(&mut self) -> io::Result<()>;
     /// Truncates the device to a length in bytes.
     ///

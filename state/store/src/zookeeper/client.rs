@@ -28,7 +28,7 @@ pub struct RegistryNodes {
 pub enum RequestError {
     /// The epoch has changed.
     Fenced,
-    /// A node that should be there is not, or the other way round: what is known of the nodes is wrong.
+    /// A node that should exist does not, or the other way round: the list of known nodes is wrong.
     Inconsistent(Error),
     Failed(Error),
 }
