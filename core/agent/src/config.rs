@@ -17,10 +17,10 @@ pub const VERSION: &str = "1.11.0";
 /// `--recover`: what is done with the executors of an earlier process of this agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Recover {
-    /// They are asked to reconnect, and their tasks continue.
+    /// The executors are asked to reconnect, and their tasks continue.
     #[default]
     Reconnect,
-    /// They are ended, and then the agent terminates and is removed.
+    /// The executors are ended, and then the agent terminates and is removed.
     Cleanup,
 }
 

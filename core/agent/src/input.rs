@@ -46,7 +46,7 @@ pub enum Input {
     Usage {
         /// The timer that the measurement was made for.
         due: Timer,
-        /// What was measured.
+        /// The measured usage.
         usage: MachineUsage,
     },
     /// The operator asks the agent to unregister and stop (SIGUSR1).

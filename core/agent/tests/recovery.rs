@@ -62,7 +62,7 @@ struct World {
     streams: u128,
 }
 
-/// What goes on outside of the agent: the disk, containers with their executors, and the framework.
+/// The surroundings of the agent: the disk, containers with their executors, and the framework.
 #[derive(Default)]
 struct Outside {
     disk: Vec<Record>,
@@ -172,7 +172,7 @@ impl World {
         self.core.deliver(input);
     }
 
-    /// When the agent stops waiting for executors.
+    /// Returns the time at which the agent stops waiting for executors.
     fn reregister_deadline(&self) -> Option<Monotonic> {
         self.core.recorded.timers.get(&Timer::ExecutorReregistration).copied()
     }
@@ -583,7 +583,7 @@ fn what_is_forgotten_is_removed_when_it_would_have_been() {
     let (mut agent, mut outbox, now) = (new_agent(1), Outbox::default(), World::new().core.now());
     let sandboxes = vec![(run("young"), 120 * HOUR), (run("old"), 144 * HOUR)];
     agent.recover(now, Recovery { sandboxes, ..Default::default() }, &mut outbox).unwrap();
-    // It is a week less the headroom, on an empty disk.
+    // The delay is a week less the headroom on an empty disk.
     let due = |agent: &mut Agent, outbox: &mut Outbox, now: Now| {
         agent.step(now, Input::Timer(Timer::Gc), outbox);
         let removed = outbox.drain().filter_map(|effect| match effect {

@@ -14,7 +14,7 @@ use crate::OfferConstraintsFilter;
 /// The order of siblings in the tree of roles and frameworks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Sorter {
-    /// Dominant resource fairness: the smallest share first.
+    /// Dominant resource fairness: the role or framework with the smallest share is first.
     #[default]
     Drf,
     /// A random order for each agent, in which larger weights tend to come first.

@@ -285,7 +285,8 @@ fn the_guarantee_of_a_partition_above_stays_with_its_borrowers() {
         .add_agent_with_used(&agent("a1", two), &[("f1", "day/early", two)])
         .add_agent_with_used(&agent("a2", two), &[("f2", "day/late", two)])
         .add_framework(&framework("f3", &["night"]))
-        // Both use more than their minimum, together by three; the day as a whole by one.
+        // Both partitions exceed their minimums, together by three; the day partition as a whole exceeds its own by
+        // one.
         .expect_preemptions(&[("f1", "day/early", "a1", "cpus:1;mem:100")]);
 }
 

@@ -27,7 +27,7 @@ fn a_guarantee_comes_before_fair_shares_and_a_limit_ends_it() {
         .add_framework(&framework("f2", &["dev"]))
         .add_agent(&agent("a1", "cpus:1;mem:100"))
         .expect_offers(&[("f1", "prod", "a1", "cpus:1;mem:100")])
-        // By fair shares this would go to dev.
+        // Fair shares alone would give these resources to dev.
         .add_agent(&agent("a2", "cpus:1;mem:100"))
         .expect_offers(&[("f1", "prod", "a2", "cpus:1;mem:100")])
         .add_agent(&agent("a3", "cpus:1;mem:100"))

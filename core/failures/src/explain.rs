@@ -1,4 +1,4 @@
-//! The monitor's knowledge of one agent, as JSON for `GET /explain`.
+//! The state of one agent in the monitor, as JSON for `GET /explain`.
 
 use model::{AgentId, Monotonic};
 use serde_json::{Value, json};

@@ -35,7 +35,7 @@ pub enum Event {
     AgentAdded {
         /// The agent.
         agent: AgentId,
-        /// Its host name.
+        /// The host name of the agent.
         hostname: String,
         /// Whether an operator has deactivated or drains it.
         operators: bool,
@@ -61,7 +61,7 @@ pub enum Event {
     Reported {
         /// The agent.
         agent: AgentId,
-        /// What it reported.
+        /// The measurements that the agent reported.
         signals: Signals,
     },
     /// A task ended.
@@ -146,8 +146,8 @@ pub struct Monitor {
     pub(crate) policy: Policy,
     pub(crate) master: String,
     pub(crate) incidents: Incidents,
-    /// The agents. They are boxed, since the table is half empty. A hash map, since an agent is looked up for every
-    /// ping and every task that ends: a tree of 200,000 agents would cost more than everything else.
+    /// The agents. They are boxed, since the table is half empty. The table is a hash map, since an agent is looked up
+    /// for every ping and every task that ends: a tree of 200,000 agents would cost more than everything else.
     pub(crate) subjects: FxHashMap<AgentId, Box<Subject>>,
     pub(crate) departed: VecDeque<AgentId>,
     pub(crate) registered: usize,
@@ -384,7 +384,7 @@ impl Monitor {
         }
     }
 
-    /// An agent left. `unreachable` is the cause if the agent may return.
+    /// Handles the departure of an agent. `unreachable` is the cause if the agent may return.
     fn lost(&mut self, now: Now, agent: &AgentId, unreachable: Option<String>, effects: &mut Vec<Effect>) {
         let may_return = unreachable.is_some();
         let mut flaps = false;
@@ -578,7 +578,7 @@ impl Monitor {
         if !keeps_out && (kept_out || is_held) {
             subject.overruled.extend(open);
             match &mut subject.quarantine {
-                // The quarantine ends now. It is remembered for the length of the next one.
+                // The quarantine ends now. It stays recorded, since it determines the length of the next one.
                 Some(quarantine) if is_held => quarantine.until = quarantine.until.min(now.monotonic),
                 quarantine => *quarantine = None,
             }

@@ -99,7 +99,7 @@ fn container_launched(
     let terminating = frameworks.get(framework).is_some_and(|known| known.is_terminating());
     let Some(executor) = frameworks.executor_mut(framework, id) else { return };
     executor.launched(pid);
-    // It was to shut down before it could be told.
+    // The shutdown was requested before the container had started, so the container is destroyed now.
     if terminating || executor.state() == ExecutorState::Terminating {
         destroy(cx, &executor.container);
     }

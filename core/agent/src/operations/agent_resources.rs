@@ -1,4 +1,4 @@
-//! The agent's resources as operations made them.
+//! The agent's resources, with the changes that operations have made to them.
 //!
 //! A transition that makes or deletes volumes is recorded before the disk is changed and again after it (Mesos'
 //! `resources.target`); one that only changes reservations needs the second record alone. There is one transition at a

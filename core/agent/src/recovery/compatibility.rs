@@ -9,12 +9,12 @@ use resources::{Resource, Resources, Value};
 /// `--reconfiguration_policy`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ReconfigurationPolicy {
-    /// Nothing may change.
+    /// The description may not change.
     #[default]
     Equal,
-    /// More may be offered, and nothing may be taken away.
+    /// Resources and attributes may be added; none may be removed.
     Additive,
-    /// Everything may change.
+    /// Every part of the description may change.
     Any,
 }
 

@@ -367,7 +367,7 @@ fn start_container(state: &mut State, cx: &mut Context<'_>, framework_id: &Frame
     let Some(agent) = state.identity.id() else { return };
     let Some(executor) = state.frameworks.executor_mut(framework_id, id) else { return };
     if executor.has_no_work() {
-        // Its task was killed while its record was on the way to the disk.
+        // The executor's task was killed while the record was being written.
         return events::container_never_started(state, cx, framework_id, id);
     }
     executor.request_launch();

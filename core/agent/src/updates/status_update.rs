@@ -446,14 +446,14 @@ fn task_completed(state: &mut State, cx: &mut Context<'_>, framework_id: &Framew
     events::remove_framework_if_idle(state, cx, framework_id);
 }
 
-/// What is done with an update that was accepted.
+/// The action that follows an accepted update.
 #[derive(Debug, PartialEq, Eq)]
 enum UpdateAction {
     Push {
         /// The state of the task before this update.
         before: TaskState,
     },
-    /// Nothing more is done.
+    /// No further action follows.
     Done,
     /// The update is not forwarded, since the task has already ended in another way.
     Superseded,

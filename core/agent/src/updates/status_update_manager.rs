@@ -194,7 +194,7 @@ impl StatusUpdateManager {
         }
     }
 
-    /// Restores a stream from the records: its pending updates are durable, and nobody waits to be told so.
+    /// Restores a stream from the records. Its pending updates are durable, and no sender waits for a confirmation.
     pub fn restore(
         &mut self,
         framework: &FrameworkId,
@@ -309,8 +309,8 @@ impl StatusUpdateManager {
         self.by_task.iter().filter(|(_, s)| !s.pending.is_empty()).map(|(key, _)| key.clone()).collect()
     }
 
-    /// The framework has a new scheduler, and the update in flight was sent to the old one. Returns the tasks for
-    /// [`forward_first`](Self::forward_first).
+    /// Restarts the streams of a framework that has a new scheduler, since the update in flight was sent to the old
+    /// one. Returns the tasks for [`forward_first`](Self::forward_first).
     pub fn restart(&mut self, framework: &FrameworkId) -> Vec<TaskId> {
         let mut tasks = Vec::new();
         for ((_, task), stream) in self.of(framework) {

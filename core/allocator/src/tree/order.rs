@@ -29,7 +29,7 @@ pub(crate) enum VisitScope {
     Subtree,
     /// The role; the visitor decides about each role below it.
     RoleThenChildren,
-    /// Not the role itself; the visitor decides about each role below it.
+    /// The role itself is not visited; the visitor decides about each role below it.
     ChildrenOnly,
     Skip,
 }

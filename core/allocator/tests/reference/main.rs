@@ -1,9 +1,9 @@
 //! The allocator against a naive model that recomputes everything from the list of allocations.
 //!
 //! Random clusters go through random events. After each run the model visits the agents in the order of the allocator
-//! and must allocate exactly the same; agents that were not offered must have nothing for anybody. So nothing is
-//! offered twice, nothing is lost, no framework is left out, and the shares are the same. Preemptions are checked by
-//! their purpose.
+//! and must allocate exactly the same; agents that were not offered must have nothing for anybody. This shows that no
+//! resources are offered twice or lost, that no framework is left out, and that the shares are the same. Preemptions
+//! are checked by their purpose.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
 
 mod naive_model;

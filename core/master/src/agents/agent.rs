@@ -120,7 +120,7 @@ impl Agent {
         &self.providers
     }
 
-    /// Whether its total may be wrong until it registers again.
+    /// Returns whether its total may be wrong until it registers again.
     pub fn is_total_in_doubt(&self) -> bool {
         self.total_in_doubt
     }
@@ -196,12 +196,12 @@ impl Agent {
 
 /// Pings.
 impl Agent {
-    /// The process that pings it.
+    /// Returns the process that pings it.
     pub fn observer(&self) -> &Arc<str> {
         &self.observer
     }
 
-    /// The slot of the timing wheel in which it is pinged.
+    /// Returns the slot of the timing wheel in which it is pinged.
     pub(super) fn ping_slot(&self) -> u32 {
         self.ping_slot
     }

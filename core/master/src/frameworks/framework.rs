@@ -184,7 +184,7 @@ impl Framework {
         self.heartbeat_slot = Some(slot);
     }
 
-    /// The slot of the timing wheel in which its heartbeats are, which it gives up.
+    /// Returns the slot of the timing wheel in which its heartbeats are, which it gives up.
     pub(super) fn take_heartbeat_slot(&mut self) -> Option<u32> {
         self.heartbeat_slot.take()
     }

@@ -56,8 +56,8 @@ impl Operation {
         std::mem::take(&mut self.held)
     }
 
-    /// Whether its framework is not known (any more): nobody is charged for what it holds (the agent's total is without
-    /// it), and nobody acknowledges its end.
+    /// Returns whether its framework is not known (any more): nobody is charged for what it holds (the agent's total is
+    /// without it), and nobody acknowledges its end.
     pub fn is_orphan(&self) -> bool {
         self.orphan
     }

@@ -27,8 +27,8 @@ pub(crate) fn has_pending_operations(operations: &Operations, agent: &AgentId) -
     operations.on_agent(agent.as_str()).into_iter().any(under_way)
 }
 
-/// Whether a connected agent repeats the registration that the master has accepted: its connection has not broken since,
-/// so that its total has changed by operations of this master only, and the master's total has these.
+/// Returns whether a connected agent repeats the registration that the master has accepted: its connection has not
+/// broken since, so that its total has changed by operations of this master only, and the master's total has these.
 pub(crate) fn is_repeated_registration(agent: &Agent, message: &internal::ReregisterSlaveMessage) -> bool {
     agent.snapshot().connected
         && !agent.is_total_in_doubt()

@@ -81,12 +81,12 @@ impl TaskIds {
 }
 
 impl AgentUsage {
-    /// The ids of the tasks, in order.
+    /// Returns the ids of the tasks, in order.
     pub fn task_ids(&self) -> impl Iterator<Item = &TaskId> {
         self.tasks.iter()
     }
 
-    /// The executors, ordered by id.
+    /// Returns the executors, ordered by id.
     pub fn executors(&self) -> impl Iterator<Item = (&ExecutorId, &Executor)> {
         self.executors.iter()
     }

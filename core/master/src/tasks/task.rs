@@ -55,7 +55,7 @@ impl Task {
         self.resources = equal.clone();
     }
 
-    /// Whether its end was asked for.
+    /// Returns whether its end was asked for.
     pub fn is_kill_requested(&self) -> bool {
         self.kill != KillRequest::None
     }

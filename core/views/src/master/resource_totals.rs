@@ -79,7 +79,7 @@ impl Amounts {
         }
     }
 
-    /// The names with an amount.
+    /// Returns the names with an amount.
     pub fn names(&self) -> impl Iterator<Item = &Name> {
         self.0.keys()
     }

@@ -18,12 +18,12 @@ use crate::Visibility;
 use crate::entity::{KeptTask, parse};
 
 impl Snapshot {
-    /// The registered frameworks that are shown.
+    /// Returns the registered frameworks that are shown.
     pub(crate) fn visible_frameworks(&self) -> impl Iterator<Item = &Framework> {
         self.frameworks.iter().filter(|framework| self.visibility.shows_framework(&framework.snapshot.info))
     }
 
-    /// The completed frameworks that are shown.
+    /// Returns the completed frameworks that are shown.
     pub(crate) fn visible_completed(&self) -> impl Iterator<Item = &Framework> {
         self.completed.iter().filter(|framework| self.visibility.shows_framework(&framework.snapshot.info))
     }
@@ -40,7 +40,7 @@ impl Snapshot {
         })
     }
 
-    /// The executors of a framework that are shown.
+    /// Returns the executors of a framework that are shown.
     pub(crate) fn visible_executors<'a>(&'a self, framework: &'a Framework) -> impl Iterator<Item = &'a Arc<Executor>> {
         let shows = move |executor: &&Arc<Executor>| {
             self.visibility.shows_executor(&executor.snapshot.info, &framework.snapshot.info)
@@ -48,12 +48,12 @@ impl Snapshot {
         framework.executors.iter().filter(shows)
     }
 
-    /// The registered agents, without resources of roles that are hidden.
+    /// Returns the registered agents, without resources of roles that are hidden.
     pub(crate) fn visible_agents(&self) -> impl Iterator<Item = Cow<'_, Agent>> {
         self.agents.iter().map(|agent| agent.seen_by(&self.visibility))
     }
 
-    /// The agents that have not come back yet, in the same way.
+    /// Returns the agents that have not come back yet, in the same way.
     pub(crate) fn visible_recovered(&self) -> impl Iterator<Item = Cow<'_, Arc<v1::AgentInfo>>> {
         self.recovered.iter().map(|info| match self.visibility.is_everything() {
             true => Cow::Borrowed(info),
@@ -61,7 +61,7 @@ impl Snapshot {
         })
     }
 
-    /// The operations that are shown: those of frameworks that are, on resources that are.
+    /// Returns the operations that are shown: those of frameworks that are, on resources that are.
     pub(crate) fn visible_operations(&self) -> impl Iterator<Item = &Arc<v1::Operation>> {
         self.operations.iter().filter(|operation| self.shows_operation(operation))
     }
@@ -81,13 +81,14 @@ impl Snapshot {
             })
     }
 
-    /// Whether what is said of this framework is shown; what is not known here is hidden from those who do not see all.
+    /// Returns whether what is said of this framework is shown; what is not known here is hidden from those who do not
+    /// see all.
     pub(crate) fn shows_framework_named(&self, id: &str) -> bool {
         self.visibility.is_everything()
             || self.framework_info(id).is_some_and(|info| self.visibility.shows_framework(info))
     }
 
-    /// Whether an incident is shown: one about a framework only with that.
+    /// Returns whether an incident is shown: one about a framework only with that.
     pub fn shows_incident(&self, incident: &Incident) -> bool {
         match &incident.object {
             InvolvedObject::Framework(framework) | InvolvedObject::Executors(_, framework) => {

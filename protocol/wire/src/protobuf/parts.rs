@@ -56,7 +56,7 @@ impl<'a> MessageParts<'a> {
         self.add(Part::Fields(fields.into()));
     }
 
-    /// The size of the encoded message in bytes.
+    /// Returns the size of the encoded message in bytes.
     pub fn size(&self) -> usize {
         self.size
     }
