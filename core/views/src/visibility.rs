@@ -6,9 +6,9 @@ use std::sync::Arc;
 use messages::v1;
 use resources::{Resource, Resources};
 
-/// Says which entities a caller may see; Mesos calls the same `ObjectApprovers`.
+/// Decides which entities a caller may see (Mesos: `ObjectApprovers`).
 pub trait Approver: Debug + Send + Sync {
-    /// Returns the same text for callers who may see the same, and for no others: they share answers.
+    /// Returns a text that is equal for exactly those callers who have the same rights. They share responses.
     fn class(&self) -> &str;
 
     /// Returns whether a framework and what belongs to it may be seen (`VIEW_FRAMEWORK`).
@@ -28,7 +28,7 @@ pub trait Approver: Debug + Send + Sync {
     fn approves_role(&self, role: &str) -> bool;
 }
 
-/// What the reader of a snapshot may see. Renderers ask it for whatever rights can hide.
+/// The rights of the reader of a snapshot. Renderers query it for every entity that can be hidden.
 #[derive(Debug, Clone, Default)]
 pub struct Visibility(Option<Arc<dyn Approver>>);
 
@@ -46,7 +46,7 @@ impl Visibility {
         Visibility(None)
     }
 
-    /// Of a reader who may see what is approved.
+    /// Returns the rights of a reader who may see the entities that `approver` approves.
     pub fn approved_by(approver: Arc<dyn Approver>) -> Self {
         Visibility(Some(approver))
     }
@@ -66,12 +66,12 @@ impl Visibility {
         self.asks(|approver| approver.approves_framework(framework))
     }
 
-    /// Returns whether a task of a framework that is shown is, too (`VIEW_TASK`).
+    /// Returns whether a task is shown, given that its framework is (`VIEW_TASK`).
     pub fn shows_task(&self, task: &v1::Task, framework: &v1::FrameworkInfo) -> bool {
         self.asks(|approver| approver.approves_task(task, framework))
     }
 
-    /// Returns whether an executor of a framework that is shown is, too (`VIEW_EXECUTOR`).
+    /// Returns whether an executor is shown, given that its framework is (`VIEW_EXECUTOR`).
     pub fn shows_executor(&self, executor: &v1::ExecutorInfo, framework: &v1::FrameworkInfo) -> bool {
         self.asks(|approver| approver.approves_executor(executor, framework))
     }
@@ -86,7 +86,7 @@ impl Visibility {
         self.asks(|approver| approver.approves_role(role))
     }
 
-    /// Returns whether a resource is shown: all roles that it is reserved for or allocated to are.
+    /// Returns whether a resource is shown, which it is if all roles that it is reserved for or allocated to are shown.
     pub fn shows_resource(&self, resource: &Resource) -> bool {
         self.is_everything()
             || resource.reservations().iter().all(|reservation| self.shows_role(reservation.role.as_str()))

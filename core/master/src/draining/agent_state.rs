@@ -1,5 +1,5 @@
-//! Deactivation and draining of an agent: an operator begins it, the agent is told, and it ends when the agent is empty
-//! or the operator reactivates it.
+//! Deactivation and draining of an agent: an operator begins it, the master informs the agent, and it ends when the
+//! agent is empty or the operator reactivates it.
 
 use machine::{CallResponse, Status};
 use messages::{internal, v1};

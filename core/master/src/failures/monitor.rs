@@ -105,8 +105,8 @@ fn schedule_persist_failures(
     }
 }
 
-/// Persists changed failures. Nothing waits for it: what is not written when a master ends was observed within its last
-/// moments.
+/// Persists changed failures. No decision waits for the write. Failures that are not written when a master ends were
+/// observed in its last seconds.
 pub(crate) fn persist_failures(
     failure_persistence: &mut FailurePersistence,
     monitor: &mut ::failures::Monitor,

@@ -96,7 +96,7 @@ fn operations_missing(
     let missing = |uuid: OperationUuid| {
         let operation = operations.get(uuid).filter(|_| !reported.contains_key(&uuid))?;
         let provider = operation.provider.clone();
-        // The operations of a resource provider that is absent now wait for it.
+        // Operations of a resource provider that is absent wait until it reports again.
         let there = provider.as_ref().is_none_or(|id| providers.contains(id.value.as_str()));
         there.then(|| question(uuid, provider))
     };

@@ -1,4 +1,4 @@
-//! What of an agent's view its reader may see.
+//! The part of an agent's view that its reader may see.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ impl Snapshot {
         self.completed.iter().filter(|framework| self.visibility.shows_framework(&framework.snapshot.info))
     }
 
-    /// Those of a framework's executors that are shown.
+    /// Selects the executors of a framework that are shown.
     pub(super) fn visible_executors<'a>(
         &'a self,
         framework: &'a Framework,
@@ -33,7 +33,7 @@ impl Snapshot {
             .filter(move |executor| self.visibility.shows_executor(&executor.snapshot.info, &framework.snapshot.info))
     }
 
-    /// Those of a framework's tasks that are shown.
+    /// Selects the tasks of a framework that are shown.
     pub(super) fn visible_tasks<'a>(
         &'a self,
         framework: &'a Framework,
@@ -63,7 +63,7 @@ impl Snapshot {
         Cow::Owned(info)
     }
 
-    /// Returns the operations that are shown: those of frameworks that are, on resources that are.
+    /// Returns the operations that are shown. Their frameworks and their resources are shown as well.
     pub(super) fn visible_operations(&self) -> impl Iterator<Item = &Arc<v1::Operation>> {
         let is_shown = |resources: &Resources| self.visibility.shown(resources) == *resources;
         let is_of_shown = |id: &v1::FrameworkId| {
