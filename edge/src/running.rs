@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::watch;
 
-/// How a server ended.
+/// The end of a server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ended {
     /// Why the server ended by itself; `None` if it was asked to end.

@@ -52,7 +52,7 @@ fn collect(dir: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// Every message and enum by full name, with the leading dot that descriptors write.
+/// The messages and enums by full name, with the leading dot of descriptors.
 struct Index {
     messages: BTreeMap<String, (String, DescriptorProto)>,
     enums: BTreeMap<String, EnumDescriptorProto>,

@@ -113,7 +113,7 @@ fn an_agent_that_begins_anew_is_not_awaited_as_the_one_it_was() {
     assert_eq!(known, ["m-S1", "m2-S0"], "the first id is in no list any more");
     assert_eq!((c.metrics.slaves_connected.get(), c.metrics.slave_removals_reason_registered.get()), (1, 1));
 
-    // On another machine an agent is another one, and the first id is removed once.
+    // An agent at another address is another agent, and the first id is removed once.
     comes_back(&mut c, &all[1]);
     c.pass(TIMEOUT);
     assert_eq!(departures(&c).len(), 1);
@@ -128,7 +128,8 @@ fn an_agent_that_asks_again_keeps_its_first_id() {
     c.forget();
     c.send(&all[0].pid, register("cpus:4;mem:1024"));
     assert_eq!(without_pings(c.received(&all[0].pid)), ["SlaveRegistered m-S0"]);
-    // Its link is known to be broken: it is another agent, and the resources of the first one count once.
+    // The link of the first agent is known to be broken. The second one is another agent, and the resources of the
+    // first one count once.
     c.exited(all[0].pid.address);
     c.forget();
     c.send(&all[0].pid, register("cpus:4;mem:1024"));
@@ -395,7 +396,7 @@ fn draining_goes_on_under_the_next_master() {
     assert_eq!(c.sent_to(&all[0].pid).iter().filter(|m| matches!(m, Message::DrainSlave(_))).count(), 0);
 }
 
-/// A partition's framework returns before the agent on which its minimum is free.
+/// Returns a cluster in which a partition's framework returns before the agent on which its minimum is free.
 fn lender_first() -> (Cluster, Vec<AgentPeer>) {
     let mut c = Cluster::new();
     let all = agents(&mut c, 2);

@@ -174,7 +174,7 @@ fn a_flapping_agent_is_not_forgiven_because_the_master_changed() {
     let open: Vec<&str> = inherited.iter().filter(|i| i.is_open()).map(|i| i.kind.as_str()).collect();
     assert_eq!((inherited.len(), open), (4, vec!["agent_flapping"]));
 
-    // It is the first agent to return, and is not offered.
+    // The agent is the first one to return, and its resources are not offered.
     c.send(&peer(1).pid, reregister(&peer(1), "cpus:4;mem:1024"));
     assert_eq!(c.metrics.slaves_inactive.get(), 1);
     for number in [0, 2, 3] {
@@ -340,7 +340,8 @@ fn an_agent_under_pressure_is_drained_when_that_is_configured() {
     assert_eq!(explain(&mut c, "m-S1")["signals"]["load_per_processor"], 0.5);
 }
 
-/// This also holds for a master that takes over right after the response, and is reported the same pressure.
+/// The result is the same for a master that takes over right after the response and receives the same report of
+/// pressure.
 #[test]
 fn a_reactivated_agent_is_not_drained_again_by_the_next_master() {
     let policy =

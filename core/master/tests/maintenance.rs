@@ -265,7 +265,7 @@ fn a_window_is_told_with_offers() {
     assert_eq!(c.heard(&f), [format!("RESCIND {}", offer.id.value)]);
     let again = c.offered(&f).remove(0);
     assert_eq!(again.unavailability.unwrap().start.nanoseconds, 55);
-    // The same schedule again changes nothing.
+    // A repeated schedule has no effect.
     c.forget();
     c.operator(schedule(vec![window(&[host()], 55)]));
     assert_eq!(c.heard(&f), [""; 0]);

@@ -46,7 +46,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, InvalidDuration> {
         return Err(InvalidDuration::Form);
     }
     let nanos = (number * size as f64).round();
-    // By its rounding the largest number is itself a bit too large.
+    // The largest number is rounded up, so it is itself out of range.
     if nanos > i64::MAX as f64 {
         return Err(InvalidDuration::TooLong);
     }

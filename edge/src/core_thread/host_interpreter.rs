@@ -39,7 +39,7 @@ pub trait EffectHost: Host {
         effects.send(&from, to, message);
     }
 
-    /// Is called before a timer gets a deadline.
+    /// Called before a timer gets a deadline.
     fn timer_armed(&mut self, _timer: &Self::Timer, _at: Monotonic) {}
 }
 

@@ -1,4 +1,4 @@
-//! What an operation does to resources: some are consumed, others appear in their place.
+//! The effect of an operation on resources: some are consumed, and others replace them.
 
 use messages::v1;
 use messages::v1::offer::operation::Type;

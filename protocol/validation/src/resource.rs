@@ -179,7 +179,7 @@ pub(crate) fn overlap(parts: &[&[Resource]]) -> bool {
     claims.into_values().any(|claims| claims.overlap())
 }
 
-/// What the parts claim of one kind of resource.
+/// The amounts of one kind of resource that the parts claim.
 #[derive(Default)]
 struct Claims<'a> {
     /// Items of sets, each with the number of the part that claims it.

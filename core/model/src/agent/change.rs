@@ -139,7 +139,7 @@ pub struct ExecutorSnapshot {
 pub struct RecoveredCompletedExecutor {
     /// The executor as it was.
     pub snapshot: Arc<ExecutorSnapshot>,
-    /// Its tasks, the oldest first.
+    /// The tasks of the executor, the oldest first.
     pub tasks: Vec<Arc<v1::Task>>,
 }
 

@@ -196,8 +196,8 @@ pub enum TaskRemoval {
     Completed,
     /// The unreachable history: the task's agent is unreachable.
     Unreachable,
-    /// None: the task leaves the unreachable history, since its agent returned. If the agent still has the task, it is
-    /// added again.
+    /// No history: the task leaves the unreachable history, since its agent returned. If the agent still has the task,
+    /// it is added again.
     AgentReregistered,
 }
 

@@ -147,7 +147,7 @@ fn lacks_required(desc: &MessageDescriptor, seen: u64) -> bool {
     desc.fields.iter().enumerate().any(|(index, field)| field.label == Label::Required && seen & bit(index) == 0)
 }
 
-/// Returns the bit of a field in the set of fields that occur. No message has more than 64 fields, which a test holds.
+/// Returns the bit of a field in the set of fields that occur. No message has more than 64 fields, which a test checks.
 pub(super) fn bit(index: usize) -> u64 {
     1u64.checked_shl(index as u32).unwrap_or(0)
 }
