@@ -9,7 +9,7 @@ use tokio::sync::watch;
 /// The end of a server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ended {
-    /// Why the server ended by itself; `None` if it was asked to end.
+    /// The reason for which the server ended by itself; `None` if it was asked to end.
     pub reason: Option<String>,
 }
 

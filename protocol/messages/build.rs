@@ -1,7 +1,7 @@
 //! Compiles `proto/` twice from one descriptor set: into Rust types (prost) and
 //! into the static tables of `schema.rs` that drive JSON and the `required` check.
 //!
-//! protox parses the files, so nobody needs `protoc` on their machine.
+//! protox parses the files, so a build does not need `protoc`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

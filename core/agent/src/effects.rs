@@ -69,7 +69,7 @@ pub enum ContainerCommand {
     Update {
         /// The container.
         container: ContainerId,
-        /// What the executor and its tasks are allocated from now on.
+        /// The resources that the executor and its tasks are allocated from now on.
         resources: Vec<v1::Resource>,
         /// Upper bounds of `cpus` and `mem`; a resource without one is bounded by what is allocated.
         limits: Vec<v1::Resource>,
@@ -137,7 +137,7 @@ pub enum Record {
     Executor {
         /// The executor's framework.
         framework: FrameworkId,
-        /// Its container.
+        /// The container of the executor.
         container: ContainerId,
         /// The executor's description.
         info: Arc<v1::ExecutorInfo>,
@@ -150,7 +150,7 @@ pub enum Record {
         framework: FrameworkId,
         /// The executor.
         executor: ExecutorId,
-        /// Its container.
+        /// The container of the executor.
         container: ContainerId,
         /// The process of a v0 executor; `None` for one that is connected over HTTP.
         pid: Option<Upid>,
@@ -225,7 +225,7 @@ pub enum Record {
         framework: FrameworkId,
         /// The executor.
         executor: ExecutorId,
-        /// Its container.
+        /// The container of the executor.
         container: ContainerId,
     },
     /// The agent has left the cluster: its next start is that of a new agent.

@@ -87,7 +87,7 @@ pub enum ContainerEvent {
         /// The process id of the executor, in the pid namespace of the agent.
         pid: u32,
     },
-    /// Nothing runs: fetching or starting failed. Everything is already cleaned up.
+    /// Fetching or starting failed, and no process runs. Everything is already cleaned up.
     LaunchFailed {
         /// The container.
         container: ContainerId,

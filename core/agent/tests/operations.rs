@@ -198,7 +198,7 @@ fn a_status_is_repeated_until_it_is_acknowledged() {
     scenario.fires(retry).acknowledges_operation(1);
     let log = scenario.take_log();
     assert!(log.ends_with("store operation O1 done\ndisarm OperationRetry(00000000-0000-0000-0000-000000000001)"));
-    // Neither the same operation again nor a second acknowledgement has an effect.
+    // A repeated operation and a second acknowledgement have no effect.
     scenario.master_sends(internal::AcknowledgeOperationStatusMessage {
         status_uuid: operation_uuid(9),
         operation_uuid: operation_uuid(1),

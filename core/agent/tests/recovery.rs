@@ -282,7 +282,7 @@ impl World {
         self.input(Input::Container(ContainerEvent::Exited { container, exit }));
     }
 
-    /// Crashes the agent: records on their way to the disk are lost, and so is its memory.
+    /// Crashes the agent: records that are being written are lost, and so is its memory.
     fn crash(&mut self) {
         self.crash_leaving(BTreeMap::new());
     }
@@ -371,7 +371,7 @@ fn ended_meanwhile(exit: impl FnOnce(&mut World) -> ContainerExit) -> World {
     world
 }
 
-/// Returns the status with which the framework is told the end of the task.
+/// Returns the status that reports the end of the task to the framework.
 fn told(world: &World) -> v1::TaskStatus {
     let told = world.disk.iter().rev().find_map(|record| match record {
         Record::Update { status, .. } => Some(status.clone()),

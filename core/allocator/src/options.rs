@@ -107,6 +107,6 @@ pub struct FrameworkOptions<'a> {
     pub info: &'a v1::FrameworkInfo,
     /// The roles in which it wants no offers.
     pub suppressed: &'a [Role],
-    /// Its offer constraints; every one of their roles is among its roles.
+    /// The offer constraints of the framework. All roles in them are roles of the framework.
     pub constraints: Option<&'a Arc<OfferConstraintsFilter>>,
 }

@@ -82,7 +82,7 @@ fn what_has_no_quota_is_offered_along_unless_it_is_guaranteed_to_others() {
         .set_quota("r2", "mem:1024")
         .add_agent(&one("a2"))
         .expect_offers(&[("f1", "r1", "a2", "cpus:1;ports:[31000-32000]")])
-        // At its limit of cpus, the role is still offered the memory of one of the two agents.
+        // A role at its limit of cpus is still offered the memory of one of the two agents.
         .add_agent(&one("a3"))
         .expect_offer_counts(&[("f1", 1)])
         .expect_quota_used("r1", "cpus:2;mem:2048");

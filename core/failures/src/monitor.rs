@@ -21,7 +21,7 @@ use model::incident::{Incident, IncidentUpdate, InvolvedObject, Kind, Severity};
 /// new each time.
 const MAX_DEPARTED: usize = 1_000;
 
-/// An event that a monitor is told about.
+/// An event that a monitor observes.
 #[derive(Debug, Clone)]
 pub enum Event {
     /// This master was elected after another one.
@@ -97,7 +97,7 @@ pub enum Event {
     FrameworkDisconnected {
         /// The framework.
         framework: FrameworkId,
-        /// Its name.
+        /// The name of the framework.
         name: String,
     },
     /// A framework's scheduler is connected again.

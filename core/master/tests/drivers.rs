@@ -119,7 +119,7 @@ fn who_takes_over_must_say_so() {
     c.driver_call(&new, &again, true);
     assert_eq!(c.received(&new), ["FrameworkRegistered m-0000"]);
     assert_eq!(c.received(&old), ["FrameworkError: Framework failed over"]);
-    // The old driver speaks for no framework any more.
+    // The old driver cannot act for the framework any more.
     let mut call = revive();
     call.framework_id = Some(v1::FrameworkId { value: "m-0000".to_owned() });
     c.driver_call(&old, &call, false);
@@ -320,7 +320,7 @@ fn another_driver_at_the_address_of_a_lost_one_is_another_framework() {
     c.driver_call(&elsewhere, &subscribe(with_failover_timeout().with_id("m-0000")), true);
     assert_eq!(c.received(&elsewhere), ["FrameworkRegistered m-0000"]);
     assert_eq!(c.received(&d), [""; 0]);
-    // A driver speaks for one framework at a time.
+    // A driver acts for one framework at a time.
     c.driver_call(&d, &subscribe(with_failover_timeout().with_id("m-0000")), true);
     assert_eq!(c.received(&d), [""; 0]);
 }

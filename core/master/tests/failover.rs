@@ -482,7 +482,7 @@ fn agents_that_left_long_ago_are_forgotten() {
     assert_eq!(forgotten(&c), ["m-S0", "m-S1", "m-S2"], "readers forget each, once");
 }
 
-/// Returns the unreachable agents that readers were told to forget.
+/// Returns the unreachable agents whose removal was published to readers.
 fn forgotten(c: &Cluster) -> Vec<String> {
     let agents = |change: &Change| match change {
         Change::UnreachableForgotten(agents) => agents.iter().map(ToString::to_string).collect(),

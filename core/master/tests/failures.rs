@@ -257,7 +257,7 @@ fn an_operator_is_never_fought() {
     c.environment.silent.insert(peer(1).pid);
     c.pass(3 * PING);
     assert_eq!(incidents(&c), ["agent_suspicious agent m-S1 open [left_alone]"]);
-    // The operator wants the agent, silent or not.
+    // The operator reactivates the agent although it is silent.
     c.operator(reactivate_agent("m-S1"));
     c.pass(PING);
     assert_eq!(c.metrics.slaves_inactive.get(), 0);

@@ -47,7 +47,7 @@ pub trait EffectHost: Host {
 pub struct HostInterpreter<'a, H: Host> {
     /// The host.
     pub host: &'a mut H,
-    /// Its connections, streams and timers.
+    /// The connections, streams and timers of the core.
     pub effects: &'a mut EffectHandler<H>,
 }
 

@@ -24,7 +24,7 @@ pub enum Handler<A> {
     Stream(fn(Arc<A>, Request, BodyStream) -> ResponseFuture),
 }
 
-/// Which paths at or below a route an endpoint serves.
+/// The paths at or below a route that an endpoint serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
     /// The route and all paths below it without an endpoint of their own, as in libprocess.

@@ -70,7 +70,7 @@ pub struct EventBody<E, F: FnOnce()> {
     on_end: Option<F>,
 }
 
-/// Why a stream ends before its queue does.
+/// The reason for which a stream ends before its queue does.
 #[derive(Debug, thiserror::Error)]
 pub enum StreamError {
     /// The subscriber has disconnected. hyper ends the response abnormally and closes the connection.

@@ -14,7 +14,7 @@ use messages::v1;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContainerId(Arc<str>);
 
-/// Why a `v1::ContainerId` is no id of a container.
+/// The reason for which a `v1::ContainerId` is not the id of a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidContainerId {
     /// There are more than [`ContainerId::MAX_DEPTH`] values.

@@ -44,7 +44,7 @@ impl Batch {
     }
 }
 
-/// How far the launch of an executor's container is.
+/// The progress of the launch of an executor's container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LaunchProgress {
     NotRequested,

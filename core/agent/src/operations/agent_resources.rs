@@ -74,7 +74,8 @@ impl AgentResources {
         self.total.checkpointed().to_proto()
     }
 
-    /// Returns whether all changes are on the disk. A master that is told of less would consider the rest lost.
+    /// Returns whether all changes are on the disk. A master that receives a report without some of them would consider
+    /// these lost.
     pub fn is_durable(&self) -> bool {
         self.transition.is_none() && self.writes == 0
     }

@@ -73,7 +73,7 @@ impl OperationStatusUpdates {
         self.operations.len() >= MAX_OPERATIONS
     }
 
-    /// Adds an operation that has been applied and is on its way to the disk.
+    /// Adds an operation that has been applied and whose record is being written.
     pub fn add(&mut self, uuid: Uuid, operation: Arc<v1::Operation>) {
         let entry = TrackedOperation { operation, durable: false, retry: None, reported: false };
         self.operations.insert(uuid, entry);

@@ -101,7 +101,7 @@ fn locations(work_dir: &Path, resources: &Resources) -> BTreeMap<PathBuf, Volume
         .collect()
 }
 
-/// Why a volume cannot be shown at the requested path.
+/// The reason for which a volume cannot be shown at the requested path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InvalidContainerPath {
     #[error(

@@ -18,8 +18,8 @@ pub enum ReconfigurationPolicy {
     Any,
 }
 
-/// Why an agent cannot continue under its id. Its operator decides what to do; the text names the `rm` that a new id
-/// takes.
+/// The reason for which an agent cannot continue under its id. Its operator decides what to do; the text names the `rm`
+/// that a new id takes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Incompatible(pub String);

@@ -18,7 +18,7 @@ const FEW_REGISTRATIONS: u32 = 4;
 enum RegistrationState {
     Disconnected,
     Registered,
-    /// Nothing new is accepted; the process ends when the last framework is removed.
+    /// The agent terminates. It accepts no new tasks, and its process ends when the last framework is removed.
     Terminating,
 }
 

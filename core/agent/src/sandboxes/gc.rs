@@ -11,8 +11,8 @@ use model::agent::Change;
 use crate::effects::{Command, Context, Timer};
 use crate::metrics::Metrics;
 
-/// The most sandboxes that wait for removal. At this bound the oldest is removed at once, since its memory is needed
-/// for the next.
+/// The most sandboxes that wait for removal. At this bound the oldest sandbox is removed at once, which frees the
+/// memory of its entry for the next one.
 const MAX_SCHEDULED: usize = 200_000;
 /// The most removals of one step, so that a full disk does not block all other decisions.
 const MAX_AT_ONCE: usize = 256;

@@ -38,7 +38,7 @@ struct Launch {
     launch_executor: Option<bool>,
 }
 
-/// Why a launch is dropped.
+/// The reason for which a launch is dropped.
 struct Dropped {
     reason: Reason,
     message: String,
@@ -48,7 +48,7 @@ struct Dropped {
 }
 
 enum DropAction {
-    /// The master expects an executor, and is told that there is none.
+    /// The master expects an executor that does not exist, and is sent that it has exited.
     SendExitedExecutor,
     /// The executor contradicts the master's state, and is ended.
     EndExecutor,

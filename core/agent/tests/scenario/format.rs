@@ -27,8 +27,8 @@ pub fn line(effect: &Effect, names: &mut Names, now: Now) -> Option<String> {
         Effect::Arm { timer, at } => {
             let after = at.since(now.monotonic);
             let timer = format!("{timer:?}");
-            // The waits of registrations are random: a scenario shows that there is one, a test of its own how long it
-            // is.
+            // The waits of registrations are random, so a scenario shows only that there is one. Another test checks
+            // their length.
             if timer == "Register" {
                 "arm Register".to_owned()
             } else {

@@ -290,7 +290,7 @@ impl World {
         }
     }
 
-    /// Whatever prevents an offer must be a reason of the explanation.
+    /// The explanation must contain every reason that prevents an offer.
     fn compare_explanations(&self) {
         for (framework, member) in &self.model.frameworks {
             for (agent, role) in self.model.agents.keys().flat_map(|agent| ROLES.iter().map(move |role| (agent, role)))

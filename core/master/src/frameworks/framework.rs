@@ -42,9 +42,9 @@ pub(crate) struct Framework {
     snapshot: Arc<FrameworkSnapshot>,
     state: FrameworkState,
     connection: Connection,
-    /// Those in `snapshot`, ready to be asked.
+    /// The same data as in `snapshot`, in the form that decisions query.
     capabilities: FrameworkCapabilities,
-    /// Those in `snapshot`, ready to be asked.
+    /// The same data as in `snapshot`, in the form that decisions query.
     constraints: Option<Arc<OfferConstraintsFilter>>,
     heartbeat_slot: Option<u32>,
 }

@@ -24,7 +24,7 @@ type Asked = internal::reconcile_operations_message::Operation;
 /// ended is not reconciled: an agent forgets it only when its end is acknowledged. (Mesos reconciles it, and a
 /// framework is sent that a finished operation was dropped.) A report may have crossed an acknowledgement, and enters
 /// such an operation again: so an operation that is new to the master and has ended is reconciled as well. An agent
-/// that has forgotten it says so, and one that has not repeats its end.
+/// that does not know it any more answers with OPERATION_DROPPED, and an agent that knows it repeats its final status.
 pub(crate) fn reconcile_operations_with(
     state: &mut State,
     cx: &mut Context<'_>,

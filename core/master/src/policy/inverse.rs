@@ -1,5 +1,5 @@
 //! Inverse offers: frameworks are asked to leave agents that will be unavailable. The allocator decides which
-//! frameworks are asked; it is told their answers, which oblige nobody.
+//! frameworks are asked; the master reports their answers to it, and the answers are not binding.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

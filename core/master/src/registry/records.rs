@@ -23,7 +23,7 @@ const FORMAT: u32 = 1;
 /// A record in the store: its key and its bytes.
 pub type Entry = (String, Vec<u8>);
 
-/// Why a registry cannot be read. Nothing of it is used then.
+/// The reason for which a registry cannot be read. No record of it is used then.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum CorruptRegistry {

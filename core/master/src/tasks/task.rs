@@ -81,8 +81,8 @@ impl Task {
         self.kill = KillRequest::Preempted(message);
     }
 
-    /// Enters a status. `latest` is the state that its agent has for it, if it says so; `forwarded` says whether its
-    /// framework has been sent the status, and will acknowledge it.
+    /// Enters a status. `latest` is the state of the task on its agent, if the update contains it. `forwarded` says
+    /// whether the status has been sent to the framework, which will acknowledge it.
     pub(super) fn record(&mut self, status: &v1::TaskStatus, latest: Option<v1::TaskState>, forwarded: bool) {
         let before = self.state();
         let says = v1::TaskState::try_from(status.state).unwrap_or(before);

@@ -1,4 +1,4 @@
-//! Status updates of agents, on their way to frameworks, and the acknowledgements of frameworks.
+//! The forwarding of status updates from agents to frameworks, and of acknowledgements from frameworks to agents.
 
 use std::sync::Arc;
 

@@ -91,11 +91,11 @@ names! {
 names! {
     /// The severity of an incident.
     Severity {
-        /// It is worth knowing.
+        /// The incident is informational.
         Info = "info",
-        /// It may become a failure.
+        /// The incident may become a failure.
         Warning = "warning",
-        /// It is a failure.
+        /// The incident is a failure.
         Critical = "critical",
     }
 }
@@ -103,13 +103,13 @@ names! {
 names! {
     /// The change of an incident.
     IncidentUpdate {
-        /// It was detected.
+        /// The incident was detected.
         Detected = "detected",
-        /// Its severity has changed.
+        /// The severity of the incident has changed.
         Changed = "changed",
         /// A policy took an action.
         Acted = "acted",
-        /// It is over.
+        /// The incident is over.
         Recovered = "recovered",
     }
 }

@@ -6,7 +6,7 @@ use ids::{InvalidUpid, Upid};
 
 const AGENT_PREFIX: &str = "libprocess/";
 
-/// Why a request that looks like a message is not one.
+/// The reason for which a request that looks like a message is not one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum EnvelopeError {
