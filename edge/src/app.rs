@@ -36,7 +36,7 @@ pub trait App: Send + Sync + 'static {
     /// Returns the counter of messages that were dropped because no process understands them.
     fn dropped(&self) -> &Dropped;
 
-    /// Returns what a process id names.
+    /// Returns the kind of process that an id names.
     fn process(&self, id: &str) -> ProcessKind;
 
     /// Returns the core's input for a message of `caller`; `None` if the message is refused.

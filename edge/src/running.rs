@@ -32,7 +32,7 @@ impl Running {
         Running { address, ended, stop, unregister: None, core: None }
     }
 
-    /// Sets what [`unregister`](Self::unregister) does.
+    /// Sets the action of [`unregister`](Self::unregister).
     pub fn with_unregister(mut self, unregister: Action) -> Self {
         self.unregister = Some(unregister);
         self

@@ -1,4 +1,4 @@
-//! The start of a server, as far as masters and agents have it in common.
+//! The part of the start of a server that masters and agents share.
 
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};

@@ -92,9 +92,9 @@ pub struct ContainerLaunch {
     pub framework: FrameworkId,
     /// The executor that runs in the container.
     pub executor: ExecutorId,
-    /// The executor's description; `command` is what to fetch (`uris`) and run. For a command task `command_task` is
-    /// set, and `command` names Mesos' command executor with the task's own `uris`, `environment` and `user`: the shell
-    /// runs Tepui's command executor instead.
+    /// The executor's description; `command` contains the URIs to fetch (`uris`) and the command to run. For a command
+    /// task `command_task` is set, and `command` names Mesos' command executor with the task's own `uris`,
+    /// `environment` and `user`: the shell runs Tepui's command executor instead.
     pub executor_info: Arc<v1::ExecutorInfo>,
     /// The task that the command executor runs; `None` for any other executor.
     pub command_task: Option<Arc<v1::TaskInfo>>,

@@ -25,7 +25,7 @@ pub enum Input {
     ExecutorCall(ExecutorCall),
     /// The connection behind an executor's event stream has ended.
     StreamClosed(StreamId),
-    /// The containerizer reports what became of a container.
+    /// The containerizer reports a change of a container.
     Container(ContainerEvent),
     /// A timer that the agent has set is due.
     Timer(Timer),
@@ -94,7 +94,7 @@ pub enum ContainerEvent {
         /// The reason, for operators and frameworks.
         reason: String,
     },
-    /// The container runs and cannot have what an `Update` gives it.
+    /// The container runs, and an `Update` of its resources or volumes failed.
     UpdateFailed {
         /// The container.
         container: ContainerId,

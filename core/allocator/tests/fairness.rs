@@ -1,4 +1,4 @@
-//! The order of frameworks by what everybody has: the scenarios of Mesos' sorter tests for dominant shares.
+//! The order of frameworks by their shares: the scenarios of Mesos' sorter tests for dominant shares.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 mod scenario;

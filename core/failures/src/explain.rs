@@ -7,7 +7,7 @@ use crate::monitor::Monitor;
 use model::incident::Kind;
 
 impl Monitor {
-    /// Returns what is known of an agent; `None` if it was never registered with this master.
+    /// Returns the state of an agent in the monitor; `None` if it was never registered with this master.
     pub fn explain(&self, now: Monotonic, agent: &AgentId) -> Option<Value> {
         let subject = self.subjects.get(agent)?;
         let left =

@@ -78,8 +78,8 @@ pub enum Event {
         /// The framework of the executor.
         framework: FrameworkId,
     },
-    /// An operator changed the state of an agent: it is drained or deactivated, or it is to be offered whatever
-    /// policies say.
+    /// An operator changed the state of an agent: it is drained or deactivated, or its resources are to be offered in
+    /// spite of all policies.
     OperatorDecided {
         /// The agent.
         agent: AgentId,

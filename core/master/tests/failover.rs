@@ -1,4 +1,4 @@
-//! The first minutes of a new master: agents that re-register, agents that do not, and what operators had set.
+//! The first minutes of a new master: agents that re-register, agents that do not, and the settings of operators.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a scenario that cannot go on fails")]
 

@@ -355,7 +355,7 @@ impl World {
         assert!(self.c.recorded.replies.values().all(|answers| answers.len() == 1), "each request is answered once");
     }
 
-    /// Lets peers process what they were sent.
+    /// Lets peers process the messages that they were sent.
     fn learn(&mut self) {
         for effect in std::mem::take(&mut self.c.recorded.effects) {
             match effect {

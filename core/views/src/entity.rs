@@ -95,8 +95,8 @@ impl Task {
     }
 }
 
-/// A completed task, kept as the bytes of its message, which take a quarter of the memory of the message, and a copy of what
-/// readers select tasks by.
+/// A completed task, kept as the bytes of its message, which take a quarter of the memory of the message, and a copy of
+/// the fields by which readers select tasks.
 #[derive(Debug)]
 pub(crate) struct CompletedTask {
     id: Box<str>,

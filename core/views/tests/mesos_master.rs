@@ -1,4 +1,4 @@
-//! A view of what a C++ Mesos 1.11 master knew (its own `GET_STATE`) must show what that master showed.
+//! A view of the state of a C++ Mesos 1.11 master (its own `GET_STATE`) must show the same as that master.
 //!
 //! `tests/mesos/` has responses of a real master and agent at three moments, with simplified ids and paths: tasks
 //! running; one framework completed and a task killed; everything torn down. One thing is amended: the capability

@@ -1,4 +1,5 @@
-//! Carries out the effects of a hosted core: the [`EffectHandler`] does what concerns connections, the host the rest.
+//! Carries out the effects of a hosted core: the [`EffectHandler`] carries out those that concern connections, and the
+//! host the others.
 
 use std::net::SocketAddrV4;
 use std::sync::Arc;

@@ -61,7 +61,7 @@ impl<E> StreamQueue<E> {
     }
 }
 
-/// The body of a streaming response. `on_end` runs when the body is dropped, whatever ends the stream.
+/// The body of a streaming response. `on_end` runs when the body is dropped, for every kind of end of the stream.
 pub struct EventBody<E, F: FnOnce()> {
     source: Arc<StreamQueue<E>>,
     content_type: ContentType,

@@ -118,7 +118,7 @@ pub enum ResourceList<'a> {
 }
 
 impl<'a> ResourceList<'a> {
-    /// Returns the resources, whatever the field holds.
+    /// Returns the resources of the field, which is a single resource or a list.
     pub fn as_slice(self) -> &'a [Resource] {
         match self {
             ResourceList::One(resource) => std::slice::from_ref(resource),

@@ -199,7 +199,7 @@ impl Claims<'_> {
     }
 }
 
-/// Returns what is equal for two resources that merge: everything but their values.
+/// Returns the part that is equal for two resources that merge: everything but their values.
 fn descriptor(resource: &Resource) -> Vec<u8> {
     let mut plain = resource.clone();
     plain.ranges = None;

@@ -1,5 +1,5 @@
-//! The table of all fields that describe what an agent is to run: which it carries out, which it refuses, and which only
-//! inform others. A test walks the descriptors, so that no field is missing.
+//! The table of all fields that describe tasks and executors: those that an agent carries out, those that it refuses,
+//! and those that only inform others. A test walks the descriptors, so that no field is missing.
 
 /// The support of an agent for a field that is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

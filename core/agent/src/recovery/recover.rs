@@ -42,8 +42,8 @@ pub struct Recovery {
     pub alive: BTreeMap<ContainerId, u32>,
     /// The known ends of other containers.
     pub ended: BTreeMap<ContainerId, ContainerExit>,
-    /// The sandboxes on the disk, with the time for which nothing has changed in them. Those that belong to nothing any
-    /// more are scheduled for removal.
+    /// The sandboxes on the disk, with the time for which nothing has changed in them. Sandboxes that belong to no
+    /// known framework or executor are scheduled for removal.
     pub sandboxes: Vec<(PathBuf, Duration)>,
     /// The number of records that could not be read, if that is not fatal (`--no-strict`).
     pub errors: u64,

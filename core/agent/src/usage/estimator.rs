@@ -125,7 +125,7 @@ fn forward_oversubscribed(state: &mut State, cx: &mut Context<'_>) {
     cx.arm_after(Timer::Oversubscription, state.config.oversubscribed_resources_interval);
     let mut allocated = state.frameworks.used().revocable();
     allocated.unallocate();
-    // Resources in use stay part of the total, whatever the estimate is now.
+    // Resources in use stay part of the total even if the estimate is lower.
     let more = &estimate(&state.config, &state.frameworks, &state.oversubscription) - &allocated;
     let total = &allocated + &more;
     if state.oversubscription.total.as_ref() == Some(&total) {

@@ -20,7 +20,7 @@ pub fn line(effect: &Effect, names: &mut Names, now: Now) -> Option<String> {
         Effect::Send { to, message, .. } => format!("send {to}: {}", self::message(message, names)),
         Effect::Link(address) => format!("link {address}"),
         Effect::Unlink(address) => format!("unlink {address}"),
-        // The timer fires every minute, whatever happens.
+        // The timer fires every minute in every scenario.
         Effect::Arm { timer: Timer::DiskWatch, .. } | Effect::Command(Command::Measure(Timer::DiskWatch)) => {
             return None;
         }

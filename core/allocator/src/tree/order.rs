@@ -13,7 +13,7 @@ use crate::slab::{Ix, Slab};
 
 /// A visitor of the roles of the tree.
 pub(crate) trait Visitor {
-    /// Returns what of a role and the roles below it is visited.
+    /// Returns the part of a role and the roles below it that is visited.
     fn visit_scope(&mut self, account: Ix<Account>) -> VisitScope;
 
     /// Returns whether a role is visited, taking the roles above it into account.

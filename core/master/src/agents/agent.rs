@@ -13,7 +13,7 @@ use super::capabilities::AgentCapabilities;
 use crate::metrics::Metrics;
 use crate::operations::Provider;
 
-/// A registered agent. Its methods keep together what has to change together.
+/// A registered agent. Its methods keep dependent fields consistent.
 #[derive(Debug)]
 pub(crate) struct Agent {
     /// The snapshot that readers see; the core keeps no second copy.

@@ -271,7 +271,7 @@ pub(crate) fn send_framework_updates(state: &mut State, cx: &mut Context<'_>, pi
     }
 }
 
-/// Sends agents without resource providers what to checkpoint, each time they register.
+/// Sends the resources to checkpoint to agents without resource providers, each time they register.
 pub(crate) fn send_checkpointed_resources(agents: &Agents, cx: &mut Context<'_>, id: &AgentId) {
     let Some(agent) = agents.get(id.as_str()).filter(|a| !a.capabilities().resource_provider) else { return };
     let checkpointed = agent.snapshot().total.checkpointed();

@@ -1,4 +1,4 @@
-//! RECONCILE and RECONCILE_OPERATIONS: the master sends what it knows.
+//! RECONCILE and RECONCILE_OPERATIONS: the master sends the states of tasks and operations.
 
 use std::collections::BTreeSet;
 

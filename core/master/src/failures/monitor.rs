@@ -158,7 +158,7 @@ pub(crate) fn reactivate_held(state: &mut State, cx: &mut Context<'_>, agent: Ag
 }
 
 /// Replies to an operator who reactivated an agent. The agent is offered at once; the reply waits until the decision is
-/// durable, since the policies of the next master would otherwise repeat what they did.
+/// durable, since the policies of the next master would otherwise repeat their actions.
 pub(crate) fn reply_when_persisted(
     monitor: &mut ::failures::Monitor,
     registry: &mut Registry,
@@ -227,7 +227,7 @@ pub(crate) fn observe_recovery_complete(state: &mut State, cx: &mut Context<'_>)
     }
 }
 
-/// Logs an incident: the audit trail of policies, and what an operator without a sink sees.
+/// Logs an incident: the log is the audit trail of policies, and informs operators without an event sink.
 fn log(incident: &model::incident::Incident, update: model::incident::IncidentUpdate) {
     let (id, kind, object, details) = (&incident.id, incident.kind, &incident.object, &incident.details);
     match update {

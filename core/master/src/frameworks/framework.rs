@@ -35,7 +35,7 @@ pub(crate) enum FrameworkState {
     Active,
 }
 
-/// A framework that has not been removed. Its methods keep together what has to change together.
+/// A framework that has not been removed. Its methods keep dependent fields consistent.
 #[derive(Debug)]
 pub(crate) struct Framework {
     /// The snapshot that readers see; the core keeps no second copy.

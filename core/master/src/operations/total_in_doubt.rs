@@ -6,10 +6,10 @@
 //! operations are in progress the master's own total counts. If all of them succeed it was right; if one does not, the
 //! agent is asked to register once more when the last of them has ended.
 //!
-//! A registration may also arrive after a later one: an agent that gets no answer repeats it, and what was sent on a
-//! connection that broke may be read after what was sent on the next. Such a message describes a time before operations
-//! that have ended by now. An agent chooses a new resource version whenever its connection breaks, so the order of
-//! registrations follows from their versions.
+//! A registration may also arrive after a later one: an agent that gets no answer repeats it, and a message on a
+//! connection that broke may be read after a message on the next connection. Such a message describes a time before
+//! operations that have ended by now. An agent chooses a new resource version whenever its connection breaks, so the
+//! order of registrations follows from their versions.
 
 use messages::internal;
 use model::AgentId;

@@ -128,7 +128,7 @@ pub(crate) fn decline_inverse_offers(
     answer_inverse_offers(state, cx, framework, &call.inverse_offer_ids, Status::Decline, refuse);
 }
 
-/// Handles answers. Valid ones count, whatever is wrong with others, as in Mesos.
+/// Handles answers. Valid answers count even if others are invalid, as in Mesos.
 fn answer_inverse_offers(
     state: &mut State,
     cx: &mut Context<'_>,

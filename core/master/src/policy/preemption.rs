@@ -174,7 +174,7 @@ fn choose(missing: &ResourceQuantities, mut candidates: Vec<(TaskId, ResourceQua
     chosen.into_iter().map(|(id, _)| id).collect()
 }
 
-/// Returns what would be lost beyond the missing amounts, in the measure of `covered`.
+/// Returns the amounts that would be preempted beyond the missing ones, in the measure of `covered`.
 fn excess(missing: &ResourceQuantities, amounts: &ResourceQuantities) -> f64 {
     let beyond = |(name, amount): (&resources::Name, resources::Scalar)| {
         amounts.get(name).saturating_sub(amount).max(resources::Scalar::ZERO).thousandths() as f64

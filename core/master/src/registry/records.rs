@@ -1,6 +1,6 @@
-//! The records of the registry: one per agent, machine, role and partition, so that a commit costs what changed and not
-//! what exists. The values are protobuf; readers skip fields that they do not know, and the record `format` keeps a
-//! master from reading what it would misunderstand.
+//! The records of the registry: one per agent, machine, role and partition, so that the cost of a commit depends on the
+//! changes and not on the size of the registry. The values are protobuf; readers skip fields that they do not know, and
+//! the record `format` keeps a master from reading records that it would misinterpret.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -10,7 +10,7 @@ use resources::Resources;
 /// ever does not fill the master's memory.
 const MAX_STATUSES: usize = 64;
 
-/// A task that has not been removed. Its methods keep together what has to change together.
+/// A task that has not been removed. Its methods keep dependent fields consistent.
 #[derive(Debug)]
 pub(crate) struct Task {
     /// The task as readers see it; the core keeps no second copy.

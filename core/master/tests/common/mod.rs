@@ -101,7 +101,7 @@ impl Cluster {
         cluster
     }
 
-    /// Creates a master with the registry of the one before it.
+    /// Creates a master with the registry of the previous one.
     pub fn taking_over(registry: RegistryState, configure: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::new("127.0.0.1:5050".parse().unwrap(), "master.example");
         config.master_id = Some("m".to_owned());
@@ -388,7 +388,7 @@ pub struct Scenario {
     pub offer: v1::Offer,
 }
 
-/// A cluster in which `F` runs task `t` on `A` and holds an offer of what is left.
+/// A cluster in which `F` runs task `t` on `A` and holds an offer of the remaining resources.
 pub struct Running {
     pub c: Cluster,
     pub a: AgentPeer,

@@ -8,7 +8,7 @@ use crate::{ContainerId, ExecutorId, FrameworkId, TaskId, Timestamp, Upid};
 use messages::v1;
 use resources::Resources;
 
-/// One change of what readers see.
+/// One change of the state that readers see.
 #[derive(Debug, Clone)]
 pub enum Change {
     /// The agent or its registration changed; published at the start, on registration, and when its resources change.

@@ -15,7 +15,7 @@ use super::offer::Offer;
 use super::operation_uuid::OperationUuid;
 use crate::incident::{Incident, IncidentUpdate};
 
-/// One change of what readers see.
+/// One change of the state that readers see.
 #[derive(Debug, Clone)]
 pub enum Change {
     /// The agent registered for the first time, or returned (also from unreachable). Its tasks in the unreachable

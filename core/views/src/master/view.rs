@@ -350,7 +350,7 @@ impl View {
         self.announces = previous.as_ref().is_some_and(|previous| previous.is_announced(status));
     }
 
-    /// Replaces a task and returns the one before; `None` if it is unknown.
+    /// Replaces a task and returns the previous one; `None` if it is unknown.
     fn replace_task(&mut self, task: &Arc<v1::Task>, status: Option<&v1::TaskStatus>) -> Option<Arc<Task>> {
         let (framework, index) = self.framework_mut(&task.framework_id.value)?;
         let slot = framework.tasks.get_mut(*index.tasks.get(task.task_id.value.as_str())?)?;

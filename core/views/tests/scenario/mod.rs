@@ -1,4 +1,4 @@
-//! The changes that lead to what a recorded master knew.
+//! The changes that lead to the state of a recorded master.
 #![allow(dead_code, reason = "each test needs a part of it")]
 
 use std::collections::BTreeMap;

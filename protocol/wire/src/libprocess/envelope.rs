@@ -53,7 +53,7 @@ pub fn is_message(method: &str, user_agent: Option<&str>, libprocess_from: Optio
     method == "POST" && (libprocess_from.is_some() || user_agent.is_some_and(|agent| agent.starts_with(AGENT_PREFIX)))
 }
 
-/// Returns the sender: the value of `Libprocess-From`, or what the `User-Agent` of older peers says.
+/// Returns the sender: the value of `Libprocess-From`, or that in the `User-Agent` of older peers.
 ///
 /// # Errors
 ///

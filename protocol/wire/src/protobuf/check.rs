@@ -10,8 +10,8 @@ use super::rewrite::LazyCopy;
 use super::scan::{FieldClass, Fields, Payload, classify, enum_name, lookup, put_bytes, put_varint};
 use crate::Limits;
 
-/// Checks `bytes` against the schema and drops what `prost` would read otherwise than C++ protobuf does. The bytes are
-/// copied only if something has to be dropped, which no peer of the same version ever causes.
+/// Checks `bytes` against the schema and drops the fields that `prost` would read differently from C++ protobuf. The
+/// bytes are copied only if something has to be dropped, which no peer of the same version ever causes.
 pub(crate) fn check<'a>(
     desc: &MessageDescriptor,
     bytes: &'a [u8],
