@@ -38,8 +38,9 @@ pub enum Command {
     /// Deletes a directory tree below the work directory.
     RemoveTree(PathBuf),
     /// Makes and deletes the directories of persistent volumes, in this order, then delivers `Input::Volumes` with the
-    /// same number. There is one such command at a time: the next follows the answer. All changes may have been made
-    /// before (by a process that died in between), so a directory that exists or is gone already is no failure.
+    /// same number. There is one such command at a time: the next one is emitted after the answer. All changes may have
+    /// been made before (by a process that died in between), so a directory that exists or is gone already is no
+    /// failure.
     Volumes {
         /// The number of the command, which the answer repeats.
         number: u64,
@@ -119,8 +120,7 @@ pub struct ContainerLaunch {
 pub enum Record {
     /// The agent's id and description, as its master knows them.
     AgentInfo(Arc<v1::AgentInfo>),
-    /// The boot id of the kernel. Another one than before means that the machine has been restarted, and everything on
-    /// it has ended.
+    /// The boot id of the kernel. A changed id means that the machine has been restarted and all containers have ended.
     BootId(String),
     /// A framework has something on the agent, or its description has changed.
     Framework {
@@ -217,7 +217,7 @@ pub enum Record {
         /// The UUID of the operation.
         operation: Uuid,
     },
-    /// The drain in progress; `None` if the agent is drained, or no longer to be.
+    /// The drain in progress; `None` if the agent is drained, or is not to be drained any more.
     Drain(Option<Arc<Draining>>),
     /// The executor has ended and its updates are acknowledged as well, or nobody waits for them.
     ExecutorRemoved {

@@ -1,5 +1,5 @@
-//! Extreme numbers in the messages of a master: they neither terminate an agent nor keep it busy. Masters refuse most
-//! of them; those of Mesos let more pass.
+//! Extreme numbers in the messages of a master: they neither terminate an agent nor keep it busy. Tepui's masters
+//! refuse most of them; Mesos' masters accept more.
 
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 

@@ -133,7 +133,7 @@ fn a_high_load_ends_executors_on_revocable_resources_only() {
          destroy C1",
     );
     assert_eq!(scenario.metrics.executors_preempted.get(), 1);
-    // One correction is enough.
+    // One correction reclaims enough resources.
     scenario.measures(Timer::QosCorrection, load(9.0));
     check(&mut scenario, "arm QosCorrection 1s");
     scenario.exits("C1", 9);

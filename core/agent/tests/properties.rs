@@ -24,8 +24,8 @@ use scenario::*;
 use testkit::builders::{executor_id, peer_message, stream_id, task_id};
 use testkit::core::{Environment, Harness, Inputs};
 
-/// One random input. Small numbers stand for tasks, executors and earlier entities, so that sequences concern the same
-/// ones again.
+/// One random input. The numbers name tasks, executors and earlier entities. They are small, so that the inputs of a
+/// sequence concern the same entities.
 #[derive(Debug, Clone)]
 enum Action {
     RunCommand(u8),

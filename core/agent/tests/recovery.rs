@@ -452,7 +452,7 @@ fn executors_are_waited_for_as_long_as_others_come_back() {
     assert_eq!(ending, ["a"]);
     assert_eq!(world.reregister_deadline(), None);
 
-    // An executor that reconnects again and again is no reason to wait for ever.
+    // The wait ends even if an executor reconnects again and again.
     world.restart(config(), BTreeMap::new()).unwrap();
     let begun = world.core.now().monotonic;
     while world.ending.is_empty() {

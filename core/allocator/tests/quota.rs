@@ -107,7 +107,8 @@ fn headroom_is_kept_for_an_absent_role() {
         .add_agent(&agent("a1", "cpus:1;mem:512"))
         .expect_offers(&[])
         .add_agent(&agent("a2", "cpus:2;mem:1024"))
-        // The second visit allocates what is free beyond the guarantee; the rest stays available, even in pieces.
+        // The second visit allocates the resources that are free beyond the guarantee; the remaining ones stay
+        // available.
         .expect_offer_counts(&[("f1", 1)])
         .expect_quota_used("dev", "cpus:1;mem:512");
 }

@@ -120,7 +120,7 @@ fn an_agent_that_begins_anew_is_not_awaited_as_the_one_it_was() {
     assert_eq!((c.metrics.slaves_connected.get(), c.metrics.slaves_unreachable.get()), (2, 0));
 }
 
-/// The response was lost with the agent, not the registration: the same id is sent again while its link holds.
+/// The response was lost, but the registration was not. The same id is sent again as long as the link is up.
 #[test]
 fn an_agent_that_asks_again_keeps_its_first_id() {
     let mut c = Cluster::new();
@@ -311,7 +311,7 @@ fn what_waited_for_the_disk_is_as_if_it_had_not_been() {
     assert_eq!(c.answers(reply), []);
 }
 
-/// An operator's decision shows nowhere, neither to readers nor to frameworks nor in offers, before it is durable.
+/// An operator's decision has no visible effect on readers, frameworks or offers before it is durable.
 #[test]
 fn a_decision_that_is_not_durable_is_none() {
     use v1::master::call::{Type, UpdateMaintenanceSchedule, UpdateQuota, UpdateWeights};

@@ -299,7 +299,7 @@ fn an_operator_reactivates_what_a_policy_holds() {
     let told = incidents(&c);
     let expect = "agent_flapping agent m-S1 open [quarantine stop_offering offer_again]";
     assert!(told.iter().any(|line| line == expect), "{told:?}");
-    // The next master knows it: the response waited for that.
+    // The next master has the decision, since the response was sent only after it was durable.
     let history = &c.environment.registry.failure_histories[&AgentId::new("m-S1")];
     assert!(history.overruled.contains(&Kind::AgentFlapping), "{history:?}");
 }

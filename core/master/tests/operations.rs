@@ -92,7 +92,7 @@ fn what_is_reserved_is_offered_as_such_at_once() {
     assert_eq!(applied.len(), 1);
     assert_eq!(applied[0].framework_id.as_ref().unwrap().value, s.f.id);
     assert_eq!(applied[0].resource_version_uuid.uuid.value, vec![9; 16]);
-    // The other resources were declined with it, but not the result of the operation.
+    // The other resources of the offer were declined, but the result of the operation was not.
     assert_eq!(s.next_offer(), AFTERWARDS);
     s.accept(vec![unreserve(reserved("r", "cpus:1"))]);
     assert_eq!(s.next_offer(), "cpus:4; mem:1024; disk:1000");
@@ -369,7 +369,7 @@ fn an_agent_is_asked_about_operations_it_does_not_report() {
     assert_eq!(s.c.received(&s.a.pid), ["ReconcileOperations 1"]);
     s.deny(&applied);
     assert_eq!(s.heard(), ["UPDATE_OPERATION_STATUS op OPERATION_DROPPED: "]);
-    // The result that was entered did not come about: the agent has to register again.
+    // The operation whose result was entered failed, so the agent has to register again.
     let received = s.c.received(&s.a.pid);
     assert_eq!(received, [PLEASE_REGISTER]);
     s.c.send(&s.a.pid.clone(), report(&s.a, vec![]));

@@ -299,7 +299,7 @@ fn super_check(what: &str, all: &v1::master::Event, shown: &v1::master::Event) {
     check(what, &wire::json::encode(all), &wire::json::encode(shown));
 }
 
-/// Readers who may see the same share answers, and no others do.
+/// Only readers with the same rights share responses.
 #[test]
 fn readers_are_told_apart_by_class() {
     assert_eq!(restricted(), restricted());

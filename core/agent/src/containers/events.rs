@@ -314,8 +314,8 @@ pub(crate) fn destroy(cx: &mut Context<'_>, container: &ContainerId) {
     cx.command(Command::Container(ContainerCommand::Destroy { container: container.clone() }));
 }
 
-/// Returns the status of the tasks of an ended executor: the container's own reason, otherwise the agent's, otherwise
-/// that the executor ended.
+/// Returns the status of the tasks of an ended executor. Its reason is that of the container; without one, the agent's;
+/// without either, that the executor ended.
 fn terminal_status(executor: &Executor, exit: &ContainerExit) -> AgentGenerated {
     let pending = executor.pending_termination();
     let mut messages: Vec<&str> = Vec::new();

@@ -1,4 +1,4 @@
-//! Whether a drain is under way.
+//! The state of draining.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ impl Drain {
         self.draining.clone()
     }
 
-    /// Begins a drain, or gives the one that is under way another configuration.
+    /// Begins a drain, or replaces the configuration of the drain that is in progress.
     pub fn begin(&mut self, cx: &mut Context<'_>, writes: &mut PendingWrites, config: v1::DrainConfig) {
         let draining = Draining { config, since: cx.now.wall };
         self.set(cx, writes, Some(draining));

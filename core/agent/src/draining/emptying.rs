@@ -1,4 +1,4 @@
-//! Draining of the agent: everything that runs is killed, and nothing new is accepted until it is empty.
+//! Draining of the agent: all tasks are killed, and no new ones are accepted until the agent is empty.
 
 use messages::{internal, v1};
 use model::{FrameworkId, TaskId};

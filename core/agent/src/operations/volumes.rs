@@ -53,8 +53,8 @@ impl VolumeLocation {
         let disk = volume.disk()?;
         let id = &disk.persistence.as_ref()?.id;
         let role = volume.reservation_role()?.as_str();
-        // Both become parts of a path. Masters have checked them, but a path out of the work directory must not depend
-        // on that.
+        // The role and the id become parts of a path. Masters have checked them, but a path out of the work directory
+        // must not depend on that.
         if volume.provider_id().is_some()
             || resources::roles::validate(role).is_err()
             || validation::ids::validate(id).is_err()

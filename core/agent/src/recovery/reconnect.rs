@@ -60,8 +60,8 @@ pub(crate) fn send_reconnect_executor(
     }
 }
 
-/// Ends the executors that have not reconnected: each of them hangs, since its container would have ended if it had.
-/// While others still reconnect the machine is slow, and the wait is extended. (Mesos ends them.)
+/// Ends the executors that have not reconnected: each of them hangs, since the container of an ended executor would
+/// have ended as well. While others still reconnect the machine is slow, and the wait is extended. (Mesos ends them.)
 pub(crate) fn reregister_executor_timeout(state: &mut State, cx: &mut Context<'_>) {
     let Some(until) = state.executor_recovery.deadline(state.config.executor_reregistration_timeout) else { return };
     if until > cx.now.monotonic {

@@ -16,7 +16,7 @@ use crate::metrics::Metrics;
 use crate::state::State;
 use crate::tasks::{MasterGenerated, Task, Tasks, add_executor, add_task, refuse_task, task};
 
-/// Validates and launches each task by itself: one that is refused does not stop the next.
+/// Validates and launches each task separately. A refused task does not prevent the launch of the next one.
 pub(crate) fn launch(
     state: &mut State,
     cx: &mut Context<'_>,

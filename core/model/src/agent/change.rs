@@ -21,7 +21,7 @@ pub enum Change {
         master: Option<Box<v1::MasterInfo>>,
         /// Whether the agent is registered with that master.
         registered: bool,
-        /// The drain that is under way; `None` if there is none.
+        /// The drain that is in progress; `None` if there is none.
         draining: Option<Arc<Draining>>,
     },
     /// All operations on the agent's own resources whose final status is not acknowledged.
