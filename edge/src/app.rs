@@ -1,4 +1,4 @@
-//! What the edge needs to know about the program that it serves: a master or an agent.
+//! The interface of the program that the edge serves: a master or an agent.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::http::request::Request;
 use crate::http::respond::Response;
 use crate::libprocess::message::Dropped;
 
-/// What a libprocess process id names in this program.
+/// The meaning of a libprocess process id in this program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProcessKind {
     /// The id names no process.
@@ -36,7 +36,7 @@ pub trait App: Send + Sync + 'static {
     /// Returns the counter of messages that were dropped because no process understands them.
     fn dropped(&self) -> &Dropped;
 
-    /// Returns what a process id names.
+    /// Returns the kind of process that an id names.
     fn process(&self, id: &str) -> ProcessKind;
 
     /// Returns the core's input for a message of `caller`; `None` if the message is refused.

@@ -1,10 +1,10 @@
-//! Why a server does not start.
+//! The reasons for which a server does not start.
 
 use std::io;
 use std::net::SocketAddrV4;
 use std::path::PathBuf;
 
-/// Why a server does not start, as far as masters and agents have the reason in common.
+/// The reason for which a server does not start, as far as masters and agents share it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Another process listens on the address.

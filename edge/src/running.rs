@@ -6,10 +6,10 @@ use std::thread::JoinHandle;
 
 use tokio::sync::watch;
 
-/// How a server ended.
+/// The end of a server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ended {
-    /// Why the server ended by itself; `None` if it was asked to end.
+    /// The reason for which the server ended by itself; `None` if it was asked to end.
     pub reason: Option<String>,
 }
 
@@ -32,7 +32,7 @@ impl Running {
         Running { address, ended, stop, unregister: None, core: None }
     }
 
-    /// Sets what [`unregister`](Self::unregister) does.
+    /// Sets the action of [`unregister`](Self::unregister).
     pub fn with_unregister(mut self, unregister: Action) -> Self {
         self.unregister = Some(unregister);
         self

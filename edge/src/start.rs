@@ -1,4 +1,4 @@
-//! The start of a server, as far as masters and agents have it in common.
+//! The part of the start of a server that masters and agents share.
 
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
@@ -33,7 +33,7 @@ pub struct Listen {
     pub advertise_ip: Option<Ipv4Addr>,
     /// The port that peers are told; `None` for the port that the server listens on.
     pub advertise_port: Option<u16>,
-    /// How the senders of messages are checked.
+    /// The check of the senders of messages.
     pub sender_check: SenderCheck,
 }
 
@@ -45,7 +45,7 @@ pub struct Bound {
     pub local: SocketAddrV4,
     /// The address that peers are told.
     pub advertised: SocketAddrV4,
-    /// How the senders of messages are checked.
+    /// The check of the senders of messages.
     pub sender_check: SenderCheck,
 }
 

@@ -1,7 +1,7 @@
 //! Compiles `proto/` twice from one descriptor set: into Rust types (prost) and
 //! into the static tables of `schema.rs` that drive JSON and the `required` check.
 //!
-//! protox parses the files, so nobody needs `protoc` on their machine.
+//! protox parses the files, so a build does not need `protoc`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -52,7 +52,7 @@ fn collect(dir: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// Every message and enum by full name, with the leading dot that descriptors write.
+/// The messages and enums by full name, with the leading dot of descriptors.
 struct Index {
     messages: BTreeMap<String, (String, DescriptorProto)>,
     enums: BTreeMap<String, EnumDescriptorProto>,

@@ -1,4 +1,4 @@
-//! The agent as its host uses it: a state machine.
+//! The agent as a state machine, which is the interface that its host uses.
 
 use std::sync::Arc;
 

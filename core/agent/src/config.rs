@@ -14,13 +14,13 @@ use crate::usage::{QosController, ResourceEstimator};
 /// The version that the agent announces by default. Masters refuse agents below 1.0.0.
 pub const VERSION: &str = "1.11.0";
 
-/// `--recover`: what is done with the executors of an earlier process of this agent.
+/// `--recover`: the action for executors of an earlier process of this agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Recover {
-    /// They are asked to reconnect, and their tasks continue.
+    /// The executors are asked to reconnect, and their tasks continue.
     #[default]
     Reconnect,
-    /// They are ended, and then the agent terminates and is removed.
+    /// The executors are ended, and then the agent terminates and is removed.
     Cleanup,
 }
 

@@ -35,7 +35,7 @@ pub(crate) fn input(state: &mut State, cx: &mut Context<'_>, input: Input) {
                 continue_after_write(state, cx, continuation);
             }
         }
-        // Containers continue to run, and the next process finds them, on a working disk.
+        // Containers continue to run, and the next process, with a working disk, recovers them.
         Input::StoreFailed(reason) => cx.command(Command::Terminate(reason)),
         Input::DiskUsage(usage) => state.gc.disk_usage(cx, usage),
         Input::Volumes { number, failed } => apply::volumes_ready(state, cx, number, failed),

@@ -38,8 +38,9 @@ pub enum Command {
     /// Deletes a directory tree below the work directory.
     RemoveTree(PathBuf),
     /// Makes and deletes the directories of persistent volumes, in this order, then delivers `Input::Volumes` with the
-    /// same number. There is one such command at a time: the next follows the answer. All changes may have been made
-    /// before (by a process that died in between), so a directory that exists or is gone already is no failure.
+    /// same number. There is one such command at a time: the next one is emitted after the answer. All changes may have
+    /// been made before (by a process that died in between), so a directory that exists or is gone already is no
+    /// failure.
     Volumes {
         /// The number of the command, which the answer repeats.
         number: u64,
@@ -69,7 +70,7 @@ pub enum ContainerCommand {
     Update {
         /// The container.
         container: ContainerId,
-        /// What the executor and its tasks are allocated from now on.
+        /// The resources that the executor and its tasks are allocated from now on.
         resources: Vec<v1::Resource>,
         /// Upper bounds of `cpus` and `mem`; a resource without one is bounded by what is allocated.
         limits: Vec<v1::Resource>,
@@ -92,9 +93,9 @@ pub struct ContainerLaunch {
     pub framework: FrameworkId,
     /// The executor that runs in the container.
     pub executor: ExecutorId,
-    /// The executor's description; `command` is what to fetch (`uris`) and run. For a command task `command_task` is
-    /// set, and `command` names Mesos' command executor with the task's own `uris`, `environment` and `user`: the shell
-    /// runs Tepui's command executor instead.
+    /// The executor's description; `command` contains the URIs to fetch (`uris`) and the command to run. For a command
+    /// task `command_task` is set, and `command` names Mesos' command executor with the task's own `uris`,
+    /// `environment` and `user`: the shell runs Tepui's command executor instead.
     pub executor_info: Arc<v1::ExecutorInfo>,
     /// The task that the command executor runs; `None` for any other executor.
     pub command_task: Option<Arc<v1::TaskInfo>>,
@@ -119,8 +120,7 @@ pub struct ContainerLaunch {
 pub enum Record {
     /// The agent's id and description, as its master knows them.
     AgentInfo(Arc<v1::AgentInfo>),
-    /// The boot id of the kernel. Another one than before means that the machine has been restarted, and everything on
-    /// it has ended.
+    /// The boot id of the kernel. A changed id means that the machine has been restarted and all containers have ended.
     BootId(String),
     /// A framework has something on the agent, or its description has changed.
     Framework {
@@ -137,7 +137,7 @@ pub enum Record {
     Executor {
         /// The executor's framework.
         framework: FrameworkId,
-        /// Its container.
+        /// The container of the executor.
         container: ContainerId,
         /// The executor's description.
         info: Arc<v1::ExecutorInfo>,
@@ -150,7 +150,7 @@ pub enum Record {
         framework: FrameworkId,
         /// The executor.
         executor: ExecutorId,
-        /// Its container.
+        /// The container of the executor.
         container: ContainerId,
         /// The process of a v0 executor; `None` for one that is connected over HTTP.
         pid: Option<Upid>,
@@ -217,7 +217,7 @@ pub enum Record {
         /// The UUID of the operation.
         operation: Uuid,
     },
-    /// The drain in progress; `None` if the agent is drained, or no longer to be.
+    /// The drain in progress; `None` if the agent is drained, or is not to be drained any more.
     Drain(Option<Arc<Draining>>),
     /// The executor has ended and its updates are acknowledged as well, or nobody waits for them.
     ExecutorRemoved {
@@ -225,7 +225,7 @@ pub enum Record {
         framework: FrameworkId,
         /// The executor.
         executor: ExecutorId,
-        /// Its container.
+        /// The container of the executor.
         container: ContainerId,
     },
     /// The agent has left the cluster: its next start is that of a new agent.

@@ -25,7 +25,7 @@ pub enum Input {
     ExecutorCall(ExecutorCall),
     /// The connection behind an executor's event stream has ended.
     StreamClosed(StreamId),
-    /// The containerizer reports what became of a container.
+    /// The containerizer reports a change of a container.
     Container(ContainerEvent),
     /// A timer that the agent has set is due.
     Timer(Timer),
@@ -46,7 +46,7 @@ pub enum Input {
     Usage {
         /// The timer that the measurement was made for.
         due: Timer,
-        /// What was measured.
+        /// The measured usage.
         usage: MachineUsage,
     },
     /// The operator asks the agent to unregister and stop (SIGUSR1).
@@ -87,14 +87,14 @@ pub enum ContainerEvent {
         /// The process id of the executor, in the pid namespace of the agent.
         pid: u32,
     },
-    /// Nothing runs: fetching or starting failed. Everything is already cleaned up.
+    /// Fetching or starting failed, and no process runs. Everything is already cleaned up.
     LaunchFailed {
         /// The container.
         container: ContainerId,
         /// The reason, for operators and frameworks.
         reason: String,
     },
-    /// The container runs and cannot have what an `Update` gives it.
+    /// The container runs, and an `Update` of its resources or volumes failed.
     UpdateFailed {
         /// The container.
         container: ContainerId,

@@ -1,4 +1,4 @@
-//! Records on their way to the disk, and their continuations.
+//! The records that are being written, and their continuations.
 
 use std::collections::BTreeMap;
 

@@ -39,7 +39,7 @@ pub(crate) struct State {
     pub frameworks: Frameworks,
     /// The unacknowledged status updates of tasks.
     pub status_updates: StatusUpdateManager,
-    /// The records on their way to the disk.
+    /// The records that are being written.
     pub pending_writes: PendingWrites,
     /// Heartbeats of executors that speak HTTP.
     pub heartbeats: Heartbeats,
@@ -55,7 +55,7 @@ pub(crate) struct State {
     pub oversubscription: Oversubscription,
     /// The sandboxes that are to be removed.
     pub gc: Gc,
-    /// The executors of an earlier process of this agent that have yet to come back.
+    /// The executors of an earlier process of this agent that have not reconnected yet.
     pub executor_recovery: ExecutorRecovery,
 }
 

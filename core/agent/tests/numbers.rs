@@ -1,5 +1,5 @@
-//! Numbers without sense in what a master sends: an agent neither ends of them nor is kept busy. Masters refuse most of them;
-//! those of Mesos let more pass.
+//! Extreme numbers in the messages of a master: they neither terminate an agent nor keep it busy. Tepui's masters
+//! refuse most of them; Mesos' masters accept more.
 
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 
@@ -15,7 +15,7 @@ const NANOSECONDS: [i64; 5] = [0, -1, 1, i64::MIN, i64::MAX];
 /// The timers of an hour: pings that do not come, retries and heartbeats.
 const MAX_TIMERS: usize = 5_000;
 
-/// Lets an hour pass and counts what is due in it.
+/// Lets an hour pass and counts its effects.
 fn an_hour_passes(scenario: &mut Scenario, what: &str) {
     let end = scenario.now().monotonic + Duration::from_secs(3600);
     for _ in 0..MAX_TIMERS {

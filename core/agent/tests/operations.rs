@@ -198,7 +198,7 @@ fn a_status_is_repeated_until_it_is_acknowledged() {
     scenario.fires(retry).acknowledges_operation(1);
     let log = scenario.take_log();
     assert!(log.ends_with("store operation O1 done\ndisarm OperationRetry(00000000-0000-0000-0000-000000000001)"));
-    // Neither the same operation again nor a second acknowledgement has an effect.
+    // A repeated operation and a second acknowledgement have no effect.
     scenario.master_sends(internal::AcknowledgeOperationStatusMessage {
         status_uuid: operation_uuid(9),
         operation_uuid: operation_uuid(1),
@@ -274,7 +274,7 @@ fn an_operation_that_a_broken_connection_still_holds_is_refused() {
     let mut apply = |number, version| scenario.applies_as_of(version, number, reserve(10)).take_log();
     let log = apply(1, before.clone());
     assert_eq!(log, "send master@10.0.0.1:5050: UpdateOperationStatus O1 DROPPED, not to be acknowledged");
-    // Once refused, the operation stays refused, whatever version it names.
+    // A refused operation stays refused, even if it is repeated with another version.
     assert_eq!(apply(1, after.clone()), log);
     assert!(apply(2, after).contains("UpdateOperationStatus O2 FINISHED"));
 }

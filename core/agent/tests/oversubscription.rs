@@ -133,7 +133,7 @@ fn a_high_load_ends_executors_on_revocable_resources_only() {
          destroy C1",
     );
     assert_eq!(scenario.metrics.executors_preempted.get(), 1);
-    // One correction is enough.
+    // One correction reclaims enough resources.
     scenario.measures(Timer::QosCorrection, load(9.0));
     check(&mut scenario, "arm QosCorrection 1s");
     scenario.exits("C1", 9);
@@ -194,7 +194,7 @@ fn masters_are_told_how_the_machine_is() {
         &mut scenario,
         "send master@10.0.0.1:5050: tepui.AgentHealth load 2.5 of 4, cpu 0.125, memory 0.5, disk 0.75",
     );
-    // Nothing is sent while there is no master.
+    // No estimate is sent while there is no master.
     scenario.input(Input::MasterDetected(None));
     scenario.take_log();
     scenario.measures(Timer::DiskWatch, usage);

@@ -24,8 +24,8 @@ use scenario::*;
 use testkit::builders::{executor_id, peer_message, stream_id, task_id};
 use testkit::core::{Environment, Harness, Inputs};
 
-/// One random input. Small numbers stand for tasks, executors and earlier entities, so that sequences concern the same
-/// ones again.
+/// One random input. The numbers name tasks, executors and earlier entities. They are small, so that the inputs of a
+/// sequence concern the same entities.
 #[derive(Debug, Clone)]
 enum Action {
     RunCommand(u8),
@@ -57,7 +57,7 @@ enum Action {
     LinkBroke,
     Disk(u8),
     Drain(bool),
-    /// Which operation, and on which volume.
+    /// An operation of the master: the number of its kind and the number of its volume.
     Operate(u8, u8),
     RunWithVolume(u8, u8),
     VolumesReady,
@@ -127,7 +127,7 @@ struct World {
     operations: u8,
 }
 
-/// What has been seen of the agent, which says what it may do next.
+/// The observed behaviour of the agent, which decides what it may do next.
 #[derive(Default)]
 struct Checks {
     unanswered: BTreeSet<ReplyId>,
@@ -148,7 +148,7 @@ struct Checks {
     changing: Option<(u64, Vec<VolumeChange>)>,
     /// Whether a durable record says that volumes change.
     announced: bool,
-    /// The operation that is finished when they have changed and that is durable.
+    /// The operation that is finished once the volumes have changed and the change is durable.
     transition_of: Option<Vec<u8>>,
     committing: Option<Vec<u8>>,
 }
@@ -185,7 +185,8 @@ impl Environment for Checks {
                     assert!(acknowledged.is_none_or(|in_flight| in_flight == *uuid));
                 }
                 if let Record::UpdatesForgotten(id) = record {
-                    // Nobody acknowledges these any more. The shutdown of a framework may wait for a change of volumes.
+                    // The updates of a removed framework are not acknowledged any more. The shutdown of a framework may
+                    // wait for a change of volumes.
                     self.in_flight.retain(|(framework, _), _| framework != id);
                 }
                 if let Record::OperationDone { operation } = record {
@@ -260,21 +261,21 @@ impl World {
 
     fn input(&mut self, input: Input) {
         if let Input::Message(PeerMessage { message: Message::ShutdownFramework(_), .. }) = &input {
-            // Its updates are nobody's business any more.
+            // The updates of removed frameworks are not acknowledged any more.
             self.core.environment.in_flight.clear();
         }
         self.core.deliver(input);
         self.check();
     }
 
-    /// What holds after each step.
+    /// Checks the properties that hold after each step.
     fn check(&mut self) {
         let unanswered = &self.core.environment.unanswered;
         assert!(unanswered.is_empty(), "no answer to {unanswered:?}");
         for (name, value) in self.metrics.iter() {
             assert!(value >= 0.0, "{name} is {value}");
         }
-        // Nobody looks at them, and there are many.
+        // The records are not needed by these tests, and there are many.
         self.core.recorded.clear();
     }
 

@@ -62,7 +62,7 @@ struct World {
     streams: u128,
 }
 
-/// What goes on outside of the agent: the disk, containers with their executors, and the framework.
+/// The surroundings of the agent: the disk, containers with their executors, and the framework.
 #[derive(Default)]
 struct Outside {
     disk: Vec<Record>,
@@ -172,7 +172,7 @@ impl World {
         self.core.deliver(input);
     }
 
-    /// When the agent stops waiting for executors.
+    /// Returns the time at which the agent stops waiting for executors.
     fn reregister_deadline(&self) -> Option<Monotonic> {
         self.core.recorded.timers.get(&Timer::ExecutorReregistration).copied()
     }
@@ -282,7 +282,7 @@ impl World {
         self.input(Input::Container(ContainerEvent::Exited { container, exit }));
     }
 
-    /// Crashes the agent: records on their way to the disk are lost, and so is its memory.
+    /// Crashes the agent: records that are being written are lost, and so is its memory.
     fn crash(&mut self) {
         self.crash_leaving(BTreeMap::new());
     }
@@ -371,7 +371,7 @@ fn ended_meanwhile(exit: impl FnOnce(&mut World) -> ContainerExit) -> World {
     world
 }
 
-/// Returns the status with which the framework is told the end of the task.
+/// Returns the status that reports the end of the task to the framework.
 fn told(world: &World) -> v1::TaskStatus {
     let told = world.disk.iter().rev().find_map(|record| match record {
         Record::Update { status, .. } => Some(status.clone()),
@@ -452,7 +452,7 @@ fn executors_are_waited_for_as_long_as_others_come_back() {
     assert_eq!(ending, ["a"]);
     assert_eq!(world.reregister_deadline(), None);
 
-    // An executor that reconnects again and again is no reason to wait for ever.
+    // The wait ends even if an executor reconnects again and again.
     world.restart(config(), BTreeMap::new()).unwrap();
     let begun = world.core.now().monotonic;
     while world.ending.is_empty() {
@@ -583,7 +583,7 @@ fn what_is_forgotten_is_removed_when_it_would_have_been() {
     let (mut agent, mut outbox, now) = (new_agent(1), Outbox::default(), World::new().core.now());
     let sandboxes = vec![(run("young"), 120 * HOUR), (run("old"), 144 * HOUR)];
     agent.recover(now, Recovery { sandboxes, ..Default::default() }, &mut outbox).unwrap();
-    // It is a week less the headroom, on an empty disk.
+    // The delay is a week less the headroom on an empty disk.
     let due = |agent: &mut Agent, outbox: &mut Outbox, now: Now| {
         agent.step(now, Input::Timer(Timer::Gc), outbox);
         let removed = outbox.drain().filter_map(|effect| match effect {

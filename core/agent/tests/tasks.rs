@@ -165,7 +165,7 @@ fn checkpointing_frameworks_and_the_commands_own_variables_shape_the_environment
     assert_eq!(value("MESOS_RECOVERY_TIMEOUT"), Some("15mins"));
     assert_eq!(value("MESOS_SUBSCRIPTION_BACKOFF_MAX"), Some("2secs"));
     assert_eq!(environment.last().map(|(name, _)| name.as_str()), Some("MINE"));
-    // With another value the executor would never find its agent.
+    // An executor finds its agent by this value, so the environment of a task cannot replace it.
     assert_eq!(environment.iter().filter(|(name, _)| name.starts_with("MESOS_AGENT_ENDPOINT")).count(), 1);
     assert_ne!(value("MESOS_AGENT_ENDPOINT"), Some("10.9.9.9:1"));
     assert_ne!(value("MESOS_FRAMEWORK_ID"), Some("another"));

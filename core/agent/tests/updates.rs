@@ -36,8 +36,8 @@ fn updates_of_a_task_go_one_after_the_other_with_the_latest_state() {
     );
 }
 
-/// Found by the simulator: a machine that lost power lost the acknowledgement, and the update was sent again after the
-/// one behind it.
+/// The simulator found this case: a machine lost power and with it the acknowledgement, and the agent sent the
+/// acknowledged update again after a later one.
 #[test]
 fn an_update_waits_until_the_acknowledgement_before_it_is_durable() {
     let mut scenario = Scenario::running();

@@ -1,4 +1,4 @@
-//! The state of one agent: its total resources, the allocations of each framework, and what is available.
+//! The state of one agent: its total resources, the allocations of each framework, and the available resources.
 
 use messages::v1::agent_info::capability::Type as Capability;
 use model::{AgentId, FrameworkId};
@@ -167,7 +167,8 @@ impl Agent {
         sum.lacking(&cluster.quota_amounts(&self.total))
     }
 
-    /// Removes new allocations, which are tracked already, from what is available. Shared resources stay available.
+    /// Removes new allocations, which are tracked already, from the available resources. Shared resources stay
+    /// available.
     fn take(&mut self, unallocated: &Resources) {
         let taken = unallocated.non_shared();
         if taken.is_identical(&self.available) {
@@ -180,7 +181,7 @@ impl Agent {
         }
     }
 
-    /// Adds released allocations, which are no longer tracked, to what is available.
+    /// Adds released allocations, which are no longer tracked, to the available resources.
     fn give_back(&mut self, resources: &Resources) {
         if self.overcommitted {
             self.recompute();

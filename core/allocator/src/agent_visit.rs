@@ -54,8 +54,8 @@ pub(crate) struct AgentVisit<'a> {
     contains_cache: ContainsCache,
 }
 
-/// What is left of an agent for one role. It is computed once for all frameworks of the role: most of them differ
-/// only in their offer filters.
+/// The resources of an agent that remain for one role. It is computed once for all frameworks of the role: most of them
+/// differ only in their offer filters.
 struct RemainingForRole {
     resources: Resources,
     /// Whether no resource needs a capability of the framework.

@@ -78,7 +78,7 @@ impl Allocator {
         self.set_agent_active(agent, true);
     }
 
-    /// Keeps the resources of an agent from being offered; what is allocated stays allocated.
+    /// Stops offers of an agent's resources. Its allocations stay.
     pub fn deactivate_agent(&mut self, agent: &AgentId) {
         self.set_agent_active(agent, false);
     }

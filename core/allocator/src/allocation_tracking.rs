@@ -85,7 +85,7 @@ impl Allocator {
     ///
     /// # Errors
     ///
-    /// Returns an error if the available resources do not contain what the operation consumes.
+    /// Returns an error if the available resources do not contain those that the operation consumes.
     pub fn update_available(&mut self, agent: &AgentId, steps: &[Conversion]) -> Result<(), resources::Error> {
         let Some(ix) = self.agent_ids.get(agent).copied() else { return Ok(()) };
         let Some(entry) = self.agents.get(ix) else { return Ok(()) };

@@ -112,7 +112,7 @@ impl Allocator {
         self.offer_filters.take_changed_counts()
     }
 
-    /// Returns what is neither offered nor allocated on an agent; `None` for an unknown agent.
+    /// Returns the resources of an agent that are neither offered nor allocated; `None` for an unknown agent.
     pub fn available(&self, agent: &AgentId) -> Option<&Resources> {
         Some(self.agents.get(*self.agent_ids.get(agent)?)?.available())
     }

@@ -56,7 +56,7 @@ impl Dirty {
         self.agents.remove(&agent);
     }
 
-    /// Returns what is dirty and marks everything as clean. The result is in the order of agents, so that the order of
+    /// Returns the dirty entries and marks all as clean. The result is in the order of agents, so that the order of
     /// events has no influence on a run.
     pub fn take(&mut self, all: impl Iterator<Item = Ix<Agent>>) -> Vec<(Ix<Agent>, Recipients)> {
         let Dirty { everything, mut agents, leaves } = std::mem::take(self);

@@ -37,7 +37,7 @@ pub enum IneligibilityReason {
     Constraints(Vec<String>),
     /// Everything is offered or allocated.
     NothingLeft,
-    /// What is left is reserved to other roles.
+    /// The remaining resources are reserved to other roles.
     NothingOfferable,
     /// The role or a role above it would exceed its limit.
     QuotaLimit {

@@ -14,7 +14,7 @@ use crate::OfferConstraintsFilter;
 /// The order of siblings in the tree of roles and frameworks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Sorter {
-    /// Dominant resource fairness: the smallest share first.
+    /// Dominant resource fairness: the role or framework with the smallest share is first.
     #[default]
     Drf,
     /// A random order for each agent, in which larger weights tend to come first.
@@ -107,6 +107,6 @@ pub struct FrameworkOptions<'a> {
     pub info: &'a v1::FrameworkInfo,
     /// The roles in which it wants no offers.
     pub suppressed: &'a [Role],
-    /// Its offer constraints; every one of their roles is among its roles.
+    /// The offer constraints of the framework. All roles in them are roles of the framework.
     pub constraints: Option<&'a Arc<OfferConstraintsFilter>>,
 }

@@ -32,7 +32,7 @@ pub struct Allocation {
 }
 
 impl Allocator {
-    /// Visits what is dirty, including agents with expired offer filters, and returns the offers to make in the order
+    /// Visits the dirty agents, including those with expired offer filters, and returns the offers to make in the order
     /// in which they were allocated. Returns nothing during the pause after a failover.
     pub fn allocate(&mut self, now: Monotonic) -> Vec<Allocation> {
         if self.is_paused(now) {
@@ -110,7 +110,7 @@ impl Allocator {
         }
     }
 
-    /// Second stage: allocates what is no headroom for guarantees, in the order of shares.
+    /// Second stage: allocates the resources that are not needed as headroom for guarantees, in the order of shares.
     fn allocate_fair_share(
         &mut self,
         ledger: &mut Ledger,

@@ -159,7 +159,7 @@ fn region_and_zone_are_asked_for() {
         .expect_offers(offers);
     scenario().add_framework(&aware(&[&["@region is not r1"]])).add_agent(&in_region).expect_offers(&[]);
     scenario().add_framework(&aware(&[&["@zone is other"]])).add_agent(&in_region).expect_offers(&[]);
-    // Without a domain there is nothing to compare.
+    // An agent without a domain has neither region nor zone: `lacks` and `is not` hold for it, and `is` does not.
     scenario().add_framework(&aware(&[&["@region lacks", "@zone lacks"]])).add_agent(&on("")).expect_offers(offers);
     scenario().add_framework(&aware(&[&["@region is not r1"]])).add_agent(&on("")).expect_offers(offers);
     scenario().add_framework(&aware(&[&["@region is r1"]])).add_agent(&on("")).expect_offers(&[]);

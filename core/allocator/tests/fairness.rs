@@ -1,4 +1,4 @@
-//! The order of frameworks by what everybody has: the scenarios of Mesos' sorter tests for dominant shares.
+//! The order of frameworks by their shares: the scenarios of Mesos' sorter tests for dominant shares.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 mod scenario;
@@ -119,7 +119,7 @@ fn volume(amount: u32, name: &str, shared: bool) -> Resources {
     Resources::from_proto(&protos).unwrap()
 }
 
-/// The same steps are done with flat roles and with roles of any depth.
+/// Runs the same steps with flat roles and with roles of any depth.
 #[test]
 fn the_smallest_dominant_share_comes_first() {
     let flat = ["a", "b", "c", "d", "e", "f"];

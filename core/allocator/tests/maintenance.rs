@@ -104,7 +104,7 @@ fn a_framework_that_comes_to_hold_something_later_is_asked_then() {
         .asks(&[("f1", "a1")]);
 }
 
-/// Mesos asks again after the filter of an answer, whatever the answer was.
+/// Mesos asks again after the filter of an answer has expired, for every kind of answer.
 #[test]
 fn an_answer_is_kept_and_asked_for_again_after_its_filter() {
     two_holders()

@@ -144,7 +144,8 @@ fn a_weight_counts_before_its_role_exists() {
         .expect_offer_counts(&[("f1", 1), ("f2", 2), ("f3", 3)]);
 }
 
-/// MESOS-9554: the framework with the smaller share cannot use what the one with the larger share can.
+/// MESOS-9554: the framework with the smaller share cannot use resources that the framework with the larger share can
+/// use.
 #[test]
 fn who_cannot_be_served_is_in_nobody_s_way() {
     let refined = reserved("cpus:1;mem:1;disk:1", &["parent", "parent/child"]);
@@ -541,7 +542,7 @@ fn reservations_of_roles_without_quota_are_offered_beside_it() {
         .expect_quota_used("dev", "cpus:2;mem:1024");
 }
 
-/// A shared volume uses quota once, whatever the number of its copies.
+/// A shared volume uses quota once, independent of the number of its copies.
 #[test]
 fn a_shared_volume_uses_quota_once() {
     let (f1, a1) = (FrameworkId::new("f1"), AgentId::new("a1"));

@@ -50,7 +50,7 @@ fn a_borrower_gets_nothing_more_once_the_lender_is_back() {
         .add_framework(&framework("f2", &["night"]))
         .recover_resources("f1", "day", "a1", "cpus:1;mem:100")
         .expect_offers(&[("f2", "night", "a1", "")])
-        // The lender wants one more of its minimum, which no borrower uses.
+        // The lender's framework wants one more unit of its minimum, which no borrower uses.
         .add_agent(&agent("a2", "cpus:1;mem:100"))
         .expect_offers(&[("f2", "night", "a2", "")])
         .add_agent(&agent("a3", "cpus:1;mem:100"))
@@ -125,7 +125,7 @@ fn quota_of_the_role_is_back_when_its_partition_goes() {
         .expect_offers(&[("f1", "day", "a1", "cpus:0.5;mem:50")]);
 }
 
-/// Nothing is preempted as long as free resources suffice.
+/// No allocation is preempted as long as free resources suffice.
 #[test]
 fn only_what_is_missing_is_preempted() {
     scenario()
@@ -285,7 +285,8 @@ fn the_guarantee_of_a_partition_above_stays_with_its_borrowers() {
         .add_agent_with_used(&agent("a1", two), &[("f1", "day/early", two)])
         .add_agent_with_used(&agent("a2", two), &[("f2", "day/late", two)])
         .add_framework(&framework("f3", &["night"]))
-        // Both use more than their minimum, together by three; the day as a whole by one.
+        // Both partitions exceed their minimums, together by three; the day partition as a whole exceeds its own by
+        // one.
         .expect_preemptions(&[("f1", "day/early", "a1", "cpus:1;mem:100")]);
 }
 

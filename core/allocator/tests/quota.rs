@@ -27,7 +27,7 @@ fn a_guarantee_comes_before_fair_shares_and_a_limit_ends_it() {
         .add_framework(&framework("f2", &["dev"]))
         .add_agent(&agent("a1", "cpus:1;mem:100"))
         .expect_offers(&[("f1", "prod", "a1", "cpus:1;mem:100")])
-        // By fair shares this would go to dev.
+        // Fair shares alone would give these resources to dev.
         .add_agent(&agent("a2", "cpus:1;mem:100"))
         .expect_offers(&[("f1", "prod", "a2", "cpus:1;mem:100")])
         .add_agent(&agent("a3", "cpus:1;mem:100"))
@@ -82,7 +82,7 @@ fn what_has_no_quota_is_offered_along_unless_it_is_guaranteed_to_others() {
         .set_quota("r2", "mem:1024")
         .add_agent(&one("a2"))
         .expect_offers(&[("f1", "r1", "a2", "cpus:1;ports:[31000-32000]")])
-        // At its limit of cpus, the role is still offered the memory of one of the two agents.
+        // A role at its limit of cpus is still offered the memory of one of the two agents.
         .add_agent(&one("a3"))
         .expect_offer_counts(&[("f1", 1)])
         .expect_quota_used("r1", "cpus:2;mem:2048");
@@ -107,7 +107,8 @@ fn headroom_is_kept_for_an_absent_role() {
         .add_agent(&agent("a1", "cpus:1;mem:512"))
         .expect_offers(&[])
         .add_agent(&agent("a2", "cpus:2;mem:1024"))
-        // The second visit allocates what is free beyond the guarantee; the rest stays available, even in pieces.
+        // The second visit allocates the resources that are free beyond the guarantee; the remaining ones stay
+        // available.
         .expect_offer_counts(&[("f1", 1)])
         .expect_quota_used("dev", "cpus:1;mem:512");
 }

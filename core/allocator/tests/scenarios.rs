@@ -97,7 +97,7 @@ fn a_changed_weight_moves_a_role() {
         .expect_offers(&[("f2", "r2", "a3", "")]);
 }
 
-/// `a` and `b` share equally, whatever is below them; inside `a` its own framework is one of three.
+/// `a` and `b` share equally, independent of the roles below them; inside `a` its own framework is one of three.
 #[test]
 fn the_role_tree_is_shared_level_by_level() {
     let mut scenario = scenario()
@@ -147,7 +147,7 @@ fn a_multi_role_framework_counts_in_each_role_for_itself() {
         .add_agent(&agent("a1", "cpus:1;mem:100"))
         .expect_offers(&[("f1", "r1", "a1", "")])
         .add_agent(&agent("a2", "cpus:1;mem:100"))
-        // In r2 both have nothing: the name decides, and what f1 has in r1 does not count.
+        // Neither framework has resources in r2, so the name decides. The resources of f1 in r1 do not count.
         .expect_offers(&[("f1", "r2", "a2", "")])
         .add_agent(&agent("a3", "cpus:1;mem:100"))
         .expect_offers(&[("f1", "r1", "a3", "")])
@@ -505,7 +505,7 @@ fn what_tasks_hold_is_neither_offered_nor_forgotten() {
         .expect_offers(&[("f1", "r", "a1", "cpus:3;mem:300")]);
 }
 
-/// A master need not repeat what the agent reported.
+/// A master need not repeat the values that the agent reported.
 #[test]
 fn a_framework_holds_what_its_agents_said_before_it_came() {
     scenario()

@@ -1,4 +1,4 @@
-//! The monitor's knowledge of one agent, as JSON for `GET /explain`.
+//! The state of one agent in the monitor, as JSON for `GET /explain`.
 
 use model::{AgentId, Monotonic};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::monitor::Monitor;
 use model::incident::Kind;
 
 impl Monitor {
-    /// Returns what is known of an agent; `None` if it was never registered with this master.
+    /// Returns the state of an agent in the monitor; `None` if it was never registered with this master.
     pub fn explain(&self, now: Monotonic, agent: &AgentId) -> Option<Value> {
         let subject = self.subjects.get(agent)?;
         let left =

@@ -21,7 +21,7 @@ use model::incident::{Incident, IncidentUpdate, InvolvedObject, Kind, Severity};
 /// new each time.
 const MAX_DEPARTED: usize = 1_000;
 
-/// An event that a monitor is told about.
+/// An event that a monitor observes.
 #[derive(Debug, Clone)]
 pub enum Event {
     /// This master was elected after another one.
@@ -35,7 +35,7 @@ pub enum Event {
     AgentAdded {
         /// The agent.
         agent: AgentId,
-        /// Its host name.
+        /// The host name of the agent.
         hostname: String,
         /// Whether an operator has deactivated or drains it.
         operators: bool,
@@ -61,7 +61,7 @@ pub enum Event {
     Reported {
         /// The agent.
         agent: AgentId,
-        /// What it reported.
+        /// The measurements that the agent reported.
         signals: Signals,
     },
     /// A task ended.
@@ -78,8 +78,8 @@ pub enum Event {
         /// The framework of the executor.
         framework: FrameworkId,
     },
-    /// An operator changed the state of an agent: it is drained or deactivated, or it is to be offered whatever
-    /// policies say.
+    /// An operator changed the state of an agent: it is drained or deactivated, or its resources are to be offered in
+    /// spite of all policies.
     OperatorDecided {
         /// The agent.
         agent: AgentId,
@@ -97,7 +97,7 @@ pub enum Event {
     FrameworkDisconnected {
         /// The framework.
         framework: FrameworkId,
-        /// Its name.
+        /// The name of the framework.
         name: String,
     },
     /// A framework's scheduler is connected again.
@@ -146,8 +146,8 @@ pub struct Monitor {
     pub(crate) policy: Policy,
     pub(crate) master: String,
     pub(crate) incidents: Incidents,
-    /// The agents. They are boxed, since the table is half empty. A hash map, since an agent is looked up for every
-    /// ping and every task that ends: a tree of 200,000 agents would cost more than everything else.
+    /// The agents. They are boxed, since the table is half empty. The table is a hash map, since an agent is looked up
+    /// for every ping and every task that ends: a tree of 200,000 agents would cost more than everything else.
     pub(crate) subjects: FxHashMap<AgentId, Box<Subject>>,
     pub(crate) departed: VecDeque<AgentId>,
     pub(crate) registered: usize,
@@ -384,7 +384,7 @@ impl Monitor {
         }
     }
 
-    /// An agent left. `unreachable` is the cause if the agent may return.
+    /// Handles the departure of an agent. `unreachable` is the cause if the agent may return.
     fn lost(&mut self, now: Now, agent: &AgentId, unreachable: Option<String>, effects: &mut Vec<Effect>) {
         let may_return = unreachable.is_some();
         let mut flaps = false;
@@ -578,7 +578,7 @@ impl Monitor {
         if !keeps_out && (kept_out || is_held) {
             subject.overruled.extend(open);
             match &mut subject.quarantine {
-                // The quarantine ends now. It is remembered for the length of the next one.
+                // The quarantine ends now. It stays recorded, since it determines the length of the next one.
                 Some(quarantine) if is_held => quarantine.until = quarantine.until.min(now.monotonic),
                 quarantine => *quarantine = None,
             }

@@ -19,7 +19,7 @@ use model::incident::{Incident, InvolvedObject, Kind};
 pub struct FailureHistory {
     /// The host name of the agent.
     pub hostname: String,
-    /// Its recent departures.
+    /// The recent departures of the agent.
     pub departures: Vec<Timestamp>,
     /// The end and the length of its last quarantine.
     pub quarantine: Option<(Timestamp, Duration)>,
@@ -85,7 +85,7 @@ impl Monitor {
         let history = FailureHistory {
             hostname: subject.hostname.clone(),
             departures: subject.departures.times(now.monotonic).map(wall).collect(),
-            // The end may lie before this clock began; the time until which it is remembered does not.
+            // The end may be before the start of this clock; the time until which it is remembered is not.
             quarantine: quarantine.map(|quarantine| {
                 let remembered = wall(quarantine.remembered).nanos();
                 let until = remembered.saturating_sub(nanos(self.policy.flapping.max_quarantine));

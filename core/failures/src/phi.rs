@@ -96,8 +96,8 @@ impl Suspicion {
 }
 
 /// Returns -log10 of the probability that a normally distributed value lies `z` deviations above the mean or further.
-/// It is the logistic approximation of the distribution (error below 1.4e-4), in the form that neither overflows nor
-/// loses small probabilities.
+/// The function uses the logistic approximation of the distribution (error below 1.4e-4), in a form that does not
+/// overflow and keeps small probabilities.
 fn tail(z: f64) -> f64 {
     let y = z * (1.5976 + 0.070566 * z * z);
     let softplus = y.max(0.0) + (-y.abs()).exp().ln_1p();

@@ -52,7 +52,7 @@ fn lowest() -> Severity {
 pub enum RemediationAction {
     /// The incident is only reported.
     Report,
-    /// Nothing of the agent is offered until the incident, or the quarantine of a flapping agent, is over.
+    /// No resources of the agent are offered until the incident, or the quarantine of a flapping agent, is over.
     StopOffering,
     /// The agent is drained, as by DRAIN_AGENT. It stays drained until an operator reactivates it.
     Drain,

@@ -153,7 +153,7 @@ fn a_flapping_agent_is_in_quarantine_for_twice_as_long_each_time() {
     }
     assert!(harness.told.contains(&"agent S1 agent_flapping warning: quarantine".to_owned()), "{:?}", harness.told);
     assert_eq!(held(&mut harness), 60);
-    // On probation, one departure is enough.
+    // One departure during probation is enough for an incident.
     harness.leaves_and_returns(1);
     assert_eq!(held(&mut harness), 120);
     harness.leaves_and_returns(1);
@@ -188,7 +188,7 @@ fn operators_go_before_policies() {
     assert!(harness.told.contains(&"release S1".to_owned()), "{:?}", harness.told);
 }
 
-/// The operator need not deactivate the agent first.
+/// An operator can reactivate an agent without deactivating it first.
 #[test]
 fn an_operator_ends_a_quarantine_and_the_next_is_longer_nevertheless() {
     let mut harness = Harness::of(5);
@@ -381,7 +381,7 @@ fn a_flapping_agent_is_not_forgiven_because_the_master_changed() {
     let explained = successor.monitor.explain(successor.now().monotonic, &id(1)).unwrap();
     assert_eq!((&explained["quarantine_seconds"], &explained["held"]), (&120.0.into(), &true.into()));
 
-    // The same holds if no master led while the quarantine ended.
+    // The result is the same if no master led when the quarantine ended.
     let notes = Heir::of(&mut successor);
     let mut third = notes.takes_over(&successor, "{}", 600, recovered);
     third.returns(1);

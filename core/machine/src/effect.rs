@@ -17,7 +17,7 @@ pub trait EffectTypes: Debug + Clone + 'static {
     type StreamEvent: Debug + Clone;
     /// The records that are made durable.
     type Record: Debug + Clone;
-    /// The changes that readers are told about.
+    /// The changes that are published to readers.
     type Change: Debug + Clone;
     /// The commands that only this machine has.
     type Command: Debug + Clone;
@@ -60,7 +60,7 @@ pub enum Effect<T: EffectTypes> {
     Arm {
         /// The timer.
         timer: T::Timer,
-        /// Its deadline.
+        /// The deadline of the timer.
         at: Monotonic,
     },
     /// Cancels the deadline of a timer, if it has one.

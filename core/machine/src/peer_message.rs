@@ -8,7 +8,7 @@ use model::{Caller, Upid};
 pub struct PeerMessage {
     /// The sender, as the message says.
     pub from: Upid,
-    /// Whom the connection belongs to, as the edge has found out.
+    /// The peer that the connection belongs to, as the edge has determined it.
     pub caller: Caller,
     /// The process id it was addressed to: `master`, `slave-observer(7)`, `slave(1)`.
     pub to: String,

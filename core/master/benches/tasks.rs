@@ -1,8 +1,8 @@
-//! What a task costs the core and the view of its readers, among few agents and among many: launched, running, finished,
-//! acknowledged. The tasks run on agents that nobody has looked at for long, and then on the same ones again: what the
-//! second time costs less is the price of memory that no cache of the processor holds.
+//! The CPU time of a task in the core and in the view of its readers, in small and in large clusters. A task is
+//! launched, runs, finishes and is acknowledged. The tasks run first on agents that were not accessed for a long time,
+//! and then on the same agents again: the difference is the cost of memory that is in no cache of the processor.
 //!
-//! `cargo bench -p master --bench tasks` prints a table; numbers as arguments choose how many agents.
+//! `cargo bench -p master --bench tasks` prints a table; numbers as arguments choose the numbers of agents.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a program of its own")]
 
 #[path = "../../allocator/benches/clock/mod.rs"]
@@ -57,7 +57,7 @@ fn measure(size: usize) {
         let per_task = |time: Duration| time.as_secs_f64() * 1e6 / TASKS as f64;
         let what = format!("{size} agents, {}", if round == 0 { "new ones" } else { "the same again" });
         println!("{what:<48}{:>11.1} µs{:>11.1} µs", per_task(subject.core), per_task(subject.viewing));
-        // Longer than refusals last.
+        // The time is longer than the duration of offer filters.
         subject.cluster.pass(Duration::from_secs(6));
         again = subject.cluster.offers(&subject.scheduler);
         subject.publish();
@@ -114,7 +114,7 @@ impl Subject {
         self.viewing += clock.elapsed();
     }
 
-    /// Lets the view see what has happened, and forgets it.
+    /// Applies the recorded changes to the view, and clears the record.
     fn publish(&mut self) {
         self.cluster.recorded.changes.drain(..).for_each(|change| self.view.apply(&change));
         self.cluster.forget();

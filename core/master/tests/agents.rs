@@ -530,7 +530,7 @@ fn an_agent_that_says_to_run_more_than_it_has_gets_no_offers() {
     message.tasks = ["t1", "t2", "t3"].map(|id| reported(&a, &f.id, id, TaskRunning)).to_vec();
     c.send(&a.pid, message);
     assert_eq!(c.offered(&f).len(), 0);
-    // Nothing is offered before the agent's real resources are free.
+    // No resources are offered before real resources of the agent are free.
     for (task, offers) in [("t1", 0), ("t2", 0), ("t3", 1)] {
         c.update(&a, &f.id, task, TaskFinished, 1);
         assert_eq!(c.offered(&f).len(), offers, "{task}");

@@ -391,7 +391,8 @@ fn acknowledgements_of_what_was_not_told_are_not_forwarded() {
     assert_eq!(c.metrics.invalid_status_update_acknowledgements.get(), 2);
 }
 
-/// Found by the simulator: if the end were sent here, the beginning would follow, which the agent still repeats.
+/// The simulator found this case: if the reconciliation sent the end of the task, its beginning would follow, which the
+/// agent still repeats.
 #[test]
 fn a_returning_framework_is_told_what_comes_next_and_not_the_end() {
     let Scenario { mut c, a, f, offer } =

@@ -190,7 +190,7 @@ fn deactivation_ends_offers_only() {
     check(&c.operator(deactivate_agent("m-S0")), Status::Ok, "");
     assert_eq!(c.heard(&f), ["RESCIND m-O1"]);
     assert_eq!(without_pings(c.received(&a.pid)), [""; 0]);
-    // Neither a broken link nor the agent's return reactivates it.
+    // The agent stays deactivated after its link breaks and after it returns.
     c.exited(a.pid.address);
     let mut message = reregister(&a, "cpus:4;mem:1024");
     message.frameworks = vec![framework_info().with_id(&f.id)];

@@ -119,7 +119,7 @@ fn who_takes_over_must_say_so() {
     c.driver_call(&new, &again, true);
     assert_eq!(c.received(&new), ["FrameworkRegistered m-0000"]);
     assert_eq!(c.received(&old), ["FrameworkError: Framework failed over"]);
-    // The old driver speaks for no framework any more.
+    // The old driver cannot act for the framework any more.
     let mut call = revive();
     call.framework_id = Some(v1::FrameworkId { value: "m-0000".to_owned() });
     c.driver_call(&old, &call, false);
@@ -181,7 +181,7 @@ fn a_driver_that_takes_over_gets_what_was_not_acknowledged() {
     let Some(Message::UpdateFramework(moved)) = moved.first() else { panic!("its agent is not told: {moved:?}") };
     assert_eq!(moved.pid, Some(new.to_string()));
     c.forget();
-    // So the agent repeats its pending updates.
+    // The agent therefore repeats its pending updates.
     c.update(&a, "m-0000", "t2", TaskRunning, 2);
     let again = format!("StatusUpdate t2 TASK_RUNNING SOURCE_EXECUTOR uuid 2, to acknowledge to {}", a.pid);
     assert_eq!(c.received(&new), [again]);
@@ -192,7 +192,7 @@ fn a_driver_that_takes_over_gets_what_was_not_acknowledged() {
     c.driver_call(&new, &call(acknowledge(&a.id, "t2", 2)), false);
     assert_eq!(c.received(&a.pid), ["Acknowledgement t2 uuid 2"]);
 
-    // No driver is connected when the task ends: nothing is lost with the link.
+    // No driver is connected when the task ends, and the update is not lost.
     c.exited(new.address);
     c.forget();
     c.update(&a, "m-0000", "t1", v1::TaskState::TaskFailed, 3);
@@ -272,7 +272,7 @@ fn the_messages_from_before_there_were_calls() {
         internal::KillTaskMessage { framework_id: framework_id.clone(), task_id: task_id("t"), kill_policy: None },
     );
     assert_eq!(c.received(&a.pid), ["KillTask t"]);
-    // Another process may not speak for the framework.
+    // Another process may not act for the framework.
     c.send(&driver(9009), internal::UnregisterFrameworkMessage { framework_id: framework_id.clone() });
     assert_eq!(c.received(&a.pid), [""; 0]);
     c.send(&d, internal::UnregisterFrameworkMessage { framework_id });
@@ -320,7 +320,7 @@ fn another_driver_at_the_address_of_a_lost_one_is_another_framework() {
     c.driver_call(&elsewhere, &subscribe(with_failover_timeout().with_id("m-0000")), true);
     assert_eq!(c.received(&elsewhere), ["FrameworkRegistered m-0000"]);
     assert_eq!(c.received(&d), [""; 0]);
-    // A driver speaks for one framework at a time.
+    // A driver acts for one framework at a time.
     c.driver_call(&d, &subscribe(with_failover_timeout().with_id("m-0000")), true);
     assert_eq!(c.received(&d), [""; 0]);
 }

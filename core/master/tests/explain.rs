@@ -1,4 +1,4 @@
-//! The master's response to a query why nothing is offered.
+//! The master's response to a query for the reasons why no resources are offered.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a scenario that cannot go on fails")]
 

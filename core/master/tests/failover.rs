@@ -1,4 +1,4 @@
-//! The first minutes of a new master: agents that re-register, agents that do not, and what operators had set.
+//! The first minutes of a new master: agents that re-register, agents that do not, and the settings of operators.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a scenario that cannot go on fails")]
 
@@ -113,14 +113,14 @@ fn an_agent_that_begins_anew_is_not_awaited_as_the_one_it_was() {
     assert_eq!(known, ["m-S1", "m2-S0"], "the first id is in no list any more");
     assert_eq!((c.metrics.slaves_connected.get(), c.metrics.slave_removals_reason_registered.get()), (1, 1));
 
-    // On another machine an agent is another one, and the first id is removed once.
+    // An agent at another address is another agent, and the first id is removed once.
     comes_back(&mut c, &all[1]);
     c.pass(TIMEOUT);
     assert_eq!(departures(&c).len(), 1);
     assert_eq!((c.metrics.slaves_connected.get(), c.metrics.slaves_unreachable.get()), (2, 0));
 }
 
-/// The response was lost with the agent, not the registration: the same id is sent again while its link holds.
+/// The response was lost, but the registration was not. The same id is sent again as long as the link is up.
 #[test]
 fn an_agent_that_asks_again_keeps_its_first_id() {
     let mut c = Cluster::new();
@@ -128,7 +128,8 @@ fn an_agent_that_asks_again_keeps_its_first_id() {
     c.forget();
     c.send(&all[0].pid, register("cpus:4;mem:1024"));
     assert_eq!(without_pings(c.received(&all[0].pid)), ["SlaveRegistered m-S0"]);
-    // Its link is known to be broken: it is another agent, and the resources of the first one count once.
+    // The link of the first agent is known to be broken. The second one is another agent, and the resources of the
+    // first one count once.
     c.exited(all[0].pid.address);
     c.forget();
     c.send(&all[0].pid, register("cpus:4;mem:1024"));
@@ -310,7 +311,7 @@ fn what_waited_for_the_disk_is_as_if_it_had_not_been() {
     assert_eq!(c.answers(reply), []);
 }
 
-/// An operator's decision shows nowhere, neither to readers nor to frameworks nor in offers, before it is durable.
+/// An operator's decision has no visible effect on readers, frameworks or offers before it is durable.
 #[test]
 fn a_decision_that_is_not_durable_is_none() {
     use v1::master::call::{Type, UpdateMaintenanceSchedule, UpdateQuota, UpdateWeights};
@@ -395,7 +396,7 @@ fn draining_goes_on_under_the_next_master() {
     assert_eq!(c.sent_to(&all[0].pid).iter().filter(|m| matches!(m, Message::DrainSlave(_))).count(), 0);
 }
 
-/// A partition's framework returns before the agent on which its minimum is free.
+/// Returns a cluster in which a partition's framework returns before the agent on which its minimum is free.
 fn lender_first() -> (Cluster, Vec<AgentPeer>) {
     let mut c = Cluster::new();
     let all = agents(&mut c, 2);
@@ -481,7 +482,7 @@ fn agents_that_left_long_ago_are_forgotten() {
     assert_eq!(forgotten(&c), ["m-S0", "m-S1", "m-S2"], "readers forget each, once");
 }
 
-/// Returns the unreachable agents that readers were told to forget.
+/// Returns the unreachable agents whose removal was published to readers.
 fn forgotten(c: &Cluster) -> Vec<String> {
     let agents = |change: &Change| match change {
         Change::UnreachableForgotten(agents) => agents.iter().map(ToString::to_string).collect(),

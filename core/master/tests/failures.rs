@@ -174,7 +174,7 @@ fn a_flapping_agent_is_not_forgiven_because_the_master_changed() {
     let open: Vec<&str> = inherited.iter().filter(|i| i.is_open()).map(|i| i.kind.as_str()).collect();
     assert_eq!((inherited.len(), open), (4, vec!["agent_flapping"]));
 
-    // It is the first agent to return, and is not offered.
+    // The agent is the first one to return, and its resources are not offered.
     c.send(&peer(1).pid, reregister(&peer(1), "cpus:4;mem:1024"));
     assert_eq!(c.metrics.slaves_inactive.get(), 1);
     for number in [0, 2, 3] {
@@ -257,7 +257,7 @@ fn an_operator_is_never_fought() {
     c.environment.silent.insert(peer(1).pid);
     c.pass(3 * PING);
     assert_eq!(incidents(&c), ["agent_suspicious agent m-S1 open [left_alone]"]);
-    // The operator wants the agent, silent or not.
+    // The operator reactivates the agent although it is silent.
     c.operator(reactivate_agent("m-S1"));
     c.pass(PING);
     assert_eq!(c.metrics.slaves_inactive.get(), 0);
@@ -299,7 +299,7 @@ fn an_operator_reactivates_what_a_policy_holds() {
     let told = incidents(&c);
     let expect = "agent_flapping agent m-S1 open [quarantine stop_offering offer_again]";
     assert!(told.iter().any(|line| line == expect), "{told:?}");
-    // The next master knows it: the response waited for that.
+    // The next master has the decision, since the response was sent only after it was durable.
     let history = &c.environment.registry.failure_histories[&AgentId::new("m-S1")];
     assert!(history.overruled.contains(&Kind::AgentFlapping), "{history:?}");
 }
@@ -340,7 +340,8 @@ fn an_agent_under_pressure_is_drained_when_that_is_configured() {
     assert_eq!(explain(&mut c, "m-S1")["signals"]["load_per_processor"], 0.5);
 }
 
-/// This also holds for a master that takes over right after the response, and is reported the same pressure.
+/// The result is the same for a master that takes over right after the response and receives the same report of
+/// pressure.
 #[test]
 fn a_reactivated_agent_is_not_drained_again_by_the_next_master() {
     let policy =

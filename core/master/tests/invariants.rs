@@ -319,7 +319,7 @@ struct Party {
 impl World {
     fn new() -> Self {
         let agent = |n: usize| AgentPeer {
-            // Two of them share an address.
+            // Two agents each share an address.
             pid: format!("slave({n})@127.0.0.1:{}", 5051 + n / 2).parse().unwrap(),
             id: String::new(),
         };
@@ -355,7 +355,7 @@ impl World {
         assert!(self.c.recorded.replies.values().all(|answers| answers.len() == 1), "each request is answered once");
     }
 
-    /// Lets peers process what they were sent.
+    /// Lets peers process the messages that they were sent.
     fn learn(&mut self) {
         for effect in std::mem::take(&mut self.c.recorded.effects) {
             match effect {
@@ -596,7 +596,7 @@ proptest! {
         for step in &steps {
             world.take(step);
         }
-        // When everything has ended, nothing is allocated.
+        // No resources are allocated after all tasks have ended.
         world.c.disk_is_slow = false;
         world.c.confirm();
         world.c.environment.silent.extend(world.agents.iter().map(|agent| agent.pid.clone()));

@@ -1,4 +1,5 @@
-//! Weights and maintenance: what operators set, when it takes effect, and who is told.
+//! Weights and maintenance: the settings of operators, the time at which they take effect, and the messages that
+//! follow.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a scenario that cannot go on fails")]
 
@@ -265,11 +266,11 @@ fn a_window_is_told_with_offers() {
     assert_eq!(c.heard(&f), [format!("RESCIND {}", offer.id.value)]);
     let again = c.offered(&f).remove(0);
     assert_eq!(again.unavailability.unwrap().start.nanoseconds, 55);
-    // The same schedule again changes nothing.
+    // A repeated schedule has no effect.
     c.forget();
     c.operator(schedule(vec![window(&[host()], 55)]));
     assert_eq!(c.heard(&f), [""; 0]);
-    // A framework is told of a cancelled window as well.
+    // A framework is informed of a cancelled window as well.
     c.operator(schedule(vec![]));
     assert_eq!(c.offered(&f).remove(0).unavailability, None);
 }

@@ -1,4 +1,4 @@
-//! What agents and tasks cost in memory: the core and the view of its readers together, counted by the allocator.
+//! The memory of agents and tasks in the core and in the view of its readers together, counted by the memory allocator.
 
 #![allow(
     clippy::unwrap_used,
@@ -24,10 +24,10 @@ use views::master::{Limits, StaticInfo, View};
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const AGENTS: usize = 400;
-/// On each agent, for all tasks to share what there is of it once.
+/// The numbers of tasks on each agent. The memory of an agent is divided among its tasks.
 const TASKS_OF_EACH: [usize; 2] = [1, 5];
 
-/// Ids as long as those of a cluster: a UUID and a number.
+/// The id of the master. Ids in the test are as long as those of a real cluster: a UUID and a number.
 const MASTER_ID: &str = "7e8dd75b-5dd5-4b3c-a0a9-7b6a4e0b7e1a";
 
 struct Subject {
@@ -61,7 +61,7 @@ impl Subject {
         Subject { tasks_of_each, cluster, view, scheduler, agents }
     }
 
-    /// Lets the view see what has happened, and forgets it.
+    /// Applies the recorded changes to the view, and clears the record.
     fn publish(&mut self) {
         self.cluster.recorded.changes.drain(..).for_each(|change| self.view.apply(&change));
         self.cluster.forget();
@@ -72,14 +72,14 @@ impl Subject {
         let offers = self.cluster.offered(&self.scheduler);
         assert_eq!(offers.len(), AGENTS);
         self.publish();
-        // Offers come in an order of their own.
+        // Offers arrive in no particular order.
         for offer in &offers {
             let at = self.agents.iter().position(|agent| agent.id == offer.agent_id.value).unwrap();
             let tasks = (0..self.tasks_of_each).map(|n| task_on(&task_id(at, n), offer, "cpus:0.1;mem:32")).collect();
             self.cluster.call(&self.scheduler, accept(&[offer], vec![launch(tasks)]));
             self.publish();
         }
-        // Nothing is offered while memory is counted.
+        // No offers are made while memory is counted.
         self.cluster.call(&self.scheduler, suppress(&[]));
         self.cluster.settle();
         for offer in self.cluster.offers(&self.scheduler) {
@@ -120,7 +120,7 @@ enum Stage {
     Ended,
 }
 
-/// Bytes of the core and of the view, when the tasks have come this far.
+/// Returns the bytes of the core and of the view when the tasks have reached this stage.
 fn sizes_at(stage: Stage, tasks_of_each: usize, read: bool) -> (isize, isize) {
     let mut subject = Subject::new(tasks_of_each);
     if stage >= Stage::Launched {
@@ -149,7 +149,8 @@ fn sizes_at(stage: Stage, tasks_of_each: usize, read: bool) -> (isize, isize) {
     (all - without_core, without_core - in_use())
 }
 
-/// Bytes that a live task and one that has ended may take, without what the allocator adds to each piece of memory.
+/// The most bytes that a live task may take, without the overhead of the memory allocator. The next constant bounds a
+/// task that has ended.
 const MAX_LIVE: isize = 2_000;
 const MAX_ENDED: isize = 1_100;
 

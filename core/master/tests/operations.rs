@@ -81,7 +81,7 @@ impl Scenario {
 const RESERVED: &str = "cpus(reservations: [(DYNAMIC,r)]):1";
 /// The message of a master whose total of the agent is in doubt.
 const PLEASE_REGISTER: &str = "slave-observer(1) Ping connected=false";
-/// All resources of the agent, with that reservation.
+/// All resources of the agent, with the reservation.
 const AFTERWARDS: &str = "cpus:3; cpus(reservations: [(DYNAMIC,r)]):1; mem:1024; disk:1000";
 
 #[test]
@@ -92,7 +92,7 @@ fn what_is_reserved_is_offered_as_such_at_once() {
     assert_eq!(applied.len(), 1);
     assert_eq!(applied[0].framework_id.as_ref().unwrap().value, s.f.id);
     assert_eq!(applied[0].resource_version_uuid.uuid.value, vec![9; 16]);
-    // The other resources were declined with it, but not the result of the operation.
+    // The other resources of the offer were declined, but the result of the operation was not.
     assert_eq!(s.next_offer(), AFTERWARDS);
     s.accept(vec![unreserve(reserved("r", "cpus:1"))]);
     assert_eq!(s.next_offer(), "cpus:4; mem:1024; disk:1000");
@@ -183,8 +183,8 @@ fn feedback_is_forwarded_and_ends_with_the_acknowledgement() {
     assert_eq!(s.c.metrics.invalid_operation_status_update_acknowledgements.get(), 2);
 }
 
-/// So the agent repeats statuses that the scheduler before did not acknowledge, though the framework runs nothing
-/// there.
+/// The agent repeats the statuses that the previous scheduler did not acknowledge, even if the framework has no task on
+/// it.
 #[test]
 fn an_agent_with_feedback_to_give_is_told_of_the_new_scheduler() {
     let mut s = scenario();
@@ -369,7 +369,7 @@ fn an_agent_is_asked_about_operations_it_does_not_report() {
     assert_eq!(s.c.received(&s.a.pid), ["ReconcileOperations 1"]);
     s.deny(&applied);
     assert_eq!(s.heard(), ["UPDATE_OPERATION_STATUS op OPERATION_DROPPED: "]);
-    // The result that was entered did not come about: the agent has to register again.
+    // The operation whose result was entered failed, so the agent has to register again.
     let received = s.c.received(&s.a.pid);
     assert_eq!(received, [PLEASE_REGISTER]);
     s.c.send(&s.a.pid.clone(), report(&s.a, vec![]));
@@ -431,7 +431,7 @@ fn a_report_that_crossed_an_acknowledgement_keeps_no_operation() {
     let drain =
         |s: &Scenario| s.c.environment.registry.agents.values().next().and_then(|a| Some(a.drain.as_ref()?.state()));
     assert_eq!(drain(&s), Some(v1::DrainState::Draining));
-    // By now the agent does not know the operation any more.
+    // The agent does not know the operation any more.
     s.c.forget();
     s.deny(&applied);
     assert_eq!(drain(&s), Some(v1::DrainState::Drained));
@@ -448,7 +448,7 @@ fn a_registration_of_before_an_operation_does_not_take_it_back() {
     let (first, second) = (before(), before());
     s.c.send(&s.a.pid.clone(), first);
     assert_eq!(s.next_offer(), AFTERWARDS);
-    // But the operation was never applied.
+    // The operation was never applied.
     s.report(&applied, v1::OperationState::OperationDropped, None);
     s.c.send(&s.a.pid.clone(), second);
     assert_eq!(s.next_offer(), "cpus:4; mem:1024; disk:1000");
@@ -504,7 +504,7 @@ fn a_registration_of_an_earlier_connection_is_found_out() {
 struct Next {
     c: Cluster,
     a: AgentPeer,
-    /// The framework of the reservation, at the master before.
+    /// The framework that made the reservation under the previous master.
     framework: String,
     applied: internal::ApplyOperationMessage,
 }

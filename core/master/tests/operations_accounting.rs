@@ -347,7 +347,7 @@ proptest! {
         for step in &steps {
             world.take(step);
         }
-        // All frameworks leave; the next one is offered everything.
+        // All frameworks are removed, and a new framework is offered all resources.
         for framework in 0..FRAMEWORKS {
             let scheduler = world.frameworks[framework].0.clone();
             world.c.call(&scheduler, teardown());

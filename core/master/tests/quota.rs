@@ -1,4 +1,4 @@
-//! Quota and partitions: what operators may set, and the consequences for offers and tasks.
+//! Quota and partitions: the settings that operators may make, and their consequences for offers and tasks.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a scenario that cannot go on fails")]
 #![allow(deprecated, reason = "SET_QUOTA and REMOVE_QUOTA are deprecated, and still served")]

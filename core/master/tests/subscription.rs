@@ -199,7 +199,7 @@ fn a_second_subscription_takes_over() {
     let stale = c.call_on(Some(Ok(old.stream)), &old.id, revive());
     assert_eq!(stale.status, machine::Status::BadRequest);
     assert_eq!(c.call(&new, revive()), CallResponse::accepted());
-    // The edge reports the end of the old connection late, which disconnects nobody.
+    // The edge reports the end of the old connection late, which does not disconnect the framework.
     c.hang_up(&old);
     assert_eq!(c.call(&new, revive()), CallResponse::accepted());
 }

@@ -2,7 +2,7 @@
 
 use crate::Principal;
 
-/// The sender of a request or a message, as far as the edge has found out. Without authentication it is anonymous.
+/// The sender of a request or a message, as far as the edge has determined it. Without authentication it is anonymous.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Caller {
     /// The authenticated principal; `None` for an anonymous caller.

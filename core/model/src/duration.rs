@@ -19,7 +19,7 @@ const UNITS: [(&str, u64); 8] = [
 /// The decimal digits that a double keeps.
 const SIGNIFICANT_DIGITS: usize = 15;
 
-/// Why a text is no duration.
+/// The reason for which a text is not a duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDuration {
     /// The text is not a number followed by a unit.
@@ -46,7 +46,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, InvalidDuration> {
         return Err(InvalidDuration::Form);
     }
     let nanos = (number * size as f64).round();
-    // By its rounding the largest number is itself a bit too large.
+    // The largest number is rounded up, so it is itself out of range.
     if nanos > i64::MAX as f64 {
         return Err(InvalidDuration::TooLong);
     }
@@ -137,7 +137,7 @@ mod tests {
         fn what_is_printed_is_read(nanos in prop_oneof![0..10_000_000_u64, 0..9_000_000_000_000_000_000_u64]) {
             let duration = Duration::from_nanos(nanos);
             let read = parse_duration(&format_duration(duration)).unwrap();
-            // Fifteen digits of a long time leave out a part that nobody measures.
+            // Fifteen digits are enough: the remaining digits of a long time have no practical meaning.
             let error = read.abs_diff(duration).as_secs_f64();
             prop_assert!(error <= duration.as_secs_f64() * 1e-13, "{error}");
         }

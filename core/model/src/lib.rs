@@ -1,4 +1,5 @@
-//! What cores and their readers share: ids, clocks, the change streams of masters and agents, and the snapshots in them.
+//! The types that cores and their readers share: ids, clocks, the change streams of masters and agents, and the
+//! snapshots in them.
 
 pub mod agent;
 mod caller;

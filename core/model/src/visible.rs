@@ -1,6 +1,6 @@
 //! Text from outside in a form that is safe to show: characters that would control a terminal, break a line or turn its
-//! direction are written as escapes. Frameworks choose names, messages and ids, and a terminal obeys what it is sent
-//! (CVE-2021-25743 is this fault of `kubectl`).
+//! direction are written as escapes. Frameworks choose names, messages and ids, and a terminal executes control
+//! sequences in its input (CVE-2021-25743 is this fault of `kubectl`).
 
 use std::borrow::Cow;
 

@@ -39,7 +39,7 @@ fn measure(size: usize) {
         println!("  {what:<44} {:>9.3} ms  {:>6.1} MB", millis(took), json as f64 / 1e6);
     };
     read(&view, "/state, nothing encoded yet", "/state");
-    // A change of something that is not shown: the answer is built again, its parts are not.
+    // The change is not visible in the response, which is built again from cached parts.
     view.apply(&Change::OfferRemoved(offer_id(0)));
     read(&view, "/state again", "/state");
     view.apply(&running(0));
@@ -49,7 +49,7 @@ fn measure(size: usize) {
     per_change("finish a task", &mut view, (0..size).map(finished).collect());
     per_change("remove a task", &mut view, (0..size).map(removed).collect());
     read(&view, "/state after all finished", "/state");
-    // A change of something that is not shown: the answer is built again, its parts are not.
+    // The change is not visible in the response, which is built again from cached parts.
     view.apply(&Change::OfferRemoved(offer_id(0)));
     read(&view, "/state again", "/state");
     read(&view, "/state-summary", "/state-summary");
@@ -97,7 +97,7 @@ fn facts(history: usize) -> StaticInfo {
         heartbeat_interval: std::time::Duration::from_secs(15),
         flags: Default::default(),
         settings: Default::default(),
-        // All finished tasks are to be shown.
+        // The limit is high enough to keep all finished tasks.
         limits: Limits { completed_tasks_per_framework: history, ..Limits::default() },
     }
 }

@@ -87,7 +87,7 @@ impl Task {
         !is_terminal(self.task.state()) && is_terminal(next.state())
     }
 
-    /// Returns whether Mesos announces an update: one to another state, and each result of a check.
+    /// Returns whether Mesos announces an update. It announces changes of the state and every result of a check.
     pub fn is_announced(&self, status: &v1::TaskStatus) -> bool {
         use v1::task_status::Reason;
         matches!(status.reason(), Reason::TaskCheckStatusUpdated | Reason::TaskHealthCheckStatusUpdated)
@@ -95,8 +95,8 @@ impl Task {
     }
 }
 
-/// A completed task, kept as the bytes of its message, which take a quarter of the memory of the message, and a copy of what
-/// readers select tasks by.
+/// A completed task, kept as the bytes of its message, which take a quarter of the memory of the message, and a copy of
+/// the fields by which readers select tasks.
 #[derive(Debug)]
 pub(crate) struct CompletedTask {
     id: Box<str>,
@@ -142,7 +142,8 @@ impl CompletedTask {
         &self.encoded
     }
 
-    /// Returns the message. What this program encodes is complete and within the limits of what it decoded before.
+    /// Returns the message. Decoding succeeds, since the bytes were encoded here from a complete message within the
+    /// limits.
     pub fn decode(&self) -> v1::Task {
         wire::decode(&self.encoded, &wire::Limits::default()).unwrap_or_default()
     }

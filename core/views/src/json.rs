@@ -23,7 +23,7 @@ pub(crate) fn typed(out: &mut Vec<u8>, kind: &str, member: impl FnOnce(&mut Obje
     });
 }
 
-/// Writes `[…]` with what `write` writes for each item.
+/// Writes `[…]`; `write` writes each item.
 pub(crate) fn array<T>(out: &mut Vec<u8>, items: impl IntoIterator<Item = T>, write: impl Fn(&mut Vec<u8>, T)) {
     out.push(b'[');
     for (i, item) in items.into_iter().enumerate() {

@@ -153,7 +153,7 @@ mod tests {
     }
 
     proptest! {
-        /// It behaves as an ordered map, and clones keep their contents.
+        /// The collection behaves as an ordered map, and clones keep their contents.
         #[test]
         fn is_a_map_with_lasting_clones(steps in prop::collection::vec(step(), 0..400)) {
             let mut series = SnapshotMap::default();

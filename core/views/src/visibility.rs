@@ -6,28 +6,29 @@ use std::sync::Arc;
 use messages::v1;
 use resources::{Resource, Resources};
 
-/// Says which entities a caller may see; Mesos calls the same `ObjectApprovers`.
+/// Decides which entities a caller may see (Mesos: `ObjectApprovers`).
 pub trait Approver: Debug + Send + Sync {
-    /// The same text for callers who may see the same, and for no others: they share answers.
+    /// Returns a text that is equal for exactly those callers who have the same rights. They share responses.
     fn class(&self) -> &str;
 
-    /// Whether a framework and what belongs to it may be seen (`VIEW_FRAMEWORK`).
+    /// Returns whether a framework and what belongs to it may be seen (`VIEW_FRAMEWORK`).
     fn approves_framework(&self, framework: &v1::FrameworkInfo) -> bool;
 
-    /// Whether a task of a framework may be seen (`VIEW_TASK`).
+    /// Returns whether a task of a framework may be seen (`VIEW_TASK`).
     fn approves_task(&self, task: &v1::Task, framework: &v1::FrameworkInfo) -> bool;
 
-    /// Whether an executor of a framework may be seen (`VIEW_EXECUTOR`).
+    /// Returns whether an executor of a framework may be seen (`VIEW_EXECUTOR`).
     fn approves_executor(&self, executor: &v1::ExecutorInfo, framework: &v1::FrameworkInfo) -> bool;
 
-    /// Whether the container of an executor may be seen (`VIEW_CONTAINER`).
+    /// Returns whether the container of an executor may be seen (`VIEW_CONTAINER`).
     fn approves_container(&self, executor: &v1::ExecutorInfo, framework: &v1::FrameworkInfo) -> bool;
 
-    /// Whether a role, and what is reserved for it or allocated to it, may be seen (`VIEW_ROLE`; `GET_QUOTA` for quota).
+    /// Returns whether a role, and what is reserved for it or allocated to it, may be seen (`VIEW_ROLE`; `GET_QUOTA`
+    /// for quota).
     fn approves_role(&self, role: &str) -> bool;
 }
 
-/// What the reader of a snapshot may see. Renderers ask it for whatever rights can hide.
+/// The rights of the reader of a snapshot. Renderers query it for every entity that can be hidden.
 #[derive(Debug, Clone, Default)]
 pub struct Visibility(Option<Arc<dyn Approver>>);
 
@@ -45,7 +46,7 @@ impl Visibility {
         Visibility(None)
     }
 
-    /// Of a reader who may see what is approved.
+    /// Returns the rights of a reader who may see the entities that `approver` approves.
     pub fn approved_by(approver: Arc<dyn Approver>) -> Self {
         Visibility(Some(approver))
     }
@@ -55,7 +56,7 @@ impl Visibility {
         self.0.as_deref().map_or("everything", Approver::class)
     }
 
-    /// Whether nothing is hidden, so that what was encoded for all readers can be used.
+    /// Returns whether nothing is hidden, so that what was encoded for all readers can be used.
     pub fn is_everything(&self) -> bool {
         self.0.is_none()
     }
@@ -65,34 +66,34 @@ impl Visibility {
         self.asks(|approver| approver.approves_framework(framework))
     }
 
-    /// Whether a task of a framework that is shown is, too (`VIEW_TASK`).
+    /// Returns whether a task is shown, given that its framework is (`VIEW_TASK`).
     pub fn shows_task(&self, task: &v1::Task, framework: &v1::FrameworkInfo) -> bool {
         self.asks(|approver| approver.approves_task(task, framework))
     }
 
-    /// Whether an executor of a framework that is shown is, too (`VIEW_EXECUTOR`).
+    /// Returns whether an executor is shown, given that its framework is (`VIEW_EXECUTOR`).
     pub fn shows_executor(&self, executor: &v1::ExecutorInfo, framework: &v1::FrameworkInfo) -> bool {
         self.asks(|approver| approver.approves_executor(executor, framework))
     }
 
-    /// Whether the container of an executor is shown (`VIEW_CONTAINER`).
+    /// Returns whether the container of an executor is shown (`VIEW_CONTAINER`).
     pub fn shows_container(&self, executor: &v1::ExecutorInfo, framework: &v1::FrameworkInfo) -> bool {
         self.asks(|approver| approver.approves_container(executor, framework))
     }
 
-    /// Whether a role is shown (`VIEW_ROLE`).
+    /// Returns whether a role is shown (`VIEW_ROLE`).
     pub fn shows_role(&self, role: &str) -> bool {
         self.asks(|approver| approver.approves_role(role))
     }
 
-    /// Whether a resource is shown: all roles that it is reserved for or allocated to are.
+    /// Returns whether a resource is shown, which it is if all roles that it is reserved for or allocated to are shown.
     pub fn shows_resource(&self, resource: &Resource) -> bool {
         self.is_everything()
             || resource.reservations().iter().all(|reservation| self.shows_role(reservation.role.as_str()))
                 && resource.allocation_role().is_none_or(|role| self.shows_role(role.as_str()))
     }
 
-    /// The resources that are shown.
+    /// Returns the resources that are shown.
     pub fn shown(&self, resources: &Resources) -> Resources {
         if self.is_everything() {
             resources.clone()

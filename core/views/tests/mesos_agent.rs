@@ -1,4 +1,4 @@
-//! A view of what a C++ Mesos 1.11 agent knew must show what that agent showed (see `mesos_master.rs`).
+//! A view of the state of a C++ Mesos 1.11 agent must show the same as that agent (see `mesos_master.rs`).
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
@@ -186,7 +186,7 @@ fn replay(recording: &Recording) -> View {
     view
 }
 
-/// Returns the description of an executor, completed by what only `/state` shows.
+/// Returns the description of an executor, completed by the fields that only `/state` shows.
 fn executor_snapshot(state: &Value, info: &v1::ExecutorInfo) -> ExecutorSnapshot {
     let list = |of: &Value, key: &str| of[key].as_array().unwrap().clone();
     let frameworks = [list(state, "frameworks"), list(state, "completed_frameworks")].concat();
@@ -329,7 +329,7 @@ fn what_an_earlier_process_had_is_shown_as_completed() {
     assert!(view.snapshot().resolve("/w/a/stdout").is_some());
 }
 
-/// Every metric of Mesos is present under its name, whatever has been counted yet.
+/// Every metric of Mesos is present under its name, even if nothing has been counted yet.
 #[test]
 fn metrics_have_the_names_of_mesos() {
     let mut counters = Counters::default();

@@ -201,7 +201,7 @@ fn unreachable_agents_are_forgotten_with_their_record() {
     check(Change::UnreachableForgotten(vec![agent]), 0.0);
 }
 
-/// Only names that the quota names are shown, and each change replaces what was shown before.
+/// Only names that the quota names are shown, and each change replaces the earlier metrics.
 #[test]
 fn quota_is_shown_by_name() {
     let mut view = View::new(scenario::facts());

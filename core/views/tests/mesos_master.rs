@@ -1,4 +1,4 @@
-//! A view of what a C++ Mesos 1.11 master knew (its own `GET_STATE`) must show what that master showed.
+//! A view of the state of a C++ Mesos 1.11 master (its own `GET_STATE`) must show the same as that master.
 //!
 //! `tests/mesos/` has responses of a real master and agent at three moments, with simplified ids and paths: tasks
 //! running; one framework completed and a task killed; everything torn down. One thing is amended: the capability
@@ -87,7 +87,7 @@ fn both_encodings_agree() {
     }
 }
 
-/// What a recorded `/roles` says of the consumption of scalars, by the name of the metric.
+/// Returns the consumption of scalars in a recorded `/roles`, by the name of the metric.
 fn consumed_by_roles(recording: &Recording) -> BTreeMap<String, f64> {
     let roles = recording["/roles"]["roles"].as_array().unwrap();
     let of_role = |role: &Value| {
@@ -123,7 +123,7 @@ fn metrics_are_those_of_mesos() {
     let offer_filters = shares
         .iter()
         .map(|(name, _)| name.replace("roles/", "offer_filters/roles/").replace("shares/dominant", "active"));
-    // Of a later Mesos, which computes it as `/roles` does.
+    // The metric of a later Mesos version, which computes it as `/roles` does.
     let consumed = consumed_by_roles(&recording);
     let expected: BTreeSet<String> =
         offer_filters.chain(shares.iter().map(|(name, _)| name.clone())).chain(consumed.keys().cloned()).collect();

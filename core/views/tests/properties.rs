@@ -1,5 +1,5 @@
-//! The same state is shown whatever its history: the responses of a view that followed all changes (with readers, and
-//! so cached fragments, all along) equal those of a view built from what is left.
+//! Responses depend on the state and not on its history. The responses of a view that followed all changes, with
+//! readers and cached fragments in between, equal those of a view that is built from the final state.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
@@ -128,7 +128,7 @@ proptest! {
         }
     }
 
-    /// Changes that a view makes no sense of, as when it begins in the middle of a stream, leave the counts right, too.
+    /// Changes of unknown entities, which occur when a view begins in the middle of a stream, leave the counts correct.
     #[test]
     fn kept_counts_equal_a_recount_from_the_middle_of_a_stream(
         steps in prop::collection::vec(step(), 0..60),
@@ -179,14 +179,14 @@ fn shown(view: &View) -> Vec<(String, String)> {
     answers
 }
 
-/// A read of the operator API, as protobuf from encoded parts and as the tree that it has to be.
+/// Returns a response of the operator API twice: decoded from encoded parts, and as the expected message.
 fn answers_of(view: &View, kind: call::Type) -> (v1::master::Response, v1::master::Response) {
     let call = Call { r#type: Some(kind as i32), ..Call::default() };
     let encoded = view.operator_protobuf(&call).unwrap();
     (wire::decode(&encoded, &wire::Limits::default()).unwrap(), view.operator(&call).unwrap())
 }
 
-/// What `metrics::master` says of resources, and of the tasks of frameworks that are counted.
+/// Returns the metrics of resources, and of the tasks of counted frameworks, that `metrics::master` keeps.
 fn kept(view: &View, counted: &[(String, f64)]) -> Vec<(String, f64)> {
     let is_counted = |name: &str| {
         name.starts_with("allocator/mesos/resources/") || counted.iter().any(|(counted, _)| counted == name)
@@ -195,7 +195,7 @@ fn kept(view: &View, counted: &[(String, f64)]) -> Vec<(String, f64)> {
     metrics.filter(|(name, _)| is_counted(name)).collect()
 }
 
-/// The same, counted from all that readers are shown.
+/// Returns the same metrics, computed from the entities that readers are shown.
 fn counted(view: &View) -> Vec<(String, f64)> {
     let call = Call { r#type: Some(call::Type::GetState as i32), ..Call::default() };
     let state = view.operator(&call).unwrap().get_state.unwrap();
@@ -230,7 +230,8 @@ fn counted(view: &View) -> Vec<(String, f64)> {
         .collect();
     for info in &infos {
         let id = &info.id.as_ref().unwrap().value;
-        // No master gives an id twice; these steps do, and then both frameworks have metrics of the same names.
+        // These steps may use a framework id twice, which no master does. Both frameworks then have metrics of the same
+        // names.
         if infos.iter().filter(|other| other.id == info.id).count() > 1 {
             continue;
         }
@@ -249,7 +250,7 @@ fn counted(view: &View) -> Vec<(String, f64)> {
             counts.insert(name, (of_framework(&tasks.tasks, Some(state)) + unreachable) as f64);
         }
     }
-    // Amounts are thousandths, whose sums doubles do not hit exactly.
+    // Amounts are compared in thousandths, since sums of doubles are not exact.
     counts.into_iter().map(|(name, count)| (name, (count * 1000.0).round() / 1000.0)).collect()
 }
 
@@ -269,8 +270,8 @@ fn gauges(view: &View) -> Vec<(String, f64)> {
     all.filter(|(name, _)| is_gauge(name)).collect()
 }
 
-/// The state of a master, kept as plainly as possible. It publishes changes as a master does: before an agent is
-/// removed, everything on it is.
+/// The state of a master in the simplest form. It publishes changes as a master does: before an agent is removed,
+/// everything on it is.
 #[derive(Debug, Default)]
 struct Cluster {
     agents: Vec<AgentSnapshot>,

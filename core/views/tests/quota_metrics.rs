@@ -1,5 +1,6 @@
-//! What a master's metrics and `/roles` say of roles, against what Mesos' allocator computes
-//! (`HierarchicalAllocatorProcess::_quota_offered_or_allocated`, `Role::quotaConsumed`), and the flags that decide about both.
+//! The figures of roles in a master's metrics and in `/roles`, compared with those that Mesos' allocator computes
+//! (`HierarchicalAllocatorProcess::_quota_offered_or_allocated`, `Role::quotaConsumed`), and the flags that decide
+//! about both.
 
 #![allow(clippy::unwrap_used, clippy::panic, dead_code, reason = "helpers of tests")]
 
@@ -56,7 +57,7 @@ fn task(view: &mut View, framework: &str, resources: Resources) {
     })));
 }
 
-/// An agent, and frameworks in `a`, in `a/b` below it and in `z`, which has nothing.
+/// Returns a view with an agent and with frameworks in `a`, in `a/b` below it and in `z`, which has no resources.
 fn view(settings: Settings) -> View {
     let mut view = View::new(StaticInfo { settings, ..scenario::facts() });
     let agent = Arc::new(model::master::AgentSnapshot {
@@ -109,15 +110,15 @@ fn quota_metrics_are_those_of_mesos() {
         let name = format!("allocator/mesos/quota/roles/{role}/resources/{metric}");
         assert_eq!(shown.get(&name).copied(), expect, "{name}");
     };
-    // Of exactly this role: what is offered and allocated, reserved and revocable too, without the roles below.
+    // The metric covers the offered and allocated resources of exactly this role, reserved and revocable ones included.
     check("a", "cpus/offered_or_allocated", Some(6.0));
     check("a/b", "cpus/offered_or_allocated", Some(3.0));
     check("empty", "cpus/offered_or_allocated", Some(0.0));
-    // Only what the quota names.
+    // The metric exists only for resources that the quota names.
     check("a", "mem/offered_or_allocated", None);
     check("z", "cpus/offered_or_allocated", None);
-    // With the roles below: all reservations, and what is allocated of the rest. Offers and what is revocable do not
-    // count, and only scalars do.
+    // Consumption covers the role and the roles below it: all reservations, and the allocated resources that are not
+    // reserved. Offers, revocable resources, ranges and sets do not count.
     check("a", "cpus/consumed", Some(8.0));
     check("a", "mem/consumed", Some(10.0));
     check("a/b", "cpus/consumed", Some(3.0));
@@ -126,7 +127,7 @@ fn quota_metrics_are_those_of_mesos() {
     check("z", "cpus/consumed", None);
 }
 
-/// The texts of `/flags` are for people; what they mean is handed over beside them.
+/// The view does not parse the texts of `/flags`; the settings are passed to it separately.
 #[test]
 fn readers_go_by_typed_settings() {
     let named = |roles: &[&str]| roles.iter().map(|role| (*role).to_owned()).collect::<BTreeSet<String>>();

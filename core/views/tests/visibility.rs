@@ -1,5 +1,5 @@
-//! What a reader with few rights does not see, endpoint by endpoint: of a framework that is hidden, of hidden tasks and
-//! executors of one that is shown, and of a hidden role.
+//! The data that a reader with few rights does not see, for each endpoint: hidden frameworks, hidden tasks and
+//! executors of a framework that is shown, and a hidden role.
 
 #![allow(clippy::unwrap_used, clippy::panic, dead_code, reason = "helpers of tests")]
 
@@ -19,7 +19,7 @@ use serde_json::Value;
 use views::master::View;
 use views::{Approver, Query, Visibility};
 
-/// Shows what is not called `hidden…`.
+/// Approves the entities whose names do not begin with `hidden`.
 #[derive(Debug)]
 struct ByName;
 
@@ -98,8 +98,8 @@ fn executor_info(id: &str) -> v1::ExecutorInfo {
     v1::ExecutorInfo { executor_id: v1::ExecutorId { value: id.to_owned() }, ..Default::default() }
 }
 
-/// Two frameworks, the second of which is hidden; the first has a task and an executor that are shown and others that are
-/// not; a role, its weight, quota and partition are hidden.
+/// Returns a view with two frameworks, of which the second is hidden. The first framework has a task and an executor
+/// that are shown and others that are hidden. A role, its weight, quota and partition are hidden.
 fn view() -> View {
     let mut view = View::new(scenario::facts());
     let agent = Arc::new(AgentSnapshot {
@@ -194,7 +194,7 @@ fn view() -> View {
     view
 }
 
-/// What must not stand in any answer.
+/// The text that no response to the reader may contain.
 const HIDDEN: &str = "hidden";
 
 fn check(what: &str, all: &[u8], shown: &[u8]) {
@@ -214,7 +214,7 @@ fn documents_leave_out_what_is_hidden() {
         let (all, shown) = (all.get(path, &query).unwrap(), shown.get(path, &query).unwrap());
         check(path, &all, &shown);
     }
-    // What is not hidden stays.
+    // Entities that are not hidden are shown.
     let state: Value = serde_json::from_slice(&shown.get("/state", &query).unwrap()).unwrap();
     let framework = &state["frameworks"][0];
     assert_eq!(state["frameworks"].as_array().unwrap().len(), 1);
@@ -226,7 +226,7 @@ fn documents_leave_out_what_is_hidden() {
     assert!(
         all.partition("partition-of-hidden-role").is_some() && shown.partition("partition-of-hidden-role").is_none()
     );
-    // The answer for all was not built from what the other reader may see, nor the other way round.
+    // Readers with different rights do not share a response.
     check("/state", &all.get("/state", &query).unwrap(), &shown.get("/state", &query).unwrap());
 }
 
@@ -299,7 +299,7 @@ fn super_check(what: &str, all: &v1::master::Event, shown: &v1::master::Event) {
     check(what, &wire::json::encode(all), &wire::json::encode(shown));
 }
 
-/// Readers who may see the same share answers, and no others do.
+/// Only readers with the same rights share responses.
 #[test]
 fn readers_are_told_apart_by_class() {
     assert_eq!(restricted(), restricted());

@@ -70,7 +70,7 @@ impl Budget {
 }
 
 impl Share {
-    /// Grows or shrinks the share to what a body of `bytes` needs. A body of up to 64 KiB needs nothing.
+    /// Grows or shrinks the share to the size that a body of `bytes` needs. A body of up to 64 KiB needs nothing.
     ///
     /// # Errors
     /// Returns [`Exhausted`] if the budget cannot cover the growth; the share then stays as it is.

@@ -23,7 +23,7 @@ struct Shared<T: ?Sized> {
     transport: T,
 }
 
-/// What a connection is receiving. Only a request that has to be complete before it is answered has a deadline.
+/// The state of reception on a connection. Only a request that has to be complete before it is answered has a deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Phase {

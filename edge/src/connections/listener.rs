@@ -31,13 +31,13 @@ pub struct Service<A: App> {
     pub app: Arc<A>,
     /// The memory budget of unfinished requests.
     pub budget: Budget,
-    /// How the sender of a message is checked.
+    /// The check of the sender of a message.
     pub sender_check: SenderCheck,
 }
 
 impl<A: App> Service<A> {
-    /// Appends the input of a message to `batch`, unless the check of the sender refuses it. Returns what the sender is
-    /// told.
+    /// Appends the input of a message to `batch`, unless the check of the sender refuses it. Returns the response to
+    /// the sender.
     pub fn receive(&self, received: Received, connection: &Connection, batch: &mut InboxBatch<A::Host>) -> Receipt {
         match self.sender_check.check(&received.from, connection.peer()) {
             Ok(()) => receive(&*self.app, received, &Caller::default(), batch),
@@ -166,7 +166,8 @@ async fn read_messages<A: App>(connection: &Connection, service: &Service<A>) ->
                 };
                 return refuse(connection, receipts, status).await;
             }
-            // Nothing of the request was consumed, so that HTTP answers it, including what is wrong with it.
+            // No byte of the request was consumed, so the HTTP server reads it from its beginning and answers its
+            // errors as well.
             Some(_) => {
                 write_all(connection, &receipts).await?;
                 return Ok(Next::Http(decoder.into_unread().freeze()));

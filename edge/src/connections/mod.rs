@@ -1,4 +1,5 @@
-//! Sockets: accepting connections, reading and writing them with deadlines, and the budgets of what they hold.
+//! Sockets: accepting connections, reading and writing them with deadlines, and the budgets for the memory that they
+//! hold.
 
 pub mod budget;
 mod bulk_offload;

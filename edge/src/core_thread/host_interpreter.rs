@@ -1,4 +1,5 @@
-//! Carries out the effects of a hosted core: the [`EffectHandler`] does what concerns connections, the host the rest.
+//! Carries out the effects of a hosted core: the [`EffectHandler`] carries out those that concern connections, and the
+//! host the others.
 
 use std::net::SocketAddrV4;
 use std::sync::Arc;
@@ -39,7 +40,7 @@ pub trait EffectHost: Host {
         effects.send(&from, to, message);
     }
 
-    /// Is called before a timer gets a deadline.
+    /// Called before a timer gets a deadline.
     fn timer_armed(&mut self, _timer: &Self::Timer, _at: Monotonic) {}
 }
 
@@ -47,7 +48,7 @@ pub trait EffectHost: Host {
 pub struct HostInterpreter<'a, H: Host> {
     /// The host.
     pub host: &'a mut H,
-    /// Its connections, streams and timers.
+    /// The connections, streams and timers of the core.
     pub effects: &'a mut EffectHandler<H>,
 }
 

@@ -43,7 +43,7 @@ pub enum InboxItem<H: Host> {
     PeerEnded {
         /// The address of the peer.
         address: SocketAddrV4,
-        /// Which of the connections to that address.
+        /// The generation of the connection to that address.
         generation: u64,
     },
     /// A host's work on another thread is done. The number names the work.
@@ -52,7 +52,7 @@ pub enum InboxItem<H: Host> {
     Stop,
 }
 
-/// What the opener of a stream is told before the first event.
+/// The message to the opener of a stream before the first event.
 pub enum StreamOpenReply {
     /// The core answers with the reply of this id.
     CallResponse(ReplyId, oneshot::Sender<CallResponse>),

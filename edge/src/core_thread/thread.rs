@@ -13,7 +13,7 @@ use super::effect_handler::EffectHandler;
 use super::inbox::{Inbox, InboxItem, StreamOpenReply};
 use crate::limits::MAX_BATCH;
 
-/// What hosts a core: turns inputs into steps, and the core's effects into calls of the [`EffectHandler`].
+/// The host of a core. It turns inputs into steps, and the core's effects into calls of the [`EffectHandler`].
 pub trait Host: Sized + Send + 'static {
     /// The input of the core's step.
     type Input: Send + 'static;
@@ -38,7 +38,7 @@ pub trait Host: Sized + Send + 'static {
         true
     }
 
-    /// Is called when work that the host gave to another thread is done ([`InboxItem::HostWork`]).
+    /// Called when work that the host gave to another thread is done ([`InboxItem::HostWork`]).
     fn work_done(&mut self, _work: u64, _effects: &mut EffectHandler<Self>) {}
 
     /// Makes the changes of the batch visible to readers. It is called at the end of the batch, before the replies go

@@ -22,7 +22,7 @@ pub type Resolve = Arc<dyn Fn(&str) -> Option<(PathBuf, PathBuf)> + Send + Sync>
 /// Lists every virtual path with its target, for `/files/debug`.
 pub type List = Arc<dyn Fn() -> Vec<(String, PathBuf)> + Send + Sync>;
 
-/// Why a file is not shown.
+/// The reason for which a file is not shown.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// The request is answered with 400 and this text of Mesos.

@@ -95,8 +95,8 @@ pub async fn download(files: &Arc<Files>, request: &Request) -> Response {
     response
 }
 
-/// Streams the content in chunks. Each chunk is read when the connection has room for it, so that a slow client holds a
-/// file open and no thread.
+/// Streams the content in chunks. Each chunk is read when the connection has room for it, so that a slow client
+/// occupies an open file and no thread.
 fn chunks(content: impl Read + Send + 'static) -> impl futures_util::Stream<Item = io::Result<Frame<Bytes>>> + Send {
     const CHUNK: usize = 64 * 1024;
     futures_util::stream::unfold(Some(content), async |content| {

@@ -1,4 +1,4 @@
-//! What an endpoint permits its callers, in the terms of Mesos' authorization
+//! The actions that endpoints permit their callers, in the terms of Mesos' authorization
 //! (`include/mesos/authorizer/authorizer.proto` and `acls.proto` of Mesos 1.11).
 
 /// The realm that a caller authenticates for. Everybody may use an endpoint without a realm.

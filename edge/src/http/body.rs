@@ -19,7 +19,7 @@ pub struct BodyStream {
     records: Decoder,
 }
 
-/// Why a body ends early.
+/// The reason for which a body ends early.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
     /// The peer has disconnected, or has sent bytes that are not a body.

@@ -24,7 +24,7 @@ pub enum Handler<A> {
     Stream(fn(Arc<A>, Request, BodyStream) -> ResponseFuture),
 }
 
-/// Which paths at or below a route an endpoint serves.
+/// The paths at or below a route that an endpoint serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
     /// The route and all paths below it without an endpoint of their own, as in libprocess.
@@ -76,7 +76,7 @@ pub enum ResponseContent {
     File,
 }
 
-/// When a process answers a request itself.
+/// The condition under which a process answers a request itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Availability {
     /// The process always answers.
@@ -104,13 +104,13 @@ pub struct Endpoint<A: 'static> {
     pub realm: Option<Realm>,
     /// The actions that callers need the right to.
     pub actions: &'static [Action],
-    /// When the process answers itself.
+    /// The condition under which the process answers itself.
     pub availability: Availability,
     /// The content of the request.
     pub request: RequestContent,
     /// The content of a successful response.
     pub response: ResponseContent,
-    /// What the endpoint does, in one line.
+    /// The description of the endpoint, in one line.
     pub help: &'static str,
     /// The function that answers.
     pub handler: Handler<A>,

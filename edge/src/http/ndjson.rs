@@ -9,8 +9,8 @@ use hyper::body::{Body, Frame};
 
 use super::stream::{StreamError, StreamQueue};
 
-/// The body of a streaming response with one JSON object per line. `on_end` runs when the body is dropped, whatever
-/// ends the stream.
+/// The body of a streaming response with one JSON object per line. `on_end` runs when the body is dropped, for every
+/// kind of end of the stream.
 pub struct NdjsonBody<F: FnOnce()> {
     source: Arc<StreamQueue<Bytes>>,
     first: Option<Bytes>,

@@ -64,7 +64,7 @@ pub fn check_callback(query: &Query) -> Result<(), InvalidCallback> {
     }
 }
 
-/// Why a query or a form cannot be decoded, with the text of Mesos.
+/// The reason for which a query or a form cannot be decoded, with the text of Mesos.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("Unable to decode query string: Malformed % escape in '{0}'")]
 pub struct MalformedQuery(String);

@@ -92,8 +92,8 @@ pub fn respond(status: StatusCode, headers: &[(HeaderName, HeaderValue)], body: 
     response
 }
 
-/// An answer in plain text. What would steer the terminal of whoever asked is escaped, since such answers repeat names and
-/// ids that others have given; line breaks stay.
+/// Returns a response in plain text. Characters that control a terminal are escaped, since such responses repeat names
+/// and ids that others have chosen; line breaks are kept.
 pub fn text(status: StatusCode, body: impl Into<Bytes>) -> Response {
     respond(status, &[(header::CONTENT_TYPE, TEXT)], visible_lines(body.into()))
 }

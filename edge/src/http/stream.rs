@@ -61,7 +61,7 @@ impl<E> StreamQueue<E> {
     }
 }
 
-/// The body of a streaming response. `on_end` runs when the body is dropped, whatever ends the stream.
+/// The body of a streaming response. `on_end` runs when the body is dropped, for every kind of end of the stream.
 pub struct EventBody<E, F: FnOnce()> {
     source: Arc<StreamQueue<E>>,
     content_type: ContentType,
@@ -70,7 +70,7 @@ pub struct EventBody<E, F: FnOnce()> {
     on_end: Option<F>,
 }
 
-/// Why a stream ends before its queue does.
+/// The reason for which a stream ends before its queue does.
 #[derive(Debug, thiserror::Error)]
 pub enum StreamError {
     /// The subscriber has disconnected. hyper ends the response abnormally and closes the connection.

@@ -1,4 +1,4 @@
-//! Incoming libprocess messages: which process takes them, how they are decoded, and what their sender is told.
+//! Incoming libprocess messages: their receiving process, their decoding, and the response to their sender.
 //!
 //! libprocess answers 202 as soon as the process exists. Messages that cannot be decoded are dropped.
 
@@ -25,7 +25,7 @@ pub enum Receipt {
     Refused(WrongAddress),
 }
 
-/// How the sender of a message, which a header names, is checked.
+/// The check of the sender of a message, which a header names.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum SenderCheck {
     /// Every sender is believed.

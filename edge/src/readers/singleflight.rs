@@ -19,7 +19,7 @@ const NICE: i32 = 10;
 /// Builds responses once for all identical requests that wait for them (Go `x/sync/singleflight`).
 pub struct Singleflight {
     pending: Mutex<HashMap<String, watch::Receiver<Option<Outcome>>>>,
-    /// One build at a time leaves the other processors to the core and to scheduler calls.
+    /// Only one build runs at a time, which leaves the other processors to the core and to scheduler calls.
     build_permit: Semaphore,
     builder: SyncSender<Job>,
     /// The runtime on which snapshots are taken, independent of the runtime of the caller.

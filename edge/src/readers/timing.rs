@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use views::metrics::Counters;
 
-/// The maximum of remembered durations, that of a time series of libprocess.
+/// The maximum number of durations that are kept. It is that of a time series of libprocess.
 const CAPACITY: usize = 1000;
 
 /// The quantiles by the suffixes of their names.
@@ -29,7 +29,7 @@ struct State {
 }
 
 impl Timing {
-    /// Makes a timing that forgets durations older than `window`.
+    /// Creates a timing that drops durations older than `window`.
     pub fn over(window: Duration) -> Self {
         Timing { window, state: Mutex::default() }
     }

@@ -8,13 +8,13 @@ use messages::v1;
 
 /// The id of a container: the values of its ancestors and its own, the outermost first.
 ///
-/// The text form is that of Mesos (`stringify(ContainerID)`): `parent.child`. It is what is printed, checkpointed and
+/// The text form is that of Mesos (`stringify(ContainerID)`): `parent.child`. This form is printed, checkpointed and
 /// compared, so a parent sorts before its children. A value itself has no period (`validation::container_id`). The
 /// container of an executor is top-level, and its value is a UUID that the agent mints.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContainerId(Arc<str>);
 
-/// Why a `v1::ContainerId` is no id of a container.
+/// The reason for which a `v1::ContainerId` is not the id of a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidContainerId {
     /// There are more than [`ContainerId::MAX_DEPTH`] values.

@@ -1,7 +1,7 @@
 //! Identifiers as types of their own, cheap to clone and ordered.
 //!
-//! They are made from already validated protobuf ids (or minted by a core), so
-//! holding one says nothing about the syntax of its text: `validation` checks that.
+//! Ids are made from validated protobuf ids or minted by a core. The types do not check the syntax of their text, which
+//! `validation` does.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Static descriptors of every message, generated from `proto/` by `build.rs`.
 //!
-//! They drive everything that is the same for all messages: the Mesos JSON reader
-//! and writer, the check of `required` fields, and the limits on size and depth.
+//! The descriptors drive the code that is the same for all messages: the Mesos JSON reader and writer, the check of
+//! `required` fields, and the limits on size and depth.
 
 /// A message type and its fields in declaration order (the order JSON prints them in).
 #[derive(Debug)]

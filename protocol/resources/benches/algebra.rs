@@ -17,7 +17,7 @@ fn parsed(text: &str) -> Resources {
     Resources::parse(text, "*").unwrap()
 }
 
-/// What is left of an agent of which every second port is in use.
+/// Returns the free resources of an agent of which every second port is in use.
 fn fragmented(ports: usize) -> Resources {
     let ranges: Vec<String> = (0..ports).map(|n| 31_000 + 2 * n).map(|port| format!("{port}-{port}")).collect();
     parsed(&format!("cpus:24;mem:65536;disk:102400;ports:[{}]", ranges.join(",")))

@@ -6,7 +6,8 @@ use messages::v1::value;
 use crate::proto::ranges_to_proto;
 use crate::value_parser::{self, Parsed};
 
-/// Why a text is no list of attributes. Mesos ends the process with such a text; Tepui says what is wrong.
+/// The reason for which a text is not a list of attributes. Mesos ends the process with such a text; Tepui reports the
+/// error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum InvalidAttribute {

@@ -1,4 +1,4 @@
-//! What an operation does to resources: some are consumed, others appear in their place.
+//! The effect of an operation on resources: some are consumed, and others replace them.
 
 use messages::v1;
 use messages::v1::offer::operation::Type;
@@ -26,9 +26,9 @@ impl Conversion {
     }
 }
 
-/// Returns what an operation consumes and produces, step by step. Operations that start something (LAUNCH,
-/// LAUNCH_GROUP) have no conversion, and those of a resource provider (CREATE_DISK, DESTROY_DISK) have none until the
-/// provider has reported the result.
+/// Returns the resources that an operation consumes and produces, step by step. Operations that start something
+/// (LAUNCH, LAUNCH_GROUP) have no conversion, and those of a resource provider (CREATE_DISK, DESTROY_DISK) have none
+/// until the provider has reported the result.
 ///
 /// # Errors
 ///
@@ -143,7 +143,8 @@ impl Resources {
         conversions.iter().try_fold(self.clone(), |resources, conversion| resources.apply(conversion))
     }
 
-    /// Returns what an agent has to remember beyond its flags: the results of operations on its own resources.
+    /// Returns the resources that an agent has to persist beyond its flags: the results of operations on its own
+    /// resources.
     pub fn checkpointed(&self) -> Resources {
         self.filter(Resource::needs_checkpoint)
     }

@@ -1,4 +1,4 @@
-//! Why resources are refused. The texts are Mesos': clients and scripts match on them.
+//! The reasons for which resources are refused. The texts are Mesos': clients and scripts match on them.
 
 use crate::roles::InvalidRole;
 

@@ -32,34 +32,34 @@ impl Resources {
         self.iter().filter_map(|resource| resource.allocation.clone()).collect()
     }
 
-    /// Returns what is allocated to exactly `role`.
+    /// Returns the resources that are allocated to exactly `role`.
     pub fn allocated_to(&self, role: &str) -> Resources {
         self.filter(|resource| resource.allocation_role().is_some_and(|own| own.as_str() == role))
     }
 
-    /// Returns what is allocated to `subtree` or a role below it.
+    /// Returns the resources that are allocated to `subtree` or a role below it.
     pub fn allocated_within(&self, subtree: &str) -> Resources {
         self.filter(|resource| resource.is_allocated_within(subtree))
     }
 
-    /// Returns what is not reserved.
+    /// Returns the resources that are not reserved.
     pub fn unreserved(&self) -> Resources {
         self.filter(Resource::is_unreserved)
     }
 
-    /// Returns what is reserved to exactly `role`, or to any role for `None`.
+    /// Returns the resources that are reserved to exactly `role`, or to any role for `None`.
     pub fn reserved(&self, role: Option<&str>) -> Resources {
         self.filter(|resource| {
             resource.reservation_role().is_some_and(|own| role.is_none_or(|role| role == own.as_str()))
         })
     }
 
-    /// Returns what is reserved to `subtree` or a role below it.
+    /// Returns the resources that are reserved to `subtree` or a role below it.
     pub fn reserved_within(&self, subtree: &str) -> Resources {
         self.filter(|resource| resource.is_reserved_within(subtree))
     }
 
-    /// Returns what is unreserved, or reserved to `role` or an ancestor of it.
+    /// Returns the resources that are unreserved, or reserved to `role` or an ancestor of it.
     pub fn allocatable_to(&self, role: &str) -> Resources {
         self.filter(|resource| resource.is_allocatable_to(role))
     }

@@ -1,6 +1,5 @@
-//! What each type of offer operation is. This is the one place that names all types: everything that differs between
-//! them is said here by matches without a default arm, so a new type does not compile until each question has been
-//! decided.
+//! The properties of each type of offer operation. Only this module names all types. Every difference between them is
+//! decided here by a match without a default arm, so a new type does not compile until each match has an arm for it.
 
 use messages::v1::offer::Operation;
 use messages::v1::offer::operation::Type;
@@ -25,7 +24,7 @@ pub enum Application {
     Unknown,
 }
 
-/// What is fixed for all operations of a type.
+/// The properties that all operations of a type share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OperationSpec {
     /// The type itself.
@@ -119,7 +118,7 @@ pub enum ResourceList<'a> {
 }
 
 impl<'a> ResourceList<'a> {
-    /// Returns the resources, whatever the field holds.
+    /// Returns the resources of the field, which is a single resource or a list.
     pub fn as_slice(self) -> &'a [Resource] {
         match self {
             ResourceList::One(resource) => std::slice::from_ref(resource),

@@ -28,7 +28,7 @@ impl Resources {
     /// The reason is Mesos', and names the first invalid resource.
     pub fn from_proto(resources: &[v1::Resource]) -> Result<Self, Error> {
         validate_resources(resources)?;
-        // An agent's resources tend to be reserved alike, entry after entry: these share one descriptor.
+        // Consecutive resources of an agent tend to have the same reservation, and then share one descriptor.
         let mut last: Option<Arc<DescriptorDetails>> = None;
         let share = |resource: Result<Resource, Error>| {
             let mut resource = resource?;

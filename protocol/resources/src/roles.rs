@@ -9,7 +9,7 @@ pub const MAX_LENGTH: usize = 1024;
 /// The most levels of a role: `a/b/c` has three.
 pub const MAX_LEVELS: usize = 32;
 
-/// Why a text is no role name, in Mesos' words.
+/// The reason for which a text is not a role name, with the text of Mesos.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum InvalidRole {

@@ -11,7 +11,8 @@ pub(crate) enum Parsed {
     Text(String),
 }
 
-/// Why a text is no value, in Mesos' words except for the last variant: Mesos keeps inverted ranges.
+/// The reason for which a text is not a value, with the texts of Mesos except for the last variant: Mesos keeps
+/// inverted ranges.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InvalidValue {
     #[error("Expecting non-empty string")]

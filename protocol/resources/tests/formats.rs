@@ -1,4 +1,4 @@
-//! Both wire formats, and what is refused in them, with Mesos' reasons.
+//! Both wire formats, and the resources that are refused in them, with Mesos' reasons.
 #![allow(deprecated, reason = "the old format is tested too")]
 #![allow(clippy::unwrap_used, reason = "test code")]
 

@@ -17,7 +17,7 @@ pub fn validate_register(message: &RegisterSlaveMessage) -> Result<(), Validatio
     resource::validate_each(&message.checkpointed_resources)
 }
 
-/// Checks what a returning agent says about itself, its frameworks, executors and tasks.
+/// Checks the report of a returning agent about itself, its frameworks, executors and tasks.
 ///
 /// # Errors
 ///

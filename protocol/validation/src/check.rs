@@ -139,7 +139,7 @@ fn non_negative(seconds: Option<f64>, field: &str) -> Result<(), ValidationError
 mod tests {
     use super::*;
 
-    /// Each number of a check is refused by its name, or has a meaning.
+    /// Each number of a check either has a meaning or is refused with an error that names the field.
     #[test]
     fn numbers_without_sense_are_refused_by_name() {
         type Set<T> = fn(&mut T, f64);

@@ -28,7 +28,7 @@ fn shortened(reason: Cow<'static, str>) -> Cow<'static, str> {
     if reason.len() <= MAX_REASON {
         return reason;
     }
-    // The last end of a character within the bound.
+    // The last boundary of a character within the bound.
     let part = (0..=MAX_REASON).rev().find_map(|end| reason.get(..end));
     Cow::Owned(format!("{}…", part.unwrap_or_default()))
 }

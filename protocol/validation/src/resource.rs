@@ -179,7 +179,7 @@ pub(crate) fn overlap(parts: &[&[Resource]]) -> bool {
     claims.into_values().any(|claims| claims.overlap())
 }
 
-/// What the parts claim of one kind of resource.
+/// The amounts of one kind of resource that the parts claim.
 #[derive(Default)]
 struct Claims<'a> {
     /// Items of sets, each with the number of the part that claims it.
@@ -199,7 +199,7 @@ impl Claims<'_> {
     }
 }
 
-/// Returns what is equal for two resources that merge: everything but their values.
+/// Returns the part that is equal for two resources that merge: everything but their values.
 fn descriptor(resource: &Resource) -> Vec<u8> {
     let mut plain = resource.clone();
     plain.ranges = None;

@@ -1,5 +1,5 @@
-//! Whether an agent can carry out everything that a task or an executor asks for. What cannot be carried out is
-//! refused: nothing ever runs with less protection than was asked for.
+//! Whether an agent can carry out everything that a task or an executor asks for. Unsupported requests are refused, so
+//! that no container runs with less protection than was requested.
 
 use messages::schema::HasDescriptor;
 use messages::v1;

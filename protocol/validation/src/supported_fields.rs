@@ -1,7 +1,7 @@
-//! The table of all fields that describe what an agent is to run: which it carries out, which it refuses, and which only
-//! inform others. A test walks the descriptors, so that no field is missing.
+//! The table of all fields that describe tasks and executors: those that an agent carries out, those that it refuses,
+//! and those that only inform others. A test walks the descriptors, so that no field is missing.
 
-/// What an agent does about a field that is set.
+/// The support of an agent for a field that is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Support {
     /// The field is carried out.
@@ -16,7 +16,7 @@ pub(crate) enum Support {
     Only(&'static [&'static str], &'static str),
     /// This value is carried out without an isolator, and every other one by this isolator.
     Unless(&'static str, &'static str),
-    /// Nothing carries the field out yet, since this is missing.
+    /// The field is not supported yet. The text names the missing part.
     Refused(&'static str),
 }
 
@@ -133,7 +133,7 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
         "mesos.v1.NetworkInfo",
         &[
             ("ip_addresses", ByField),
-            // Without a name it is the network of the agent, which every container shares.
+            // A network without a name is the network of the agent, which every container shares.
             ("name", Refused("the isolator 'network/cni'")),
             ("groups", Refused("the isolator 'network/cni'")),
             ("labels", Informational),
@@ -241,7 +241,8 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
     ("mesos.v1.CheckInfo.Command", &[("command", ByField)]),
 ];
 
-/// What is missing for secrets of type REFERENCE. Mesos' reason is `Default secret resolver cannot resolve references`.
+/// The missing part for secrets of type REFERENCE. Mesos' reason is `Default secret resolver cannot resolve
+/// references`.
 const SECRET_RESOLVER: &str = "a secret resolver, so only secrets of type VALUE can be resolved";
 
 /// Paths with a rule of their own: a check runs as the task does, with the task's files.

@@ -235,7 +235,7 @@ fn offers_used_together_belong_together() {
 }
 
 proptest! {
-    /// Any id that the rule accepts can be the name of a directory, whatever was sent.
+    /// Every id that the rule accepts can be the name of a directory.
     #[test]
     fn a_valid_id_is_one_path_component(id in "\\PC{0,40}|[./a\\\\\u{0}-\u{1f}]{0,8}") {
         if ids::validate(&id).is_ok() {

@@ -23,7 +23,7 @@ pub fn accepts(accept: Option<&str>, media_type: &str) -> bool {
     [media_type, &any_subtype, "*/*"].into_iter().find_map(|range| allowed_by_range(accept, range)).unwrap_or(false)
 }
 
-/// Returns what the first element that names exactly `range` says; `None` if no element names it.
+/// Returns whether the first element that names exactly `range` allows it; `None` if no element names it.
 fn allowed_by_range(accept: &str, range: &str) -> Option<bool> {
     accept.split(',').find_map(|element| {
         let mut parts = element.split(';').map(without_blanks).filter(|part| !part.is_empty());

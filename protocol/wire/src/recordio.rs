@@ -25,7 +25,7 @@ pub fn encode(payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(payload);
 }
 
-/// Splits a byte stream into records, whatever the boundaries of the chunks it arrives in.
+/// Splits a byte stream into records. The boundaries of the chunks in which it arrives do not matter.
 ///
 /// The first error is final: a stream that lost its framing cannot be resumed.
 #[derive(Debug)]

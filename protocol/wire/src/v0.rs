@@ -1,6 +1,6 @@
 //! `mesos.scheduler.Call` of the v0 driver. Its bytes are those of the v1 call, except in `Subscribe`, where `force`
-//! has number 2 and the fields after it have numbers that are larger by one. So it is renumbered and read as the v1
-//! call.
+//! has number 2 and the fields after it have numbers that are larger by one. The decoder renumbers these fields and
+//! reads the result as the v1 call.
 
 use messages::v1::scheduler::Call;
 

@@ -96,7 +96,7 @@ fn assert_same_json(ours: &[u8], theirs: &str) {
     assert_eq!(ours, theirs);
 }
 
-/// The same answer in both encodings: Tepui converts one into Mesos' other.
+/// Mesos' responses exist in both encodings, and Tepui converts each into the other one.
 #[test]
 fn an_answer_of_a_master() {
     let protobuf = include_bytes!("golden/GET_MASTER.pb");

@@ -17,7 +17,7 @@ fn scalar(name: &str, value: f64) -> v1::Resource {
     }
 }
 
-/// As short as a task can be: its parts have the most memory for each byte.
+/// Returns the shortest possible task, which takes the most memory for each byte on the wire.
 fn task(i: usize) -> v1::TaskInfo {
     v1::TaskInfo {
         name: "t".to_owned(),
@@ -34,7 +34,7 @@ fn check<M: HasDescriptor + prost::Message + Default + PartialEq>(what: &str, me
     for content_type in [ContentType::Protobuf, ContentType::Json] {
         let bytes = wire::encode_as(content_type, message);
         match wire::decode_as::<M>(content_type, &bytes, &Limits::default()) {
-            // JSON says defaults, too.
+            // JSON contains defaults as well.
             Ok(decoded) => assert!(
                 content_type == ContentType::Json || decoded == *message,
                 "{what} as {content_type:?} has changed"
@@ -99,7 +99,7 @@ fn an_agent_with_five_thousand_tasks_reregisters() {
     assert!(taken.unwrap() == message);
 }
 
-/// Pods of thousands of containers, and little in each of them.
+/// Pods of thousands of containers with short descriptions are accepted.
 #[test]
 fn a_task_group_of_two_megabytes_is_taken() {
     let variables = |i: usize| v1::environment::Variable {

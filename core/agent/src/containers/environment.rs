@@ -1,4 +1,4 @@
-//! The environment that executors start with. They inherit nothing from the agent's own.
+//! The environment that executors start with. They inherit no variable of the agent's environment.
 
 use std::collections::BTreeMap;
 

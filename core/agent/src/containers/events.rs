@@ -99,7 +99,7 @@ fn container_launched(
     let terminating = frameworks.get(framework).is_some_and(|known| known.is_terminating());
     let Some(executor) = frameworks.executor_mut(framework, id) else { return };
     executor.launched(pid);
-    // It was to shut down before it could be told.
+    // The shutdown was requested before the container had started, so the container is destroyed now.
     if terminating || executor.state() == ExecutorState::Terminating {
         destroy(cx, &executor.container);
     }
@@ -314,8 +314,8 @@ pub(crate) fn destroy(cx: &mut Context<'_>, container: &ContainerId) {
     cx.command(Command::Container(ContainerCommand::Destroy { container: container.clone() }));
 }
 
-/// Returns the status of the tasks of an ended executor: the container's own reason, otherwise the agent's, otherwise
-/// that the executor ended.
+/// Returns the status of the tasks of an ended executor. Its reason is that of the container; without one, the agent's;
+/// without either, that the executor ended.
 fn terminal_status(executor: &Executor, exit: &ContainerExit) -> AgentGenerated {
     let pending = executor.pending_termination();
     let mut messages: Vec<&str> = Vec::new();

@@ -1,4 +1,4 @@
-//! Whether a drain is under way.
+//! The state of draining.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use model::agent::Draining;
 use crate::effects::{Context, Record};
 use crate::pending_writes::PendingWrites;
 
-/// The drain that is under way, if one is. What it is to be after a restart is on its way to the disk.
+/// The drain that is in progress, if there is one. Its state after a restart is the record that is being written.
 #[derive(Debug, Default)]
 pub(crate) struct Drain {
     draining: Option<Arc<Draining>>,
@@ -20,22 +20,22 @@ impl Drain {
         Drain { draining }
     }
 
-    /// Whether the agent is being emptied.
+    /// Returns whether the agent is being emptied.
     pub fn is_under_way(&self) -> bool {
         self.draining.is_some()
     }
 
-    /// What the master has asked for, while the agent is being emptied.
+    /// Returns the drain that the master has requested; `None` while the agent is not draining.
     pub fn config(&self) -> Option<&v1::DrainConfig> {
         self.draining.as_ref().map(|draining| &draining.config)
     }
 
-    /// The drain for readers.
+    /// Returns the drain as readers see it; `None` while the agent is not draining.
     pub fn snapshot(&self) -> Option<Arc<Draining>> {
         self.draining.clone()
     }
 
-    /// Begins a drain, or gives the one that is under way another configuration.
+    /// Begins a drain, or replaces the configuration of the drain that is in progress.
     pub fn begin(&mut self, cx: &mut Context<'_>, writes: &mut PendingWrites, config: v1::DrainConfig) {
         let draining = Draining { config, since: cx.now.wall };
         self.set(cx, writes, Some(draining));

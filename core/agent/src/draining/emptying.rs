@@ -1,4 +1,4 @@
-//! Draining of the agent: everything that runs is killed, and nothing new is accepted until it is empty.
+//! Draining of the agent: all tasks are killed, and no new ones are accepted until the agent is empty.
 
 use messages::{internal, v1};
 use model::{FrameworkId, TaskId};
@@ -47,7 +47,7 @@ fn kill_task_for_drain(
     task: &TaskId,
     kill_policy: Option<Box<v1::KillPolicy>>,
 ) {
-    // Its group may have been killed with an earlier task.
+    // An earlier task of the same group may have killed the whole group.
     if !state.frameworks.executor_of(framework, task).is_some_and(|executor| executor.has_live_task(task)) {
         return;
     }
@@ -56,7 +56,8 @@ fn kill_task_for_drain(
     kill::kill_task(state, cx, message);
 }
 
-/// Ends the drain of an empty agent, which then accepts tasks again. It is the master that sends none.
+/// Ends the drain of an empty agent, which then accepts tasks again. The master sends no tasks until the agent is
+/// reactivated.
 pub(crate) fn finish_drain_if_empty(state: &mut State, cx: &mut Context<'_>) {
     if state.drain.is_under_way() && is_empty(&state.frameworks, &state.operation_status_updates) {
         tracing::info!("drained");

@@ -1,4 +1,4 @@
-//! Draining: the agent is emptied because its master asks for it.
+//! Draining: the agent is emptied at the request of its master.
 //!
 //! | module | owns |
 //! | --- | --- |

@@ -77,7 +77,7 @@ pub(crate) fn driver_reregisters(
     launch::deliver_queued(&mut state.frameworks, &state.config, cx, &framework, &id);
 }
 
-/// Returns false if the executor is not expected here: it is told to shut down.
+/// Returns false if the executor is not expected here: the agent then sends it a request to shut down.
 fn adopt_driver(
     state: &mut State,
     cx: &mut Context<'_>,

@@ -97,7 +97,7 @@ pub(crate) fn drop_undelivered(
 fn complete_subscription(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkId, id: &ExecutorId) {
     let Some(executor) = state.frameworks.executor(framework, id) else { return };
     if executor.has_no_work() {
-        // Everything that it was started for has been killed meanwhile.
+        // All tasks that the executor was started for have been killed meanwhile.
         return kill::end_executor(state, cx, framework, id);
     }
     if let (Some(framework), Some(executor)) =

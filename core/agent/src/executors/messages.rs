@@ -103,8 +103,8 @@ impl Executor {
         self.event(cx, event);
     }
 
-    /// Sends an event. It is lost if the executor has no stream, which then learns what it missed when it subscribes
-    /// again.
+    /// Sends an event. The event is lost if the executor has no stream. Such an executor receives the current state
+    /// when it subscribes again.
     pub fn event(&self, cx: &mut Context<'_>, event: Event) {
         match self.connection() {
             ExecutorConnection::Http(stream) => cx.event(*stream, Arc::new(event)),

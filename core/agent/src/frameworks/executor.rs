@@ -16,7 +16,7 @@ use crate::metrics::Metrics;
 /// The connection of an executor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ExecutorConnection {
-    /// It has not registered yet, or its stream has ended and it has not reconnected.
+    /// The executor has not registered yet, or its stream has ended and it has not reconnected.
     None,
     /// Events on this stream.
     Http(StreamId),
@@ -44,13 +44,13 @@ impl Batch {
     }
 }
 
-/// How far the launch of an executor's container is.
+/// The progress of the launch of an executor's container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LaunchProgress {
     NotRequested,
     /// The containerizer has been told to start it.
     Requested,
-    /// With the pid of its process.
+    /// The container has been started; the value is the pid of its process.
     Launched(u32),
 }
 
@@ -174,7 +174,7 @@ impl Executor {
         self.state == ExecutorState::Terminated
     }
 
-    /// Whether the containerizer has been told to start it.
+    /// Returns whether the containerizer has been told to start it.
     pub fn is_launch_requested(&self) -> bool {
         self.launch != LaunchProgress::NotRequested
     }
@@ -184,7 +184,7 @@ impl Executor {
         self.launch = LaunchProgress::Requested;
     }
 
-    /// The pid of its process, once it has been started.
+    /// Returns the pid of the executor's process; `None` before it has been started.
     pub fn pid(&self) -> Option<u32> {
         match self.launch {
             LaunchProgress::Launched(pid) => Some(pid),
@@ -192,14 +192,15 @@ impl Executor {
         }
     }
 
-    /// Its container has been started, if that was asked for.
+    /// Records that the executor's container has been started with this pid. It has no effect if no start was
+    /// requested.
     pub fn launched(&mut self, pid: u32) {
         if self.is_launch_requested() {
             self.launch = LaunchProgress::Launched(pid);
         }
     }
 
-    /// Why the agent is ending it, if it is.
+    /// Returns the reason for which the agent is ending the executor; `None` if it is not.
     pub fn pending_termination(&self) -> Option<&Termination> {
         self.pending_termination.as_ref()
     }

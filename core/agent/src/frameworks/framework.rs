@@ -25,7 +25,7 @@ impl Framework {
         Framework { snapshot, terminating: false, executors: BTreeMap::new(), tasks: BTreeMap::new() }
     }
 
-    /// Its description, as its master told it last.
+    /// Returns the description of the framework that the master sent last.
     pub fn snapshot(&self) -> &Arc<FrameworkSnapshot> {
         &self.snapshot
     }
@@ -35,7 +35,8 @@ impl Framework {
         self.snapshot = snapshot;
     }
 
-    /// Whether the master has asked to shut it down: nothing new starts, and no more updates are accepted from it.
+    /// Returns whether the master has asked to shut it down: nothing new starts, and no more updates are accepted from
+    /// it.
     pub fn is_terminating(&self) -> bool {
         self.terminating
     }

@@ -16,8 +16,9 @@ use crate::metrics::Metrics;
 
 /// All frameworks that have something on this agent.
 ///
-/// It keeps these in step with the executors and tasks: the executor of each container and stream, the executor of each
-/// task, the sum of the allocations, and the gauges of frameworks, tasks, executors and used resources.
+/// The index keeps the following in agreement with the executors and tasks: the executor of each container and stream,
+/// the executor of each task, the sum of the allocations, and the gauges of frameworks, tasks, executors and used
+/// resources.
 #[derive(Debug)]
 pub(crate) struct Frameworks {
     by_id: BTreeMap<FrameworkId, Framework>,

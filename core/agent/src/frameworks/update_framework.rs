@@ -30,7 +30,7 @@ pub(crate) fn update_framework(state: &mut State, cx: &mut Context<'_>, message:
     framework.set_snapshot(snapshot.clone());
     launch::store_framework(&mut state.pending_writes, cx, &snapshot);
     cx.publish(Change::FrameworkAdded(snapshot));
-    // The old scheduler may have died with updates that it did not acknowledge.
+    // The old scheduler may have failed with updates that it did not acknowledge.
     for task in state.status_updates.restart(&id) {
         status_update::forward_next(state, cx, &id, &task);
     }

@@ -1,4 +1,4 @@
-//! The agent's resources as operations made them.
+//! The agent's resources, with the changes that operations have made to them.
 //!
 //! A transition that makes or deletes volumes is recorded before the disk is changed and again after it (Mesos'
 //! `resources.target`); one that only changes reservations needs the second record alone. There is one transition at a
@@ -74,7 +74,8 @@ impl AgentResources {
         self.total.checkpointed().to_proto()
     }
 
-    /// Returns whether all changes are on the disk. A master that is told of less would consider the rest lost.
+    /// Returns whether all changes are on the disk. A master that receives a report without some of them would consider
+    /// these lost.
     pub fn is_durable(&self) -> bool {
         self.transition.is_none() && self.writes == 0
     }

@@ -70,7 +70,7 @@ impl DeferredMessages {
             | Message::ApplyOperation(_)
             | Message::CheckpointResources(_)
             | Message::ReconcileOperations(_) => true,
-            // What follows on nothing that waits, and what no master sends to an agent.
+            // These messages do not depend on messages that wait, or no master sends them to an agent.
             Message::SchedulerCall(_)
             | Message::SchedulerEvent(_)
             | Message::Authenticate(_)
@@ -133,7 +133,7 @@ impl DeferredMessages {
             Message::RunTaskGroup(run) => {
                 run.task_group.tasks.iter().any(|info| is_it(run.framework.id.as_ref(), info))
             }
-            // They launch nothing.
+            // These messages launch no task.
             Message::SchedulerCall(_)
             | Message::SchedulerEvent(_)
             | Message::Authenticate(_)

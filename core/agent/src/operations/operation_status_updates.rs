@@ -73,7 +73,7 @@ impl OperationStatusUpdates {
         self.operations.len() >= MAX_OPERATIONS
     }
 
-    /// Adds an operation that has been applied and is on its way to the disk.
+    /// Adds an operation that has been applied and whose record is being written.
     pub fn add(&mut self, uuid: Uuid, operation: Arc<v1::Operation>) {
         let entry = TrackedOperation { operation, durable: false, retry: None, reported: false };
         self.operations.insert(uuid, entry);
@@ -119,7 +119,8 @@ impl OperationStatusUpdates {
         self.dropped.contains(&uuid)
     }
 
-    /// Puts a durable status in flight that is not in flight yet. Returns it with the wait for its acknowledgement.
+    /// Marks a durable status as in flight. Returns the status with the wait for its acknowledgement; `None` if it is
+    /// not durable or already in flight.
     pub fn forward_first(&mut self, uuid: Uuid) -> Option<(Arc<v1::Operation>, Duration)> {
         let entry = self.operations.get_mut(&uuid).filter(|entry| entry.durable && entry.retry.is_none())?;
         entry.retry = Some(RETRY_MIN);
@@ -134,7 +135,7 @@ impl OperationStatusUpdates {
         Some((entry.operation.clone(), *retry))
     }
 
-    /// Takes everything out of flight. Returns the operations whose repetition is to be cancelled.
+    /// Marks all statuses as not in flight. Returns the operations whose repetition is to be cancelled.
     pub fn pause(&mut self) -> Vec<Uuid> {
         self.operations.iter_mut().filter_map(|(uuid, entry)| entry.retry.take().map(|_| *uuid)).collect()
     }

@@ -13,7 +13,8 @@ pub struct RecoveredResources {
     pub resources: Vec<v1::Resource>,
     /// The target of the last record: its volumes are brought to the disk before the agent registers.
     pub target: Option<Vec<v1::Resource>>,
-    /// The operations. Those that are not final (a Mesos agent keeps such) are applied before the agent registers.
+    /// The operations. Operations that are not final, which a Mesos agent may leave, are applied before the agent
+    /// registers.
     pub operations: Vec<Arc<v1::Operation>>,
     /// The drain that was in progress.
     pub draining: Option<Arc<Draining>>,

@@ -49,7 +49,7 @@ fn send_operation(state: &State, cx: &mut Context<'_>, uuid: Uuid, operation: &v
     cx.arm_after(Timer::OperationRetry(uuid), wait);
 }
 
-/// Takes every status out of flight, since there is no master.
+/// Marks every status as not in flight, since there is no master.
 pub(crate) fn pause_operations(updates: &mut OperationStatusUpdates, cx: &mut Context<'_>) {
     for uuid in updates.pause() {
         cx.disarm(Timer::OperationRetry(uuid));

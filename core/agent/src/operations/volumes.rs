@@ -53,8 +53,8 @@ impl VolumeLocation {
         let disk = volume.disk()?;
         let id = &disk.persistence.as_ref()?.id;
         let role = volume.reservation_role()?.as_str();
-        // Both become parts of a path. Masters have checked them, but a path out of the work directory must not depend
-        // on that.
+        // The role and the id become parts of a path. Masters have checked them, but a path out of the work directory
+        // must not depend on that.
         if volume.provider_id().is_some()
             || resources::roles::validate(role).is_err()
             || validation::ids::validate(id).is_err()
@@ -101,7 +101,7 @@ fn locations(work_dir: &Path, resources: &Resources) -> BTreeMap<PathBuf, Volume
         .collect()
 }
 
-/// Why a volume cannot be shown at the requested path.
+/// The reason for which a volume cannot be shown at the requested path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InvalidContainerPath {
     #[error(

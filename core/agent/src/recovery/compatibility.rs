@@ -9,17 +9,17 @@ use resources::{Resource, Resources, Value};
 /// `--reconfiguration_policy`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ReconfigurationPolicy {
-    /// Nothing may change.
+    /// The description may not change.
     #[default]
     Equal,
-    /// More may be offered, and nothing may be taken away.
+    /// Resources and attributes may be added; none may be removed.
     Additive,
-    /// Everything may change.
+    /// Every part of the description may change.
     Any,
 }
 
-/// Why an agent cannot continue under its id. Its operator decides what to do; the text names the `rm` that a new id
-/// takes.
+/// The reason for which an agent cannot continue under its id. Its operator decides what to do; the text names the `rm`
+/// that a new id takes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Incompatible(pub String);

@@ -1,5 +1,5 @@
-//! Executors that ended here before, with their tasks. Only readers are shown them, and they are kept as long as a
-//! sandbox has something to read, as in Mesos, within a bound.
+//! The ended executors of the agent, with their tasks. They serve only readers. As in Mesos, an ended executor is kept
+//! as long as its sandbox exists, and their number is bounded.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
@@ -51,7 +51,7 @@ pub(super) fn complete(tasks: &mut CompletedTasks, task: Arc<v1::Task>) {
 impl History {
     pub fn push(&mut self, framework: Arc<v1::FrameworkInfo>, executor: CheckpointedExecutor) {
         let CheckpointedExecutor { container, info, command_task, tasks, mut completed, .. } = executor;
-        // The last updates of these tasks are not acknowledged, and will never be.
+        // The last updates of these tasks are not acknowledged, and no acknowledgement can arrive any more.
         tasks.into_values().for_each(|task| complete(&mut completed, task));
         self.tasks += completed.len();
         self.executors.push_back(CompletedExecutor { framework, container, info, command_task, tasks: completed });
@@ -119,7 +119,7 @@ pub(super) fn recover_completed(
             false => ended.push((at, FrameworkSnapshot { id, info, pid: None }, executors)),
         }
     }
-    // They are in the order in which they ended.
+    // The executors are published in the order in which they ended.
     ended.sort_by_key(|(at, ..)| *at);
     for (_, framework, executors) in ended {
         cx.publish(Change::CompletedFrameworkRecovered { framework: Arc::new(framework), executors });

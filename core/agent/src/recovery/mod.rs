@@ -1,4 +1,5 @@
-//! The recovery of an agent after a restart: from records and running containers to the state it had.
+//! The recovery of an agent after a restart. It restores the state of the earlier process from records and running
+//! containers.
 //!
 //! | module | owns |
 //! | --- | --- |

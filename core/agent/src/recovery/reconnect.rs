@@ -19,7 +19,7 @@ use crate::registration::{register, terminate};
 use crate::state::State;
 use crate::tasks::kill;
 
-/// Returns the termination of a container whose end was not observed; if nothing more is known of it, in Mesos' words.
+/// Returns the termination of a container whose end was not observed. Its message is that of Mesos.
 pub(super) fn unknown_termination(rebooted: bool) -> Termination {
     let why = if rebooted { "the machine has been restarted" } else { "unknown container" };
     Termination {
@@ -29,7 +29,7 @@ pub(super) fn unknown_termination(rebooted: bool) -> Termination {
     }
 }
 
-/// Waits for executors. v0 executors are told that the agent is back; those over HTTP find out by themselves.
+/// Waits for executors to reconnect. v0 executors are asked to; executors over HTTP reconnect by themselves.
 pub(crate) fn wait_for_executors(
     config: &Config,
     executor_recovery: &ExecutorRecovery,
@@ -60,8 +60,8 @@ pub(crate) fn send_reconnect_executor(
     }
 }
 
-/// Ends the executors that have not reconnected: each of them hangs, since its container would have ended if it had.
-/// While others still reconnect the machine is slow, and the wait is extended. (Mesos ends them.)
+/// Ends the executors that have not reconnected: each of them hangs, since the container of an ended executor would
+/// have ended as well. While others still reconnect the machine is slow, and the wait is extended. (Mesos ends them.)
 pub(crate) fn reregister_executor_timeout(state: &mut State, cx: &mut Context<'_>) {
     let Some(until) = state.executor_recovery.deadline(state.config.executor_reregistration_timeout) else { return };
     if until > cx.now.monotonic {
@@ -85,7 +85,8 @@ pub(crate) fn reregister_executor_timeout(state: &mut State, cx: &mut Context<'_
     }
 }
 
-/// Ends all executors for `--recover=cleanup`. No master is registered with, so nobody is told how the tasks end.
+/// Ends all executors for `--recover=cleanup`. The agent does not register, so no framework receives the ends of the
+/// tasks.
 pub(crate) fn end_all_executors(state: &mut State, cx: &mut Context<'_>) {
     tracing::info!("cleaning up: what runs here is ended, and the next start is that of a new agent");
     state.master.terminate("");

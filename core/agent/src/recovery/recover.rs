@@ -33,7 +33,7 @@ use crate::sandboxes::paths;
 use crate::state::State;
 use crate::updates::status_update_manager::StatusUpdateManager;
 
-/// What a starting agent finds of an earlier process of itself.
+/// The state of an earlier process of the agent, as it is found at the start.
 #[derive(Debug, Default)]
 pub struct Recovery {
     /// The state that the records describe.
@@ -42,8 +42,8 @@ pub struct Recovery {
     pub alive: BTreeMap<ContainerId, u32>,
     /// The known ends of other containers.
     pub ended: BTreeMap<ContainerId, ContainerExit>,
-    /// The sandboxes on the disk, with the time for which nothing has changed in them. Those that belong to nothing any
-    /// more are scheduled for removal.
+    /// The sandboxes on the disk, with the time for which nothing has changed in them. Sandboxes that belong to no
+    /// known framework or executor are scheduled for removal.
     pub sandboxes: Vec<(PathBuf, Duration)>,
     /// The number of records that could not be read, if that is not fatal (`--no-strict`).
     pub errors: u64,
@@ -126,8 +126,8 @@ fn reuse_agent_id(
             recovered_state.apply(&Record::Reset);
             Ok(recovered_state)
         }
-        // What runs is ended, and nothing continues under the id. (Mesos refuses, although its operators are told to do
-        // this before such a change.)
+        // All executors are ended, and the agent's id is not used again. (Mesos refuses, although its operators are
+        // told to do this before such a change.)
         Err(_) if config.recover == Recover::Cleanup => {
             identity.recover(previous);
             Ok(recovered_state)
@@ -264,8 +264,8 @@ fn recover_ended_executor(
     events::container_ended(state, cx, framework, id, exit);
 }
 
-/// Schedules unknown sandboxes. No record has the time since which they are unused; the disk has it nearly (as in
-/// Mesos). The directories above a run get the age of the youngest directory in them.
+/// Schedules unknown sandboxes. No record contains the time since which they are unused; the times on the disk are
+/// close to it (as in Mesos). The directories above a run get the age of the youngest directory in them.
 fn schedule_unknown_sandboxes(
     frameworks: &Frameworks,
     gc: &mut Gc,

@@ -15,7 +15,7 @@ use crate::effects::Record;
 use crate::frameworks::task::{append_status, task_state};
 use crate::sandboxes::paths;
 
-/// What the durable records of an agent say together (Mesos: `slave::state::State`).
+/// The state that the durable records of an agent describe together (Mesos: `slave::state::State`).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RecoveredState {
     pub(super) agent: Option<Arc<v1::AgentInfo>>,
@@ -62,7 +62,7 @@ impl RecoveredState {
         Some(paths::run(work_dir, &agent, framework, executor, container))
     }
 
-    /// The description of the executor of a container.
+    /// Returns the description of the executor of a container.
     pub fn executor_info(&self, container: &ContainerId) -> Option<&v1::ExecutorInfo> {
         let (framework, executor) = self.containers.get(container)?;
         Some(&self.frameworks.get(framework)?.executors.get(executor)?.info)

@@ -18,7 +18,7 @@ const FEW_REGISTRATIONS: u32 = 4;
 enum RegistrationState {
     Disconnected,
     Registered,
-    /// Nothing new is accepted; the process ends when the last framework is removed.
+    /// The agent terminates. It accepts no new tasks, and its process ends when the last framework is removed.
     Terminating,
 }
 
@@ -111,7 +111,7 @@ impl MasterConnection {
     }
 
     /// Records that the master has accepted the agent. `ping_timeout_seconds` is the time that the agent waits for a
-    /// ping; it is bounded, whatever a master sends.
+    /// ping; the value of the master is bounded.
     pub fn registered(&mut self, ping_timeout_seconds: Option<f64>) {
         let seconds = ping_timeout_seconds.filter(|s| s.is_finite() && *s >= 1.0).map(|s| s.min(1e6));
         self.ping_timeout = seconds.map_or(PING_TIMEOUT, Duration::from_secs_f64);

@@ -284,9 +284,9 @@ pub(crate) fn ping_timeout(state: &mut State, cx: &mut Context<'_>) {
     }
 }
 
-/// The link to the master broke. A Mesos agent waits for the ping timeout here, which costs up to 75 s after each
-/// restart of a standalone master. Registering again at once is harmless: the broken link disconnects the agent at the
-/// master as well.
+/// Handles the end of the link to the master. A Mesos agent waits for the ping timeout here, which costs up to 75 s
+/// after each restart of a standalone master. Registering again at once is harmless: the broken link disconnects the
+/// agent at the master as well.
 pub(crate) fn master_link_broken(state: &mut State, cx: &mut Context<'_>, address: SocketAddrV4) {
     if state.master.is_registered() && state.master.pid().is_some_and(|pid| pid.address == address) {
         tracing::warn!("the link to the master broke: registering again");

@@ -11,8 +11,8 @@ use model::agent::Change;
 use crate::effects::{Command, Context, Timer};
 use crate::metrics::Metrics;
 
-/// The most sandboxes that wait for removal. At this bound the oldest is removed at once, since its memory is needed
-/// for the next.
+/// The most sandboxes that wait for removal. At this bound the oldest sandbox is removed at once, which frees the
+/// memory of its entry for the next one.
 const MAX_SCHEDULED: usize = 200_000;
 /// The most removals of one step, so that a full disk does not block all other decisions.
 const MAX_AT_ONCE: usize = 256;
@@ -28,7 +28,7 @@ pub(crate) struct Gc {
     metrics: Arc<Metrics>,
 }
 
-/// The time at which a path was scheduled, and its age then: this process may be younger than what it removes.
+/// The time at which a path was scheduled, and its age then: the process may have started after the path was last used.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct ScheduledAt {
     at: Monotonic,
@@ -78,7 +78,7 @@ impl Gc {
         self.since.remove(path);
     }
 
-    /// Records a measurement of the disk, `usage` being the fraction in use, and removes what is due by it.
+    /// Records a measurement of the disk, `usage` being the fraction in use, and removes the sandboxes that are due.
     pub fn disk_usage(&mut self, cx: &mut Context<'_>, usage: f64) {
         if usage.is_finite() {
             self.usage = usage.clamp(0.0, 1.0);
@@ -87,7 +87,7 @@ impl Gc {
         self.collect(cx);
     }
 
-    /// Removes what is due.
+    /// Removes the sandboxes that are due.
     pub fn collect(&mut self, cx: &mut Context<'_>) {
         for _ in 0..MAX_AT_ONCE {
             let Some(path) = self.due(cx.now.monotonic) else { break };

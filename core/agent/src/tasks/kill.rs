@@ -64,7 +64,7 @@ fn kill_queued(
         let report = AgentGenerated::new(TaskState::TaskKilled, Reason::TaskKilledDuringLaunch, message);
         status_update::send_generated(state, cx, framework, task, Some(executor_id), report);
     }
-    // An executor that has not registered yet is told when it does.
+    // An executor that has not registered yet is sent the request when it registers.
     if state.frameworks.executor(framework, executor_id).is_some_and(|e| e.is_running() && e.has_no_work()) {
         end_executor(state, cx, framework, executor_id);
     }
@@ -108,7 +108,8 @@ pub(crate) fn end_executor(state: &mut State, cx: &mut Context<'_>, framework: &
     if !executor.is_live() {
         return;
     }
-    // An executor that is not connected is told when it connects, and is otherwise destroyed after the grace period.
+    // An executor that is not connected is sent the request when it connects. If it does not, it is destroyed after the
+    // grace period.
     if executor.is_connected() {
         executor.shut_down(cx);
     }

@@ -38,7 +38,7 @@ struct Launch {
     launch_executor: Option<bool>,
 }
 
-/// Why a launch is dropped.
+/// The reason for which a launch is dropped.
 struct Dropped {
     reason: Reason,
     message: String,
@@ -48,7 +48,7 @@ struct Dropped {
 }
 
 enum DropAction {
-    /// The master expects an executor, and is told that there is none.
+    /// The master expects an executor that does not exist, and is sent that it has exited.
     SendExitedExecutor,
     /// The executor contradicts the master's state, and is ended.
     EndExecutor,
@@ -367,7 +367,7 @@ fn start_container(state: &mut State, cx: &mut Context<'_>, framework_id: &Frame
     let Some(agent) = state.identity.id() else { return };
     let Some(executor) = state.frameworks.executor_mut(framework_id, id) else { return };
     if executor.has_no_work() {
-        // Its task was killed while its record was on the way to the disk.
+        // The executor's task was killed while the record was being written.
         return events::container_never_started(state, cx, framework_id, id);
     }
     executor.request_launch();

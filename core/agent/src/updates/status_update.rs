@@ -219,7 +219,7 @@ fn accept_update(
     Ok(apply_status(&state.config, &mut state.frameworks, cx, &framework_id, &executor, &task, &update.status))
 }
 
-/// Applies a status to the task, whoever acknowledges it later.
+/// Applies a status to the task.
 fn apply_status(
     config: &Config,
     frameworks: &mut Frameworks,
@@ -446,14 +446,14 @@ fn task_completed(state: &mut State, cx: &mut Context<'_>, framework_id: &Framew
     events::remove_framework_if_idle(state, cx, framework_id);
 }
 
-/// What is done with an update that was accepted.
+/// The action that follows an accepted update.
 #[derive(Debug, PartialEq, Eq)]
 enum UpdateAction {
     Push {
         /// The state of the task before this update.
         before: TaskState,
     },
-    /// Nothing more is done.
+    /// No further action follows.
     Done,
     /// The update is not forwarded, since the task has already ended in another way.
     Superseded,
@@ -480,8 +480,8 @@ fn set_draining_reason(status: &mut v1::TaskStatus, drain: &v1::DrainConfig, par
     }
 }
 
-/// Adds what service discovery of frameworks reads: the container, the executor's process, and an address, which is the
-/// agent's own unless the container has one.
+/// Adds the data that service discovery of frameworks reads: the container, the executor's process, and an address,
+/// which is the agent's own unless the container has one.
 fn describe_container(status: &mut v1::TaskStatus, executor: &Executor, agent: &Upid) {
     let container = status.container_status.get_or_insert_default();
     if container.container_id.is_none() {

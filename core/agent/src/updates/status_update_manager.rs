@@ -25,17 +25,18 @@ const MAX_STREAMS: usize = 200_000;
 
 /// The most bytes of unacknowledged updates of one executor, over all of its tasks and those that it only claims to
 /// have. Beyond the bound its further updates are refused (503 over HTTP; executors repeat them), until some are
-/// acknowledged. So an executor that reports on ever new tasks costs a bounded amount, and only its own.
+/// acknowledged. This bounds the memory of an executor that reports on ever new tasks, at the cost of that executor
+/// only.
 pub(crate) const MAX_BYTES_PER_EXECUTOR: usize = 64 << 20;
 /// The most updates of unknown tasks of all executors of a framework together: such an update may name a wrong
 /// executor, and only a broken executor sends many.
 pub(crate) const MAX_UNKNOWN_PER_FRAMEWORK: usize = 4096;
 
-/// The sender of an update, which is told when it is durable.
+/// The sender of an update, which receives a confirmation once the update is durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Origin {
     Agent,
-    /// The sender is told by an ACKNOWLEDGED event on the stream that the executor then has.
+    /// The sender receives an ACKNOWLEDGED event on the stream that the executor then has.
     Http,
     Driver(Upid),
 }
@@ -62,7 +63,7 @@ struct StatusUpdateStream {
     acknowledged: VecDeque<Vec<u8>>,
     /// The wait before the next repetition of the first pending update; `None` while it is not in flight.
     retry: Option<Duration>,
-    /// The number of acknowledgements on their way to the disk. Nothing is forwarded before they are durable: if one
+    /// The number of acknowledgements that are being written. No update is forwarded before they are durable: if one
     /// were lost, its update would be repeated after a later one.
     unstored_acknowledgements: usize,
 }
@@ -113,7 +114,8 @@ impl StatusUpdateStream {
 pub(crate) enum PushResult {
     /// The update is new and has to be stored now.
     New,
-    /// The update is known, and on its way to the disk; its sender is told when it is durable.
+    /// The update is known, and its record is being written. Its sender receives a confirmation once the record is
+    /// durable.
     Pending,
     /// The update is known and durable: its sender may drop it.
     Durable,
@@ -194,7 +196,7 @@ impl StatusUpdateManager {
         }
     }
 
-    /// Restores a stream from the records: its pending updates are durable, and nobody waits to be told so.
+    /// Restores a stream from the records. Its pending updates are durable, and no sender waits for a confirmation.
     pub fn restore(
         &mut self,
         framework: &FrameworkId,
@@ -309,8 +311,8 @@ impl StatusUpdateManager {
         self.by_task.iter().filter(|(_, s)| !s.pending.is_empty()).map(|(key, _)| key.clone()).collect()
     }
 
-    /// The framework has a new scheduler, and the update in flight was sent to the old one. Returns the tasks for
-    /// [`forward_first`](Self::forward_first).
+    /// Restarts the streams of a framework that has a new scheduler, since the update in flight was sent to the old
+    /// one. Returns the tasks for [`forward_first`](Self::forward_first).
     pub fn restart(&mut self, framework: &FrameworkId) -> Vec<TaskId> {
         let mut tasks = Vec::new();
         for ((_, task), stream) in self.of(framework) {

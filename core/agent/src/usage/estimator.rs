@@ -18,7 +18,7 @@ use crate::usage::{agent_health, qos};
 /// `--resource_estimator`: the estimator of oversubscribed resources.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum ResourceEstimator {
-    /// Nothing is oversubscribed.
+    /// No resources are oversubscribed.
     #[default]
     Noop,
     /// Always this amount (Mesos' `org_apache_mesos_FixedResourceEstimator`); it is made revocable if it is not.
@@ -104,7 +104,7 @@ pub(crate) fn usage_measured(state: &mut State, cx: &mut Context<'_>, due: &Time
     match due {
         Timer::Oversubscription => forward_oversubscribed(state, cx),
         Timer::QosCorrection => qos::correct_qos(state, cx),
-        // No usage is measured for these.
+        // These timers need no measurement of usage.
         Timer::Register
         | Timer::PingTimeout
         | Timer::ExecutorRegistration(_)
@@ -125,7 +125,7 @@ fn forward_oversubscribed(state: &mut State, cx: &mut Context<'_>) {
     cx.arm_after(Timer::Oversubscription, state.config.oversubscribed_resources_interval);
     let mut allocated = state.frameworks.used().revocable();
     allocated.unallocate();
-    // Resources in use stay part of the total, whatever the estimate is now.
+    // Resources in use stay part of the total even if the estimate is lower.
     let more = &estimate(&state.config, &state.frameworks, &state.oversubscription) - &allocated;
     let total = &allocated + &more;
     if state.oversubscription.total.as_ref() == Some(&total) {

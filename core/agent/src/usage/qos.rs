@@ -16,8 +16,8 @@ use crate::metrics::Metrics;
 use crate::state::State;
 use crate::usage::Oversubscription;
 
-/// `--qos_controller`: the limits beyond which the machine is overloaded. Without any nothing is corrected (Mesos'
-/// noop).
+/// `--qos_controller`: the limits beyond which the machine is overloaded. Without limits nothing is corrected (the noop
+/// controller of Mesos).
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct QosController {
     /// `load_threshold_5min` of Mesos' LoadQoSController: beyond it every executor on revocable resources is ended.

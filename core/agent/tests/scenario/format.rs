@@ -20,15 +20,15 @@ pub fn line(effect: &Effect, names: &mut Names, now: Now) -> Option<String> {
         Effect::Send { to, message, .. } => format!("send {to}: {}", self::message(message, names)),
         Effect::Link(address) => format!("link {address}"),
         Effect::Unlink(address) => format!("unlink {address}"),
-        // The timer fires every minute, whatever happens.
+        // The timer fires every minute in every scenario.
         Effect::Arm { timer: Timer::DiskWatch, .. } | Effect::Command(Command::Measure(Timer::DiskWatch)) => {
             return None;
         }
         Effect::Arm { timer, at } => {
             let after = at.since(now.monotonic);
             let timer = format!("{timer:?}");
-            // The waits of registrations are random: a scenario shows that there is one, a test of its own how long it
-            // is.
+            // The waits of registrations are random, so a scenario shows only that there is one. Another test checks
+            // their length.
             if timer == "Register" {
                 "arm Register".to_owned()
             } else {

@@ -46,17 +46,17 @@ pub struct Scenario {
     streams: u128,
 }
 
-/// What a scenario tells, and the volumes on the disk.
+/// The log of a scenario, and the volumes on the disk.
 #[derive(Default)]
 pub struct Surroundings {
-    /// What is told of the effects since the log was last read.
+    /// The log lines of the effects since the log was last read.
     log: Vec<LoggedEffect>,
     pub names: Names,
     /// The number of the command whose volumes are being made and deleted.
     pending_volumes: Option<u64>,
 }
 
-/// What is told of an effect: put into words when it happened.
+/// The log line of an effect, which is formatted when the effect is emitted.
 struct LoggedEffect {
     line: Option<String>,
     change: Option<String>,

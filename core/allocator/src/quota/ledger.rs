@@ -1,9 +1,9 @@
 //! The ledger of quota: guarantees, limits and consumption of every role.
 //!
-//! A role consumes what is reserved for it and what is offered or allocated to it of unreserved resources that are not
-//! revocable, each with the roles below it. The *need* of a role is its unsatisfied guarantee, or the need of the
-//! roles below it if that is more; the needs of other roles are kept free as headroom. The root account stands for
-//! the whole cluster.
+//! A role consumes the resources that are reserved for it, and the unreserved resources that are offered or allocated
+//! to it and are not revocable. Both include the roles below it. The *need* of a role is its unsatisfied guarantee, or
+//! the need of the roles below it if that is more; the needs of other roles are kept free as headroom. The root account
+//! stands for the whole cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
 

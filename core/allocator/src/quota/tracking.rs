@@ -17,10 +17,10 @@ use crate::slab::Ix;
 pub struct QuotaView {
     /// The role.
     pub role: Role,
-    /// Its guarantees and limits; the default if it only uses resources.
+    /// The guarantees and limits of the role; the default for a role that only uses resources.
     pub quota: Quota,
-    /// What is offered or allocated to the role and the roles below it of resources that are neither reserved nor
-    /// revocable, and all that is reserved for them. Mesos' `consumed` is this without offers.
+    /// The resources that are offered or allocated to the role and the roles below it and are neither reserved nor
+    /// revocable, and all resources that are reserved for these roles. Mesos' `consumed` is the same without offers.
     pub used: ResourceQuantities,
 }
 

@@ -13,7 +13,7 @@ use crate::slab::{Ix, Slab};
 
 /// A visitor of the roles of the tree.
 pub(crate) trait Visitor {
-    /// Returns what of a role and the roles below it is visited.
+    /// Returns the part of a role and the roles below it that is visited.
     fn visit_scope(&mut self, account: Ix<Account>) -> VisitScope;
 
     /// Returns whether a role is visited, taking the roles above it into account.
@@ -29,7 +29,7 @@ pub(crate) enum VisitScope {
     Subtree,
     /// The role; the visitor decides about each role below it.
     RoleThenChildren,
-    /// Not the role itself; the visitor decides about each role below it.
+    /// The role itself is not visited; the visitor decides about each role below it.
     ChildrenOnly,
     Skip,
 }

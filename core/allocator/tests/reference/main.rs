@@ -1,9 +1,9 @@
 //! The allocator against a naive model that recomputes everything from the list of allocations.
 //!
 //! Random clusters go through random events. After each run the model visits the agents in the order of the allocator
-//! and must allocate exactly the same; agents that were not offered must have nothing for anybody. So nothing is
-//! offered twice, nothing is lost, no framework is left out, and the shares are the same. Preemptions are checked by
-//! their purpose.
+//! and must allocate exactly the same; agents that were not offered must have nothing for anybody. This shows that no
+//! resources are offered twice or lost, that no framework is left out, and that the shares are the same. Preemptions
+//! are checked by their purpose.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
 
 mod naive_model;
@@ -290,7 +290,7 @@ impl World {
         }
     }
 
-    /// Whatever prevents an offer must be a reason of the explanation.
+    /// The explanation must contain every reason that prevents an offer.
     fn compare_explanations(&self) {
         for (framework, member) in &self.model.frameworks {
             for (agent, role) in self.model.agents.keys().flat_map(|agent| ROLES.iter().map(move |role| (agent, role)))

@@ -79,7 +79,7 @@ impl Model {
         &self.agents[agent].0 - &held.fold(Resources::new(), |sum, (_, resources)| &sum + resources)
     }
 
-    /// First stage: allocates what brings an unsatisfied guarantee closer, of the highest priority first.
+    /// First stage: allocates the resources that reduce an unsatisfied guarantee, that of the highest priority first.
     pub fn keep_guarantees(&mut self, agent: &str) -> Vec<Allocation> {
         let order = self.order(&Path::new());
         let mut given = Vec::new();

@@ -34,8 +34,8 @@ impl Model {
         }
     }
 
-    /// Neither the borrower nor a partition above it falls below its minimum, unless that has the lender below it as
-    /// well.
+    /// A preemption does not bring the borrower or a partition above it below its minimum. Partitions that are above
+    /// the lender as well are exempt.
     fn nobody_loses_a_minimum(&self, preemptions: &[Preemption]) {
         for (role, name) in self.partitions.keys().flat_map(|role| NAMES.map(|name| (role, name))) {
             let lost = preemptions

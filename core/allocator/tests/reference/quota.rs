@@ -171,7 +171,7 @@ impl QuotaTable {
         let is_needed = |above: Option<&str>| {
             NAMES.iter().any(|name| self.children(above).any(|child| self.need(child, name, i32::MIN) > 0))
         };
-        // If a limit above allows nobody more, no role is short.
+        // If a limit above is reached, no role below it is short.
         let is_reached =
             |role: &String| is_needed(None) && resources::roles::ancestors(role).all(|above| is_needed(Some(above)));
         let is_short = |above: &&String| self.priority(above) == priority && self.has_shortfall(above);

@@ -51,7 +51,7 @@ pub fn agent(id: &str, total: &str) -> AgentSpec {
     }
 }
 
-/// A MULTI_ROLE framework.
+/// Returns a MULTI_ROLE framework.
 pub fn framework(id: &str, roles: &[&str]) -> FrameworkSpec {
     let info = v1::FrameworkInfo {
         user: "user".into(),

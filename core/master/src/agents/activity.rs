@@ -1,4 +1,4 @@
-//! Whether offers are made of an agent, and what changes outside the agent with it.
+//! The activity of an agent: whether offers are made of it, and the gauges and the allocator that follow each change.
 
 use allocator::Allocator;
 use model::AgentId;
@@ -13,7 +13,7 @@ pub(crate) enum ActivityChange {
 }
 
 impl ActivityChange {
-    /// `None` if nothing changes.
+    /// Returns the change between two states; `None` if they are equal.
     pub fn between(was_active: bool, is_active: bool) -> Option<Self> {
         match (was_active, is_active) {
             (false, true) => Some(ActivityChange::Activated),
@@ -22,7 +22,7 @@ impl ActivityChange {
         }
     }
 
-    /// Brings the gauges and the allocator to it. Outstanding offers are the caller's to rescind.
+    /// Applies the change to the gauges and the allocator. The caller has to rescind outstanding offers.
     pub fn apply(self, metrics: &Metrics, allocator: &mut Allocator, agent: &AgentId) {
         match self {
             ActivityChange::Activated => {

@@ -13,24 +13,24 @@ use super::capabilities::AgentCapabilities;
 use crate::metrics::Metrics;
 use crate::operations::Provider;
 
-/// A registered agent. Its methods keep together what has to change together.
+/// A registered agent. Its methods keep dependent fields consistent.
 #[derive(Debug)]
 pub(crate) struct Agent {
     /// The snapshot that readers see; the core keeps no second copy.
     snapshot: Arc<AgentSnapshot>,
-    /// Those in `snapshot`, ready to be asked.
+    /// The capabilities in `snapshot`, in the form that decisions query.
     capabilities: AgentCapabilities,
     connection: AgentConnection,
     resource_version: Option<v1::Uuid>,
     /// The libprocess process of the master that pings it.
     observer: Arc<str>,
     ping_slot: u32,
-    /// Pings that were sent since it last answered one.
+    /// The number of pings that were sent since the agent last answered one.
     unanswered_pings: u32,
     /// The resource providers by id.
     providers: BTreeMap<String, Provider>,
-    /// Whether the result of an operation was entered that did not come about: the next registration says what the
-    /// agent has.
+    /// Whether the total has the result of an operation that did not succeed. The next registration states the real
+    /// total.
     total_in_doubt: bool,
     /// A registration of this connected agent changed its total. The version in its next report says whether that
     /// registration was the latest.
@@ -41,18 +41,18 @@ pub(crate) struct Agent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum AgentConnection {
     Connected,
-    /// It will be marked unreachable unless it registers again before the deadline.
+    /// The link is down. The agent will be marked unreachable unless it registers again before the deadline.
     Disconnected {
         deadline: Monotonic,
     },
 }
 
-/// What a registered agent says of itself when it registers again, as far as the agent keeps it.
+/// The part of a re-registration of a registered agent that the agent's entry keeps.
 #[derive(Debug)]
 pub(super) struct Reregistration {
     pub info: Arc<v1::AgentInfo>,
     pub version: String,
-    /// In the form of `AgentSnapshot::capabilities`.
+    /// The capabilities, in the form of `AgentSnapshot::capabilities`.
     pub capabilities: Vec<i32>,
     pub resource_version: Option<v1::Uuid>,
     pub total_in_doubt: bool,
@@ -61,7 +61,7 @@ pub(super) struct Reregistration {
     pub at: Timestamp,
 }
 
-/// What is known of it.
+/// Construction and queries.
 impl Agent {
     /// Creates an agent that has just registered; its snapshot says that it is connected.
     pub fn new(snapshot: AgentSnapshot, resource_version: Option<v1::Uuid>, observer: Arc<str>) -> Self {
@@ -92,7 +92,7 @@ impl Agent {
         self.capabilities
     }
 
-    /// When it will be marked unreachable; `None` while it is connected.
+    /// Returns the time at which the agent will be marked unreachable; `None` while it is connected.
     pub fn deadline(&self) -> Option<Monotonic> {
         match self.connection {
             AgentConnection::Connected => None,
@@ -115,12 +115,12 @@ impl Agent {
             .collect()
     }
 
-    /// By the id of each resource provider.
+    /// Returns the resource providers by id.
     pub fn providers(&self) -> &BTreeMap<String, Provider> {
         &self.providers
     }
 
-    /// Whether its total may be wrong until it registers again.
+    /// Returns whether its total may be wrong until it registers again.
     pub fn is_total_in_doubt(&self) -> bool {
         self.total_in_doubt
     }
@@ -130,16 +130,18 @@ impl Agent {
     }
 }
 
-/// Its connection, and whether offers are made of it.
+/// The connection of the agent, and whether offers are made of it.
 impl Agent {
-    /// The link broke. It is inactive, and will be marked unreachable at `deadline`.
+    /// Records that the link of the agent broke. The agent becomes inactive, and will be marked unreachable at
+    /// `deadline`.
     pub fn disconnect(&mut self, deadline: Monotonic) -> Option<ActivityChange> {
         self.connection = AgentConnection::Disconnected { deadline };
         self.snapshot_mut().connected = false;
         self.set_active(false)
     }
 
-    /// The link is up again. `is_held` says whether a recovery policy keeps it from offers.
+    /// Records that the link of the agent is up again. `is_held` says whether a recovery policy keeps the agent from
+    /// offers.
     pub fn reconnect(&mut self, is_held: bool) -> Option<ActivityChange> {
         self.connection = AgentConnection::Connected;
         self.unanswered_pings = self.unanswered_pings.min(1);
@@ -149,7 +151,8 @@ impl Agent {
         self.set_active(active)
     }
 
-    /// Enters what the registry says of draining and deactivation. `is_held` is as in [`Agent::reconnect`].
+    /// Enters the draining and the deactivation of the agent as the registry has them. `is_held` is as in
+    /// [`Agent::reconnect`].
     pub fn set_drain_state(
         &mut self,
         drain: Option<v1::DrainInfo>,
@@ -171,9 +174,9 @@ impl Agent {
     }
 }
 
-/// Its registration and its process.
+/// The registration and the process of the agent.
 impl Agent {
-    /// Enters what it says of itself; its total is entered by [`Agent::set_total`].
+    /// Enters the re-registration of the agent. Its total is entered by [`Agent::set_total`].
     pub(super) fn reregister(&mut self, reregistration: Reregistration) {
         let Reregistration { info, version, capabilities, resource_version, total_in_doubt, total_unconfirmed, at } =
             reregistration;
@@ -188,20 +191,20 @@ impl Agent {
         snapshot.reregistered = Some(at);
     }
 
-    /// Gives it another process; returns the one before. The index calls this to stay in agreement with it.
+    /// Replaces the process of the agent and returns the previous one. Only the index calls this, so that both agree.
     pub(super) fn replace_pid(&mut self, pid: Upid) -> Upid {
         std::mem::replace(&mut self.snapshot_mut().pid, pid)
     }
 }
 
-/// Pings.
+/// The pings of the agent.
 impl Agent {
-    /// The process that pings it.
+    /// Returns the libprocess process of the master that pings the agent.
     pub fn observer(&self) -> &Arc<str> {
         &self.observer
     }
 
-    /// The slot of the timing wheel in which it is pinged.
+    /// Returns the slot of the timing wheel in which the agent is pinged.
     pub(super) fn ping_slot(&self) -> u32 {
         self.ping_slot
     }
@@ -210,7 +213,7 @@ impl Agent {
         self.ping_slot = slot;
     }
 
-    /// Pings that were sent since it last answered one.
+    /// The number of pings that were sent since the agent last answered one.
     pub(super) fn unanswered_pings(&self) -> u32 {
         self.unanswered_pings
     }
@@ -224,23 +227,23 @@ impl Agent {
     }
 }
 
-/// Its resources.
+/// The resources of the agent.
 impl Agent {
-    /// Replaces its total, and what it adds to the gauges.
+    /// Replaces the total of the agent, and its share of the gauges.
     pub fn set_total(&mut self, metrics: &Metrics, total: Resources) {
         metrics.total.subtract(&self.snapshot.total);
         metrics.total.add(&total);
         self.snapshot_mut().total = total;
     }
 
-    /// Its total may be wrong until it registers again.
+    /// Marks the total of the agent as possibly wrong until the agent registers again.
     pub fn mark_total_in_doubt(&mut self) {
         self.total_in_doubt = true;
     }
 
-    /// The version that the agent reports, in answer to a registration that changed its total while it was connected. If
-    /// it is not that of the registration, then this was sent before another one that the master had already: the total
-    /// is in doubt. Returns whether that is so.
+    /// Compares the resource version that the agent reports with that of the registration that changed its total while
+    /// it was connected. If the two differ, the registration was older than another one that the master had accepted
+    /// before, and the total is in doubt. Returns whether the total is in doubt.
     pub fn confirm_total(&mut self, reported: &v1::Uuid) -> bool {
         let is_stale = self.total_unconfirmed && self.resource_version.as_ref() != Some(reported);
         self.total_unconfirmed = false;
@@ -252,7 +255,7 @@ impl Agent {
         self.resource_version = Some(version);
     }
 
-    /// Replaces its resource providers; its total is the caller's to change.
+    /// Replaces the resource providers of the agent. The caller has to change the total.
     pub fn set_providers(&mut self, providers: BTreeMap<String, Provider>) {
         self.providers = providers;
     }

@@ -52,7 +52,7 @@ impl Agents {
         self.observers.get(observer)
     }
 
-    /// Returns every agent behind an address; there may be thousands.
+    /// Returns all agents with this address. There may be thousands.
     pub fn at(&self, address: SocketAddrV4) -> Vec<AgentId> {
         self.addresses.get(&address).map(|ids| ids.iter().cloned().collect()).unwrap_or_default()
     }

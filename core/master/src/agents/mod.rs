@@ -1,4 +1,4 @@
-//! Agents: how they register, whether they answer, and how they leave.
+//! Agents: their registration, their pings, and their removal.
 //!
 //! | module | owns |
 //! | --- | --- |

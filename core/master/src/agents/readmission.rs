@@ -124,7 +124,7 @@ pub(crate) fn readmit(
 
 /// Warns of an agent without a record. It was registered in this cluster, since it has an id: either it was removed
 /// from the registry as unreachable for too long, or the registry is not the one it was. Mesos says nothing and admits
-/// it. Admitting it is right, since its tasks run, but an operator has to learn what was lost with the registry.
+/// it. Admitting it is right, since its tasks run, but an operator has to be informed of the loss.
 fn warn_of_unknown_agent(recovery: &mut Recovery, registry: &Registry, id: &AgentId, from: &Upid) {
     tracing::warn!(agent = %id, %from, "an agent comes back of which the registry has no record");
     if recovery.note_unknown_agent() {

@@ -117,9 +117,10 @@ pub(crate) fn recover_from_registry(state: &mut State, cx: &mut Context<'_>) {
     observe_recovery_complete(state, cx);
 }
 
-/// Pings recovered agents. A Mesos agent that does not learn of a new leader (a standalone master restarted) notices
-/// nothing until it has been without pings for 75 s. A ping that says that it is not connected makes it register again;
-/// agents do not check who sends a ping, and those that are registering already lose nothing.
+/// Pings recovered agents. A Mesos agent that does not learn of a new leader (a standalone master restarted) does not
+/// notice the change until it has received no ping for 75 s. A ping that says that it is not connected makes it
+/// register again; agents do not check the sender of a ping, and the ping has no effect on agents that are registering
+/// already.
 pub(crate) fn ping_recovered_agents(recovery: &mut Recovery, registry: &Registry, cx: &mut Context<'_>) {
     let from = recovery.last_pinged.take().map_or(Bound::Unbounded, Bound::Excluded);
     let mut missing = recovery.recovered.range((from, Bound::Unbounded)).map(|(id, _)| id);

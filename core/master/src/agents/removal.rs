@@ -18,8 +18,8 @@ use crate::state::State;
 use crate::support::time_info;
 use crate::tasks::{MasterGenerated, Tasks, forward_master_generated, remove_executor, terminate_task};
 
-/// The link of an agent broke. Its tasks stay until the agent is removed, except those of frameworks that do not
-/// checkpoint: their executors end with the agent process.
+/// Handles the end of the link of an agent. Its tasks stay until the agent is removed, except those of frameworks that
+/// do not checkpoint: their executors end with the agent process.
 pub(crate) fn agent_disconnected(state: &mut State, cx: &mut Context<'_>, id: &AgentId) {
     let Some(agent) = state.agents.get_mut(id.as_str()).filter(|agent| agent.snapshot().connected) else { return };
     let hostname = agent.snapshot().info.hostname.clone();

@@ -37,7 +37,7 @@ pub(crate) fn reregister_agent(
 ) {
     state.metrics.messages_reregister_slave.increment();
     let Some(id) = message.slave.id.as_ref().map(AgentId::from) else { return };
-    // This is a retry, or a change of its registration is in progress: it will try again.
+    // The message is a retry, or a change of the agent's registration is in progress. The agent will try again.
     if state.registry.is_reregistering(&id) || registry_is_full(&state.config, &state.registry) {
         return;
     }
@@ -88,7 +88,8 @@ pub(crate) fn reregistered(
     let Some(total) = total_of(&message.slave.resources, &message.checkpointed_resources) else {
         return crate::frameworks::shut_down_agent(cx, &from, "Agent reregistered with invalid resources");
     };
-    // Its report may be of before operations that are under way, which it knows of soon, or of before some that have ended.
+    // The report may describe the time before operations that are in progress, which the agent will soon receive, or
+    // before operations that have ended.
     let stands = has_pending_operations(&state.operations, &id) || is_repeated_registration(agent, &message);
     let (total, total_in_doubt) = if stands {
         let other = *agent.snapshot().info != message.slave;
@@ -270,7 +271,7 @@ pub(crate) fn send_framework_updates(state: &mut State, cx: &mut Context<'_>, pi
     }
 }
 
-/// Sends agents without resource providers what to checkpoint, each time they register.
+/// Sends the resources to checkpoint to agents without resource providers, each time they register.
 pub(crate) fn send_checkpointed_resources(agents: &Agents, cx: &mut Context<'_>, id: &AgentId) {
     let Some(agent) = agents.get(id.as_str()).filter(|a| !a.capabilities().resource_provider) else { return };
     let checkpointed = agent.snapshot().total.checkpointed();

@@ -1,5 +1,5 @@
-//! The reasons for which a framework is offered nothing, or not more: the allocator's explanation with what the master
-//! knows besides, as JSON.
+//! The reasons for which a framework is offered nothing, or not more: the allocator's explanation, completed with the
+//! master's state, as JSON.
 
 use allocator::{AgentEligibility, ExplainQuery, IneligibilityReason, OfferEligibility, ReasonCount};
 use machine::{CallResponse, Status};

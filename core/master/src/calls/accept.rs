@@ -38,7 +38,7 @@ pub(crate) fn accept(state: &mut State, cx: &mut Context<'_>, framework: &Framew
         framework_metrics.add_accepted_offers(call.offer_ids.len());
     }
     if !state.agents.get(accepted.agent().as_str()).is_some_and(|agent| agent.snapshot().connected) {
-        // Offers of lost agents are rescinded at once, so this needs a defect to happen.
+        // Offers of lost agents are rescinded at once, so only a defect can lead here.
         drop_tasks(
             &state.frameworks,
             &state.metrics,
@@ -187,7 +187,7 @@ fn apply_accepted_operation(
 ) {
     let has_id = operation.id.is_some();
     match operation.r#type() {
-        // Launches without their part have been dropped before.
+        // Launches without their message have been dropped before.
         Type::Launch => {
             if let Some(tasks) = operation.launch.take() {
                 launch(state, cx, accepted, *tasks, has_id);

@@ -13,17 +13,17 @@ pub(crate) struct AcceptedOffers {
     role: Role,
     offered: Resources,
     remaining: Resources,
-    /// One more task can always share what is here, however many do already.
+    /// The shared resources. Launches do not use them up, since any number of tasks can share them.
     shared: Resources,
-    /// Held by tasks and executors that were launched.
+    /// The resources of the tasks and executors that were launched.
     launched: Resources,
-    /// Volumes that grew or shrank, and what was freed of them.
+    /// The volumes that grew or shrank, and the resources that were freed.
     resized: Resources,
-    /// Held by operations whose result is not known yet.
+    /// The resources of operations whose result is not known yet.
     pending: Resources,
 }
 
-/// What they are, and what is left of them.
+/// Queries of the offered and the remaining resources.
 impl AcceptedOffers {
     /// Creates offers of which nothing has been used.
     pub fn new(framework: FrameworkId, agent: AgentId, role: Role, offered: Resources) -> Self {
@@ -52,36 +52,36 @@ impl AcceptedOffers {
         &self.role
     }
 
-    /// All that was offered.
+    /// Returns all resources that were offered.
     pub fn offered(&self) -> &Resources {
         &self.offered
     }
 
-    /// What a task may use.
+    /// Returns the resources that a task may use.
     pub fn available(&self) -> Resources {
         if self.shared.is_empty() { self.remaining.clone() } else { self.remaining.non_shared() + self.shared.clone() }
     }
 
-    /// What was not used, with what was made of it.
+    /// Returns the resources that were not used, in their form after the operations.
     pub fn free(&self) -> Resources {
         &self.remaining + &self.resized
     }
 
-    /// What everything that was offered has become.
+    /// Returns all offered resources in their form after the operations.
     pub fn converted(&self) -> Resources {
         &(&self.free() + &self.launched) + &self.pending
     }
 }
 
-/// How they are used up.
+/// The use of resources by launches and operations.
 impl AcceptedOffers {
     pub fn launch(&mut self, resources: &Resources) {
         self.remaining -= resources;
         self.launched += resources;
     }
 
-    /// What is left once an operation has been applied. What a resized volume becomes is not for the operations after
-    /// it (Mesos wants to be free to do these later), nor what a resource provider still has to make.
+    /// Returns the offers after an operation has been applied. Later operations cannot use a resized volume (Mesos
+    /// reserves the right to resize asynchronously) or resources that a resource provider still has to create.
     pub fn after(&self, operation: &Operation) -> Result<AcceptedOffers, String> {
         let mut after = self.clone();
         let spec = OperationSpec::of(operation.r#type());

@@ -45,7 +45,7 @@ pub(crate) fn dispatch(state: &mut State, cx: &mut Context<'_>, framework: &Fram
         }
         // A known framework subscribes again with its own request.
         Type::Unknown | Type::Subscribe => return CallResponse::new(Status::NotImplemented, ""),
-        // These calls say something by their type alone, or nothing without their part.
+        // These calls have no message of their own, or have no effect without it.
         Type::Teardown => {
             remove_framework(state, cx, framework);
             Some(())

@@ -16,7 +16,7 @@ use crate::metrics::Metrics;
 use crate::state::State;
 use crate::tasks::{MasterGenerated, Task, Tasks, add_executor, add_task, refuse_task, task};
 
-/// Validates and launches each task by itself: one that is refused does not stop the next.
+/// Validates and launches each task separately. A refused task does not prevent the launch of the next one.
 pub(crate) fn launch(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -230,8 +230,8 @@ fn parties<'a>(
     Some((frameworks.get(accepted.framework().as_str())?, agents.get(accepted.agent().as_str())?))
 }
 
-/// Checks an operation as a whole, whatever its tasks are: invalid resources in any of them, and an id, since launches
-/// have no feedback of their own.
+/// Checks the parts of an operation that concern all of its tasks. It refuses invalid resources in any task, and an
+/// operation id, since launches have no operation feedback.
 fn check_operation(
     tasks: &[v1::TaskInfo],
     executor: Option<&v1::ExecutorInfo>,
@@ -253,7 +253,7 @@ fn check_operation(
     Ok(())
 }
 
-/// Fills in what LAUNCH_GROUP leaves to the master: the executor of every task.
+/// Sets the executor of every task, which LAUNCH_GROUP leaves to the master.
 fn prepare_group(group: &mut v1::TaskGroupInfo, executor: &mut v1::ExecutorInfo, accepted: &AcceptedOffers) {
     complete(&mut executor.resources, accepted.role());
     for task in &mut group.tasks {
@@ -265,7 +265,7 @@ fn prepare_group(group: &mut v1::TaskGroupInfo, executor: &mut v1::ExecutorInfo,
     }
 }
 
-/// Fills in what LAUNCH leaves to the master.
+/// Sets the fields that LAUNCH leaves to the master.
 fn prepare(task: &mut v1::TaskInfo, accepted: &AcceptedOffers) {
     complete(&mut task.resources, accepted.role());
     if let Some(executor) = &mut task.executor {

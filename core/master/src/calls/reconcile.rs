@@ -1,4 +1,4 @@
-//! RECONCILE and RECONCILE_OPERATIONS: the master sends what it knows.
+//! RECONCILE and RECONCILE_OPERATIONS: the master sends the states of tasks and operations.
 
 use std::collections::BTreeSet;
 
@@ -80,7 +80,7 @@ fn unknown(
     } else {
         (v1::TaskState::TaskUnknown, "Reconciliation: Task is unknown", None)
     };
-    // Without PARTITION_AWARE a framework knows only one state for it.
+    // A framework without PARTITION_AWARE knows only one state for such tasks, TASK_LOST.
     let task_state = if framework.capabilities().partition_aware { task_state } else { v1::TaskState::TaskLost };
     let mut status = MasterGenerated::new(task_state, Reason::Reconciliation, message).status_of(
         asked.task_id,

@@ -36,7 +36,7 @@ pub(crate) fn revive(
     set_suppressed(frameworks, cx, framework, &roles, false);
 }
 
-/// A call that names a role the framework is not subscribed to does nothing at all.
+/// Returns the named roles; `None` if the framework is not subscribed to one of them. The call then has no effect.
 fn own_roles(frameworks: &Frameworks, framework: &FrameworkId, roles: &[String]) -> Option<Vec<Role>> {
     let framework = frameworks.get(framework.as_str())?;
     if let Some(foreign) = roles.iter().find(|role| !framework.has_role(role)) {

@@ -1,5 +1,5 @@
-//! Deactivation and draining of an agent: an operator begins it, the agent is told, and it ends when the agent is empty
-//! or the operator reactivates it.
+//! Deactivation and draining of an agent: an operator begins it, the master informs the agent, and it ends when the
+//! agent is empty or the operator reactivates it.
 
 use machine::{CallResponse, Status};
 use messages::{internal, v1};
@@ -29,7 +29,7 @@ pub(crate) fn drain_state_of(registry: &Registry, id: &AgentId) -> (Option<v1::D
     registry.agents.get(id).map(|record| (record.drain, record.deactivated)).or_else(unreachable).unwrap_or_default()
 }
 
-/// Continues once the record is durable. An agent that is not registered is told when it returns.
+/// Continues once the record is durable. An agent that is not registered receives the request when it returns.
 pub(crate) fn agent_state_stored(
     state: &mut State,
     cx: &mut Context<'_>,

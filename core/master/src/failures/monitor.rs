@@ -105,8 +105,8 @@ fn schedule_persist_failures(
     }
 }
 
-/// Persists changed failures. Nothing waits for it: what is not written when a master ends was observed within its last
-/// moments.
+/// Persists changed failures. No decision waits for the write. Failures that are not written when a master ends were
+/// observed in its last seconds.
 pub(crate) fn persist_failures(
     failure_persistence: &mut FailurePersistence,
     monitor: &mut ::failures::Monitor,
@@ -158,7 +158,7 @@ pub(crate) fn reactivate_held(state: &mut State, cx: &mut Context<'_>, agent: Ag
 }
 
 /// Replies to an operator who reactivated an agent. The agent is offered at once; the reply waits until the decision is
-/// durable, since the policies of the next master would otherwise repeat what they did.
+/// durable, since the policies of the next master would otherwise repeat their actions.
 pub(crate) fn reply_when_persisted(
     monitor: &mut ::failures::Monitor,
     registry: &mut Registry,
@@ -227,7 +227,7 @@ pub(crate) fn observe_recovery_complete(state: &mut State, cx: &mut Context<'_>)
     }
 }
 
-/// Logs an incident: the audit trail of policies, and what an operator without a sink sees.
+/// Logs an incident: the log is the audit trail of policies, and informs operators without an event sink.
 fn log(incident: &model::incident::Incident, update: model::incident::IncidentUpdate) {
     let (id, kind, object, details) = (&incident.id, incident.kind, &incident.object, &incident.details);
     match update {

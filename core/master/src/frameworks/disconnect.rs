@@ -75,8 +75,8 @@ pub(crate) fn failover_timed_out(state: &mut State, cx: &mut Context<'_>, id: &F
     }
 }
 
-/// Stops offers to a framework until it subscribes again. `rescind` says whether it is told that its offers are
-/// rescinded.
+/// Stops offers to a framework until it subscribes again. `rescind` says whether the framework is informed that its
+/// offers are rescinded.
 pub(crate) fn deactivate_framework(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId, rescind: bool) {
     let Some(framework) = state.frameworks.get_mut(id.as_str()) else { return };
     if !framework.deactivate() {

@@ -62,7 +62,7 @@ fn event_of(message: &Message) -> Option<Event> {
         Message::ExecutorToFramework(_) => Some(Event::Message),
         Message::LostSlave(_) | Message::ExitedExecutor(_) => Some(Event::Failure),
         Message::FrameworkError(_) => Some(Event::Error),
-        // A driver is sent none of these, or they stand for no event.
+        // These messages are not sent to drivers, or correspond to no event.
         Message::SchedulerCall(_)
         | Message::SchedulerEvent(_)
         | Message::Authenticate(_)

@@ -24,26 +24,27 @@ pub(crate) enum Connection {
 /// of `FrameworkSnapshot` say the same to readers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FrameworkState {
-    /// Known only from agents so far. The framework is removed at the deadline.
+    /// The framework is known only from agents so far. It is removed at the deadline.
     Recovered { deadline: Monotonic },
-    /// Removed at the deadline; `None` until the failover timeout has started, which is within the same step.
+    /// The scheduler is gone, and the framework is removed at the deadline. The deadline is `None` until the failover
+    /// timeout has started, which is within the same step.
     Disconnected { deadline: Option<Monotonic> },
-    /// Connected without taking offers.
+    /// The scheduler is connected and takes no offers.
     Inactive,
-    /// Connected, and takes offers.
+    /// The scheduler is connected and takes offers.
     Active,
 }
 
-/// A framework that has not been removed. Its methods keep together what has to change together.
+/// A framework that has not been removed. Its methods keep dependent fields consistent.
 #[derive(Debug)]
 pub(crate) struct Framework {
     /// The snapshot that readers see; the core keeps no second copy.
     snapshot: Arc<FrameworkSnapshot>,
     state: FrameworkState,
     connection: Connection,
-    /// Those in `snapshot`, ready to be asked.
+    /// The same data as in `snapshot`, in the form that decisions query.
     capabilities: FrameworkCapabilities,
-    /// Those in `snapshot`, ready to be asked.
+    /// The same data as in `snapshot`, in the form that decisions query.
     constraints: Option<Arc<OfferConstraintsFilter>>,
     heartbeat_slot: Option<u32>,
 }
@@ -60,7 +61,7 @@ impl FrameworkState {
         self == FrameworkState::Active
     }
 
-    /// When the framework is removed, if it is going to be.
+    /// Returns the time at which the framework is removed; `None` if its removal is not scheduled.
     pub fn deadline(self) -> Option<Monotonic> {
         match self {
             FrameworkState::Recovered { deadline } => Some(deadline),
@@ -70,7 +71,7 @@ impl FrameworkState {
     }
 }
 
-/// How it begins, and what is known of it.
+/// Construction and queries.
 impl Framework {
     /// Creates a framework that has subscribed for the first time.
     pub(super) fn subscribed(
@@ -125,7 +126,7 @@ impl Framework {
         self.capabilities
     }
 
-    /// Its offer constraints, ready to be asked.
+    /// Returns the offer constraints in the form that the allocator evaluates; `None` if there are none.
     pub fn constraints(&self) -> Option<&Arc<OfferConstraintsFilter>> {
         self.constraints.as_ref()
     }
@@ -151,7 +152,7 @@ impl Framework {
     }
 }
 
-/// Where its scheduler is.
+/// The connection to the scheduler.
 impl Framework {
     pub fn connection(&self) -> &Connection {
         &self.connection
@@ -175,7 +176,7 @@ impl Framework {
         self.driver().cloned().unwrap_or_else(Upid::none).to_string()
     }
 
-    /// Returns the connection before. The index calls this to stay in agreement with it.
+    /// Replaces the connection and returns the previous one. Only the index calls this, so that both agree.
     pub(super) fn replace_connection(&mut self, connection: Connection) -> Connection {
         std::mem::replace(&mut self.connection, connection)
     }
@@ -184,15 +185,15 @@ impl Framework {
         self.heartbeat_slot = Some(slot);
     }
 
-    /// The slot of the timing wheel in which its heartbeats are, which it gives up.
+    /// Removes and returns the slot of the timing wheel for the framework's heartbeats.
     pub(super) fn take_heartbeat_slot(&mut self) -> Option<u32> {
         self.heartbeat_slot.take()
     }
 }
 
-/// Its state.
+/// The state of the framework.
 impl Framework {
-    /// Its scheduler has subscribed again, on the present connection. Returns the state before.
+    /// Records that the scheduler has subscribed again on the present connection. Returns the previous state.
     pub(super) fn resubscribe(&mut self, now: Timestamp) -> FrameworkState {
         let before = self.state;
         let pid = self.driver().cloned();
@@ -206,7 +207,7 @@ impl Framework {
         before
     }
 
-    /// No more offers until it subscribes again. Returns whether it was active.
+    /// Stops offers until the framework subscribes again. Returns whether the framework was active.
     pub(super) fn deactivate(&mut self) -> bool {
         let was_active = self.state.is_active();
         if was_active {
@@ -215,7 +216,7 @@ impl Framework {
         was_active
     }
 
-    /// Its scheduler is gone. Returns whether it was connected.
+    /// Records that the scheduler is gone. Returns whether it was connected.
     pub(super) fn disconnect(&mut self) -> bool {
         let was_connected = self.state.is_connected();
         if was_connected {
@@ -224,12 +225,12 @@ impl Framework {
         was_connected
     }
 
-    /// It is removed at the deadline unless it subscribes again.
+    /// Sets the deadline at which the framework is removed unless it subscribes again.
     pub(super) fn start_failover_timeout(&mut self, deadline: Monotonic) {
         self.enter(FrameworkState::Disconnected { deadline: Some(deadline) });
     }
 
-    /// What readers see of it once it is history.
+    /// Returns the snapshot that readers see of the completed framework.
     pub(super) fn into_completed(mut self, now: Timestamp) -> Arc<FrameworkSnapshot> {
         self.enter(FrameworkState::Disconnected { deadline: None });
         self.snapshot_mut().unregistered = Some(now);
@@ -245,9 +246,9 @@ impl Framework {
     }
 }
 
-/// What it asks for.
+/// The description and the roles of the framework.
 impl Framework {
-    /// Replaces what it has said of itself.
+    /// Replaces the description, the suppressed roles and the offer constraints of the framework.
     pub(super) fn update(&mut self, info: v1::FrameworkInfo, suppressed: Vec<Role>, constraints: Option<Constraints>) {
         self.capabilities = FrameworkCapabilities::of(&info);
         let snapshot = self.snapshot_mut();

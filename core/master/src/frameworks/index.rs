@@ -57,7 +57,7 @@ impl Frameworks {
         self.drivers.iter().filter(|(pid, _)| pid.address == address).map(|(_, id)| id.clone()).collect()
     }
 
-    /// Moves a framework to another connection; returns the one before.
+    /// Moves a framework to another connection; returns the previous one.
     pub fn connect(&mut self, id: &str, connection: Connection) -> Option<Connection> {
         let framework = self.map.get_mut(id)?;
         let before = framework.replace_connection(connection.clone());

@@ -1,4 +1,4 @@
-//! Frameworks: how they subscribe, what they are sent, and how they leave.
+//! Frameworks: their subscription, the messages to them, and their removal.
 //!
 //! | module | owns |
 //! | --- | --- |

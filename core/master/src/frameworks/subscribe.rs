@@ -1,5 +1,5 @@
-//! How frameworks subscribe, resubscribe and change: SUBSCRIBE over HTTP and from drivers, failover between
-//! connections, UPDATE_FRAMEWORK.
+//! The subscription of frameworks and its changes: SUBSCRIBE over HTTP and from drivers, failover between connections,
+//! and UPDATE_FRAMEWORK.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -274,7 +274,8 @@ fn add_framework(state: &mut State, cx: &mut Context<'_>, connection: Connection
 
 /// Adds a framework that is known only from its agents (or from its own subscription): it has tasks, but no scheduler
 /// is connected yet. In Mesos no failover timeout runs for it, so that it may stay for ever. Here it has its own
-/// timeout, and at least that of agents, since its scheduler has lost its master, too.
+/// failover timeout, but at least the re-registration timeout of agents, since its scheduler has lost its master as
+/// well.
 pub(crate) fn recover_framework(state: &mut State, cx: &mut Context<'_>, info: v1::FrameworkInfo) {
     let Some(id) = known_id(&info) else { return };
     let snapshot = FrameworkSnapshot {

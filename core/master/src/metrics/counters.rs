@@ -279,7 +279,7 @@ impl TaskStateCounters {
 #[derive(Debug)]
 pub(crate) struct OperationStateCounters(Box<[MetricValue]>);
 
-/// The types of operations that are counted, and `None` for all of them together.
+/// Returns the types of operations that are counted, and `None` for all of them together.
 fn operation_types() -> impl Iterator<Item = Option<OperationType>> {
     std::iter::once(None).chain(OperationSpec::conversions().map(|spec| Some(spec.kind)))
 }

@@ -10,8 +10,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 #[derive(Debug, Default)]
 pub(crate) struct Offers {
     map: FxHashMap<OfferId, Arc<Offer>>,
-    /// Put in order where somebody asks for all: in a tree of as many offers as there are agents each step down is an id
-    /// that no cache of the processor holds.
+    /// The offers of each framework. They are sorted only when all of them are listed. In a tree with as many offers as
+    /// agents, each step of a search reads an id that is in no cache of the processor.
     frameworks: FxHashMap<FrameworkId, FxHashSet<OfferId>>,
     agents: FxHashMap<AgentId, Vec<OfferId>>,
 }

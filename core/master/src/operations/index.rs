@@ -46,28 +46,28 @@ impl Operation {
         }
     }
 
-    /// What it holds until it ends, allocated to its framework.
+    /// Returns the resources that the operation has until it ends, allocated to its framework.
     pub fn held(&self) -> &Resources {
         &self.held
     }
 
-    /// It has ended: takes what it held.
+    /// Removes and returns the resources of an operation that has ended.
     pub fn take_held(&mut self) -> Resources {
         std::mem::take(&mut self.held)
     }
 
-    /// Whether its framework is not known (any more): nobody is charged for what it holds (the agent's total is without
-    /// it), and nobody acknowledges its end.
+    /// Returns whether the framework of the operation is unknown. The resources of such an operation are accounted to
+    /// nobody (the agent's total is without them), and its end is not acknowledged.
     pub fn is_orphan(&self) -> bool {
         self.orphan
     }
 
-    /// Its framework is not known (any more).
+    /// Marks the framework of the operation as unknown.
     pub fn make_orphan(&mut self) {
         self.orphan = true;
     }
 
-    /// Its framework is known (again).
+    /// Marks the framework of the operation as known again.
     pub fn adopt(&mut self) {
         self.orphan = false;
     }

@@ -1,4 +1,4 @@
-//! RECONCILE_OPERATIONS: the master sends what it knows of a framework's operations.
+//! RECONCILE_OPERATIONS: the master sends the statuses of a framework's operations.
 
 use std::collections::BTreeMap;
 

@@ -10,7 +10,7 @@ use crate::interface::Context;
 use crate::state::State;
 
 /// Removes the operations of an agent that is being removed. Connected frameworks are sent their last status, the
-/// others can reconcile; later reconciliations are answered by what is known of the agent.
+/// others can reconcile; later reconciliations are answered from the state of the agent.
 pub(crate) fn remove_operations_on_agent(
     state: &mut State,
     cx: &mut Context<'_>,

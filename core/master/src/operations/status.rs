@@ -39,7 +39,7 @@ pub(crate) fn operation_status_update(
     };
     let known = OperationUuid::from_proto(uuid).and_then(|uuid| state.operations.get(uuid));
     let Some(operation) = known.filter(|operation| operation.agent.as_str() == agent) else {
-        // Without a framework it repeats the answer to a reconciliation by the master.
+        // A message without a framework repeats the answer to a reconciliation by the master.
         if message.framework_id.is_some() {
             forward_operation_status(&state.frameworks, cx, message.framework_id.as_ref(), message.status);
             state.metrics.invalid_operation_status_updates.increment();

@@ -2,13 +2,14 @@
 //!
 //! The master enters the result of an operation at once. A registration that the agent sent before it received the
 //! operation describes the time before, and an agent repeats registrations: accepting it would undo a reservation that
-//! the agent is about to make, and offer the same resources to another framework. (Mesos does.) So while operations are
-//! in progress the master's own total counts. If all of them succeed it was right; if one does not, the agent is asked
-//! to register once more when the last of them has ended.
+//! the agent is about to make, and offer the same resources to another framework. (Mesos accepts it.) So while
+//! operations are in progress the master's own total counts. If all of them succeed it was right; if one does not, the
+//! agent is asked to register once more when the last of them has ended.
 //!
-//! A registration may also arrive after a later one: an agent that gets no answer repeats it, and what was sent on a
-//! connection that broke may be read after what was sent on the next. Such a message describes a time before operations
-//! that have ended by now. An agent takes a new resource version whenever its connection breaks, so versions tell.
+//! A registration may also arrive after a later one: an agent that gets no answer repeats it, and a message on a
+//! connection that broke may be read after a message on the next connection. Such a message describes a time before
+//! operations that have ended by now. An agent chooses a new resource version whenever its connection breaks, so the
+//! order of registrations follows from their versions.
 
 use messages::internal;
 use model::AgentId;
@@ -27,8 +28,8 @@ pub(crate) fn has_pending_operations(operations: &Operations, agent: &AgentId) -
     operations.on_agent(agent.as_str()).into_iter().any(under_way)
 }
 
-/// Whether a connected agent repeats the registration that the master has accepted: its connection has not broken since,
-/// so that its total has changed by operations of this master only, and the master's total has these.
+/// Returns whether a connected agent repeats the registration that the master has accepted: its connection has not
+/// broken since, so that its total has changed by operations of this master only, and the master's total has these.
 pub(crate) fn is_repeated_registration(agent: &Agent, message: &internal::ReregisterSlaveMessage) -> bool {
     agent.snapshot().connected
         && !agent.is_total_in_doubt()

@@ -19,12 +19,12 @@ use crate::state::State;
 
 type Asked = internal::reconcile_operations_message::Operation;
 
-/// Compares the agent's operations with the master's. Those that are new to the master (after a failover) are entered;
-/// those that the agent does not know are reconciled, which the agent answers with OPERATION_DROPPED. One that has
-/// ended is not reconciled: an agent forgets it only when its end is acknowledged. (Mesos reconciles it, and a
+/// Compares the agent's operations with the master's. Operations that are new to the master (after a failover) are
+/// entered; operations that the agent does not know are reconciled, which the agent answers with OPERATION_DROPPED. One
+/// that has ended is not reconciled: an agent forgets it only when its end is acknowledged. (Mesos reconciles it, and a
 /// framework is sent that a finished operation was dropped.) A report may have crossed an acknowledgement, and enters
 /// such an operation again: so an operation that is new to the master and has ended is reconciled as well. An agent
-/// that has forgotten it says so, and one that has not repeats its end.
+/// that does not know it any more answers with OPERATION_DROPPED, and an agent that knows it repeats its final status.
 pub(crate) fn reconcile_operations_with(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -96,7 +96,7 @@ fn operations_missing(
     let missing = |uuid: OperationUuid| {
         let operation = operations.get(uuid).filter(|_| !reported.contains_key(&uuid))?;
         let provider = operation.provider.clone();
-        // The operations of a resource provider that is absent now wait for it.
+        // Operations of a resource provider that is absent wait until it reports again.
         let there = provider.as_ref().is_none_or(|id| providers.contains(id.value.as_str()));
         there.then(|| question(uuid, provider))
     };

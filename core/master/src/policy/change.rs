@@ -66,7 +66,7 @@ impl Policy {
         Policy { intended }
     }
 
-    /// What the registry will say of policy once every change under way is durable.
+    /// Returns the policy of the registry as it will be once every change in progress is durable.
     pub fn intended(&self) -> &RegistryState {
         &self.intended
     }

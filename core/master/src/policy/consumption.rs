@@ -10,7 +10,8 @@ use crate::frameworks::Frameworks;
 use crate::offers::Offers;
 use crate::tasks::Tasks;
 
-/// Returns what is reserved for a role and the roles below it, used or not, and the unreserved resources that they use.
+/// Returns the resources that are reserved for a role and the roles below it, used or not, and the unreserved resources
+/// that they use.
 pub(super) fn consumed_quota(
     agents: &Agents,
     frameworks: &Frameworks,

@@ -1,5 +1,5 @@
 //! Inverse offers: frameworks are asked to leave agents that will be unavailable. The allocator decides which
-//! frameworks are asked; it is told their answers, which oblige nobody.
+//! frameworks are asked; the master reports their answers to it, and the answers are not binding.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -128,7 +128,7 @@ pub(crate) fn decline_inverse_offers(
     answer_inverse_offers(state, cx, framework, &call.inverse_offer_ids, Status::Decline, refuse);
 }
 
-/// Handles answers. Valid ones count, whatever is wrong with others, as in Mesos.
+/// Handles answers. Valid answers count even if others are invalid, as in Mesos.
 fn answer_inverse_offers(
     state: &mut State,
     cx: &mut Context<'_>,

@@ -43,7 +43,7 @@ pub(super) fn check_machines_up(policy: &Policy, ids: Vec<MachineId>) -> Result<
 /// Returns whether the agent's machine is down or being taken down: no agent may register from it then.
 pub(crate) fn is_machine_down(policy: &Policy, agent: &messages::v1::AgentInfo, pid: &model::Upid) -> bool {
     let machines = &policy.intended().machines;
-    // There is nearly never any maintenance.
+    // Most clusters have no maintenance most of the time, so this check comes first.
     !machines.is_empty() && {
         let key = MachineKey { hostname: agent.hostname.to_lowercase(), ip: pid.address.ip().to_string() };
         machines.get(&key).is_some_and(|machine| machine.mode() == Mode::Down)

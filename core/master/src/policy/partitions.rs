@@ -1,7 +1,7 @@
 //! Partitions: a guaranteed part of the cluster for a role, which is lent while the role does not need it.
 //!
-//! An operator maintains them by `PUT /partitions/<id>` and `DELETE /partitions/<id>`. The allocator decides what is
-//! lent and what has to be given back; `preemption` kills tasks for it.
+//! An operator maintains them by `PUT /partitions/<id>` and `DELETE /partitions/<id>`. The allocator decides which
+//! resources are lent and which have to be returned; `preemption` kills tasks for it.
 
 use std::sync::Arc;
 

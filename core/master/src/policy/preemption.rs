@@ -142,8 +142,8 @@ fn covered(missing: &ResourceQuantities, by: &ResourceQuantities) -> f64 {
     missing.iter().map(part).sum()
 }
 
-/// Chooses tasks that give back the missing amounts, or as much of them as possible: first those that help most, then
-/// the smallest; none that the others make superfluous.
+/// Chooses tasks that give back the missing amounts, or as much of them as possible: first those that cover most, then
+/// the smallest. Tasks that the others make unnecessary are left out.
 fn choose(missing: &ResourceQuantities, mut candidates: Vec<(TaskId, ResourceQuantities)>) -> Vec<TaskId> {
     let mut chosen: Vec<(TaskId, ResourceQuantities)> = Vec::new();
     let mut rest = missing.clone();
@@ -174,7 +174,7 @@ fn choose(missing: &ResourceQuantities, mut candidates: Vec<(TaskId, ResourceQua
     chosen.into_iter().map(|(id, _)| id).collect()
 }
 
-/// Returns what would be lost beyond the missing amounts, in the measure of `covered`.
+/// Returns the amounts that would be preempted beyond the missing ones, in the measure of `covered`.
 fn excess(missing: &ResourceQuantities, amounts: &ResourceQuantities) -> f64 {
     let beyond = |(name, amount): (&resources::Name, resources::Scalar)| {
         amounts.get(name).saturating_sub(amount).max(resources::Scalar::ZERO).thousandths() as f64

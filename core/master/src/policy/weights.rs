@@ -47,7 +47,7 @@ pub(super) fn set_weights(state: &mut State, cx: &mut Context<'_>, infos: &[Weig
     }
 }
 
-/// Recovers the weights. Those in the registry take precedence over the flag, which is for the first master of a
+/// Recovers the weights. Weights in the registry take precedence over the flag, which is for the first master of a
 /// cluster.
 pub(super) fn recover_weights(state: &mut State, cx: &mut Context<'_>) {
     let recovered: Vec<(Role, f64)> =

@@ -119,7 +119,7 @@ pub(crate) fn stored(state: &mut State, cx: &mut Context<'_>, token: StoreToken)
             cx.reply(reply, answer);
         }
         Continuation::Drained(agent) => marked_drained(state, cx, &agent),
-        // Nobody waits for a response.
+        // No operator waits for a response.
         Continuation::DrainedByPolicy(agent) => drop(agent_state_stored(state, cx, &agent, AgentStateChange::Draining)),
         Continuation::FailuresPersisted => failures_persisted(&mut state.failure_persistence, &state.monitor, cx),
         Continuation::ReplyWhenPersisted { reply } => cx.reply(reply, CallResponse::ok()),

@@ -73,9 +73,9 @@ pub enum RegistryOperation {
 
     /// Removes agents that left long ago (Mesos: `Prune`).
     Prune {
-        /// Unreachable agents that are forgotten.
+        /// The unreachable agents that are removed from the registry.
         unreachable: Vec<AgentId>,
-        /// Gone agents that are forgotten.
+        /// The gone agents that are removed from the registry.
         gone: Vec<AgentId>,
     },
 }

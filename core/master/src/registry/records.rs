@@ -1,6 +1,6 @@
-//! The records of the registry: one per agent, machine, role and partition, so that a commit costs what changed and not
-//! what exists. The values are protobuf; readers skip fields that they do not know, and the record `format` keeps a
-//! master from reading what it would misunderstand.
+//! The records of the registry: one per agent, machine, role and partition, so that the cost of a commit depends on the
+//! changes and not on the size of the registry. The values are protobuf; readers skip fields that they do not know, and
+//! the record `format` keeps a master from reading records that it would misinterpret.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ const FORMAT: u32 = 1;
 /// A record in the store: its key and its bytes.
 pub type Entry = (String, Vec<u8>);
 
-/// Why a registry cannot be read. Nothing of it is used then.
+/// The reason for which a registry cannot be read. No record of it is used then.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum CorruptRegistry {

@@ -43,7 +43,7 @@ pub struct RegistryState {
 pub struct AgentRecord {
     /// The agent's description of itself.
     pub info: Arc<v1::AgentInfo>,
-    /// Its process when this record was written; `None` if that is not known.
+    /// The agent's process at the time of this record; `None` if it is not known.
     pub pid: Option<Upid>,
     /// The drain that is in progress or done; `None` if there is none.
     pub drain: Option<v1::DrainInfo>,

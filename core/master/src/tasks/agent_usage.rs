@@ -1,4 +1,4 @@
-//! What frameworks have on one agent. Most agents have tasks of one framework or of a few.
+//! The tasks and executors of each framework on one agent. Most agents have tasks of only a few frameworks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,22 +7,23 @@ use model::master::ExecutorSnapshot;
 use model::{ExecutorId, FrameworkId, TaskId};
 use resources::Resources;
 
-/// What one framework has on one agent.
+/// The tasks and executors of one framework on one agent.
 #[derive(Debug, Default)]
 pub(crate) struct AgentUsage {
     pub(super) tasks: TaskIds,
     pub(super) executors: BTreeMap<ExecutorId, Executor>,
 }
 
-/// An executor that is not the agent's own for a command.
+/// An executor of a framework. The agent's own executors for command tasks are not listed.
 #[derive(Debug)]
 pub(crate) struct Executor {
     pub snapshot: Arc<ExecutorSnapshot>,
-    /// Allocated to its role.
+    /// The resources of the executor, allocated to its role.
     pub resources: Resources,
 }
 
-/// Ids of tasks, ordered. A list of a few is a tenth of a node of a tree; a long one would be slow to add to.
+/// The ids of tasks, in order. A short list takes a tenth of the memory of a tree's node, and insertion into a long
+/// list would be slow, so a list becomes a tree when it grows.
 #[derive(Debug)]
 pub(crate) enum TaskIds {
     Few(Vec<TaskId>),
@@ -81,22 +82,22 @@ impl TaskIds {
 }
 
 impl AgentUsage {
-    /// The ids of the tasks, in order.
+    /// Returns the ids of the tasks, in order.
     pub fn task_ids(&self) -> impl Iterator<Item = &TaskId> {
         self.tasks.iter()
     }
 
-    /// The executors, ordered by id.
+    /// Returns the executors, ordered by id.
     pub fn executors(&self) -> impl Iterator<Item = (&ExecutorId, &Executor)> {
         self.executors.iter()
     }
 }
 
-/// Up to this many frameworks a list has no room to spare.
+/// The number of frameworks up to which the list is allocated without spare capacity.
 const FEW: usize = 4;
 
-/// What each framework has on an agent, in the order of the ids of frameworks: a list, because a node of a tree has room
-/// for eleven, on every agent of the cluster.
+/// The usage of each framework on an agent, ordered by framework id. It is a list, because a tree's node has room for
+/// eleven entries, which would be allocated for every agent of the cluster.
 #[derive(Debug, Default)]
 pub(crate) struct UsageByFramework(Vec<(FrameworkId, AgentUsage)>);
 
@@ -105,7 +106,7 @@ impl UsageByFramework {
         self.0.is_empty()
     }
 
-    /// Ordered by framework.
+    /// Iterates over the frameworks and their usage, ordered by framework id.
     pub fn iter(&self) -> impl Iterator<Item = (&FrameworkId, &AgentUsage)> {
         self.0.iter().map(|(framework, usage)| (framework, usage))
     }
@@ -119,7 +120,7 @@ impl UsageByFramework {
         Some(&mut self.0.get_mut(position)?.1)
     }
 
-    /// What a framework has; nothing yet when it is new here.
+    /// Returns the usage of a framework on the agent; an empty one is inserted for a framework without any.
     pub fn entry(&mut self, framework: &FrameworkId) -> &mut AgentUsage {
         let position = self.position(framework.as_str()).unwrap_or_else(|position| {
             if self.0.len() < FEW {
@@ -152,7 +153,7 @@ mod tests {
     use super::{TaskIds, UsageByFramework};
 
     proptest! {
-        /// Few or many, and on the way from one to the other.
+        /// The usage is the same for few and for many frameworks, while they are added and while they are removed.
         #[test]
         fn task_ids_are_an_ordered_set(steps in prop::collection::vec((any::<bool>(), 0..24u8), 0..80)) {
             let mut ids = TaskIds::default();

@@ -1,4 +1,4 @@
-//! Tasks of a framework that are not live any more, as far as decisions depend on them.
+//! The tasks of a framework that are not live any more and that decisions still depend on.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use messages::v1;
 use model::{AgentId, TaskId};
 
-/// Tasks on unreachable agents: they may return, and their ids stay taken. Beyond
+/// The tasks on unreachable agents. They may return, so their ids cannot be used again. Beyond
 /// `--max_unreachable_tasks_per_framework` the oldest are dropped.
 #[derive(Debug, Default)]
 pub(crate) struct UnreachableTasks {
@@ -29,7 +29,8 @@ impl UnreachableTasks {
             let Some(oldest) = self.order.pop_front() else { break };
             forgotten += usize::from(self.tasks.remove(&oldest).is_some());
         }
-        // Returned tasks leave their entry in the order behind; these entries are removed now and then.
+        // Tasks that returned are not removed from `order` at once; their entries are removed together when there are
+        // many.
         if self.order.len() > 2 * limit.max(self.tasks.len()) {
             let tasks = &self.tasks;
             self.order.retain(|id| tasks.contains_key(id));

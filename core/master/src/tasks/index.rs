@@ -13,7 +13,7 @@ use super::agent_usage::{AgentUsage, Executor, UsageByFramework};
 use super::history::{RecentlyCompletedTasks, UnreachableTasks};
 use super::task::Task;
 
-/// All tasks and executors. Those of a framework are indexed by agent, too.
+/// All tasks and executors. The tasks and executors of a framework are also indexed by agent.
 #[derive(Debug, Default)]
 pub(crate) struct Tasks {
     frameworks: FxHashMap<FrameworkId, FrameworkTasks>,

@@ -10,10 +10,10 @@ use resources::Resources;
 /// ever does not fill the master's memory.
 const MAX_STATUSES: usize = 64;
 
-/// A task that has not been removed. Its methods keep together what has to change together.
+/// A task that has not been removed. Its methods keep dependent fields consistent.
 #[derive(Debug)]
 pub(crate) struct Task {
-    /// What readers see of it; the core keeps no second copy.
+    /// The task as readers see it; the core keeps no second copy.
     proto: Arc<v1::Task>,
     agent: AgentId,
     /// The task's resources, allocated to its role; they are recovered once the task is terminal.
@@ -25,14 +25,14 @@ pub(crate) struct Task {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum KillRequest {
     None,
-    /// By its framework or an operator.
+    /// The framework or an operator requested the end.
     Requested,
-    /// For a partition. The message is that of the update that its framework will be sent.
+    /// The task is ended for a partition. The message is that of the update that will be sent to its framework.
     Preempted(String),
 }
 
 impl Task {
-    /// Creates a task whose end nobody has asked for.
+    /// Creates a task whose end has not been requested.
     pub fn new(proto: v1::Task, agent: AgentId, resources: Resources) -> Self {
         Task { proto: Arc::new(proto), agent, resources, kill: KillRequest::None }
     }
@@ -45,22 +45,23 @@ impl Task {
         &self.agent
     }
 
-    /// Allocated to its role. They are given back once the task is terminal.
+    /// Returns the resources of the task, allocated to its role. They are recovered once the task is terminal.
     pub fn resources(&self) -> &Resources {
         &self.resources
     }
 
-    /// Takes equal resources in place of its own, so that they are in memory once.
+    /// Replaces the resources by equal ones of another task, so that both share their memory.
     pub fn share_resources(&mut self, equal: &Resources) {
         self.resources = equal.clone();
     }
 
-    /// Whether its end was asked for.
+    /// Returns whether the end of the task was requested.
     pub fn is_kill_requested(&self) -> bool {
         self.kill != KillRequest::None
     }
 
-    /// If it is being killed for a partition: the message of the update that its framework will be sent.
+    /// Returns the message of the update that will be sent to the framework, if the task is being killed for a
+    /// partition; otherwise `None`.
     pub fn preemption(&self) -> Option<&str> {
         match &self.kill {
             KillRequest::Preempted(message) => Some(message),
@@ -68,25 +69,25 @@ impl Task {
         }
     }
 
-    /// Its framework or an operator asks for its end. A preemption stays one.
+    /// Records that the framework or an operator requested the end of the task. A preemption is not changed by that.
     pub fn request_kill(&mut self) {
         if self.kill == KillRequest::None {
             self.kill = KillRequest::Requested;
         }
     }
 
-    /// Its end is asked for because a partition needs its resources.
+    /// Records that the task is ended because a partition needs its resources.
     pub fn preempt(&mut self, message: String) {
         self.kill = KillRequest::Preempted(message);
     }
 
-    /// Enters a status. `latest` is the state that its agent has for it, if it says so; `forwarded` says whether its
-    /// framework has been sent the status, and will acknowledge it.
+    /// Enters a status. `latest` is the state of the task on its agent, if the update contains it. `forwarded` says
+    /// whether the status has been sent to the framework, which will acknowledge it.
     pub(super) fn record(&mut self, status: &v1::TaskStatus, latest: Option<v1::TaskState>, forwarded: bool) {
         let before = self.state();
         let says = v1::TaskState::try_from(status.state).unwrap_or(before);
         let proto = Arc::make_mut(&mut self.proto);
-        // A task whose resources have been given back does not come to life again.
+        // A task whose resources have been recovered does not become live again.
         let claimed = latest.unwrap_or(says);
         if !is_terminal_or_unreachable(before) || (!model::is_terminal(before) && model::is_terminal(claimed)) {
             proto.state = claimed as i32;

@@ -1,4 +1,4 @@
-//! Status updates of agents, on their way to frameworks, and the acknowledgements of frameworks.
+//! The forwarding of status updates from agents to frameworks, and of acknowledgements from frameworks to agents.
 
 use std::sync::Arc;
 
@@ -61,7 +61,7 @@ fn forward_from_agent(
     if !is_process_of(&state.agents, from, agent) {
         return false;
     }
-    // Without uuid or process there is nothing to acknowledge; agents always send both.
+    // An update without uuid or process cannot be acknowledged; agents always send both.
     let acknowledgeable = update.uuid.as_ref().is_some_and(|uuid| validation::ids::validate_uuid(uuid).is_ok())
         && pid.as_ref().and_then(|pid| pid.parse::<Upid>().ok()).is_some_and(|pid| !pid.is_none());
     if !acknowledgeable || v1::TaskState::try_from(update.status.state).is_err() {

@@ -40,7 +40,7 @@ pub struct Cluster {
 
 /// The registry, and the agents as far as they answer pings.
 pub struct Surroundings {
-    /// What is durable.
+    /// The durable records.
     pub registry: RegistryState,
     /// Agents that do not answer pings.
     pub silent: BTreeSet<Upid>,
@@ -101,7 +101,7 @@ impl Cluster {
         cluster
     }
 
-    /// Creates a master with the registry of the one before it.
+    /// Creates a master with the registry of the previous one.
     pub fn taking_over(registry: RegistryState, configure: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::new("127.0.0.1:5050".parse().unwrap(), "master.example");
         config.master_id = Some("m".to_owned());
@@ -133,7 +133,7 @@ impl Cluster {
         self.pass(Duration::from_millis(20));
     }
 
-    /// What the records since the last look make of an empty registry.
+    /// Returns the registry that results from the records since the last query, applied to an empty registry.
     pub fn stored(&self) -> RegistryState {
         let mut state = RegistryState::default();
         for effect in &self.recorded.effects {
@@ -259,7 +259,7 @@ impl Cluster {
         AgentPeer { pid, id }
     }
 
-    /// An agent reports a state of a task, to be acknowledged with `uuid`.
+    /// Sends an agent's update of a task, which is acknowledged with `uuid`.
     pub fn update(&mut self, agent: &AgentPeer, framework: &str, task: &str, state: v1::TaskState, uuid: u8) {
         let update = update(agent, framework, task, state, uuid);
         self.send(&agent.pid, update);
@@ -343,7 +343,7 @@ pub fn old_framework_info() -> v1::FrameworkInfo {
     framework("old").of_user("u").checkpointed()
 }
 
-/// A command task for the agent of this offer.
+/// Returns a command task for the agent of this offer.
 pub fn task_on(id: &str, offer: &v1::Offer, text: &str) -> v1::TaskInfo {
     task(id).on(&offer.agent_id.value).with_resources(resources(text)).running("true")
 }
@@ -365,7 +365,7 @@ pub fn reregister(peer: &AgentPeer, text: &str) -> internal::ReregisterSlaveMess
     reregister_agent(&peer.id, agent("host", resources(text)))
 }
 
-/// An agent reports a state of a task that runs under the command executor.
+/// Returns an agent's update of a task that runs under the command executor.
 pub fn update(
     agent: &AgentPeer,
     framework: &str,
@@ -388,7 +388,7 @@ pub struct Scenario {
     pub offer: v1::Offer,
 }
 
-/// A cluster in which `F` runs task `t` on `A` and holds an offer of what is left.
+/// A cluster in which `F` runs task `t` on `A` and holds an offer of the remaining resources.
 pub struct Running {
     pub c: Cluster,
     pub a: AgentPeer,
@@ -403,7 +403,7 @@ pub fn running(info: v1::FrameworkInfo) -> Running {
     c.call(&f, accept(&[&offer], vec![launch(vec![task_on("t", &offer, "cpus:1;mem:128")])]));
     c.update(&a, &f.id, "t", TaskRunning, 1);
     c.call(&f, acknowledge(&a.id, "t", 1));
-    // What the task left is offered again after the default refusal.
+    // The resources that the task does not use are offered again after the default refusal.
     c.pass(Duration::from_secs(6));
     c.forget();
     Running { c, a, f }

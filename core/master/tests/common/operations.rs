@@ -1,4 +1,4 @@
-//! Volumes, and what agents say of operations on resources.
+//! Volumes, and the reports of agents about operations on resources.
 
 use messages::{internal, v1};
 use testkit::builders::{agent_id, persistent_volume, uuid};

@@ -61,8 +61,8 @@ impl Samples {
     }
 }
 
-/// Puts a value at the end of a path into a message. Missing messages on the path are created, and `type` fields name
-/// what is put below them.
+/// Puts a value at the end of a path into a message. Missing messages on the path are created, and `type` fields are
+/// set to name the inserted message.
 pub fn insert(
     desc: &MessageDescriptor,
     into: &mut Value,

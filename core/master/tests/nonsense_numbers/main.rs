@@ -1,7 +1,7 @@
-//! Numbers without sense: every numeric field of every call and message is given zero, negative, endless, huge and undefined
-//! values, one after the other, and taken the way that input takes: decoding, validation, the step of the core, and what
-//! follows of it in an hour. Whether a value is refused or has a meaning is for the tests of `validation`; here nothing may
-//! panic, overflow, or keep the core busy.
+//! Extreme numbers: every numeric field of every call and message is given zero, negative, infinite, huge and undefined
+//! values, one after the other. Each message is processed like any input: decoding, validation, the step of the core,
+//! and the following hour. The tests of `validation` check whether a value is refused or has a meaning. This test
+//! checks that no value leads to a panic, an overflow, or a busy core.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a scenario that cannot go on fails")]
 
@@ -24,15 +24,15 @@ use samples::{Samples, insert};
 use serde_json::{Value, json};
 use wire::Limits;
 
-/// Stands for a double in JSON, which has no NaN; no other field has this value.
+/// The placeholder of a double in JSON, which cannot represent NaN. No other field has this value.
 const MARK: f64 = 1_234.531_25;
 const DOUBLES: [f64; 10] = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0, -1.0, 1e-320, 1e15, 1e19, 1e308, -1e308];
-/// In how many places of a message a field is tried.
+/// The number of places of a message in which a field is tested.
 const WAYS: usize = 2;
-/// How many effects an hour may have; heartbeats, pings and allocation runs are a few hundred.
+/// The most effects that an hour may have. Heartbeats, pings and allocation runs cause a few hundred.
 const MAX_EFFECTS: usize = 20_000;
 
-/// A cluster in which the calls have something to act on.
+/// A cluster in which the calls have an effect.
 struct Subject {
     cluster: Cluster,
     scheduler: Scheduler,
@@ -56,7 +56,7 @@ impl Subject {
 
     fn take(&mut self, input: Input) {
         self.cluster.deliver(input);
-        // In steps, so that a timer that is due again at once is noticed.
+        // The hour passes in steps, so that a timer that is always due again at once is noticed.
         for _ in 0..60 {
             self.cluster.pass(Duration::from_secs(60));
             assert!(self.cluster.recorded.effects.len() < MAX_EFFECTS, "the core is kept busy");
@@ -77,7 +77,7 @@ fn scheduler_call(subject: &mut Subject, bytes: &[u8]) {
                 caller: Caller::default(),
                 subscribe,
             }));
-            // What a failover timeout is for.
+            // The end of the stream starts the failover timeout.
             subject.take(Input::StreamClosed(stream));
         }
         _ => subject.take(Input::SchedulerCall(SchedulerCall {
@@ -121,7 +121,7 @@ fn peer_message(name: &'static str) -> impl Fn(&mut Subject, &[u8]) {
     }
 }
 
-/// Calls `visit` with the way to every field that holds a number. Types that contain themselves are entered once.
+/// Calls `visit` with the path to every field that holds a number. Types that contain themselves are entered once.
 fn each_number(
     desc: &'static MessageDescriptor,
     path: &mut Vec<&'static FieldDescriptor>,
@@ -143,7 +143,7 @@ fn each_number(
     }
 }
 
-/// The JSON of the values of a field, and for doubles what takes the place of the mark.
+/// Returns the values of a field as JSON, and for doubles the value that replaces the placeholder.
 fn values(kind: Kind) -> Vec<(Value, Option<f64>)> {
     let integer = |value: i128| i64::try_from(value).map_or_else(|_| Value::from(value as u64), Value::from);
     let integers = |values: &[i128]| values.iter().map(|value| (integer(*value), None)).collect();
@@ -157,7 +157,7 @@ fn values(kind: Kind) -> Vec<(Value, Option<f64>)> {
     }
 }
 
-/// Puts a double in place of the mark.
+/// Replaces the placeholder by a double.
 fn replaced(bytes: &[u8], value: f64) -> Vec<u8> {
     let (mark, value) = (MARK.to_le_bytes(), value.to_le_bytes());
     let mut bytes = bytes.to_vec();
@@ -185,7 +185,7 @@ fn sweep(
         }
         let names: Vec<&str> = path.iter().map(|field| field.name).collect();
         for (value, double) in values(field.kind) {
-            // What is required, and what the base has besides.
+            // The message has the required fields, and the other fields of the base.
             let mut given = samples.message(desc, 0);
             base.as_object().into_iter().flatten().for_each(|(name, part)| given[name] = part.clone());
             let filling = if field.label == messages::schema::Label::Repeated { json!([value]) } else { value.clone() };

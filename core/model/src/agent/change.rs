@@ -8,7 +8,7 @@ use crate::{ContainerId, ExecutorId, FrameworkId, TaskId, Timestamp, Upid};
 use messages::v1;
 use resources::Resources;
 
-/// One change of what readers see.
+/// One change of the state that readers see.
 #[derive(Debug, Clone)]
 pub enum Change {
     /// The agent or its registration changed; published at the start, on registration, and when its resources change.
@@ -21,7 +21,7 @@ pub enum Change {
         master: Option<Box<v1::MasterInfo>>,
         /// Whether the agent is registered with that master.
         registered: bool,
-        /// The drain that is under way; `None` if there is none.
+        /// The drain that is in progress; `None` if there is none.
         draining: Option<Arc<Draining>>,
     },
     /// All operations on the agent's own resources whose final status is not acknowledged.
@@ -139,7 +139,7 @@ pub struct ExecutorSnapshot {
 pub struct RecoveredCompletedExecutor {
     /// The executor as it was.
     pub snapshot: Arc<ExecutorSnapshot>,
-    /// Its tasks, the oldest first.
+    /// The tasks of the executor, the oldest first.
     pub tasks: Vec<Arc<v1::Task>>,
 }
 

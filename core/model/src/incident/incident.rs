@@ -91,25 +91,25 @@ names! {
 names! {
     /// The severity of an incident.
     Severity {
-        /// It is worth knowing.
+        /// The incident is informational.
         Info = "info",
-        /// It may become a failure.
+        /// The incident may become a failure.
         Warning = "warning",
-        /// It is a failure.
+        /// The incident is a failure.
         Critical = "critical",
     }
 }
 
 names! {
-    /// What happened to an incident.
+    /// The change of an incident.
     IncidentUpdate {
-        /// It was detected.
+        /// The incident was detected.
         Detected = "detected",
-        /// Its severity has changed.
+        /// The severity of the incident has changed.
         Changed = "changed",
         /// A policy took an action.
         Acted = "acted",
-        /// It is over.
+        /// The incident is over.
         Recovered = "recovered",
     }
 }
@@ -199,9 +199,9 @@ impl fmt::Display for InvolvedObject {
 pub struct Action {
     /// The time of the decision, by the wall clock.
     pub at: Timestamp,
-    /// What was decided: `stop_offering`, `drain`, `not_held` and so on.
+    /// The decision: `stop_offering`, `drain`, `not_held` and so on.
     pub action: Cow<'static, str>,
-    /// Why it was decided, for people.
+    /// The reason for the decision, as text for people.
     pub reason: String,
 }
 
@@ -212,7 +212,7 @@ pub struct Incident {
     pub id: String,
     /// The number within all incidents of this cluster's registry; it grows.
     pub number: u64,
-    /// What is wrong.
+    /// The kind of the failure.
     pub kind: Kind,
     /// The severity.
     pub severity: Severity,
@@ -220,7 +220,7 @@ pub struct Incident {
     pub object: InvolvedObject,
     /// The host name of the agent that it is about.
     pub hostname: Option<String>,
-    /// What was observed, for people.
+    /// The observation, as text for people.
     pub details: String,
     /// The time of the detection, by the wall clock.
     pub detected: Timestamp,
@@ -236,8 +236,8 @@ impl Incident {
         self.recovered.is_none()
     }
 
-    /// Returns whether it is about the object of this name: an id, the part of an id behind the id of the master, or
-    /// a host name.
+    /// Returns whether the incident is about the object of this name: an id, the part of an id behind the id of the
+    /// master, or a host name.
     pub fn is_about(&self, name: &str) -> bool {
         self.object.is(name) || self.hostname.as_ref().is_some_and(|hostname| hostname.eq_ignore_ascii_case(name))
     }

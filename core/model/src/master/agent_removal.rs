@@ -3,15 +3,15 @@
 /// The way in which an agent leaves, or is about to leave (Mesos: `removeSlave`, `markUnreachable`, `markGone`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AgentRemoval {
-    /// It is removed from the registry.
+    /// The agent is removed from the registry.
     Removed(RemovalReason),
-    /// It is marked unreachable, and may return.
+    /// The agent is marked unreachable, and may return.
     Unreachable(UnreachableReason),
     /// An operator marks it gone (`MARK_AGENT_GONE`), or it was drained with `mark_gone`. It cannot return.
     Gone,
 }
 
-/// Why an agent is removed; the first two have counters, `master/slave_removals/reason_*`.
+/// The reason for which an agent is removed. The first two reasons have counters, `master/slave_removals/reason_*`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RemovalReason {
     /// A new agent registered at its address (`reason_registered`).
@@ -22,14 +22,15 @@ pub enum RemovalReason {
     MachineDown,
 }
 
-/// Why an agent is marked unreachable; the counter is `master/slave_removals/reason_unhealthy` in each case.
+/// The reason for which an agent is marked unreachable. The counter is `master/slave_removals/reason_unhealthy` in each
+/// case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnreachableReason {
     /// The agent answers no pings (`--agent_ping_timeout`, `--max_agent_ping_timeouts`).
     PingTimeout,
-    /// Its link broke, and it did not re-register in time (`--agent_reregister_timeout`).
+    /// The link of the agent broke, and the agent did not re-register in time (`--agent_reregister_timeout`).
     ReregistrationTimeout,
-    /// It was registered with the master before this one, and did not re-register after the failover
+    /// The agent was registered with the previous master, and did not re-register after the failover
     /// (`--agent_reregister_timeout`).
     NotReregisteredAfterFailover,
 }

@@ -15,7 +15,7 @@ use super::offer::Offer;
 use super::operation_uuid::OperationUuid;
 use crate::incident::{Incident, IncidentUpdate};
 
-/// One change of what readers see.
+/// One change of the state that readers see.
 #[derive(Debug, Clone)]
 pub enum Change {
     /// The agent registered for the first time, or returned (also from unreachable). Its tasks in the unreachable
@@ -196,8 +196,8 @@ pub enum TaskRemoval {
     Completed,
     /// The unreachable history: the task's agent is unreachable.
     Unreachable,
-    /// None: the task leaves the unreachable history, since its agent returned. If the agent still has the task, it is
-    /// added again.
+    /// No history: the task leaves the unreachable history, since its agent returned. If the agent still has the task,
+    /// it is added again.
     AgentReregistered,
 }
 

@@ -21,13 +21,13 @@ pub struct FrameworkMetrics(Arc<Counts>);
 struct Counts {
     calls: [MetricValue; CALLS],
     events: [MetricValue; EVENTS],
-    /// In the order of [`OperationSpec::ALL`].
+    /// The counters of operations, in the order of [`OperationSpec::ALL`].
     operations: [MetricValue; OperationSpec::ALL.len()],
     offers_accepted: MetricValue,
     offers_declined: MetricValue,
 }
 
-/// Two snapshots are equal whatever their counters say.
+/// The comparison of snapshots ignores counters, so any two values are equal.
 impl PartialEq for FrameworkMetrics {
     fn eq(&self, _: &FrameworkMetrics) -> bool {
         true

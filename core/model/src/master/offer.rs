@@ -1,8 +1,8 @@
 //! An offer, from its making until it is accepted, declined or rescinded: one type for the master's own index, for the
 //! events of schedulers and for readers.
 //!
-//! Offers are large as messages, and ten thousand may be made in one step. So the master only states what they consist
-//! of, all of it shared, and each writer of an event makes the message then.
+//! Offers are large as messages, and ten thousand may be made in one step. The master therefore keeps only their shared
+//! parts, and each writer of an event creates the message when it is written.
 
 use std::fmt::Write as _;
 use std::sync::Arc;

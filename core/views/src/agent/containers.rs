@@ -17,7 +17,7 @@ use crate::json::{self, Object};
 pub struct Usage {
     /// The resources that it uses; `None` if they could not be measured.
     pub statistics: Option<v1::ResourceStatistics>,
-    /// The state of the container; without it the process of the executor is all that is shown.
+    /// The state of the container. If it is absent, only the process of the executor is shown.
     pub status: Option<v1::ContainerStatus>,
 }
 

@@ -60,7 +60,8 @@ pub(crate) struct Executor {
     pub snapshot: Arc<ExecutorSnapshot>,
     /// Whether it has ever registered. Tasks from before that were queued, and stay queued if it never does.
     registered: bool,
-    /// Whether its container has ended and it is completed, whatever the states of its tasks are.
+    /// Whether the executor's container has ended. The executor is then completed, independent of the states of its
+    /// tasks.
     ended: bool,
     /// The tasks that are not completed: live ones, and terminal ones without acknowledgement, which may stay for ever.
     pub tasks: SnapshotMap<Arc<Task>>,

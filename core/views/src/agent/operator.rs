@@ -119,8 +119,8 @@ pub(super) fn completed_executors(snapshot: &Snapshot) -> impl Iterator<Item = &
     frameworks.flat_map(|framework| snapshot.visible_executors(framework, framework.completed.iter()))
 }
 
-/// The tasks that `of` selects of each executor. Completed executors have some, too: what they did not get acknowledged
-/// stays with them.
+/// Returns the tasks that `of` selects of each executor. Completed executors have tasks as well: those whose last
+/// updates were not acknowledged.
 pub(super) fn tasks_of<'a, I: Iterator<Item = &'a Arc<Task>> + 'a>(
     snapshot: &'a Snapshot,
     of: impl Fn(&'a Executor) -> I + Copy + 'a,

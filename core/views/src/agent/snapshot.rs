@@ -26,12 +26,12 @@ pub struct Snapshot {
     pub(crate) frameworks: SnapshotMap<Framework>,
     pub(super) completed: History<Framework>,
     pub(super) sandboxes: SnapshotMap<Sandbox>,
-    /// What its reader may see.
+    /// The rights of the reader.
     pub(super) visibility: Visibility,
 }
 
 impl Snapshot {
-    /// What a reader with these rights sees of it. Nothing is copied.
+    /// Returns the snapshot as a reader with these rights sees it. Nothing is copied.
     pub fn seen_by(mut self, visibility: Visibility) -> Self {
         self.visibility = visibility;
         self

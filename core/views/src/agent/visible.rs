@@ -1,4 +1,4 @@
-//! What of an agent's view its reader may see.
+//! The part of an agent's view that its reader may see.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -13,17 +13,17 @@ use super::entity::{Executor, Framework};
 use crate::entity::{Task, parse};
 
 impl Snapshot {
-    /// The frameworks that are shown.
+    /// Returns the frameworks that are shown.
     pub(super) fn visible_frameworks(&self) -> impl Iterator<Item = &Framework> {
         self.frameworks.iter().filter(|framework| self.visibility.shows_framework(&framework.snapshot.info))
     }
 
-    /// The completed frameworks that are shown.
+    /// Returns the completed frameworks that are shown.
     pub(super) fn visible_completed(&self) -> impl Iterator<Item = &Framework> {
         self.completed.iter().filter(|framework| self.visibility.shows_framework(&framework.snapshot.info))
     }
 
-    /// Those of a framework's executors that are shown.
+    /// Selects the executors of a framework that are shown.
     pub(super) fn visible_executors<'a>(
         &'a self,
         framework: &'a Framework,
@@ -33,7 +33,7 @@ impl Snapshot {
             .filter(move |executor| self.visibility.shows_executor(&executor.snapshot.info, &framework.snapshot.info))
     }
 
-    /// Those of a framework's tasks that are shown.
+    /// Selects the tasks of a framework that are shown.
     pub(super) fn visible_tasks<'a>(
         &'a self,
         framework: &'a Framework,
@@ -42,7 +42,7 @@ impl Snapshot {
         tasks.filter(move |task| self.visibility.shows_task(&task.task, &framework.snapshot.info))
     }
 
-    /// The executors whose containers are shown.
+    /// Returns the executors whose containers are shown.
     pub(super) fn visible_containers(&self) -> impl Iterator<Item = &ExecutorSnapshot> {
         self.visible_frameworks().flat_map(|framework| {
             let executors = framework.executors.iter().map(|executor| &*executor.snapshot);
@@ -50,7 +50,7 @@ impl Snapshot {
         })
     }
 
-    /// The description of the agent, without resources of roles that are hidden.
+    /// Returns the description of the agent, without resources of roles that are hidden.
     pub(super) fn visible_info<'a>(&self, info: &'a v1::AgentInfo) -> Cow<'a, v1::AgentInfo> {
         if self.visibility.is_everything() {
             return Cow::Borrowed(info);
@@ -63,7 +63,7 @@ impl Snapshot {
         Cow::Owned(info)
     }
 
-    /// The operations that are shown: those of frameworks that are, on resources that are.
+    /// Returns the operations that are shown. Their frameworks and their resources are shown as well.
     pub(super) fn visible_operations(&self) -> impl Iterator<Item = &Arc<v1::Operation>> {
         let is_shown = |resources: &Resources| self.visibility.shown(resources) == *resources;
         let is_of_shown = |id: &v1::FrameworkId| {

@@ -46,7 +46,7 @@ impl Agent {
         }
     }
 
-    /// Replaces the description, and returns the one before.
+    /// Replaces the description, and returns the previous one.
     pub fn describe(&mut self, snapshot: &Arc<AgentSnapshot>) -> Arc<AgentSnapshot> {
         self.description = Arc::default();
         self.usage = Arc::default();

@@ -96,7 +96,7 @@ pub(super) fn agent(agent: &Agent) -> get_agents::Agent {
     }
 }
 
-/// An agent without what tasks and offers have of it.
+/// Returns an agent without its allocated and offered resources.
 pub(super) fn described_agent(snapshot: &AgentSnapshot) -> get_agents::Agent {
     get_agents::Agent {
         agent_info: (*snapshot.info).clone(),

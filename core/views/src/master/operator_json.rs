@@ -62,7 +62,7 @@ fn frameworks(object: &mut Object<'_>, snapshot: &Snapshot) {
     });
 }
 
-/// As the generic mapping has it, with offers from encoded parts.
+/// Writes a framework as the generic mapping does, with its offers from encoded parts.
 fn framework(out: &mut Vec<u8>, framework: &Framework) {
     let shown = operator::framework_without_offers(framework);
     let resource = |out: &mut Vec<u8>, resource: &v1::Resource| json::message(out, resource);

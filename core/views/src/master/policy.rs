@@ -22,7 +22,7 @@ pub(crate) struct Policy {
     /// The partitions by id.
     pub partitions: Arc<BTreeMap<String, Partition>>,
     pub maintenance: Arc<MaintenanceSnapshot>,
-    /// The last answer of each framework about the window of each agent.
+    /// The last answer of each framework to an inverse offer of each agent.
     answers: BTreeMap<AgentId, BTreeMap<FrameworkId, InverseOfferStatus>>,
 }
 

@@ -8,25 +8,25 @@ use resources::{Name, Resource, ResourceQuantities, Resources, Scalar};
 /// Scalar amounts of all agents together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ResourceTotals {
-    /// What the agents have.
+    /// The total resources of all agents.
     pub total: Amounts,
-    /// What of it is in use or offered.
+    /// The resources that are in use or offered.
     pub held: Amounts,
-    /// By role, what is reserved for exactly this role.
+    /// The quantities that are reserved for exactly each role, without the roles below it.
     pub reserved: BTreeMap<Role, Reserved>,
 }
 
-/// Quantities of one role by name, no zero: amounts of scalars, the numbers of items of other resources.
+/// Quantities of one role by name: thousandths of scalars, and the numbers of items of other resources. None is zero.
 pub(crate) type Reserved = BTreeMap<Name, i128>;
 
 impl ResourceTotals {
-    /// Adds what an agent has.
+    /// Adds the total of an agent.
     pub fn add_total(&mut self, total: &Resources) {
         self.total.add(total);
         self.change_reserved(total, 1);
     }
 
-    /// Takes away what an agent had.
+    /// Subtracts the total of an agent.
     pub fn subtract_total(&mut self, total: &Resources) {
         self.total.subtract(total);
         self.change_reserved(total, -1);
@@ -51,7 +51,8 @@ impl ResourceTotals {
     }
 }
 
-/// Thousandths by name, no zero. They are wide enough that no sum is cut off, so that what is added can be taken away.
+/// Amounts in thousandths by name. None is zero. The type is wide enough for every sum, so that each amount that was
+/// added can be subtracted again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Amounts(BTreeMap<Name, i128>);
 
@@ -79,7 +80,7 @@ impl Amounts {
         }
     }
 
-    /// The names with an amount.
+    /// Returns the names whose amount is not zero.
     pub fn names(&self) -> impl Iterator<Item = &Name> {
         self.0.keys()
     }

@@ -71,7 +71,7 @@ fn effective_weight(snapshot: &Snapshot, name: &str) -> f64 {
 }
 
 fn proto(snapshot: &Snapshot, name: &str, usage: &Usage) -> v1::Role {
-    // Mesos shows no others here, since it does not know whether they are scalars.
+    // The resources that are shown. Mesos shows no others here, since it does not know whether they are scalars.
     const SHOWN: [Name; 4] = [Name::CPUS, Name::DISK, Name::GPUS, Name::MEM];
     let used = usage.allocated_or_offered();
     let shown = SHOWN.into_iter().filter(|name| !used.get(name).is_zero());
@@ -97,7 +97,7 @@ impl Snapshot {
         roles.map(|role| (role, usages.get(role).map(Usage::allocated_or_offered).unwrap_or_default())).collect()
     }
 
-    /// What the allocator's metrics show of each role.
+    /// Returns the figures of each role that the allocator's metrics show.
     pub(crate) fn role_shares(&self) -> BTreeMap<String, RoleShare> {
         let usages = by_role(self);
         let is_sorted = |usage: &Usage| !usage.frameworks.is_empty();
@@ -114,16 +114,17 @@ impl Snapshot {
     }
 }
 
-/// What the allocator's metrics show of a role.
+/// The figures of a role that the allocator's metrics show.
 #[derive(Debug)]
 pub(crate) struct RoleShare {
-    /// Offered or allocated to exactly this role, as in Mesos' sorter: without the roles below it.
+    /// The resources that are offered or allocated to exactly this role, without the roles below it, as in Mesos'
+    /// sorter.
     pub offered_or_allocated: ResourceQuantities,
     /// The weight that the dominant share is divided by; `None` if no framework is in the role. As in Mesos' sorter, the
     /// weight of a role with frameworks in roles below it belongs to all of them together, and the frameworks of the
     /// role itself have a weight of 1 among those.
     pub weight: Option<f64>,
-    /// What counts against the quota of the role, with the roles below it.
+    /// The quantities that count against the quota of the role, including those of the roles below it.
     pub consumed_quota: ResourceQuantities,
 }
 
@@ -134,8 +135,8 @@ impl Usage {
         sum
     }
 
-    /// Returns what counts against a quota: everything that is reserved, whether it is used or not, and the rest of the
-    /// allocated resources unless they are revocable.
+    /// Returns the quantities that count against a quota: all reserved resources, whether they are used or not, and the
+    /// other allocated resources that are not revocable.
     fn consumed_quota(&self) -> ResourceQuantities {
         let mut consumed = self.reserved.clone();
         consumed += &self.unreserved;
@@ -143,7 +144,8 @@ impl Usage {
     }
 }
 
-/// Those roles that are shown, with the frameworks that are. As in Mesos, the amounts are those of all.
+/// Returns the roles that are shown, with their frameworks that are shown. As in Mesos, the amounts include hidden
+/// frameworks.
 fn visible_by_role(snapshot: &Snapshot) -> BTreeMap<String, Usage> {
     let mut usages = by_role(snapshot);
     if !snapshot.visibility.is_everything() {
@@ -155,8 +157,8 @@ fn visible_by_role(snapshot: &Snapshot) -> BTreeMap<String, Usage> {
     usages
 }
 
-/// Returns the roles of `--roles`; without it every role that something is subscribed to, allocated to or reserved for,
-/// or that has a weight or quota. Ancestors are always among them.
+/// Returns the roles of `--roles`. Without the flag these are all roles with subscribed frameworks, allocations,
+/// reservations, a weight or a quota. The ancestors of each role are included.
 fn by_role(snapshot: &Snapshot) -> BTreeMap<String, Usage> {
     let mut usages = Usages::default();
     let listed = snapshot.static_info.settings.roles.as_ref();

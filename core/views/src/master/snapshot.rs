@@ -35,14 +35,14 @@ pub struct Snapshot {
     pub(crate) policy: Arc<Policy>,
     /// The number of active offer filters by role; roles without filters are absent.
     pub(crate) offer_filters: Arc<BTreeMap<Role, usize>>,
-    /// What the reader may see.
+    /// The rights of the reader.
     pub(crate) visibility: Visibility,
     /// The JSON of `/state`, which readers of this moment share.
     pub(crate) state: Arc<OnceLock<Bytes>>,
 }
 
 impl Snapshot {
-    /// Returns what a reader with these rights sees. Nothing is copied.
+    /// Returns the snapshot as a reader with these rights sees it. Nothing is copied.
     pub fn seen_by(mut self, visibility: Visibility) -> Self {
         if self.visibility != visibility {
             self.visibility = visibility;

@@ -1,8 +1,8 @@
-//! How many tasks are in each state.
+//! The number of tasks in each state.
 
 use messages::v1::TaskState;
 
-/// One more than the largest number of a state.
+/// The length of the array: one more than the largest number of a state.
 const STATES: usize = 14;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -19,7 +19,7 @@ impl StateCounts {
         }
     }
 
-    /// What is not there is ignored.
+    /// Decreases the count of a state. A count of zero stays zero.
     pub fn decrement(&mut self, state: TaskState) {
         if let Some(count) = self.0.get_mut(state as usize) {
             *count = count.saturating_sub(1);

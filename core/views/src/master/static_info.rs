@@ -26,7 +26,7 @@ pub struct Build {
     pub git_tag: Option<String>,
 }
 
-/// What a master process knows of itself and of the leader, which no change of the core says.
+/// The facts about a master process and the leader that are not part of the core's changes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StaticInfo {
     /// The running program.
@@ -51,7 +51,7 @@ pub struct StaticInfo {
     pub limits: Limits,
 }
 
-/// What an operator chose about the answers of a master. The defaults are those of the flags.
+/// The operator's settings for the answers of a master. The defaults are those of the flags.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// `--roles`: the only roles of the cluster besides `*`; `None` if frameworks may be in any.

@@ -40,7 +40,8 @@ pub struct View {
 #[derive(Debug)]
 struct FrameworkIndex {
     key: u64,
-    /// Of the task that was added last: the tasks of a framework tend to be alike, and share what is the same.
+    /// The resources of the task that was added last. The tasks of a framework tend to have equal resources, which then
+    /// share their memory.
     last_resources: Resources,
     tasks: FxHashMap<TaskId, u64>,
     unreachable: FxHashMap<TaskId, u64>,
@@ -159,7 +160,7 @@ impl View {
         self.current.operator_json(call)
     }
 
-    /// Returns the response to a call of an operator as protobuf; `None` if the call is none of a reader.
+    /// Returns the response to a call of an operator as protobuf; `None` if the call does not read the state.
     pub fn operator_protobuf(&self, call: &v1::master::Call) -> Option<Bytes> {
         self.current.operator_protobuf(call)
     }
@@ -179,7 +180,7 @@ impl View {
         self.current.agents.get(*self.agents.get(id)?)
     }
 
-    /// Changes what is in use or offered on an agent.
+    /// Changes the resources that are in use or offered on an agent, and the totals with them.
     fn change_held(&mut self, agent: &str, change: impl FnOnce(&mut Agent)) {
         let Some(agent) = self.agents.get(agent).and_then(|key| self.current.agents.get_mut(*key)) else { return };
         let held = &mut Arc::make_mut(&mut self.current.totals).held;
@@ -329,7 +330,7 @@ impl View {
             self.replace_task(task, None);
             return;
         }
-        // The task is back from its unreachable agent.
+        // The task's agent is no longer unreachable, so the task leaves the unreachable history.
         if let Some(key) = index.unreachable.remove(task.task_id.value.as_str()) {
             framework.unreachable.remove(key);
         }
@@ -349,7 +350,7 @@ impl View {
         self.announces = previous.as_ref().is_some_and(|previous| previous.is_announced(status));
     }
 
-    /// Replaces a task and returns the one before; `None` if it is unknown.
+    /// Replaces a task and returns the previous one; `None` if it is unknown.
     fn replace_task(&mut self, task: &Arc<v1::Task>, status: Option<&v1::TaskStatus>) -> Option<Arc<Task>> {
         let (framework, index) = self.framework_mut(&task.framework_id.value)?;
         let slot = framework.tasks.get_mut(*index.tasks.get(task.task_id.value.as_str())?)?;

@@ -1,5 +1,5 @@
-//! What of a master's view its reader may see: entity by entity, so that nothing is copied for a reader who sees everything,
-//! and for others only what a resource of a hidden role is taken out of.
+//! The part of a master's view that its reader may see. Entities are selected one by one: nothing is copied for a
+//! reader who may see everything, and for others only entities that lose a resource of a hidden role are copied.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -18,12 +18,12 @@ use crate::Visibility;
 use crate::entity::{KeptTask, parse};
 
 impl Snapshot {
-    /// The registered frameworks that are shown.
+    /// Returns the registered frameworks that are shown.
     pub(crate) fn visible_frameworks(&self) -> impl Iterator<Item = &Framework> {
         self.frameworks.iter().filter(|framework| self.visibility.shows_framework(&framework.snapshot.info))
     }
 
-    /// The completed frameworks that are shown.
+    /// Returns the completed frameworks that are shown.
     pub(crate) fn visible_completed(&self) -> impl Iterator<Item = &Framework> {
         self.completed.iter().filter(|framework| self.visibility.shows_framework(&framework.snapshot.info))
     }
@@ -40,7 +40,7 @@ impl Snapshot {
         })
     }
 
-    /// The executors of a framework that are shown.
+    /// Returns the executors of a framework that are shown.
     pub(crate) fn visible_executors<'a>(&'a self, framework: &'a Framework) -> impl Iterator<Item = &'a Arc<Executor>> {
         let shows = move |executor: &&Arc<Executor>| {
             self.visibility.shows_executor(&executor.snapshot.info, &framework.snapshot.info)
@@ -48,12 +48,12 @@ impl Snapshot {
         framework.executors.iter().filter(shows)
     }
 
-    /// The registered agents, without resources of roles that are hidden.
+    /// Returns the registered agents, without resources of roles that are hidden.
     pub(crate) fn visible_agents(&self) -> impl Iterator<Item = Cow<'_, Agent>> {
         self.agents.iter().map(|agent| agent.seen_by(&self.visibility))
     }
 
-    /// The agents that have not come back yet, in the same way.
+    /// Returns the recovered agents that have not re-registered yet, without resources of roles that are hidden.
     pub(crate) fn visible_recovered(&self) -> impl Iterator<Item = Cow<'_, Arc<v1::AgentInfo>>> {
         self.recovered.iter().map(|info| match self.visibility.is_everything() {
             true => Cow::Borrowed(info),
@@ -61,7 +61,7 @@ impl Snapshot {
         })
     }
 
-    /// The operations that are shown: those of frameworks that are, on resources that are.
+    /// Returns the operations that are shown. Their frameworks and their resources are shown as well.
     pub(crate) fn visible_operations(&self) -> impl Iterator<Item = &Arc<v1::Operation>> {
         self.operations.iter().filter(|operation| self.shows_operation(operation))
     }
@@ -81,13 +81,15 @@ impl Snapshot {
             })
     }
 
-    /// Whether what is said of this framework is shown; what is not known here is hidden from those who do not see all.
+    /// Returns whether information about the framework with this id is shown. An unknown framework is hidden from
+    /// readers who may not see everything.
     pub(crate) fn shows_framework_named(&self, id: &str) -> bool {
         self.visibility.is_everything()
             || self.framework_info(id).is_some_and(|info| self.visibility.shows_framework(info))
     }
 
-    /// Whether an incident is shown: one about a framework only with that.
+    /// Returns whether an incident is shown. An incident about a framework or its executors is shown if the framework
+    /// is.
     pub fn shows_incident(&self, incident: &Incident) -> bool {
         match &incident.object {
             InvolvedObject::Framework(framework) | InvolvedObject::Executors(_, framework) => {
@@ -105,7 +107,7 @@ impl Snapshot {
 }
 
 impl Agent {
-    /// Without resources of roles that are hidden.
+    /// Returns the agent without resources of roles that are hidden.
     fn seen_by(&self, visibility: &Visibility) -> Cow<'_, Agent> {
         if visibility.is_everything() {
             return Cow::Borrowed(self);
@@ -132,7 +134,7 @@ fn shown_info(info: &Arc<v1::AgentInfo>, visibility: &Visibility) -> Arc<v1::Age
 }
 
 impl View {
-    /// What the stream of an operator who may see this carries of an event; `None` if nothing.
+    /// Returns an event as the stream of an operator with these rights carries it; `None` if the event is hidden.
     pub fn event_seen_by(&self, visibility: &Visibility, event: &Arc<Event>) -> Option<Arc<Event>> {
         if visibility.is_everything() {
             return Some(Arc::clone(event));

@@ -259,7 +259,8 @@ fn resources(metric_set: &mut MetricSet, snapshot: &Snapshot) {
     let excluded = &snapshot.static_info.settings.fair_sharing_excluded_resource_names;
     let shares = snapshot.role_shares();
     for (role, share) in &shares {
-        // As Mesos' `Role::quotaConsumed`: every role that consumes something, with or without quota.
+        // The metrics exist for every role that consumes resources, with or without quota, as with Mesos'
+        // `Role::quotaConsumed`.
         for (name, consumed) in
             share.consumed_quota.iter().filter(|(name, _)| totals.iter().any(|(own, _)| own == *name))
         {

@@ -61,7 +61,7 @@ fn counts<'a>(frameworks: impl Iterator<Item = &'a Framework>) -> BTreeMap<TaskS
     counts
 }
 
-/// Scalars without what tells one agent's from another's, so that sums stay small.
+/// Scalars without the details that differ between agents, so that sums have few entries.
 #[derive(Default)]
 struct Totals(Resources);
 

@@ -1,5 +1,5 @@
-//! Mesos' older JSON forms, which master and agent share. They follow neither protobuf nor each other: each was written
-//! by hand, and monitors rely on them.
+//! Mesos' older JSON forms, which master and agent share. Each form was written by hand and follows no common rule, and
+//! monitoring programs rely on them.
 
 mod infos;
 mod quantities;

@@ -50,7 +50,7 @@ impl Index<&str> for Recording {
     }
 }
 
-/// What a recorded `/state` says of the program.
+/// Returns the build of the program that a recorded `/state` describes.
 pub fn build(state: &Value) -> Build {
     let text = |key: &str| state.get(key).map(|value| value.as_str().unwrap().to_owned());
     Build {
@@ -64,7 +64,8 @@ pub fn build(state: &Value) -> Build {
     }
 }
 
-/// Equal but for the order of entities, which Mesos takes from hash maps, and the last digit of a double.
+/// Asserts that both are equal, except for the order of entities, which Mesos takes from hash maps, and the last digit
+/// of a double.
 pub fn assert_same(what: &str, expected: &Value, shown: &Value) {
     let (expected, shown) = (normal(expected), normal(shown));
     if let Some(difference) = difference("", &expected, &shown) {
@@ -76,7 +77,7 @@ fn normal(value: &Value) -> Value {
     match value {
         Value::Object(members) => members
             .iter()
-            // This field of v0 has no place in v1.
+            // This field of v0 does not exist in v1.
             .filter(|(key, _)| !(*key == "checkpoint" && members.contains_key("attributes")))
             .map(|(key, value)| (key.clone(), normal(value)))
             .collect(),

@@ -1,4 +1,4 @@
-//! The changes that lead to what a recorded master knew.
+//! The changes that lead to the state of a recorded master.
 #![allow(dead_code, reason = "each test needs a part of it")]
 
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ pub fn replay(recording: &Recording) -> View {
         view.apply(&Change::OfferAdded(Arc::new(offer(recorded, agent))));
     }
     for mut executor in state.get_executors.unwrap().executors {
-        // In the recording this is a printed default, not a field that was set.
+        // The recording prints the default of this field, which was not set.
         executor.executor_info.command.as_mut().unwrap().shell = None;
         view.apply(&Change::ExecutorAdded(Arc::new(ExecutorSnapshot {
             framework: FrameworkId::from(executor.executor_info.framework_id.as_ref().unwrap()),

@@ -1,4 +1,4 @@
-//! Builders of resources for tests: a text, and what is special about the resource.
+//! Builders of resources for tests, from a text and the special properties of the resource.
 #![allow(dead_code, deprecated, reason = "each test binary uses a part; the old format is tested too")]
 
 use messages::v1;

@@ -16,7 +16,7 @@ use crate::protobuf::check;
 use crate::protobuf::scan::{DURATION, put_bytes, put_varint};
 use crate::{DecodeError, Limits};
 
-/// Why a text is not a message. Mesos answers the two cases with different texts.
+/// The reason for which a text is not a message. Mesos answers the two cases with different texts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum JsonError {

@@ -140,7 +140,7 @@ impl<'de> Visitor<'de> for Parser<'_> {
             members.push((name, access.next_value_seed(inner)?));
         }
         members.sort_by(|a, b| a.0.cmp(&b.0));
-        // Of neighbours with the same name the later one is kept, in the place of the earlier.
+        // If two neighbours have the same name, the later value replaces the earlier one in its place.
         members.dedup_by(|later, earlier| {
             let same = later.0 == earlier.0;
             if same {

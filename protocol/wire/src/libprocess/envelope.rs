@@ -6,7 +6,7 @@ use ids::{InvalidUpid, Upid};
 
 const AGENT_PREFIX: &str = "libprocess/";
 
-/// Why a request that looks like a message is not one.
+/// The reason for which a request that looks like a message is not one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum EnvelopeError {
@@ -53,7 +53,7 @@ pub fn is_message(method: &str, user_agent: Option<&str>, libprocess_from: Optio
     method == "POST" && (libprocess_from.is_some() || user_agent.is_some_and(|agent| agent.starts_with(AGENT_PREFIX)))
 }
 
-/// Returns the sender: the value of `Libprocess-From`, or what the `User-Agent` of older peers says.
+/// Returns the sender: the value of `Libprocess-From`, or that in the `User-Agent` of older peers.
 ///
 /// # Errors
 ///

@@ -7,7 +7,7 @@ pub(super) struct HeadScanner {
     line: Line,
 }
 
-/// What the current line has consisted of so far.
+/// The content of the current line so far.
 #[derive(Debug, Default, Clone, Copy)]
 enum Line {
     /// Empty lines before the head do not belong to it (RFC 9112, 2.2).

@@ -157,7 +157,7 @@ impl RequestDecoder {
     }
 }
 
-/// Returns the length of a head and what it says.
+/// Returns the length of a head and its content.
 fn parse_head(head: &[u8], limits: &EnvelopeLimits) -> Result<(usize, Pending), RequestError> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut headers);

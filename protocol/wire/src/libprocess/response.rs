@@ -1,4 +1,4 @@
-//! The other direction of a link socket: peers answer every message with a `202 Accepted` that nobody needs.
+//! Responses on a link socket. Peers answer every message with a `202 Accepted`, which is discarded.
 
 use bytes::{Buf, BytesMut};
 

@@ -10,8 +10,8 @@ use super::rewrite::LazyCopy;
 use super::scan::{FieldClass, Fields, Payload, classify, enum_name, lookup, put_bytes, put_varint};
 use crate::Limits;
 
-/// Checks `bytes` against the schema and drops what `prost` would read otherwise than C++ protobuf does. The bytes are
-/// copied only if something has to be dropped, which no peer of the same version ever causes.
+/// Checks `bytes` against the schema and drops the fields that `prost` would read differently from C++ protobuf. The
+/// bytes are copied only if something has to be dropped, which no peer of the same version ever causes.
 pub(crate) fn check<'a>(
     desc: &MessageDescriptor,
     bytes: &'a [u8],
@@ -147,7 +147,7 @@ fn lacks_required(desc: &MessageDescriptor, seen: u64) -> bool {
     desc.fields.iter().enumerate().any(|(index, field)| field.label == Label::Required && seen & bit(index) == 0)
 }
 
-/// Returns the bit of a field in the set of fields that occur. No message has more than 64 fields, which a test holds.
+/// Returns the bit of a field in the set of fields that occur. No message has more than 64 fields, which a test checks.
 pub(super) fn bit(index: usize) -> u64 {
     1u64.checked_shl(index as u32).unwrap_or(0)
 }

@@ -10,9 +10,9 @@ use crate::Limits;
 
 /// Decodes a message from untrusted bytes.
 ///
-/// It does more than `prost`: sizes, depth and counts are bounded, `required` fields must be present at every level, an
-/// enum value that this version does not know leaves its field unset, and a known field number with another wire type
-/// is an unknown field (all as C++ protobuf treats proto2).
+/// The function does more than `prost`: sizes, depth and counts are bounded, `required` fields must be present at every
+/// level, an enum value that this version does not know leaves its field unset, and a known field number with another
+/// wire type is an unknown field (all as C++ protobuf treats proto2).
 ///
 /// # Errors
 ///

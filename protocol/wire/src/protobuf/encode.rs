@@ -12,8 +12,8 @@ pub fn encode<T: HasDescriptor>(message: &T) -> Vec<u8> {
 }
 
 /// Encodes a message as [`encode`] does, with a list in addition: `field` of `message` is a message whose repeated
-/// field `items` gets the elements that `each` lends to it, one at a time. So a long list need not exist as messages
-/// all at once.
+/// field `items` gets the elements that `each` lends to it, one at a time. The messages of a long list are therefore
+/// not all in memory at once.
 pub fn encode_with_list<T: HasDescriptor, I: HasDescriptor>(
     message: &T,
     field: u32,

@@ -1,8 +1,8 @@
-//! Why bytes are not a message.
+//! The reasons for which bytes are not a message.
 
 use messages::UnknownMessage;
 
-/// Why bytes are not a message.
+/// The reasons for which bytes are not a message.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum DecodeError {

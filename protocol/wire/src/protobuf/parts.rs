@@ -1,17 +1,18 @@
-//! Messages put together from fields that are encoded already.
+//! Messages that are assembled from encoded fields.
 
 use std::borrow::Cow;
 
 use super::scan::{put_varint, varint_size};
 
-/// A message as the list of its encoded fields: what is cached is lent, and copied once, into the buffer that is sent.
+/// A message as the list of its encoded fields. Cached fields are borrowed, and are copied once, into the buffer that
+/// is sent.
 ///
 /// The fields are written in the order in which they were added; protobuf leaves the order open. Values that are
 /// messages come from [`encode`](crate::encode), so that C++ peers accept them.
 #[derive(Debug, Clone, Default)]
 pub struct MessageParts<'a> {
     parts: Vec<Part<'a>>,
-    /// Of all parts, in bytes.
+    /// The size of all parts, in bytes.
     size: usize,
 }
 
@@ -21,12 +22,12 @@ enum Part<'a> {
     Fixed64(u32, u64),
     Bytes(u32, Cow<'a, [u8]>),
     Message(u32, MessageParts<'a>),
-    /// Whole fields, with their numbers.
+    /// Encoded fields, with their numbers.
     Fields(Cow<'a, [u8]>),
 }
 
 impl<'a> MessageParts<'a> {
-    /// A message without fields.
+    /// Returns a message without fields.
     pub fn new() -> Self {
         MessageParts::default()
     }
@@ -46,7 +47,7 @@ impl<'a> MessageParts<'a> {
         self.add(Part::Bytes(field, value.into()));
     }
 
-    /// Adds a field that is a message, without fields too.
+    /// Adds a field that is a message, which may have no fields.
     pub fn message(&mut self, field: u32, value: MessageParts<'a>) {
         self.add(Part::Message(field, value));
     }
@@ -56,7 +57,7 @@ impl<'a> MessageParts<'a> {
         self.add(Part::Fields(fields.into()));
     }
 
-    /// The size of the encoded message in bytes.
+    /// Returns the size of the encoded message in bytes.
     pub fn size(&self) -> usize {
         self.size
     }

@@ -12,7 +12,8 @@ impl<'a> LazyCopy<'a> {
         LazyCopy { source, copied: 0, out: None }
     }
 
-    /// Replaces the bytes from `start` to `end` by what `by` writes. The replacements come in ascending order.
+    /// Replaces the bytes from `start` to `end` by the bytes that `by` writes. The replacements come in ascending
+    /// order.
     pub fn replace(&mut self, start: usize, end: usize, by: impl FnOnce(&mut Vec<u8>)) {
         let out = self.out.get_or_insert_with(|| Vec::with_capacity(self.source.len()));
         out.extend_from_slice(self.source.get(self.copied..start).unwrap_or_default());

@@ -105,7 +105,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// What the schema says about an encoded field.
+/// The interpretation of an encoded field by the schema.
 pub(crate) enum FieldClass<'a> {
     /// A scalar (or an unpacked element) of the field's kind.
     Scalar,
@@ -154,7 +154,7 @@ pub(crate) fn put_varint(mut value: u64, out: &mut Vec<u8>) {
     out.push(value as u8);
 }
 
-/// How many bytes [`put_varint`] writes.
+/// Returns the number of bytes that [`put_varint`] writes.
 pub(crate) fn varint_size(value: u64) -> usize {
     let bits = u64::BITS - (value | 1).leading_zeros();
     bits.div_ceil(7) as usize

@@ -35,7 +35,7 @@ fn round_trips<T: HasDescriptor + PartialEq + std::fmt::Debug>(entropy: &[u8]) -
     let parsed: serde_json::Value = serde_json::from_slice(&text).unwrap();
     prop_assert!(parsed.is_object() && !text.contains(&b'\n'));
     prop_assert_eq!(&to_json(T::desc(), &encoded), &text);
-    // Printing makes defaults explicit, so the text must come back unchanged, not the presence of fields.
+    // Printing makes defaults explicit, so reading and printing must preserve the text, but not the presence of fields.
     let read: T = json::decode(&text, &limits).unwrap();
     prop_assert_eq!(lossy(json::encode(&read)), lossy(text));
     Ok(())
