@@ -6,6 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use ring::digest::{SHA256, digest};
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
 /// Returns the digest of some bytes in the form that images use.
 pub fn digest_of(bytes: &[u8]) -> String {
@@ -296,6 +297,6 @@ impl LayerBuilder {
     /// Returns the layer, compressed with zstd.
     pub fn zstd(self) -> Layer {
         let archive = self.0.into_inner().unwrap();
-        Layer { packed: zstd::encode_all(&archive[..], 1).unwrap(), archive }
+        Layer { packed: compress_to_vec(&archive[..], CompressionLevel::Fastest), archive }
     }
 }

@@ -6,6 +6,7 @@ mod layer_root;
 mod stream;
 mod unpack;
 mod whiteout;
+mod zstd_frames;
 
 pub(crate) use stream::unpack_stream;
 pub(crate) use unpack::UnpackLimits;

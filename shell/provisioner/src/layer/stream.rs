@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use flate2::read::MultiGzDecoder;
 
 use super::unpack::{UnpackLimits, unpack};
+use super::zstd_frames::ZstdFrames;
 use crate::Digest;
 use crate::digest::HashingReader;
 use crate::error::LayerError;
@@ -48,13 +49,7 @@ pub(crate) fn unpack_stream(
     let diff_id = match compression {
         Compression::None => archive_of(&mut packed)?,
         Compression::Gzip => archive_of(&mut MultiGzDecoder::new(&mut packed))?,
-        Compression::Zstd => {
-            let mut decoder = zstd::stream::read::Decoder::with_buffer(&mut packed).map_err(LayerError::Read)?;
-            // The window is at most 128 MiB, which the specification of the format recommends as the maximum of
-            // decoders.
-            decoder.window_log_max(27).map_err(LayerError::Read)?;
-            archive_of(&mut decoder)?
-        }
+        Compression::Zstd => archive_of(&mut ZstdFrames::new(&mut packed))?,
     };
     // The decoder has read the archive to its end. Bytes that are left belong to the digest only.
     io::copy(&mut packed, &mut io::sink()).map_err(LayerError::Read)?;
