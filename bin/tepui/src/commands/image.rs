@@ -64,7 +64,8 @@ struct Place {
 struct Pull {
     #[command(flatten)]
     place: Place,
-    /// [REGISTRY/]REPOSITORY[:TAG][@DIGEST]
+    // No doc comment, in which the brackets would be links.
+    #[arg(help = "[REGISTRY/]REPOSITORY[:TAG][@DIGEST]")]
     image: ImageReference,
     /// The registry of images that name none
     #[arg(
