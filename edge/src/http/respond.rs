@@ -192,7 +192,7 @@ pub fn answer(answer: CallResponse) -> Response {
     if answer.body.is_empty() && status.is_success() { empty(status) } else { text(status, answer.body) }
 }
 
-/// Compresses a body from [`GZIP_MINIMUM`](crate::limits::GZIP_MINIMUM) bytes on if the client accepts it.
+/// Compresses a body from [`GZIP_MINIMUM`] bytes on if the client accepts it.
 pub async fn compress(accepted: Option<&HeaderValue>, mut response: Response) -> Response {
     let ResponseBody::Whole(body) = response.body() else { return response };
     if body.len() < GZIP_MINIMUM || !accepts_gzip(accepted) || response.headers().contains_key(header::CONTENT_ENCODING)
