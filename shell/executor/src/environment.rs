@@ -36,7 +36,7 @@ impl Environment {
     /// Reads the variables, which `get` looks up by name.
     ///
     /// # Errors
-    /// Returns [`Error`] for a missing variable or an invalid duration.
+    /// Returns an error for a missing variable or an invalid duration.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let needed = |name| get(name).filter(|v| !v.is_empty()).ok_or(Error::Missing(name));
         let duration = |name: &'static str, default| match get(name) {

@@ -71,7 +71,7 @@ pub fn shutdown(executor: &str, agent: &str) -> Call {
     Call { shutdown: Some(Box::new(shutdown)), ..call_of(call::Type::Shutdown) }
 }
 
-/// Returns ACKNOWLEDGE of the update with the UUID of this number, see [`uuid`].
+/// Returns ACKNOWLEDGE of the update with the UUID of this number, see [`uuid()`].
 pub fn acknowledge(agent: &str, task: &str, number: u8) -> Call {
     let acknowledge = call::Acknowledge { agent_id: agent_id(agent), task_id: task_id(task), uuid: uuid(number) };
     Call { acknowledge: Some(Box::new(acknowledge)), ..call_of(call::Type::Acknowledge) }
@@ -114,7 +114,7 @@ pub fn reconcile_operations(operations: &[(&str, Option<&str>)]) -> Call {
     }
 }
 
-/// Returns ACKNOWLEDGE_OPERATION_STATUS of the status with the UUID of this number, see [`uuid`].
+/// Returns ACKNOWLEDGE_OPERATION_STATUS of the status with the UUID of this number, see [`uuid()`].
 pub fn acknowledge_operation(agent: &str, operation: &str, number: u8) -> Call {
     Call {
         acknowledge_operation_status: Some(Box::new(call::AcknowledgeOperationStatus {
