@@ -377,6 +377,23 @@ fn an_agent_is_asked_about_operations_it_does_not_report() {
 }
 
 #[test]
+fn an_agent_is_asked_to_register_until_it_does() {
+    let mut s = scenario();
+    s.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
+    let applied = s.applied().remove(0);
+    s.c.send(&s.a.pid.clone(), report(&s.a, vec![]));
+    s.deny(&applied);
+    s.c.forget();
+    // The agent has read a late answer to an earlier registration, and believes that it is registered.
+    s.c.pass(Duration::from_secs(16));
+    assert!(s.c.received(&s.a.pid).contains(&PLEASE_REGISTER.to_owned()));
+    s.c.send(&s.a.pid.clone(), reregister(&s.a, "cpus:4;mem:1024;disk:1000"));
+    s.c.forget();
+    s.c.pass(Duration::from_secs(16));
+    assert!(!s.c.received(&s.a.pid).contains(&PLEASE_REGISTER.to_owned()));
+}
+
+#[test]
 fn an_operation_that_has_ended_is_not_asked_about() {
     let mut s = scenario();
     s.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);

@@ -51,6 +51,7 @@ const FOUND: &[(u64, &str)] = &[
     (277687, "an agent that an operator had removed came back without its quarantines (a fault of the check)"),
     (337117, "a driver's launch was read after its task had been reported as gone"),
     (703579, "a registration was read again after a volume of its total had been destroyed"),
+    (2_009_235, "an agent read a late answer to an earlier registration and did not register again when it was asked"),
     (31626, "a launch of an earlier term arrived after its task had been reported as gone"),
     (32277, "a launch arrived after its kill had been answered"),
     (1919, "a re-registering agent reported a terminal state that was not durable, and lost it in a power loss"),

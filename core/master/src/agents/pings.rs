@@ -9,6 +9,7 @@ use super::index::Agents;
 use super::removal_limiter::schedule_mark_unreachable;
 use crate::failures::observe;
 use crate::interface::{Context, Timer};
+use crate::operations::must_register_again;
 use crate::state::State;
 use crate::support::TimingWheel;
 
@@ -17,7 +18,7 @@ pub(crate) fn start_pings(agents: &mut Agents, pings: &mut TimingWheel<AgentId>,
     let Some(agent) = agents.get_mut(id.as_str()) else { return };
     let (slot, rearm) = pings.insert(cx.now.monotonic, id.clone());
     agent.set_ping_slot(slot);
-    send_ping(cx, agent);
+    send_ping(cx, agent, agent.snapshot().connected);
     if let Some(rearm) = rearm {
         cx.arm(Timer::Ping(rearm.slot), rearm.at);
     }
@@ -32,9 +33,10 @@ pub(crate) fn stop_pings(pings: &mut TimingWheel<AgentId>, cx: &mut Context<'_>,
 pub(crate) fn ping(state: &mut State, cx: &mut Context<'_>, slot: u32) {
     let (due, rearm) = state.pings.fire(slot, cx.now.monotonic);
     for id in due {
+        let has_to_register = must_register_again(&state.agents, &state.operations, &id);
         let Some(agent) = state.agents.get_mut(id.as_str()) else { continue };
         let silent = agent.unanswered_pings() >= state.config.max_agent_ping_timeouts;
-        send_ping(cx, agent);
+        send_ping(cx, agent, agent.snapshot().connected && !has_to_register);
         observe(state, cx, failures::Event::PingDue(id.clone()));
         if silent && state.registry.pending_removal(&id).is_none() {
             schedule_mark_unreachable(state, cx, id, UnreachableReason::PingTimeout);
@@ -57,9 +59,8 @@ pub(crate) fn pong(state: &mut State, cx: &mut Context<'_>, observer: &str) {
     }
 }
 
-/// Sends a ping. `connected` is the master's view: an agent that reads false registers again.
-fn send_ping(cx: &mut Context<'_>, agent: &mut Agent) {
+/// Sends a ping. An agent that reads that it is not connected registers again.
+fn send_ping(cx: &mut Context<'_>, agent: &mut Agent, connected: bool) {
     agent.record_ping();
-    let ping = internal::PingSlaveMessage { connected: agent.snapshot().connected };
-    cx.send_from(agent.observer(), &agent.snapshot().pid, ping);
+    cx.send_from(agent.observer(), &agent.snapshot().pid, internal::PingSlaveMessage { connected });
 }

@@ -19,5 +19,7 @@ pub(crate) use operator::apply_operator_operation;
 pub(crate) use reconcile::reconcile_operations;
 pub(crate) use removal::{adopt_operations_of, orphan_operations_of, remove_operations_on_agent};
 pub(crate) use status::{acknowledge_operation_status, operation_status_update};
-pub(crate) use total_in_doubt::{has_pending_operations, is_repeated_registration, resolve_total_in_doubt};
+pub(crate) use total_in_doubt::{
+    has_pending_operations, is_repeated_registration, must_register_again, resolve_total_in_doubt,
+};
 pub(crate) use update_slave::reconcile_operations_with;

@@ -48,10 +48,16 @@ pub(crate) fn mark_total_in_doubt(agents: &mut Agents, agent: &AgentId) {
 /// Asks the agent for its total once no operation is in progress: an agent that is pinged as not connected registers
 /// again.
 pub(crate) fn resolve_total_in_doubt(agents: &Agents, operations: &Operations, cx: &mut Context<'_>, agent: &AgentId) {
-    let doubted = agents.get(agent.as_str()).filter(|agent| agent.is_total_in_doubt());
-    if let Some(known) = doubted.filter(|known| known.snapshot().connected)
-        && !has_pending_operations(operations, agent)
+    if must_register_again(agents, operations, agent)
+        && let Some(known) = agents.get(agent.as_str())
     {
         cx.send_from(known.observer(), &known.snapshot().pid, internal::PingSlaveMessage { connected: false });
     }
+}
+
+/// Returns whether an agent has to say what it has. It is asked with every ping until it does: an answer to an earlier registration
+/// that it reads late may make it believe that it has registered already.
+pub(crate) fn must_register_again(agents: &Agents, operations: &Operations, agent: &AgentId) -> bool {
+    let doubted = agents.get(agent.as_str()).filter(|agent| agent.is_total_in_doubt());
+    doubted.is_some_and(|known| known.snapshot().connected) && !has_pending_operations(operations, agent)
 }
