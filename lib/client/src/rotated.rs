@@ -214,14 +214,15 @@ impl FollowRotated {
         let mut listing = self.settled_listing().await?;
         loop {
             let found = self.position.map_or_else(|| listing.first().found(&listing, false), |p| p.find_in(&listing));
-            self.skipped |= found.skipped;
             let (data, size) = self.read(found).await?;
             let later = self.settled_listing().await?;
             if later.old != listing.old {
-                self.position = Some(found.position);
+                // A listing is no snapshot: files that are renamed while it is made may be missing from it. What was found by such
+                // a listing is not used, not even as a position.
                 listing = later;
                 continue;
             }
+            self.skipped |= found.skipped;
             let mut position = found.position;
             position.offset += data.len() as u64;
             match position.file {
