@@ -465,10 +465,12 @@ impl Interpreter<MasterEffects> for MasterInterpreter<'_> {
         }
     }
 
-    fn send(&mut self, from: Arc<str>, to: Upid, message: Message) {
-        let forgets = self.cx.mutant == Some(Mutant::ForgetUndo);
-        if forgets && matches!(&message, Message::PingSlave(ping) if !ping.connected) {
-            return;
+    fn send(&mut self, from: Arc<str>, to: Upid, mut message: Message) {
+        if self.cx.mutant == Some(Mutant::ForgetUndo)
+            && let Message::PingSlave(ping) = &mut message
+        {
+            // A ping that is missing would make the agent register again as well.
+            ping.connected = true;
         }
         let node = self.host.node();
         if let (Some(_), Some(peer)) = (self.leading(), Node::at(to.address)) {
