@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ::agent::ContainerLaunch;
 use containerizer::User;
@@ -71,13 +71,15 @@ pub struct Images {
     options: ImageOptions,
     /// `<work_dir>/provisioner`.
     root: PathBuf,
+    /// The provisioner, opened for the first container that needs it: opening cleans up.
+    opened: Mutex<Option<Provisioner>>,
 }
 
 impl Images {
     /// Makes the images of an agent, with the files of containers below this work directory. No file is created before
     /// a container asks for an image.
     pub fn new(options: ImageOptions, work_dir: &Path) -> Self {
-        Images { options, root: work_dir.join("provisioner") }
+        Images { options, root: work_dir.join("provisioner"), opened: Mutex::default() }
     }
 
     /// Removes the files of containers that have ended.
@@ -144,7 +146,12 @@ impl Images {
     }
 
     fn provisioner(&self) -> Result<Provisioner, provisioner::Error> {
-        Provisioner::open(Store::open(&self.options.store)?, &self.root)
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(provisioner) = &*opened {
+            return Ok(provisioner.clone());
+        }
+        let provisioner = Provisioner::open(Store::open(&self.options.store)?, &self.root)?;
+        Ok(opened.insert(provisioner).clone())
     }
 
     /// Returns the credentials of the agent together with those of the task, which take precedence.

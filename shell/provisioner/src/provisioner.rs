@@ -41,7 +41,9 @@ impl Provisioner {
             path: containers.clone(),
             source,
         })?;
-        Ok(Provisioner { store, root: root.to_owned() })
+        let provisioner = Provisioner { store, root: root.to_owned() };
+        provisioner.store.remove_unnamed_layers(&provisioner.layers_in_use()?)?;
+        Ok(provisioner)
     }
 
     /// Returns the store of the images.

@@ -46,8 +46,7 @@ impl Store {
         Ok(report)
     }
 
-    /// Removes the files that killed processes have left. The caller holds the lock, so nothing is being unpacked.
-    /// Layers that no image names are removed as well: after a loss of power they may not be complete on the disk.
+    /// Removes the remains of killed processes. The caller holds the lock, so that nothing is being unpacked.
     pub(super) fn remove_leftovers(&self) -> Result<(), Error> {
         for name in self.names(&self.directories.staging())? {
             self.remove_tree(&self.directories.staging().join(name))?;
@@ -58,8 +57,16 @@ impl Store {
                 fs::remove_file(&path).map_err(|source| self.directories.failed("remove", &path, source))?;
             }
         }
-        let in_use = BTreeSet::new();
-        self.remove_unused_layers(&in_use).map(drop)
+        Ok(())
+    }
+
+    /// Removes layers that no image names and nobody in `in_use` needs, unless an image is being pulled: after a loss of power such a
+    /// layer may be incomplete.
+    pub(crate) fn remove_unnamed_layers(&self, in_use: &BTreeSet<LayerId>) -> Result<(), Error> {
+        match self.try_lock()? {
+            Some(_lock) => self.remove_unused_layers(in_use).map(drop),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn remove_tree(&self, path: &Path) -> Result<(), Error> {
