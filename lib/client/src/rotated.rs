@@ -267,7 +267,7 @@ impl FollowRotated {
         for _ in 0..READS {
             let read = match self.files.read_bytes(&path, found.position.offset + data.len() as u64).await {
                 // The file was rotated since the listing; the next listing shows it.
-                Err(Error::Status { status: 404, .. }) if found.number.is_some() => return Ok((data, 0)),
+                Err(Error::NoFile { .. }) if found.number.is_some() => return Ok((data, 0)),
                 outcome => outcome?,
             };
             let end =

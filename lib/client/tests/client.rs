@@ -109,15 +109,78 @@ async fn a_call_to_a_deposed_master_says_so() {
     assert!(matches!(error, Error::NotLeading(_)) && error.is_transient(), "{error}");
 }
 
+/// Returns an agent's answer to READ_FILE.
+fn piece(size: u64, data: &[u8]) -> Vec<u8> {
+    protobuf_response(&v1::agent::Response {
+        r#type: Some(v1::agent::response::Type::ReadFile.into()),
+        read_file: Some(v1::agent::response::ReadFile { size, data: data.to_vec() }),
+        ..Default::default()
+    })
+}
+
+/// Returns an agent's answer to LIST_FILES for files by name, modification time and size.
+fn listing(files: &[(&str, i64, u64)]) -> Vec<u8> {
+    let entry = |(name, nanoseconds, size): &(&str, i64, u64)| v1::FileInfo {
+        path: format!("/s/{name}"),
+        size: Some(*size),
+        mtime: Some(v1::TimeInfo { nanoseconds: *nanoseconds }),
+        ..Default::default()
+    };
+    protobuf_response(&v1::agent::Response {
+        r#type: Some(v1::agent::response::Type::ListFiles.into()),
+        list_files: Some(Box::new(v1::agent::response::ListFiles { file_infos: files.iter().map(entry).collect() })),
+        ..Default::default()
+    })
+}
+
+/// Reads a rotated output to its end from an agent that gives these answers, and checks what was read.
+async fn check_rotated(answers: &[Vec<u8>], expected: &str) {
+    let peer = peer(answers.iter().map(|answer| vec![answer.clone()]).collect()).await;
+    let mut follow = Files::new(peer.address.clone()).follow_rotated("/s/stdout");
+    let mut read = Vec::new();
+    while peer.requests().len() < answers.len() {
+        let piece = follow.available().await.expect("piece");
+        assert!(!piece.skipped, "nothing is missing");
+        read.extend(piece.data);
+    }
+    assert_eq!(String::from_utf8_lossy(&read), expected);
+}
+
+#[tokio::test]
+async fn a_rotated_output_is_read_as_one_stream() {
+    let files: &[(&str, i64, u64)] = &[("stdout.1", 1, 2), ("stdout", 2, 1)];
+    let answers = [[listing(files), piece(2, b"ab"), listing(files)], [listing(files), piece(1, b"c"), listing(files)]];
+    check_rotated(&answers.concat(), "abc").await;
+}
+
+/// The rename of `stdout.1` to `stdout.2` happens while the directory is listed, so that the listing shows neither.
+#[tokio::test]
+async fn a_listing_without_a_renamed_file_gives_no_position() {
+    let before: &[(&str, i64, u64)] = &[("stdout.1", 1, 2), ("stdout", 2, 1)];
+    let during: &[(&str, i64, u64)] = &[("stdout", 2, 1)];
+    let after: &[(&str, i64, u64)] = &[("stdout.2", 1, 2), ("stdout.1", 2, 2), ("stdout", 3, 0)];
+    let answers = [
+        vec![listing(before), piece(2, b"ab"), listing(before)],
+        vec![listing(before), piece(1, b"c"), listing(before)],
+        vec![listing(during), piece(0, b""), listing(after), piece(2, b"d"), listing(after)],
+        vec![listing(after), piece(0, b""), listing(after)],
+    ];
+    check_rotated(&answers.concat(), "abcd").await;
+}
+
+#[tokio::test]
+async fn an_old_file_that_is_gone_before_it_is_read_is_looked_for_again() {
+    let before: &[(&str, i64, u64)] = &[("stdout.1", 1, 2), ("stdout", 2, 1)];
+    let after: &[(&str, i64, u64)] = &[("stdout.2", 1, 2), ("stdout.1", 2, 1), ("stdout", 3, 0)];
+    let answers = [
+        vec![listing(before), response("404 Not Found", "", b""), listing(after), piece(2, b"ab"), listing(after)],
+        vec![listing(after), piece(1, b"c"), listing(after)],
+    ];
+    check_rotated(&answers.concat(), "abc").await;
+}
+
 #[tokio::test]
 async fn a_file_is_followed_byte_by_byte() {
-    let piece = |size: u64, data: &[u8]| {
-        protobuf_response(&v1::agent::Response {
-            r#type: Some(v1::agent::response::Type::ReadFile.into()),
-            read_file: Some(v1::agent::response::ReadFile { size, data: data.to_vec() }),
-            ..Default::default()
-        })
-    };
     let answers = [
         piece(3, b"a\xffb"),
         piece(3, b""),
