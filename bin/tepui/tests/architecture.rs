@@ -9,7 +9,7 @@ mod manifests;
 #[path = "architecture/skipped.rs"]
 mod skipped;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The layers whose crates do no I/O, spawn no thread, read no clock and own no randomness (invariant 1).
@@ -203,6 +203,48 @@ fn the_documents_for_developers_name_files_that_exist() {
         let unknown = named
             .filter(|name| !name.contains(['<', '*', ' ', ':']) && !paths.iter().any(|path| path.ends_with(*name)));
         violations.extend(unknown.map(|name| format!("{document}: `{name}` does not exist")));
+    }
+    check(violations);
+}
+
+/// Returns the folder of each crate by its name.
+fn folders_by_crate() -> BTreeMap<String, String> {
+    let name = |folder: &String| {
+        let manifest = read(&format!("{folder}/Cargo.toml"));
+        let name = manifest.split_once("name = \"").and_then(|(_, rest)| rest.split_once('"'));
+        name.expect("the name of a crate").0.to_owned()
+    };
+    crates().into_iter().map(|folder| (name(&folder), folder)).collect()
+}
+
+/// Returns what follows each occurrence of an option in a command line.
+fn values<'a>(command: &'a str, option: &'a str) -> impl Iterator<Item = &'a str> {
+    let words = command.split_whitespace().zip(command.split_whitespace().skip(1));
+    words.filter(move |(word, _)| *word == option).map(|(_, value)| value)
+}
+
+/// A promise whose check does not exist is not checked.
+#[test]
+fn the_specification_names_tests_that_exist() {
+    let (text, folders, mut violations) = (read("SPECIFICATION.md"), folders_by_crate(), Vec::new());
+    for command in text.split('`').skip(1).step_by(2) {
+        let crates: Vec<&str> = values(command, "-p").collect();
+        let unknown = crates.iter().filter(|name| !folders.contains_key(**name));
+        violations.extend(unknown.map(|name| format!("SPECIFICATION.md: there is no crate {name} (`{command}`)")));
+        for (option, folder) in [("--test", "tests"), ("--bench", "benches")] {
+            for name in values(command, option) {
+                let mut places = crates.iter().filter_map(|krate| folders.get(*krate));
+                let exists = |place: &String| {
+                    [format!("{name}.rs"), format!("{name}/main.rs")]
+                        .iter()
+                        .any(|file| root().join(place).join(folder).join(file).exists())
+                };
+                if !places.any(exists) {
+                    violations
+                        .push(format!("SPECIFICATION.md: `{command}` names {folder}/{name}, which does not exist"));
+                }
+            }
+        }
     }
     check(violations);
 }
