@@ -9,10 +9,12 @@
 # make deny           licences, duplicates, bans, sources and advisories of dependencies
 # make build          target/release/tepui
 
-.PHONY: run test build soak chaos properties fuzz bench tools fmt clippy spelling deny doc unit zookeeper pymesos smoke \
+.PHONY: run test build soak chaos properties fuzz bench tools fmt clippy spelling deny doc unit test-build zookeeper pymesos smoke \
 	conformance skipped-begin
 
 TEPUI = target/release/tepui
+# Tests use the debug build that the unit tests need anyway. It checks arithmetic overflow as well.
+TEST_TEPUI = target/debug/tepui
 SEEDS = 10000
 FROM = 0
 SEED = 1
@@ -60,22 +62,27 @@ zookeeper:
 	@tests/zookeeper/zookeeper.sh install || [ $$? -eq 77 ]
 
 # Properties draw the same cases each time: a check that fails here fails for what was changed. `make properties` looks further.
+unit: export PROPTEST_RNG_SEED = 1
 unit: zookeeper
-	PROPTEST_RNG_SEED=1 cargo test --workspace --locked
+	@scripts/run-tests.py --workspace --locked
+	cargo test --workspace --locked --quiet --doc
+
+# With the same features of dependencies as the unit tests, so that nothing is compiled twice.
+test-build: tools
+	cargo test --workspace --locked --quiet --no-run
 
 # The whole thing from the outside: start, run, look, stop, and nothing is left behind.
-smoke: build
-	@scripts/smoke.sh $(TEPUI)
+smoke: test-build
+	@scripts/smoke.sh $(TEST_TEPUI)
 
 # Every behaviour of Mesos that the suite knows, against our own master and agent.
-conformance: build
-	cargo build --release --locked -p conformance
-	@scripts/conformance.sh $(TEPUI) target/release/conformance
+conformance: test-build
+	@scripts/conformance.sh $(TEST_TEPUI) target/debug/conformance
 
-pymesos: build
+pymesos: test-build
 	@tests/pymesos/setup.sh $(PYMESOS)
-	@tests/pymesos/run.sh $(TEPUI) $(PYMESOS)
-	@tests/pymesos/failover.sh $(TEPUI) $(PYMESOS)
+	@tests/pymesos/run.sh $(TEST_TEPUI) $(PYMESOS)
+	@tests/pymesos/failover.sh $(TEST_TEPUI) $(PYMESOS)
 
 # The properties of the pure crates with other cases than those of `make test`.
 properties: tools

@@ -504,7 +504,9 @@ async fn many_containers_are_found_again(number: usize) {
     cluster.launch_all(&tasks, "sleep 10000").await;
     let mut running = 0;
     while running < number {
-        running += usize::from(cluster.status().await["state"] == "TASK_RUNNING");
+        let status = cluster.status().await;
+        assert!(["TASK_STARTING", "TASK_RUNNING"].iter().any(|early| status["state"] == *early), "{status}");
+        running += usize::from(status["state"] == "TASK_RUNNING");
     }
     cluster.kill();
     let begun = Instant::now();

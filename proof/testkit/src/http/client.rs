@@ -135,13 +135,24 @@ impl Client {
     }
 
     /// Returns the next event of this type and skips the events before it, such as heartbeats.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the stream ends before, or if there is no such event within [`TIMEOUT`]. Heartbeats would otherwise keep a
+    /// test waiting for ever.
     pub async fn event_of(&mut self, kind: &str) -> serde_json::Value {
-        loop {
-            let event = self.event().await.unwrap_or_else(|| panic!("the stream ended before {kind}"));
-            if event["type"] == kind {
-                return event;
+        let mut skipped = Vec::new();
+        let searching = async {
+            loop {
+                let event = self.event().await.unwrap_or_else(|| panic!("the stream ended before {kind}"));
+                if event["type"] == kind {
+                    return event;
+                }
+                skipped.push(event["type"].to_string());
             }
-        }
+        };
+        let found = tokio::time::timeout(TIMEOUT, searching).await.ok();
+        found.unwrap_or_else(|| panic!("no {kind} within {TIMEOUT:?}, but {skipped:?}"))
     }
 
     /// Returns whether the connection ends here.
