@@ -16,6 +16,9 @@ use crate::process::UsageError;
 use crate::scheduler::Scheduler;
 use crate::shared::{Overdue, Shared};
 
+/// The number of agents that register at once. All of them have one address, and a master closes a connection on which too
+/// many messages wait; the agents of a real cluster have a connection each.
+const TOGETHER: usize = 50_000;
 /// The time after which an agent without an answer registers again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -63,8 +66,16 @@ impl Session {
         Meter::start(self.target.pid)
     }
 
-    /// Adds agents and waits until all are registered.
-    pub async fn register(&self, agents: usize) -> Result<(), RunError> {
+    /// Adds agents and waits until all are registered. More than [`TOGETHER`] register one part after the other.
+    pub async fn register(&self, mut agents: usize) -> Result<(), RunError> {
+        while agents > TOGETHER {
+            self.register_part(TOGETHER).await?;
+            agents -= TOGETHER;
+        }
+        self.register_part(agents).await
+    }
+
+    async fn register_part(&self, agents: usize) -> Result<(), RunError> {
         let mut out = Vec::new();
         let total = self.fleet.change(|fleet| {
             fleet.add(agents, &mut out);
