@@ -1,21 +1,32 @@
 //! The resources of the machine that a test needs for itself: ports, cgroup roots, files below its directories.
 
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::wait::until;
 
-/// Returns a port of the loopback interface that was free a moment ago.
+/// The ports of tests. They are below the range from which the kernel takes the local ports of connections: such a port
+/// may be taken by a connection before the program that it was chosen for uses it, or between two runs of that program.
+const PORTS: Range<u32> = 10_000..30_000;
+/// The distance between the first ports of two test programs whose process ids follow each other.
+const PORTS_OF_A_PROCESS: u32 = 97;
+
+/// Returns a port of the loopback interface that was free a moment ago. No other call of this process returns it.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    free_ports(1)
 }
 
-/// Returns the first of `count` consecutive ports that were all free a moment ago. They are below the range from which
-/// the kernel takes the local ports of connections, because a port beside a free one of that range is often taken.
+/// Returns the first of `count` consecutive ports that were all free a moment ago. No other call of this process returns
+/// one of them.
 pub fn free_ports(count: usize) -> u16 {
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    let is_free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
     until("there are free ports", || {
-        let first = 10_000 + free_port() % 20_000;
-        let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+        let taken = TAKEN.fetch_add(u32::try_from(count).expect("a few ports"), Ordering::Relaxed);
+        let from = std::process::id().wrapping_mul(PORTS_OF_A_PROCESS).wrapping_add(taken);
+        let first = u16::try_from(PORTS.start + from % (PORTS.end - PORTS.start)).expect("a port");
         (first..).take(count).all(is_free).then_some(first)
     })
 }
