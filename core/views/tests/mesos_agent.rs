@@ -101,7 +101,7 @@ fn container_of(executor: &str) -> &'static str {
 
 #[test]
 fn an_agent_that_is_drained_says_so() {
-    let mut view = View::new(facts(&Recording::load("agent-running")["/state"]));
+    let mut view = View::new(static_info(&Recording::load("agent-running")["/state"]));
     let config = v1::DrainConfig {
         max_grace_period: Some(v1::DurationInfo { nanoseconds: 5_000_000_000 }),
         mark_gone: Some(true),
@@ -132,7 +132,7 @@ fn replay(recording: &Recording) -> View {
     let agent: Response = recording.message("GET_AGENT");
     let info = *agent.get_agent.unwrap().agent_info.unwrap();
     let state_json = &recording["/state"];
-    let mut view = View::new(facts(state_json));
+    let mut view = View::new(static_info(state_json));
     view.apply(&Change::Agent {
         total: Resources::from_proto(&info.resources).unwrap(),
         info: Arc::new(info),
@@ -213,7 +213,7 @@ fn executor_snapshot(state: &Value, info: &v1::ExecutorInfo) -> ExecutorSnapshot
     }
 }
 
-fn facts(state: &Value) -> StaticInfo {
+fn static_info(state: &Value) -> StaticInfo {
     let text = |key: &str| state.get(key).map(|value| value.as_str().unwrap().to_owned());
     let kind = |name: &Value| v1::agent_info::capability::Type::from_str_name(name.as_str().unwrap()).unwrap() as i32;
     StaticInfo {
@@ -367,7 +367,7 @@ fn tasks_are_queued_until_their_executor_registers() {
 /// (`Slave::run` and `Slave::removeFramework` in Mesos' `slave.cpp`).
 #[test]
 fn a_framework_is_completed_once() {
-    let mut view = View::new(facts(&Recording::load("agent-running")["/state"]));
+    let mut view = View::new(static_info(&Recording::load("agent-running")["/state"]));
     let check = |view: &View, active: &[(&str, &[&str])], completed: &[(&str, &[&str])]| {
         let state = view.snapshot().get("/state", &Query::default(), &BTreeMap::new()).unwrap();
         let state: Value = serde_json::from_slice(&state).unwrap();
@@ -411,7 +411,7 @@ fn a_framework_is_completed_once() {
 #[test]
 fn tasks_of_a_torn_down_framework_are_over() {
     let check = |state: ExecutorState, removed: &[&str], expect: (&[&str], &[&str], &[&str], f64)| {
-        let mut view = View::new(facts(&Recording::load("agent-running")["/state"]));
+        let mut view = View::new(static_info(&Recording::load("agent-running")["/state"]));
         view.apply(&framework_added("f"));
         let resources = Resources::parse("cpus:1.1;mem:64", "*").unwrap();
         let executor = ExecutorSnapshot { state, resources, ..plain_executor("f", "e") };

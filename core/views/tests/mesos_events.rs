@@ -22,7 +22,7 @@ use views::metrics::{self, Counters};
 #[test]
 fn the_stream_is_that_of_mesos() {
     let events = common::events("master-events");
-    let mut view = View::new(scenario::facts());
+    let mut view = View::new(scenario::static_info());
     let subscribed: Event = common::message(&events[0]);
     for agent in subscribed.subscribed.unwrap().get_state.unwrap().get_agents.unwrap().agents {
         view.apply(&Change::AgentAdded(Arc::new(scenario::agent_snapshot(agent))));
@@ -204,7 +204,7 @@ fn unreachable_agents_are_forgotten_with_their_record() {
 /// Only names that the quota names are shown, and each change replaces the earlier metrics.
 #[test]
 fn quota_is_shown_by_name() {
-    let mut view = View::new(scenario::facts());
+    let mut view = View::new(scenario::static_info());
     let mut check = |guarantees: &[(&str, f64)], limits: &[(&str, f64)], expected: &[(&str, f64)]| {
         let amounts = |amounts: &[(&str, f64)]| {
             amounts.iter().map(|(name, value)| ((*name).to_owned(), v1::value::Scalar { value: *value })).collect()

@@ -59,22 +59,13 @@ fn task(view: &mut View, framework: &str, resources: Resources) {
 
 /// Returns a view with an agent and with frameworks in `a`, in `a/b` below it and in `z`, which has no resources.
 fn view(settings: Settings) -> View {
-    let mut view = View::new(StaticInfo { settings, ..scenario::facts() });
-    let agent = Arc::new(model::master::AgentSnapshot {
-        id: AgentId::new("S0"),
-        info: Arc::default(),
-        pid: model::Upid::none(),
-        version: String::new(),
-        capabilities: Vec::new(),
-        registered: Timestamp::default(),
-        reregistered: None,
-        active: true,
-        connected: true,
-        deactivated: false,
-        drain: None,
-        drain_started: None,
-        total: Resources::parse("cpus:20;mem:100;ports:[1-9];cpus(a):4;cpus(a/b):2;ports(a):[20-29]", "*").unwrap(),
-    });
+    let mut view = View::new(StaticInfo { settings, ..scenario::static_info() });
+    let agent = Arc::new(model::master::AgentSnapshot::new(
+        AgentId::new("S0"),
+        Arc::default(),
+        model::Upid::none(),
+        Resources::parse("cpus:20;mem:100;ports:[1-9];cpus(a):4;cpus(a/b):2;ports(a):[20-29]", "*").unwrap(),
+    ));
     view.apply(&Change::AgentAdded(Arc::clone(&agent)));
     for (id, role) in [("in-a", "a"), ("in-b", "a/b"), ("in-z", "z")] {
         framework(&mut view, id, role);

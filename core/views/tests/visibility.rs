@@ -101,22 +101,13 @@ fn executor_info(id: &str) -> v1::ExecutorInfo {
 /// Returns a view with two frameworks, of which the second is hidden. The first framework has a task and an executor
 /// that are shown and others that are hidden. A role, its weight, quota and partition are hidden.
 fn view() -> View {
-    let mut view = View::new(scenario::facts());
-    let agent = Arc::new(AgentSnapshot {
-        id: AgentId::new("S0"),
-        info: Arc::new(agent_info()),
-        pid: Upid::none(),
-        version: String::new(),
-        capabilities: Vec::new(),
-        registered: Timestamp::default(),
-        reregistered: None,
-        active: true,
-        connected: true,
-        deactivated: false,
-        drain: None,
-        drain_started: None,
-        total: Resources::parse(TOTAL, "*").unwrap(),
-    });
+    let mut view = View::new(scenario::static_info());
+    let agent = Arc::new(AgentSnapshot::new(
+        AgentId::new("S0"),
+        Arc::new(agent_info()),
+        Upid::none(),
+        Resources::parse(TOTAL, "*").unwrap(),
+    ));
     view.apply(&Change::AgentAdded(Arc::clone(&agent)));
     view.apply(&Change::AgentsRecovered(vec![Arc::new(v1::AgentInfo {
         id: Some(v1::AgentId { value: "S1".to_owned() }),
