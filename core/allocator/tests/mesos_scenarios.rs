@@ -302,6 +302,24 @@ fn a_short_offer_filter_outlives_no_interval() {
     assert_eq!(scenario.allocator.allocate(Monotonic::from_start(Duration::from_millis(500))).len(), 1);
 }
 
+/// The allocator wakes up for filters that exist, not for those that others have replaced.
+#[test]
+fn a_replaced_offer_filter_has_no_deadline() {
+    let (f1, a1, half) = (FrameworkId::new("f1"), AgentId::new("a1"), held("cpus:2;mem:512", "r"));
+    let mut scenario = scenario()
+        .add_agent(&agent("a1", "cpus:4;mem:1024"))
+        .add_framework(&framework("f1", &["r"]))
+        .expect_offers(&[("f1", "r", "a1", "")])
+        .with_allocator(|allocator| {
+            for seconds in [10, 20] {
+                let refuse = Some(Duration::from_secs(seconds));
+                allocator.recover(Monotonic::default(), &f1, &a1, &half, refuse);
+            }
+        });
+    assert_eq!(scenario.allocator.allocate(Monotonic::default()).len(), 1);
+    assert_eq!(scenario.allocator.next_wakeup(), Some(Monotonic::from_start(Duration::from_secs(20))));
+}
+
 #[test]
 fn offer_filters_are_counted_by_role() {
     let counts = |expected: &'static [(&str, usize)]| {
