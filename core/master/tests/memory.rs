@@ -42,18 +42,7 @@ impl Subject {
     fn new(tasks_of_each: usize) -> Self {
         let mut cluster = Cluster::with(|config| config.master_id = Some(MASTER_ID.to_owned()));
         let limits = Limits { completed_tasks_per_framework: AGENTS * tasks_of_each, ..Limits::default() };
-        let mut view = View::new(StaticInfo {
-            build: Default::default(),
-            pid: Upid::none(),
-            info: v1::MasterInfo::default(),
-            started: Timestamp::from_nanos(0),
-            elected: None,
-            leader: None,
-            heartbeat_interval: Duration::from_secs(15),
-            flags: BTreeMap::new(),
-            limits,
-            settings: Default::default(),
-        });
+        let mut view = View::new(StaticInfo { limits, ..StaticInfo::new(Upid::none(), v1::MasterInfo::default()) });
         let agents = (0..AGENTS).map(|_| cluster.agent("cpus:8;mem:16384;disk:102400;ports:[31000-32000]")).collect();
         let scheduler = cluster.framework();
         cluster.recorded.changes.iter().for_each(|change| view.apply(change));
