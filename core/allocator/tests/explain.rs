@@ -54,12 +54,12 @@ fn a1() -> AgentSpec {
 }
 
 #[test]
-fn nothing_stands_between() {
+fn an_eligible_agent_has_no_reasons() {
     check(f1(), a1(), "1 open");
 }
 
 #[test]
-fn capabilities() {
+fn missing_capabilities_are_named() {
     check(f1(), agent("a1", "cpus:1;mem:100;gpus:1"), "1 × the framework lacks the capability GPU_RESOURCES");
     check(f1(), a1().in_region("far"), "1 × the framework lacks the capability REGION_AWARE");
     check(f1(), a1().without_capability(1), "1 × without the agent capability MULTI_ROLE");
@@ -71,7 +71,7 @@ fn capabilities() {
 }
 
 #[test]
-fn what_the_agent_has() {
+fn insufficient_resources_of_the_agent_are_a_reason() {
     check(f1(), agent("a1", "cpus:0.001;mem:1"), "1 × too little left to be offered");
     check(f1(), agent("a1", "cpus(x):1;mem(x):100"), "1 × what is left is reserved to other roles");
     scenario()
@@ -83,7 +83,7 @@ fn what_the_agent_has() {
 }
 
 #[test]
-fn what_the_framework_said() {
+fn suppression_and_disconnection_are_reasons() {
     check(f1().suppressing("r"), a1(), "1 × the framework asked for no offers of this role");
     scenario()
         .add_framework(&f1())
@@ -93,7 +93,7 @@ fn what_the_framework_said() {
 }
 
 #[test]
-fn an_offer_filter_says_how_long() {
+fn an_offer_filter_is_named_with_its_remaining_time() {
     scenario()
         .add_framework(&f1())
         .add_agent(&a1())
@@ -164,7 +164,7 @@ fn a_limit_comes_before_a_full_agent() {
 }
 
 #[test]
-fn a_demand_is_compared_with_what_there_is() {
+fn a_demand_is_compared_with_the_available_resources() {
     let needs = |text: &str| ExplainQuery { demand: Some(resources(text).quantities()), ..about("f1") };
     scenario()
         .add_framework(&f1())
@@ -192,7 +192,7 @@ fn a_demand_is_compared_with_what_there_is() {
 
 /// The rest below the limit would be offered, but the demand is larger.
 #[test]
-fn a_demand_is_compared_with_what_quota_leaves() {
+fn a_demand_is_compared_with_what_quota_allows() {
     let needs = |text: &str| ExplainQuery { demand: Some(resources(text).quantities()), ..about("f1") };
     scenario()
         .set_guarantees_and_limits("r", "", "cpus:1")
@@ -203,7 +203,7 @@ fn a_demand_is_compared_with_what_quota_leaves() {
 }
 
 #[test]
-fn the_operator_decided() {
+fn deactivation_and_the_whitelist_are_reasons() {
     let a1_id = AgentId::new("a1");
     scenario()
         .add_framework(&f1())
@@ -216,7 +216,7 @@ fn the_operator_decided() {
 }
 
 #[test]
-fn the_pause_after_a_failover() {
+fn the_pause_after_a_failover_is_a_reason() {
     scenario()
         .with_allocator(|allocator| allocator.start_recovery(Monotonic::default(), 10, true))
         .add_framework(&f1())
@@ -231,7 +231,7 @@ fn the_pause_after_a_failover() {
 }
 
 #[test]
-fn a_role_it_is_not_in() {
+fn a_role_without_subscription_is_a_reason() {
     scenario()
         .add_framework(&f1())
         .add_agent(&a1())
@@ -243,7 +243,7 @@ fn a_role_it_is_not_in() {
 }
 
 #[test]
-fn each_role_for_itself() {
+fn each_role_is_explained_separately() {
     scenario()
         .add_framework(&framework("f1", &["r", "s"]).suppressing("s"))
         .add_agent(&a1())
@@ -251,7 +251,7 @@ fn each_role_for_itself() {
 }
 
 #[test]
-fn a_role_with_those_below_it() {
+fn a_query_for_a_role_includes_its_subroles() {
     scenario()
         .add_framework(&framework("f2", &["r/x"]))
         .add_framework(&framework("f1", &["r"]))
@@ -261,7 +261,7 @@ fn a_role_with_those_below_it() {
 }
 
 #[test]
-fn the_most_frequent_first() {
+fn the_most_frequent_reason_comes_first() {
     scenario()
         .add_framework(&f1())
         .add_agent(&agent("a1", "cpus:1;mem:100;gpus:1"))
@@ -279,7 +279,7 @@ fn the_most_frequent_first() {
 }
 
 #[test]
-fn shares_say_whose_turn_it_is() {
+fn shares_are_listed_in_allocation_order() {
     let scenario = Scenario::with(Options { random: model::Random::from_u64(1), ..Options::default() })
         .weighs("r", 2.0)
         .add_framework(&f1())
@@ -294,7 +294,7 @@ fn shares_say_whose_turn_it_is() {
 }
 
 #[test]
-fn the_answer_has_an_end() {
+fn the_number_of_examined_agents_is_bounded() {
     let mut scenario = scenario();
     for i in 0..400 {
         scenario = scenario.add_agent(&agent(&format!("a{i}"), "cpus:1;mem:100"));

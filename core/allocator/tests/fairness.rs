@@ -121,7 +121,7 @@ fn volume(amount: u32, name: &str, shared: bool) -> Resources {
 
 /// Runs the same steps with flat roles and with roles of any depth.
 #[test]
-fn the_smallest_dominant_share_comes_first() {
+fn the_smallest_dominant_share_is_first() {
     let flat = ["a", "b", "c", "d", "e", "f"];
     let shallow = ["a/a", "b/b", "c/c", "d/d", "e/e", "f/f"];
     let deep = ["a/a/a/a/a", "b/b/b/b", "c/c/c", "d/d", "e/e/e/e/e/e", "f/f"];
@@ -176,7 +176,7 @@ fn a_weight_divides_the_share() {
 }
 
 #[test]
-fn a_subtree_shares_as_one() {
+fn a_subtree_has_one_share() {
     sorter_scenario("cpus:100;mem:100")
         .joins("a")
         .joins("b/c")
@@ -207,7 +207,7 @@ fn a_subtree_shares_as_one() {
 
 /// Frameworks of a role compete with the roles below it.
 #[test]
-fn a_role_stands_beside_its_children() {
+fn the_frameworks_of_a_role_compete_with_its_subroles() {
     sorter_scenario("cpus:100;mem:100")
         .joins("a/b")
         .joins("c")
@@ -228,7 +228,7 @@ fn a_role_stands_beside_its_children() {
 }
 
 #[test]
-fn a_role_gets_a_child_and_loses_itself() {
+fn a_role_can_become_an_inner_node_of_the_tree() {
     sorter_scenario("cpus:100;mem:100")
         .holds("a", "cpus:10;mem:10")
         .holds("b", "cpus:6;mem:6")
@@ -249,7 +249,7 @@ fn a_role_gets_a_child_and_loses_itself() {
 }
 
 #[test]
-fn a_role_between_others_gets_frameworks_of_its_own() {
+fn an_inner_role_can_get_frameworks() {
     sorter_scenario("cpus:100;mem:100")
         .holds("x/a", "cpus:10;mem:10")
         .holds("x/b", "cpus:6;mem:6")
@@ -263,7 +263,7 @@ fn a_role_between_others_gets_frameworks_of_its_own() {
 }
 
 #[test]
-fn who_is_quiet_still_counts_above() {
+fn allocations_of_suppressed_frameworks_count_in_parent_roles() {
     sorter_scenario("cpus:100;mem:100")
         .holds("a", "cpus:10;mem:10")
         .holds("b", "cpus:6;mem:6")
@@ -279,7 +279,7 @@ fn who_is_quiet_still_counts_above() {
 }
 
 #[test]
-fn a_weight_is_one_of_the_whole_subtree() {
+fn a_weight_applies_to_the_whole_subtree() {
     sorter_scenario("cpus:100;mem:100")
         .weighs("b", 3.0)
         .weighs("a", 2.0)
@@ -310,7 +310,7 @@ fn the_total_decides_which_share_is_dominant() {
 }
 
 #[test]
-fn what_is_given_back_makes_the_share_smaller() {
+fn recovered_resources_reduce_the_share() {
     sorter_scenario("cpus:10")
         .holds("a", "cpus:6")
         .holds("b", "cpus:4")
@@ -321,7 +321,7 @@ fn what_is_given_back_makes_the_share_smaller() {
 }
 
 #[test]
-fn all_agents_make_the_total() {
+fn the_total_includes_all_agents() {
     let ladder = sorter_scenario("cpus:5;mem:50").holds("a", "cpus:2;mem:1").holds("b", "cpus:1;mem:3");
     let other = |total| AgentSpec { total: resources(total), ..agent("other", "") };
     let with = |mut ladder: SorterScenario, total| {
@@ -335,7 +335,7 @@ fn all_agents_make_the_total() {
 }
 
 #[test]
-fn parts_of_a_resource_count_together() {
+fn all_parts_of_a_resource_are_summed() {
     sorter_scenario("cpus:100;mem:100;disk(r):90")
         .has(volume(5, "v1", false))
         .has(volume(5, "v2", false))
@@ -359,7 +359,7 @@ fn revocable_resources_count_like_others() {
 }
 
 #[test]
-fn a_shared_volume_counts_for_each_that_holds_it() {
+fn a_shared_volume_counts_for_each_framework_that_uses_it() {
     let volume = || volume(100, "v", true);
     sorter_scenario("cpus:100;mem:100;disk(r):900")
         .has(volume())
@@ -376,7 +376,7 @@ fn a_shared_volume_counts_for_each_that_holds_it() {
 }
 
 #[test]
-fn equal_shares_of_one_volume_go_by_name() {
+fn equal_shares_of_one_volume_are_ordered_by_name() {
     let with = |text: &str| &resources(text) + &volume(900, "v", true);
     sorter_scenario("cpus:100;mem:100;disk(r):100")
         .has(volume(900, "v", true))

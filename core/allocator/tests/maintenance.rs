@@ -76,12 +76,12 @@ fn two_holders() -> Scenario {
 }
 
 #[test]
-fn those_that_hold_something_are_asked_once() {
+fn frameworks_with_allocations_get_one_inverse_offer() {
     two_holders().asks(&[]).will_be_unavailable("a1", 100).asks(&[("f1", "a1"), ("f2", "a1")]).asks(&[]);
 }
 
 #[test]
-fn who_is_offered_something_is_asked_too() {
+fn frameworks_with_offers_get_an_inverse_offer() {
     scenario()
         .add_framework(&framework("f1", &["r"]))
         .add_agent(&agent("a1", "cpus:1;mem:100"))
@@ -90,12 +90,12 @@ fn who_is_offered_something_is_asked_too() {
 }
 
 #[test]
-fn nobody_is_asked_about_an_empty_agent() {
+fn an_unused_agent_causes_no_inverse_offers() {
     scenario().add_agent(&agent("a1", "cpus:1;mem:100")).will_be_unavailable("a1", 100).asks(&[]);
 }
 
 #[test]
-fn a_framework_that_comes_to_hold_something_later_is_asked_then() {
+fn a_later_allocation_causes_an_inverse_offer() {
     scenario()
         .add_agent(&agent("a1", "cpus:1;mem:100"))
         .will_be_unavailable("a1", 100)
@@ -106,7 +106,7 @@ fn a_framework_that_comes_to_hold_something_later_is_asked_then() {
 
 /// Mesos asks again after the filter of an answer has expired, for every kind of answer.
 #[test]
-fn an_answer_is_kept_and_asked_for_again_after_its_filter() {
+fn a_new_inverse_offer_follows_the_filter_of_an_answer() {
     two_holders()
         .will_be_unavailable("a1", 100)
         .asks(&[("f1", "a1"), ("f2", "a1")])
@@ -121,7 +121,7 @@ fn an_answer_is_kept_and_asked_for_again_after_its_filter() {
 }
 
 #[test]
-fn the_next_question_wakes_the_master() {
+fn the_end_of_an_inverse_offer_filter_is_a_wakeup() {
     let scenario = two_holders()
         .will_be_unavailable("a1", 100)
         .asks(&[("f1", "a1"), ("f2", "a1")])
@@ -132,7 +132,7 @@ fn the_next_question_wakes_the_master() {
 
 /// A filter of zero seconds means "at the next round" in Mesos, which is one allocation interval later.
 #[test]
-fn no_filter_is_shorter_than_the_allocation_interval() {
+fn an_inverse_offer_filter_lasts_at_least_the_allocation_interval() {
     two_holders()
         .will_be_unavailable("a2", 100)
         .asks(&[("f3", "a2")])
@@ -143,7 +143,7 @@ fn no_filter_is_shorter_than_the_allocation_interval() {
 }
 
 #[test]
-fn a_rescinded_question_is_asked_again_at_once() {
+fn a_rescinded_inverse_offer_is_repeated_at_once() {
     two_holders()
         .will_be_unavailable("a2", 100)
         .asks(&[("f3", "a2")])
@@ -153,7 +153,7 @@ fn a_rescinded_question_is_asked_again_at_once() {
 }
 
 #[test]
-fn a_new_window_forgets_answers_and_filters() {
+fn a_new_window_removes_answers_and_filters() {
     two_holders()
         .will_be_unavailable("a2", 100)
         .asks(&[("f3", "a2")])
@@ -165,7 +165,7 @@ fn a_new_window_forgets_answers_and_filters() {
 }
 
 #[test]
-fn a_cancelled_window_asks_nobody() {
+fn a_cancelled_window_causes_no_inverse_offers() {
     two_holders()
         .will_be_unavailable("a2", 100)
         .with_allocator(|allocator| allocator.update_unavailability(&AgentId::new("a2"), None))
@@ -175,7 +175,7 @@ fn a_cancelled_window_asks_nobody() {
 
 /// The answer is about the old window and arrives late.
 #[test]
-fn an_answer_to_a_question_that_is_not_outstanding_is_ignored() {
+fn an_answer_to_an_ended_inverse_offer_is_ignored() {
     two_holders()
         .will_be_unavailable("a2", 100)
         .answers("f3", "a2", Some(Status::Accept), None)
@@ -184,7 +184,7 @@ fn an_answer_to_a_question_that_is_not_outstanding_is_ignored() {
 }
 
 #[test]
-fn an_inactive_framework_is_asked_when_it_is_back() {
+fn an_inactive_framework_gets_inverse_offers_once_active() {
     let f3 = FrameworkId::new("f3");
     two_holders()
         .with_allocator(|allocator| allocator.deactivate_framework(&f3))
@@ -195,7 +195,7 @@ fn an_inactive_framework_is_asked_when_it_is_back() {
 }
 
 #[test]
-fn a_revive_forgets_that_it_did_not_want_to_be_asked() {
+fn revive_removes_inverse_offer_filters() {
     two_holders()
         .will_be_unavailable("a2", 100)
         .asks(&[("f3", "a2")])
@@ -206,7 +206,7 @@ fn a_revive_forgets_that_it_did_not_want_to_be_asked() {
 }
 
 #[test]
-fn what_is_gone_is_forgotten() {
+fn removed_agents_and_frameworks_leave_no_inverse_offers() {
     two_holders()
         .will_be_unavailable("a1", 100)
         .asks(&[("f1", "a1"), ("f2", "a1")])
@@ -235,12 +235,12 @@ impl Scenario {
 }
 
 #[test]
-fn without_quota_nothing_waits_for_agents() {
+fn without_quota_there_is_no_pause_after_a_failover() {
     recovering(10, false).expect_offer_counts(&[("f1", 1)]);
 }
 
 #[test]
-fn with_quota_most_agents_are_waited_for() {
+fn with_quota_the_pause_lasts_until_most_agents_return() {
     recovering(3, true)
         .waits()
         .with_allocator(|allocator| assert_eq!(allocator.awaited_agents(), Some(1)))
@@ -250,7 +250,7 @@ fn with_quota_most_agents_are_waited_for() {
 }
 
 #[test]
-fn agents_that_stay_away_are_not_waited_for_longer_than_the_timeout() {
+fn the_pause_ends_with_the_timeout() {
     let scenario = recovering(100, true).waits();
     assert_eq!(scenario.allocator.next_wakeup(), Some(Monotonic::from_start(Duration::from_secs(600))));
     scenario.advance_seconds(599).waits().advance_seconds(1).expect_offer_counts(&[("f1", 1)]);
@@ -258,14 +258,14 @@ fn agents_that_stay_away_are_not_waited_for_longer_than_the_timeout() {
 
 /// 0.8 of one agent is rounded down to none.
 #[test]
-fn a_single_agent_is_not_waited_for() {
+fn a_single_agent_causes_no_pause() {
     scenario()
         .with_allocator(|allocator| allocator.start_recovery(Monotonic::default(), 1, true))
         .with_allocator(|allocator| assert_eq!(allocator.awaited_agents(), None));
 }
 
 #[test]
-fn the_share_of_agents_to_wait_for_is_configurable() {
+fn the_share_of_agents_that_ends_the_pause_is_configurable() {
     let options = Options { agent_recovery_factor: 0.1, ..Options::default() };
     Scenario::with(options)
         .with_allocator(|allocator| allocator.start_recovery(Monotonic::default(), 10, true))

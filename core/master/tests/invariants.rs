@@ -591,7 +591,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
     #[test]
-    fn nothing_is_given_away_twice(steps in proptest::collection::vec(step(), 1..250)) {
+    fn no_resource_is_allocated_twice(steps in proptest::collection::vec(step(), 1..250)) {
         let mut world = World::new();
         for step in &steps {
             world.take(step);

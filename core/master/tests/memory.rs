@@ -145,7 +145,7 @@ const MAX_ENDED: isize = 1_100;
 
 /// `cargo test -p master --test memory -- --nocapture` prints the figures.
 #[test]
-fn tasks_are_small() {
+fn the_memory_of_a_task_is_bounded() {
     for (read, tasks) in [false, true].into_iter().flat_map(|read| TASKS_OF_EACH.map(|tasks| (read, tasks))) {
         let (core_before, view_before) = sizes_at(Stage::Registered, tasks, read);
         println!("/state was read: {read}; an agent: {} bytes", (core_before + view_before) / AGENTS as isize);

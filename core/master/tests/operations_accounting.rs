@@ -342,7 +342,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_ledger_balances(steps in proptest::collection::vec(step(), 1..120)) {
+    fn the_master_and_the_agent_agree_on_operations_and_resources(steps in proptest::collection::vec(step(), 1..120)) {
         let mut world = World::new();
         for step in &steps {
             world.take(step);

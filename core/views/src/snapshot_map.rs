@@ -155,7 +155,7 @@ mod tests {
     proptest! {
         /// The collection behaves as an ordered map, and clones keep their contents.
         #[test]
-        fn it_is_an_ordered_map_and_clones_keep_their_contents(steps in prop::collection::vec(step(), 0..400)) {
+        fn the_map_is_ordered_and_clones_keep_their_contents(steps in prop::collection::vec(step(), 0..400)) {
             let mut map = SnapshotMap::default();
             let mut model = BTreeMap::new();
             let mut clones = Vec::new();

@@ -20,7 +20,7 @@ use views::agent::{InvalidSelection, Limits, StaticInfo, Usage, View};
 use views::metrics::{self, Counters};
 
 #[test]
-fn shows_what_mesos_shows() {
+fn documents_equal_those_of_mesos() {
     for moment in ["running", "killed", "torndown"] {
         check(&Recording::load(&format!("agent-{moment}")));
     }
@@ -100,7 +100,7 @@ fn container_of(executor: &str) -> &'static str {
 }
 
 #[test]
-fn an_agent_that_is_drained_says_so() {
+fn draining_is_shown() {
     let mut view = View::new(static_info(&Recording::load("agent-running")["/state"]));
     let config = v1::DrainConfig {
         max_grace_period: Some(v1::DurationInfo { nanoseconds: 5_000_000_000 }),
@@ -246,7 +246,7 @@ fn containers_are_selected_as_in_mesos() {
 }
 
 #[test]
-fn sandboxes_have_the_paths_mesos_gives_them() {
+fn sandboxes_have_the_paths_of_mesos() {
     let mut view = replay(&Recording::load("agent-running"));
     let runs = "/var/lib/mesos/slaves/master-S0/frameworks/master-0000/executors/quick-1/runs";
     let sandbox = Path::new(runs).join("container-4");
@@ -290,7 +290,7 @@ fn sandboxes_have_the_paths_mesos_gives_them() {
 
 /// After a restart, executors and tasks of an earlier process are shown like those that ended in this one.
 #[test]
-fn what_an_earlier_process_had_is_shown_as_completed() {
+fn tasks_of_an_earlier_process_are_shown_as_completed() {
     let mut view = replay(&Recording::load("agent-running"));
     let executor = |framework: &str, id: &str| {
         let snapshot = ExecutorSnapshot {
@@ -409,7 +409,7 @@ fn a_framework_is_completed_once() {
 /// resources, and are terminated tasks in GET_TASKS; queued tasks stay queued (`Slave::executorTerminated` in Mesos'
 /// `slave.cpp`).
 #[test]
-fn tasks_of_a_torn_down_framework_are_over() {
+fn tasks_of_a_torn_down_framework_are_completed() {
     let check = |state: ExecutorState, removed: &[&str], expect: (&[&str], &[&str], &[&str], f64)| {
         let mut view = View::new(static_info(&Recording::load("agent-running")["/state"]));
         view.apply(&framework_added("f"));

@@ -29,7 +29,7 @@ fn shown(view: &View) -> Value {
 }
 
 #[test]
-fn operations_are_shown_oldest_first_until_they_are_forgotten() {
+fn operations_are_shown_in_order_until_they_are_removed() {
     let mut view = View::new(scenario::static_info());
     assert_eq!(shown(&view), json!({"type": "GET_OPERATIONS", "get_operations": {}}));
     view.apply(&Change::OperationAdded(operation(2, v1::OperationState::OperationPending)));

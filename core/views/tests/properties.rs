@@ -66,7 +66,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
-    fn history_leaves_no_trace(steps in prop::collection::vec(step(), 0..60)) {
+    fn a_view_depends_on_the_state_and_not_on_its_history(steps in prop::collection::vec(step(), 0..60)) {
         let mut lived = View::new(static_info());
         let mut cluster = Cluster::default();
         for step in &steps {
@@ -85,7 +85,7 @@ proptest! {
     }
 
     #[test]
-    fn answers_from_parts_are_the_whole(steps in prop::collection::vec(step(), 0..60)) {
+    fn responses_from_cached_parts_equal_the_whole(steps in prop::collection::vec(step(), 0..60)) {
         const READS: [call::Type; 6] = [
             call::Type::GetState, call::Type::GetAgents, call::Type::GetFrameworks, call::Type::GetExecutors,
             call::Type::GetTasks, call::Type::GetRoles,

@@ -95,7 +95,7 @@ fn shown(view: &View) -> BTreeMap<String, f64> {
 }
 
 #[test]
-fn quota_metrics_are_those_of_mesos() {
+fn quota_metrics_equal_those_of_mesos() {
     let shown = shown(&view(Settings::default()));
     let check = |role: &str, metric: &str, expect: Option<f64>| {
         let name = format!("allocator/mesos/quota/roles/{role}/resources/{metric}");
@@ -120,7 +120,7 @@ fn quota_metrics_are_those_of_mesos() {
 
 /// The view does not parse the texts of `/flags`; the settings are passed to it separately.
 #[test]
-fn readers_go_by_typed_settings() {
+fn documents_use_the_typed_settings() {
     let named = |roles: &[&str]| roles.iter().map(|role| (*role).to_owned()).collect::<BTreeSet<String>>();
     let roles = |view: &View| -> BTreeSet<String> {
         let json: Value = serde_json::from_slice(&view.get("/roles", &views::Query::default()).unwrap()).unwrap();

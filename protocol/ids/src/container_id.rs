@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn text_and_message_say_the_same() {
+    fn text_and_message_round_trip() {
         for values in [&["a"][..], &["a", "b"], &["a", "b", "c-1"]] {
             let id = ContainerId::try_from(&proto(values)).unwrap();
             assert_eq!(id.as_str(), values.join("."));
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_child_knows_its_parent_and_root() {
+    fn a_child_has_a_parent_and_a_root() {
         let root = ContainerId::new("r");
         let child = root.child("c").unwrap();
         let grandchild = child.child("g").unwrap();

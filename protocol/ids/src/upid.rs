@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn junk_is_refused() {
+    fn invalid_addresses_are_refused() {
         for text in [
             "",
             "slave(1)",

@@ -141,7 +141,7 @@ mod tests {
 
     /// Each number of a check either has a meaning or is refused with an error that names the field.
     #[test]
-    fn numbers_without_sense_are_refused_by_name() {
+    fn invalid_numbers_are_refused_with_the_field_name() {
         type Set<T> = fn(&mut T, f64);
         let checks: [(&str, Set<v1::CheckInfo>); 3] = [
             ("delay_seconds", |check, value| check.delay_seconds = Some(value)),
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn ports_that_cannot_be_are_refused() {
+    fn invalid_ports_are_refused() {
         for (port, is_valid) in [(0, false), (1, true), (65_535, true), (65_536, false), (u32::MAX, false)] {
             let tcp = v1::CheckInfo {
                 r#type: Some(check_info::Type::Tcp.into()),

@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn classes_are_those_of_re2() {
+    fn character_classes_match_as_in_re2() {
         check(r"\d+", &["12"], &["٣"]);
         check(r"[\w.]+", &["a.b_1"], &["ü"]);
         check(r"a\b-\Bb", &[], &["a-b"]);

@@ -93,7 +93,7 @@ fn event() -> impl Strategy<Value = Event> {
 
 proptest! {
     #[test]
-    fn the_same_as_the_model(seed in any::<u64>(), events in proptest::collection::vec(event(), 1..120)) {
+    fn allocations_equal_those_of_the_reference_model(seed in any::<u64>(), events in proptest::collection::vec(event(), 1..120)) {
         let options = Options { random: Random::from_u64(seed), filter_gpu_resources: false, ..Options::default() };
         let mut world = World { allocator: Allocator::new(options), model: Model::default() };
         for event in events {

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn an_encoded_offer_has_nothing_of_the_offer_before_it() {
+    fn an_encoded_offer_contains_nothing_of_the_previous_offer() {
         let fault_domain = v1::domain_info::FaultDomain::default();
         let domain = v1::DomainInfo { fault_domain: Some(Box::new(fault_domain)) };
         let mut offers = [

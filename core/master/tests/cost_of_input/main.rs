@@ -237,7 +237,7 @@ fn hold(complaints: Vec<String>) {
 
 /// This is one test, since the allocator counts for the whole program.
 #[test]
-fn nothing_costs_a_hundred_times_its_bytes() {
+fn the_cost_of_an_input_is_proportional_to_its_size() {
     let mut complaints = Vec::new();
     let subject = Subject::new();
     let samples = subject.samples();

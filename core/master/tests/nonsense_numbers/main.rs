@@ -207,7 +207,7 @@ fn sweep(
 }
 
 #[test]
-fn no_number_breaks_or_occupies_the_master() {
+fn extreme_numbers_neither_stop_nor_occupy_the_master() {
     let mut faults = Vec::new();
     let mut tried = 0;
     let subject = Subject::new();

@@ -273,7 +273,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_of_json() {
+    fn names_equal_those_in_json() {
         for kind in Kind::ALL {
             assert_eq!(kind.as_str().parse(), Ok(*kind));
             assert_eq!(serde_json::from_value::<Kind>(kind.as_str().into()).unwrap(), *kind);

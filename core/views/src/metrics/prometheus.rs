@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_family_is_introduced_once() {
+    fn help_and_type_are_printed_once_per_family() {
         let metric = |id: &str| (format!("master/frameworks/fw/{id}/subscribed"), 1.0);
         assert_eq!(
             text(&[metric("a"), metric("b\"")]),
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn text_from_outside_stays_in_its_line() {
+    fn labels_and_help_are_escaped() {
         let metrics = ["frameworks/a\nb/messages_received", "allocator/mesos/resources/a\nb/total"];
         for metric in metrics {
             let text = text(&[(metric.to_owned(), 1.0)]);
