@@ -84,8 +84,8 @@ impl ContainerId {
         self.0.strip_prefix(ancestor.as_str()).is_some_and(|rest| rest.starts_with('.'))
     }
 
-    /// Returns the relative path that nests the values, with `separator` in between (Mesos' `containerizer::paths::buildPath`):
-    /// `parent/<separator>/child`.
+    /// Returns the relative path that nests the values, with `separator` in between: `parent/<separator>/child`, as
+    /// Mesos' `containerizer::paths::buildPath`.
     pub fn path(&self, separator: impl AsRef<Path>) -> PathBuf {
         let mut path = PathBuf::new();
         for (at, value) in self.values().enumerate() {

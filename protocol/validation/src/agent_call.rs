@@ -12,7 +12,7 @@ use crate::{ValidationError, Within, command, container, container_id, resource}
 /// # Errors
 ///
 /// The reason is that of `agent::call::validate` in Mesos' `src/slave/validation.cpp`.
-#[allow(deprecated)] // The *_NESTED_CONTAINER calls are deprecated, and still served.
+#[allow(deprecated, reason = "the calls *_NESTED_CONTAINER are deprecated and still served")]
 pub fn validate(call: &Call) -> Result<(), ValidationError> {
     let Some(kind) = call.r#type.and_then(|number| Type::try_from(number).ok()) else {
         return Err(ValidationError::new("Expecting 'type' to be present"));

@@ -114,7 +114,7 @@ fn require_rooted(path: &Option<String>, of: &str) -> Result<(), ValidationError
     }
 }
 
-/// Mesos takes every number, and a check of a port that cannot be fails for ever.
+/// Mesos accepts every number, and a check of an invalid port then always fails.
 fn require_port(port: u32, of: &str) -> Result<(), ValidationError> {
     if (1..=u32::from(u16::MAX)).contains(&port) {
         return Ok(());
@@ -122,7 +122,7 @@ fn require_port(port: u32, of: &str) -> Result<(), ValidationError> {
     Err(ValidationError::new(format!("The 'port' {port} of {of} must be between 1 and {}", u16::MAX)))
 }
 
-/// Mesos refuses negative numbers only, and ends when it makes a duration of one that is none.
+/// Mesos refuses only negative numbers, and aborts when it converts another invalid number to a duration.
 fn non_negative(seconds: Option<f64>, field: &str) -> Result<(), ValidationError> {
     /// Mesos' durations are nanoseconds in 63 bits.
     const MOST: f64 = i64::MAX as f64 / 1e9;
@@ -154,7 +154,7 @@ mod tests {
             ("interval_seconds", |check, value| check.interval_seconds = Some(value)),
             ("timeout_seconds", |check, value| check.timeout_seconds = Some(value)),
         ];
-        // Zero is no delay, no grace, no pause, and no bound of the time that a look may take.
+        // Zero means no delay, no grace period, no interval, and no timeout of a check.
         let values = [(0.0, true), (0.5, true), (9e9, true), (-1.0, false), (-f64::INFINITY, false)];
         let values = values.into_iter().chain([f64::NAN, f64::INFINITY, 1e10, 1e308].map(|value| (value, false)));
         for (value, is_valid) in values {

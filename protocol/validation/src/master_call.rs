@@ -14,7 +14,7 @@ const AGENT_ID_EXPECTED: &str =
 /// # Errors
 ///
 /// The reason is that of `master::call::validate` in Mesos' `src/master/validation.cpp`.
-#[allow(deprecated)] // SET_QUOTA and REMOVE_QUOTA are deprecated, and still served.
+#[allow(deprecated, reason = "SET_QUOTA and REMOVE_QUOTA are deprecated and still served")]
 pub fn validate(call: &Call) -> Result<(), ValidationError> {
     let Some(kind) = call.r#type.and_then(|number| Type::try_from(number).ok()) else {
         return Err(ValidationError::new("Expecting 'type' to be present"));
