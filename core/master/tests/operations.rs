@@ -62,6 +62,12 @@ impl Scenario {
         applied.collect()
     }
 
+    /// Reserves resources with operation `op`, and returns the message to the agent.
+    fn reserve(&mut self) -> internal::ApplyOperationMessage {
+        self.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
+        self.applied().remove(0)
+    }
+
     /// Sends the agent's report of an operation, to be acknowledged with `uuid`.
     fn report(&mut self, operation: &internal::ApplyOperationMessage, state: v1::OperationState, uuid: Option<u8>) {
         let update = operation_update(&self.a, operation, state, uuid);
@@ -162,8 +168,7 @@ fn a_framework_can_reserve_for_the_role_of_the_offer() {
 #[test]
 fn feedback_is_forwarded_and_ends_with_the_acknowledgement() {
     let mut s = scenario();
-    s.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
-    let applied = s.applied().remove(0);
+    let applied = s.reserve();
     s.c.call(&s.f, reconcile_operations(&[]));
     assert_eq!(s.heard(), ["UPDATE_OPERATION_STATUS op OPERATION_PENDING: "]);
     s.report(&applied, v1::OperationState::OperationFinished, Some(1));
@@ -189,8 +194,7 @@ fn feedback_is_forwarded_and_ends_with_the_acknowledgement() {
 fn an_agent_with_pending_operation_statuses_gets_the_new_scheduler() {
     let mut s = scenario();
     s.c.agent("cpus:1");
-    s.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
-    let applied = s.applied().remove(0);
+    let applied = s.reserve();
     s.report(&applied, v1::OperationState::OperationFinished, Some(1));
     let told = |s: &Scenario| {
         let is_it = |message: &&Message| matches!(message, Message::UpdateFramework(_));
@@ -362,8 +366,7 @@ fn operations_become_unreachable_with_their_agent() {
 #[test]
 fn unreported_operations_are_reconciled() {
     let mut s = scenario();
-    s.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
-    let applied = s.applied().remove(0);
+    let applied = s.reserve();
     s.c.forget();
     s.c.send(&s.a.pid.clone(), report(&s.a, vec![]));
     assert_eq!(s.c.received(&s.a.pid), ["ReconcileOperations 1"]);
@@ -379,8 +382,7 @@ fn unreported_operations_are_reconciled() {
 #[test]
 fn the_request_to_reregister_is_repeated() {
     let mut s = scenario();
-    s.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
-    let applied = s.applied().remove(0);
+    let applied = s.reserve();
     s.c.send(&s.a.pid.clone(), report(&s.a, vec![]));
     s.deny(&applied);
     s.c.forget();
@@ -396,8 +398,7 @@ fn the_request_to_reregister_is_repeated() {
 #[test]
 fn terminal_operations_are_not_reconciled() {
     let mut s = scenario();
-    s.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
-    let applied = s.applied().remove(0);
+    let applied = s.reserve();
     s.report(&applied, v1::OperationState::OperationFinished, Some(1));
     assert_eq!(s.heard().len(), 1);
     s.c.forget();
@@ -411,8 +412,7 @@ fn terminal_operations_are_not_reconciled() {
 #[test]
 fn a_late_reconciliation_answer_does_not_drop_a_finished_operation() {
     let mut s = scenario();
-    s.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
-    let applied = s.applied().remove(0);
+    let applied = s.reserve();
     // The reconciliation arrives while the agent still makes the result durable.
     s.c.forget();
     s.c.send(&s.a.pid.clone(), report(&s.a, vec![]));
@@ -459,8 +459,7 @@ fn a_report_sent_before_an_acknowledgement_keeps_no_operation() {
 #[test]
 fn a_registration_sent_before_an_operation_does_not_undo_it() {
     let mut s = scenario();
-    s.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
-    let applied = s.applied().remove(0);
+    let applied = s.reserve();
     let before = || reregister(&s.a, "cpus:4;mem:1024;disk:1000");
     let (first, second) = (before(), before());
     s.c.send(&s.a.pid.clone(), first);
@@ -479,8 +478,7 @@ fn version(number: u8) -> Option<v1::Uuid> {
 fn a_repeated_registration_does_not_undo_finished_operations() {
     let mut s = scenario();
     let before = reregister(&s.a, "cpus:4;mem:1024;disk:1000");
-    s.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
-    let applied = s.applied().remove(0);
+    let applied = s.reserve();
     s.report(&applied, v1::OperationState::OperationFinished, Some(1));
     s.c.call(&s.f, acknowledge_operation(&s.a.id, "op", 1));
     s.c.forget();
@@ -496,8 +494,7 @@ fn a_registration_of_an_earlier_connection_is_detected() {
     let mut s = scenario();
     let mut before = reregister(&s.a, "cpus:4;mem:1024;disk:1000");
     before.resource_version_uuid = version(1);
-    s.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
-    let applied = s.applied().remove(0);
+    let applied = s.reserve();
     s.report(&applied, v1::OperationState::OperationFinished, Some(1));
     s.c.call(&s.f, acknowledge_operation(&s.a.id, "op", 1));
     s.c.forget();
@@ -529,8 +526,7 @@ struct Next {
 impl Next {
     fn new() -> Self {
         let mut s = scenario();
-        s.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
-        let applied = s.applied().remove(0);
+        let applied = s.reserve();
         let mut c = Cluster::new();
         let a = c.agent("cpus:4;mem:1024;disk:1000");
         c.forget();
