@@ -41,7 +41,7 @@ fn volume(text: &str, role: &str, shared: bool) -> Resources {
 
 impl Scenario {
     /// Expects the framework, agent and resources of each offer of a run.
-    fn shows(mut self, expected: &[(&str, &str, Resources)]) -> Self {
+    fn expect_offered(mut self, expected: &[(&str, &str, Resources)]) -> Self {
         let offers = self.allocator.allocate(self.now);
         let mut got: Vec<_> = offers
             .iter()
@@ -57,14 +57,14 @@ impl Scenario {
         self
     }
 
-    fn gives_back(mut self, framework: &str, role: &str, agent: &str, resources: &Resources) -> Self {
+    fn recover(mut self, framework: &str, role: &str, agent: &str, resources: &Resources) -> Self {
         let resources = resources.allocated(&Role::new(role));
         self.allocator.recover(self.now, &FrameworkId::new(framework), &AgentId::new(agent), &resources, None);
         self
     }
 
     /// Recovers everything that was offered last, without a filter.
-    fn takes_all_back(mut self) -> Self {
+    fn recover_all(mut self) -> Self {
         for offer in std::mem::take(&mut self.offers) {
             self.allocator.recover(self.now, &offer.framework, &offer.agent, &offer.resources, None);
         }
@@ -112,7 +112,7 @@ fn an_offer_contains_all_of_an_agent() {
         .add_agent(&agent("a2", "cpus:2;mem:1024"))
         .add_framework(&framework("f1", &["r1"]))
         .expect_offer_counts(&[("f1", 2)])
-        .takes_all_back()
+        .recover_all()
         .add_framework(&framework("f2", &["r2"]))
         .expect_offer_counts(&[("f1", 1), ("f2", 1)]);
 }
@@ -123,7 +123,7 @@ fn equal_frameworks_alternate() {
     scenario = scenario.add_agent(&agent("a1", "cpus:2;mem:1024"));
     for round in 0..10 {
         let next = if round % 2 == 0 { "f1" } else { "f2" };
-        scenario = scenario.expect_offers(&[(next, "*", "a1", "cpus:2;mem:1024")]).takes_all_back();
+        scenario = scenario.expect_offers(&[(next, "*", "a1", "cpus:2;mem:1024")]).recover_all();
     }
 }
 
@@ -135,11 +135,11 @@ fn a_weight_counts_before_its_role_exists() {
     }
     scenario
         .expect_offer_counts(&[("f1", 3), ("f2", 3)])
-        .takes_all_back()
-        .weighs("r2", 2.0)
+        .recover_all()
+        .set_weight("r2", 2.0)
         .expect_offer_counts(&[("f1", 2), ("f2", 4)])
-        .takes_all_back()
-        .weighs("r3", 3.0)
+        .recover_all()
+        .set_weight("r3", 3.0)
         .add_framework(&framework("f3", &["r3"]))
         .expect_offer_counts(&[("f1", 1), ("f2", 2), ("f3", 3)]);
 }
@@ -156,7 +156,7 @@ fn an_ineligible_framework_does_not_block_others() {
         .add_framework(&framework("f2", &["parent/child"]))
         .expect_offers(&[])
         .add_agent(&agent("a2", "").with(refined.clone()))
-        .shows(&[("f1", "a2", refined)]);
+        .expect_offered(&[("f1", "a2", refined)]);
 }
 
 /// MESOS-9555.
@@ -212,18 +212,18 @@ fn oversubscribed_resources_can_be_added_changed_and_removed() {
     scenario()
         .add_agent(&base())
         .add_framework(&framework("f1", &["r"]).can(Can::RevocableResources))
-        .shows(&[("f1", "a1", resources("cpus:1;mem:100"))])
+        .expect_offered(&[("f1", "a1", resources("cpus:1;mem:100"))])
         .update_agent(&base().with(two.clone()))
-        .shows(&[("f1", "a1", two.clone())])
+        .expect_offered(&[("f1", "a1", two.clone())])
         .update_agent(&base().with(four.clone()))
-        .shows(&[("f1", "a1", two.clone())])
+        .expect_offered(&[("f1", "a1", two.clone())])
         // The new total is below the allocation: nothing is available until enough is recovered.
         .update_agent(&base().with(one.clone()))
-        .shows(&[])
-        .gives_back("f1", "r", "a1", &two)
-        .shows(&[])
-        .gives_back("f1", "r", "a1", &two)
-        .shows(&[("f1", "a1", one)]);
+        .expect_offered(&[])
+        .recover("f1", "r", "a1", &two)
+        .expect_offered(&[])
+        .recover("f1", "r", "a1", &two)
+        .expect_offered(&[("f1", "a1", one)]);
 }
 
 #[test]
@@ -233,9 +233,9 @@ fn revocable_resources_are_recovered_with_others() {
     scenario()
         .add_agent(&agent("a1", "cpus:1;mem:100").with(spare.clone()))
         .add_framework(&framework("f1", &["r"]).can(Can::RevocableResources))
-        .shows(&[("f1", "a1", all)])
-        .gives_back("f1", "r", "a1", &(&resources("mem:100") + &spare))
-        .shows(&[("f1", "a1", &resources("mem:100") + &spare)]);
+        .expect_offered(&[("f1", "a1", all)])
+        .recover("f1", "r", "a1", &(&resources("mem:100") + &spare))
+        .expect_offered(&[("f1", "a1", &resources("mem:100") + &spare)]);
 }
 
 /// An agent that leaves and returns is available as a whole, though nothing was recovered.
@@ -261,7 +261,7 @@ fn an_operator_s_reservation_needs_free_resources() {
         .add_agent(&agent("a1", "cpus:4;mem:400"))
         .with_allocator(|allocator| allocator.update_available(&a1, &reserve()).unwrap())
         .add_framework(&framework("f1", &["r"]))
-        .shows(&[("f1", "a1", &resources("cpus:2;mem:200") + &reserved("cpus:2;mem:200", &["r"]))])
+        .expect_offered(&[("f1", "a1", &resources("cpus:2;mem:200") + &reserved("cpus:2;mem:200", &["r"]))])
         .with_allocator(|allocator| assert!(allocator.update_available(&a1, &reserve()).is_err()))
         .expect_quota_used("r", "cpus:4;mem:400");
 }
@@ -341,7 +341,7 @@ fn offer_filters_are_counted_by_role() {
         .expect_offer_counts(&[("f1", 2)])
         .decline("f1", 20)
         .with_allocator(counts(&[("r", 2), ("s", 2)]))
-        .revives("f2", &[])
+        .revive("f2", &[])
         .expect_offer_counts(&[("f2", 2)])
         .decline("f2", 20)
         .with_allocator(counts(&[("r", 4)]))
@@ -352,7 +352,7 @@ fn offer_filters_are_counted_by_role() {
         .with_allocator(counts(&[("r", 2), ("s", 0)]))
         .remove_framework("f2")
         .with_allocator(counts(&[("r", 1)]))
-        .revives("f1", &[])
+        .revive("f1", &[])
         .with_allocator(counts(&[("r", 0)]));
 }
 
@@ -363,14 +363,14 @@ fn suppression_survives_a_disconnection() {
         .add_agent(&agent("a1", "cpus:2;mem:1024"))
         .add_framework(&framework("f1", &["r"]))
         .expect_offers(&[("f1", "r", "a1", "")])
-        .takes_all_back()
-        .suppresses("f1", &[])
+        .recover_all()
+        .suppress("f1", &[])
         .with_allocator(|allocator| allocator.deactivate_framework(&f1))
         .expect_offers(&[])
         .with_allocator(|allocator| allocator.activate_framework(&f1))
         .expect_reasons("f1", "r", "a1", &[IneligibilityReason::Suppressed])
         .expect_offers(&[])
-        .revives("f1", &[])
+        .revive("f1", &[])
         .expect_offers(&[("f1", "r", "a1", "")]);
 }
 
@@ -380,13 +380,13 @@ fn reviving_a_role_that_is_not_suppressed_has_no_effect() {
         .add_agent(&agent("a1", "cpus:2;mem:1024"))
         .add_framework(&framework("f1", &["r"]))
         .expect_offers(&[("f1", "r", "a1", "")])
-        .revives("f1", &[])
+        .revive("f1", &[])
         .expect_offers(&[])
-        .takes_all_back()
-        .suppresses("f1", &[])
+        .recover_all()
+        .suppress("f1", &[])
         .expect_offers(&[])
-        .suppresses("f1", &[])
-        .revives("f1", &[])
+        .suppress("f1", &[])
+        .revive("f1", &[])
         .expect_offers(&[("f1", "r", "a1", "")]);
 }
 
@@ -394,12 +394,12 @@ fn reviving_a_role_that_is_not_suppressed_has_no_effect() {
 fn suppression_and_offer_filters_are_per_role() {
     scenario()
         .add_framework(&framework("f1", &["r1", "r2"]))
-        .suppresses("f1", &["r1"])
+        .suppress("f1", &["r1"])
         .add_agent(&agent("a1", "cpus:2;mem:1024"))
         .expect_offers(&[("f1", "r2", "a1", "")])
         .decline("f1", 86400)
         .expect_offers(&[])
-        .revives("f1", &["r1"])
+        .revive("f1", &["r1"])
         .expect_offers(&[("f1", "r1", "a1", "")])
         .decline("f1", 86400)
         .expect_offers(&[]);
@@ -441,11 +441,11 @@ fn shared_volumes_require_the_capability_shared_resources() {
         .add_agent(&agent("a1", "cpus:2;mem:200").with(shared.clone()))
         .add_framework(&framework("f1", &["r"]))
         .expect_reasons("f1", "r", "a1", &[])
-        .shows(&[("f1", "a1", resources("cpus:2;mem:200"))])
-        .takes_all_back()
+        .expect_offered(&[("f1", "a1", resources("cpus:2;mem:200"))])
+        .recover_all()
         .remove_framework("f1")
         .add_framework(&framework("f2", &["r"]).can(Can::SharedResources))
-        .shows(&[("f2", "a1", &resources("cpus:2;mem:200") + &shared)]);
+        .expect_offered(&[("f2", "a1", &resources("cpus:2;mem:200") + &shared)]);
 }
 
 /// In one run a volume is offered to one framework, in the next run to another; all may use it at once.
@@ -457,13 +457,13 @@ fn several_frameworks_can_use_one_shared_volume() {
     scenario()
         .add_agent(&agent("a1", "cpus:3;mem:300").with(shared))
         .add_framework(&share("f1"))
-        .shows(&[("f1", "a1", all)])
-        .gives_back("f1", "r", "a1", &resources("cpus:1;mem:100"))
+        .expect_offered(&[("f1", "a1", all)])
+        .recover("f1", "r", "a1", &resources("cpus:1;mem:100"))
         .add_framework(&share("f2"))
-        .shows(&[("f2", "a1", part.clone())])
-        .gives_back("f1", "r", "a1", &resources("cpus:1;mem:100"))
+        .expect_offered(&[("f2", "a1", part.clone())])
+        .recover("f1", "r", "a1", &resources("cpus:1;mem:100"))
         .add_framework(&share("f3"))
-        .shows(&[("f3", "a1", part)]);
+        .expect_offered(&[("f3", "a1", part)]);
 }
 
 // Tests of quota.
@@ -551,7 +551,7 @@ fn reservations_of_roles_without_quota_are_offered_beside_headroom() {
         .set_quota("prod", "cpus:2;mem:1024")
         .add_agent(&agent("a1", "").with(dev.clone()))
         .add_framework(&framework("f1", &["dev"]))
-        .shows(&[("f1", "a1", dev)])
+        .expect_offered(&[("f1", "a1", dev)])
         .add_framework(&framework("f2", &["prod"]))
         .add_agent(&agent("a2", "cpus:2;mem:1024"))
         .expect_offers(&[("f2", "prod", "a2", "cpus:2;mem:1024")])
@@ -573,13 +573,13 @@ fn a_shared_volume_uses_quota_once() {
         .set_quota("prod", "cpus:3;mem:2048;disk:100")
         .add_agent(&agent("a1", "").with(before.clone()))
         .add_framework(&framework("f1", &["prod"]).can(Can::SharedResources))
-        .shows(&[("f1", "a1", before.clone())])
+        .expect_offered(&[("f1", "a1", before.clone())])
         .with_allocator(|allocator| {
             let after = &rest + &shared;
             allocator.update_allocation(&f1, &a1, &before.allocated(&role), &after.allocated(&role));
         })
-        .gives_back("f1", "prod", "a1", &part)
-        .shows(&[("f1", "a1", &part + &shared)])
+        .recover("f1", "prod", "a1", &part)
+        .expect_offered(&[("f1", "a1", &part + &shared)])
         .expect_quota_used("prod", "cpus:2;mem:1024;disk:50")
         .add_agent(&agent("a2", "cpus:1;mem:1024;disk:50"))
         .expect_offers(&[("f1", "prod", "a2", "cpus:1;mem:1024;disk:50")])

@@ -12,7 +12,7 @@ fn amounts(text: &str) -> ResourceQuantities {
     resources(text).quantities()
 }
 
-fn fares(allocator: &Allocator, id: &str) -> (ResourceQuantities, ResourceQuantities, ResourceQuantities) {
+fn used_lent_borrowed(allocator: &Allocator, id: &str) -> (ResourceQuantities, ResourceQuantities, ResourceQuantities) {
     let view = allocator.partitions().find(|view| view.partition.id == PartitionId::new(id)).unwrap();
     (view.used, view.lent, view.borrowed)
 }
@@ -26,8 +26,11 @@ fn unused_minimums_are_lent() {
         .add_framework(&framework("f1", &["day"]))
         .expect_offers(&[("f1", "day", "a1", "cpus:4;mem:400")])
         .with_allocator(|allocator| {
-            assert_eq!(fares(allocator, "day"), (amounts("cpus:4;mem:400"), amounts(""), amounts("cpus:2;mem:200")));
-            assert_eq!(fares(allocator, "night"), (amounts(""), amounts("cpus:2;mem:200"), amounts("")));
+            assert_eq!(
+                used_lent_borrowed(allocator, "day"),
+                (amounts("cpus:4;mem:400"), amounts(""), amounts("cpus:2;mem:200"))
+            );
+            assert_eq!(used_lent_borrowed(allocator, "night"), (amounts(""), amounts("cpus:2;mem:200"), amounts("")));
         });
 }
 
@@ -86,14 +89,14 @@ fn suppress_starts_lending_and_revive_ends_it() {
     scenario()
         .set_partition(partition("night", "cpus:2;mem:200", ""))
         .add_framework(&framework("f1", &["night"]))
-        .suppresses("f1", &[])
+        .suppress("f1", &[])
         .add_framework(&framework("f2", &["day"]))
-        .revives("f1", &[])
+        .revive("f1", &[])
         .add_agent(&agent("a1", "cpus:2;mem:200"))
         .expect_offers(&[("f1", "night", "a1", "")])
         .decline("f1", 3600)
         .expect_offers(&[])
-        .suppresses("f1", &[])
+        .suppress("f1", &[])
         .expect_offers(&[("f2", "day", "a1", "")]);
 }
 
@@ -102,7 +105,7 @@ fn the_weight_of_a_partition_replaces_that_of_the_role() {
     let weight = |allocator: &Allocator| allocator.roles().next().unwrap().weight;
     scenario()
         .add_framework(&framework("f1", &["day"]))
-        .weighs("day", 2.0)
+        .set_weight("day", 2.0)
         .set_partition(Partition { weight: 5.0, ..partition("day", "", "") })
         .with_allocator(|allocator| {
             assert_eq!(weight(allocator), 5.0);
@@ -241,7 +244,7 @@ fn resources_that_the_lender_filters_are_not_preempted() {
         .expect_offers(&[("f1", "day", "a1", "cpus:2;mem:200")])
         .set_partition(partition("night", "cpus:4;mem:400", ""))
         .expect_preemptions(&[])
-        .revives("f2", &[])
+        .revive("f2", &[])
         .expect_preemptions(&[("f1", "day", "a1", "cpus:2;mem:200")]);
 }
 

@@ -76,8 +76,10 @@ fn ties_are_broken_by_allocation_count_and_then_by_name() {
 
 #[test]
 fn weights_divide_the_cluster() {
-    let mut scenario =
-        scenario().weighs("r2", 2.0).add_framework(&framework("f1", &["r1"])).add_framework(&framework("f2", &["r2"]));
+    let mut scenario = scenario()
+        .set_weight("r2", 2.0)
+        .add_framework(&framework("f1", &["r1"]))
+        .add_framework(&framework("f2", &["r2"]));
     for i in 0..6 {
         scenario = scenario.add_agent(&agent(&format!("a{i}"), "cpus:2;mem:1024"));
     }
@@ -92,7 +94,7 @@ fn a_changed_weight_moves_a_role() {
         .add_agent(&agent("a1", "cpus:4;mem:100"))
         .add_agent(&agent("a2", "cpus:4;mem:100"))
         .expect_offer_counts(&[("f1", 1), ("f2", 1)])
-        .weighs("r2", 4.0)
+        .set_weight("r2", 4.0)
         .add_agent(&agent("a3", "cpus:1;mem:100"))
         .expect_offers(&[("f2", "r2", "a3", "")]);
 }
@@ -114,7 +116,7 @@ fn the_role_tree_is_shared_level_by_level() {
 #[test]
 fn weights_apply_within_a_subtree() {
     let mut scenario = scenario()
-        .weighs("a/x", 3.0)
+        .set_weight("a/x", 3.0)
         .add_framework(&framework("x", &["a/x"]))
         .add_framework(&framework("y", &["a/y"]))
         .add_framework(&framework("b", &["b"]));
@@ -163,10 +165,10 @@ fn suppressed_roles_get_no_offers_until_revived() {
         .add_agent(&agent("a1", "cpus:1;mem:100"))
         .expect_reasons("f1", "r1", "a1", &until_then(IneligibilityReason::Suppressed))
         .expect_offers(&[("f1", "r2", "a1", "")])
-        .suppresses("f1", &[])
+        .suppress("f1", &[])
         .recover_resources("f1", "r2", "a1", "cpus:1;mem:100")
         .expect_offers(&[])
-        .revives("f1", &["r1"])
+        .revive("f1", &["r1"])
         .expect_offers(&[("f1", "r1", "a1", "")]);
 }
 
@@ -258,10 +260,10 @@ fn reviving_removes_the_offer_filters_of_that_role() {
         .decline("f1", 60)
         .expect_offers(&[("f1", "r2", "a1", "")])
         .decline("f1", 60)
-        .revives("f1", &["r2"])
+        .revive("f1", &["r2"])
         .expect_offers(&[("f1", "r2", "a1", "")])
         .decline("f1", 60)
-        .revives("f1", &[])
+        .revive("f1", &[])
         .expect_offers(&[("f1", "r1", "a1", "")]);
 }
 
@@ -606,8 +608,8 @@ fn an_operation_changes_the_allocation_and_the_total() {
         .expect_available("a1", "")
         .recover_resources("f1", "r", "a1", reserved)
         .expect_available("a1", reserved)
-        .suppresses("f1", &[])
-        .revives("f2", &[])
+        .suppress("f1", &[])
+        .revive("f2", &[])
         .expect_offers(&[("f2", "other", "a1", "cpus:1;mem:200")]);
 }
 

@@ -58,7 +58,7 @@ fn frameworks_of_equal_weight_are_first_equally_often() {
 #[test]
 fn weights_decide_how_often_a_role_is_first() {
     let two = |scenario: Scenario| {
-        scenario.weighs("r2", 3.0).add_framework(&framework("f1", &["r1"])).add_framework(&framework("f2", &["r2"]))
+        scenario.set_weight("r2", 3.0).add_framework(&framework("f1", &["r1"])).add_framework(&framework("f2", &["r2"]))
     };
     check(random(2), two, &[("f1", 500), ("f2", 1500)]);
 }

@@ -150,7 +150,7 @@ fn an_agent_in_quarantine_is_not_offered() {
 }
 
 /// Returns the number of commits that persisted failures.
-fn notes(c: &Cluster) -> usize {
+fn failure_commits(c: &Cluster) -> usize {
     let is_note =
         |effect: &&Effect| matches!(effect, Effect::Store { record: RegistryOperation::PersistFailures(_), .. });
     c.recorded.effects.iter().filter(is_note).count()
@@ -164,7 +164,7 @@ fn a_quarantine_survives_a_failover() {
         c.send(&peer(1).pid, reregister(&peer(1), "cpus:4;mem:1024"));
     }
     c.pass(Duration::from_secs(1));
-    assert_eq!(notes(&c), 1, "what happened within a second is one commit");
+    assert_eq!(failure_commits(&c), 1, "what happened within a second is one commit");
     c.fail_over();
     let inherited = c.recorded.changes.iter().find_map(|change| match change {
         Change::IncidentsRestored(incidents) => Some(incidents.clone()),
@@ -226,27 +226,27 @@ fn the_incident_of_an_unknown_framework_ends() {
 fn signals_alone_cause_no_registry_writes() {
     let mut c = cluster(HALF);
     let report = |c: &mut Cluster, number: u16, disk_used: f64| {
-        c.send(&peer(number).pid, says(&peer(number), disk_used));
+        c.send(&peer(number).pid, health_report(&peer(number), disk_used));
     };
     for round in 0..100 {
         (0..4).for_each(|number| report(&mut c, number, 0.5 + f64::from(round) / 1000.0));
         c.pass(Duration::from_secs(1));
     }
-    assert_eq!(notes(&c), 0);
+    assert_eq!(failure_commits(&c), 0);
     (0..4).for_each(|number| report(&mut c, number, 0.99));
     c.disk_is_slow = true;
     c.pass(PING);
     (0..4).for_each(|number| report(&mut c, number, 0.5));
     c.pass(PING);
-    assert_eq!(notes(&c), 1, "the next one waits for the one before");
+    assert_eq!(failure_commits(&c), 1, "the next one waits for the one before");
     c.disk_is_slow = false;
     c.confirm();
     c.pass(PING);
-    assert_eq!(notes(&c), 2);
+    assert_eq!(failure_commits(&c), 2);
     // An agent that unregisters costs nothing either.
     c.send(&peer(3).pid, messages::internal::UnregisterSlaveMessage { slave_id: v1::AgentId { value: peer(3).id } });
     c.pass(PING);
-    assert_eq!(notes(&c), 2);
+    assert_eq!(failure_commits(&c), 2);
     assert!(c.environment.registry.incidents.values().all(|incident| !incident.is_open()));
 }
 
@@ -315,7 +315,7 @@ fn a_disconnected_agent_is_explained() {
     assert_eq!(explained(&mut c, "m-S2")["condition"], "registered");
 }
 
-fn says(agent: &AgentPeer, disk_used: f64) -> AgentHealth {
+fn health_report(agent: &AgentPeer, disk_used: f64) -> AgentHealth {
     AgentHealth {
         agent_id: v1::AgentId { value: agent.id.clone() },
         disk_used: Some(disk_used),
@@ -330,8 +330,8 @@ fn an_agent_under_pressure_is_drained_if_configured() {
     let policy =
         r#"{"max_share": 0.25, "rules": [{"type": "disk_pressure", "severity": "critical", "action": "drain"}]}"#;
     let mut c = cluster(policy);
-    c.send(&peer(1).pid, says(&peer(1), 0.99));
-    c.send(&peer(2).pid, says(&peer(2), 0.99));
+    c.send(&peer(1).pid, health_report(&peer(1), 0.99));
+    c.send(&peer(2).pid, health_report(&peer(2), 0.99));
     let expect = ["disk_pressure agent m-S1 open [drain]", "disk_pressure agent m-S2 open [not_drained]"];
     assert_eq!(incidents(&c), expect);
     let drains = |peer: &AgentPeer| c.sent_to(&peer.pid).iter().any(|m| matches!(m, Message::DrainSlave(_)));
@@ -347,7 +347,7 @@ fn a_reactivated_agent_is_not_drained_again_by_the_next_master() {
     let policy =
         r#"{"max_share": 0.5, "rules": [{"type": "disk_pressure", "severity": "critical", "action": "drain"}]}"#;
     let mut c = cluster(policy);
-    c.send(&peer(1).pid, says(&peer(1), 0.99));
+    c.send(&peer(1).pid, health_report(&peer(1), 0.99));
     c.pass(PING);
     assert!(c.environment.registry.agents[&AgentId::new("m-S1")].deactivated);
     assert_eq!(c.operator(reactivate_agent("m-S1")), CallResponse::ok());
@@ -356,13 +356,13 @@ fn a_reactivated_agent_is_not_drained_again_by_the_next_master() {
         let back = reregister(&peer(number), "cpus:4;mem:1024");
         c.send(&peer(number).pid, back);
     }
-    c.send(&peer(1).pid, says(&peer(1), 0.99));
+    c.send(&peer(1).pid, health_report(&peer(1), 0.99));
     c.pass(PING);
     assert!(!c.environment.registry.agents[&AgentId::new("m-S1")].deactivated);
     assert_eq!(explain(&mut c, "m-S1")["overruled"], serde_json::json!(["disk_pressure"]));
     // An incident that begins anew is not overruled.
-    c.send(&peer(1).pid, says(&peer(1), 0.1));
-    c.send(&peer(1).pid, says(&peer(1), 0.99));
+    c.send(&peer(1).pid, health_report(&peer(1), 0.1));
+    c.send(&peer(1).pid, health_report(&peer(1), 0.99));
     assert!(c.environment.registry.agents[&AgentId::new("m-S1")].deactivated);
 }
 
@@ -374,8 +374,8 @@ fn an_agent_that_cannot_drain_uses_no_share_of_the_limit() {
     let mut unable = reregister(&peer(1), "cpus:4;mem:1024");
     unable.agent_capabilities.retain(|c| c.r#type() != v1::agent_info::capability::Type::AgentDraining);
     c.send(&peer(1).pid, unable);
-    c.send(&peer(1).pid, says(&peer(1), 0.99));
-    c.send(&peer(2).pid, says(&peer(2), 0.99));
+    c.send(&peer(1).pid, health_report(&peer(1), 0.99));
+    c.send(&peer(2).pid, health_report(&peer(2), 0.99));
     let expect = ["disk_pressure agent m-S1 open [drain not_drained]", "disk_pressure agent m-S2 open [drain]"];
     assert_eq!(incidents(&c), expect);
 }
@@ -384,8 +384,8 @@ fn an_agent_that_cannot_drain_uses_no_share_of_the_limit() {
 fn health_reports_of_other_senders_are_dropped() {
     let mut c = cluster(HALF);
     let stranger: Upid = "slave(1)@127.0.0.1:9999".parse().unwrap();
-    c.send(&stranger, says(&peer(1), 0.99));
-    c.send(&peer(2).pid, says(&peer(1), 0.99));
+    c.send(&stranger, health_report(&peer(1), 0.99));
+    c.send(&peer(2).pid, health_report(&peer(1), 0.99));
     assert_eq!(incidents(&c), Vec::<String>::new());
 }
 
