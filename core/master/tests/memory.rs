@@ -9,12 +9,10 @@
 mod common;
 
 use std::alloc::System;
-use std::collections::BTreeMap;
-use std::time::Duration;
 
 use common::{AgentPeer, Cluster, Scheduler, task_on};
 use messages::v1;
-use model::{Timestamp, Upid};
+use model::Upid;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use testkit::builders::{accept, acknowledge, decline, launch, suppress};
 use views::Query;

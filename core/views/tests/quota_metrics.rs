@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use messages::v1;
 use model::master::{Change, Offer};
-use model::{AgentId, FrameworkId, OfferId, Role, Timestamp};
+use model::{AgentId, FrameworkId, OfferId, Role};
 use resources::Resources;
 use serde_json::Value;
 use views::master::{Settings, StaticInfo, View};
