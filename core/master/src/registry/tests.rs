@@ -165,6 +165,16 @@ fn draining_survives_an_outage() {
     assert_eq!((record.deactivated, record.drain), (false, None));
 }
 
+/// A record can be larger than the registration that it was made from, which was within the limits.
+#[test]
+fn records_beyond_the_limits_of_messages_can_be_read() {
+    let large = v1::AgentInfo { hostname: "h".repeat(65 << 20), ..(*info(1, 1)).clone() };
+    assert!(wire::decode::<v1::AgentInfo>(&wire::encode(&large), &wire::Limits::default()).is_err());
+    let mut state = RegistryState::default();
+    state.commit(&[recover(), Op::AdmitAgent(Arc::new(large), pid())]);
+    assert_eq!(RegistryState::from_entries(state.entries()).unwrap().agents.len(), 1);
+}
+
 #[test]
 fn a_damaged_registry_is_refused() {
     let mut state = RegistryState::default();

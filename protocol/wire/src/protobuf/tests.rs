@@ -115,7 +115,7 @@ fn invalid_utf8_is_refused_by_prost() {
 
 #[test]
 fn sizes_and_counts_are_bounded() {
-    let limits = Limits { max_bytes: 40, max_depth: 2, max_elements: 8 };
+    let limits = Limits { max_bytes: 40, max_depth: 2, max_elements: 8, ..Limits::default() };
     // ContainerID { value, parent: ContainerID }
     let nested = |levels: usize| (0..levels).fold(id("c"), |inner, _| id("c").message(2, inner));
     let decode = |bytes: &Bytes| decode::<messages::v1::ContainerId>(&bytes.0, &limits).map(drop);

@@ -195,7 +195,7 @@ proptest! {
 
     #[test]
     fn no_bytes_panic_a_decoder(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-        let limits = Limits { max_bytes: 200, max_depth: 5, max_elements: 50 };
+        let limits = Limits { max_bytes: 200, max_depth: 5, max_elements: 50, ..Limits::default() };
         let _ = wire::decode::<v1::master::Call>(&bytes, &limits);
         let _ = wire::decode_message("mesos.internal.RunTaskMessage", &bytes, &limits);
         let _ = v0::decode_scheduler_call(&bytes, &limits);
