@@ -2,7 +2,7 @@
 //! than its bytes. Every string and every list of every call and message is filled, one after the other, and processed
 //! like any input: decoding, validation, the step of the core and an allocation run.
 
-#![allow(clippy::panic, reason = "a scenario that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a scenario that cannot go on fails")]
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -57,11 +57,14 @@ impl Subject {
     }
 }
 
+/// The processing of the encoded bytes of an input.
+type Process = dyn Fn(&mut Subject, &[u8]);
+
 /// A kind of input: its type, JSON that every input of the kind contains, and the processing of encoded bytes.
 pub struct InputKind {
     pub desc: &'static MessageDescriptor,
     pub base: Value,
-    pub process: Box<dyn Fn(&mut Subject, &[u8])>,
+    pub process: Box<Process>,
 }
 
 /// Returns all kinds of inputs.

@@ -3,7 +3,7 @@
 //! and the following hour. The tests of `validation` check whether a value is refused or has a meaning. This test
 //! checks that no value leads to a panic, an overflow, or a busy core.
 
-#![allow(clippy::panic, reason = "a scenario that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a scenario that cannot go on fails")]
 
 #[path = "../common/mod.rs"]
 mod common;
