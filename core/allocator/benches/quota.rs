@@ -5,11 +5,13 @@
 //! `cargo bench -p allocator --bench quota` prints a table; arguments select cases by name.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a program of its own")]
 
+mod cases;
 mod clock;
 
 use std::time::Duration;
 
 use allocator::{AgentOptions, Allocation, Allocator, FrameworkOptions, Options, Quota};
+use cases::case_filter;
 use clock::Clock;
 use messages::v1;
 use model::{AgentId, FrameworkId, Monotonic, Role};
@@ -20,9 +22,7 @@ const SMALL: &str = "cpus:1;mem:1024;disk:1024";
 const LARGE: &str = "cpus:4;mem:4096;disk:4096";
 
 fn main() {
-    // cargo passes `--bench`.
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let chosen = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| name.contains(wanted.as_str()));
+    let chosen = case_filter();
     println!("{:<66}{:>8}{:>12}", "case", "offers", "time");
     for (small, large) in [(25, 5), (250, 50), (2_500, 500), (5_000, 1_000)] {
         if chosen("large_and_small") {

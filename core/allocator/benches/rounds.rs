@@ -5,11 +5,13 @@
 //! `cargo bench -p allocator` prints a table; arguments select cases by name.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a program of its own")]
 
+mod cases;
 mod clock;
 
 use std::time::Duration;
 
 use allocator::{AgentOptions, Allocation, Allocator, FrameworkOptions, Options};
+use cases::case_filter;
 use clock::Clock;
 use messages::v1;
 use model::{AgentId, FrameworkId, Monotonic, Role};
@@ -18,9 +20,7 @@ use resources::Resources;
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 fn main() {
-    // cargo passes `--bench`.
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let chosen = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| name.contains(wanted.as_str()));
+    let chosen = case_filter();
     println!("{:<62}{:>10}{:>12}", "case", "offers", "time");
     for (agents, frameworks) in [(10_000, 1), (10_000, 1_000), (10_000, 3_000), (50_000, 6_000)] {
         if chosen("rounds") {

@@ -86,25 +86,31 @@ pub struct Explanation {
 
 impl Allocator {
     /// Explains, for each framework and role of the query, the reasons for which agents are not offered.
-    pub fn explain_query(&self, now: Monotonic, question: &ExplainQuery) -> Explanation {
-        let agents = self.agents_in_question(question.agent.as_ref());
+    pub fn explain_query(&self, now: Monotonic, query: &ExplainQuery) -> Explanation {
+        let agents = self.agents_of_query(query.agent.as_ref());
         let mut examinations_left = MAX_AGENTS_EXAMINED;
-        let mut answer = Explanation::default();
-        for (framework, role) in self.roles_in_question(question) {
+        let mut explanation = Explanation::default();
+        for (framework, role) in self.roles_of_query(query) {
             let fitting = agents.get(..examinations_left.min(agents.len())).unwrap_or_default();
             examinations_left -= fitting.len();
             if fitting.len() < agents.len() {
-                answer.truncated = true;
+                explanation.truncated = true;
             }
             if fitting.is_empty() && !agents.is_empty() {
                 break;
             }
-            answer.eligibilities.push(self.offer_eligibility(now, framework, &role, fitting, question.demand.as_ref()));
+            explanation.eligibilities.push(self.offer_eligibility(
+                now,
+                framework,
+                &role,
+                fitting,
+                query.demand.as_ref(),
+            ));
         }
-        answer
+        explanation
     }
 
-    fn agents_in_question(&self, agent: Option<&AgentId>) -> Vec<(Ix<Agent>, &Agent)> {
+    fn agents_of_query(&self, agent: Option<&AgentId>) -> Vec<(Ix<Agent>, &Agent)> {
         match agent {
             Some(agent) => {
                 let ix = self.agent_ids.get(agent).copied();
@@ -118,10 +124,10 @@ impl Allocator {
         }
     }
 
-    fn roles_in_question(&self, question: &ExplainQuery) -> Vec<(&Framework, Role)> {
-        let named = |framework: &Framework| question.framework.as_ref().is_none_or(|id| *id == framework.id);
+    fn roles_of_query(&self, query: &ExplainQuery) -> Vec<(&Framework, Role)> {
+        let named = |framework: &Framework| query.framework.as_ref().is_none_or(|id| *id == framework.id);
         let asked =
-            |role: &Role| question.role.as_ref().is_none_or(|asked| roles::is_within(role.as_str(), asked.as_str()));
+            |role: &Role| query.role.as_ref().is_none_or(|asked| roles::is_within(role.as_str(), asked.as_str()));
         let mut pairs: Vec<(&Framework, Role)> = Vec::new();
         for (_, framework) in self.frameworks.iter().filter(|(_, framework)| named(framework)) {
             let subscribed = |(_, membership): &(&Role, &Membership)| membership.subscribed;
@@ -129,7 +135,7 @@ impl Allocator {
             let before = pairs.len();
             pairs.extend(own.map(|role| (framework, role.clone())));
             // A query for a framework in a role that it is not subscribed to results in that reason.
-            if let (Some(_), Some(role), true) = (&question.framework, &question.role, pairs.len() == before) {
+            if let (Some(_), Some(role), true) = (&query.framework, &query.role, pairs.len() == before) {
                 pairs.push((framework, role.clone()));
             }
         }

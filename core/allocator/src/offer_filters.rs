@@ -69,13 +69,24 @@ impl OfferFilters {
             return;
         }
         let before = filters.len();
-        filters.retain(|filter| filter.until > until || !resources.contains(&filter.resources));
+        let mut replaced: SmallVec<[Monotonic; 2]> = SmallVec::new();
+        filters.retain(|filter| {
+            let stays = filter.until > until || !resources.contains(&filter.resources);
+            if !stays {
+                replaced.push(filter.until);
+            }
+            stays
+        });
         if filters.len() >= MAX_OFFER_FILTERS {
             filters.sort_by_key(|filter| filter.until);
-            filters.remove(0);
+            replaced.push(filters.remove(0).until);
         }
         filters.push(OfferFilter { resources, until });
         let after = filters.len();
+        // A deadline that no filter has any more would stay for as long as the filter was to last, up to a year.
+        for until in replaced.into_iter().filter(|until| filters.iter().all(|filter| filter.until != *until)) {
+            self.deadlines.remove(&(until, agent, leaf));
+        }
         self.deadlines.insert((until, agent, leaf));
         let of_leaf = || LeafOfferFilters { role: role.clone(), agents: BTreeSet::new() };
         self.of.entry(leaf).or_insert_with(of_leaf).agents.insert(agent);

@@ -87,23 +87,23 @@ fn check(groups: &[&[&str]], offered: &[&str], excluded: &[&str]) {
 }
 
 #[test]
-fn an_attribute_must_exist() {
+fn exists_requires_the_attribute() {
     check(&[&["bar exists"]], &["bar:123", "foo:123;bar:456"], &["foo:123", ""]);
 }
 
 #[test]
-fn an_attribute_must_not_exist() {
+fn not_exists_requires_the_absence_of_the_attribute() {
     check(&[&["bar lacks"]], &["foo:123", ""], &["bar:123", "foo:123;bar:456"]);
 }
 
 /// Scalars and ranges satisfy every predicate about text.
 #[test]
-fn a_text_must_be_equal() {
+fn text_equals_matches_equal_texts_only() {
     check(&[&["bar is baz"]], &["bar:baz", "bar:123", "bar:[1-17]"], &["bar:zab", "foo:baz"]);
 }
 
 #[test]
-fn a_text_must_differ() {
+fn text_not_equals_matches_different_texts_only() {
     check(&[&["bar is not baz"]], &["bar:123", "bar:[1-17]", "bar:zab", "foo:baz"], &["bar:baz"]);
 }
 
@@ -113,12 +113,12 @@ fn the_first_attribute_of_a_name_counts() {
 }
 
 #[test]
-fn a_text_must_match() {
+fn text_matches_requires_a_match_of_the_pattern() {
     check(&[&["bar matches [a-d]+"]], &["bar:abcd", "bar:123", "bar:[1-17]"], &["bar:bcde", "foo:abcd"]);
 }
 
 #[test]
-fn a_text_must_not_match() {
+fn text_not_matches_requires_no_match_of_the_pattern() {
     check(&[&["bar mismatches [a-d]+"]], &["bar:123", "bar:[1-17]", "bar:bcde", "foo:abcd"], &["bar:abcd"]);
 }
 
@@ -128,12 +128,12 @@ fn all_constraints_of_a_group_must_hold() {
 }
 
 #[test]
-fn one_group_is_enough() {
+fn one_satisfied_group_is_enough() {
     check(&[&["foo exists"], &["bar lacks"]], &["", "baz:123", "bar:123;foo:456"], &["bar:123"]);
 }
 
 #[test]
-fn other_roles_are_not_constrained() {
+fn constraints_do_not_apply_to_other_roles() {
     let spec = FrameworkSpec {
         constraints: Some(compile(&for_role("r1", vec![group(vec![parse("foo exists")])]))),
         ..framework("f1", &["r1", "r2"])
@@ -142,14 +142,14 @@ fn other_roles_are_not_constrained() {
 }
 
 #[test]
-fn the_host_name_is_asked_for() {
+fn constraints_apply_to_the_host_name() {
     check(&[&["@hostname is host-a1"]], &[""], &[]);
     check(&[&["@hostname exists"]], &[""], &[]);
     check(&[&["@hostname matches host-b.*"]], &[], &[""]);
 }
 
 #[test]
-fn region_and_zone_are_asked_for() {
+fn constraints_apply_to_region_and_zone() {
     let in_region = on("").in_region("r1");
     let aware = |groups: &[&[&str]]| demanding(groups).can(Can::RegionAware);
     let offers: &[(&str, &str, &str, &str)] = &[("f1", "r", "a1", "")];
@@ -166,7 +166,7 @@ fn region_and_zone_are_asked_for() {
 }
 
 #[test]
-fn a_framework_changes_its_mind() {
+fn a_framework_can_change_its_constraints() {
     scenario()
         .add_framework(&demanding(&[&["foo exists"]]))
         .add_agent(&on("bar:1"))
@@ -182,7 +182,7 @@ fn a_framework_changes_its_mind() {
 }
 
 #[test]
-fn an_agent_returns_with_other_attributes() {
+fn changed_attributes_are_checked_again() {
     scenario()
         .add_framework(&demanding(&[&["foo exists"]]))
         .add_agent(&on("bar:1"))
@@ -197,7 +197,7 @@ fn an_agent_returns_with_other_attributes() {
 
 /// The indices of removed agents and frameworks are reused.
 #[test]
-fn what_is_gone_leaves_nothing_behind() {
+fn exclusions_of_removed_agents_and_frameworks_are_removed() {
     scenario()
         .add_framework(&demanding(&[&["foo exists"]]))
         .add_agent(&on("bar:1"))
@@ -217,7 +217,7 @@ fn what_is_gone_leaves_nothing_behind() {
 }
 
 #[test]
-fn each_group_says_what_it_misses() {
+fn an_explanation_names_an_unmet_constraint_of_each_group() {
     scenario()
         .add_framework(&demanding(&[&["foo exists", "bar is x"], &["@hostname matches z", "bar lacks"]]))
         .add_agent(&on("foo:1;bar:y"))
@@ -235,7 +235,7 @@ fn refuses(message: &scheduler::OfferConstraints, reason: &str) {
 }
 
 #[test]
-fn incomplete_constraints_are_refused_in_mesos_words() {
+fn incomplete_constraints_are_refused_with_the_messages_of_mesos() {
     let exists = || Some(Predicate::Exists(predicate_message::Exists {}));
     let unknown = Some(Selector::PseudoattributeType(PseudoattributeType::Unknown as i32));
     let name = Some(Selector::AttributeName("foo".into()));

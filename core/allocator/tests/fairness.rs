@@ -32,58 +32,58 @@ fn id(name: &str) -> FrameworkId {
 }
 
 impl SorterScenario {
-    fn joins(mut self, name: &str) -> Self {
+    fn add_framework(mut self, name: &str) -> Self {
         let spec = framework(id(name).as_str(), &[role(name).as_str()]).can(Can::SharedResources);
         self.scenario = self.scenario.add_framework(&spec);
         self
     }
 
     /// Sets the resources of a framework, in place of those that it had.
-    fn holds(self, name: &str, text: &str) -> Self {
-        self.holds_all(name, resources(text))
+    fn set_allocated(self, name: &str, text: &str) -> Self {
+        self.set_allocated_resources(name, resources(text))
     }
 
-    fn holds_all(mut self, name: &str, resources: Resources) -> Self {
+    fn set_allocated_resources(mut self, name: &str, resources: Resources) -> Self {
         if !self.held.contains_key(name) {
-            self = self.joins(name);
+            self = self.add_framework(name);
         }
         self.held.insert(name.to_owned(), resources);
         self
     }
 
-    fn leaves(mut self, name: &str) -> Self {
+    fn remove_framework(mut self, name: &str) -> Self {
         self.scenario = self.scenario.remove_framework(id(name).as_str());
         self.held.remove(name);
         self
     }
 
-    fn suppresses(mut self, name: &str) -> Self {
-        self.scenario = self.scenario.suppresses(id(name).as_str(), &[]);
+    fn suppress(mut self, name: &str) -> Self {
+        self.scenario = self.scenario.suppress(id(name).as_str(), &[]);
         self
     }
 
-    fn revives(mut self, name: &str) -> Self {
-        self.scenario = self.scenario.revives(id(name).as_str(), &[]);
+    fn revive(mut self, name: &str) -> Self {
+        self.scenario = self.scenario.revive(id(name).as_str(), &[]);
         self
     }
 
-    fn weighs(mut self, role: &str, weight: f64) -> Self {
-        self.scenario = self.scenario.weighs(role, weight);
+    fn set_weight(mut self, role: &str, weight: f64) -> Self {
+        self.scenario = self.scenario.set_weight(role, weight);
         self
     }
 
-    fn grows_to(mut self, total: &str) -> Self {
+    fn set_total(mut self, total: &str) -> Self {
         self.total = resources(total);
         self
     }
 
-    fn has(mut self, more: Resources) -> Self {
+    fn add_to_total(mut self, more: Resources) -> Self {
         self.total += more;
         self
     }
 
     /// Offers a small agent to one framework after the other, each of which declines.
-    fn sorts(mut self, expected: &[&str]) -> Self {
+    fn expect_order(mut self, expected: &[&str]) -> Self {
         let large = AgentSpec { total: self.total.clone(), ..agent("large", "") };
         let used: Vec<_> = self.held.iter().map(|(name, held)| (id(name), held.allocated(&role(name)))).collect();
         let allocator = &mut self.scenario.allocator;
@@ -121,208 +121,208 @@ fn volume(amount: u32, name: &str, shared: bool) -> Resources {
 
 /// Runs the same steps with flat roles and with roles of any depth.
 #[test]
-fn the_smallest_dominant_share_comes_first() {
+fn the_smallest_dominant_share_is_first() {
     let flat = ["a", "b", "c", "d", "e", "f"];
     let shallow = ["a/a", "b/b", "c/c", "d/d", "e/e", "f/f"];
     let deep = ["a/a/a/a/a", "b/b/b/b", "c/c/c", "d/d", "e/e/e/e/e/e", "f/f"];
     for [a, b, c, d, e, f] in [flat, shallow, deep] {
         sorter_scenario("cpus:100;mem:100")
-            .sorts(&[])
-            .holds(a, "cpus:5;mem:5")
-            .holds(b, "cpus:6;mem:6")
-            .sorts(&[a, b])
-            .holds(c, "cpus:1;mem:1")
-            .holds(d, "cpus:3;mem:1")
-            .sorts(&[c, d, a, b])
-            .leaves(a)
-            .holds(b, "cpus:2;mem:2")
-            .sorts(&[c, b, d])
-            .holds(e, "cpus:1;mem:5")
-            .grows_to("cpus:50;mem:100")
-            .sorts(&[c, b, e, d])
-            .grows_to("cpus:50;mem:200")
-            .holds(f, "cpus:5;mem:1")
-            .holds(c, "cpus:1;mem:16")
-            .sorts(&[e, b, d, c, f])
-            .suppresses(d)
-            .sorts(&[e, b, c, f])
-            .revives(d)
-            .sorts(&[e, b, d, c, f]);
+            .expect_order(&[])
+            .set_allocated(a, "cpus:5;mem:5")
+            .set_allocated(b, "cpus:6;mem:6")
+            .expect_order(&[a, b])
+            .set_allocated(c, "cpus:1;mem:1")
+            .set_allocated(d, "cpus:3;mem:1")
+            .expect_order(&[c, d, a, b])
+            .remove_framework(a)
+            .set_allocated(b, "cpus:2;mem:2")
+            .expect_order(&[c, b, d])
+            .set_allocated(e, "cpus:1;mem:5")
+            .set_total("cpus:50;mem:100")
+            .expect_order(&[c, b, e, d])
+            .set_total("cpus:50;mem:200")
+            .set_allocated(f, "cpus:5;mem:1")
+            .set_allocated(c, "cpus:1;mem:16")
+            .expect_order(&[e, b, d, c, f])
+            .suppress(d)
+            .expect_order(&[e, b, c, f])
+            .revive(d)
+            .expect_order(&[e, b, d, c, f]);
     }
 }
 
 #[test]
 fn a_weight_divides_the_share() {
     sorter_scenario("cpus:100;mem:100")
-        .holds("a", "cpus:5;mem:5")
-        .holds("b", "cpus:6;mem:6")
-        .sorts(&["a", "b"])
-        .weighs("b", 2.0)
-        .sorts(&["b", "a"])
-        .holds("c", "cpus:4;mem:4")
-        .sorts(&["b", "c", "a"])
-        .weighs("d", 10.0)
-        .holds("d", "cpus:10;mem:20")
-        .sorts(&["d", "b", "c", "a"])
-        .leaves("b")
-        .sorts(&["d", "c", "a"])
-        .holds("d", "cpus:20;mem:45")
-        .sorts(&["c", "d", "a"])
-        .weighs("e", 0.1)
-        .holds("e", "cpus:1;mem:1")
-        .sorts(&["c", "d", "a", "e"])
-        .leaves("a")
-        .sorts(&["c", "d", "e"]);
+        .set_allocated("a", "cpus:5;mem:5")
+        .set_allocated("b", "cpus:6;mem:6")
+        .expect_order(&["a", "b"])
+        .set_weight("b", 2.0)
+        .expect_order(&["b", "a"])
+        .set_allocated("c", "cpus:4;mem:4")
+        .expect_order(&["b", "c", "a"])
+        .set_weight("d", 10.0)
+        .set_allocated("d", "cpus:10;mem:20")
+        .expect_order(&["d", "b", "c", "a"])
+        .remove_framework("b")
+        .expect_order(&["d", "c", "a"])
+        .set_allocated("d", "cpus:20;mem:45")
+        .expect_order(&["c", "d", "a"])
+        .set_weight("e", 0.1)
+        .set_allocated("e", "cpus:1;mem:1")
+        .expect_order(&["c", "d", "a", "e"])
+        .remove_framework("a")
+        .expect_order(&["c", "d", "e"]);
 }
 
 #[test]
-fn a_subtree_shares_as_one() {
+fn a_subtree_has_one_share() {
     sorter_scenario("cpus:100;mem:100")
-        .joins("a")
-        .joins("b/c")
-        .joins("b/d")
-        .sorts(&["a", "b/c", "b/d"])
-        .leaves("a")
-        .holds("a", "cpus:6;mem:6")
-        .sorts(&["b/c", "b/d", "a"])
-        .leaves("b/c")
-        .leaves("b/d")
-        .holds("b/c", "cpus:4;mem:4")
-        .holds("b/d", "cpus:3;mem:3")
-        .sorts(&["a", "b/d", "b/c"])
-        .holds("a", "cpus:8;mem:8")
-        .sorts(&["b/d", "b/c", "a"])
-        .joins("b/e/f")
-        .sorts(&["b/e/f", "b/d", "b/c", "a"])
-        .leaves("b/e/f")
-        .holds("b/e/f", "cpus:3.5;mem:3.5")
-        .sorts(&["a", "b/d", "b/e/f", "b/c"])
-        .leaves("b/e/f")
-        .sorts(&["b/d", "b/c", "a"])
-        .holds("b/c", "cpus:1;mem:1")
-        .sorts(&["b/c", "b/d", "a"])
-        .holds("b/e/f", "cpus:3.5;mem:3.5")
-        .sorts(&["b/c", "b/d", "b/e/f", "a"]);
+        .add_framework("a")
+        .add_framework("b/c")
+        .add_framework("b/d")
+        .expect_order(&["a", "b/c", "b/d"])
+        .remove_framework("a")
+        .set_allocated("a", "cpus:6;mem:6")
+        .expect_order(&["b/c", "b/d", "a"])
+        .remove_framework("b/c")
+        .remove_framework("b/d")
+        .set_allocated("b/c", "cpus:4;mem:4")
+        .set_allocated("b/d", "cpus:3;mem:3")
+        .expect_order(&["a", "b/d", "b/c"])
+        .set_allocated("a", "cpus:8;mem:8")
+        .expect_order(&["b/d", "b/c", "a"])
+        .add_framework("b/e/f")
+        .expect_order(&["b/e/f", "b/d", "b/c", "a"])
+        .remove_framework("b/e/f")
+        .set_allocated("b/e/f", "cpus:3.5;mem:3.5")
+        .expect_order(&["a", "b/d", "b/e/f", "b/c"])
+        .remove_framework("b/e/f")
+        .expect_order(&["b/d", "b/c", "a"])
+        .set_allocated("b/c", "cpus:1;mem:1")
+        .expect_order(&["b/c", "b/d", "a"])
+        .set_allocated("b/e/f", "cpus:3.5;mem:3.5")
+        .expect_order(&["b/c", "b/d", "b/e/f", "a"]);
 }
 
 /// Frameworks of a role compete with the roles below it.
 #[test]
-fn a_role_stands_beside_its_children() {
+fn the_frameworks_of_a_role_compete_with_its_subroles() {
     sorter_scenario("cpus:100;mem:100")
-        .joins("a/b")
-        .joins("c")
-        .joins("d")
-        .joins("d/e")
-        .sorts(&["a/b", "c", "d", "d/e"])
-        .leaves("c")
-        .holds("c", "cpus:8;mem:8")
-        .sorts(&["a/b", "d", "d/e", "c"])
-        .leaves("d")
-        .leaves("d/e")
-        .holds("d", "cpus:3;mem:3")
-        .holds("d/e", "cpus:2;mem:2")
-        .sorts(&["a/b", "d/e", "d", "c"])
-        .leaves("a/b")
-        .holds("a/b", "cpus:6;mem:6")
-        .sorts(&["d/e", "d", "a/b", "c"]);
+        .add_framework("a/b")
+        .add_framework("c")
+        .add_framework("d")
+        .add_framework("d/e")
+        .expect_order(&["a/b", "c", "d", "d/e"])
+        .remove_framework("c")
+        .set_allocated("c", "cpus:8;mem:8")
+        .expect_order(&["a/b", "d", "d/e", "c"])
+        .remove_framework("d")
+        .remove_framework("d/e")
+        .set_allocated("d", "cpus:3;mem:3")
+        .set_allocated("d/e", "cpus:2;mem:2")
+        .expect_order(&["a/b", "d/e", "d", "c"])
+        .remove_framework("a/b")
+        .set_allocated("a/b", "cpus:6;mem:6")
+        .expect_order(&["d/e", "d", "a/b", "c"]);
 }
 
 #[test]
-fn a_role_gets_a_child_and_loses_itself() {
+fn a_role_can_become_an_inner_node_of_the_tree() {
     sorter_scenario("cpus:100;mem:100")
-        .holds("a", "cpus:10;mem:10")
-        .holds("b", "cpus:6;mem:6")
-        .sorts(&["b", "a"])
-        .holds("a/c", "cpus:5;mem:5")
-        .sorts(&["b", "a/c", "a"])
-        .leaves("a")
-        .sorts(&["a/c", "b"])
-        .holds("a", "cpus:10;mem:10")
-        .sorts(&["b", "a/c", "a"])
-        .weighs("a/c", 0.2)
-        .sorts(&["b", "a", "a/c"])
+        .set_allocated("a", "cpus:10;mem:10")
+        .set_allocated("b", "cpus:6;mem:6")
+        .expect_order(&["b", "a"])
+        .set_allocated("a/c", "cpus:5;mem:5")
+        .expect_order(&["b", "a/c", "a"])
+        .remove_framework("a")
+        .expect_order(&["a/c", "b"])
+        .set_allocated("a", "cpus:10;mem:10")
+        .expect_order(&["b", "a/c", "a"])
+        .set_weight("a/c", 0.2)
+        .expect_order(&["b", "a", "a/c"])
         // The weight of a role does not apply to its own frameworks within it.
-        .weighs("a", 3.0)
-        .sorts(&["a", "a/c", "b"])
-        .weighs("a/c", 1.0)
-        .sorts(&["a/c", "a", "b"]);
+        .set_weight("a", 3.0)
+        .expect_order(&["a", "a/c", "b"])
+        .set_weight("a/c", 1.0)
+        .expect_order(&["a/c", "a", "b"]);
 }
 
 #[test]
-fn a_role_between_others_gets_frameworks_of_its_own() {
+fn an_inner_role_can_get_frameworks() {
     sorter_scenario("cpus:100;mem:100")
-        .holds("x/a", "cpus:10;mem:10")
-        .holds("x/b", "cpus:6;mem:6")
-        .sorts(&["x/b", "x/a"])
-        .holds("x", "cpus:7;mem:7")
-        .sorts(&["x/b", "x", "x/a"])
-        .holds("z", "cpus:20;mem:20")
-        .sorts(&["z", "x/b", "x", "x/a"])
-        .leaves("x")
-        .sorts(&["x/b", "x/a", "z"]);
+        .set_allocated("x/a", "cpus:10;mem:10")
+        .set_allocated("x/b", "cpus:6;mem:6")
+        .expect_order(&["x/b", "x/a"])
+        .set_allocated("x", "cpus:7;mem:7")
+        .expect_order(&["x/b", "x", "x/a"])
+        .set_allocated("z", "cpus:20;mem:20")
+        .expect_order(&["z", "x/b", "x", "x/a"])
+        .remove_framework("x")
+        .expect_order(&["x/b", "x/a", "z"]);
 }
 
 #[test]
-fn who_is_quiet_still_counts_above() {
+fn allocations_of_suppressed_frameworks_count_in_parent_roles() {
     sorter_scenario("cpus:100;mem:100")
-        .holds("a", "cpus:10;mem:10")
-        .holds("b", "cpus:6;mem:6")
-        .suppresses("a")
-        .sorts(&["b"])
-        .holds("a/c", "cpus:5;mem:5")
+        .set_allocated("a", "cpus:10;mem:10")
+        .set_allocated("b", "cpus:6;mem:6")
+        .suppress("a")
+        .expect_order(&["b"])
+        .set_allocated("a/c", "cpus:5;mem:5")
         // 15 of 100 are allocated in `a`.
-        .sorts(&["b", "a/c"])
-        .leaves("a/c")
-        .sorts(&["b"])
-        .revives("a")
-        .sorts(&["b", "a"]);
+        .expect_order(&["b", "a/c"])
+        .remove_framework("a/c")
+        .expect_order(&["b"])
+        .revive("a")
+        .expect_order(&["b", "a"]);
 }
 
 #[test]
-fn a_weight_is_one_of_the_whole_subtree() {
+fn a_weight_applies_to_the_whole_subtree() {
     sorter_scenario("cpus:100;mem:100")
-        .weighs("b", 3.0)
-        .weighs("a", 2.0)
-        .joins("a/x")
-        .joins("b/y")
-        .sorts(&["a/x", "b/y"])
-        .leaves("a/x")
-        .leaves("b/y")
-        .holds("a/x", "cpus:10;mem:10")
-        .holds("b/y", "cpus:10;mem:10")
-        .sorts(&["b/y", "a/x"])
-        .holds("b/z", "cpus:5;mem:5")
+        .set_weight("b", 3.0)
+        .set_weight("a", 2.0)
+        .add_framework("a/x")
+        .add_framework("b/y")
+        .expect_order(&["a/x", "b/y"])
+        .remove_framework("a/x")
+        .remove_framework("b/y")
+        .set_allocated("a/x", "cpus:10;mem:10")
+        .set_allocated("b/y", "cpus:10;mem:10")
+        .expect_order(&["b/y", "a/x"])
+        .set_allocated("b/z", "cpus:5;mem:5")
         // The shares are equal: 15 at weight 3 and 10 at weight 2; the next allocation tells them apart.
-        .holds("b", "cpus:4;mem:4")
-        .sorts(&["a/x", "b", "b/z", "b/y"])
-        .holds("a/zz", "cpus:2;mem:2")
-        .sorts(&["a/zz", "a/x", "b", "b/z", "b/y"]);
+        .set_allocated("b", "cpus:4;mem:4")
+        .expect_order(&["a/x", "b", "b/z", "b/y"])
+        .set_allocated("a/zz", "cpus:2;mem:2")
+        .expect_order(&["a/zz", "a/x", "b", "b/z", "b/y"]);
 }
 
 #[test]
 fn the_total_decides_which_share_is_dominant() {
     sorter_scenario("cpus:10;mem:100")
-        .holds("a", "cpus:2;mem:1")
-        .holds("b", "cpus:1;mem:2")
-        .sorts(&["b", "a"])
-        .grows_to("cpus:100;mem:10")
-        .sorts(&["a", "b"]);
+        .set_allocated("a", "cpus:2;mem:1")
+        .set_allocated("b", "cpus:1;mem:2")
+        .expect_order(&["b", "a"])
+        .set_total("cpus:100;mem:10")
+        .expect_order(&["a", "b"]);
 }
 
 #[test]
-fn what_is_given_back_makes_the_share_smaller() {
+fn recovered_resources_reduce_the_share() {
     sorter_scenario("cpus:10")
-        .holds("a", "cpus:6")
-        .holds("b", "cpus:4")
-        .sorts(&["b", "a"])
-        .holds("a", "cpus:1")
-        .grows_to("cpus:5")
-        .sorts(&["a", "b"]);
+        .set_allocated("a", "cpus:6")
+        .set_allocated("b", "cpus:4")
+        .expect_order(&["b", "a"])
+        .set_allocated("a", "cpus:1")
+        .set_total("cpus:5")
+        .expect_order(&["a", "b"]);
 }
 
 #[test]
-fn all_agents_make_the_total() {
-    let ladder = sorter_scenario("cpus:5;mem:50").holds("a", "cpus:2;mem:1").holds("b", "cpus:1;mem:3");
+fn the_total_includes_all_agents() {
+    let ladder = sorter_scenario("cpus:5;mem:50").set_allocated("a", "cpus:2;mem:1").set_allocated("b", "cpus:1;mem:3");
     let other = |total| AgentSpec { total: resources(total), ..agent("other", "") };
     let with = |mut ladder: SorterScenario, total| {
         let other = other(total);
@@ -330,18 +330,21 @@ fn all_agents_make_the_total() {
         ladder.scenario.allocator.deactivate_agent(&other.id);
         ladder
     };
-    let ladder = with(ladder, "cpus:5;mem:50").sorts(&["b", "a"]);
-    with(ladder, "cpus:95;mem:50").sorts(&["a", "b"]);
+    let ladder = with(ladder, "cpus:5;mem:50").expect_order(&["b", "a"]);
+    with(ladder, "cpus:95;mem:50").expect_order(&["a", "b"]);
 }
 
 #[test]
-fn parts_of_a_resource_count_together() {
+fn all_parts_of_a_resource_are_summed() {
     sorter_scenario("cpus:100;mem:100;disk(r):90")
-        .has(volume(5, "v1", false))
-        .has(volume(5, "v2", false))
-        .holds("r:a", "cpus:9;mem:9;disk(r):9")
-        .holds_all("r:b", &(&resources("cpus:8;mem:8") + &volume(5, "v1", false)) + &volume(5, "v2", false))
-        .sorts(&["r:a", "r:b"]);
+        .add_to_total(volume(5, "v1", false))
+        .add_to_total(volume(5, "v2", false))
+        .set_allocated("r:a", "cpus:9;mem:9;disk(r):9")
+        .set_allocated_resources(
+            "r:b",
+            &(&resources("cpus:8;mem:8") + &volume(5, "v1", false)) + &volume(5, "v2", false),
+        )
+        .expect_order(&["r:a", "r:b"]);
 }
 
 #[test]
@@ -352,39 +355,39 @@ fn revocable_resources_count_like_others() {
         Resources::from_proto(&protos).unwrap()
     };
     sorter_scenario("cpus:10;mem:100")
-        .has(revocable("cpus:10"))
-        .holds("a", "cpus:2;mem:1")
-        .holds_all("b", &resources("cpus:1;mem:1") + &revocable("cpus:9"))
-        .sorts(&["a", "b"]);
+        .add_to_total(revocable("cpus:10"))
+        .set_allocated("a", "cpus:2;mem:1")
+        .set_allocated_resources("b", &resources("cpus:1;mem:1") + &revocable("cpus:9"))
+        .expect_order(&["a", "b"]);
 }
 
 #[test]
-fn a_shared_volume_counts_for_each_that_holds_it() {
+fn a_shared_volume_counts_for_each_framework_that_uses_it() {
     let volume = || volume(100, "v", true);
     sorter_scenario("cpus:100;mem:100;disk(r):900")
-        .has(volume())
-        .holds_all("r:a", &resources("cpus:5;mem:5") + &volume())
-        .holds("r:b", "cpus:6;mem:6")
-        .sorts(&["r:b", "r:a"])
-        .holds_all("r:c", &resources("cpus:11;mem:1") + &volume())
-        .sorts(&["r:b", "r:a", "r:c"])
-        .leaves("r:a")
-        .holds("r:b", "cpus:2;mem:2")
-        .sorts(&["r:b", "r:c"])
-        .holds_all("r:d", &resources("cpus:1;mem:12") + &volume())
-        .sorts(&["r:b", "r:c", "r:d"]);
+        .add_to_total(volume())
+        .set_allocated_resources("r:a", &resources("cpus:5;mem:5") + &volume())
+        .set_allocated("r:b", "cpus:6;mem:6")
+        .expect_order(&["r:b", "r:a"])
+        .set_allocated_resources("r:c", &resources("cpus:11;mem:1") + &volume())
+        .expect_order(&["r:b", "r:a", "r:c"])
+        .remove_framework("r:a")
+        .set_allocated("r:b", "cpus:2;mem:2")
+        .expect_order(&["r:b", "r:c"])
+        .set_allocated_resources("r:d", &resources("cpus:1;mem:12") + &volume())
+        .expect_order(&["r:b", "r:c", "r:d"]);
 }
 
 #[test]
-fn equal_shares_of_one_volume_go_by_name() {
+fn equal_shares_of_one_volume_are_ordered_by_name() {
     let with = |text: &str| &resources(text) + &volume(900, "v", true);
     sorter_scenario("cpus:100;mem:100;disk(r):100")
-        .has(volume(900, "v", true))
-        .holds_all("r:b", with("cpus:5;mem:20"))
-        .holds_all("r:c", with("cpus:10;mem:6"))
-        .sorts(&["r:b", "r:c"])
-        .holds_all("r:a", with("cpus:50;mem:40"))
-        .sorts(&["r:a", "r:b", "r:c"]);
+        .add_to_total(volume(900, "v", true))
+        .set_allocated_resources("r:b", with("cpus:5;mem:20"))
+        .set_allocated_resources("r:c", with("cpus:10;mem:6"))
+        .expect_order(&["r:b", "r:c"])
+        .set_allocated_resources("r:a", with("cpus:50;mem:40"))
+        .expect_order(&["r:a", "r:b", "r:c"]);
 }
 
 #[test]
@@ -392,17 +395,17 @@ fn more_copies_of_a_volume_do_not_count() {
     let volume = volume(50, "v", true);
     let copies = |n: usize| (0..n).fold(resources("cpus:2;mem:2"), |sum, _| &sum + &volume);
     sorter_scenario("cpus:100;mem:100;disk(r):950")
-        .has(volume.clone())
-        .holds_all("r:a", copies(1))
-        .holds("r:b", "cpus:6;mem:6")
-        .sorts(&["r:a", "r:b"])
-        .holds_all("r:a", copies(4))
-        .sorts(&["r:a", "r:b"])
-        .holds("r:b", "cpus:4;mem:4")
+        .add_to_total(volume.clone())
+        .set_allocated_resources("r:a", copies(1))
+        .set_allocated("r:b", "cpus:6;mem:6")
+        .expect_order(&["r:a", "r:b"])
+        .set_allocated_resources("r:a", copies(4))
+        .expect_order(&["r:a", "r:b"])
+        .set_allocated("r:b", "cpus:4;mem:4")
         // The volume counts as long as one copy is allocated.
-        .sorts(&["r:b", "r:a"])
-        .holds_all("r:a", copies(2))
-        .sorts(&["r:b", "r:a"])
-        .holds_all("r:a", copies(0))
-        .sorts(&["r:a", "r:b"]);
+        .expect_order(&["r:b", "r:a"])
+        .set_allocated_resources("r:a", copies(2))
+        .expect_order(&["r:b", "r:a"])
+        .set_allocated_resources("r:a", copies(0))
+        .expect_order(&["r:a", "r:b"]);
 }

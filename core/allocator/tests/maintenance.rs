@@ -25,11 +25,17 @@ fn answer(framework: &str, status: Status) -> InverseOfferStatus {
 }
 
 impl Scenario {
-    fn will_be_unavailable(self, agent: &str, start: i64) -> Self {
+    fn set_unavailability(self, agent: &str, start: i64) -> Self {
         self.with_allocator(|allocator| allocator.update_unavailability(&AgentId::new(agent), Some(window(start))))
     }
 
-    fn answers(mut self, framework: &str, agent: &str, status: Option<Status>, refuse: Option<u64>) -> Self {
+    fn answer_inverse_offer(
+        mut self,
+        framework: &str,
+        agent: &str,
+        status: Option<Status>,
+        refuse: Option<u64>,
+    ) -> Self {
         let now = self.now;
         let status = status.map(|status| answer(framework, status));
         let (framework, agent) = (FrameworkId::new(framework), AgentId::new(agent));
@@ -39,7 +45,7 @@ impl Scenario {
     }
 
     /// Expects that exactly these frameworks are asked to leave these agents.
-    fn asks(mut self, expected: &[(&str, &str)]) -> Self {
+    fn expect_inverse_offers(mut self, expected: &[(&str, &str)]) -> Self {
         self.allocator.allocate(self.now);
         let asked = self.allocator.inverse_offers(self.now);
         assert!(!self.allocator.is_dirty());
@@ -48,7 +54,7 @@ impl Scenario {
         self
     }
 
-    fn has_statuses(self, expected: &[(&str, &str, Status)]) -> Self {
+    fn expect_inverse_offer_statuses(self, expected: &[(&str, &str, Status)]) -> Self {
         let statuses: Vec<_> = self
             .allocator
             .inverse_offer_statuses()
@@ -76,148 +82,152 @@ fn two_holders() -> Scenario {
 }
 
 #[test]
-fn those_that_hold_something_are_asked_once() {
-    two_holders().asks(&[]).will_be_unavailable("a1", 100).asks(&[("f1", "a1"), ("f2", "a1")]).asks(&[]);
+fn frameworks_with_allocations_get_one_inverse_offer() {
+    two_holders()
+        .expect_inverse_offers(&[])
+        .set_unavailability("a1", 100)
+        .expect_inverse_offers(&[("f1", "a1"), ("f2", "a1")])
+        .expect_inverse_offers(&[]);
 }
 
 #[test]
-fn who_is_offered_something_is_asked_too() {
+fn frameworks_with_offers_get_an_inverse_offer() {
     scenario()
         .add_framework(&framework("f1", &["r"]))
         .add_agent(&agent("a1", "cpus:1;mem:100"))
-        .will_be_unavailable("a1", 100)
-        .asks(&[("f1", "a1")]);
+        .set_unavailability("a1", 100)
+        .expect_inverse_offers(&[("f1", "a1")]);
 }
 
 #[test]
-fn nobody_is_asked_about_an_empty_agent() {
-    scenario().add_agent(&agent("a1", "cpus:1;mem:100")).will_be_unavailable("a1", 100).asks(&[]);
+fn an_unused_agent_causes_no_inverse_offers() {
+    scenario().add_agent(&agent("a1", "cpus:1;mem:100")).set_unavailability("a1", 100).expect_inverse_offers(&[]);
 }
 
 #[test]
-fn a_framework_that_comes_to_hold_something_later_is_asked_then() {
+fn a_later_allocation_causes_an_inverse_offer() {
     scenario()
         .add_agent(&agent("a1", "cpus:1;mem:100"))
-        .will_be_unavailable("a1", 100)
-        .asks(&[])
+        .set_unavailability("a1", 100)
+        .expect_inverse_offers(&[])
         .add_framework(&framework("f1", &["r"]))
-        .asks(&[("f1", "a1")]);
+        .expect_inverse_offers(&[("f1", "a1")]);
 }
 
 /// Mesos asks again after the filter of an answer has expired, for every kind of answer.
 #[test]
-fn an_answer_is_kept_and_asked_for_again_after_its_filter() {
+fn a_new_inverse_offer_follows_the_filter_of_an_answer() {
     two_holders()
-        .will_be_unavailable("a1", 100)
-        .asks(&[("f1", "a1"), ("f2", "a1")])
-        .answers("f1", "a1", Some(Status::Accept), Some(5))
-        .answers("f2", "a1", Some(Status::Decline), Some(10))
-        .has_statuses(&[("a1", "f1", Status::Accept), ("a1", "f2", Status::Decline)])
-        .asks(&[])
+        .set_unavailability("a1", 100)
+        .expect_inverse_offers(&[("f1", "a1"), ("f2", "a1")])
+        .answer_inverse_offer("f1", "a1", Some(Status::Accept), Some(5))
+        .answer_inverse_offer("f2", "a1", Some(Status::Decline), Some(10))
+        .expect_inverse_offer_statuses(&[("a1", "f1", Status::Accept), ("a1", "f2", Status::Decline)])
+        .expect_inverse_offers(&[])
         .advance_seconds(5)
-        .asks(&[("f1", "a1")])
+        .expect_inverse_offers(&[("f1", "a1")])
         .advance_seconds(5)
-        .asks(&[("f2", "a1")]);
+        .expect_inverse_offers(&[("f2", "a1")]);
 }
 
 #[test]
-fn the_next_question_wakes_the_master() {
+fn the_end_of_an_inverse_offer_filter_is_a_wakeup() {
     let scenario = two_holders()
-        .will_be_unavailable("a1", 100)
-        .asks(&[("f1", "a1"), ("f2", "a1")])
-        .answers("f1", "a1", Some(Status::Accept), Some(5))
-        .asks(&[]);
+        .set_unavailability("a1", 100)
+        .expect_inverse_offers(&[("f1", "a1"), ("f2", "a1")])
+        .answer_inverse_offer("f1", "a1", Some(Status::Accept), Some(5))
+        .expect_inverse_offers(&[]);
     assert_eq!(scenario.allocator.next_wakeup(), Some(scenario.now + Duration::from_secs(5)));
 }
 
 /// A filter of zero seconds means "at the next round" in Mesos, which is one allocation interval later.
 #[test]
-fn no_filter_is_shorter_than_the_allocation_interval() {
+fn an_inverse_offer_filter_lasts_at_least_the_allocation_interval() {
     two_holders()
-        .will_be_unavailable("a2", 100)
-        .asks(&[("f3", "a2")])
-        .answers("f3", "a2", Some(Status::Decline), Some(0))
-        .asks(&[])
+        .set_unavailability("a2", 100)
+        .expect_inverse_offers(&[("f3", "a2")])
+        .answer_inverse_offer("f3", "a2", Some(Status::Decline), Some(0))
+        .expect_inverse_offers(&[])
         .advance_seconds(1)
-        .asks(&[("f3", "a2")]);
+        .expect_inverse_offers(&[("f3", "a2")]);
 }
 
 #[test]
-fn a_rescinded_question_is_asked_again_at_once() {
+fn a_rescinded_inverse_offer_is_repeated_at_once() {
     two_holders()
-        .will_be_unavailable("a2", 100)
-        .asks(&[("f3", "a2")])
-        .answers("f3", "a2", None, None)
-        .has_statuses(&[])
-        .asks(&[("f3", "a2")]);
+        .set_unavailability("a2", 100)
+        .expect_inverse_offers(&[("f3", "a2")])
+        .answer_inverse_offer("f3", "a2", None, None)
+        .expect_inverse_offer_statuses(&[])
+        .expect_inverse_offers(&[("f3", "a2")]);
 }
 
 #[test]
-fn a_new_window_forgets_answers_and_filters() {
+fn a_new_window_removes_answers_and_filters() {
     two_holders()
-        .will_be_unavailable("a2", 100)
-        .asks(&[("f3", "a2")])
-        .answers("f3", "a2", Some(Status::Accept), Some(1000))
-        .will_be_unavailable("a2", 200)
-        .has_statuses(&[])
-        .asks(&[("f3", "a2")])
+        .set_unavailability("a2", 100)
+        .expect_inverse_offers(&[("f3", "a2")])
+        .answer_inverse_offer("f3", "a2", Some(Status::Accept), Some(1000))
+        .set_unavailability("a2", 200)
+        .expect_inverse_offer_statuses(&[])
+        .expect_inverse_offers(&[("f3", "a2")])
         .with_allocator(|allocator| assert_eq!(allocator.unavailability(&AgentId::new("a2")), Some(&window(200))));
 }
 
 #[test]
-fn a_cancelled_window_asks_nobody() {
+fn a_cancelled_window_causes_no_inverse_offers() {
     two_holders()
-        .will_be_unavailable("a2", 100)
+        .set_unavailability("a2", 100)
         .with_allocator(|allocator| allocator.update_unavailability(&AgentId::new("a2"), None))
-        .asks(&[])
+        .expect_inverse_offers(&[])
         .with_allocator(|allocator| assert_eq!(allocator.unavailability(&AgentId::new("a2")), None));
 }
 
 /// The answer is about the old window and arrives late.
 #[test]
-fn an_answer_to_a_question_that_is_not_outstanding_is_ignored() {
+fn an_answer_to_an_ended_inverse_offer_is_ignored() {
     two_holders()
-        .will_be_unavailable("a2", 100)
-        .answers("f3", "a2", Some(Status::Accept), None)
-        .has_statuses(&[])
-        .asks(&[("f3", "a2")]);
+        .set_unavailability("a2", 100)
+        .answer_inverse_offer("f3", "a2", Some(Status::Accept), None)
+        .expect_inverse_offer_statuses(&[])
+        .expect_inverse_offers(&[("f3", "a2")]);
 }
 
 #[test]
-fn an_inactive_framework_is_asked_when_it_is_back() {
+fn an_inactive_framework_gets_inverse_offers_once_active() {
     let f3 = FrameworkId::new("f3");
     two_holders()
         .with_allocator(|allocator| allocator.deactivate_framework(&f3))
-        .will_be_unavailable("a2", 100)
-        .asks(&[])
+        .set_unavailability("a2", 100)
+        .expect_inverse_offers(&[])
         .with_allocator(|allocator| allocator.activate_framework(&f3))
-        .asks(&[("f3", "a2")]);
+        .expect_inverse_offers(&[("f3", "a2")]);
 }
 
 #[test]
-fn a_revive_forgets_that_it_did_not_want_to_be_asked() {
+fn revive_removes_inverse_offer_filters() {
     two_holders()
-        .will_be_unavailable("a2", 100)
-        .asks(&[("f3", "a2")])
-        .answers("f3", "a2", Some(Status::Decline), Some(1000))
-        .asks(&[])
-        .revives("f3", &[])
-        .asks(&[("f3", "a2")]);
+        .set_unavailability("a2", 100)
+        .expect_inverse_offers(&[("f3", "a2")])
+        .answer_inverse_offer("f3", "a2", Some(Status::Decline), Some(1000))
+        .expect_inverse_offers(&[])
+        .revive("f3", &[])
+        .expect_inverse_offers(&[("f3", "a2")]);
 }
 
 #[test]
-fn what_is_gone_is_forgotten() {
+fn removed_agents_and_frameworks_leave_no_inverse_offers() {
     two_holders()
-        .will_be_unavailable("a1", 100)
-        .asks(&[("f1", "a1"), ("f2", "a1")])
-        .answers("f1", "a1", Some(Status::Accept), Some(5))
-        .answers("f2", "a1", Some(Status::Accept), Some(5))
+        .set_unavailability("a1", 100)
+        .expect_inverse_offers(&[("f1", "a1"), ("f2", "a1")])
+        .answer_inverse_offer("f1", "a1", Some(Status::Accept), Some(5))
+        .answer_inverse_offer("f2", "a1", Some(Status::Accept), Some(5))
         .remove_framework("f1")
-        .has_statuses(&[("a1", "f2", Status::Accept)])
+        .expect_inverse_offer_statuses(&[("a1", "f2", Status::Accept)])
         .remove_agent("a1")
-        .has_statuses(&[])
+        .expect_inverse_offer_statuses(&[])
         .advance_seconds(5)
-        .asks(&[]);
+        .expect_inverse_offers(&[]);
 }
 
 fn recovering(expected: usize, has_quota: bool) -> Scenario {
@@ -228,21 +238,21 @@ fn recovering(expected: usize, has_quota: bool) -> Scenario {
 }
 
 impl Scenario {
-    fn waits(mut self) -> Self {
+    fn expect_no_offers(mut self) -> Self {
         assert_eq!(self.allocator.allocate(self.now), []);
         self
     }
 }
 
 #[test]
-fn without_quota_nothing_waits_for_agents() {
+fn without_quota_there_is_no_pause_after_a_failover() {
     recovering(10, false).expect_offer_counts(&[("f1", 1)]);
 }
 
 #[test]
-fn with_quota_most_agents_are_waited_for() {
+fn with_quota_the_pause_lasts_until_most_agents_return() {
     recovering(3, true)
-        .waits()
+        .expect_no_offers()
         .with_allocator(|allocator| assert_eq!(allocator.awaited_agents(), Some(1)))
         .add_agent(&agent("a2", "cpus:1;mem:100"))
         .with_allocator(|allocator| assert_eq!(allocator.awaited_agents(), None))
@@ -250,22 +260,22 @@ fn with_quota_most_agents_are_waited_for() {
 }
 
 #[test]
-fn agents_that_stay_away_are_not_waited_for_longer_than_the_timeout() {
-    let scenario = recovering(100, true).waits();
+fn the_pause_ends_with_the_timeout() {
+    let scenario = recovering(100, true).expect_no_offers();
     assert_eq!(scenario.allocator.next_wakeup(), Some(Monotonic::from_start(Duration::from_secs(600))));
-    scenario.advance_seconds(599).waits().advance_seconds(1).expect_offer_counts(&[("f1", 1)]);
+    scenario.advance_seconds(599).expect_no_offers().advance_seconds(1).expect_offer_counts(&[("f1", 1)]);
 }
 
 /// 0.8 of one agent is rounded down to none.
 #[test]
-fn a_single_agent_is_not_waited_for() {
+fn a_single_agent_causes_no_pause() {
     scenario()
         .with_allocator(|allocator| allocator.start_recovery(Monotonic::default(), 1, true))
         .with_allocator(|allocator| assert_eq!(allocator.awaited_agents(), None));
 }
 
 #[test]
-fn the_share_of_agents_to_wait_for_is_configurable() {
+fn the_share_of_agents_that_ends_the_pause_is_configurable() {
     let options = Options { agent_recovery_factor: 0.1, ..Options::default() };
     Scenario::with(options)
         .with_allocator(|allocator| allocator.start_recovery(Monotonic::default(), 10, true))

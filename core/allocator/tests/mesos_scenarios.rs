@@ -41,7 +41,7 @@ fn volume(text: &str, role: &str, shared: bool) -> Resources {
 
 impl Scenario {
     /// Expects the framework, agent and resources of each offer of a run.
-    fn shows(mut self, expected: &[(&str, &str, Resources)]) -> Self {
+    fn expect_offered(mut self, expected: &[(&str, &str, Resources)]) -> Self {
         let offers = self.allocator.allocate(self.now);
         let mut got: Vec<_> = offers
             .iter()
@@ -57,14 +57,14 @@ impl Scenario {
         self
     }
 
-    fn gives_back(mut self, framework: &str, role: &str, agent: &str, resources: &Resources) -> Self {
+    fn recover(mut self, framework: &str, role: &str, agent: &str, resources: &Resources) -> Self {
         let resources = resources.allocated(&Role::new(role));
         self.allocator.recover(self.now, &FrameworkId::new(framework), &AgentId::new(agent), &resources, None);
         self
     }
 
     /// Recovers everything that was offered last, without a filter.
-    fn takes_all_back(mut self) -> Self {
+    fn recover_all(mut self) -> Self {
         for offer in std::mem::take(&mut self.offers) {
             self.allocator.recover(self.now, &offer.framework, &offer.agent, &offer.resources, None);
         }
@@ -90,7 +90,7 @@ fn reservations_count_in_shares() {
 }
 
 #[test]
-fn a_subtree_that_holds_more_waits() {
+fn a_subtree_with_a_larger_share_is_served_later() {
     scenario()
         .add_agent(&agent("a1", "cpus:2;mem:1024"))
         .add_framework(&framework("f1", &["a/b"]))
@@ -106,24 +106,24 @@ fn a_subtree_that_holds_more_waits() {
 }
 
 #[test]
-fn agents_are_given_whole() {
+fn an_offer_contains_all_of_an_agent() {
     scenario()
         .add_agent(&agent("a1", "cpus:2;mem:1024"))
         .add_agent(&agent("a2", "cpus:2;mem:1024"))
         .add_framework(&framework("f1", &["r1"]))
         .expect_offer_counts(&[("f1", 2)])
-        .takes_all_back()
+        .recover_all()
         .add_framework(&framework("f2", &["r2"]))
         .expect_offer_counts(&[("f1", 1), ("f2", 1)]);
 }
 
 #[test]
-fn equal_frameworks_alternate_for_ever() {
+fn equal_frameworks_alternate() {
     let mut scenario = scenario().add_framework(&framework("f1", &["*"])).add_framework(&framework("f2", &["*"]));
     scenario = scenario.add_agent(&agent("a1", "cpus:2;mem:1024"));
     for round in 0..10 {
         let next = if round % 2 == 0 { "f1" } else { "f2" };
-        scenario = scenario.expect_offers(&[(next, "*", "a1", "cpus:2;mem:1024")]).takes_all_back();
+        scenario = scenario.expect_offers(&[(next, "*", "a1", "cpus:2;mem:1024")]).recover_all();
     }
 }
 
@@ -135,11 +135,11 @@ fn a_weight_counts_before_its_role_exists() {
     }
     scenario
         .expect_offer_counts(&[("f1", 3), ("f2", 3)])
-        .takes_all_back()
-        .weighs("r2", 2.0)
+        .recover_all()
+        .set_weight("r2", 2.0)
         .expect_offer_counts(&[("f1", 2), ("f2", 4)])
-        .takes_all_back()
-        .weighs("r3", 3.0)
+        .recover_all()
+        .set_weight("r3", 3.0)
         .add_framework(&framework("f3", &["r3"]))
         .expect_offer_counts(&[("f1", 1), ("f2", 2), ("f3", 3)]);
 }
@@ -147,7 +147,7 @@ fn a_weight_counts_before_its_role_exists() {
 /// MESOS-9554: the framework with the smaller share cannot use resources that the framework with the larger share can
 /// use.
 #[test]
-fn who_cannot_be_served_is_in_nobody_s_way() {
+fn an_ineligible_framework_does_not_block_others() {
     let refined = reserved("cpus:1;mem:1;disk:1", &["parent", "parent/child"]);
     scenario()
         .add_framework(&framework("f1", &["parent/child"]).can(Can::ReservationRefinement))
@@ -156,12 +156,12 @@ fn who_cannot_be_served_is_in_nobody_s_way() {
         .add_framework(&framework("f2", &["parent/child"]))
         .expect_offers(&[])
         .add_agent(&agent("a2", "").with(refined.clone()))
-        .shows(&[("f1", "a2", refined)]);
+        .expect_offered(&[("f1", "a2", refined)]);
 }
 
 /// MESOS-9555.
 #[test]
-fn a_reservation_of_ports_only_is_kept_in_the_books() {
+fn a_reservation_of_ports_only_is_tracked() {
     let odd = |id| agent(id, "cpus:1;mem:1;disk:1;ports(r):[1-2]");
     scenario()
         .add_agent(&odd("a1"))
@@ -174,7 +174,7 @@ fn a_reservation_of_ports_only_is_kept_in_the_books() {
 
 /// The resources of a framework count once, whether the framework or its agents are added first.
 #[test]
-fn nothing_is_counted_twice() {
+fn used_resources_count_once() {
     let counted = |allocator: &mut Allocator| {
         let shown: Vec<_> = allocator.roles().map(|view| (view.role.to_string(), view.allocated.to_string())).collect();
         assert_eq!(shown, [("*".to_owned(), "cpus:1; mem:10".to_owned())]);
@@ -195,7 +195,7 @@ fn nothing_is_counted_twice() {
 // Tests of agents.
 
 #[test]
-fn what_an_agent_learns_is_used_at_once() {
+fn a_new_agent_capability_takes_effect_at_once() {
     scenario()
         .add_agent(&agent("a1", "cpus:1;mem:100").without_capability(1))
         .add_framework(&framework("f1", &["r"]))
@@ -206,41 +206,41 @@ fn what_an_agent_learns_is_used_at_once() {
 }
 
 #[test]
-fn oversubscribed_resources_come_change_and_go() {
+fn oversubscribed_resources_can_be_added_changed_and_removed() {
     let (two, four, one) = (revocable("cpus:2"), revocable("cpus:4"), revocable("cpus:1"));
     let base = || agent("a1", "cpus:1;mem:100");
     scenario()
         .add_agent(&base())
         .add_framework(&framework("f1", &["r"]).can(Can::RevocableResources))
-        .shows(&[("f1", "a1", resources("cpus:1;mem:100"))])
+        .expect_offered(&[("f1", "a1", resources("cpus:1;mem:100"))])
         .update_agent(&base().with(two.clone()))
-        .shows(&[("f1", "a1", two.clone())])
+        .expect_offered(&[("f1", "a1", two.clone())])
         .update_agent(&base().with(four.clone()))
-        .shows(&[("f1", "a1", two.clone())])
+        .expect_offered(&[("f1", "a1", two.clone())])
         // The new total is below the allocation: nothing is available until enough is recovered.
         .update_agent(&base().with(one.clone()))
-        .shows(&[])
-        .gives_back("f1", "r", "a1", &two)
-        .shows(&[])
-        .gives_back("f1", "r", "a1", &two)
-        .shows(&[("f1", "a1", one)]);
+        .expect_offered(&[])
+        .recover("f1", "r", "a1", &two)
+        .expect_offered(&[])
+        .recover("f1", "r", "a1", &two)
+        .expect_offered(&[("f1", "a1", one)]);
 }
 
 #[test]
-fn revocable_resources_come_back_with_others() {
+fn revocable_resources_are_recovered_with_others() {
     let spare = revocable("cpus:2");
     let all = &resources("cpus:1;mem:100") + &spare;
     scenario()
         .add_agent(&agent("a1", "cpus:1;mem:100").with(spare.clone()))
         .add_framework(&framework("f1", &["r"]).can(Can::RevocableResources))
-        .shows(&[("f1", "a1", all)])
-        .gives_back("f1", "r", "a1", &(&resources("mem:100") + &spare))
-        .shows(&[("f1", "a1", &resources("mem:100") + &spare)]);
+        .expect_offered(&[("f1", "a1", all)])
+        .recover("f1", "r", "a1", &(&resources("mem:100") + &spare))
+        .expect_offered(&[("f1", "a1", &resources("mem:100") + &spare)]);
 }
 
 /// An agent that leaves and returns is available as a whole, though nothing was recovered.
 #[test]
-fn a_returning_agent_starts_anew() {
+fn a_returning_agent_is_available_as_a_whole() {
     scenario()
         .add_agent(&agent("a1", "cpus:2;mem:1024"))
         .add_framework(&framework("f1", &["r"]))
@@ -261,14 +261,14 @@ fn an_operator_s_reservation_needs_free_resources() {
         .add_agent(&agent("a1", "cpus:4;mem:400"))
         .with_allocator(|allocator| allocator.update_available(&a1, &reserve()).unwrap())
         .add_framework(&framework("f1", &["r"]))
-        .shows(&[("f1", "a1", &resources("cpus:2;mem:200") + &reserved("cpus:2;mem:200", &["r"]))])
+        .expect_offered(&[("f1", "a1", &resources("cpus:2;mem:200") + &reserved("cpus:2;mem:200", &["r"]))])
         .with_allocator(|allocator| assert!(allocator.update_available(&a1, &reserve()).is_err()))
         .expect_quota_used("r", "cpus:4;mem:400");
 }
 
 /// A disk disappears with the operation that consumes it.
 #[test]
-fn an_operation_may_take_resources_away() {
+fn an_operation_may_remove_resources() {
     let (f1, a1) = (FrameworkId::new("f1"), AgentId::new("a1"));
     scenario()
         .add_agent(&agent("a1", "cpus:100;mem:1024;disk:2048"))
@@ -286,7 +286,7 @@ fn an_operation_may_take_resources_away() {
 
 /// An offer filter lasts from the time of the decline, not from the next run.
 #[test]
-fn a_short_offer_filter_outlives_no_interval() {
+fn an_offer_filter_starts_with_the_decline() {
     let options = Options { allocation_interval: Duration::from_millis(500), ..Options::default() };
     let a1 = AgentId::new("a1");
     let scenario = Scenario::with(options)
@@ -300,6 +300,24 @@ fn a_short_offer_filter_outlives_no_interval() {
     });
     assert_eq!(scenario.allocator.allocate(Monotonic::from_start(Duration::from_millis(499))), []);
     assert_eq!(scenario.allocator.allocate(Monotonic::from_start(Duration::from_millis(500))).len(), 1);
+}
+
+/// The allocator wakes up for filters that exist, not for those that others have replaced.
+#[test]
+fn a_replaced_offer_filter_has_no_deadline() {
+    let (f1, a1, half) = (FrameworkId::new("f1"), AgentId::new("a1"), held("cpus:2;mem:512", "r"));
+    let mut scenario = scenario()
+        .add_agent(&agent("a1", "cpus:4;mem:1024"))
+        .add_framework(&framework("f1", &["r"]))
+        .expect_offers(&[("f1", "r", "a1", "")])
+        .with_allocator(|allocator| {
+            for seconds in [10, 20] {
+                let refuse = Some(Duration::from_secs(seconds));
+                allocator.recover(Monotonic::default(), &f1, &a1, &half, refuse);
+            }
+        });
+    assert_eq!(scenario.allocator.allocate(Monotonic::default()).len(), 1);
+    assert_eq!(scenario.allocator.next_wakeup(), Some(Monotonic::from_start(Duration::from_secs(20))));
 }
 
 #[test]
@@ -323,7 +341,7 @@ fn offer_filters_are_counted_by_role() {
         .expect_offer_counts(&[("f1", 2)])
         .decline("f1", 20)
         .with_allocator(counts(&[("r", 2), ("s", 2)]))
-        .revives("f2", &[])
+        .revive("f2", &[])
         .expect_offer_counts(&[("f2", 2)])
         .decline("f2", 20)
         .with_allocator(counts(&[("r", 4)]))
@@ -334,61 +352,61 @@ fn offer_filters_are_counted_by_role() {
         .with_allocator(counts(&[("r", 2), ("s", 0)]))
         .remove_framework("f2")
         .with_allocator(counts(&[("r", 1)]))
-        .revives("f1", &[])
+        .revive("f1", &[])
         .with_allocator(counts(&[("r", 0)]));
 }
 
 #[test]
-fn suppressed_and_gone_for_a_while() {
+fn suppression_survives_a_disconnection() {
     let f1 = FrameworkId::new("f1");
     scenario()
         .add_agent(&agent("a1", "cpus:2;mem:1024"))
         .add_framework(&framework("f1", &["r"]))
         .expect_offers(&[("f1", "r", "a1", "")])
-        .takes_all_back()
-        .suppresses("f1", &[])
+        .recover_all()
+        .suppress("f1", &[])
         .with_allocator(|allocator| allocator.deactivate_framework(&f1))
         .expect_offers(&[])
         .with_allocator(|allocator| allocator.activate_framework(&f1))
         .expect_reasons("f1", "r", "a1", &[IneligibilityReason::Suppressed])
         .expect_offers(&[])
-        .revives("f1", &[])
+        .revive("f1", &[])
         .expect_offers(&[("f1", "r", "a1", "")]);
 }
 
 #[test]
-fn reviving_what_was_never_suppressed_does_no_harm() {
+fn reviving_a_role_that_is_not_suppressed_has_no_effect() {
     scenario()
         .add_agent(&agent("a1", "cpus:2;mem:1024"))
         .add_framework(&framework("f1", &["r"]))
         .expect_offers(&[("f1", "r", "a1", "")])
-        .revives("f1", &[])
+        .revive("f1", &[])
         .expect_offers(&[])
-        .takes_all_back()
-        .suppresses("f1", &[])
+        .recover_all()
+        .suppress("f1", &[])
         .expect_offers(&[])
-        .suppresses("f1", &[])
-        .revives("f1", &[])
+        .suppress("f1", &[])
+        .revive("f1", &[])
         .expect_offers(&[("f1", "r", "a1", "")]);
 }
 
 #[test]
-fn one_role_is_suppressed_the_other_filters() {
+fn suppression_and_offer_filters_are_per_role() {
     scenario()
         .add_framework(&framework("f1", &["r1", "r2"]))
-        .suppresses("f1", &["r1"])
+        .suppress("f1", &["r1"])
         .add_agent(&agent("a1", "cpus:2;mem:1024"))
         .expect_offers(&[("f1", "r2", "a1", "")])
         .decline("f1", 86400)
         .expect_offers(&[])
-        .revives("f1", &["r1"])
+        .revive("f1", &["r1"])
         .expect_offers(&[("f1", "r1", "a1", "")])
         .decline("f1", 86400)
         .expect_offers(&[]);
 }
 
 #[test]
-fn whoever_asks_for_anything_is_offered_crumbs() {
+fn an_empty_minimum_allows_the_smallest_offers() {
     let mut modest = framework("f1", &["r"]);
     let minimum = messages::v1::offer_filters::MinAllocatableResources { quantities: Vec::new() };
     let filters = messages::v1::OfferFilters { min_allocatable_resources: Some(Box::new(minimum)) };
@@ -403,7 +421,7 @@ fn whoever_asks_for_anything_is_offered_crumbs() {
 
 /// `--min_allocatable_resources=cpus:1,mem:100|disk:50`: an offer covers all of one of the two.
 #[test]
-fn one_of_the_minimums_is_enough() {
+fn one_satisfied_minimum_is_enough() {
     let minimums = ["cpus:1;mem:100", "disk:50"].map(|text| resources(text).quantities());
     Scenario::with(Options { min_allocatable: minimums.into(), ..Options::default() })
         .add_agent(&agent("little", "cpus:2;mem:99;disk:49"))
@@ -417,35 +435,35 @@ fn one_of_the_minimums_is_enough() {
 
 /// MESOS-8009: frameworks without SHARED_RESOURCES are offered the other resources.
 #[test]
-fn shared_volumes_are_for_those_that_share() {
+fn shared_volumes_require_the_capability_shared_resources() {
     let shared = volume("disk:50", "r", true);
     scenario()
         .add_agent(&agent("a1", "cpus:2;mem:200").with(shared.clone()))
         .add_framework(&framework("f1", &["r"]))
         .expect_reasons("f1", "r", "a1", &[])
-        .shows(&[("f1", "a1", resources("cpus:2;mem:200"))])
-        .takes_all_back()
+        .expect_offered(&[("f1", "a1", resources("cpus:2;mem:200"))])
+        .recover_all()
         .remove_framework("f1")
         .add_framework(&framework("f2", &["r"]).can(Can::SharedResources))
-        .shows(&[("f2", "a1", &resources("cpus:2;mem:200") + &shared)]);
+        .expect_offered(&[("f2", "a1", &resources("cpus:2;mem:200") + &shared)]);
 }
 
 /// In one run a volume is offered to one framework, in the next run to another; all may use it at once.
 #[test]
-fn many_hold_one_shared_volume() {
+fn several_frameworks_can_use_one_shared_volume() {
     let shared = volume("disk:50", "r", true);
     let share = |name| framework(name, &["r"]).can(Can::SharedResources);
     let (part, all) = (&resources("cpus:1;mem:100") + &shared, &resources("cpus:3;mem:300") + &shared);
     scenario()
         .add_agent(&agent("a1", "cpus:3;mem:300").with(shared))
         .add_framework(&share("f1"))
-        .shows(&[("f1", "a1", all)])
-        .gives_back("f1", "r", "a1", &resources("cpus:1;mem:100"))
+        .expect_offered(&[("f1", "a1", all)])
+        .recover("f1", "r", "a1", &resources("cpus:1;mem:100"))
         .add_framework(&share("f2"))
-        .shows(&[("f2", "a1", part.clone())])
-        .gives_back("f1", "r", "a1", &resources("cpus:1;mem:100"))
+        .expect_offered(&[("f2", "a1", part.clone())])
+        .recover("f1", "r", "a1", &resources("cpus:1;mem:100"))
         .add_framework(&share("f3"))
-        .shows(&[("f3", "a1", part)]);
+        .expect_offered(&[("f3", "a1", part)]);
 }
 
 // Tests of quota.
@@ -471,7 +489,7 @@ fn frameworks_of_a_role_share_its_quota() {
 }
 
 #[test]
-fn a_kept_guarantee_ends_the_preference() {
+fn a_satisfied_guarantee_gives_no_preference() {
     scenario()
         .set_quota("prod", "cpus:0.25;mem:128")
         .add_framework(&framework("f1", &["prod"]))
@@ -487,7 +505,7 @@ fn a_kept_guarantee_ends_the_preference() {
 /// A framework that may only use resources that the role with the guarantee declined gets them when the guarantee is
 /// satisfied elsewhere.
 #[test]
-fn quota_starves_nobody_that_waits() {
+fn a_declined_guarantee_does_not_block_other_frameworks() {
     scenario()
         .set_quota("prod", "cpus:2;mem:1024")
         .add_framework(&framework("f1", &["prod"]))
@@ -504,7 +522,7 @@ fn quota_starves_nobody_that_waits() {
 }
 
 #[test]
-fn whole_agents_are_kept_for_an_absent_role() {
+fn headroom_can_take_whole_agents() {
     scenario()
         .set_quota("prod", "cpus:2;mem:1024")
         .add_framework(&framework("f1", &["dev"]))
@@ -516,7 +534,7 @@ fn whole_agents_are_kept_for_an_absent_role() {
 }
 
 #[test]
-fn a_quota_of_another_shape_than_the_agents() {
+fn a_quota_with_other_proportions_than_the_agents_is_satisfied() {
     scenario()
         .set_quota("prod", "cpus:4;mem:1024")
         .add_framework(&framework("f1", &["prod"]))
@@ -527,13 +545,13 @@ fn a_quota_of_another_shape_than_the_agents() {
 }
 
 #[test]
-fn reservations_of_roles_without_quota_are_offered_beside_it() {
+fn reservations_of_roles_without_quota_are_offered_beside_headroom() {
     let dev = reserved("cpus:1;mem:512", &["dev"]);
     scenario()
         .set_quota("prod", "cpus:2;mem:1024")
         .add_agent(&agent("a1", "").with(dev.clone()))
         .add_framework(&framework("f1", &["dev"]))
-        .shows(&[("f1", "a1", dev)])
+        .expect_offered(&[("f1", "a1", dev)])
         .add_framework(&framework("f2", &["prod"]))
         .add_agent(&agent("a2", "cpus:2;mem:1024"))
         .expect_offers(&[("f2", "prod", "a2", "cpus:2;mem:1024")])
@@ -555,13 +573,13 @@ fn a_shared_volume_uses_quota_once() {
         .set_quota("prod", "cpus:3;mem:2048;disk:100")
         .add_agent(&agent("a1", "").with(before.clone()))
         .add_framework(&framework("f1", &["prod"]).can(Can::SharedResources))
-        .shows(&[("f1", "a1", before.clone())])
+        .expect_offered(&[("f1", "a1", before.clone())])
         .with_allocator(|allocator| {
             let after = &rest + &shared;
             allocator.update_allocation(&f1, &a1, &before.allocated(&role), &after.allocated(&role));
         })
-        .gives_back("f1", "prod", "a1", &part)
-        .shows(&[("f1", "a1", &part + &shared)])
+        .recover("f1", "prod", "a1", &part)
+        .expect_offered(&[("f1", "a1", &part + &shared)])
         .expect_quota_used("prod", "cpus:2;mem:1024;disk:50")
         .add_agent(&agent("a2", "cpus:1;mem:1024;disk:50"))
         .expect_offers(&[("f1", "prod", "a2", "cpus:1;mem:1024;disk:50")])
@@ -573,7 +591,7 @@ fn a_shared_volume_uses_quota_once() {
 /// An agent with more allocated than its total is no reason to withhold more on others. (Mesos subtracts over the whole
 /// cluster.)
 #[test]
-fn an_overcommitted_agent_takes_nothing_from_others() {
+fn an_overcommitted_agent_does_not_increase_headroom() {
     scenario()
         .set_guarantees_and_limits("prod", "cpus:2;mem:200", "")
         .add_agent_with_used(&agent("a1", "cpus:1;mem:100"), &[("gone", "dev", "cpus:9;mem:900")])

@@ -12,13 +12,13 @@ fn amounts(text: &str) -> ResourceQuantities {
     resources(text).quantities()
 }
 
-fn fares(allocator: &Allocator, id: &str) -> (ResourceQuantities, ResourceQuantities, ResourceQuantities) {
+fn used_lent_borrowed(allocator: &Allocator, id: &str) -> (ResourceQuantities, ResourceQuantities, ResourceQuantities) {
     let view = allocator.partitions().find(|view| view.partition.id == PartitionId::new(id)).unwrap();
     (view.used, view.lent, view.borrowed)
 }
 
 #[test]
-fn what_a_partition_does_not_want_is_lent() {
+fn unused_minimums_are_lent() {
     scenario()
         .set_partition(partition("night", "cpus:2;mem:200", ""))
         .set_partition(partition("day", "cpus:2;mem:200", ""))
@@ -26,13 +26,16 @@ fn what_a_partition_does_not_want_is_lent() {
         .add_framework(&framework("f1", &["day"]))
         .expect_offers(&[("f1", "day", "a1", "cpus:4;mem:400")])
         .with_allocator(|allocator| {
-            assert_eq!(fares(allocator, "day"), (amounts("cpus:4;mem:400"), amounts(""), amounts("cpus:2;mem:200")));
-            assert_eq!(fares(allocator, "night"), (amounts(""), amounts("cpus:2;mem:200"), amounts("")));
+            assert_eq!(
+                used_lent_borrowed(allocator, "day"),
+                (amounts("cpus:4;mem:400"), amounts(""), amounts("cpus:2;mem:200"))
+            );
+            assert_eq!(used_lent_borrowed(allocator, "night"), (amounts(""), amounts("cpus:2;mem:200"), amounts("")));
         });
 }
 
 #[test]
-fn a_partition_that_does_not_lend_keeps_its_minimum() {
+fn a_partition_without_lending_keeps_its_minimum() {
     scenario()
         .set_partition(Partition { lends: false, ..partition("night", "cpus:3;mem:300", "") })
         .add_agent(&agent("a1", "cpus:4;mem:400"))
@@ -41,7 +44,7 @@ fn a_partition_that_does_not_lend_keeps_its_minimum() {
 }
 
 #[test]
-fn a_borrower_gets_nothing_more_once_the_lender_is_back() {
+fn a_borrower_gets_no_more_offers_once_the_lender_revives() {
     scenario()
         .set_partition(partition("night", "cpus:2;mem:200", ""))
         .add_agent(&agent("a1", "cpus:1;mem:100"))
@@ -67,7 +70,7 @@ fn a_maximum_is_never_exceeded() {
 }
 
 #[test]
-fn the_higher_priority_gets_its_minimum_first() {
+fn minimums_are_satisfied_in_order_of_priority() {
     scenario()
         .set_partition(partition("low", "cpus:2;mem:200", ""))
         .set_partition(Partition { priority: 5, ..partition("top", "cpus:2;mem:200", "") })
@@ -82,27 +85,27 @@ fn the_higher_priority_gets_its_minimum_first() {
 }
 
 #[test]
-fn suppressing_lends_and_reviving_ends_it() {
+fn suppress_starts_lending_and_revive_ends_it() {
     scenario()
         .set_partition(partition("night", "cpus:2;mem:200", ""))
         .add_framework(&framework("f1", &["night"]))
-        .suppresses("f1", &[])
+        .suppress("f1", &[])
         .add_framework(&framework("f2", &["day"]))
-        .revives("f1", &[])
+        .revive("f1", &[])
         .add_agent(&agent("a1", "cpus:2;mem:200"))
         .expect_offers(&[("f1", "night", "a1", "")])
         .decline("f1", 3600)
         .expect_offers(&[])
-        .suppresses("f1", &[])
+        .suppress("f1", &[])
         .expect_offers(&[("f2", "day", "a1", "")]);
 }
 
 #[test]
-fn a_weight_of_a_partition_stands_in_for_the_role_s() {
+fn the_weight_of_a_partition_replaces_that_of_the_role() {
     let weight = |allocator: &Allocator| allocator.roles().next().unwrap().weight;
     scenario()
         .add_framework(&framework("f1", &["day"]))
-        .weighs("day", 2.0)
+        .set_weight("day", 2.0)
         .set_partition(Partition { weight: 5.0, ..partition("day", "", "") })
         .with_allocator(|allocator| {
             assert_eq!(weight(allocator), 5.0);
@@ -113,7 +116,7 @@ fn a_weight_of_a_partition_stands_in_for_the_role_s() {
 }
 
 #[test]
-fn quota_of_the_role_is_back_when_its_partition_goes() {
+fn the_quota_of_a_role_applies_again_after_its_partition() {
     scenario()
         .set_quota("day", "cpus:1;mem:100")
         .set_partition(partition("day", "", "cpus:2;mem:200"))
@@ -127,7 +130,7 @@ fn quota_of_the_role_is_back_when_its_partition_goes() {
 
 /// No allocation is preempted as long as free resources suffice.
 #[test]
-fn only_what_is_missing_is_preempted() {
+fn only_the_shortfall_is_preempted() {
     scenario()
         .set_partition(partition("night", "cpus:3;mem:300", ""))
         .set_partition(partition("day", "cpus:1;mem:100", ""))
@@ -151,7 +154,7 @@ fn only_what_is_missing_is_preempted() {
 }
 
 #[test]
-fn the_lowest_priority_gives_back_first_and_never_its_minimum() {
+fn the_lowest_priority_is_preempted_first_down_to_its_minimum() {
     let two = "cpus:2;mem:200";
     scenario()
         .set_partition(Partition { priority: 3, ..partition("top", "cpus:3;mem:300", "") })
@@ -170,7 +173,7 @@ fn the_lowest_priority_gives_back_first_and_never_its_minimum() {
 }
 
 #[test]
-fn as_few_places_as_possible_are_preempted() {
+fn preemption_affects_as_few_allocations_as_possible() {
     scenario()
         .set_partition(partition("night", "cpus:2;mem:200", ""))
         .set_partition(partition("day", "", ""))
@@ -207,7 +210,7 @@ fn near_only(scenario: scenario::Scenario) -> scenario::Scenario {
 }
 
 #[test]
-fn what_the_lender_could_not_use_is_left_to_the_borrower() {
+fn resources_that_the_lender_cannot_use_are_not_preempted() {
     near_only(scenario())
         .add_agent_with_used(&agent("a1", "cpus:2;mem:200").in_region("far"), &[("f1", "day", "cpus:2;mem:200")])
         .expect_preemptions(&[])
@@ -216,7 +219,7 @@ fn what_the_lender_could_not_use_is_left_to_the_borrower() {
 }
 
 #[test]
-fn what_is_free_elsewhere_is_no_help_to_the_lender() {
+fn free_resources_that_the_lender_cannot_use_do_not_prevent_preemption() {
     near_only(scenario())
         .add_agent_with_used(&agent("a1", "cpus:9;mem:900").in_region("far"), &[("f1", "day", "cpus:2;mem:200")])
         .add_agent_with_used(&agent("a2", "cpus:2;mem:200"), &[("f1", "day", "cpus:2;mem:200")])
@@ -229,7 +232,7 @@ fn what_is_free_elsewhere_is_no_help_to_the_lender() {
 
 /// No task is killed for a framework that has declined the agent.
 #[test]
-fn what_the_lender_filters_is_not_preempted_for_it() {
+fn resources_that_the_lender_filters_are_not_preempted() {
     scenario()
         .set_partition(partition("night", "cpus:2;mem:200", ""))
         .set_partition(partition("day", "", ""))
@@ -241,12 +244,12 @@ fn what_the_lender_filters_is_not_preempted_for_it() {
         .expect_offers(&[("f1", "day", "a1", "cpus:2;mem:200")])
         .set_partition(partition("night", "cpus:4;mem:400", ""))
         .expect_preemptions(&[])
-        .revives("f2", &[])
+        .revive("f2", &[])
         .expect_preemptions(&[("f1", "day", "a1", "cpus:2;mem:200")]);
 }
 
 #[test]
-fn what_few_lenders_can_use_is_counted_for_them_first() {
+fn free_resources_count_first_for_lenders_with_fewer_choices() {
     scenario()
         .set_partition(partition("night", "cpus:2;mem:200", ""))
         .set_partition(Partition { priority: 1, ..partition("top", "cpus:2;mem:200", "") })
@@ -261,7 +264,7 @@ fn what_few_lenders_can_use_is_counted_for_them_first() {
 }
 
 #[test]
-fn what_is_missed_at_two_levels_is_given_back_once() {
+fn a_shortfall_at_two_levels_is_preempted_once() {
     scenario()
         .set_partition(partition("night", "cpus:4;mem:400", ""))
         .set_partition(partition("night/late", "cpus:2;mem:200", ""))
@@ -273,7 +276,7 @@ fn what_is_missed_at_two_levels_is_given_back_once() {
 }
 
 #[test]
-fn the_guarantee_of_a_partition_above_stays_with_its_borrowers() {
+fn the_minimum_of_a_parent_partition_protects_its_borrowers() {
     let two = "cpus:2;mem:200";
     scenario()
         .set_partition(partition("day", "cpus:3;mem:300", ""))
@@ -291,7 +294,7 @@ fn the_guarantee_of_a_partition_above_stays_with_its_borrowers() {
 }
 
 #[test]
-fn nothing_is_taken_back_before_the_agents_are_back() {
+fn preemption_waits_for_the_pause_after_a_failover() {
     scenario()
         .set_partition(partition("night", "cpus:2;mem:200", ""))
         .set_partition(partition("day", "", ""))
@@ -306,7 +309,7 @@ fn nothing_is_taken_back_before_the_agents_are_back() {
 
 /// The guarantee of a role above counts for the roles below it, and is no competing claim against them.
 #[test]
-fn the_priority_of_a_role_is_that_of_those_below_it() {
+fn the_priority_of_a_role_applies_to_its_subroles() {
     scenario()
         .set_partition(Partition { priority: 5, ..partition("top", "cpus:2;mem:200", "") })
         .set_partition(partition("top/low", "cpus:1;mem:100", ""))
@@ -321,7 +324,7 @@ fn the_priority_of_a_role_is_that_of_those_below_it() {
 
 /// If the role above the lender is at its limit, only its own roles can give resources back.
 #[test]
-fn what_comes_from_outside_a_limit_that_is_reached_is_no_help() {
+fn a_reached_limit_above_the_lender_confines_preemption_to_it() {
     let four = "cpus:4;mem:400";
     scenario()
         .set_guarantees_and_limits("eng", four, four)

@@ -20,7 +20,7 @@ fn mount_disk(amount: u32) -> Resources {
 }
 
 #[test]
-fn a_guarantee_comes_before_fair_shares_and_a_limit_ends_it() {
+fn guarantees_precede_shares_and_limits_bound_allocations() {
     scenario()
         .set_quota("prod", "cpus:2;mem:200")
         .add_framework(&framework("f1", &["prod"]))
@@ -62,7 +62,7 @@ fn a_mount_disk_is_never_cut() {
 
 /// MESOS-9692.
 #[test]
-fn two_disks_together_keep_one_guarantee() {
+fn two_disks_together_satisfy_one_guarantee() {
     scenario()
         .set_quota("prod", "cpus:1;mem:512;disk:100")
         .add_agent(&agent("a1", "cpus:1;mem:512;disk:50").with(mount_disk(50)))
@@ -72,7 +72,7 @@ fn two_disks_together_keep_one_guarantee() {
 }
 
 #[test]
-fn what_has_no_quota_is_offered_along_unless_it_is_guaranteed_to_others() {
+fn resources_without_quota_are_included_unless_guaranteed_to_others() {
     let one = |id| agent(id, "cpus:1;mem:1024;ports:[31000-32000]");
     scenario()
         .set_quota("r1", "cpus:2")
@@ -89,7 +89,7 @@ fn what_has_no_quota_is_offered_along_unless_it_is_guaranteed_to_others() {
 }
 
 #[test]
-fn a_guarantee_that_is_kept_in_one_name_goes_on_in_the_other() {
+fn a_guarantee_is_satisfied_for_each_resource_name() {
     scenario()
         .set_quota("prod", "cpus:4;mem:1024")
         .add_framework(&framework("f1", &["prod"]))
@@ -143,7 +143,7 @@ fn a_declined_guarantee_is_not_given_to_others() {
 }
 
 #[test]
-fn removed_quota_binds_nobody() {
+fn removed_quota_has_no_effect() {
     scenario()
         .set_quota("r1", "cpus:1;mem:512")
         .set_quota("r2", "cpus:2;mem:1024")
@@ -185,7 +185,7 @@ fn a_limit_of_zero_gives_nothing() {
 }
 
 #[test]
-fn what_is_freed_below_a_limit_can_be_taken_elsewhere() {
+fn resources_recovered_below_a_limit_can_be_offered_on_another_agent() {
     scenario()
         .set_guarantees_and_limits("r", "", "cpus:1;mem:100")
         .add_framework(&framework("f1", &["r"]))
@@ -199,7 +199,7 @@ fn what_is_freed_below_a_limit_can_be_taken_elsewhere() {
 }
 
 #[test]
-fn reservations_use_quota_held_or_not() {
+fn reservations_use_quota_allocated_or_not() {
     scenario()
         .set_quota("prod", "cpus:2;mem:256")
         .add_agent(&agent("a1", "cpus(prod):2;mem(prod):256"))
@@ -214,7 +214,7 @@ fn reservations_use_quota_held_or_not() {
 
 /// MESOS-3338: resources that are reserved for others are no headroom.
 #[test]
-fn what_is_reserved_for_others_keeps_no_guarantee() {
+fn resources_reserved_for_others_satisfy_no_guarantee() {
     scenario()
         .set_quota("prod", "cpus:2;mem:256")
         .add_agent(&agent("a1", "cpus(dev):2;mem(dev):256"))
@@ -227,7 +227,7 @@ fn what_is_reserved_for_others_keeps_no_guarantee() {
 }
 
 #[test]
-fn a_reservation_below_counts_above() {
+fn a_reservation_of_a_subrole_counts_for_its_parent() {
     scenario()
         .set_quota("a", "cpus:2;mem:200")
         .add_agent(&agent("a1", "cpus(a/b):1;mem(a/b):100"))
@@ -237,7 +237,7 @@ fn a_reservation_below_counts_above() {
 }
 
 #[test]
-fn ancestors_reservations_are_no_headroom_when_held() {
+fn allocated_reservations_of_parents_are_no_headroom() {
     scenario()
         .set_quota("prod", "cpus:1;mem:1024")
         .add_agent(&agent("a1", "cpus(a):1;mem(a):1024"))
@@ -252,7 +252,7 @@ fn ancestors_reservations_are_no_headroom_when_held() {
 
 /// This differs from Mesos on purpose: Mesos lets roles below exceed the limit and counts it afterwards.
 #[test]
-fn a_limit_holds_for_everything_below() {
+fn a_limit_includes_all_subroles() {
     scenario()
         .add_framework(&framework("f1", &["a/b"]))
         .add_agent(&agent("a1", "cpus:1;mem:1024"))
@@ -266,7 +266,7 @@ fn a_limit_holds_for_everything_below() {
 }
 
 #[test]
-fn headroom_knows_what_roles_below_hold() {
+fn headroom_counts_the_allocations_of_subroles() {
     scenario()
         .add_framework(&framework("f1", &["a/b"]))
         .add_agent(&agent("a1", "cpus:1;mem:100"))
@@ -283,7 +283,7 @@ fn headroom_knows_what_roles_below_hold() {
 
 /// Mesos plans the same (MESOS-7150): a guarantee is for all roles below.
 #[test]
-fn a_guarantee_is_for_everything_below() {
+fn a_guarantee_includes_all_subroles() {
     scenario()
         .set_quota("a", "cpus:2;mem:200")
         .add_framework(&framework("f1", &["a/b"]))
@@ -297,7 +297,7 @@ fn a_guarantee_is_for_everything_below() {
 }
 
 #[test]
-fn a_child_s_guarantee_is_kept_from_its_siblings() {
+fn a_guarantee_of_a_child_is_headroom_for_its_siblings() {
     scenario()
         .set_quota("a", "cpus:3;mem:300")
         .set_guarantees_and_limits("a/x", "cpus:1;mem:100", "")
@@ -334,7 +334,7 @@ fn an_operation_moves_use_from_unreserved_to_reserved() {
 }
 
 #[test]
-fn what_quota_keeps_back_is_explained() {
+fn the_effect_of_quota_is_explained() {
     let (cpus, mem) = (Name::CPUS, Name::MEM);
     scenario()
         .set_guarantees_and_limits("a", "", "cpus:1;mem:100")
@@ -374,7 +374,7 @@ fn revocable_resources_are_free_of_quota() {
 }
 
 #[test]
-fn frameworks_that_are_not_back_yet_use_quota() {
+fn frameworks_that_have_not_reregistered_use_quota() {
     scenario()
         .set_quota("r", "cpus:2;mem:200")
         .add_framework(&framework("f1", &["r"]))
@@ -388,7 +388,7 @@ fn frameworks_that_are_not_back_yet_use_quota() {
 }
 
 #[test]
-fn quotas_must_fit_into_each_other() {
+fn quotas_of_children_must_fit_into_that_of_their_parent() {
     let check = |quotas: &[(&str, &str, &str)], expect: Result<(), &str>| {
         let quotas = quotas.iter().map(|(role, guarantees, limits)| (Role::new(role), quota(guarantees, limits)));
         let found = check_quotas(&quotas.collect()).map_err(|error: QuotaError| error.to_string());

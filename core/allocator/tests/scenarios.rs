@@ -11,7 +11,7 @@ use resources::Resources;
 use scenario::*;
 
 #[test]
-fn everything_free_goes_to_the_only_framework() {
+fn all_available_resources_are_offered_to_the_only_framework() {
     scenario()
         .add_agent(&agent("a1", "cpus:2;mem:1024;disk:0;ports:[1-9]"))
         .add_framework(&framework("f1", &["r"]))
@@ -21,7 +21,7 @@ fn everything_free_goes_to_the_only_framework() {
 }
 
 #[test]
-fn nothing_happens_without_a_reason() {
+fn a_wakeup_is_due_only_after_a_change() {
     let scenario = scenario().add_agent(&agent("a1", "cpus:2;mem:1024")).expect_offers(&[]);
     assert_eq!(scenario.allocator.next_wakeup(), None);
     let scenario = scenario.add_framework(&framework("f1", &["r"]));
@@ -52,7 +52,7 @@ fn the_smaller_dominant_share_is_served_first() {
 }
 
 #[test]
-fn equals_take_turns() {
+fn frameworks_with_equal_shares_alternate() {
     let mut scenario = scenario().add_framework(&framework("f1", &["r"])).add_framework(&framework("f2", &["r"]));
     for i in 0..6 {
         scenario = scenario.add_agent(&agent(&format!("a{i}"), "cpus:1;mem:100"));
@@ -62,7 +62,7 @@ fn equals_take_turns() {
 
 /// With equal shares the framework that was chosen less often is next, even if it has nothing now.
 #[test]
-fn a_tie_goes_to_the_less_often_chosen_then_to_the_name() {
+fn ties_are_broken_by_allocation_count_and_then_by_name() {
     scenario()
         .add_framework(&framework("f2", &["r"]))
         .add_framework(&framework("f1", &["r"]))
@@ -76,8 +76,10 @@ fn a_tie_goes_to_the_less_often_chosen_then_to_the_name() {
 
 #[test]
 fn weights_divide_the_cluster() {
-    let mut scenario =
-        scenario().weighs("r2", 2.0).add_framework(&framework("f1", &["r1"])).add_framework(&framework("f2", &["r2"]));
+    let mut scenario = scenario()
+        .set_weight("r2", 2.0)
+        .add_framework(&framework("f1", &["r1"]))
+        .add_framework(&framework("f2", &["r2"]));
     for i in 0..6 {
         scenario = scenario.add_agent(&agent(&format!("a{i}"), "cpus:2;mem:1024"));
     }
@@ -92,7 +94,7 @@ fn a_changed_weight_moves_a_role() {
         .add_agent(&agent("a1", "cpus:4;mem:100"))
         .add_agent(&agent("a2", "cpus:4;mem:100"))
         .expect_offer_counts(&[("f1", 1), ("f2", 1)])
-        .weighs("r2", 4.0)
+        .set_weight("r2", 4.0)
         .add_agent(&agent("a3", "cpus:1;mem:100"))
         .expect_offers(&[("f2", "r2", "a3", "")]);
 }
@@ -114,7 +116,7 @@ fn the_role_tree_is_shared_level_by_level() {
 #[test]
 fn weights_apply_within_a_subtree() {
     let mut scenario = scenario()
-        .weighs("a/x", 3.0)
+        .set_weight("a/x", 3.0)
         .add_framework(&framework("x", &["a/x"]))
         .add_framework(&framework("y", &["a/y"]))
         .add_framework(&framework("b", &["b"]));
@@ -140,7 +142,7 @@ fn excluded_resources_make_no_share() {
 }
 
 #[test]
-fn a_multi_role_framework_counts_in_each_role_for_itself() {
+fn a_multi_role_framework_has_a_share_in_each_role() {
     scenario()
         .add_framework(&framework("f1", &["r1", "r2"]))
         .add_framework(&framework("f2", &["r2"]))
@@ -156,22 +158,22 @@ fn a_multi_role_framework_counts_in_each_role_for_itself() {
 }
 
 #[test]
-fn suppressed_roles_get_nothing_until_revived() {
+fn suppressed_roles_get_no_offers_until_revived() {
     let until_then = |reason| [reason];
     scenario()
         .add_framework(&framework("f1", &["r1", "r2"]).suppressing("r1"))
         .add_agent(&agent("a1", "cpus:1;mem:100"))
         .expect_reasons("f1", "r1", "a1", &until_then(IneligibilityReason::Suppressed))
         .expect_offers(&[("f1", "r2", "a1", "")])
-        .suppresses("f1", &[])
+        .suppress("f1", &[])
         .recover_resources("f1", "r2", "a1", "cpus:1;mem:100")
         .expect_offers(&[])
-        .revives("f1", &["r1"])
+        .revive("f1", &["r1"])
         .expect_offers(&[("f1", "r1", "a1", "")]);
 }
 
 #[test]
-fn naming_a_foreign_role_drops_the_whole_call() {
+fn a_call_with_a_role_without_subscription_has_no_effect() {
     let f1 = FrameworkId::new("f1");
     let [r1, foreign] = [Role::new("r1"), Role::new("foreign")];
     scenario()
@@ -214,7 +216,7 @@ fn an_offer_filter_lasts_at_least_the_allocation_interval() {
 }
 
 #[test]
-fn what_one_declines_another_gets() {
+fn declined_resources_are_offered_to_another_framework() {
     scenario()
         .add_agent(&agent("a1", "cpus:1;mem:100"))
         .add_framework(&framework("f1", &["r"]))
@@ -228,7 +230,7 @@ fn what_one_declines_another_gets() {
 
 /// More than was declined is offered again; less is not.
 #[test]
-fn an_offer_filter_covers_what_it_contains() {
+fn an_offer_filter_covers_subsets_of_the_declined_resources() {
     scenario()
         .add_agent_with_used(&agent("a1", "cpus:4;mem:400"), &[("f0", "r0", "cpus:2;mem:200")])
         .add_framework(&framework("f1", &["r"]))
@@ -240,7 +242,7 @@ fn an_offer_filter_covers_what_it_contains() {
 }
 
 #[test]
-fn an_offer_filter_is_of_one_role() {
+fn an_offer_filter_applies_to_one_role() {
     scenario()
         .add_agent(&agent("a1", "cpus:1;mem:100"))
         .add_framework(&framework("f1", &["r1", "r2"]))
@@ -258,15 +260,15 @@ fn reviving_removes_the_offer_filters_of_that_role() {
         .decline("f1", 60)
         .expect_offers(&[("f1", "r2", "a1", "")])
         .decline("f1", 60)
-        .revives("f1", &["r2"])
+        .revive("f1", &["r2"])
         .expect_offers(&[("f1", "r2", "a1", "")])
         .decline("f1", 60)
-        .revives("f1", &[])
+        .revive("f1", &[])
         .expect_offers(&[("f1", "r1", "a1", "")]);
 }
 
 #[test]
-fn changed_attributes_end_offer_filters_of_the_agent() {
+fn changed_attributes_remove_the_offer_filters_on_the_agent() {
     scenario()
         .add_agent(&agent("a1", "cpus:1;mem:100"))
         .add_framework(&framework("f1", &["r"]))
@@ -279,7 +281,7 @@ fn changed_attributes_end_offer_filters_of_the_agent() {
 }
 
 #[test]
-fn a_framework_that_comes_back_has_no_offer_filters() {
+fn a_reconnected_framework_has_no_offer_filters() {
     let f1 = FrameworkId::new("f1");
     scenario()
         .add_agent(&agent("a1", "cpus:1;mem:100"))
@@ -307,7 +309,7 @@ fn reserved_resources_go_to_their_subtree_only() {
 }
 
 #[test]
-fn too_little_is_not_offered() {
+fn resources_below_the_minimum_are_not_offered() {
     scenario()
         .add_agent(&agent("a1", "cpus:0.009;mem:31;ports:[1-9]"))
         .add_agent(&agent("a2", "cpus:0.01"))
@@ -335,7 +337,7 @@ fn a_framework_may_set_its_own_minimum() {
 }
 
 #[test]
-fn gpus_are_kept_for_those_that_know_them() {
+fn agents_with_gpus_require_the_capability_gpu_resources() {
     scenario()
         .add_agent(&agent("a1", "cpus:1;mem:100;gpus:1"))
         .add_framework(&framework("f1", &["r"]))
@@ -350,7 +352,7 @@ fn gpus_are_kept_for_those_that_know_them() {
 }
 
 #[test]
-fn remote_regions_are_for_the_region_aware() {
+fn remote_regions_require_the_capability_region_aware() {
     let options = Options { region: Some("here".into()), ..Options::default() };
     Scenario::with(options)
         .add_agent(&agent("near", "cpus:1;mem:100").in_region("here"))
@@ -364,7 +366,7 @@ fn remote_regions_are_for_the_region_aware() {
 }
 
 #[test]
-fn old_agents_are_spared_what_they_do_not_know() {
+fn agents_without_a_capability_are_not_offered_where_it_is_needed() {
     let mut single = framework("single", &[]);
     single.info.capabilities.clear();
     scenario()
@@ -381,7 +383,7 @@ fn old_agents_are_spared_what_they_do_not_know() {
 }
 
 #[test]
-fn revocable_resources_are_for_those_that_ask() {
+fn revocable_resources_require_the_capability() {
     let spare = with(&resources("cpus:8"), |proto| proto.revocable = Some(Default::default()));
     let all = &resources("cpus:1;mem:100") + &spare;
     scenario()
@@ -401,7 +403,7 @@ fn revocable_resources_are_for_those_that_ask() {
 }
 
 #[test]
-fn refined_reservations_are_for_those_that_understand_them() {
+fn refined_reservations_require_the_capability() {
     let refined = with(&resources("cpus:2;mem:100"), |proto| {
         proto.reservations = ["a", "a/b"]
             .iter()
@@ -473,7 +475,7 @@ fn only_whitelisted_agents_are_offered() {
 }
 
 #[test]
-fn the_unknown_is_explained() {
+fn unknown_frameworks_agents_and_roles_are_reasons() {
     scenario()
         .expect_reasons("f1", "r", "a1", &[IneligibilityReason::UnknownFramework, IneligibilityReason::UnknownAgent])
         .add_framework(&framework("f1", &["r"]))
@@ -485,7 +487,7 @@ fn the_unknown_is_explained() {
 }
 
 #[test]
-fn what_tasks_hold_is_neither_offered_nor_forgotten() {
+fn used_resources_are_tracked_and_not_offered() {
     let f1 = framework("f1", &["r"]);
     scenario()
         // The agent returns before its framework does.
@@ -507,7 +509,7 @@ fn what_tasks_hold_is_neither_offered_nor_forgotten() {
 
 /// A master need not repeat the values that the agent reported.
 #[test]
-fn a_framework_holds_what_its_agents_said_before_it_came() {
+fn a_framework_gets_the_allocations_that_agents_reported_before() {
     scenario()
         .add_agent_with_used(
             &agent("a1", "cpus:4;mem:400"),
@@ -522,7 +524,7 @@ fn a_framework_holds_what_its_agents_said_before_it_came() {
 }
 
 #[test]
-fn resources_of_an_unknown_framework_come_back() {
+fn resources_of_an_unknown_framework_can_be_recovered() {
     scenario()
         .add_framework(&framework("f1", &["r"]))
         .add_agent_with_used(&agent("a1", "cpus:4;mem:400"), &[("gone", "r", "cpus:3;mem:300")])
@@ -548,7 +550,7 @@ fn an_overcommitted_agent_offers_nothing() {
 }
 
 #[test]
-fn a_changed_total_is_offered_from() {
+fn a_changed_total_changes_the_offers() {
     scenario()
         .add_agent(&agent("a1", "cpus:2;mem:200"))
         .add_framework(&framework("f1", &["r"]))
@@ -561,7 +563,7 @@ fn a_changed_total_is_offered_from() {
 }
 
 #[test]
-fn a_framework_that_leaves_a_role_keeps_what_it_holds_there() {
+fn a_framework_keeps_its_allocations_in_a_role_that_it_leaves() {
     let names = |allocator: &allocator::Allocator| {
         allocator.roles().map(|view| (view.role.to_string(), view.frameworks.len())).collect::<Vec<_>>()
     };
@@ -577,7 +579,7 @@ fn a_framework_that_leaves_a_role_keeps_what_it_holds_there() {
 }
 
 #[test]
-fn an_agent_that_leaves_takes_its_shares_along() {
+fn the_allocations_of_a_removed_agent_do_not_count() {
     scenario()
         .add_framework(&framework("f1", &["r1"]))
         .add_framework(&framework("f2", &["r2"]))
@@ -606,8 +608,8 @@ fn an_operation_changes_the_allocation_and_the_total() {
         .expect_available("a1", "")
         .recover_resources("f1", "r", "a1", reserved)
         .expect_available("a1", reserved)
-        .suppresses("f1", &[])
-        .revives("f2", &[])
+        .suppress("f1", &[])
+        .revive("f2", &[])
         .expect_offers(&[("f2", "other", "a1", "cpus:1;mem:200")]);
 }
 

@@ -49,7 +49,7 @@ fn check(options: Options, prepare: impl FnOnce(Scenario) -> Scenario, expected:
 }
 
 #[test]
-fn equals_are_served_alike() {
+fn frameworks_of_equal_weight_are_first_equally_often() {
     let two =
         |scenario: Scenario| scenario.add_framework(&framework("f1", &["r1"])).add_framework(&framework("f2", &["r2"]));
     check(random(1), two, &[("f1", 1000), ("f2", 1000)]);
@@ -58,14 +58,14 @@ fn equals_are_served_alike() {
 #[test]
 fn weights_decide_how_often_a_role_is_first() {
     let two = |scenario: Scenario| {
-        scenario.weighs("r2", 3.0).add_framework(&framework("f1", &["r1"])).add_framework(&framework("f2", &["r2"]))
+        scenario.set_weight("r2", 3.0).add_framework(&framework("f1", &["r1"])).add_framework(&framework("f2", &["r2"]))
     };
     check(random(2), two, &[("f1", 500), ("f2", 1500)]);
 }
 
 /// `a` and `b` are drawn first, then what is below `a`.
 #[test]
-fn each_level_is_shuffled_for_itself() {
+fn each_level_of_roles_is_shuffled_separately() {
     let tree = |scenario: Scenario| {
         scenario
             .add_framework(&framework("own", &["a"]))
@@ -77,7 +77,7 @@ fn each_level_is_shuffled_for_itself() {
 
 /// The random sorter ignores shares: a framework with many resources is served as often as one without any.
 #[test]
-fn shares_do_not_matter() {
+fn the_random_sorter_ignores_shares() {
     let unequal = |scenario: Scenario| {
         scenario
             .add_framework(&framework("f1", &["r1"]))
@@ -91,7 +91,7 @@ fn shares_do_not_matter() {
 
 /// Mesos requires both sorters to be the same; here each level has its own.
 #[test]
-fn roles_by_share_and_frameworks_by_chance() {
+fn roles_can_be_sorted_by_share_and_frameworks_at_random() {
     let unequal = |scenario: Scenario| {
         scenario
             .add_framework(&framework("f1", &["r1"]))
@@ -103,7 +103,7 @@ fn roles_by_share_and_frameworks_by_chance() {
 }
 
 #[test]
-fn the_seed_decides() {
+fn the_seed_determines_the_order() {
     let many = |scenario: Scenario| {
         (0..5).fold(scenario, |scenario, i| {
             scenario.add_framework(&framework(&format!("f{i}"), &[&format!("r{}", i % 2)]))

@@ -204,8 +204,8 @@ impl Monitor {
     /// Takes one event in and appends its effects to `effects`.
     pub fn observe(&mut self, now: Now, event: Event, effects: &mut Vec<Effect>) {
         match event {
-            Event::MasterElected { recovered } => self.took_over(now, recovered, effects),
-            Event::RecoveryComplete => self.all_returned(now, effects),
+            Event::MasterElected { recovered } => self.master_elected(now, recovered, effects),
+            Event::RecoveryComplete => self.recovery_complete(now, effects),
             Event::AgentAdded { agent, hostname, operators } => self.added(now, agent, hostname, operators, effects),
             Event::AgentDisconnected(agent) => self.disconnected(now, &agent, effects),
             Event::AgentReconnected(agent) => self.reconnected(now, &agent, effects),
@@ -235,7 +235,7 @@ impl Monitor {
             severity: Severity::Critical,
             object: InvolvedObject::Master(self.master.clone()),
             hostname: None,
-            details: format!("what has to be durable waits, for the registry cannot be written: {reason}"),
+            details: format!("changes wait, since the registry cannot be written: {reason}"),
         };
         self.open_incident(now, finding, effects);
     }
@@ -257,7 +257,7 @@ impl Monitor {
         }
     }
 
-    fn took_over(&mut self, now: Now, recovered: usize, effects: &mut Vec<Effect>) {
+    fn master_elected(&mut self, now: Now, recovered: usize, effects: &mut Vec<Effect>) {
         self.expected = recovered;
         if recovered > 0 {
             let finding = Finding {
@@ -271,7 +271,7 @@ impl Monitor {
         }
     }
 
-    fn all_returned(&mut self, now: Now, effects: &mut Vec<Effect>) {
+    fn recovery_complete(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.close_incident(now, Kind::MasterFailover, &InvolvedObject::Master(self.master.clone()), effects);
         self.expected = 0;
         self.enforce_limit(now, effects);

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn an_irregular_agent_is_given_more_time() {
+    fn irregular_answers_delay_suspicion() {
         let (regular, now) = answering(&[15.0; 20]);
         let (irregular, later) = answering(&[5.0, 25.0].repeat(10));
         let phi = |of: &Suspicion, since: f64| of.phi(at(since + 45.0), &OPTIONS());
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_window_is_bounded_and_forgets() {
+    fn the_window_is_bounded_and_drops_old_samples() {
         let mut intervals = vec![300.0; 5];
         intervals.extend([15.0; 100]);
         let (suspicion, now) = answering(&intervals);

@@ -234,7 +234,7 @@ mod tests {
     const PING: Duration = Duration::from_secs(15);
 
     #[test]
-    fn what_is_not_named_keeps_its_default() {
+    fn absent_members_keep_their_defaults() {
         let text = r#"{"max_share": 0.1, "rules": [{"type": "disk_pressure", "severity": "critical", "action": "drain"}],
                        "flapping": {"quarantine_secs": 5}}"#;
         let policy = Policy::parse(text, PING).unwrap();
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused() {
+    fn invalid_policies_are_refused() {
         for (text, expect) in [
             ("{", "it is not the JSON"),
             (r#"{"max_shares": 1}"#, "unknown field"),

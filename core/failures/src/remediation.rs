@@ -30,7 +30,7 @@ impl Remediations {
 
     /// Returns the number of held and drained agents.
     pub fn count(&self) -> usize {
-        self.held.keys().filter(|agent| !self.drained.contains(*agent)).count() + self.drained.len()
+        self.held.len() + self.drained.iter().filter(|agent| !self.holds(agent)).count()
     }
 
     pub fn forget(&mut self, agent: &AgentId) {

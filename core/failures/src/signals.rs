@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_hovers_at_a_bound_is_one_incident() {
+    fn a_value_that_varies_around_a_bound_is_one_incident() {
         let bounds = Bounds { warning: 0.8, critical: 0.9 };
         let check = |value, before, expect| assert_eq!(bounds.severity_of(value, before), expect, "{value} {before:?}");
         check(0.79, None, None);

@@ -93,7 +93,7 @@ fn show(order: &Effect) -> String {
 }
 
 #[test]
-fn a_silent_agent_is_kept_from_offers_until_it_answers() {
+fn a_silent_agent_is_deactivated_until_it_answers() {
     let mut harness = Harness::of(5);
     harness.rounds(20, &[]);
     harness.rounds(2, &[1]);
@@ -114,7 +114,7 @@ fn a_silent_agent_is_kept_from_offers_until_it_answers() {
 }
 
 #[test]
-fn a_master_that_stood_still_suspects_nobody() {
+fn a_stall_of_the_master_causes_no_suspicion() {
     let mut harness = Harness::of(5);
     harness.rounds(20, &[]);
     harness.seconds += 300;
@@ -123,7 +123,7 @@ fn a_master_that_stood_still_suspects_nobody() {
 }
 
 #[test]
-fn no_more_than_a_share_is_held_and_the_rest_has_the_reason() {
+fn at_most_a_share_of_agents_is_held_and_others_state_the_bound() {
     let mut harness = Harness::of(5);
     harness.rounds(20, &[]);
     harness.rounds(3, &[1, 2]);
@@ -139,7 +139,7 @@ fn no_more_than_a_share_is_held_and_the_rest_has_the_reason() {
 }
 
 #[test]
-fn a_flapping_agent_is_in_quarantine_for_twice_as_long_each_time() {
+fn the_quarantine_of_a_flapping_agent_doubles_each_time() {
     let mut harness = Harness::of(5);
     let held = |harness: &mut Harness| {
         let from = harness.seconds;
@@ -167,7 +167,7 @@ fn a_flapping_agent_is_in_quarantine_for_twice_as_long_each_time() {
 }
 
 #[test]
-fn operators_go_before_policies() {
+fn decisions_of_operators_override_policies() {
     let mut harness = Harness::of(5);
     harness.rounds(20, &[]);
     harness.observe(Event::OperatorDecided { agent: id(1), keeps_out: true });
@@ -190,7 +190,7 @@ fn operators_go_before_policies() {
 
 /// An operator can reactivate an agent without deactivating it first.
 #[test]
-fn an_operator_ends_a_quarantine_and_the_next_is_longer_nevertheless() {
+fn a_quarantine_that_an_operator_ended_still_doubles_the_next() {
     let mut harness = Harness::of(5);
     let quarantine = |harness: &Harness| {
         harness.monitor.explain(harness.now().monotonic, &id(1)).unwrap()["quarantine_seconds"].clone()
@@ -244,7 +244,7 @@ fn pressure_is_reported_and_drained_only_when_configured() {
 }
 
 #[test]
-fn a_registry_that_cannot_be_written_is_noticed() {
+fn a_stalled_registry_is_an_incident() {
     let mut harness = Harness::of(2);
     for _ in 0..2 {
         harness.observe(Event::RegistryStalled("the disk is full".to_owned()));
@@ -256,7 +256,7 @@ fn a_registry_that_cannot_be_written_is_noticed() {
 }
 
 #[test]
-fn failing_work_is_noticed_and_forgotten() {
+fn task_failures_are_incidents_that_end() {
     let mut harness = Harness::of(5);
     for _ in 0..10 {
         harness.observe(Event::TaskEnded { agent: id(1), failed: true });
@@ -274,7 +274,7 @@ fn failing_work_is_noticed_and_forgotten() {
 }
 
 #[test]
-fn switched_off_it_only_records() {
+fn disabled_policies_record_without_acting() {
     let mut harness = Harness::with(5, "off");
     harness.rounds(20, &[]);
     harness.rounds(4, &[1]);
@@ -286,7 +286,7 @@ fn switched_off_it_only_records() {
 }
 
 #[test]
-fn an_agent_that_was_unreachable_returns_on_probation() {
+fn an_agent_that_was_unreachable_is_on_probation() {
     let mut harness = Harness::of(5);
     harness.observe(Event::AgentUnreachable { agent: id(1), cause: "health check timed out".to_owned() });
     harness.observe(Event::AgentAdded { agent: id(1), hostname: "host1".to_owned(), operators: false });
@@ -356,7 +356,7 @@ impl Harness {
 }
 
 #[test]
-fn a_flapping_agent_is_not_forgiven_because_the_master_changed() {
+fn a_quarantine_survives_a_failover() {
     let mut harness = Harness::of(5);
     for _ in 0..3 {
         harness.leaves_and_returns(1);
@@ -392,7 +392,7 @@ fn a_flapping_agent_is_not_forgiven_because_the_master_changed() {
 }
 
 #[test]
-fn departures_before_a_failover_count() {
+fn disconnections_before_a_failover_count() {
     let mut harness = Harness::of(5);
     harness.leaves_and_returns(1);
     harness.seconds += 300;
@@ -410,7 +410,7 @@ fn departures_before_a_failover_count() {
 }
 
 #[test]
-fn a_clock_that_jumped_makes_no_quarantine_longer() {
+fn a_jump_of_the_clock_does_not_extend_a_quarantine() {
     let mut harness = Harness::of(5);
     (0..3).for_each(|_| harness.leaves_and_returns(1));
     let notes = Heir::of(&mut harness);
@@ -424,7 +424,7 @@ fn a_clock_that_jumped_makes_no_quarantine_longer() {
 }
 
 #[test]
-fn incidents_go_on_under_the_next_master() {
+fn incidents_survive_a_failover() {
     let policy = r#"{"max_share": 0.8, "rules": [{"type": "task_failure_rate", "action": "stop_offering"},
                      {"type": "disk_pressure", "severity": "critical", "action": "drain"}]}"#;
     let mut harness = Harness::with(5, policy);
@@ -472,7 +472,7 @@ fn incidents_go_on_under_the_next_master() {
 }
 
 #[test]
-fn what_was_about_agents_that_left_for_good_is_over() {
+fn incidents_of_removed_agents_are_resolved() {
     let mut harness = Harness::of(5);
     (0..3).for_each(|_| harness.leaves_and_returns(1));
     harness.observe(Event::MasterElected { recovered: 3 });
@@ -519,7 +519,7 @@ proptest! {
     /// After any events only registered agents are held, never against an operator and never more than the share, and
     /// holds and releases alternate.
     #[test]
-    fn limits_hold(events in prop::collection::vec((event(), 0..40_u64), 1..200)) {
+    fn holds_stay_within_the_limits(events in prop::collection::vec((event(), 0..40_u64), 1..200)) {
         let policy = Policy::parse(EAGER, PING).unwrap();
         let mut monitor = Monitor::new(policy.clone(), "m");
         let mut registered: BTreeSet<AgentId> = BTreeSet::new();
@@ -585,7 +585,7 @@ proptest! {
 
     /// Phi grows with the silence of an agent and stays finite.
     #[test]
-    fn suspicion_grows(intervals in prop::collection::vec(0.0..120.0_f64, 0..150), silences in prop::collection::vec(0.0..1e6_f64, 2..20)) {
+    fn phi_grows_with_the_time_since_the_last_answer(intervals in prop::collection::vec(0.0..120.0_f64, 0..150), silences in prop::collection::vec(0.0..1e6_f64, 2..20)) {
         let options = failures::SuspicionOptions::for_interval(PING);
         let mut suspicion = failures::Suspicion::default();
         let mut now = 1.0;

@@ -17,9 +17,9 @@ use clock::Clock;
 use common::{AgentPeer, Cluster, Scheduler, task_on};
 use messages::v1;
 use messages::v1::TaskState;
-use model::{Timestamp, Upid};
+use model::Upid;
 use testkit::builders::{accept, acknowledge, launch};
-use views::master::{Limits, StaticInfo, View};
+use views::master::{StaticInfo, View};
 
 const TASKS: usize = 2_000;
 const ROUNDS: usize = 4;
@@ -68,18 +68,7 @@ fn measure(size: usize) {
 impl Subject {
     fn new(size: usize) -> Self {
         let mut cluster = Cluster::new();
-        let mut view = View::new(StaticInfo {
-            build: Default::default(),
-            pid: Upid::none(),
-            info: v1::MasterInfo::default(),
-            started: Timestamp::from_nanos(0),
-            elected: None,
-            leader: None,
-            heartbeat_interval: Duration::from_secs(15),
-            flags: BTreeMap::new(),
-            limits: Limits::default(),
-            settings: Default::default(),
-        });
+        let mut view = View::new(StaticInfo::new(Upid::none(), v1::MasterInfo::default()));
         let mut agents = BTreeMap::new();
         for number in 0..size {
             let pid = format!("slave(1)@10.{}.{}.{}:5051", number >> 16, number >> 8 & 255, number & 255);

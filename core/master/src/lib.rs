@@ -22,7 +22,7 @@
 //! | `failures` | the use of the failure monitor |
 //! | `peers` | libprocess links and messages |
 //! | `metrics` | counters and gauges |
-//! | `support` | ids, times, the timing wheel |
+//! | `support` | ids, indices, times, the timing wheel |
 
 mod agents;
 mod allocation;

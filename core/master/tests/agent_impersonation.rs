@@ -11,7 +11,7 @@ use v1::TaskState::{TaskFinished, TaskRunning};
 
 /// Task `t` of `F` runs under executor `e` on `A`, and a peer at another address knows all their ids.
 #[test]
-fn only_an_agent_itself_speaks_for_it() {
+fn messages_in_the_name_of_another_agent_are_dropped() {
     let mut c = Cluster::new();
     let a = c.agent("cpus:4;mem:1024");
     let f = c.framework();

@@ -55,7 +55,7 @@ fn an_agent_is_registered_once_its_record_is_durable() {
 }
 
 #[test]
-fn the_answer_tells_when_to_give_the_master_up() {
+fn the_response_contains_the_ping_timeout() {
     let mut c = Cluster::new();
     let a = c.agent("cpus:4;mem:1024");
     let messages::Message::SlaveRegistered(answer) = &c.sent_to(&a.pid)[0] else { panic!() };
@@ -63,7 +63,7 @@ fn the_answer_tells_when_to_give_the_master_up() {
 }
 
 #[test]
-fn refusals_are_silent() {
+fn refused_registrations_get_no_response() {
     let check = |change: fn(&mut internal::RegisterSlaveMessage)| {
         let mut c = Cluster::new();
         let mut message = register("cpus:4");
@@ -80,7 +80,7 @@ fn refusals_are_silent() {
 }
 
 #[test]
-fn pings_come_from_its_observer_every_15_seconds() {
+fn the_observer_pings_the_agent_every_15_seconds() {
     let mut c = Cluster::new();
     let a = c.agent("cpus:4");
     c.received(&a.pid);
@@ -129,7 +129,7 @@ fn five_unanswered_pings_make_it_unreachable() {
 }
 
 #[test]
-fn frameworks_that_do_not_know_partitions_hear_of_a_loss() {
+fn frameworks_without_partition_aware_get_lost_updates() {
     let check = |info, state: &str| {
         let Running { mut c, a, f } = running(info);
         c.environment.silent.insert(a.pid.clone());
@@ -146,7 +146,7 @@ fn frameworks_that_do_not_know_partitions_hear_of_a_loss() {
 }
 
 #[test]
-fn an_unreachable_agent_returns_with_its_tasks() {
+fn an_unreachable_agent_reregisters_with_its_tasks() {
     let Running { mut c, a, f } = running(framework_info());
     c.environment.silent.insert(a.pid.clone());
     c.pass(seconds(91));
@@ -180,7 +180,7 @@ fn an_unreachable_agent_returns_with_its_tasks() {
 }
 
 #[test]
-fn a_broken_link_takes_its_offers_and_nothing_else() {
+fn a_broken_link_rescinds_offers_and_keeps_tasks() {
     let Running { mut c, a, f } = running(framework_info());
     c.exited(a.pid.address);
     assert_eq!(c.heard(&f), ["RESCIND m-O1"]);
@@ -246,7 +246,7 @@ fn an_agent_that_does_not_return_in_time_is_unreachable() {
 }
 
 #[test]
-fn one_address_may_be_many_agents() {
+fn several_agents_can_share_one_address() {
     let mut c = Cluster::new();
     let agents: Vec<AgentPeer> = (1..=3).map(|n| c.agent_at(&format!("slave({n})@127.0.0.1:7000"), "cpus:1")).collect();
     let links = c.recorded.effects.iter().filter(|effect| matches!(effect, Effect::Link(_))).count();
@@ -263,7 +263,7 @@ fn one_address_may_be_many_agents() {
 }
 
 #[test]
-fn a_restarted_agent_is_asked_about_tasks_it_forgot() {
+fn unreported_tasks_of_a_restarted_agent_are_reconciled() {
     let Running { mut c, a, f } = running(framework_info());
     let mut message = reregister(&a, "cpus:4;mem:1024");
     message.frameworks = vec![framework_info().with_id(&f.id)];
@@ -275,7 +275,7 @@ fn a_restarted_agent_is_asked_about_tasks_it_forgot() {
 }
 
 #[test]
-fn executors_that_are_not_reported_are_gone() {
+fn unreported_executors_are_removed() {
     let mut c = Cluster::new();
     let a = c.agent("cpus:4;mem:1024");
     let f = c.framework();
@@ -290,7 +290,7 @@ fn executors_that_are_not_reported_are_gone() {
 }
 
 #[test]
-fn its_address_and_name_may_not_change() {
+fn a_registered_agent_cannot_change_its_host_name_or_ip_address() {
     let check = |pid: &str, hostname: &str| {
         let mut c = Cluster::new();
         let a = c.agent("cpus:4");
@@ -306,7 +306,7 @@ fn its_address_and_name_may_not_change() {
 }
 
 #[test]
-fn a_restart_on_another_port_moves_it() {
+fn an_agent_can_restart_on_another_port() {
     let mut c = Cluster::new();
     let a = c.agent("cpus:4;mem:64");
     let moved = AgentPeer { pid: "slave(1)@127.0.0.1:6051".parse().unwrap(), id: a.id.clone() };
@@ -346,7 +346,7 @@ fn a_new_agent_at_the_same_address_replaces_a_lost_one() {
 }
 
 #[test]
-fn an_agent_unregisters_itself_and_nobody_else() {
+fn an_agent_can_unregister_only_itself() {
     let Running { mut c, a, f } = running(framework_info());
     let slave_id = v1::AgentId { value: a.id.clone() };
     c.send(&"slave(1)@127.0.0.1:9".parse().unwrap(), internal::UnregisterSlaveMessage { slave_id: slave_id.clone() });
@@ -366,7 +366,7 @@ fn an_agent_unregisters_itself_and_nobody_else() {
 }
 
 #[test]
-fn an_agent_of_an_earlier_master_brings_its_frameworks() {
+fn an_agent_of_a_previous_master_reports_its_frameworks() {
     let mut c = Cluster::new();
     let a = AgentPeer { pid: "slave(1)@127.0.0.1:5051".parse().unwrap(), id: "elder-S7".to_owned() };
     let mut message = reregister(&a, "cpus:4;mem:1024");
@@ -389,7 +389,7 @@ fn an_agent_of_an_earlier_master_brings_its_frameworks() {
 }
 
 #[test]
-fn completed_frameworks_are_shut_down_on_agents_that_return() {
+fn completed_frameworks_are_shut_down_on_reregistered_agents() {
     let Running { mut c, a, f } = running(framework_info());
     c.environment.silent.insert(a.pid.clone());
     c.pass(seconds(91));
@@ -406,7 +406,7 @@ fn completed_frameworks_are_shut_down_on_agents_that_return() {
 }
 
 #[test]
-fn oversubscribed_resources_are_offered_to_those_who_can_use_them() {
+fn oversubscribed_resources_require_the_capability_revocable_resources() {
     let mut c = Cluster::new();
     let a = c.agent("cpus:4;mem:1024");
     let mut info = framework_info();
@@ -442,7 +442,7 @@ fn oversubscribed_resources_are_offered_to_those_who_can_use_them() {
 
 #[test]
 #[allow(deprecated, reason = "the old format is the point")]
-fn older_agents_get_the_format_they_know() {
+fn agents_without_reservation_refinement_get_the_old_format() {
     let mut c = Cluster::new();
     let pid = "slave(1)@127.0.0.1:5051".parse().unwrap();
     let mut message = register("cpus:4;mem:1024");
@@ -485,7 +485,7 @@ fn older_agents_get_the_format_they_know() {
 }
 
 #[test]
-fn checkpointed_resources_take_the_place_of_plain_ones() {
+fn checkpointed_resources_replace_plain_ones() {
     let mut c = Cluster::new();
     let pid = "slave(1)@127.0.0.1:5051".parse().unwrap();
     let mut message = register("cpus:4;mem:1024;disk:100");
@@ -505,7 +505,7 @@ fn checkpointed_resources_take_the_place_of_plain_ones() {
 }
 
 #[test]
-fn an_agent_that_lies_about_its_tasks_is_not_believed() {
+fn invalid_reports_of_tasks_are_refused() {
     let mut c = Cluster::new();
     let f = c.framework();
     let a = AgentPeer { pid: "slave(1)@127.0.0.1:5051".parse().unwrap(), id: "elder-S7".to_owned() };
@@ -521,7 +521,7 @@ fn an_agent_that_lies_about_its_tasks_is_not_believed() {
 }
 
 #[test]
-fn an_agent_that_says_to_run_more_than_it_has_gets_no_offers() {
+fn an_overcommitted_agent_is_not_offered() {
     let mut c = Cluster::new();
     let f = c.framework();
     let a = AgentPeer { pid: "slave(1)@127.0.0.1:5051".parse().unwrap(), id: "elder-S7".to_owned() };

@@ -32,7 +32,7 @@ fn without_heartbeats(lines: Vec<String>) -> Vec<String> {
 }
 
 #[test]
-fn an_offer_in_full() {
+fn an_offer_contains_all_fields() {
     let Scenario { offer, .. } = scenario(framework_info());
     assert_eq!(offer.id.value, "m-O0");
     assert_eq!(offer.framework_id.value, "m-0000");
@@ -50,7 +50,7 @@ fn an_offer_in_full() {
 }
 
 #[test]
-fn older_frameworks_get_the_format_they_know() {
+fn frameworks_without_reservation_refinement_get_the_old_format() {
     let Scenario { offer, .. } = scenario(old_framework_info());
     assert_eq!(offer.allocation_info, None);
     assert!(offer.resources.iter().all(|r| r.allocation_info.is_none()));
@@ -60,7 +60,7 @@ fn older_frameworks_get_the_format_they_know() {
 }
 
 #[test]
-fn decline_keeps_the_offer_away_for_as_long_as_asked() {
+fn decline_refuses_offers_for_the_requested_time() {
     let Scenario { mut c, f, offer, .. } = scenario(framework_info());
     assert_eq!(c.call(&f, decline(&offer, 1000.0)), CallResponse::accepted());
     c.pass(seconds(900));
@@ -82,7 +82,7 @@ fn decline_keeps_the_offer_away_for_as_long_as_asked() {
 }
 
 #[test]
-fn offers_of_others_are_out_of_reach() {
+fn offers_of_other_frameworks_are_invalid() {
     let Scenario { mut c, f, offer, .. } = scenario(framework_info());
     let thief = c.framework();
     c.call(&thief, decline(&offer, 0.0));
@@ -95,7 +95,7 @@ fn offers_of_others_are_out_of_reach() {
 }
 
 #[test]
-fn what_is_not_used_is_refused_by_default_for_five_seconds() {
+fn unused_resources_are_refused_for_five_seconds_by_default() {
     let Scenario { mut c, f, offer, .. } = scenario(framework_info());
     c.call(&f, accept(&[&offer], vec![]));
     c.pass(seconds(4));
@@ -118,7 +118,7 @@ fn suppress_and_revive() {
 }
 
 #[test]
-fn invalid_offers_drop_what_was_to_be_done() {
+fn an_accept_of_invalid_offers_drops_its_operations() {
     let check = |info, state: &str| {
         let Scenario { mut c, f, offer, .. } = scenario(info);
         let ids = vec![v1::OfferId { value: "junk".to_owned() }, offer.id.clone()];
@@ -137,7 +137,7 @@ fn invalid_offers_drop_what_was_to_be_done() {
 }
 
 #[test]
-fn accepting_nothing_is_an_error() {
+fn an_accept_without_offers_is_an_error() {
     let Scenario { mut c, f, offer, .. } = scenario(framework_info());
     c.call(&f, accept_ids(vec![], vec![launch(vec![task_on("t", &offer, "cpus:1")])]));
     assert_eq!(
@@ -168,7 +168,7 @@ fn one_refused_task_does_not_stop_the_next() {
 }
 
 #[test]
-fn resources_that_are_none_refuse_all_tasks_of_the_operation() {
+fn invalid_resources_refuse_all_tasks_of_the_operation() {
     let Scenario { mut c, a, f, offer } = scenario(framework_info());
     let mut bad = task_on("bad", &offer, "cpus:1");
     bad.resources[0].scalar = Some(v1::value::Scalar { value: -1.0 });
@@ -190,7 +190,7 @@ fn resources_that_are_none_refuse_all_tasks_of_the_operation() {
 }
 
 #[test]
-fn run_task_carries_what_the_agent_needs() {
+fn run_task_message_contains_all_fields() {
     let Scenario { mut c, a, f, offer } = scenario(framework_info());
     c.call(&f, accept(&[&offer], vec![launch(vec![task_on("t", &offer, "cpus:1;mem:128")])]));
     let Some(Message::RunTask(run)) = c.sent_to(&a.pid).pop() else { panic!() };
@@ -201,7 +201,7 @@ fn run_task_carries_what_the_agent_needs() {
 }
 
 #[test]
-fn tasks_share_their_executor() {
+fn tasks_can_share_an_executor() {
     let Scenario { mut c, a, f, offer } = scenario(framework_info());
     let of = |id: &str| task_on(id, &offer, "cpus:1;mem:128").under(executor_with("e", "cpus:0.5;mem:64"));
     c.call(&f, accept(&[&offer], vec![launch(vec![of("t1"), of("t2")])]));
@@ -252,7 +252,7 @@ fn a_group_is_launched_as_a_whole_or_not_at_all() {
 }
 
 #[test]
-fn operations_that_cannot_be_done_are_errors_for_those_who_asked() {
+fn invalid_operations_get_an_operation_error() {
     let Scenario { mut c, f, offer, .. } = scenario(framework_info());
     c.call(
         &f,
@@ -266,7 +266,7 @@ fn operations_that_cannot_be_done_are_errors_for_those_who_asked() {
 }
 
 #[test]
-fn reconciliation_says_what_the_master_knows() {
+fn reconciliation_sends_the_state_of_tasks() {
     let check = |info: v1::FrameworkInfo, gone: &str, unknown: &str| {
         let Scenario { mut c, a, f, .. } = scenario(info);
         c.call(&f, reconcile(&[("x", Some(&a.id)), ("y", Some("nowhere")), ("z", None)]));
@@ -287,7 +287,7 @@ fn reconciliation_says_what_the_master_knows() {
 }
 
 #[test]
-fn reconciliation_of_an_unreachable_agent_says_since_when() {
+fn reconciliation_of_an_unreachable_agent_contains_the_time() {
     let Scenario { mut c, a, f, .. } = scenario(framework_info());
     c.environment.silent.insert(a.pid.clone());
     c.pass(seconds(91));
@@ -300,7 +300,7 @@ fn reconciliation_of_an_unreachable_agent_says_since_when() {
 }
 
 #[test]
-fn a_running_task_is_reconciled_with_what_its_framework_was_told() {
+fn a_running_task_is_reconciled_with_its_forwarded_state() {
     let Scenario { mut c, a, f, offer } = scenario(framework_info());
     c.call(&f, accept(&[&offer], vec![launch(vec![task_on("t", &offer, "cpus:1;mem:128")])]));
     // The agent knows a later state than it has sent: updates wait for acknowledgement.
@@ -318,7 +318,7 @@ fn a_running_task_is_reconciled_with_what_its_framework_was_told() {
 }
 
 #[test]
-fn killing() {
+fn kill_is_forwarded_to_the_agent() {
     let Scenario { mut c, a, f, offer } = scenario(framework_info());
     c.call(&f, accept(&[&offer], vec![launch(vec![task_on("t", &offer, "cpus:1;mem:128")])]));
     c.received(&a.pid);
@@ -334,7 +334,7 @@ fn killing() {
 }
 
 #[test]
-fn an_operator_ends_a_task() {
+fn kill_task_of_an_operator_ends_a_task() {
     let Scenario { mut c, a, f, offer } = scenario(framework_info());
     c.call(&f, accept(&[&offer], vec![launch(vec![task_on("t", &offer, "cpus:1;mem:128")])]));
     c.received(&a.pid);
@@ -353,7 +353,7 @@ fn an_operator_ends_a_task() {
 }
 
 #[test]
-fn messages_travel_both_ways() {
+fn messages_are_forwarded_in_both_directions() {
     let Scenario { mut c, a, f, .. } = scenario(framework_info());
     c.call(&f, framework_message(&a.id, "e", "hello"));
     assert_eq!(c.received(&a.pid), ["FrameworkToExecutor e: hello"]);
@@ -374,7 +374,7 @@ fn messages_travel_both_ways() {
 }
 
 #[test]
-fn acknowledgements_of_what_was_not_told_are_not_forwarded() {
+fn unexpected_acknowledgements_are_not_forwarded() {
     let Scenario { mut c, a, f, offer } = scenario(framework_info());
     c.call(&f, accept(&[&offer], vec![launch(vec![task_on("t", &offer, "cpus:1;mem:128")])]));
     c.received(&a.pid);
@@ -394,7 +394,7 @@ fn acknowledgements_of_what_was_not_told_are_not_forwarded() {
 /// The simulator found this case: if the reconciliation sent the end of the task, its beginning would follow, which the
 /// agent still repeats.
 #[test]
-fn a_returning_framework_is_told_what_comes_next_and_not_the_end() {
+fn reconciliation_does_not_skip_states_for_a_returning_framework() {
     let Scenario { mut c, a, f, offer } =
         scenario(v1::FrameworkInfo { failover_timeout: Some(600.0), ..framework_info() });
     c.call(&f, accept(&[&offer], vec![launch(vec![task_on("t", &offer, "cpus:1;mem:128")])]));
@@ -410,7 +410,7 @@ fn a_returning_framework_is_told_what_comes_next_and_not_the_end() {
 }
 
 #[test]
-fn updates_of_a_disconnected_framework_are_kept_for_it_by_the_agent() {
+fn updates_of_a_disconnected_framework_stay_on_the_agent() {
     let Scenario { mut c, a, f, offer } =
         scenario(v1::FrameworkInfo { failover_timeout: Some(600.0), ..framework_info() });
     c.call(&f, accept(&[&offer], vec![launch(vec![task_on("t", &offer, "cpus:1;mem:128")])]));
@@ -441,7 +441,7 @@ fn offers_time_out() {
 }
 
 #[test]
-fn many_offers_come_in_events_of_bounded_size() {
+fn offers_events_have_a_bounded_size() {
     let mut c = Cluster::with(|config| config.max_offers_per_event = 2);
     for _ in 0..5 {
         c.agent("cpus:4;mem:1024");

@@ -28,7 +28,7 @@ fn drain_state(c: &Cluster) -> Option<v1::DrainState> {
 }
 
 #[test]
-fn gone_ends_tasks_and_agent() {
+fn marking_an_agent_gone_ends_its_tasks_and_removes_it() {
     let Running { mut c, a, f } = running(framework_info());
     check(&c.operator(mark_agent_gone("m-S0")), Status::Ok, "");
     assert_eq!(c.received(&a.pid), ["Shutdown: Agent has been marked gone"]);
@@ -54,7 +54,7 @@ fn gone_ends_tasks_and_agent() {
 }
 
 #[test]
-fn gone_is_lost_for_frameworks_that_know_no_more() {
+fn frameworks_without_partition_aware_get_lost_for_a_gone_agent() {
     let Running { mut c, f, .. } = running(without_partitions());
     c.operator(mark_agent_gone("m-S0"));
     assert_eq!(
@@ -64,7 +64,7 @@ fn gone_is_lost_for_frameworks_that_know_no_more() {
 }
 
 #[test]
-fn an_unreachable_agent_can_be_gone() {
+fn an_unreachable_agent_can_be_marked_gone() {
     let Running { mut c, a, f } = running(framework_info());
     c.environment.silent.insert(a.pid.clone());
     c.pass(Duration::from_secs(95));
@@ -82,7 +82,7 @@ fn an_unreachable_agent_can_be_gone() {
 }
 
 #[test]
-fn gone_is_refused_while_the_agent_leaves_otherwise() {
+fn marking_gone_is_refused_during_another_removal() {
     let Running { mut c, a, .. } = running(framework_info());
     check(&c.operator(mark_agent_gone("x")), Status::NotFound, "Agent 'x' not found");
     c.disk_is_slow = true;
@@ -129,7 +129,7 @@ fn a_draining_agent_is_drained_when_its_last_update_is_acknowledged() {
 }
 
 #[test]
-fn an_empty_agent_is_drained_at_once_and_may_be_gone_then() {
+fn an_agent_without_tasks_is_drained_and_marked_gone_at_once() {
     let mut c = Cluster::new();
     let a = c.agent("cpus:4;mem:1024");
     c.operator(drain_agent("m-S0", false));
@@ -141,7 +141,7 @@ fn an_empty_agent_is_drained_at_once_and_may_be_gone_then() {
 }
 
 #[test]
-fn an_agent_that_is_away_is_drained_when_it_returns() {
+fn a_disconnected_agent_is_drained_when_it_reregisters() {
     let Running { mut c, a, f } = running(framework_info());
     c.environment.silent.insert(a.pid.clone());
     c.pass(Duration::from_secs(95));
@@ -163,7 +163,7 @@ fn an_agent_that_is_away_is_drained_when_it_returns() {
 }
 
 #[test]
-fn a_draining_agent_that_registers_again_is_told_again() {
+fn a_draining_agent_gets_the_drain_message_again_when_it_reregisters() {
     let Running { mut c, a, f } = running(framework_info());
     c.operator(drain_agent("m-S0", false));
     c.forget();
@@ -175,7 +175,7 @@ fn a_draining_agent_that_registers_again_is_told_again() {
 }
 
 #[test]
-fn an_agent_that_cannot_drain_says_so() {
+fn draining_an_agent_without_the_capability_is_refused() {
     let mut c = Cluster::new();
     let mut message = register("cpus:4");
     message.agent_capabilities.retain(|c| c.r#type() != v1::agent_info::capability::Type::AgentDraining);
@@ -184,7 +184,7 @@ fn an_agent_that_cannot_drain_says_so() {
 }
 
 #[test]
-fn deactivation_ends_offers_only() {
+fn deactivation_only_rescinds_offers() {
     let Running { mut c, a, f } = running(framework_info());
     check(&c.operator(deactivate_agent("x")), Status::BadRequest, "Unknown agent");
     check(&c.operator(deactivate_agent("m-S0")), Status::Ok, "");
@@ -203,7 +203,7 @@ fn deactivation_ends_offers_only() {
 }
 
 #[test]
-fn an_agent_that_left_meanwhile_is_not_reactivated() {
+fn an_agent_removed_meanwhile_is_not_reactivated() {
     let Running { mut c, a, .. } = running(framework_info());
     c.operator(deactivate_agent("m-S0"));
     c.environment.silent.insert(a.pid.clone());

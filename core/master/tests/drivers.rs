@@ -65,7 +65,7 @@ fn a_driver_subscribes_runs_a_task_and_stops() {
 }
 
 #[test]
-fn a_driver_of_a_framework_that_was_torn_down_hears_of_it() {
+fn the_driver_of_a_torn_down_framework_gets_an_error() {
     let mut c = Cluster::new();
     let d = driver(9000);
     c.driver_call(&d, &subscribe(with_failover_timeout()), false);
@@ -83,7 +83,7 @@ fn a_driver_of_a_framework_that_was_torn_down_hears_of_it() {
 }
 
 #[test]
-fn a_launch_that_is_read_after_the_question_about_its_task_comes_too_late() {
+fn a_launch_that_arrives_after_the_reconciliation_of_its_task_is_dropped() {
     let mut c = Cluster::new();
     let (a, d) = (c.agent("cpus:4;mem:1024"), driver(9000));
     c.driver_call(&d, &subscribe(with_failover_timeout()), false);
@@ -107,7 +107,7 @@ fn a_launch_that_is_read_after_the_question_about_its_task_comes_too_late() {
 }
 
 #[test]
-fn who_takes_over_must_say_so() {
+fn a_takeover_requires_force() {
     let mut c = Cluster::new();
     let (old, new) = (driver(9000), driver(9001));
     c.driver_call(&old, &subscribe(with_failover_timeout()), false);
@@ -158,7 +158,7 @@ fn a_broken_link_disconnects_and_the_driver_may_return() {
 /// Updates that the old driver did not acknowledge are sent to the new one; calls of the old one have no effect any
 /// more.
 #[test]
-fn a_driver_that_takes_over_gets_what_was_not_acknowledged() {
+fn a_new_driver_gets_unacknowledged_updates() {
     let mut c = Cluster::new();
     let (a, old, new) = (c.agent("cpus:4;mem:1024"), driver(9000), driver(9001));
     c.driver_call(&old, &subscribe(with_failover_timeout()), false);
@@ -221,7 +221,7 @@ fn a_framework_changes_between_http_and_v0() {
 }
 
 #[test]
-fn the_messages_from_before_there_were_calls() {
+fn messages_of_older_drivers_are_accepted() {
     let mut c = Cluster::new();
     let (a, d) = (c.agent("cpus:4;mem:1024"), driver(9000));
     let framework_id = v1::FrameworkId { value: "m-0000".to_owned() };
@@ -297,7 +297,7 @@ fn an_aborted_driver_keeps_its_tasks_but_gets_no_offers() {
 }
 
 #[test]
-fn junk_is_ignored() {
+fn invalid_messages_are_ignored() {
     let mut c = Cluster::new();
     let d = driver(9000);
     c.send(&d, Message::SchedulerCall(vec![0xff, 0xff, 0xff]));

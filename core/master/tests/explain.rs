@@ -27,7 +27,7 @@ fn about(framework: &str) -> ExplainQuery {
 }
 
 #[test]
-fn a_document_says_what_stands_between() {
+fn explain_lists_the_reasons() {
     let mut c = Cluster::new();
     c.agent("cpus:4;mem:1024;gpus:1");
     c.agent("cpus:4;mem:1024");
@@ -50,7 +50,7 @@ fn a_document_says_what_stands_between() {
 }
 
 #[test]
-fn what_is_not_known_is_not_found() {
+fn unknown_ids_are_not_found() {
     let mut c = Cluster::new();
     let f = c.framework();
     assert_eq!(ask(&mut c, about("x")), CallResponse::new(Status::NotFound, "No framework x"));

@@ -53,7 +53,7 @@ fn stores(c: &Cluster) -> usize {
 }
 
 #[test]
-fn agents_that_are_as_they_were_come_back_without_a_record() {
+fn unchanged_agents_reregister_without_a_registry_write() {
     let mut c = Cluster::new();
     let all = agents(&mut c, 3);
     c.fail_over();
@@ -79,7 +79,7 @@ fn agents_that_are_as_they_were_come_back_without_a_record() {
 }
 
 #[test]
-fn agents_that_notice_nothing_are_asked_to_come() {
+fn agents_without_disconnection_are_asked_to_reregister() {
     let mut c = Cluster::new();
     let all = agents(&mut c, 2);
     c.fail_over();
@@ -99,7 +99,7 @@ fn agents_that_notice_nothing_are_asked_to_come() {
 
 /// The agent was killed before its id was durable, and the master that minted the id is gone, too.
 #[test]
-fn an_agent_that_begins_anew_is_not_awaited_as_the_one_it_was() {
+fn an_agent_with_a_new_id_replaces_its_earlier_record() {
     let mut c = Cluster::new();
     let all = agents(&mut c, 2);
     c.fail_over();
@@ -122,7 +122,7 @@ fn an_agent_that_begins_anew_is_not_awaited_as_the_one_it_was() {
 
 /// The response was lost, but the registration was not. The same id is sent again as long as the link is up.
 #[test]
-fn an_agent_that_asks_again_keeps_its_first_id() {
+fn a_repeated_registration_gets_the_same_id() {
     let mut c = Cluster::new();
     let all = agents(&mut c, 1);
     c.forget();
@@ -140,7 +140,7 @@ fn an_agent_that_asks_again_keeps_its_first_id() {
 }
 
 #[test]
-fn agents_that_stay_away_are_given_up() {
+fn agents_that_do_not_reregister_become_unreachable() {
     let mut c = Cluster::new();
     let all = agents(&mut c, 2);
     c.fail_over();
@@ -165,7 +165,7 @@ fn agents_that_stay_away_are_given_up() {
 }
 
 #[test]
-fn too_many_that_stay_away_are_not_given_up() {
+fn too_many_absent_agents_are_not_marked_unreachable() {
     let mut c = Cluster::with(|config| config.recovery_agent_removal_limit = 0.5);
     let all = agents(&mut c, 3);
     c.fail_over();
@@ -181,7 +181,7 @@ fn too_many_that_stay_away_are_not_given_up() {
 }
 
 #[test]
-fn the_rate_of_giving_up_is_limited() {
+fn the_rate_of_marking_agents_unreachable_is_limited() {
     let mut c = Cluster::with(|config| config.agent_removal_interval = Some(seconds(60)));
     let all = agents(&mut c, 3);
     c.fail_over();
@@ -202,7 +202,7 @@ fn the_rate_of_giving_up_is_limited() {
 }
 
 #[test]
-fn an_agent_that_answers_again_is_not_given_up() {
+fn an_agent_that_answers_again_is_not_marked_unreachable() {
     let mut c = Cluster::with(|config| config.agent_removal_interval = Some(seconds(600)));
     let all = agents(&mut c, 2);
     for agent in &all {
@@ -249,7 +249,7 @@ fn reconciliation_waits_for_agents() {
 }
 
 #[test]
-fn a_framework_that_nobody_claims_ends() {
+fn a_recovered_framework_without_scheduler_is_removed() {
     let mut c = Cluster::new();
     let all = agents(&mut c, 1);
     c.fail_over();
@@ -298,7 +298,7 @@ fn gone_and_unreachable_agents_are_remembered() {
 }
 
 #[test]
-fn what_waited_for_the_disk_is_as_if_it_had_not_been() {
+fn unpersisted_changes_are_lost_with_the_master() {
     let mut c = Cluster::new();
     let all = agents(&mut c, 1);
     c.disk_is_slow = true;
@@ -313,7 +313,7 @@ fn what_waited_for_the_disk_is_as_if_it_had_not_been() {
 
 /// An operator's decision has no visible effect on readers, frameworks or offers before it is durable.
 #[test]
-fn a_decision_that_is_not_durable_is_none() {
+fn decisions_have_no_effect_before_they_are_durable() {
     use v1::master::call::{Type, UpdateMaintenanceSchedule, UpdateQuota, UpdateWeights};
     let of = |kind: Type| v1::master::Call { r#type: Some(kind as i32), ..Default::default() };
     let limits = [("cpus".to_owned(), v1::value::Scalar { value: 0.0 })].into();
@@ -371,7 +371,7 @@ fn a_decision_that_is_not_durable_is_none() {
 }
 
 #[test]
-fn draining_goes_on_under_the_next_master() {
+fn draining_survives_a_failover() {
     let mut c = Cluster::new();
     let all = agents(&mut c, 1);
     let f = c.framework();
@@ -442,7 +442,7 @@ fn kills(c: &Cluster) -> usize {
 }
 
 #[test]
-fn nobody_is_preempted_for_what_may_come_back() {
+fn preemption_waits_for_agents_that_may_reregister() {
     let (mut c, all) = lender_first();
     assert_eq!(kills(&c), 0);
     comes_back(&mut c, &all[1]);
@@ -451,7 +451,7 @@ fn nobody_is_preempted_for_what_may_come_back() {
 }
 
 #[test]
-fn preemption_does_not_wait_for_agents_that_stay_away() {
+fn preemption_does_not_wait_for_unreachable_agents() {
     let (mut c, _) = lender_first();
     c.pass(seconds(599));
     assert_eq!(kills(&c), 0);
@@ -460,7 +460,7 @@ fn preemption_does_not_wait_for_agents_that_stay_away() {
 }
 
 #[test]
-fn agents_that_left_long_ago_are_forgotten() {
+fn old_records_of_gone_and_unreachable_agents_are_removed() {
     let mut c = Cluster::with(|config| config.registry_max_agent_count = 2);
     let all = agents(&mut c, 4);
     for agent in &all[..3] {
@@ -493,7 +493,7 @@ fn forgotten(c: &Cluster) -> Vec<String> {
 
 /// The registry of a standalone master was deleted: its agents have ids without a record.
 #[test]
-fn agents_of_a_lost_registry_keep_their_ids() {
+fn agents_keep_their_ids_after_the_loss_of_the_registry() {
     let mut c = Cluster::new();
     let all = agents(&mut c, 2);
     c.environment.registry = master::RegistryState::default();

@@ -76,7 +76,7 @@ fn explained(c: &mut Cluster, agent: &str) -> serde_json::Value {
 }
 
 #[test]
-fn nothing_new_is_offered_of_a_suspicious_agent() {
+fn a_suspicious_agent_is_not_offered() {
     let mut c = cluster(HALF);
     c.environment.silent.insert(peer(1).pid);
     c.pass(3 * PING);
@@ -98,7 +98,7 @@ fn nothing_new_is_offered_of_a_suspicious_agent() {
 }
 
 #[test]
-fn an_offer_of_a_suspicious_agent_is_taken_back() {
+fn offers_of_a_suspicious_agent_are_rescinded() {
     let mut c = cluster(HALF);
     let f = c.framework();
     c.offered(&f);
@@ -108,7 +108,7 @@ fn an_offer_of_a_suspicious_agent_is_taken_back() {
 }
 
 #[test]
-fn with_the_default_share_a_small_cluster_is_left_alone() {
+fn the_default_share_holds_no_agent_of_a_small_cluster() {
     let mut c = cluster("{}");
     c.environment.silent.insert(peer(1).pid);
     c.pass(3 * PING);
@@ -117,7 +117,7 @@ fn with_the_default_share_a_small_cluster_is_left_alone() {
 }
 
 #[test]
-fn pings_end_an_agent_as_in_mesos() {
+fn unanswered_pings_make_an_agent_unreachable_as_in_mesos() {
     let mut c = cluster(HALF);
     c.environment.silent.insert(peer(1).pid);
     c.pass(6 * PING);
@@ -133,7 +133,7 @@ fn pings_end_an_agent_as_in_mesos() {
 }
 
 #[test]
-fn a_flapping_agent_is_kept_from_offers_for_its_quarantine() {
+fn an_agent_in_quarantine_is_not_offered() {
     let mut c = cluster(HALF);
     for _ in 0..3 {
         c.exited(peer(1).pid.address);
@@ -150,21 +150,21 @@ fn a_flapping_agent_is_kept_from_offers_for_its_quarantine() {
 }
 
 /// Returns the number of commits that persisted failures.
-fn notes(c: &Cluster) -> usize {
+fn failure_commits(c: &Cluster) -> usize {
     let is_note =
         |effect: &&Effect| matches!(effect, Effect::Store { record: RegistryOperation::PersistFailures(_), .. });
     c.recorded.effects.iter().filter(is_note).count()
 }
 
 #[test]
-fn a_flapping_agent_is_not_forgiven_because_the_master_changed() {
+fn a_quarantine_survives_a_failover() {
     let mut c = cluster(HALF);
     for _ in 0..3 {
         c.exited(peer(1).pid.address);
         c.send(&peer(1).pid, reregister(&peer(1), "cpus:4;mem:1024"));
     }
     c.pass(Duration::from_secs(1));
-    assert_eq!(notes(&c), 1, "what happened within a second is one commit");
+    assert_eq!(failure_commits(&c), 1, "what happened within a second is one commit");
     c.fail_over();
     let inherited = c.recorded.changes.iter().find_map(|change| match change {
         Change::IncidentsRestored(incidents) => Some(incidents.clone()),
@@ -190,7 +190,7 @@ fn a_flapping_agent_is_not_forgiven_because_the_master_changed() {
 }
 
 #[test]
-fn an_agent_that_stays_away_is_the_same_incident_for_the_next_master() {
+fn the_incident_of_an_absent_agent_survives_a_failover() {
     let mut c = cluster(HALF);
     c.environment.silent.insert(peer(1).pid);
     c.pass(6 * PING);
@@ -203,7 +203,7 @@ fn an_agent_that_stays_away_is_the_same_incident_for_the_next_master() {
 }
 
 #[test]
-fn a_framework_that_nobody_knows_any_more_is_not_missed() {
+fn the_incident_of_an_unknown_framework_ends() {
     let mut c = cluster(HALF);
     let mut info = framework_info();
     info.failover_timeout = Some(1000.0);
@@ -223,35 +223,35 @@ fn a_framework_that_nobody_knows_any_more_is_not_missed() {
 /// The periodic reports of agents cost nothing; the failures that follow from them are persisted together, once a
 /// second.
 #[test]
-fn signals_cost_the_registry_nothing() {
+fn signals_alone_cause_no_registry_writes() {
     let mut c = cluster(HALF);
     let report = |c: &mut Cluster, number: u16, disk_used: f64| {
-        c.send(&peer(number).pid, says(&peer(number), disk_used));
+        c.send(&peer(number).pid, health_report(&peer(number), disk_used));
     };
     for round in 0..100 {
         (0..4).for_each(|number| report(&mut c, number, 0.5 + f64::from(round) / 1000.0));
         c.pass(Duration::from_secs(1));
     }
-    assert_eq!(notes(&c), 0);
+    assert_eq!(failure_commits(&c), 0);
     (0..4).for_each(|number| report(&mut c, number, 0.99));
     c.disk_is_slow = true;
     c.pass(PING);
     (0..4).for_each(|number| report(&mut c, number, 0.5));
     c.pass(PING);
-    assert_eq!(notes(&c), 1, "the next one waits for the one before");
+    assert_eq!(failure_commits(&c), 1, "the next one waits for the one before");
     c.disk_is_slow = false;
     c.confirm();
     c.pass(PING);
-    assert_eq!(notes(&c), 2);
+    assert_eq!(failure_commits(&c), 2);
     // An agent that unregisters costs nothing either.
     c.send(&peer(3).pid, messages::internal::UnregisterSlaveMessage { slave_id: v1::AgentId { value: peer(3).id } });
     c.pass(PING);
-    assert_eq!(notes(&c), 2);
+    assert_eq!(failure_commits(&c), 2);
     assert!(c.environment.registry.incidents.values().all(|incident| !incident.is_open()));
 }
 
 #[test]
-fn an_operator_is_never_fought() {
+fn a_policy_does_not_reverse_an_operator() {
     let mut c = cluster(HALF);
     c.operator(deactivate_agent("m-S1"));
     c.environment.silent.insert(peer(1).pid);
@@ -265,7 +265,7 @@ fn an_operator_is_never_fought() {
 }
 
 #[test]
-fn an_operator_takes_over_what_a_policy_holds() {
+fn an_operator_can_take_over_a_hold_of_a_policy() {
     let mut c = cluster(HALF);
     c.environment.silent.insert(peer(1).pid);
     c.pass(3 * PING);
@@ -281,7 +281,7 @@ fn an_operator_takes_over_what_a_policy_holds() {
 
 /// Mesos has no policies, and refuses the call.
 #[test]
-fn an_operator_reactivates_what_a_policy_holds() {
+fn an_operator_can_reactivate_an_agent_held_by_a_policy() {
     let mut c = cluster(HALF);
     let f = c.framework();
     let refused = c.operator(reactivate_agent("m-S1"));
@@ -305,7 +305,7 @@ fn an_operator_reactivates_what_a_policy_holds() {
 }
 
 #[test]
-fn an_agent_that_is_away_is_explained() {
+fn a_disconnected_agent_is_explained() {
     let mut c = cluster(HALF);
     c.environment.silent.insert(peer(1).pid);
     c.pass(6 * PING);
@@ -315,7 +315,7 @@ fn an_agent_that_is_away_is_explained() {
     assert_eq!(explained(&mut c, "m-S2")["condition"], "registered");
 }
 
-fn says(agent: &AgentPeer, disk_used: f64) -> AgentHealth {
+fn health_report(agent: &AgentPeer, disk_used: f64) -> AgentHealth {
     AgentHealth {
         agent_id: v1::AgentId { value: agent.id.clone() },
         disk_used: Some(disk_used),
@@ -326,12 +326,12 @@ fn says(agent: &AgentPeer, disk_used: f64) -> AgentHealth {
 }
 
 #[test]
-fn an_agent_under_pressure_is_drained_when_that_is_configured() {
+fn an_agent_under_pressure_is_drained_if_configured() {
     let policy =
         r#"{"max_share": 0.25, "rules": [{"type": "disk_pressure", "severity": "critical", "action": "drain"}]}"#;
     let mut c = cluster(policy);
-    c.send(&peer(1).pid, says(&peer(1), 0.99));
-    c.send(&peer(2).pid, says(&peer(2), 0.99));
+    c.send(&peer(1).pid, health_report(&peer(1), 0.99));
+    c.send(&peer(2).pid, health_report(&peer(2), 0.99));
     let expect = ["disk_pressure agent m-S1 open [drain]", "disk_pressure agent m-S2 open [not_drained]"];
     assert_eq!(incidents(&c), expect);
     let drains = |peer: &AgentPeer| c.sent_to(&peer.pid).iter().any(|m| matches!(m, Message::DrainSlave(_)));
@@ -347,7 +347,7 @@ fn a_reactivated_agent_is_not_drained_again_by_the_next_master() {
     let policy =
         r#"{"max_share": 0.5, "rules": [{"type": "disk_pressure", "severity": "critical", "action": "drain"}]}"#;
     let mut c = cluster(policy);
-    c.send(&peer(1).pid, says(&peer(1), 0.99));
+    c.send(&peer(1).pid, health_report(&peer(1), 0.99));
     c.pass(PING);
     assert!(c.environment.registry.agents[&AgentId::new("m-S1")].deactivated);
     assert_eq!(c.operator(reactivate_agent("m-S1")), CallResponse::ok());
@@ -356,41 +356,41 @@ fn a_reactivated_agent_is_not_drained_again_by_the_next_master() {
         let back = reregister(&peer(number), "cpus:4;mem:1024");
         c.send(&peer(number).pid, back);
     }
-    c.send(&peer(1).pid, says(&peer(1), 0.99));
+    c.send(&peer(1).pid, health_report(&peer(1), 0.99));
     c.pass(PING);
     assert!(!c.environment.registry.agents[&AgentId::new("m-S1")].deactivated);
     assert_eq!(explain(&mut c, "m-S1")["overruled"], serde_json::json!(["disk_pressure"]));
     // An incident that begins anew is not overruled.
-    c.send(&peer(1).pid, says(&peer(1), 0.1));
-    c.send(&peer(1).pid, says(&peer(1), 0.99));
+    c.send(&peer(1).pid, health_report(&peer(1), 0.1));
+    c.send(&peer(1).pid, health_report(&peer(1), 0.99));
     assert!(c.environment.registry.agents[&AgentId::new("m-S1")].deactivated);
 }
 
 #[test]
-fn an_agent_that_cannot_drain_takes_nobodys_place() {
+fn an_agent_that_cannot_drain_uses_no_share_of_the_limit() {
     let policy =
         r#"{"max_share": 0.25, "rules": [{"type": "disk_pressure", "severity": "critical", "action": "drain"}]}"#;
     let mut c = cluster(policy);
     let mut unable = reregister(&peer(1), "cpus:4;mem:1024");
     unable.agent_capabilities.retain(|c| c.r#type() != v1::agent_info::capability::Type::AgentDraining);
     c.send(&peer(1).pid, unable);
-    c.send(&peer(1).pid, says(&peer(1), 0.99));
-    c.send(&peer(2).pid, says(&peer(2), 0.99));
+    c.send(&peer(1).pid, health_report(&peer(1), 0.99));
+    c.send(&peer(2).pid, health_report(&peer(2), 0.99));
     let expect = ["disk_pressure agent m-S1 open [drain not_drained]", "disk_pressure agent m-S2 open [drain]"];
     assert_eq!(incidents(&c), expect);
 }
 
 #[test]
-fn nobody_speaks_for_another_agent() {
+fn health_reports_of_other_senders_are_dropped() {
     let mut c = cluster(HALF);
     let stranger: Upid = "slave(1)@127.0.0.1:9999".parse().unwrap();
-    c.send(&stranger, says(&peer(1), 0.99));
-    c.send(&peer(2).pid, says(&peer(1), 0.99));
+    c.send(&stranger, health_report(&peer(1), 0.99));
+    c.send(&peer(2).pid, health_report(&peer(1), 0.99));
     assert_eq!(incidents(&c), Vec::<String>::new());
 }
 
 #[test]
-fn failing_tasks_and_crashing_executors_are_noticed() {
+fn task_failures_and_executor_crashes_are_incidents() {
     let mut c = cluster(HALF);
     let f = c.framework();
     let mut offers = c.offered(&f);
@@ -409,7 +409,7 @@ fn failing_tasks_and_crashing_executors_are_noticed() {
 }
 
 #[test]
-fn a_framework_that_is_away_is_an_incident_until_it_is_back_or_gone() {
+fn a_disconnected_framework_is_an_incident_until_it_returns_or_is_removed() {
     let mut c = cluster(HALF);
     let mut info = framework_info();
     info.failover_timeout = Some(100.0);
@@ -426,7 +426,7 @@ fn a_framework_that_is_away_is_an_incident_until_it_is_back_or_gone() {
 }
 
 #[test]
-fn a_failover_is_over_when_all_agents_are_back() {
+fn the_recovery_incident_ends_when_all_agents_reregistered() {
     let mut c = cluster(HALF);
     c.fail_over();
     assert_eq!(incidents(&c), ["master_failover master m2 open []"]);

@@ -51,7 +51,7 @@ fn calls_events_offers_and_operations_are_counted() {
 }
 
 #[test]
-fn operations_are_counted_that_are_done() {
+fn refused_operations_are_not_counted() {
     let mut c = Cluster::new();
     c.agent("cpus:4;mem:1024");
     let f = c.framework();
@@ -77,7 +77,7 @@ fn an_offer_is_declined_once() {
 }
 
 #[test]
-fn counts_go_on_when_a_framework_returns() {
+fn counters_survive_a_disconnection() {
     let mut c = Cluster::new();
     let f = c.framework();
     c.subscribe(framework_info().with_id(&f.id));

@@ -300,15 +300,15 @@ fn key(task: &v1::Task) -> (String, String) {
     (task.framework_id.value.clone(), task.task_id.value.clone())
 }
 
-struct World {
+struct Simulation {
     c: Cluster,
     reader: Reader,
     agents: Vec<AgentPeer>,
-    frameworks: Vec<Party>,
+    frameworks: Vec<FrameworkPeer>,
 }
 
 /// A framework: its current connection, and its offers.
-struct Party {
+struct FrameworkPeer {
     id: String,
     http: Option<Scheduler>,
     driver: Upid,
@@ -316,33 +316,39 @@ struct Party {
     subscriptions: u32,
 }
 
-impl World {
+impl Simulation {
     fn new() -> Self {
         let agent = |n: usize| AgentPeer {
             // Two agents each share an address.
             pid: format!("slave({n})@127.0.0.1:{}", 5051 + n / 2).parse().unwrap(),
             id: String::new(),
         };
-        let framework = |n: usize| Party {
+        let framework = |n: usize| FrameworkPeer {
             id: String::new(),
             http: None,
             driver: format!("scheduler-{n}@127.0.0.1:{}", 9000 + n).parse().unwrap(),
             offers: Vec::new(),
             subscriptions: 0,
         };
-        let mut world = World {
+        let mut simulation = Simulation {
             c: Cluster::with(|config| config.max_unreachable_tasks_per_framework = 2),
             reader: Reader::default(),
             agents: (0..AGENTS).map(agent).collect(),
             frameworks: (0..FRAMEWORKS).map(framework).collect(),
         };
         // The cluster is busy, so that most steps have an effect.
-        (0..AGENTS).for_each(|agent| world.take(&Step::Register { agent }));
+        (0..AGENTS).for_each(|agent| simulation.take(&Step::Register { agent }));
         for framework in 0..FRAMEWORKS {
             let driver = framework == 0;
-            world.take(&Step::Subscribe { framework, driver, again: false, old: driver, has_failover_timeout: true });
+            simulation.take(&Step::Subscribe {
+                framework,
+                driver,
+                again: false,
+                old: driver,
+                has_failover_timeout: true,
+            });
         }
-        world
+        simulation
     }
 
     fn take(&mut self, step: &Step) {
@@ -360,18 +366,18 @@ impl World {
         for effect in std::mem::take(&mut self.c.recorded.effects) {
             match effect {
                 Effect::Event { stream, event: SchedulerEvent::Message(event) } => {
-                    for party in &mut self.frameworks {
-                        if party.http.as_ref().is_some_and(|http| http.stream == stream)
+                    for peer in &mut self.frameworks {
+                        if peer.http.as_ref().is_some_and(|http| http.stream == stream)
                             && let Some(subscribed) = &event.subscribed
                         {
-                            party.id.clone_from(&subscribed.framework_id.value);
+                            peer.id.clone_from(&subscribed.framework_id.value);
                         }
                     }
                 }
                 Effect::Event { stream, event: SchedulerEvent::Offers(offers) } => {
                     let known = self.frameworks.iter_mut();
-                    for party in known.filter(|party| party.http.as_ref().is_some_and(|http| http.stream == stream)) {
-                        party.offers.extend(offers.to_proto().offers.unwrap().offers);
+                    for peer in known.filter(|peer| peer.http.as_ref().is_some_and(|http| http.stream == stream)) {
+                        peer.offers.extend(offers.to_proto().offers.unwrap().offers);
                     }
                 }
                 Effect::Send { to, message, .. } => self.hear(&to, message),
@@ -382,12 +388,12 @@ impl World {
 
     fn hear(&mut self, to: &Upid, message: messages::Message) {
         use messages::Message::*;
-        for party in self.frameworks.iter_mut().filter(|party| party.driver == *to) {
+        for peer in self.frameworks.iter_mut().filter(|peer| peer.driver == *to) {
             match &message {
-                FrameworkRegistered(message) => party.id.clone_from(&message.framework_id.value),
+                FrameworkRegistered(message) => peer.id.clone_from(&message.framework_id.value),
                 ResourceOffers(message) => {
                     assert_eq!(message.offers.len(), message.pids.len());
-                    party.offers.extend(message.offers.clone());
+                    peer.offers.extend(message.offers.clone());
                 }
                 _ => {}
             }
@@ -400,12 +406,12 @@ impl World {
     }
 
     fn call(&mut self, framework: usize, mut call: v1::scheduler::Call) {
-        let party = &self.frameworks[framework];
-        match party.http.clone() {
-            Some(http) => drop(self.c.call_on(Some(Ok(http.stream)), &party.id.clone(), call)),
+        let peer = &self.frameworks[framework];
+        match peer.http.clone() {
+            Some(http) => drop(self.c.call_on(Some(Ok(http.stream)), &peer.id.clone(), call)),
             None => {
-                call.framework_id = Some(v1::FrameworkId { value: party.id.clone() });
-                let driver = party.driver.clone();
+                call.framework_id = Some(v1::FrameworkId { value: peer.id.clone() });
+                let driver = peer.driver.clone();
                 self.c.driver_call(&driver, &call, false);
             }
         }
@@ -450,7 +456,7 @@ impl World {
             },
             Step::Teardown { framework } => self.call(framework, teardown()),
             Step::Deactivate { framework } => {
-                let Party { driver, id, .. } = &self.frameworks[framework];
+                let FrameworkPeer { driver, id, .. } = &self.frameworks[framework];
                 let framework_id = v1::FrameworkId { value: id.clone() };
                 c.send(driver, internal::DeactivateFrameworkMessage { framework_id });
             }
@@ -511,9 +517,9 @@ impl World {
             Step::FailOver => {
                 c.fail_over();
                 self.reader = Reader::default();
-                for party in &mut self.frameworks {
-                    party.http = None;
-                    party.offers.clear();
+                for peer in &mut self.frameworks {
+                    peer.http = None;
+                    peer.offers.clear();
                 }
             }
             Step::SlowDisk { slow: true } => c.disk_is_slow = true,
@@ -526,17 +532,17 @@ impl World {
     }
 
     fn subscribe(&mut self, framework: usize, driver: bool, again: bool, old: bool, has_failover_timeout: bool) {
-        let party = &mut self.frameworks[framework];
+        let peer = &mut self.frameworks[framework];
         let mut info = if old { old_framework_info() } else { framework_info() };
         info.failover_timeout = has_failover_timeout.then_some(60.0);
-        if again && !party.id.is_empty() {
-            info = info.with_id(&party.id);
+        if again && !peer.id.is_empty() {
+            info = info.with_id(&peer.id);
         }
-        party.offers.clear();
-        party.subscriptions += 1;
+        peer.offers.clear();
+        peer.subscriptions += 1;
         if driver {
-            let (from, force) = (party.driver.clone(), party.subscriptions.is_multiple_of(2));
-            party.http = None;
+            let (from, force) = (peer.driver.clone(), peer.subscriptions.is_multiple_of(2));
+            peer.http = None;
             self.c.driver_call(&from, &subscribe(info), force);
         } else {
             let http = self.c.subscribe(info);
@@ -545,9 +551,9 @@ impl World {
     }
 
     fn launch(&mut self, framework: usize, offers: usize, id: usize, cpus: u8, with_executor: bool) {
-        let party = &mut self.frameworks[framework];
-        let count = party.offers.len().min(offers);
-        let taken: Vec<v1::Offer> = party.offers.drain(..count).collect();
+        let peer = &mut self.frameworks[framework];
+        let count = peer.offers.len().min(offers);
+        let taken: Vec<v1::Offer> = peer.offers.drain(..count).collect();
         let Some(first) = taken.first() else { return };
         let mut info = task_on(&format!("t{id}"), first, &format!("cpus:{cpus};mem:64"));
         if with_executor {
@@ -565,9 +571,9 @@ impl World {
         }
         let mut message = reregister(&agent, "cpus:4;mem:1024");
         if tasks {
-            let own = self.frameworks.iter().find(|party| !party.id.is_empty());
-            if let Some(party) = own {
-                message.frameworks = vec![framework_info().with_id(&party.id)];
+            let own = self.frameworks.iter().find(|peer| !peer.id.is_empty());
+            if let Some(peer) = own {
+                message.frameworks = vec![framework_info().with_id(&peer.id)];
                 let mut held = resources("cpus:1;mem:64");
                 for resource in &mut held {
                     resource.allocation_info = Some(v1::resource::AllocationInfo { role: Some("r".to_owned()) });
@@ -575,7 +581,7 @@ impl World {
                 message.tasks = vec![v1::Task {
                     name: "t0".to_owned(),
                     task_id: task_id("t0"),
-                    framework_id: v1::FrameworkId { value: party.id.clone() },
+                    framework_id: v1::FrameworkId { value: peer.id.clone() },
                     agent_id: v1::AgentId { value: agent.id.clone() },
                     state: TaskStaging as i32,
                     resources: held,
@@ -591,26 +597,26 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
     #[test]
-    fn nothing_is_given_away_twice(steps in proptest::collection::vec(step(), 1..250)) {
-        let mut world = World::new();
+    fn no_resource_is_allocated_twice(steps in proptest::collection::vec(step(), 1..250)) {
+        let mut simulation = Simulation::new();
         for step in &steps {
-            world.take(step);
+            simulation.take(step);
         }
         // No resources are allocated after all tasks have ended.
-        world.c.disk_is_slow = false;
-        world.c.confirm();
-        world.c.environment.silent.extend(world.agents.iter().map(|agent| agent.pid.clone()));
-        world.c.pass(Duration::from_secs(3600));
-        world.learn();
-        for change in std::mem::take(&mut world.c.recorded.changes) {
-            world.reader.read(&change);
-            world.reader.check();
+        simulation.c.disk_is_slow = false;
+        simulation.c.confirm();
+        simulation.c.environment.silent.extend(simulation.agents.iter().map(|agent| agent.pid.clone()));
+        simulation.c.pass(Duration::from_secs(3600));
+        simulation.learn();
+        for change in std::mem::take(&mut simulation.c.recorded.changes) {
+            simulation.reader.read(&change);
+            simulation.reader.check();
         }
-        prop_assert!(world.reader.totals.is_empty());
-        prop_assert!(world.reader.offers.is_empty());
-        prop_assert!(world.reader.tasks.is_empty());
-        prop_assert!(world.reader.executors.is_empty());
-        let metrics = &world.c.metrics;
+        prop_assert!(simulation.reader.totals.is_empty());
+        prop_assert!(simulation.reader.offers.is_empty());
+        prop_assert!(simulation.reader.tasks.is_empty());
+        prop_assert!(simulation.reader.executors.is_empty());
+        let metrics = &simulation.c.metrics;
         prop_assert_eq!(metrics.slaves_connected.get() + metrics.slaves_disconnected.get(), 0);
         prop_assert_eq!(metrics.slaves_active.get() + metrics.slaves_inactive.get(), 0);
         prop_assert_eq!(metrics.outstanding_offers.get(), 0);
@@ -625,7 +631,7 @@ proptest! {
         for (name, value) in metrics.iter().filter(|(name, _)| resources(name)) {
             prop_assert_eq!(value, 0.0, "{}", name);
         }
-        let frameworks = world.reader.frameworks.len() as i64;
+        let frameworks = simulation.reader.frameworks.len() as i64;
         prop_assert_eq!(metrics.frameworks_connected.get() + metrics.frameworks_disconnected.get(), frameworks);
         prop_assert_eq!(metrics.frameworks_active.get() + metrics.frameworks_inactive.get(), frameworks);
     }

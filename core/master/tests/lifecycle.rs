@@ -9,7 +9,7 @@ use machine::CallResponse;
 use testkit::builders::*;
 
 #[test]
-fn a_task_lives_and_dies() {
+fn a_task_runs_and_finishes() {
     let mut c = Cluster::new();
     let f = c.framework();
     assert_eq!(c.heard(&f), ["SUBSCRIBED m-0000", "HEARTBEAT"]);
@@ -41,7 +41,7 @@ fn a_task_lives_and_dies() {
 
 /// The agent's connection broke, and an update on it is read after those on the next connection.
 #[test]
-fn an_update_that_was_overtaken_brings_no_task_back() {
+fn a_late_update_does_not_restore_a_removed_task() {
     for acknowledged in [false, true] {
         let mut c = Cluster::new();
         let f = c.framework();
@@ -76,7 +76,7 @@ fn an_update_that_was_overtaken_brings_no_task_back() {
 /// The order of effects is guaranteed: a record before the message that relies on it, changes as they are made, the
 /// response to a call when its work is done.
 #[test]
-fn everything_that_happens_and_in_which_order() {
+fn effects_are_emitted_in_the_guaranteed_order() {
     let mut c = Cluster::new();
     let a = c.agent("cpus:4;mem:1024");
     insta::assert_snapshot!(c.transcript(), @r"

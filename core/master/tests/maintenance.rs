@@ -137,7 +137,7 @@ fn weights_are_checked() {
 }
 
 #[test]
-fn weights_hold_once_they_are_durable() {
+fn weights_take_effect_once_durable() {
     let mut c = Cluster::new();
     c.agent("cpus:4;mem:1024");
     let f = c.framework();
@@ -158,7 +158,7 @@ fn weights_hold_once_they_are_durable() {
 }
 
 #[test]
-fn weights_of_roles_nobody_uses_rescind_nothing() {
+fn weights_of_unused_roles_rescind_no_offers() {
     let mut c = Cluster::new();
     c.agent("cpus:4;mem:1024");
     let f = c.framework();
@@ -169,7 +169,7 @@ fn weights_of_roles_nobody_uses_rescind_nothing() {
 }
 
 #[test]
-fn weights_decide_shares() {
+fn weights_change_shares() {
     let mut c = Cluster::new();
     assert_eq!(c.operator(weights(&[("heavy", 3.0), ("light", 1.0)])), CallResponse::ok());
     let in_role = |role: &str| v1::FrameworkInfo { roles: vec![role.to_owned()], ..framework_info() };
@@ -183,7 +183,7 @@ fn weights_decide_shares() {
 }
 
 #[test]
-fn the_next_master_finds_the_weights() {
+fn weights_survive_a_failover() {
     let mut c = Cluster::new();
     c.operator(weights(&[("r", 2.0), ("s", 3.0)]));
     let mut next = Cluster::taking_over(c.stored(), |config| config.weights = [("flag".to_owned(), 9.0)].into());
@@ -193,7 +193,7 @@ fn the_next_master_finds_the_weights() {
 }
 
 #[test]
-fn the_flag_is_for_a_cluster_without_weights() {
+fn the_flag_weights_applies_only_without_stored_weights() {
     let c = Cluster::taking_over(RegistryState::default(), |config| config.weights = [("flag".to_owned(), 9.0)].into());
     assert_eq!(shown_weights(&c), [("flag".to_owned(), 9.0)]);
     assert_eq!(c.stored().weights.len(), 1, "and is durable from then on");
@@ -216,7 +216,7 @@ fn schedules_are_checked() {
 }
 
 #[test]
-fn machines_go_down_and_up_each_once() {
+fn machines_can_be_started_and_stopped_once_each() {
     let mut c = Cluster::new();
     let m = machine("m", "");
     let refused = |answer: CallResponse, text: &str| {
@@ -239,7 +239,7 @@ fn machines_go_down_and_up_each_once() {
 }
 
 #[test]
-fn two_changes_at_a_time_cannot_contradict_each_other() {
+fn concurrent_changes_are_checked_against_each_other() {
     let mut c = Cluster::new();
     c.operator(schedule(vec![window(&[host()], 1)]));
     c.disk_is_slow = true;
@@ -255,7 +255,7 @@ fn two_changes_at_a_time_cannot_contradict_each_other() {
 }
 
 #[test]
-fn a_window_is_told_with_offers() {
+fn offers_contain_the_window_of_unavailability() {
     let mut c = Cluster::new();
     c.agent("cpus:4;mem:1024");
     let f = c.framework();
@@ -276,7 +276,7 @@ fn a_window_is_told_with_offers() {
 }
 
 #[test]
-fn both_names_of_a_machine_have_to_agree() {
+fn a_machine_matches_by_host_name_and_ip_address() {
     let mut c = Cluster::new();
     c.agent("cpus:4;mem:1024");
     let f = c.framework();
@@ -287,7 +287,7 @@ fn both_names_of_a_machine_have_to_agree() {
 }
 
 #[test]
-fn an_agent_that_comes_later_has_the_window_of_its_machine() {
+fn a_new_agent_gets_the_window_of_its_machine() {
     let mut c = Cluster::new();
     c.operator(schedule(vec![window(&[host()], 55)]));
     let mut c = Cluster::taking_over(c.stored(), |_| {});
@@ -318,7 +318,7 @@ fn draining() -> (Cluster, AgentPeer, Scheduler, v1::InverseOffer) {
 }
 
 #[test]
-fn a_framework_may_agree_to_leave() {
+fn a_framework_can_accept_an_inverse_offer() {
     let (mut c, a, f, inverse) = draining();
     assert_eq!(c.call(&f, accept_inverse(&[&inverse.id], 1000.0)), CallResponse::accepted());
     assert_eq!(answers(&c), [(a.id.clone(), "ACCEPT".to_owned())]);
@@ -329,7 +329,7 @@ fn a_framework_may_agree_to_leave() {
 }
 
 #[test]
-fn a_framework_may_refuse_to_leave() {
+fn a_framework_can_decline_an_inverse_offer() {
     let (mut c, a, f, inverse) = draining();
     c.call(&f, decline_inverse(&[&inverse.id, &v1::OfferId { value: "nonsense".to_owned() }], 0.0));
     assert_eq!(answers(&c), [(a.id.clone(), "DECLINE".to_owned())]);
@@ -338,7 +338,7 @@ fn a_framework_may_refuse_to_leave() {
 }
 
 #[test]
-fn nobody_answers_for_another_framework() {
+fn inverse_offers_of_other_frameworks_are_invalid() {
     let (mut c, _, f, inverse) = draining();
     let other = c.framework();
     c.call(&other, accept_inverse(&[&inverse.id], 1000.0));
@@ -348,7 +348,7 @@ fn nobody_answers_for_another_framework() {
 }
 
 #[test]
-fn another_window_is_another_question() {
+fn a_changed_window_causes_new_inverse_offers() {
     let (mut c, _, f, inverse) = draining();
     c.operator(schedule(vec![window(&[host()], 66)]));
     c.settle();
@@ -358,7 +358,7 @@ fn another_window_is_another_question() {
 }
 
 #[test]
-fn inverse_offers_end_with_their_agent() {
+fn inverse_offers_are_rescinded_with_their_agent() {
     let (mut c, a, f, inverse) = draining();
     c.exited(a.pid.address);
     assert!(c.heard(&f).contains(&format!("RESCIND_INVERSE_OFFER {}", inverse.id.value)));
@@ -379,7 +379,7 @@ fn inverse_offers_time_out_as_offers_do() {
 }
 
 #[test]
-fn drivers_are_asked_too() {
+fn drivers_get_inverse_offers() {
     let mut c = Cluster::new();
     c.agent("cpus:4;mem:1024");
     let driver: model::Upid = "scheduler(1)@127.0.0.1:9000".parse().unwrap();
@@ -395,7 +395,7 @@ fn drivers_are_asked_too() {
 }
 
 #[test]
-fn agents_of_a_machine_that_goes_down_are_removed_and_kept_out() {
+fn agents_of_a_down_machine_are_removed_and_refused() {
     let (mut c, a, f, _) = draining();
     assert_eq!(c.operator(down(&[host()])), CallResponse::ok());
     let shutdown = "Shutdown: Operator initiated 'Machine DOWN'".to_owned();
@@ -417,7 +417,7 @@ fn agents_of_a_machine_that_goes_down_are_removed_and_kept_out() {
 }
 
 #[test]
-fn the_next_master_keeps_machines_down() {
+fn down_machines_survive_a_failover() {
     let mut c = Cluster::new();
     let a = c.agent("cpus:4;mem:1024");
     c.operator(schedule(vec![window(&[host()], 55)]));

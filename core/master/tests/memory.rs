@@ -9,12 +9,10 @@
 mod common;
 
 use std::alloc::System;
-use std::collections::BTreeMap;
-use std::time::Duration;
 
 use common::{AgentPeer, Cluster, Scheduler, task_on};
 use messages::v1;
-use model::{Timestamp, Upid};
+use model::Upid;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use testkit::builders::{accept, acknowledge, decline, launch, suppress};
 use views::Query;
@@ -42,18 +40,7 @@ impl Subject {
     fn new(tasks_of_each: usize) -> Self {
         let mut cluster = Cluster::with(|config| config.master_id = Some(MASTER_ID.to_owned()));
         let limits = Limits { completed_tasks_per_framework: AGENTS * tasks_of_each, ..Limits::default() };
-        let mut view = View::new(StaticInfo {
-            build: Default::default(),
-            pid: Upid::none(),
-            info: v1::MasterInfo::default(),
-            started: Timestamp::from_nanos(0),
-            elected: None,
-            leader: None,
-            heartbeat_interval: Duration::from_secs(15),
-            flags: BTreeMap::new(),
-            limits,
-            settings: Default::default(),
-        });
+        let mut view = View::new(StaticInfo { limits, ..StaticInfo::new(Upid::none(), v1::MasterInfo::default()) });
         let agents = (0..AGENTS).map(|_| cluster.agent("cpus:8;mem:16384;disk:102400;ports:[31000-32000]")).collect();
         let scheduler = cluster.framework();
         cluster.recorded.changes.iter().for_each(|change| view.apply(change));
@@ -156,7 +143,7 @@ const MAX_ENDED: isize = 1_100;
 
 /// `cargo test -p master --test memory -- --nocapture` prints the figures.
 #[test]
-fn tasks_are_small() {
+fn the_memory_of_a_task_is_bounded() {
     for (read, tasks) in [false, true].into_iter().flat_map(|read| TASKS_OF_EACH.map(|tasks| (read, tasks))) {
         let (core_before, view_before) = sizes_at(Stage::Registered, tasks, read);
         println!("/state was read: {read}; an agent: {} bytes", (core_before + view_before) / AGENTS as isize);

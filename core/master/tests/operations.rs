@@ -62,6 +62,12 @@ impl Scenario {
         applied.collect()
     }
 
+    /// Reserves resources with operation `op`, and returns the message to the agent.
+    fn reserve(&mut self) -> internal::ApplyOperationMessage {
+        self.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
+        self.applied().remove(0)
+    }
+
     /// Sends the agent's report of an operation, to be acknowledged with `uuid`.
     fn report(&mut self, operation: &internal::ApplyOperationMessage, state: v1::OperationState, uuid: Option<u8>) {
         let update = operation_update(&self.a, operation, state, uuid);
@@ -85,7 +91,7 @@ const PLEASE_REGISTER: &str = "slave-observer(1) Ping connected=false";
 const AFTERWARDS: &str = "cpus:3; cpus(reservations: [(DYNAMIC,r)]):1; mem:1024; disk:1000";
 
 #[test]
-fn what_is_reserved_is_offered_as_such_at_once() {
+fn reserved_resources_are_offered_at_once() {
     let mut s = scenario();
     s.accept(vec![reserve(reserved("r", "cpus:1"))]);
     let applied = s.applied();
@@ -99,7 +105,7 @@ fn what_is_reserved_is_offered_as_such_at_once() {
 }
 
 #[test]
-fn later_operations_see_what_earlier_ones_made() {
+fn later_operations_can_use_the_results_of_earlier_ones() {
     let mut s = scenario();
     let volume = volume("r", 100, "v");
     let mut with_volume = task_on("t", &s.offer, "cpus:1;mem:32");
@@ -111,7 +117,7 @@ fn later_operations_see_what_earlier_ones_made() {
 }
 
 #[test]
-fn an_operation_that_cannot_be_done_leaves_the_next_ones_alone() {
+fn a_failed_operation_does_not_affect_the_next_ones() {
     let mut s = scenario();
     s.accept(vec![
         reserve(reserved("r", "cpus:9")).with_operation_id("much"),
@@ -126,7 +132,7 @@ fn an_operation_that_cannot_be_done_leaves_the_next_ones_alone() {
 }
 
 #[test]
-fn a_framework_reserves_for_the_role_it_was_offered_in() {
+fn a_framework_can_reserve_for_the_role_of_the_offer() {
     let mut s = scenario();
     let agent = "; on agent m-S0 at slave(1)@127.0.0.1:5051 (host)";
     s.accept(vec![
@@ -162,8 +168,7 @@ fn a_framework_reserves_for_the_role_it_was_offered_in() {
 #[test]
 fn feedback_is_forwarded_and_ends_with_the_acknowledgement() {
     let mut s = scenario();
-    s.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
-    let applied = s.applied().remove(0);
+    let applied = s.reserve();
     s.c.call(&s.f, reconcile_operations(&[]));
     assert_eq!(s.heard(), ["UPDATE_OPERATION_STATUS op OPERATION_PENDING: "]);
     s.report(&applied, v1::OperationState::OperationFinished, Some(1));
@@ -186,11 +191,10 @@ fn feedback_is_forwarded_and_ends_with_the_acknowledgement() {
 /// The agent repeats the statuses that the previous scheduler did not acknowledge, even if the framework has no task on
 /// it.
 #[test]
-fn an_agent_with_feedback_to_give_is_told_of_the_new_scheduler() {
+fn an_agent_with_pending_operation_statuses_gets_the_new_scheduler() {
     let mut s = scenario();
     s.c.agent("cpus:1");
-    s.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
-    let applied = s.applied().remove(0);
+    let applied = s.reserve();
     s.report(&applied, v1::OperationState::OperationFinished, Some(1));
     let told = |s: &Scenario| {
         let is_it = |message: &&Message| matches!(message, Message::UpdateFramework(_));
@@ -206,7 +210,7 @@ fn an_agent_with_feedback_to_give_is_told_of_the_new_scheduler() {
 }
 
 #[test]
-fn operations_without_a_name_are_acknowledged_by_the_master() {
+fn operations_without_an_id_are_acknowledged_by_the_master() {
     let mut s = scenario();
     s.accept(vec![reserve(reserved("r", "cpus:1"))]);
     let applied = s.applied().remove(0);
@@ -223,7 +227,7 @@ fn operations_without_a_name_are_acknowledged_by_the_master() {
 }
 
 #[test]
-fn only_those_who_can_report_are_asked_for_feedback() {
+fn feedback_requires_a_capable_agent() {
     let mut c = Cluster::new();
     let pid = "slave(1)@127.0.0.1:5051".parse().unwrap();
     let mut old = register("cpus:4");
@@ -242,7 +246,7 @@ fn only_those_who_can_report_are_asked_for_feedback() {
 }
 
 #[test]
-fn agents_of_before_resource_providers_get_their_whole_checkpoint() {
+fn agents_without_resource_providers_get_all_checkpointed_resources() {
     let mut c = Cluster::new();
     let pid = "slave(1)@127.0.0.1:5051".parse().unwrap();
     let mut old = register("cpus:4;disk:1000");
@@ -268,7 +272,7 @@ fn agents_of_before_resource_providers_get_their_whole_checkpoint() {
 }
 
 #[test]
-fn a_shared_volume_is_used_by_many_and_destroyed_by_none_of_them() {
+fn a_shared_volume_in_use_cannot_be_destroyed() {
     let mut s = scenario();
     let shared = volume("r", 100, "v").shared();
     let using = |id: &str, offer: &v1::Offer| {
@@ -291,7 +295,7 @@ fn a_shared_volume_is_used_by_many_and_destroyed_by_none_of_them() {
 }
 
 #[test]
-fn destroying_a_shared_volume_takes_it_from_those_who_are_offered_it() {
+fn destroying_a_shared_volume_rescinds_other_offers_of_it() {
     let mut s = scenario();
     let shared = volume("r", 100, "v").shared();
     let launched = launch(vec![task_on("t", &s.offer, "cpus:1;mem:64")]);
@@ -341,7 +345,7 @@ fn volumes_grow_and_shrink() {
 }
 
 #[test]
-fn an_unreachable_agent_takes_its_operations_along() {
+fn operations_become_unreachable_with_their_agent() {
     let mut s = scenario();
     s.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
     s.c.environment.silent.insert(s.a.pid.clone());
@@ -360,10 +364,9 @@ fn an_unreachable_agent_takes_its_operations_along() {
 }
 
 #[test]
-fn an_agent_is_asked_about_operations_it_does_not_report() {
+fn unreported_operations_are_reconciled() {
     let mut s = scenario();
-    s.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
-    let applied = s.applied().remove(0);
+    let applied = s.reserve();
     s.c.forget();
     s.c.send(&s.a.pid.clone(), report(&s.a, vec![]));
     assert_eq!(s.c.received(&s.a.pid), ["ReconcileOperations 1"]);
@@ -377,10 +380,9 @@ fn an_agent_is_asked_about_operations_it_does_not_report() {
 }
 
 #[test]
-fn an_agent_is_asked_to_register_until_it_does() {
+fn the_request_to_reregister_is_repeated() {
     let mut s = scenario();
-    s.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
-    let applied = s.applied().remove(0);
+    let applied = s.reserve();
     s.c.send(&s.a.pid.clone(), report(&s.a, vec![]));
     s.deny(&applied);
     s.c.forget();
@@ -394,10 +396,9 @@ fn an_agent_is_asked_to_register_until_it_does() {
 }
 
 #[test]
-fn an_operation_that_has_ended_is_not_asked_about() {
+fn terminal_operations_are_not_reconciled() {
     let mut s = scenario();
-    s.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
-    let applied = s.applied().remove(0);
+    let applied = s.reserve();
     s.report(&applied, v1::OperationState::OperationFinished, Some(1));
     assert_eq!(s.heard().len(), 1);
     s.c.forget();
@@ -409,10 +410,9 @@ fn an_operation_that_has_ended_is_not_asked_about() {
 }
 
 #[test]
-fn what_has_finished_is_not_dropped_by_an_answer_to_an_old_question() {
+fn a_late_reconciliation_answer_does_not_drop_a_finished_operation() {
     let mut s = scenario();
-    s.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
-    let applied = s.applied().remove(0);
+    let applied = s.reserve();
     // The reconciliation arrives while the agent still makes the result durable.
     s.c.forget();
     s.c.send(&s.a.pid.clone(), report(&s.a, vec![]));
@@ -434,7 +434,7 @@ fn what_has_finished_is_not_dropped_by_an_answer_to_an_old_question() {
 }
 
 #[test]
-fn a_report_that_crossed_an_acknowledgement_keeps_no_operation() {
+fn a_report_sent_before_an_acknowledgement_keeps_no_operation() {
     let mut s = scenario();
     s.accept(vec![reserve(reserved("r", "cpus:1"))]);
     let applied = s.applied().remove(0);
@@ -457,10 +457,9 @@ fn a_report_that_crossed_an_acknowledgement_keeps_no_operation() {
 }
 
 #[test]
-fn a_registration_of_before_an_operation_does_not_take_it_back() {
+fn a_registration_sent_before_an_operation_does_not_undo_it() {
     let mut s = scenario();
-    s.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
-    let applied = s.applied().remove(0);
+    let applied = s.reserve();
     let before = || reregister(&s.a, "cpus:4;mem:1024;disk:1000");
     let (first, second) = (before(), before());
     s.c.send(&s.a.pid.clone(), first);
@@ -476,11 +475,10 @@ fn version(number: u8) -> Option<v1::Uuid> {
 }
 
 #[test]
-fn a_repeated_registration_does_not_take_back_what_has_finished() {
+fn a_repeated_registration_does_not_undo_finished_operations() {
     let mut s = scenario();
     let before = reregister(&s.a, "cpus:4;mem:1024;disk:1000");
-    s.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
-    let applied = s.applied().remove(0);
+    let applied = s.reserve();
     s.report(&applied, v1::OperationState::OperationFinished, Some(1));
     s.c.call(&s.f, acknowledge_operation(&s.a.id, "op", 1));
     s.c.forget();
@@ -492,12 +490,11 @@ fn a_repeated_registration_does_not_take_back_what_has_finished() {
 }
 
 #[test]
-fn a_registration_of_an_earlier_connection_is_found_out() {
+fn a_registration_of_an_earlier_connection_is_detected() {
     let mut s = scenario();
     let mut before = reregister(&s.a, "cpus:4;mem:1024;disk:1000");
     before.resource_version_uuid = version(1);
-    s.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
-    let applied = s.applied().remove(0);
+    let applied = s.reserve();
     s.report(&applied, v1::OperationState::OperationFinished, Some(1));
     s.c.call(&s.f, acknowledge_operation(&s.a.id, "op", 1));
     s.c.forget();
@@ -529,8 +526,7 @@ struct Next {
 impl Next {
     fn new() -> Self {
         let mut s = scenario();
-        s.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
-        let applied = s.applied().remove(0);
+        let applied = s.reserve();
         let mut c = Cluster::new();
         let a = c.agent("cpus:4;mem:1024;disk:1000");
         c.forget();
@@ -549,7 +545,7 @@ impl Next {
 }
 
 #[test]
-fn an_operation_that_was_done_after_its_agent_registered_is_not_missed() {
+fn an_operation_applied_after_the_registration_is_kept() {
     // Sent by another master, the operation arrived between the registration and the report.
     let mut next = Next::new();
     next.report();
@@ -561,7 +557,7 @@ fn an_operation_that_was_done_after_its_agent_registered_is_not_missed() {
 }
 
 #[test]
-fn a_new_master_learns_of_operations_from_their_agent() {
+fn a_new_master_gets_operations_from_the_agents() {
     let mut next = Next::new();
     next.report();
     let Next { mut c, a, framework, .. } = next;
@@ -575,7 +571,7 @@ fn a_new_master_learns_of_operations_from_their_agent() {
 }
 
 #[test]
-fn what_ended_for_a_framework_that_does_not_come_back_is_acknowledged_in_time() {
+fn operations_of_a_framework_that_does_not_return_are_acknowledged() {
     // The framework was torn down while the agent was disconnected, which the next master does not know.
     let mut next = Next::new();
     next.report();
@@ -591,7 +587,7 @@ fn what_ended_for_a_framework_that_does_not_come_back_is_acknowledged_in_time() 
 }
 
 #[test]
-fn drivers_operate_without_feedback() {
+fn drivers_get_no_operation_feedback() {
     let mut c = Cluster::new();
     let a = c.agent("cpus:4");
     let driver = "scheduler-1@127.0.0.1:9000".parse().unwrap();
@@ -621,7 +617,7 @@ fn drivers_operate_without_feedback() {
 }
 
 #[test]
-fn an_operator_takes_what_it_needs_from_those_who_are_offered_it() {
+fn operations_of_operators_rescind_offers() {
     let mut s = scenario();
     let answer = s.c.operator(reserve_resources(&s.a.id, reserved("r", "cpus:1")));
     assert_eq!(answer.status, Status::Accepted, "{}", answer.body);
@@ -635,7 +631,7 @@ fn an_operator_takes_what_it_needs_from_those_who_are_offered_it() {
 }
 
 #[test]
-fn what_operators_cannot_do_is_said_as_mesos_says_it() {
+fn refused_operations_of_operators_get_the_messages_of_mesos() {
     let mut s = scenario();
     let check = |s: &mut Scenario, call: v1::master::Call, status: Status, body: &str| {
         let answer = s.c.operator(call);
@@ -668,7 +664,7 @@ fn what_operators_cannot_do_is_said_as_mesos_says_it() {
 }
 
 #[test]
-fn operators_volumes_come_and_go() {
+fn operators_can_create_and_destroy_volumes() {
     let mut s = scenario();
     let agent = s.a.id.clone();
     let accepted = |s: &mut Scenario, call: v1::master::Call| {
@@ -691,7 +687,7 @@ fn operators_volumes_come_and_go() {
 }
 
 #[test]
-fn an_operator_replaces_reservations() {
+fn an_operator_can_replace_reservations() {
     let mut s = scenario();
     let agent = s.a.id.clone();
     assert_eq!(s.c.operator(reserve_resources(&agent, reserved("other", "cpus:1"))).status, Status::Accepted);
@@ -782,7 +778,7 @@ fn waiting_for_a_disk() -> (Scenario, internal::ApplyOperationMessage) {
 }
 
 #[test]
-fn a_disk_is_held_until_its_provider_has_made_another_of_it() {
+fn a_disk_stays_allocated_until_its_conversion_finishes() {
     let (mut s, applied) = waiting_for_a_disk();
     let f = s.f.clone();
     assert_eq!(everything(&mut s.c, &f), "cpus:4; mem:1024; disk:1000");
@@ -796,7 +792,7 @@ fn a_disk_is_held_until_its_provider_has_made_another_of_it() {
 }
 
 #[test]
-fn a_disk_that_could_not_be_made_is_as_it_was() {
+fn a_failed_conversion_leaves_the_disk_unchanged() {
     let (mut s, applied) = waiting_for_a_disk();
     let f = s.f.clone();
     s.report(&applied, v1::OperationState::OperationFailed, Some(1));
@@ -804,7 +800,7 @@ fn a_disk_that_could_not_be_made_is_as_it_was() {
 }
 
 #[test]
-fn a_disk_outlives_the_framework_that_wanted_it() {
+fn a_conversion_continues_after_the_removal_of_its_framework() {
     let (mut s, applied) = waiting_for_a_disk();
     s.c.call(&s.f, teardown());
     let next = s.c.subscribe(info());
@@ -821,7 +817,7 @@ fn a_disk_outlives_the_framework_that_wanted_it() {
 }
 
 #[test]
-fn what_a_provider_takes_along_is_not_offered_any_more() {
+fn resources_of_a_removed_provider_are_not_offered() {
     let (mut s, _) = waiting_for_a_disk();
     let f = s.f.clone();
     let mut gone = with_provider(&s.a, vec![], vec![]);

@@ -176,13 +176,13 @@ fn volume_of_one(role: &str, size: u32, id: &str) -> v1::Resource {
 }
 
 #[derive(Default)]
-struct Ledger {
+struct ExpectedResources {
     totals: BTreeMap<String, Resources>,
     offers: BTreeMap<String, (String, Resources)>,
     tasks: BTreeMap<(String, String), (String, Resources)>,
 }
 
-impl Ledger {
+impl ExpectedResources {
     fn read(&mut self, change: &Change) {
         match change {
             Change::AgentAdded(agent) | Change::AgentUpdated(agent) => {
@@ -223,22 +223,23 @@ impl Ledger {
     }
 }
 
-struct World {
+struct Simulation {
     c: Cluster,
-    ledger: Ledger,
+    expected: ExpectedResources,
     agents: Vec<AgentPeer>,
     frameworks: Vec<(Scheduler, Vec<v1::Offer>)>,
     applied: Vec<(usize, internal::ApplyOperationMessage)>,
 }
 
-impl World {
+impl Simulation {
     fn new() -> Self {
         let mut c = Cluster::new();
         let agents = (0..AGENTS).map(|_| c.agent(FLAGS)).collect();
         let frameworks = (0..FRAMEWORKS).map(|_| (c.subscribe(info()), Vec::new())).collect();
-        let mut world = World { c, ledger: Ledger::default(), agents, frameworks, applied: Vec::new() };
-        world.take(&Step::Pass { millis: 20 });
-        world
+        let mut simulation =
+            Simulation { c, expected: ExpectedResources::default(), agents, frameworks, applied: Vec::new() };
+        simulation.take(&Step::Pass { millis: 20 });
+        simulation
     }
 
     fn take(&mut self, step: &Step) {
@@ -248,9 +249,9 @@ impl World {
 
     fn learn(&mut self) {
         for change in std::mem::take(&mut self.c.recorded.changes) {
-            self.ledger.read(&change);
+            self.expected.read(&change);
             // A task may end before its framework is removed.
-            self.ledger.check();
+            self.expected.check();
         }
         for effect in std::mem::take(&mut self.c.recorded.effects) {
             match effect {
@@ -331,7 +332,7 @@ impl World {
         self.learn();
         let agent = self.agents[agent].clone();
         let mut message = reregister(&agent, FLAGS);
-        if let Some(total) = self.ledger.totals.get(&agent.id) {
+        if let Some(total) = self.expected.totals.get(&agent.id) {
             message.checkpointed_resources = total.checkpointed().to_proto();
         }
         self.c.send(&agent.pid, message);
@@ -342,23 +343,23 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_ledger_balances(steps in proptest::collection::vec(step(), 1..120)) {
-        let mut world = World::new();
+    fn the_master_and_the_agent_agree_on_operations_and_resources(steps in proptest::collection::vec(step(), 1..120)) {
+        let mut simulation = Simulation::new();
         for step in &steps {
-            world.take(step);
+            simulation.take(step);
         }
         // All frameworks are removed, and a new framework is offered all resources.
         for framework in 0..FRAMEWORKS {
-            let scheduler = world.frameworks[framework].0.clone();
-            world.c.call(&scheduler, teardown());
+            let scheduler = simulation.frameworks[framework].0.clone();
+            simulation.c.call(&scheduler, teardown());
         }
-        world.frameworks = vec![(world.c.subscribe(info()), Vec::new())];
-        world.take(&Step::Pass { millis: 10_000 });
-        for (agent, total) in &world.ledger.totals {
-            let offered = world.ledger.offers.values().filter(|(on, _)| on == agent);
+        simulation.frameworks = vec![(simulation.c.subscribe(info()), Vec::new())];
+        simulation.take(&Step::Pass { millis: 10_000 });
+        for (agent, total) in &simulation.expected.totals {
+            let offered = simulation.expected.offers.values().filter(|(on, _)| on == agent);
             let offered = offered.fold(Resources::new(), |sum, (_, offered)| sum + offered.unallocated());
             prop_assert_eq!(&offered, total);
         }
-        prop_assert_eq!(world.ledger.totals.len(), AGENTS);
+        prop_assert_eq!(simulation.expected.totals.len(), AGENTS);
     }
 }

@@ -103,7 +103,7 @@ fn update_quota_is_checked() {
 }
 
 #[test]
-fn quota_on_nested_roles_fits_into_that_of_their_parents() {
+fn quota_of_nested_roles_must_fit_into_that_of_their_parents() {
     let mut c = cluster();
     assert_eq!(c.operator(update(vec![config("a", "cpus:4", "cpus:6")], false)), CallResponse::ok());
     assert_eq!(c.operator(update(vec![config("a/b", "cpus:3", "")], false)), CallResponse::ok());
@@ -147,7 +147,7 @@ fn offers_beyond_a_new_limit_are_rescinded() {
 }
 
 #[test]
-fn offers_to_others_make_room_for_a_guarantee() {
+fn offers_are_rescinded_for_a_guarantee() {
     let mut c = cluster();
     let greedy = c.subscribe(in_role("s"));
     assert_eq!(c.offered(&greedy).len(), 2);
@@ -160,7 +160,7 @@ fn offers_to_others_make_room_for_a_guarantee() {
 }
 
 #[test]
-fn set_and_remove_as_before_limits() {
+fn set_quota_and_remove_quota_follow_mesos() {
     let mut c = cluster();
     let refused = |text: &str| CallResponse::bad_request(format!("Failed to validate set quota request: {text}"));
     assert_eq!(c.operator(set("nobody", "cpus:1", false)), refused("Unknown role 'nobody'"));
@@ -184,7 +184,7 @@ fn set_and_remove_as_before_limits() {
 }
 
 #[test]
-fn set_quota_rescinds_from_an_agent_for_each_framework() {
+fn set_quota_rescinds_offers_of_at_least_one_agent_for_each_framework() {
     let mut c = cluster();
     let greedy = c.subscribe(in_role("s"));
     c.offered(&greedy);
@@ -197,7 +197,7 @@ fn set_quota_rescinds_from_an_agent_for_each_framework() {
 }
 
 #[test]
-fn the_next_master_keeps_quota() {
+fn quota_survives_a_failover() {
     let mut c = cluster();
     c.operator(update(vec![config("r", "cpus:2", "cpus:4"), config("s", "", "cpus:0")], false));
     let mut next = Cluster::taking_over(c.stored(), |_| {});
@@ -210,7 +210,7 @@ fn the_next_master_keeps_quota() {
 }
 
 #[test]
-fn two_at_a_time_see_each_other() {
+fn concurrent_updates_are_checked_against_each_other() {
     let mut c = cluster();
     c.disk_is_slow = true;
     let mut ask = |reply, call| {
@@ -277,7 +277,7 @@ fn partitions_are_checked() {
 }
 
 #[test]
-fn a_role_has_one_partition_or_one_quota() {
+fn a_role_cannot_have_both_partition_and_quota() {
     let mut c = cluster();
     assert_eq!(put(&mut c, partition("p", "r", 2.0, None)), CallResponse::ok());
     assert_eq!(put(&mut c, partition("p", "r", 3.0, None)), CallResponse::ok(), "it may change");
@@ -329,7 +329,7 @@ fn end(c: &mut Cluster, pid: &str, framework: &str, task: &str) {
 }
 
 #[test]
-fn what_was_lent_comes_back_by_ending_as_few_tasks_as_needed() {
+fn preemption_kills_as_few_tasks_as_possible() {
     let (mut c, borrower) = borrowed(framework_info());
     let lender = c.subscribe(in_role("s"));
     c.settle();
@@ -368,7 +368,7 @@ fn what_was_lent_comes_back_by_ending_as_few_tasks_as_needed() {
 }
 
 #[test]
-fn frameworks_that_know_no_partitions_of_the_network_lose_their_tasks() {
+fn frameworks_without_partition_aware_get_lost_for_preempted_tasks() {
     use v1::framework_info::capability::Type::MultiRole;
     let (mut c, borrower) = borrowed(framework_info().with_capabilities(&[MultiRole]));
     c.subscribe(in_role("s"));
@@ -381,7 +381,7 @@ fn frameworks_that_know_no_partitions_of_the_network_lose_their_tasks() {
 }
 
 #[test]
-fn a_preempted_task_that_finishes_has_finished() {
+fn a_preempted_task_that_finishes_stays_finished() {
     let (mut c, borrower) = borrowed(framework_info());
     c.subscribe(in_role("s"));
     c.settle();
@@ -394,7 +394,7 @@ fn a_preempted_task_that_finishes_has_finished() {
 }
 
 #[test]
-fn what_is_not_preemptible_is_waited_for() {
+fn partitions_without_preemption_keep_their_tasks() {
     let mut c = cluster();
     put(&mut c, Partition { preemptible: Some(false), ..partition("low", "r", 2.0, None) });
     put(&mut c, partition("high", "s", 4.0, None));
@@ -409,7 +409,7 @@ fn what_is_not_preemptible_is_waited_for() {
 }
 
 #[test]
-fn offers_are_taken_back_before_tasks() {
+fn offers_are_rescinded_before_tasks_are_killed() {
     let mut c = cluster();
     put(&mut c, partition("low", "r", 2.0, None));
     put(&mut c, partition("high", "s", 4.0, None));
@@ -424,7 +424,7 @@ fn offers_are_taken_back_before_tasks() {
 }
 
 #[test]
-fn the_next_master_keeps_partitions() {
+fn partitions_survive_a_failover() {
     let mut c = cluster();
     put(&mut c, partition("low", "r", 2.0, None));
     let next = Cluster::taking_over(c.stored(), |_| {});

@@ -25,7 +25,7 @@ fn with_failover_timeout() -> v1::FrameworkInfo {
 }
 
 #[test]
-fn subscribed_says_who_and_how_often() {
+fn subscribed_contains_framework_id_and_heartbeat_interval() {
     let mut c = Cluster::new();
     let f = c.framework();
     let events = c.events(f.stream);
@@ -38,7 +38,7 @@ fn subscribed_says_who_and_how_often() {
 }
 
 #[test]
-fn heartbeats_come_at_once_and_every_15_seconds_until_the_stream_ends() {
+fn heartbeats_are_sent_every_15_seconds() {
     let mut c = Cluster::new();
     let f = c.subscribe(with_failover_timeout());
     assert_eq!(c.heard(&f), ["SUBSCRIBED m-0000", "HEARTBEAT"]);
@@ -54,7 +54,7 @@ fn heartbeats_come_at_once_and_every_15_seconds_until_the_stream_ends() {
 }
 
 #[test]
-fn refusals_are_error_events_and_the_end_of_the_stream() {
+fn refused_subscriptions_get_an_error_event_and_end() {
     let check = |change: fn(&mut v1::FrameworkInfo), reason: &str| {
         let mut c = Cluster::with(|config| {
             config.roles = Some(["r".to_owned(), "*".to_owned()].into());
@@ -78,7 +78,7 @@ fn refusals_are_error_events_and_the_end_of_the_stream() {
 }
 
 #[test]
-fn suppressed_roles_must_be_own_roles() {
+fn suppressed_roles_must_be_among_the_roles() {
     let mut c = Cluster::new();
     let f = c.subscribe_with(v1::scheduler::call::Subscribe {
         framework_info: framework_info(),
@@ -112,7 +112,7 @@ fn constrained(constraints: OfferConstraints) -> v1::scheduler::call::Subscribe 
 }
 
 #[test]
-fn offer_constraints_decide_what_is_offered_and_can_be_seen() {
+fn offer_constraints_limit_offers_and_are_shown() {
     let mut c = Cluster::new();
     c.agent("cpus:4;mem:1024");
     let constraints = only_on(&framework_info().roles[0], "other");
@@ -135,7 +135,7 @@ fn offer_constraints_decide_what_is_offered_and_can_be_seen() {
 }
 
 #[test]
-fn offer_constraints_must_make_sense() {
+fn invalid_offer_constraints_are_refused() {
     let mut c = Cluster::new();
     let role = framework_info().roles[0].clone();
     let reason = format!(
@@ -181,7 +181,7 @@ fn the_authenticated_principal_is_filled_in() {
 }
 
 #[test]
-fn a_second_subscription_takes_over() {
+fn a_second_subscription_replaces_the_first() {
     let mut c = Cluster::new();
     let a = c.agent("cpus:4;mem:1024");
     let old = c.subscribe(with_failover_timeout());
@@ -218,7 +218,7 @@ fn a_framework_returns_within_its_failover_timeout() {
 }
 
 #[test]
-fn a_framework_that_does_not_return_is_removed_for_good() {
+fn a_framework_is_removed_after_its_failover_timeout() {
     let mut c = Cluster::new();
     let a = c.agent("cpus:4;mem:1024");
     let f = c.subscribe(with_failover_timeout());
@@ -239,7 +239,7 @@ fn a_framework_that_does_not_return_is_removed_for_good() {
 }
 
 #[test]
-fn without_failover_timeout_a_disconnection_is_the_end() {
+fn without_failover_timeout_a_disconnected_framework_is_removed() {
     let mut c = Cluster::new();
     let f = c.framework();
     c.hang_up(&f);
@@ -248,7 +248,7 @@ fn without_failover_timeout_a_disconnection_is_the_end() {
 }
 
 #[test]
-fn a_stale_failover_timer_does_no_harm() {
+fn a_stale_failover_timer_has_no_effect() {
     let mut c = Cluster::new();
     let f = c.subscribe(with_failover_timeout());
     c.hang_up(&f);
@@ -262,7 +262,7 @@ fn a_stale_failover_timer_does_no_harm() {
 }
 
 #[test]
-fn what_cannot_change_is_kept_or_refused() {
+fn changes_of_immutable_fields_are_ignored_or_refused() {
     let mut c = Cluster::new();
     let f = c.subscribe(v1::FrameworkInfo { principal: Some("p".to_owned()), ..with_failover_timeout() });
     c.hang_up(&f);
@@ -283,14 +283,14 @@ fn what_cannot_change_is_kept_or_refused() {
 }
 
 #[test]
-fn a_framework_of_an_earlier_master_keeps_its_id() {
+fn a_framework_of_a_previous_master_keeps_its_id() {
     let mut c = Cluster::new();
     let f = c.subscribe(framework_info().with_id("elder-0003"));
     assert_eq!(c.heard(&f), ["SUBSCRIBED elder-0003", "HEARTBEAT"]);
 }
 
 #[test]
-fn teardown_ends_everything() {
+fn teardown_ends_tasks_executors_and_offers() {
     let mut c = Cluster::new();
     let a = c.agent("cpus:4;mem:1024");
     let f = c.framework();
@@ -311,7 +311,7 @@ fn teardown_ends_everything() {
 }
 
 #[test]
-fn completed_frameworks_are_forgotten_in_the_end() {
+fn the_number_of_completed_frameworks_is_bounded() {
     let mut c = Cluster::with(|config| config.max_completed_frameworks = 2);
     let ids: Vec<String> = (0..3)
         .map(|_| {
@@ -327,7 +327,7 @@ fn completed_frameworks_are_forgotten_in_the_end() {
 }
 
 #[test]
-fn the_order_of_checks_of_a_call() {
+fn calls_are_checked_in_the_order_of_mesos() {
     let mut c = Cluster::new();
     let f = c.subscribe(with_failover_timeout());
     let other = StreamId(uuid::Uuid::from_u128(77));
@@ -357,7 +357,7 @@ fn the_order_of_checks_of_a_call() {
 }
 
 #[test]
-fn update_framework_answers_200_and_rescinds_offers_of_left_roles() {
+fn update_framework_rescinds_offers_of_removed_roles() {
     let mut c = Cluster::new();
     c.agent("cpus:4;mem:1024");
     let f = c.framework();
@@ -380,7 +380,7 @@ fn update_framework_answers_200_and_rescinds_offers_of_left_roles() {
 }
 
 #[test]
-fn an_operator_tears_down() {
+fn an_operator_can_tear_down_a_framework() {
     let mut c = Cluster::new();
     let f = c.framework();
     assert_eq!(
@@ -395,7 +395,7 @@ fn an_operator_tears_down() {
 }
 
 #[test]
-fn what_was_suppressed_is_said_anew_with_each_subscription() {
+fn each_subscription_replaces_the_suppressed_roles() {
     let mut c = Cluster::new();
     let f = c.subscribe(with_failover_timeout());
     c.call(&f, suppress(&[]));
@@ -412,7 +412,7 @@ fn what_was_suppressed_is_said_anew_with_each_subscription() {
 }
 
 #[test]
-fn a_framework_without_roles_gets_nothing_and_is_fine() {
+fn a_framework_without_roles_gets_no_offers() {
     let mut c = Cluster::new();
     c.agent("cpus:4;mem:1024");
     let f = c.subscribe(v1::FrameworkInfo { roles: Vec::new(), ..framework_info() });

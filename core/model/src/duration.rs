@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn people_and_programs_are_understood() {
+    fn durations_are_read_in_the_notation_of_mesos() {
         let check = |text: &str, expect: Result<u64, InvalidDuration>| {
             assert_eq!(parse_duration(text).map(|duration| duration.as_nanos() as u64), expect, "{text}");
         };
@@ -134,7 +134,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_printed_is_read(nanos in prop_oneof![0..10_000_000_u64, 0..9_000_000_000_000_000_000_u64]) {
+        fn a_printed_duration_is_read_back(nanos in prop_oneof![0..10_000_000_u64, 0..9_000_000_000_000_000_000_u64]) {
             let duration = Duration::from_nanos(nanos);
             let read = parse_duration(&format_duration(duration)).unwrap();
             // Fifteen digits are enough: the remaining digits of a long time have no practical meaning.
@@ -143,7 +143,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_is_too_much(text in ".*") {
+        fn no_text_causes_a_panic(text in ".*") {
             let _ = parse_duration(&text);
         }
     }

@@ -2,8 +2,8 @@
 
 use std::error::Error;
 
-/// Returns the text of an error and of all that caused it, separated by colons. A cause whose text is there already is left
-/// out: some types repeat their cause in their own text.
+/// Returns the text of an error and of all its causes, separated by colons. A cause whose text is there already is left
+/// out, since some types repeat their cause in their own text.
 pub fn with_sources(error: &dyn Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| (**cause).source());
     causes.fold(error.to_string(), |text, cause| {

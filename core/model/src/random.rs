@@ -1,5 +1,5 @@
-//! Randomness for cores: a stream that its seed fixes. The shell seeds it from the
-//! operating system, the simulator from the run's seed.
+//! Randomness for cores: a stream that its seed fixes. The shell seeds it from the operating system, the simulator from
+//! the run's seed.
 
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};

@@ -31,7 +31,13 @@ fn is_unsafe(character: char) -> bool {
     character.is_control()
         || matches!(
             character,
-            '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+            '\u{061c}'
+                | '\u{200e}'
+                | '\u{200f}'
+                | '\u{2028}'
+                | '\u{2029}'
+                | '\u{202a}'..='\u{202e}'
+                | '\u{2066}'..='\u{2069}'
         )
 }
 
@@ -40,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_steers_a_terminal_is_escaped() {
+    fn characters_that_control_a_terminal_are_escaped() {
         let check = |given: &str, expect: &str| assert_eq!(visible(given), expect, "{given:?}");
         check("plain text, ünïcödé 漢字", "plain text, ünïcödé 漢字");
         check("\x1b[31mred\x1b[0m", "\\x1b[31mred\\x1b[0m");

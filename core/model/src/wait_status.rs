@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn statuses_read_as_in_mesos() {
+    fn statuses_are_described_as_in_mesos() {
         for (status, expect) in [
             (0, "exited with status 0"),
             (3 << 8, "exited with status 3"),

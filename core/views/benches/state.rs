@@ -25,7 +25,7 @@ fn main() {
 }
 
 fn measure(size: usize) {
-    let mut view = View::new(facts(size));
+    let mut view = View::new(static_info(size));
     let agents: Vec<Change> = (0..size).map(agent).collect();
     per_change("register an agent", &mut view, agents);
     view.apply(&framework());
@@ -85,20 +85,13 @@ fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
-fn facts(history: usize) -> StaticInfo {
+fn static_info(history: usize) -> StaticInfo {
     let pid = Upid::new("master", SocketAddrV4::new(Ipv4Addr::LOCALHOST, 5050));
     StaticInfo {
         build: Build { version: "1.11.0".to_owned(), ..Build::default() },
-        pid,
-        info: v1::MasterInfo { id: ID.to_owned(), ..v1::MasterInfo::default() },
-        started: Timestamp::default(),
-        elected: None,
-        leader: None,
-        heartbeat_interval: std::time::Duration::from_secs(15),
-        flags: Default::default(),
-        settings: Default::default(),
         // The limit is high enough to keep all finished tasks.
         limits: Limits { completed_tasks_per_framework: history, ..Limits::default() },
+        ..StaticInfo::new(pid, v1::MasterInfo { id: ID.to_owned(), ..v1::MasterInfo::default() })
     }
 }
 
@@ -125,48 +118,37 @@ fn agent(n: usize) -> Change {
 fn agent_snapshot(n: usize) -> AgentSnapshot {
     let total = resources("cpus:8;mem:16384;disk:100000;ports:[31000-32000]");
     AgentSnapshot {
-        id: agent_id(n),
-        info: Arc::new(v1::AgentInfo {
-            hostname: format!("host-{n}.example.org"),
-            port: Some(5051),
-            resources: total.to_proto(),
-            id: Some(agent_id(n).to_proto()),
-            ..v1::AgentInfo::default()
-        }),
-        pid: Upid::new(format!("slave({n})"), SocketAddrV4::new(Ipv4Addr::LOCALHOST, 5051)),
         version: "1.11.0".to_owned(),
         capabilities: vec![1, 2, 3, 4, 5, 6, 7, 8],
         registered: Timestamp::from_nanos(1_795_261_628_759_343_104),
-        reregistered: None,
-        active: true,
-        connected: true,
-        deactivated: false,
-        drain: None,
-        drain_started: None,
-        total,
+        ..AgentSnapshot::new(
+            agent_id(n),
+            Arc::new(v1::AgentInfo {
+                hostname: format!("host-{n}.example.org"),
+                port: Some(5051),
+                resources: total.to_proto(),
+                id: Some(agent_id(n).to_proto()),
+                ..v1::AgentInfo::default()
+            }),
+            Upid::new(format!("slave({n})"), SocketAddrV4::new(Ipv4Addr::LOCALHOST, 5051)),
+            total,
+        )
     }
 }
 
 fn framework() -> Change {
     Change::FrameworkAdded(Arc::new(FrameworkSnapshot {
-        id: framework_id(),
-        info: Arc::new(v1::FrameworkInfo {
-            user: "root".to_owned(),
-            name: "bench".to_owned(),
-            id: Some(framework_id().to_proto()),
-            ..v1::FrameworkInfo::default()
-        }),
-        roles: vec![Role::new("*")],
-        suppressed: Vec::new(),
-        offer_constraints: None,
-        framework_metrics: Default::default(),
-        pid: None,
-        active: true,
-        connected: true,
-        recovered: false,
         registered: Timestamp::from_nanos(1_795_261_631_242_854_912),
-        reregistered: None,
-        unregistered: None,
+        ..FrameworkSnapshot::new(
+            framework_id(),
+            Arc::new(v1::FrameworkInfo {
+                user: "root".to_owned(),
+                name: "bench".to_owned(),
+                id: Some(framework_id().to_proto()),
+                ..v1::FrameworkInfo::default()
+            }),
+            vec![Role::new("*")],
+        )
     }))
 }
 

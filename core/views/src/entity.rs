@@ -142,10 +142,9 @@ impl CompletedTask {
         &self.encoded
     }
 
-    /// Returns the message. Decoding succeeds, since the bytes were encoded here from a complete message within the
-    /// limits.
+    /// Returns the message. Decoding succeeds, since the bytes were encoded here from a complete message.
     pub fn decode(&self) -> v1::Task {
-        wire::decode(&self.encoded, &wire::Limits::default()).unwrap_or_default()
+        wire::decode(&self.encoded, &wire::Limits::OWN_BYTES).unwrap_or_default()
     }
 }
 

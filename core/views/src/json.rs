@@ -207,7 +207,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn seconds_lead_back_to_the_same_double(bits in (1u64 << 30)..(1u64 << 31), fraction in 0..(1u64 << 22)) {
+        fn seconds_round_trip_through_text(bits in (1u64 << 30)..(1u64 << 31), fraction in 0..(1u64 << 22)) {
             let time = bits as f64 + fraction as f64 / (1u64 << 22) as f64;
             proptest::prop_assert_eq!(written(|out| seconds(out, time)).parse::<f64>(), Ok(time));
         }

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_decides_nothing_makes_no_difference() {
+    fn keys_that_no_read_uses_are_left_out() {
         let query = |text: &[(&str, &str)]| Query::from_iter(text.iter().copied());
         assert_eq!(
             query(&[("_", "1795265822"), ("jsonp", "cb"), ("limit", "5")]).meaningful(),

@@ -155,36 +155,36 @@ mod tests {
     proptest! {
         /// The collection behaves as an ordered map, and clones keep their contents.
         #[test]
-        fn is_a_map_with_lasting_clones(steps in prop::collection::vec(step(), 0..400)) {
-            let mut series = SnapshotMap::default();
+        fn the_map_is_ordered_and_clones_keep_their_contents(steps in prop::collection::vec(step(), 0..400)) {
+            let mut map = SnapshotMap::default();
             let mut model = BTreeMap::new();
             let mut clones = Vec::new();
             for step in steps {
                 match step {
                     Step::Push(value) => {
-                        model.insert(series.push(value), value);
+                        model.insert(map.push(value), value);
                     }
                     Step::Change(key, value) => {
-                        prop_assert_eq!(series.get(key), model.get(&key));
-                        if let Some(slot) = series.get_mut(key) {
+                        prop_assert_eq!(map.get(key), model.get(&key));
+                        if let Some(slot) = map.get_mut(key) {
                             *slot = value;
                             model.insert(key, value);
                         }
                     }
-                    Step::Remove(key) => prop_assert_eq!(series.remove(key), model.remove(&key)),
-                    Step::PopFirst => prop_assert_eq!(series.pop_first(), model.pop_first().map(|(_, value)| value)),
+                    Step::Remove(key) => prop_assert_eq!(map.remove(key), model.remove(&key)),
+                    Step::PopFirst => prop_assert_eq!(map.pop_first(), model.pop_first().map(|(_, value)| value)),
                     Step::RemoveWhere(bound) => {
                         let key = model.iter().find(|(_, value)| **value < bound).map(|(key, _)| *key);
-                        prop_assert_eq!(series.remove_where(|value| *value < bound), key.and_then(|key| model.remove(&key)));
+                        prop_assert_eq!(map.remove_where(|value| *value < bound), key.and_then(|key| model.remove(&key)));
                     }
-                    Step::Clone => clones.push((series.clone(), model.clone())),
+                    Step::Clone => clones.push((map.clone(), model.clone())),
                 }
             }
-            clones.push((series, model));
-            for (series, model) in clones {
-                prop_assert_eq!(series.len(), model.len());
-                prop_assert!(series.iter().eq(model.values()));
-                prop_assert!(series.iter().rev().eq(model.values().rev()));
+            clones.push((map, model));
+            for (map, model) in clones {
+                prop_assert_eq!(map.len(), model.len());
+                prop_assert!(map.iter().eq(model.values()));
+                prop_assert!(map.iter().rev().eq(model.values().rev()));
             }
         }
     }

@@ -4,7 +4,10 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use messages::v1;
+use resources::operation::resource_lists;
 use resources::{Resource, Resources};
+
+use crate::entity::parse;
 
 /// Decides which entities a caller may see (Mesos: `ObjectApprovers`).
 pub trait Approver: Debug + Send + Sync {
@@ -100,6 +103,23 @@ impl Visibility {
         } else {
             resources.filter(|resource| self.shows_resource(resource))
         }
+    }
+
+    /// Returns the description of an agent without the resources that are hidden.
+    pub(crate) fn shown_info(&self, info: &v1::AgentInfo) -> v1::AgentInfo {
+        let mut info = info.clone();
+        info.resources.retain(|resource| self.shows_all(std::slice::from_ref(resource)));
+        info
+    }
+
+    /// Returns whether all resources that an operation consumes or produces are shown.
+    pub(crate) fn shows_resources_of(&self, operation: &v1::offer::Operation) -> bool {
+        resource_lists(operation).unwrap_or_default().iter().all(|list| self.shows_all(list.as_slice()))
+    }
+
+    fn shows_all(&self, resources: &[v1::Resource]) -> bool {
+        let resources = parse(resources);
+        self.shown(&resources) == resources
     }
 
     fn asks(&self, approves: impl FnOnce(&dyn Approver) -> bool) -> bool {

@@ -20,7 +20,7 @@ use views::agent::{InvalidSelection, Limits, StaticInfo, Usage, View};
 use views::metrics::{self, Counters};
 
 #[test]
-fn shows_what_mesos_shows() {
+fn documents_equal_those_of_mesos() {
     for moment in ["running", "killed", "torndown"] {
         check(&Recording::load(&format!("agent-{moment}")));
     }
@@ -100,8 +100,8 @@ fn container_of(executor: &str) -> &'static str {
 }
 
 #[test]
-fn an_agent_that_is_drained_says_so() {
-    let mut view = View::new(facts(&Recording::load("agent-running")["/state"]));
+fn draining_is_shown() {
+    let mut view = View::new(static_info(&Recording::load("agent-running")["/state"]));
     let config = v1::DrainConfig {
         max_grace_period: Some(v1::DurationInfo { nanoseconds: 5_000_000_000 }),
         mark_gone: Some(true),
@@ -132,7 +132,7 @@ fn replay(recording: &Recording) -> View {
     let agent: Response = recording.message("GET_AGENT");
     let info = *agent.get_agent.unwrap().agent_info.unwrap();
     let state_json = &recording["/state"];
-    let mut view = View::new(facts(state_json));
+    let mut view = View::new(static_info(state_json));
     view.apply(&Change::Agent {
         total: Resources::from_proto(&info.resources).unwrap(),
         info: Arc::new(info),
@@ -213,7 +213,7 @@ fn executor_snapshot(state: &Value, info: &v1::ExecutorInfo) -> ExecutorSnapshot
     }
 }
 
-fn facts(state: &Value) -> StaticInfo {
+fn static_info(state: &Value) -> StaticInfo {
     let text = |key: &str| state.get(key).map(|value| value.as_str().unwrap().to_owned());
     let kind = |name: &Value| v1::agent_info::capability::Type::from_str_name(name.as_str().unwrap()).unwrap() as i32;
     StaticInfo {
@@ -246,7 +246,7 @@ fn containers_are_selected_as_in_mesos() {
 }
 
 #[test]
-fn sandboxes_have_the_paths_mesos_gives_them() {
+fn sandboxes_have_the_paths_of_mesos() {
     let mut view = replay(&Recording::load("agent-running"));
     let runs = "/var/lib/mesos/slaves/master-S0/frameworks/master-0000/executors/quick-1/runs";
     let sandbox = Path::new(runs).join("container-4");
@@ -290,7 +290,7 @@ fn sandboxes_have_the_paths_mesos_gives_them() {
 
 /// After a restart, executors and tasks of an earlier process are shown like those that ended in this one.
 #[test]
-fn what_an_earlier_process_had_is_shown_as_completed() {
+fn tasks_of_an_earlier_process_are_shown_as_completed() {
     let mut view = replay(&Recording::load("agent-running"));
     let executor = |framework: &str, id: &str| {
         let snapshot = ExecutorSnapshot {
@@ -367,7 +367,7 @@ fn tasks_are_queued_until_their_executor_registers() {
 /// (`Slave::run` and `Slave::removeFramework` in Mesos' `slave.cpp`).
 #[test]
 fn a_framework_is_completed_once() {
-    let mut view = View::new(facts(&Recording::load("agent-running")["/state"]));
+    let mut view = View::new(static_info(&Recording::load("agent-running")["/state"]));
     let check = |view: &View, active: &[(&str, &[&str])], completed: &[(&str, &[&str])]| {
         let state = view.snapshot().get("/state", &Query::default(), &BTreeMap::new()).unwrap();
         let state: Value = serde_json::from_slice(&state).unwrap();
@@ -409,9 +409,9 @@ fn a_framework_is_completed_once() {
 /// resources, and are terminated tasks in GET_TASKS; queued tasks stay queued (`Slave::executorTerminated` in Mesos'
 /// `slave.cpp`).
 #[test]
-fn tasks_of_a_torn_down_framework_are_over() {
+fn tasks_of_a_torn_down_framework_are_completed() {
     let check = |state: ExecutorState, removed: &[&str], expect: (&[&str], &[&str], &[&str], f64)| {
-        let mut view = View::new(facts(&Recording::load("agent-running")["/state"]));
+        let mut view = View::new(static_info(&Recording::load("agent-running")["/state"]));
         view.apply(&framework_added("f"));
         let resources = Resources::parse("cpus:1.1;mem:64", "*").unwrap();
         let executor = ExecutorSnapshot { state, resources, ..plain_executor("f", "e") };

@@ -20,9 +20,9 @@ use views::master::View;
 use views::metrics::{self, Counters};
 
 #[test]
-fn the_stream_is_that_of_mesos() {
+fn the_event_stream_equals_that_of_mesos() {
     let events = common::events("master-events");
-    let mut view = View::new(scenario::facts());
+    let mut view = View::new(scenario::static_info());
     let subscribed: Event = common::message(&events[0]);
     for agent in subscribed.subscribed.unwrap().get_state.unwrap().get_agents.unwrap().agents {
         view.apply(&Change::AgentAdded(Arc::new(scenario::agent_snapshot(agent))));
@@ -85,7 +85,7 @@ fn framework(framework: &v1::master::response::get_frameworks::Framework) -> Arc
 
 /// Mesos does not announce these changes.
 #[test]
-fn not_everything_is_news() {
+fn changes_without_an_event_in_mesos_are_not_announced() {
     let recording = Recording::load("master-running");
     let mut view = scenario::replay(&recording);
     let check = |view: &mut View, change: Change, expect: &[Type]| {
@@ -127,7 +127,7 @@ fn not_everything_is_news() {
 }
 
 #[test]
-fn ends_are_counted_once() {
+fn terminal_states_are_counted_once() {
     use v1::task_status::{Reason, Source};
     let recording = Recording::load("master-running");
     let mut view = scenario::replay(&recording);
@@ -151,7 +151,7 @@ fn ends_are_counted_once() {
 }
 
 #[test]
-fn the_shell_counts_what_a_view_cannot() {
+fn counters_of_the_shell_are_included() {
     let view = scenario::replay(&Recording::load("master-running"));
     let mut counters = Counters::default();
     counters.set("master/uptime_secs", 2.5);
@@ -185,7 +185,7 @@ fn offer_filters_are_shown_by_the_roles_of_frameworks() {
 }
 
 #[test]
-fn unreachable_agents_are_forgotten_with_their_record() {
+fn unreachable_agents_are_removed_with_their_record() {
     let mut view = scenario::replay(&Recording::load("master-running"));
     let agent = AgentId::new("master-S0");
     let mut check = |change, expected: f64| {
@@ -203,8 +203,8 @@ fn unreachable_agents_are_forgotten_with_their_record() {
 
 /// Only names that the quota names are shown, and each change replaces the earlier metrics.
 #[test]
-fn quota_is_shown_by_name() {
-    let mut view = View::new(scenario::facts());
+fn quota_metrics_exist_for_named_resources() {
+    let mut view = View::new(scenario::static_info());
     let mut check = |guarantees: &[(&str, f64)], limits: &[(&str, f64)], expected: &[(&str, f64)]| {
         let amounts = |amounts: &[(&str, f64)]| {
             amounts.iter().map(|(name, value)| ((*name).to_owned(), v1::value::Scalar { value: *value })).collect()

@@ -18,7 +18,7 @@ use views::Query;
 use views::metrics::{self, Counters};
 
 #[test]
-fn shows_what_mesos_shows() {
+fn documents_equal_those_of_mesos() {
     for moment in ["running", "killed", "torndown"] {
         check(&Recording::load(&format!("master-{moment}")));
     }
@@ -44,7 +44,7 @@ fn check(recording: &Recording) {
 }
 
 #[test]
-fn filters_and_pages() {
+fn documents_can_be_filtered_and_paged() {
     let recording = Recording::load("master-killed");
     let view = scenario::replay(&recording);
     let ids = |path: &str, list: &str, query: &[(&str, &str)]| -> Vec<String> {
@@ -74,7 +74,7 @@ fn filters_and_pages() {
 
 /// The generic mapping of the protobuf response and the hand-written JSON are equal except for empty lists.
 #[test]
-fn both_encodings_agree() {
+fn json_and_protobuf_responses_agree() {
     let recording = Recording::load("master-killed");
     let view = scenario::replay(&recording);
     for (name, _) in recording.answers().filter(|(name, _)| name.starts_with("GET_")) {
@@ -104,7 +104,7 @@ fn consumed_by_roles(recording: &Recording) -> BTreeMap<String, f64> {
 
 /// Every metric of Mesos is present under its name; those that a view knows have its value.
 #[test]
-fn metrics_are_those_of_mesos() {
+fn metrics_have_the_names_of_mesos() {
     let recording = Recording::load("master-killed");
     let view = scenario::replay(&recording);
     let snapshot = view.snapshot();

@@ -29,8 +29,8 @@ fn shown(view: &View) -> Value {
 }
 
 #[test]
-fn operations_are_shown_oldest_first_until_they_are_forgotten() {
-    let mut view = View::new(scenario::facts());
+fn operations_are_shown_in_order_until_they_are_removed() {
+    let mut view = View::new(scenario::static_info());
     assert_eq!(shown(&view), json!({"type": "GET_OPERATIONS", "get_operations": {}}));
     view.apply(&Change::OperationAdded(operation(2, v1::OperationState::OperationPending)));
     view.apply(&Change::OperationAdded(operation(1, v1::OperationState::OperationPending)));

@@ -66,8 +66,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
-    fn history_leaves_no_trace(steps in prop::collection::vec(step(), 0..60)) {
-        let mut lived = View::new(facts());
+    fn a_view_depends_on_the_state_and_not_on_its_history(steps in prop::collection::vec(step(), 0..60)) {
+        let mut lived = View::new(static_info());
         let mut cluster = Cluster::default();
         for step in &steps {
             if let Step::Read = step {
@@ -78,19 +78,19 @@ proptest! {
                 lived.apply(&change);
             }
         }
-        let mut rebuilt = View::new(facts());
+        let mut rebuilt = View::new(static_info());
         cluster.changes_from_scratch().iter().for_each(|change| rebuilt.apply(change));
         prop_assert_eq!(shown(&lived), shown(&rebuilt));
         prop_assert_eq!(gauges(&lived), gauges(&rebuilt));
     }
 
     #[test]
-    fn answers_from_parts_are_the_whole(steps in prop::collection::vec(step(), 0..60)) {
+    fn responses_from_cached_parts_equal_the_whole(steps in prop::collection::vec(step(), 0..60)) {
         const READS: [call::Type; 6] = [
             call::Type::GetState, call::Type::GetAgents, call::Type::GetFrameworks, call::Type::GetExecutors,
             call::Type::GetTasks, call::Type::GetRoles,
         ];
-        let mut view = View::new(facts());
+        let mut view = View::new(static_info());
         let mut cluster = Cluster::default();
         for step in &steps {
             cluster.take(step).iter().for_each(|change| view.apply(change));
@@ -119,7 +119,7 @@ proptest! {
 
     #[test]
     fn kept_counts_equal_a_recount(steps in prop::collection::vec(step(), 0..60)) {
-        let mut view = View::new(facts());
+        let mut view = View::new(static_info());
         let mut cluster = Cluster::default();
         for change in steps.iter().flat_map(|step| cluster.take(step)) {
             view.apply(&change);
@@ -134,7 +134,7 @@ proptest! {
         steps in prop::collection::vec(step(), 0..60),
         begin in 0..60usize,
     ) {
-        let mut view = View::new(facts());
+        let mut view = View::new(static_info());
         let mut cluster = Cluster::default();
         let changes: Vec<Change> = steps.iter().flat_map(|step| cluster.take(step)).collect();
         changes.iter().skip(begin).for_each(|change| view.apply(change));
@@ -144,7 +144,7 @@ proptest! {
 
     #[test]
     fn a_snapshot_never_changes(before in prop::collection::vec(step(), 0..40), after in prop::collection::vec(step(), 1..40)) {
-        let mut view = View::new(facts());
+        let mut view = View::new(static_info());
         let mut cluster = Cluster::default();
         before.iter().flat_map(|step| cluster.take(step)).for_each(|change| view.apply(&change));
         let snapshot = view.snapshot();
@@ -161,7 +161,7 @@ fn snapshot_changes(steps: &[Step]) -> Vec<Change> {
 }
 
 fn view_of(changes: &[Change]) -> View {
-    let mut view = View::new(facts());
+    let mut view = View::new(static_info());
     changes.iter().for_each(|change| view.apply(change));
     view
 }
@@ -327,19 +327,17 @@ impl Cluster {
 
     fn agent(&mut self, agent: u8, cpus: u8) -> Vec<Change> {
         let snapshot = AgentSnapshot {
-            id: agent_id(agent),
-            info: Arc::new(v1::AgentInfo { hostname: format!("host-{agent}"), ..v1::AgentInfo::default() }),
-            pid: Upid::new("slave(1)", SocketAddrV4::new(Ipv4Addr::LOCALHOST, 5051)),
             version: "1.11.0".to_owned(),
             capabilities: vec![1],
-            registered: Timestamp::default(),
-            reregistered: None,
             active: cpus > 1,
             connected: cpus > 2,
             deactivated: cpus == 1,
-            drain: None,
-            drain_started: None,
-            total: Resources::parse(&format!("cpus:{cpus};cpus(eng):2;ports:[1-9]"), "*").unwrap(),
+            ..AgentSnapshot::new(
+                agent_id(agent),
+                Arc::new(v1::AgentInfo { hostname: format!("host-{agent}"), ..v1::AgentInfo::default() }),
+                Upid::new("slave(1)", SocketAddrV4::new(Ipv4Addr::LOCALHOST, 5051)),
+                Resources::parse(&format!("cpus:{cpus};cpus(eng):2;ports:[1-9]"), "*").unwrap(),
+            )
         };
         self.unreachable.remove(&snapshot.id);
         let shared = Arc::new(snapshot.clone());
@@ -604,24 +602,18 @@ fn remember<T>(history: &mut Vec<T>, entry: T, limit: usize) {
 
 fn framework_snapshot(framework: u8, connected: bool) -> FrameworkSnapshot {
     FrameworkSnapshot {
-        id: framework_id(framework),
-        info: Arc::new(v1::FrameworkInfo {
-            name: format!("framework {framework}"),
-            user: "user".to_owned(),
-            id: Some(framework_id(framework).to_proto()),
-            ..v1::FrameworkInfo::default()
-        }),
-        roles: vec![Role::new("eng")],
-        suppressed: Vec::new(),
-        offer_constraints: None,
-        framework_metrics: Default::default(),
-        pid: None,
         active: connected,
         connected,
-        recovered: false,
-        registered: Timestamp::default(),
-        reregistered: None,
-        unregistered: None,
+        ..FrameworkSnapshot::new(
+            framework_id(framework),
+            Arc::new(v1::FrameworkInfo {
+                name: format!("framework {framework}"),
+                user: "user".to_owned(),
+                id: Some(framework_id(framework).to_proto()),
+                ..v1::FrameworkInfo::default()
+            }),
+            vec![Role::new("eng")],
+        )
     }
 }
 
@@ -645,17 +637,9 @@ fn offer_id(offer: u8) -> OfferId {
     OfferId::new(format!("O{offer}"))
 }
 
-fn facts() -> StaticInfo {
+fn static_info() -> StaticInfo {
     StaticInfo {
-        build: Default::default(),
-        pid: Upid::new("master", SocketAddrV4::new(Ipv4Addr::LOCALHOST, 5050)),
-        info: v1::MasterInfo::default(),
-        started: Timestamp::default(),
-        elected: None,
-        leader: None,
-        heartbeat_interval: std::time::Duration::from_secs(15),
-        flags: Default::default(),
-        settings: Default::default(),
         limits: LIMITS,
+        ..StaticInfo::new(Upid::new("master", SocketAddrV4::new(Ipv4Addr::LOCALHOST, 5050)), v1::MasterInfo::default())
     }
 }

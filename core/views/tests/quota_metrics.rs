@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use messages::v1;
 use model::master::{Change, Offer};
-use model::{AgentId, FrameworkId, OfferId, Role, Timestamp};
+use model::{AgentId, FrameworkId, OfferId, Role};
 use resources::Resources;
 use serde_json::Value;
 use views::master::{Settings, StaticInfo, View};
@@ -59,22 +59,13 @@ fn task(view: &mut View, framework: &str, resources: Resources) {
 
 /// Returns a view with an agent and with frameworks in `a`, in `a/b` below it and in `z`, which has no resources.
 fn view(settings: Settings) -> View {
-    let mut view = View::new(StaticInfo { settings, ..scenario::facts() });
-    let agent = Arc::new(model::master::AgentSnapshot {
-        id: AgentId::new("S0"),
-        info: Arc::default(),
-        pid: model::Upid::none(),
-        version: String::new(),
-        capabilities: Vec::new(),
-        registered: Timestamp::default(),
-        reregistered: None,
-        active: true,
-        connected: true,
-        deactivated: false,
-        drain: None,
-        drain_started: None,
-        total: Resources::parse("cpus:20;mem:100;ports:[1-9];cpus(a):4;cpus(a/b):2;ports(a):[20-29]", "*").unwrap(),
-    });
+    let mut view = View::new(StaticInfo { settings, ..scenario::static_info() });
+    let agent = Arc::new(model::master::AgentSnapshot::new(
+        AgentId::new("S0"),
+        Arc::default(),
+        model::Upid::none(),
+        Resources::parse("cpus:20;mem:100;ports:[1-9];cpus(a):4;cpus(a/b):2;ports(a):[20-29]", "*").unwrap(),
+    ));
     view.apply(&Change::AgentAdded(Arc::clone(&agent)));
     for (id, role) in [("in-a", "a"), ("in-b", "a/b"), ("in-z", "z")] {
         framework(&mut view, id, role);
@@ -104,7 +95,7 @@ fn shown(view: &View) -> BTreeMap<String, f64> {
 }
 
 #[test]
-fn quota_metrics_are_those_of_mesos() {
+fn quota_metrics_equal_those_of_mesos() {
     let shown = shown(&view(Settings::default()));
     let check = |role: &str, metric: &str, expect: Option<f64>| {
         let name = format!("allocator/mesos/quota/roles/{role}/resources/{metric}");
@@ -129,7 +120,7 @@ fn quota_metrics_are_those_of_mesos() {
 
 /// The view does not parse the texts of `/flags`; the settings are passed to it separately.
 #[test]
-fn readers_go_by_typed_settings() {
+fn documents_use_the_typed_settings() {
     let named = |roles: &[&str]| roles.iter().map(|role| (*role).to_owned()).collect::<BTreeSet<String>>();
     let roles = |view: &View| -> BTreeSet<String> {
         let json: Value = serde_json::from_slice(&view.get("/roles", &views::Query::default()).unwrap()).unwrap();

@@ -101,22 +101,13 @@ fn executor_info(id: &str) -> v1::ExecutorInfo {
 /// Returns a view with two frameworks, of which the second is hidden. The first framework has a task and an executor
 /// that are shown and others that are hidden. A role, its weight, quota and partition are hidden.
 fn view() -> View {
-    let mut view = View::new(scenario::facts());
-    let agent = Arc::new(AgentSnapshot {
-        id: AgentId::new("S0"),
-        info: Arc::new(agent_info()),
-        pid: Upid::none(),
-        version: String::new(),
-        capabilities: Vec::new(),
-        registered: Timestamp::default(),
-        reregistered: None,
-        active: true,
-        connected: true,
-        deactivated: false,
-        drain: None,
-        drain_started: None,
-        total: Resources::parse(TOTAL, "*").unwrap(),
-    });
+    let mut view = View::new(scenario::static_info());
+    let agent = Arc::new(AgentSnapshot::new(
+        AgentId::new("S0"),
+        Arc::new(agent_info()),
+        Upid::none(),
+        Resources::parse(TOTAL, "*").unwrap(),
+    ));
     view.apply(&Change::AgentAdded(Arc::clone(&agent)));
     view.apply(&Change::AgentsRecovered(vec![Arc::new(v1::AgentInfo {
         id: Some(v1::AgentId { value: "S1".to_owned() }),
@@ -204,7 +195,7 @@ fn check(what: &str, all: &[u8], shown: &[u8]) {
 }
 
 #[test]
-fn documents_leave_out_what_is_hidden() {
+fn documents_omit_hidden_entities() {
     let all = view().snapshot();
     let shown = all.clone().seen_by(restricted());
     let query = Query::default();
@@ -231,7 +222,7 @@ fn documents_leave_out_what_is_hidden() {
 }
 
 #[test]
-fn reads_of_the_operator_api_leave_out_what_is_hidden() {
+fn operator_api_responses_omit_hidden_entities() {
     use v1::master::call::Type;
     let all = view().snapshot();
     let shown = all.clone().seen_by(restricted());
@@ -261,7 +252,7 @@ fn reads_of_the_operator_api_leave_out_what_is_hidden() {
 }
 
 #[test]
-fn events_leave_out_what_is_hidden() {
+fn events_omit_hidden_entities() {
     let view = view();
     let events = |framework: &str, id: &str| -> Vec<Arc<v1::master::Event>> {
         let task = task(framework, id);
@@ -301,7 +292,7 @@ fn super_check(what: &str, all: &v1::master::Event, shown: &v1::master::Event) {
 
 /// Only readers with the same rights share responses.
 #[test]
-fn readers_are_told_apart_by_class() {
+fn readers_with_different_rights_share_no_response() {
     assert_eq!(restricted(), restricted());
     assert_ne!(restricted(), Visibility::everything());
     assert_ne!(restricted().class(), Visibility::everything().class());
@@ -323,7 +314,7 @@ fn incident(object: model::incident::InvolvedObject, number: u64) -> Arc<Inciden
 }
 
 #[test]
-fn incidents_of_hidden_frameworks_are_hidden() {
+fn incidents_of_hidden_frameworks_are_omitted() {
     use model::incident::{IncidentUpdate, InvolvedObject};
     let mut view = view();
     let objects = [
@@ -390,7 +381,7 @@ fn agent_view() -> views::agent::View {
 }
 
 #[test]
-fn an_agent_leaves_out_what_is_hidden() {
+fn an_agent_omits_hidden_entities() {
     use v1::agent::call::Type;
     let all = agent_view().snapshot();
     let shown = all.clone().seen_by(restricted());

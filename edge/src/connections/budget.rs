@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn at_the_bound_only_small_requests_go_on() {
+    fn at_the_bound_only_small_requests_are_admitted() {
         let budget = Budget::of_requests();
         let (mut greedy, mut late) = (budget.share(), budget.share());
         assert_eq!(greedy.fit(MAX_BODIES_KIB * KIB), Ok(()));

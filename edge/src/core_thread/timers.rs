@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn fire_in_order_of_their_deadlines() {
+    fn timers_fire_in_the_order_of_their_deadlines() {
         let mut timers = Timers::new();
         timers.arm("late", at(9));
         timers.arm("second", at(2));

@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn proc_files_are_understood() {
+    fn proc_files_are_parsed() {
         assert_eq!(parse_load("0.12 0.08 0.06 1/234 567\n"), Some([0.12, 0.08, 0.06]));
         assert_eq!(parse_load("0.12"), None);
         let pressure =

@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_later_change_outlives_an_earlier_one() {
+    async fn the_reset_of_an_earlier_change_does_not_end_a_later_one() {
         let logging = Logging::new(None);
         logging.set(1, Duration::from_secs(10));
         logging.set(2, Duration::from_secs(100));

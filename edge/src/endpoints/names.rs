@@ -148,14 +148,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_shown_finds_its_name(name in proptest::collection::vec(1u8..=255, 1..20)) {
+        fn a_shown_name_is_decoded_to_the_name(name in proptest::collection::vec(1u8..=255, 1..20)) {
             let name = OsString::from_vec(name.into_iter().filter(|byte| *byte != b'/').collect());
             let shown = encode(&name);
             prop_assert!(OsStr::new(&shown) == name || decode(&shown) == Some(name));
         }
 
         #[test]
-        fn no_name_breaks_out_of_its_header(name in ".*") {
+        fn no_name_ends_its_header(name in ".*") {
             let header = content_disposition(&name);
             prop_assert!(header.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
             prop_assert_eq!(header.matches('"').count(), 2);

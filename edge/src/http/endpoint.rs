@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn the_old_json_names_live_on() {
+    fn names_with_the_json_suffix_are_served() {
         check("/master/state.json", Some(("master", "state", Extent::AndBelow)));
         check("/system/stats.json", Some(("system", "stats.json", Extent::AndBelow)));
         check("/system/stats", None);

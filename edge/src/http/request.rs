@@ -134,7 +134,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_escaped_is_read(value in ".*") {
+        fn escaped_values_are_decoded(value in ".*") {
             let escaped: String = value.bytes().map(|byte| format!("%{byte:02X}")).collect();
             let query = parse_query(&format!("a={escaped}")).unwrap();
             prop_assert_eq!(query.get("a"), Some(value.as_str()));

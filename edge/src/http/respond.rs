@@ -107,7 +107,7 @@ fn visible_lines(body: Bytes) -> Bytes {
     lines.join("\n").into()
 }
 
-/// Tells browsers to believe the type of an answer: text in which somebody has put markup is not a page.
+/// Forbids browsers to guess the type of a response: text that contains markup is not a page.
 pub fn without_sniffing(mut response: Response) -> Response {
     if response.headers().contains_key(header::CONTENT_TYPE) {
         response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -238,7 +238,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_of_others_do_not_steer_a_terminal() {
+    fn control_characters_in_texts_are_escaped() {
         let check = |given: &'static str, expect: &str| {
             let response = bad_request(given);
             let ResponseBody::Whole(body) = response.body() else { panic!("a whole body") };
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_a_type_is_not_guessed() {
+    fn responses_with_a_type_forbid_sniffing() {
         let check = |response: Response, expect: Option<&str>| {
             let response = without_sniffing(response);
             let header = response.headers().get(header::X_CONTENT_TYPE_OPTIONS);

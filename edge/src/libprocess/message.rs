@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sender_is_believed_as_far_as_the_check_goes() {
+    fn the_sender_check_compares_ip_addresses() {
         let check = |check: SenderCheck, from: &str, peer: &str, expect: bool| {
             let believed = check.check(&from.parse().unwrap(), peer.parse().unwrap());
             assert_eq!(believed.is_ok(), expect, "{check:?} {from} {peer}");

@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn turns_are_spaced() {
+    async fn permits_are_spaced_by_the_interval() {
         let limit = RateLimiter::per_second(2);
         let start = Instant::now();
         for expected in [0, 500, 1000] {

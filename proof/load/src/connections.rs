@@ -24,7 +24,7 @@ use crate::shared::Shared;
 const QUEUE: usize = 64;
 const READ: usize = 256 << 10;
 /// The limits of a single event: a full set of offers of a large cluster fits in.
-const LIMITS: Limits = Limits { max_bytes: 1 << 30, max_depth: 100, max_elements: 100_000_000 };
+const LIMITS: Limits = Limits { max_bytes: 1 << 30, max_depth: 100, max_elements: 100_000_000, max_memory_factor: 48 };
 
 /// The response to messages, which the master ignores.
 const ACCEPTED: &[u8] = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";

@@ -84,8 +84,8 @@ impl ContainerId {
         self.0.strip_prefix(ancestor.as_str()).is_some_and(|rest| rest.starts_with('.'))
     }
 
-    /// Returns the relative path that nests the values, with `separator` in between (Mesos' `containerizer::paths::buildPath`):
-    /// `parent/<separator>/child`.
+    /// Returns the relative path that nests the values, with `separator` in between: `parent/<separator>/child`, as
+    /// Mesos' `containerizer::paths::buildPath`.
     pub fn path(&self, separator: impl AsRef<Path>) -> PathBuf {
         let mut path = PathBuf::new();
         for (at, value) in self.values().enumerate() {
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn text_and_message_say_the_same() {
+    fn text_and_message_round_trip() {
         for values in [&["a"][..], &["a", "b"], &["a", "b", "c-1"]] {
             let id = ContainerId::try_from(&proto(values)).unwrap();
             assert_eq!(id.as_str(), values.join("."));
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_child_knows_its_parent_and_root() {
+    fn a_child_has_a_parent_and_a_root() {
         let root = ContainerId::new("r");
         let child = root.child("c").unwrap();
         let grandchild = child.child("g").unwrap();

@@ -25,8 +25,8 @@ impl Upid {
         Upid { id: Arc::from(id.as_ref()), address }
     }
 
-    /// Returns the empty address, printed `@0.0.0.0:0`. Mesos puts it where an HTTP
-    /// framework has no driver to send messages to directly.
+    /// Returns the empty address, printed `@0.0.0.0:0`. Mesos uses it for an HTTP framework, which has no driver that
+    /// receives messages directly.
     pub fn none() -> Self {
         Upid { id: Arc::from(""), address: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0) }
     }
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn junk_is_refused() {
+    fn invalid_addresses_are_refused() {
         for text in [
             "",
             "slave(1)",

@@ -1,5 +1,5 @@
-//! The messages: generated types of every Mesos message (one model for v0 and v1,
-//! with v1 names), their static descriptors, and the closed set of libprocess messages.
+//! The messages: generated types of every Mesos message (one model for v0 and v1, with v1 names), their static
+//! descriptors, and the closed set of libprocess messages.
 
 mod libprocess;
 mod proto;

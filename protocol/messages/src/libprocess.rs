@@ -14,8 +14,8 @@ pub struct UnknownMessage(pub String);
 
 macro_rules! messages {
     ($($variant:ident($ty:ty) = $name:literal,)*) => {
-        /// A libprocess message. `SchedulerCall` carries the raw bytes because a v0
-        /// `mesos.scheduler.Call` is decoded by its own rules (`wire::v0`).
+        /// A libprocess message. `SchedulerCall` contains the raw bytes because a v0 `mesos.scheduler.Call` is decoded
+        /// by its own rules (`wire::v0`).
         #[derive(Debug, Clone, PartialEq)]
         pub enum Message {
             /// `mesos.scheduler.Call`, v0 field numbers, as received.

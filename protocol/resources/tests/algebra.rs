@@ -49,7 +49,7 @@ impl<const N: usize> From<[v1::Resource; N]> for Given {
 }
 
 #[test]
-fn scalars() {
+fn scalars_are_added_subtracted_and_compared() {
     check("cpus:50;mem:4096", "cpus:40;mem:4096", "cpus:90; mem:8192", "cpus:10", true);
     check("cpus:1;mem:512", "cpus:0.5", "cpus:1.5; mem:512", "cpus:0.5; mem:512", true);
     check("cpus:1", "mem:1", "cpus:1; mem:1", "cpus:1", false);
@@ -75,7 +75,7 @@ fn scalars_have_three_decimals() {
 }
 
 #[test]
-fn ranges() {
+fn ranges_are_added_subtracted_and_compared() {
     check("ports:[20000-40000]", "ports:[30000-50000]", "ports:[20000-50000]", "ports:[20000-29999]", false);
     check("ports:[1-10]", "ports:[5-6]", "ports:[1-10]", "ports:[1-4, 7-10]", true);
     check("ports:[1-10]", "ports:[1-10]", "ports:[1-10]", "{}", true);
@@ -101,7 +101,7 @@ fn ranges() {
 }
 
 #[test]
-fn sets() {
+fn sets_are_added_subtracted_and_compared() {
     check("disks:{sda1, sda2}", "disks:{sda2, sda3}", "disks:{sda1, sda2, sda3}", "disks:{sda1}", false);
     check("disks:{sda1, sda2}", "disks:{sda2}", "disks:{sda1, sda2}", "disks:{sda1}", true);
     check("disks:{sda1}", "disks:{sda1}", "disks:{sda1}", "{}", true);
@@ -110,7 +110,7 @@ fn sets() {
 }
 
 #[test]
-fn dynamic_reservations_are_told_apart() {
+fn dynamic_reservations_are_distinguished() {
     let cpus = || proto("cpus:8");
     let plain = || cpus().reserved(dynamic("ads"));
     let of_someone = || cpus().reserved(by("someone", dynamic("ads")));
@@ -139,7 +139,7 @@ fn the_order_of_labels_does_not_matter() {
 }
 
 #[test]
-fn refinements_are_told_apart() {
+fn refinements_are_distinguished() {
     let outer = || proto("cpus:1").reserved(static_reservation("a"));
     let inner = || outer().reserved(dynamic("a/b"));
     check(
@@ -159,7 +159,7 @@ fn refinements_are_told_apart() {
 }
 
 #[test]
-fn persistent_volumes_are_taken_whole() {
+fn persistent_volumes_are_indivisible() {
     let volume = |size: &str, id: &str| proto(&format!("disk(r):{size}")).persistent(id);
     let reserved = "(reservations: [(STATIC,r)])";
     check(
@@ -190,7 +190,7 @@ fn persistent_volumes_are_taken_whole() {
 
 /// The path of a volume's mount and its creator are not part of the volume.
 #[test]
-fn the_use_of_a_volume_does_not_matter() {
+fn mount_and_principal_do_not_distinguish_a_volume() {
     let one = proto("disk(r):10").persistent("1");
     let other = one.clone().with(|resource| {
         let disk = resource.disk.as_mut().unwrap();
@@ -204,7 +204,7 @@ fn the_use_of_a_volume_does_not_matter() {
 }
 
 #[test]
-fn disks_by_source() {
+fn disks_are_added_and_subtracted_by_source() {
     let disk = |size: &str, source| proto(&format!("disk:{size}")).sourced(source);
     check(disk("10", path("/p")), disk("4", path("/p")), "disk[PATH:/p]:14", "disk[PATH:/p]:6", true);
     check(
@@ -235,7 +235,7 @@ fn disks_by_source() {
 }
 
 #[test]
-fn disk_sources_are_told_apart_by_every_part() {
+fn disk_sources_are_distinguished_by_every_field() {
     let base = || raw(Some("id"));
     let labels = v1::Labels { labels: vec![v1::Label { key: "k".into(), value: None }] };
     let mut sources = vec![raw(None), raw(Some("other")), base()];
@@ -278,14 +278,14 @@ fn shared_resources_are_counted() {
 }
 
 #[test]
-fn revocable_resources_are_apart() {
+fn revocable_resources_are_distinguished() {
     let spare = || proto("cpus:1").revocable();
     check([proto("cpus:1"), spare()], spare(), "cpus:1; cpus{REV}:2", "cpus:1", true);
     check("cpus:1", spare(), "cpus:1; cpus{REV}:1", "cpus:1", false);
 }
 
 #[test]
-fn providers_are_apart() {
+fn resources_of_different_providers_are_distinguished() {
     let of_rp = |id: &str| proto("disk:1").provided_by(id);
     check([of_rp("1"), of_rp("2")], of_rp("2"), "disk:1; disk:2", "disk:1", true);
     assert!(!of_rp("1").alone().contains(&of_rp("2").alone()));
@@ -295,7 +295,7 @@ fn providers_are_apart() {
 }
 
 #[test]
-fn allocations_are_apart() {
+fn allocations_are_distinguished_by_role() {
     let [one, two] = [Role::new("one"), Role::new("two")];
     let cpus = parse("cpus:1");
     check(

@@ -67,7 +67,7 @@ fn disk(megabytes: u32) -> v1::Resource {
 }
 
 #[test]
-fn reserving_puts_one_more_level_on_what_is_there() {
+fn reserve_pushes_one_reservation() {
     let (cpus, two) = (proto("cpus:3"), proto("cpus:2").reserved(dynamic("eng")));
     check(&[cpus.clone()], &reserve(vec![two.clone()]), Ok(&[proto("cpus:1"), two.clone()]));
     let refined = two.clone().reserved(dynamic("eng/web"));
@@ -83,7 +83,7 @@ fn reserving_puts_one_more_level_on_what_is_there() {
 }
 
 #[test]
-fn what_is_not_there_cannot_be_reserved() {
+fn resources_that_are_not_contained_cannot_be_reserved() {
     let two = proto("cpus:2").reserved(dynamic("eng"));
     check(&[proto("cpus:1")], &reserve(vec![two.clone()]), Err("cpus:1 does not contain cpus:2"));
     check(
@@ -102,7 +102,7 @@ fn what_is_not_there_cannot_be_reserved() {
 }
 
 #[test]
-fn a_source_says_what_the_reservation_replaces() {
+fn a_source_names_the_replaced_reservations() {
     let of_eng = proto("cpus:2").reserved(dynamic("eng"));
     let of_ads = proto("cpus:2").reserved(dynamic("ads"));
     check(&[of_eng.clone()], &reserve_from(vec![of_eng.clone()], vec![of_ads.clone()]), Ok(&[of_ads.clone()]));
@@ -116,7 +116,7 @@ fn a_source_says_what_the_reservation_replaces() {
 }
 
 #[test]
-fn both_formats_of_a_reservation_mean_the_same() {
+fn both_formats_of_a_reservation_are_equivalent() {
     #[allow(deprecated, reason = "the old format is the point")]
     let old = proto("cpus:2").with(|cpus| {
         cpus.role = Some("eng".to_owned());
@@ -128,7 +128,7 @@ fn both_formats_of_a_reservation_mean_the_same() {
 }
 
 #[test]
-fn volumes_are_made_of_disks_and_leave_them() {
+fn volumes_can_be_created_and_destroyed() {
     let volume = disk(100).persistent("v");
     check(&[disk(300)], &create(vec![volume.clone()]), Ok(&[disk(200), volume.clone()]));
     check(&[disk(200), volume.clone()], &destroy(vec![volume.clone()]), Ok(&[disk(300)]));
@@ -148,7 +148,7 @@ fn volumes_are_made_of_disks_and_leave_them() {
 }
 
 #[test]
-fn a_shared_volume_ends_with_its_last_copy() {
+fn destroy_requires_the_last_copy_of_a_shared_volume() {
     let volume = disk(100).persistent("v").shared();
     check(&[disk(100)], &create(vec![volume.clone()]), Ok(&[volume.clone()]));
     check(&[volume.clone()], &destroy(vec![volume.clone()]), Ok(&[disk(100)]));
@@ -158,7 +158,7 @@ fn a_shared_volume_ends_with_its_last_copy() {
 }
 
 #[test]
-fn volumes_grow_and_shrink() {
+fn volumes_can_grow_and_shrink() {
     let volume = |megabytes| disk(megabytes).persistent("v");
     check(&[volume(100), disk(50)], &grow(volume(100), disk(20)), Ok(&[volume(120), disk(30)]));
     check(&[volume(100)], &shrink(volume(100), 30.0), Ok(&[volume(70), disk(30)]));
@@ -183,7 +183,7 @@ fn other_operations_convert_nothing() {
 }
 
 #[test]
-fn checkpointed_resources_take_the_place_of_what_they_were_made_from() {
+fn checkpointed_resources_replace_their_sources() {
     let check = |flags: &str, checkpointed: &[v1::Resource], expect: Result<&[v1::Resource], &str>| {
         let total = parse(flags).with_checkpointed(&of(checkpointed)).map_err(|error| error.to_string());
         assert_eq!(total, expect.map(of).map_err(str::to_owned));
@@ -234,7 +234,7 @@ fn possible() -> impl Strategy<Value = (Resources, Operation)> {
 
 proptest! {
     #[test]
-    fn operations_make_nothing_and_lose_nothing((given, operation) in possible()) {
+    fn operations_preserve_quantities((given, operation) in possible()) {
         let steps = conversions(&operation).unwrap();
         let result = given.apply_all(&steps).unwrap();
         prop_assert_eq!(result.quantities(), given.quantities());
@@ -242,7 +242,7 @@ proptest! {
     }
 
     #[test]
-    fn undoing_gives_back_what_was((given, operation) in possible()) {
+    fn undoing_a_conversion_restores_the_resources((given, operation) in possible()) {
         let steps = conversions(&operation).unwrap();
         let result = given.apply_all(&steps).unwrap();
         let back: Vec<_> = steps.into_iter().rev().map(resources::Conversion::inverse).collect();

@@ -19,7 +19,7 @@ fn old(text: &str, role: Option<&str>, reservation: Option<ReservationInfo>) -> 
 }
 
 #[test]
-fn the_old_format_means_the_same() {
+fn both_formats_are_equivalent() {
     for (given, normal) in [
         (old("cpus:1", None, None), proto("cpus:1")),
         (old("cpus:1", Some("*"), None), proto("cpus:1")),
@@ -43,7 +43,7 @@ fn the_old_format_means_the_same() {
 }
 
 #[test]
-fn refinements_cannot_be_said_in_the_old_format() {
+fn refinements_have_no_old_format() {
     let refined = proto("cpus:1").reserved(static_reservation("a")).reserved(dynamic("a/b")).alone();
     let error = refined.to_proto_pre_refinement().map_err(|error| error.to_string());
     assert_eq!(error, Err("Cannot downgrade resources containing refined reservations".to_owned()));
@@ -69,7 +69,7 @@ fn accepted(resource: v1::Resource) {
 }
 
 #[test]
-fn values() {
+fn values_are_checked() {
     let scalar = |value: f64| proto("cpus:1").with(|resource| resource.scalar = Some(v1::value::Scalar { value }));
     accepted(scalar(0.0));
     accepted(scalar(1e12));
@@ -97,7 +97,7 @@ fn values() {
 }
 
 #[test]
-fn reservations() {
+fn reservations_are_checked() {
     accepted(proto("cpus:1").reserved(static_reservation("a")).reserved(dynamic("a/b")).reserved(dynamic("a/b/c")));
     refused(
         proto("cpus:1").reserved(ReservationInfo { r#type: None, ..static_reservation("a") }),
@@ -126,7 +126,7 @@ fn reservations() {
 }
 
 #[test]
-fn the_old_format() {
+fn the_old_format_is_checked() {
     let with_type = ReservationInfo { r#type: Some(2), ..Default::default() };
     let with_role = ReservationInfo { role: Some("a".to_owned()), ..Default::default() };
     refused(
@@ -188,7 +188,7 @@ fn both_formats_at_once_must_agree() {
 }
 
 #[test]
-fn disks() {
+fn disks_are_checked() {
     accepted(proto("disk:1").sourced(block()));
     accepted(proto("disk:1").sourced(raw(Some("id"))).persistent("p"));
     refused(proto("cpus:1").persistent("p"), "DiskInfo should not be set for cpus resource");
@@ -204,7 +204,7 @@ fn disks() {
 }
 
 #[test]
-fn the_offender_of_several_is_named() {
+fn the_invalid_resource_is_named() {
     let bad = proto("ports(a):[1-2]").with(|resource| resource.ranges.as_mut().unwrap().range[0].begin = 9);
     assert_eq!(
         validate_resources(&[proto("cpus:1"), bad]).map_err(|error| error.to_string()),
@@ -214,7 +214,7 @@ fn the_offender_of_several_is_named() {
 }
 
 #[test]
-fn role_names() {
+fn role_names_are_checked() {
     for good in ["*", "a", "a/b", "a.b", "...", "a-", "a/b/c", "é"] {
         assert_eq!(roles::validate(good), Ok(()), "{good}");
     }
@@ -252,7 +252,7 @@ fn roles_are_bounded() {
 }
 
 #[test]
-fn allocation_roles_are_roles() {
+fn allocation_roles_are_checked() {
     let allocated = |role: &str| {
         proto("cpus:1").with(|one| {
             one.allocation_info = Some(messages::v1::resource::AllocationInfo { role: Some(role.to_owned()) });
@@ -279,7 +279,7 @@ fn long_lists_are_merged() {
 }
 
 #[test]
-fn the_role_tree() {
+fn parents_and_subroles_are_found() {
     assert!(roles::is_strict_subrole("a/b", "a") && roles::is_strict_subrole("a/b/c", "a"));
     assert!(!roles::is_strict_subrole("a", "a") && !roles::is_strict_subrole("ab", "a"));
     assert!(!roles::is_strict_subrole("a", "a/b"));
@@ -291,7 +291,7 @@ fn the_role_tree() {
 }
 
 #[test]
-fn there_may_be_only_so_many() {
+fn the_number_of_resources_is_bounded() {
     let many = |count: usize| -> Vec<v1::Resource> { (0..count).map(|n| proto(&format!("r{n}:1"))).collect() };
     assert_eq!(Resources::from_proto(&many(4096)).map(|resources| resources.len()), Ok(4096));
     let error = Resources::from_proto(&many(4097)).map_err(|error| error.to_string());

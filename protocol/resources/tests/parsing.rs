@@ -22,7 +22,7 @@ fn refuses(text: &str, reason: &str) {
 }
 
 #[test]
-fn the_short_form() {
+fn the_short_form_is_parsed() {
     parses("", "*", "{}");
     parses(";;", "*", "{}");
     parses(
@@ -50,7 +50,7 @@ fn the_short_form() {
 }
 
 #[test]
-fn what_the_short_form_refuses() {
+fn invalid_short_forms_are_refused() {
     refuses("cpus", "Bad value for resources, missing or extra ':' in cpus");
     refuses("cpus(role1)", "Bad value for resources, missing or extra ':' in cpus(role1)");
     refuses("cpus:1:2", "Bad value for resources, missing or extra ':' in cpus:1:2");
@@ -82,7 +82,7 @@ fn what_the_short_form_refuses() {
 }
 
 #[test]
-fn the_json_form() {
+fn the_json_form_is_parsed() {
     let text = r#"[
         {"name": "cpus", "type": "SCALAR", "scalar": {"value": 45.55}},
         {"name": "mem", "type": "SCALAR", "scalar": {"value": 1024}, "role": "role2"},
@@ -103,7 +103,7 @@ fn the_json_form() {
 }
 
 #[test]
-fn what_the_json_form_refuses() {
+fn invalid_json_forms_are_refused() {
     let one = |rest: &str| format!(r#"[{{"name": "cpus", "type": "SCALAR", "scalar": {{"value": 1}}{rest}}}]"#);
     refuses(
         &one(r#", "revocable": {}"#),
@@ -150,7 +150,7 @@ fn prints(resources: Resources, shown: &str) {
 }
 
 #[test]
-fn how_resources_are_printed() {
+fn resources_are_printed_as_in_mesos() {
     let disk = || proto("disk(alice):1");
     let alice = "disk(reservations: [(STATIC,alice)])";
     prints(parse("disk:1"), "disk:1");
@@ -181,7 +181,7 @@ fn how_resources_are_printed() {
 }
 
 #[test]
-fn how_scalars_are_printed() {
+fn scalars_are_printed_as_in_mesos() {
     for (given, shown) in [
         ("1.234", "cpus:1.234"),
         ("1.2345", "cpus:1.235"),
@@ -223,7 +223,7 @@ fn attributes_are_texts_scalars_and_ranges() {
 }
 
 #[test]
-fn what_attributes_refuse() {
+fn invalid_attributes_are_refused() {
     for (text, reason) in [
         ("rack", "Invalid attribute key:value pair 'rack'"),
         (":x", "Invalid attribute key:value pair ':x'"),

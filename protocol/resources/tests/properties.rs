@@ -158,14 +158,14 @@ proptest! {
     }
 
     #[test]
-    fn what_is_contained_leaves_nothing_behind(a in low(), choices in vec(any::<u8>(), 1..9)) {
+    fn subtracting_a_superset_leaves_nothing(a in low(), choices in vec(any::<u8>(), 1..9)) {
         let b = part(&a, &choices);
         prop_assert!((&b - &a).is_empty());
     }
 
     /// The wire keeps everything but the number of copies of a shared volume, of which it has one.
     #[test]
-    fn the_wire_keeps_everything(a in low()) {
+    fn resources_round_trip_through_messages(a in low()) {
         let protos = a.to_proto();
         let once: Resources = a.iter().map(|resource| Resources::from_proto(&[resource.to_proto()]).unwrap()).fold(Resources::new(), |sum, one| sum + one);
         prop_assert_eq!(&of(&protos), &once);
@@ -183,7 +183,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_printed_can_be_parsed(protos in vec(plain(Half::Low), 0..8)) {
+    fn printed_resources_can_be_parsed(protos in vec(plain(Half::Low), 0..8)) {
         let plain = of(&protos);
         prop_assume!(!plain.is_empty());
         prop_assert_eq!(parse(&plain.to_string()), plain);
@@ -192,7 +192,7 @@ proptest! {
     /// The JSON form of `--resources` can express everything that an agent may have from the start, in both formats of
     /// reservations.
     #[test]
-    fn the_json_form_means_the_same(a in low()) {
+    fn the_json_form_is_equivalent(a in low()) {
         let given = a.unallocated().filter(|resource| {
             !(resource.is_revocable() || resource.is_persistent_volume() || resource.is_dynamically_reserved())
         });
@@ -211,7 +211,7 @@ proptest! {
     }
 
     #[test]
-    fn filters_divide(a in low()) {
+    fn filters_partition_the_resources(a in low()) {
         let check = |left: Resources, right: Resources| assert_eq!(&(&left + &right), &a);
         check(a.reserved(None), a.unreserved());
         check(a.revocable(), a.non_revocable());
@@ -221,7 +221,7 @@ proptest! {
     }
 
     #[test]
-    fn allocating_is_forgotten_by_unallocating(a in low()) {
+    fn unallocate_reverses_allocate(a in low()) {
         let role = Role::new("r");
         let allocated = a.allocated(&role);
         prop_assert!(allocated.is_empty() || allocated.allocation_roles().into_iter().eq([role]));
@@ -264,7 +264,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_on_the_wire_is_fatal(protos in vec(any_resource(), 0..4)) {
+    fn no_message_causes_a_panic(protos in vec(any_resource(), 0..4)) {
         if let Ok(resources) = Resources::from_proto(&protos) {
             let _ = (resources.to_string(), &resources + &resources, &resources - &resources, resources.quantities());
             prop_assert!(resources.contains(&resources));
@@ -272,7 +272,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_is_fatal(text in "[a-z(){}\\[\\]:;,. *0-9-]{0,40}") {
+    fn no_text_causes_a_panic(text in "[a-z(){}\\[\\]:;,. *0-9-]{0,40}") {
         let _ = Resources::parse(&text, "*");
         let _ = resources::attributes::parse(&text);
     }

@@ -4,7 +4,7 @@ use messages::v1::agent::call::{LaunchContainer, Type, attach_container_input};
 use messages::v1::agent::{Call, call};
 use messages::v1::{CommandInfo, ContainerId, ContainerInfo};
 
-use crate::error::{present, require};
+use crate::error::{call_type, present, require};
 use crate::{ValidationError, Within, command, container, container_id, resource};
 
 /// Checks an operator's call to an agent.
@@ -12,11 +12,9 @@ use crate::{ValidationError, Within, command, container, container_id, resource}
 /// # Errors
 ///
 /// The reason is that of `agent::call::validate` in Mesos' `src/slave/validation.cpp`.
-#[allow(deprecated)] // The *_NESTED_CONTAINER calls are deprecated, and still served.
+#[allow(deprecated, reason = "the calls *_NESTED_CONTAINER are deprecated and still served")]
 pub fn validate(call: &Call) -> Result<(), ValidationError> {
-    let Some(kind) = call.r#type.and_then(|number| Type::try_from(number).ok()) else {
-        return Err(ValidationError::new("Expecting 'type' to be present"));
-    };
+    let kind: Type = call_type(call.r#type)?;
     match kind {
         Type::GetMetrics => present(&call.get_metrics, "get_metrics").map(drop),
         Type::SetLoggingLevel => present(&call.set_logging_level, "set_logging_level").map(drop),

@@ -114,7 +114,7 @@ fn require_rooted(path: &Option<String>, of: &str) -> Result<(), ValidationError
     }
 }
 
-/// Mesos takes every number, and a check of a port that cannot be fails for ever.
+/// Mesos accepts every number, and a check of an invalid port then always fails.
 fn require_port(port: u32, of: &str) -> Result<(), ValidationError> {
     if (1..=u32::from(u16::MAX)).contains(&port) {
         return Ok(());
@@ -122,7 +122,7 @@ fn require_port(port: u32, of: &str) -> Result<(), ValidationError> {
     Err(ValidationError::new(format!("The 'port' {port} of {of} must be between 1 and {}", u16::MAX)))
 }
 
-/// Mesos refuses negative numbers only, and ends when it makes a duration of one that is none.
+/// Mesos refuses only negative numbers, and aborts when it converts another invalid number to a duration.
 fn non_negative(seconds: Option<f64>, field: &str) -> Result<(), ValidationError> {
     /// Mesos' durations are nanoseconds in 63 bits.
     const MOST: f64 = i64::MAX as f64 / 1e9;
@@ -141,7 +141,7 @@ mod tests {
 
     /// Each number of a check either has a meaning or is refused with an error that names the field.
     #[test]
-    fn numbers_without_sense_are_refused_by_name() {
+    fn invalid_numbers_are_refused_with_the_field_name() {
         type Set<T> = fn(&mut T, f64);
         let checks: [(&str, Set<v1::CheckInfo>); 3] = [
             ("delay_seconds", |check, value| check.delay_seconds = Some(value)),
@@ -154,7 +154,7 @@ mod tests {
             ("interval_seconds", |check, value| check.interval_seconds = Some(value)),
             ("timeout_seconds", |check, value| check.timeout_seconds = Some(value)),
         ];
-        // Zero is no delay, no grace, no pause, and no bound of the time that a look may take.
+        // Zero means no delay, no grace period, no interval, and no timeout of a check.
         let values = [(0.0, true), (0.5, true), (9e9, true), (-1.0, false), (-f64::INFINITY, false)];
         let values = values.into_iter().chain([f64::NAN, f64::INFINITY, 1e10, 1e308].map(|value| (value, false)));
         for (value, is_valid) in values {
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn ports_that_cannot_be_are_refused() {
+    fn invalid_ports_are_refused() {
         for (port, is_valid) in [(0, false), (1, true), (65_535, true), (65_536, false), (u32::MAX, false)] {
             let tcp = v1::CheckInfo {
                 r#type: Some(check_info::Type::Tcp.into()),

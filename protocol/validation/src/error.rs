@@ -54,7 +54,14 @@ pub(crate) fn require(holds: bool, reason: &'static str) -> Result<(), Validatio
     if holds { Ok(()) } else { Err(ValidationError::new(reason)) }
 }
 
-/// Returns the sub-message that a call of its type must carry.
+/// Returns the type of a call, which must be present and known.
+pub(crate) fn call_type<T: TryFrom<i32>>(number: Option<i32>) -> Result<T, ValidationError> {
+    number
+        .and_then(|number| T::try_from(number).ok())
+        .ok_or_else(|| ValidationError::new("Expecting 'type' to be present"))
+}
+
+/// Returns the sub-message that a call of its type must contain.
 pub(crate) fn present<'a, T>(field: &'a Option<T>, name: &str) -> Result<&'a T, ValidationError> {
     field.as_ref().ok_or_else(|| ValidationError::new(format!("Expecting '{name}' to be present")))
 }

@@ -97,7 +97,7 @@ fn incompatible(running: &ExecutorInfo, wanted: &ExecutorInfo) -> String {
     )
 }
 
-#[allow(deprecated)] // `source` is compared by Mesos.
+#[allow(deprecated, reason = "Mesos compares `source`")]
 fn differences(a: &ExecutorInfo, b: &ExecutorInfo) -> Vec<&'static str> {
     let fields = [
         ("type", a.r#type == b.r#type),

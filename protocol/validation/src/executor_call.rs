@@ -3,7 +3,7 @@
 use messages::v1::executor::{Call, call::Type};
 use messages::v1::{TaskState, TaskStatus, task_status::Source};
 
-use crate::error::present;
+use crate::error::{call_type, present};
 use crate::{ValidationError, check, ids};
 
 /// Checks an executor's call.
@@ -12,9 +12,7 @@ use crate::{ValidationError, check, ids};
 ///
 /// The reason is that of `validateExecutorCall` in Mesos' `src/common/validation.cpp`.
 pub fn validate(call: &Call) -> Result<(), ValidationError> {
-    let Some(kind) = call.r#type.and_then(|number| Type::try_from(number).ok()) else {
-        return Err(ValidationError::new("Expecting 'type' to be present"));
-    };
+    let kind: Type = call_type(call.r#type)?;
     match kind {
         Type::Subscribe => present(&call.subscribe, "subscribe").map(drop),
         Type::Update => validate_update(call, &present(&call.update, "update")?.status),

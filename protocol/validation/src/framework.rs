@@ -53,7 +53,7 @@ pub fn has_capability(info: &FrameworkInfo, wanted: capability::Type) -> bool {
 }
 
 /// Returns the roles of a framework: `roles` if it is MULTI_ROLE, otherwise `role`.
-#[allow(deprecated)] // `role` is what frameworks without MULTI_ROLE have.
+#[allow(deprecated, reason = "frameworks without MULTI_ROLE set `role`")]
 pub fn roles(info: &FrameworkInfo) -> BTreeSet<String> {
     if has_capability(info, capability::Type::MultiRole) {
         info.roles.iter().cloned().collect()

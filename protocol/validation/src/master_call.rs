@@ -2,7 +2,7 @@
 
 use messages::v1::master::{Call, call::Type};
 
-use crate::error::{present, require};
+use crate::error::{call_type, present, require};
 use crate::{ValidationError, resource};
 
 /// Only persistent volumes of the agent itself can be resized, so the agent must be named.
@@ -14,11 +14,9 @@ const AGENT_ID_EXPECTED: &str =
 /// # Errors
 ///
 /// The reason is that of `master::call::validate` in Mesos' `src/master/validation.cpp`.
-#[allow(deprecated)] // SET_QUOTA and REMOVE_QUOTA are deprecated, and still served.
+#[allow(deprecated, reason = "SET_QUOTA and REMOVE_QUOTA are deprecated and still served")]
 pub fn validate(call: &Call) -> Result<(), ValidationError> {
-    let Some(kind) = call.r#type.and_then(|number| Type::try_from(number).ok()) else {
-        return Err(ValidationError::new("Expecting 'type' to be present"));
-    };
+    let kind: Type = call_type(call.r#type)?;
     match kind {
         Type::GetMetrics => present(&call.get_metrics, "get_metrics").map(drop),
         Type::SetLoggingLevel => present(&call.set_logging_level, "set_logging_level").map(drop),

@@ -66,17 +66,17 @@ fn find<'a>(
         }
     }
     let known = |id: &'a OfferId| match lookup(&id.value) {
-        Some(facts) => Ok((id.value.as_str(), facts)),
+        Some(offer) => Ok((id.value.as_str(), offer)),
         None => Err(ValidationError::new(format!("{kind} {} is no longer valid", id.value))),
     };
     ids.iter().map(known).collect()
 }
 
 fn validate_framework(offers: &Found, framework: &FrameworkId) -> Result<(), ValidationError> {
-    match offers.iter().find(|(_, facts)| facts.framework != *framework) {
-        Some((id, facts)) => Err(ValidationError::new(format!(
+    match offers.iter().find(|(_, offer)| offer.framework != *framework) {
+        Some((id, offer)) => Err(ValidationError::new(format!(
             "Offer {id} has invalid framework {} while framework {framework} is expected",
-            facts.framework
+            offer.framework
         ))),
         None => Ok(()),
     }
@@ -84,12 +84,12 @@ fn validate_framework(offers: &Found, framework: &FrameworkId) -> Result<(), Val
 
 fn validate_role(offers: &Found) -> Result<(), ValidationError> {
     let Some((_, first)) = offers.first() else { return Ok(()) };
-    match offers.iter().find(|(_, facts)| facts.role != first.role) {
+    match offers.iter().find(|(_, offer)| offer.role != first.role) {
         // The unbalanced quotes are Mesos'.
-        Some((id, facts)) => Err(ValidationError::new(format!(
+        Some((id, offer)) => Err(ValidationError::new(format!(
             "Aggregated offers must be allocated to the same role. Offer {id} uses role '{} but another is \
              using role '{}",
-            facts.role, first.role
+            offer.role, first.role
         ))),
         None => Ok(()),
     }
@@ -97,10 +97,10 @@ fn validate_role(offers: &Found) -> Result<(), ValidationError> {
 
 fn validate_agent(offers: &Found) -> Result<(), ValidationError> {
     let Some((_, first)) = offers.first() else { return Ok(()) };
-    match offers.iter().find(|(_, facts)| facts.agent != first.agent) {
-        Some((id, facts)) => Err(ValidationError::new(format!(
+    match offers.iter().find(|(_, offer)| offer.agent != first.agent) {
+        Some((id, offer)) => Err(ValidationError::new(format!(
             "Aggregated offers must belong to one single agent. Offer {id} uses agent {} and agent {}",
-            facts.agent, first.agent
+            offer.agent, first.agent
         ))),
         None => Ok(()),
     }

@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn configurations() {
+    fn configurations_are_checked() {
         check("r", &[], &[], "");
         check("a/b", &[("cpus", 1.0)], &[("cpus", 1.0)], "");
         check("r", &[("cpus", 1.0), ("mem", 5.0)], &[("cpus", 1.0)], "");
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn requests() {
+    fn requests_are_checked() {
         check_request("r", "cpus:1;mem:2", |_| {}, "");
         check_request("", "cpus:1", |_| {}, "QuotaInfo with invalid role: Role names cannot be the empty string");
         check_request("r", "", |_| {}, "QuotaInfo with empty 'guarantee'");

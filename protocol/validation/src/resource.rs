@@ -229,7 +229,7 @@ pub(crate) fn is_persistent_volume(resource: &Resource) -> bool {
     resource.disk.as_ref().is_some_and(|disk| disk.persistence.is_some())
 }
 
-#[allow(deprecated)] // `role` is the format before reservation refinement.
+#[allow(deprecated, reason = "`role` is the format before reservation refinement")]
 pub(crate) fn reservation_role(resource: &Resource) -> &str {
     match resource.reservations.last() {
         Some(innermost) => innermost.role(),

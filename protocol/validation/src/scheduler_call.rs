@@ -2,7 +2,7 @@
 
 use messages::v1::scheduler::{Call, call::Type};
 
-use crate::error::{present, require};
+use crate::error::{call_type, present, require};
 use crate::{ValidationError, ids};
 
 /// Checks a scheduler's call. `principal` is the authenticated principal of the caller; `None` without authentication.
@@ -11,9 +11,7 @@ use crate::{ValidationError, ids};
 ///
 /// The reason is that of `scheduler::call::validate` in Mesos' `src/master/validation.cpp`.
 pub fn validate(call: &Call, principal: Option<&str>) -> Result<(), ValidationError> {
-    let Some(kind) = call.r#type.and_then(|number| Type::try_from(number).ok()) else {
-        return Err(ValidationError::new("Expecting 'type' to be present"));
-    };
+    let kind: Type = call_type(call.r#type)?;
     if kind == Type::Subscribe {
         return validate_subscribe(call, principal);
     }

@@ -79,7 +79,7 @@ mod tests {
 
     /// Every field of every message in the table has its row, and every row has its field.
     #[test]
-    fn no_field_is_forgotten() {
+    fn the_table_contains_every_field() {
         let mut seen: BTreeSet<&str> = BTreeSet::new();
         let mut open: Vec<&'static MessageDescriptor> = vec![v1::TaskInfo::desc(), v1::ExecutorInfo::desc()];
         while let Some(message) = open.pop() {
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_given_is_refused_with_its_name() {
+    fn unsupported_fields_are_refused_by_name() {
         let raw = || Box::new(CapabilityInfo { capabilities: vec![v1::capability_info::Capability::NetRaw as i32] });
         check(container(|_| {}), None);
         check(
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_by_value_are_resolved_and_others_are_not() {
+    fn only_secrets_by_value_are_supported() {
         let secret = |secret: v1::Secret| {
             let variable = v1::environment::Variable {
                 name: "S".into(),

@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn doubles_look_like_those_of_a_cpp_stream() {
+    fn doubles_are_printed_as_by_a_cpp_stream() {
         for (value, text) in [
             (0.0, "0"),
             (-0.5, "-0.5"),

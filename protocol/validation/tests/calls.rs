@@ -40,20 +40,20 @@ mod of_schedulers {
     }
 
     #[test]
-    fn the_type_comes_first() {
+    fn the_type_is_checked_first() {
         check(scheduler::Call::default(), "Expecting 'type' to be present");
         check(scheduler::Call { r#type: Some(4711), ..Default::default() }, "Expecting 'type' to be present");
     }
 
     #[test]
-    fn all_but_subscribe_name_their_framework() {
+    fn all_calls_but_subscribe_require_a_framework_id() {
         for kind in [Type::Teardown, Type::Revive, Type::Accept, Type::Unknown] {
             check(scheduler::Call { framework_id: None, ..call(kind) }, "Expecting 'framework_id' to be present");
         }
     }
 
     #[test]
-    fn each_call_carries_its_own_part() {
+    fn each_call_requires_the_field_of_its_type() {
         for (kind, part) in [
             (Type::Accept, "accept"),
             (Type::Decline, "decline"),
@@ -78,7 +78,7 @@ mod of_schedulers {
     }
 
     #[test]
-    fn a_subscription_names_the_framework_twice_or_not_at_all() {
+    fn a_subscription_requires_equal_framework_ids() {
         check(subscribe("", info("")), "");
         check(subscribe("f", info("f")), "");
         for (call_id, info_id) in [("f", ""), ("", "f"), ("f", "g")] {
@@ -87,7 +87,7 @@ mod of_schedulers {
     }
 
     #[test]
-    fn an_update_names_the_same_framework() {
+    fn an_update_requires_equal_framework_ids() {
         let update = |id: &str| scheduler::Call {
             update_framework: Some(Box::new(UpdateFramework { framework_info: info(id), ..Default::default() })),
             ..call(Type::UpdateFramework)
@@ -97,7 +97,7 @@ mod of_schedulers {
     }
 
     #[test]
-    fn a_claimed_principal_is_the_proven_one() {
+    fn the_principal_must_be_the_authenticated_one() {
         let claiming = |principal: Option<&str>| {
             subscribe("", FrameworkInfo { principal: principal.map(str::to_owned), ..info("") })
         };
@@ -115,7 +115,7 @@ mod of_schedulers {
     }
 
     #[test]
-    fn acknowledged_uuids_are_uuids() {
+    fn acknowledgements_require_valid_uuids() {
         let good = b"\x01\x02\x03\x04\x05\x06\x47\x08\x89\x0a\x0b\x0c\x0d\x0e\x0f\x10".to_vec();
         for (uuid, reason) in [
             (good.clone(), ""),
@@ -182,7 +182,7 @@ mod of_executors {
     }
 
     #[test]
-    fn each_call_carries_its_own_part() {
+    fn each_call_requires_the_field_of_its_type() {
         check(executor::Call { r#type: None, ..call(Type::Subscribe) }, "Expecting 'type' to be present");
         check(call(Type::Subscribe), "Expecting 'subscribe' to be present");
         check(call(Type::Update), "Expecting 'update' to be present");
@@ -192,7 +192,7 @@ mod of_executors {
     }
 
     #[test]
-    fn an_update_is_the_executors_own() {
+    fn an_update_must_come_from_its_executor() {
         check_update(running(), "");
         check_update(TaskStatus { uuid: None, ..running() }, "Expecting 'uuid' to be present");
         check_update(TaskStatus { uuid: Some(vec![1]), ..running() }, "Not a valid UUID");
@@ -213,7 +213,7 @@ mod of_executors {
     }
 
     #[test]
-    fn a_check_status_says_what_it_is() {
+    fn a_check_status_requires_the_field_of_its_type() {
         let status = |kind: Option<check_info::Type>| TaskStatus {
             check_status: Some(Box::new(v1::CheckStatusInfo { r#type: kind.map(|k| k as i32), ..Default::default() })),
             ..running()
@@ -244,7 +244,7 @@ mod of_operators {
     }
 
     #[test]
-    fn reads_need_nothing() {
+    fn read_calls_require_no_fields() {
         check(master::Call::default(), "Expecting 'type' to be present");
         for kind in [Type::GetHealth, Type::GetState, Type::GetQuota, Type::Subscribe, Type::Unknown] {
             check(call(kind), "");
@@ -252,7 +252,7 @@ mod of_operators {
     }
 
     #[test]
-    fn each_call_carries_its_own_part() {
+    fn each_call_requires_the_field_of_its_type() {
         for (kind, part) in [
             (Type::GetMetrics, "get_metrics"),
             (Type::SetLoggingLevel, "set_logging_level"),
@@ -282,7 +282,7 @@ mod of_operators {
     }
 
     #[test]
-    fn only_volumes_of_a_named_agent_are_resized() {
+    fn grow_volume_requires_an_agent_id() {
         let grow = master::call::GrowVolume::default();
         check(
             master::Call { grow_volume: Some(Box::new(grow)), ..call(Type::GrowVolume) },
@@ -324,7 +324,7 @@ mod of_operators_to_agents {
     }
 
     #[test]
-    fn container_ids_are_checked_up_to_the_root() {
+    fn all_ancestors_of_a_container_id_are_checked() {
         check(wait(id("a", None)), "");
         check(wait(id("a", Some(id("b", None)))), "");
         check(wait(id("", None)), "'wait_container.container_id' is invalid: ID must not be empty");
@@ -359,7 +359,7 @@ mod of_operators_to_agents {
     }
 
     #[test]
-    fn nested_containers_have_a_parent() {
+    fn nested_container_calls_require_a_parent() {
         check(kill_nested(id("a", Some(id("b", None)))), "");
         check(kill_nested(id("a", None)), "Expecting 'kill_nested_container.container_id.parent' to be present");
     }

@@ -33,7 +33,7 @@ fn single_role(role: Option<&str>) -> FrameworkInfo {
 
 /// The bounds are Tepui's; Mesos has none.
 #[test]
-fn a_framework_is_bounded() {
+fn the_size_of_a_framework_is_bounded() {
     let many: Vec<String> = (0..4097).map(|i| format!("r{i}")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     expect(framework::validate(&multi_role(&many[..4096])), "");
@@ -50,14 +50,14 @@ fn a_framework_is_bounded() {
 }
 
 #[test]
-fn long_reasons_are_cut() {
+fn long_reasons_are_truncated() {
     let reason = ValidationError::new("é".repeat(2000));
     assert_eq!(reason.reason().chars().count(), 1025);
     assert!(reason.reason().ends_with('…'));
 }
 
 #[test]
-fn roles_belong_to_multi_role_frameworks() {
+fn several_roles_require_the_capability_multi_role() {
     let check = |info: FrameworkInfo, reason: &str| expect(framework::validate(&info), reason);
     check(multi_role(&["a", "b/c"]), "");
     check(multi_role(&[]), "");
@@ -75,7 +75,7 @@ fn roles_belong_to_multi_role_frameworks() {
 }
 
 #[test]
-fn role_names_are_paths_of_plain_words() {
+fn role_names_are_checked() {
     for (role, reason) in [
         ("*", ""),
         ("", "Role names cannot be the empty string"),
@@ -95,7 +95,7 @@ fn role_names_are_paths_of_plain_words() {
 }
 
 #[test]
-fn an_id_is_asked_for_or_valid() {
+fn a_framework_id_is_empty_or_valid() {
     let check = |id: &str, reason: &str| {
         let info = FrameworkInfo { id: Some(FrameworkId { value: id.into() }), ..multi_role(&["a"]) };
         expect(framework::validate(&info), reason);
@@ -107,7 +107,7 @@ fn an_id_is_asked_for_or_valid() {
 }
 
 #[test]
-fn ids_become_directory_names() {
+fn ids_must_be_valid_directory_names() {
     for (id, reason) in [
         ("a", ""),
         ("a b.c", ""),
@@ -125,7 +125,7 @@ fn ids_become_directory_names() {
 }
 
 #[test]
-fn filters_are_quantities() {
+fn offer_filters_require_valid_quantities() {
     let check = |quantities: &[(&str, f64)], reason: &str| {
         let quantities = quantities.iter().map(|(name, value)| (name.to_string(), value::Scalar { value: *value }));
         let minimum =
@@ -143,7 +143,7 @@ fn filters_are_quantities() {
 }
 
 #[test]
-fn a_failover_timeout_fits_a_duration() {
+fn a_failover_timeout_must_be_a_valid_duration() {
     let check = |timeout: f64, reason: &str| {
         let info = FrameworkInfo { failover_timeout: Some(timeout), ..multi_role(&["a"]) };
         expect(framework::validate(&info), reason);
@@ -156,7 +156,7 @@ fn a_failover_timeout_fits_a_duration() {
 }
 
 #[test]
-fn an_update_keeps_principal_user_and_checkpoint() {
+fn an_update_cannot_change_principal_user_and_checkpoint() {
     let old = FrameworkInfo { principal: Some("ann".into()), checkpoint: Some(true), ..multi_role(&["a"]) };
     let check = |new: FrameworkInfo, reason: &str| expect(framework::validate_update(&old, &new), reason);
     check(FrameworkInfo { roles: vec!["b".into()], ..old.clone() }, "");
@@ -172,7 +172,7 @@ fn an_update_keeps_principal_user_and_checkpoint() {
 }
 
 #[test]
-fn a_resubscription_silently_keeps_user_and_checkpoint() {
+fn a_resubscription_ignores_changes_of_user_and_checkpoint() {
     let old = FrameworkInfo { checkpoint: Some(true), ..multi_role(&["a"]) };
     let mut new = FrameworkInfo { user: "bob".into(), checkpoint: Some(false), ..multi_role(&["b"]) };
     expect(framework::validate_resubscribe(&old, &mut new), "");
@@ -183,7 +183,7 @@ fn a_resubscription_silently_keeps_user_and_checkpoint() {
 }
 
 #[test]
-fn suppressed_roles_are_among_the_roles() {
+fn suppressed_roles_must_be_among_the_roles() {
     let set = |roles: &[&str]| roles.iter().map(|role| role.to_string()).collect::<BTreeSet<_>>();
     expect(framework::validate_suppressed_roles(&set(&["a", "b"]), &set(&["b"])), "");
     expect(
@@ -216,7 +216,7 @@ fn check_offers(ids: &[&str], reason: &str) {
 }
 
 #[test]
-fn offers_used_together_belong_together() {
+fn combined_offers_must_have_the_same_framework_role_and_agent() {
     check_offers(&[], "");
     check_offers(&["o1"], "");
     check_offers(&["o1", "o2"], "");

@@ -151,7 +151,7 @@ fn destroy_disk(source: Resource) -> Operation {
 }
 
 #[test]
-fn frameworks_reserve_for_the_role_of_the_offer() {
+fn frameworks_can_reserve_only_for_the_role_of_the_offer() {
     let check = |resources: Vec<Resource>, reason: &str| FRAMEWORK.check(reserve(resources), reason);
     check(vec![reserved("cpus", 1, "eng"), reserved("mem", 1, "eng")], VALID);
     check(vec![], "Invalid resources: The resources have multiple resource providers: ");
@@ -189,7 +189,7 @@ fn frameworks_reserve_for_the_role_of_the_offer() {
 }
 
 #[test]
-fn older_agents_cannot_hold_every_reservation() {
+fn reservations_require_capabilities_of_the_agent() {
     let old = OperationScenario { agent: OLD, ..FRAMEWORK };
     old.check(reserve(vec![reserved("cpus", 1, "eng")]), VALID);
     old.check(
@@ -207,7 +207,7 @@ fn older_agents_cannot_hold_every_reservation() {
 }
 
 #[test]
-fn who_reserves_or_creates_signs_for_it() {
+fn reservations_and_volumes_require_the_principal_of_the_caller() {
     let ann = OperationScenario { principal: Some("ann"), ..FRAMEWORK };
     let signed = |principal: &str| {
         let mut cpus = reserved("cpus", 1, "eng");
@@ -245,7 +245,7 @@ fn who_reserves_or_creates_signs_for_it() {
 }
 
 #[test]
-fn operators_reserve_what_nobody_is_offered_and_replace_reservations() {
+fn operators_reserve_unallocated_resources_and_can_replace_reservations() {
     let cpus = |amount, role| unallocated(reserved("cpus", amount, role));
     OPERATOR.check(reserve(vec![cpus(1, "ads")]), VALID);
     OPERATOR.check(
@@ -269,7 +269,7 @@ fn operators_reserve_what_nobody_is_offered_and_replace_reservations() {
 }
 
 #[test]
-fn only_plain_dynamic_reservations_are_undone() {
+fn only_plain_dynamic_reservations_can_be_unreserved() {
     FRAMEWORK.check(unreserve(vec![reserved("cpus", 1, "anybody")]), VALID);
     FRAMEWORK.check(unreserve(vec![plain("cpus", 1)]), "Resource cpus:1 is not dynamically reserved");
     FRAMEWORK.check(
@@ -280,7 +280,7 @@ fn only_plain_dynamic_reservations_are_undone() {
 }
 
 #[test]
-fn volumes_are_created_on_reserved_disk_under_a_new_id() {
+fn volumes_require_reserved_disk_and_a_new_id() {
     FRAMEWORK.check(create(vec![volume(1, "a"), volume(1, "b")]), VALID);
     FRAMEWORK.check(create(vec![volume(1, "a"), volume(1, "a")]), "Persistence ID 'a' is not unique");
     FRAMEWORK.check(create(vec![volume(1, "taken")]), "Persistence ID 'taken' is not unique");
@@ -304,7 +304,7 @@ fn volumes_are_created_on_reserved_disk_under_a_new_id() {
 }
 
 #[test]
-fn known_volumes_that_nobody_uses_are_destroyed() {
+fn only_known_unused_volumes_can_be_destroyed() {
     FRAMEWORK.check(destroy(vec![volume(10, "taken")]), VALID);
     OPERATOR.check(destroy(vec![unallocated(volume(10, "taken"))]), VALID);
     FRAMEWORK.check(destroy(vec![volume(10, "nowhere")]), "Persistent volumes not found");
@@ -314,7 +314,7 @@ fn known_volumes_that_nobody_uses_are_destroyed() {
 }
 
 #[test]
-fn own_volumes_are_resized() {
+fn resizing_a_volume_is_checked() {
     let more = || reserved("disk", 5, "eng");
     FRAMEWORK.check(grow(volume(10, "v"), more()), VALID);
     let nothing = Resource { scalar: Some(v1::value::Scalar { value: 0.0 }), ..more() };
@@ -352,7 +352,7 @@ fn own_volumes_are_resized() {
 }
 
 #[test]
-fn disks_of_providers_are_made_of_raw_ones() {
+fn create_disk_requires_a_raw_disk_of_a_provider() {
     let raw = |id, profile| provided(sourced(plain("disk", 10), SourceType::Raw, id, profile));
     FRAMEWORK.check(create_disk(raw(None, Some("fast")), SourceType::Mount, None), VALID);
     FRAMEWORK.check(create_disk(raw(Some("i"), None), SourceType::Block, Some("fast")), VALID);

@@ -87,7 +87,7 @@ fn check(task: TaskInfo, reason: &str) {
 }
 
 #[test]
-fn ids_are_new_and_the_agent_is_the_offers() {
+fn task_ids_must_be_new_and_the_agent_that_of_the_offer() {
     check(task("t"), VALID);
     check(task(""), "ID must not be empty");
     check(task("a/b"), "'a/b' contains invalid characters");
@@ -100,7 +100,7 @@ fn ids_are_new_and_the_agent_is_the_offers() {
 }
 
 #[test]
-fn durations_do_not_go_back_in_time() {
+fn durations_must_not_be_negative() {
     let nanoseconds = |nanoseconds| Some(DurationInfo { nanoseconds });
     let policy = |grace| Some(Box::new(KillPolicy { grace_period: nanoseconds(grace) }));
     check(TaskInfo { kill_policy: policy(0), ..task("t") }, VALID);
@@ -116,7 +116,7 @@ fn durations_do_not_go_back_in_time() {
 }
 
 #[test]
-fn checks_are_well_formed() {
+fn checks_are_validated() {
     let check_info = |info: CheckInfo, reason: &str| {
         let reason = if reason.is_empty() { String::new() } else { format!("Task uses invalid check: {reason}") };
         check(TaskInfo { check: Some(Box::new(info)), ..task("t") }, &reason);
@@ -147,7 +147,7 @@ fn checks_are_well_formed() {
 }
 
 #[test]
-fn health_checks_are_well_formed() {
+fn health_checks_are_validated() {
     let check_info = |info: HealthCheck, reason: &str| {
         let reason =
             if reason.is_empty() { String::new() } else { format!("Task uses invalid health check: {reason}") };
@@ -177,7 +177,7 @@ fn health_checks_are_well_formed() {
 }
 
 #[test]
-fn resources_are_valid_and_of_one_role() {
+fn resources_must_be_valid_and_of_one_role() {
     let of = |resources: Vec<Resource>| TaskInfo { resources, ..task("t") };
     check(of(vec![]), "Task uses no resources");
     check(
@@ -209,7 +209,7 @@ fn resources_are_valid_and_of_one_role() {
 }
 
 #[test]
-fn disks_say_what_they_are() {
+fn disks_are_validated() {
     let disk = |disk: resource::DiskInfo| Resource { disk: Some(Box::new(disk)), ..scalar("disk", 10.0) };
     let volume = |host_path: Option<&str>| {
         Some(Box::new(Volume {
@@ -266,7 +266,7 @@ fn disks_say_what_they_are() {
 }
 
 #[test]
-fn environments_have_values_or_secrets() {
+fn environments_are_validated() {
     let check_variable = |variable: Variable, reason: &str| {
         let environment = Environment { variables: vec![variable] };
         let command = CommandInfo { environment: Some(Box::new(environment)), ..*shell("true").unwrap() };
@@ -320,7 +320,7 @@ fn environments_have_values_or_secrets() {
 }
 
 #[test]
-fn containers_are_well_formed() {
+fn containers_are_validated() {
     let check_container = |container: ContainerInfo, reason: &str| {
         let reason =
             if reason.is_empty() { String::new() } else { format!("Task's `ContainerInfo` is invalid: {reason}") };
@@ -363,7 +363,7 @@ fn containers_are_well_formed() {
 }
 
 #[test]
-fn limits_are_at_least_the_request() {
+fn limits_must_be_at_least_the_request() {
     let limited = |limits: &[(&str, f64)]| TaskInfo {
         limits: limits.iter().map(|(name, value)| (name.to_string(), value::Scalar { value: *value })).collect(),
         ..task("t")
@@ -381,7 +381,7 @@ fn limits_are_at_least_the_request() {
 }
 
 #[test]
-fn a_task_has_a_command_or_an_executor() {
+fn a_task_requires_either_command_or_executor() {
     let reason = "Task should have at least one (but not both) of CommandInfo or ExecutorInfo present";
     check(TaskInfo { command: None, ..task("t") }, reason);
     check(TaskInfo { command: shell("true"), ..with_executor(custom_executor("e")) }, reason);
@@ -389,7 +389,7 @@ fn a_task_has_a_command_or_an_executor() {
 }
 
 #[test]
-fn executors_are_custom_and_the_frameworks() {
+fn executors_must_be_custom_and_of_the_framework() {
     use executor_info::Type;
     let check_executor = |executor: ExecutorInfo, reason: &str| check(with_executor(executor), reason);
     let base = || custom_executor("e");
@@ -421,7 +421,7 @@ fn executors_are_custom_and_the_frameworks() {
 }
 
 #[test]
-fn a_known_executor_is_described_the_same_way() {
+fn a_known_executor_must_be_unchanged() {
     check(with_executor(custom_executor("known")), VALID);
     let other = ExecutorInfo { name: Some("renamed".into()), ..custom_executor("known") };
     let validate = validate_with(true, |context| task::validate(&with_executor(other.clone()), context));
@@ -434,7 +434,7 @@ fn a_known_executor_is_described_the_same_way() {
 }
 
 #[test]
-fn the_order_of_variables_does_not_make_another_executor() {
+fn the_order_of_variables_does_not_change_an_executor() {
     let variable = |name: &str| Variable { name: name.into(), value: Some("x".into()), ..Default::default() };
     let of = |names: [&str; 2]| {
         let environment = Environment { variables: names.map(variable).to_vec() };
@@ -446,7 +446,7 @@ fn the_order_of_variables_does_not_make_another_executor() {
 }
 
 #[test]
-fn task_and_executor_fit_the_offer_together() {
+fn task_and_executor_must_fit_into_the_offer_together() {
     let of = |task_cpus: f64, executor_cpus: f64, id: &str| TaskInfo {
         resources: vec![scalar("cpus", task_cpus)],
         ..with_executor(ExecutorInfo { resources: vec![scalar("cpus", executor_cpus)], ..custom_executor(id) })
@@ -467,7 +467,7 @@ fn task_and_executor_fit_the_offer_together() {
 }
 
 #[test]
-fn a_port_is_claimed_once() {
+fn ports_must_not_be_used_twice() {
     let of = |task: Resource, executor: Resource| TaskInfo {
         resources: vec![scalar("cpus", 1.0), task],
         ..with_executor(ExecutorInfo { resources: vec![executor], ..custom_executor("e") })
@@ -496,7 +496,7 @@ mod forms {
     }
 
     #[test]
-    fn an_operation_has_the_part_of_its_type() {
+    fn an_operation_requires_the_field_of_its_type() {
         check_form(Operation::default(), "Unknown offer operation");
         for (kind, reason) in [
             (Type::Launch, "A LAUNCH offer operation must have the Offer.Operation.launch field set."),
@@ -518,7 +518,7 @@ mod forms {
     }
 
     #[test]
-    fn one_malformed_resource_refuses_the_operation() {
+    fn an_invalid_resource_refuses_the_operation() {
         let cpus = |value| Resource { allocation_info: None, ..scalar("cpus", value) };
         let launch = |resources: Vec<Resource>, executor: Vec<Resource>| Operation {
             launch: Some(Box::new(Launch {
@@ -575,12 +575,12 @@ mod groups {
     }
 
     #[test]
-    fn a_pod_of_two_tasks_is_launched() {
+    fn a_valid_task_group_is_accepted() {
         check_executor(default_executor("e"), VALID);
     }
 
     #[test]
-    fn one_bad_task_is_named() {
+    fn the_invalid_task_of_a_group_is_named() {
         check_member(|task| TaskInfo { resources: vec![], ..task }, "Task 't1' is invalid: Task uses no resources");
         check_member(
             |task| TaskInfo { executor: None, ..task },
@@ -603,7 +603,7 @@ mod groups {
     }
 
     #[test]
-    fn the_executor_is_typed_and_has_room_to_run() {
+    fn the_executor_of_a_group_requires_type_and_resources() {
         let base = || default_executor("e");
         let with = |resources| ExecutorInfo { resources, ..base() };
         check_executor(ExecutorInfo { r#type: None, command: shell("x"), ..base() }, "'ExecutorInfo.type' must be set");
@@ -626,7 +626,7 @@ mod groups {
     }
 
     #[test]
-    fn all_tasks_share_cgroups_or_none_does() {
+    fn all_tasks_of_an_executor_must_agree_on_share_cgroups() {
         let sharing = |task: TaskInfo, share: bool| TaskInfo {
             container: Some(Box::new(ContainerInfo {
                 r#type: container_info::Type::Mesos as i32,

@@ -3,8 +3,8 @@
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | [`decode`], [`decode_message`], [`encode`] | protobuf bytes to and from messages, with the checks `prost` does not make |
-//! | [`MessageParts`] | messages put together from fields that are encoded already |
+//! | [`decode`], [`decode_message`], [`encode`] | protobuf bytes to and from messages, with checks that `prost` omits |
+//! | [`MessageParts`] | messages assembled from encoded fields |
 //! | [`visit_set_fields`] | which fields of a message are set |
 //! | [`json`] | Mesos JSON, which is not proto3 JSON |
 //! | [`recordio`], [`StreamEvent`] | the framing of event streams, and what they carry |

@@ -1,5 +1,5 @@
-//! RecordIO, the framing of event streams: `<decimal length>
-//! <payload>`, repeated, with nothing between records.
+//! RecordIO, the framing of event streams. A record is its length in decimal digits, a newline and the payload; nothing
+//! is between records.
 
 use std::collections::VecDeque;
 

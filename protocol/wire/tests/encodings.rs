@@ -24,7 +24,7 @@ fn records(stream: &[u8], limit: usize) -> (Vec<String>, Result<bool, RecordErro
 }
 
 #[test]
-fn records_have_a_length_line() {
+fn records_begin_with_their_length() {
     let check = |stream: &str, expect: &[&str], end: Result<bool, RecordError>| {
         let expect = expect.iter().map(|r| (*r).to_owned()).collect();
         assert_eq!(records(stream.as_bytes(), 100), (expect, end), "{stream}");
@@ -42,7 +42,7 @@ fn records_have_a_length_line() {
 }
 
 #[test]
-fn a_lost_framing_stays_lost() {
+fn framing_errors_are_final() {
     let mut decoder = Decoder::new(100);
     assert_eq!(decoder.push(b"x\n"), Err(RecordError::BadLength));
     assert_eq!(decoder.push(b"1\na"), Err(RecordError::BadLength));
@@ -50,7 +50,7 @@ fn a_lost_framing_stays_lost() {
 }
 
 #[test]
-fn what_is_encoded_is_decoded() {
+fn encoded_records_are_decoded() {
     let mut stream = Vec::new();
     for record in ["", "a", "{\"type\":\"HEARTBEAT\"}"] {
         recordio::encode(record.as_bytes(), &mut stream);
@@ -97,7 +97,7 @@ fn content_types_are_compared_exactly() {
 
 /// Every combination of headers of an agent's API is answered as by Mesos.
 #[test]
-fn bodies_are_refused_in_the_words_of_mesos() {
+fn invalid_bodies_are_refused_with_the_messages_of_mesos() {
     let error = |content_type, body: &[u8]| {
         wire::decode_as::<Call>(content_type, body, &Limits::default()).unwrap_err().to_string()
     };
@@ -126,7 +126,7 @@ fn subscribe() -> Call {
 }
 
 #[test]
-fn v0_subscribe_has_other_numbers() {
+fn v0_subscribe_is_renumbered() {
     let limits = Limits::default();
     for force in [true, false] {
         let bytes = v0::encode_scheduler_call(&subscribe(), force);
@@ -142,7 +142,7 @@ fn v0_subscribe_has_other_numbers() {
 }
 
 #[test]
-fn other_v0_calls_are_those_of_v1() {
+fn other_v0_calls_are_read_as_v1() {
     let kill = Kill { task_id: TaskId { value: "t".into() }, agent_id: None, kill_policy: None };
     let call = Call { r#type: Some(Type::Kill.into()), kill: Some(Box::new(kill)), ..Call::default() };
     let bytes = v0::encode_scheduler_call(&call, false);

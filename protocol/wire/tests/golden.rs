@@ -49,14 +49,14 @@ fn receive(bytes: &[u8], chunk: usize) -> Received {
 }
 
 #[test]
-fn an_agent_registers() {
+fn registration_messages_round_trip() {
     check(include_bytes!("golden/UpdateSlaveMessage.http"), AGENT, MASTER, "mesos.internal.UpdateSlaveMessage");
     check(include_bytes!("golden/SlaveRegisteredMessage.http"), MASTER, AGENT, "mesos.internal.SlaveRegisteredMessage");
 }
 
 /// `SlaveInfo.checkpoint` exists in v0 only, and a Mesos agent sets it.
 #[test]
-fn a_registration_keeps_the_field_v1_lacks() {
+fn a_registration_keeps_a_field_that_v1_lacks() {
     let received = receive(include_bytes!("golden/RegisterSlaveMessage.http"), 11);
     let register: messages::internal::RegisterSlaveMessage = wire::decode(&received.body, &Limits::default()).unwrap();
     assert_eq!((register.slave.port, register.slave.hostname.as_str()), (Some(17051), "localhost"));
@@ -66,13 +66,13 @@ fn a_registration_keeps_the_field_v1_lacks() {
 }
 
 #[test]
-fn an_agent_is_pinged() {
+fn ping_messages_round_trip() {
     check(include_bytes!("golden/PingSlaveMessage.http"), OBSERVER, AGENT, "mesos.internal.PingSlaveMessage");
     check(include_bytes!("golden/PongSlaveMessage.http"), AGENT, OBSERVER, "mesos.internal.PongSlaveMessage");
 }
 
 #[test]
-fn a_task_runs() {
+fn task_messages_round_trip() {
     check(include_bytes!("golden/RunTaskMessage.http"), MASTER, AGENT, "mesos.internal.RunTaskMessage");
     check(include_bytes!("golden/StatusUpdateMessage.http"), AGENT, MASTER, "mesos.internal.StatusUpdateMessage");
     check(
@@ -98,7 +98,7 @@ fn assert_same_json(ours: &[u8], theirs: &str) {
 
 /// Mesos' responses exist in both encodings, and Tepui converts each into the other one.
 #[test]
-fn an_answer_of_a_master() {
+fn operator_responses_agree_in_both_encodings() {
     let protobuf = include_bytes!("golden/GET_MASTER.pb");
     // The v1 API of 1.11.0 does not know the name of the capability QUOTA_V2 and prints `{}` for it.
     let text = include_str!("golden/GET_MASTER.json").replace("{}", r#"{"type":"QUOTA_V2"}"#);
@@ -113,7 +113,7 @@ fn an_answer_of_a_master() {
 }
 
 #[test]
-fn events_of_a_scheduler() {
+fn scheduler_events_round_trip() {
     let events = include_str!("golden/scheduler-events.jsonl");
     assert_eq!(events.lines().count(), 6);
     for line in events.lines() {

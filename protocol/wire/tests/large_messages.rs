@@ -45,7 +45,7 @@ fn check<M: HasDescriptor + prost::Message + Default + PartialEq>(what: &str, me
 }
 
 #[test]
-fn an_accept_with_ten_thousand_launches_is_taken() {
+fn an_accept_with_ten_thousand_launches_is_accepted() {
     let launch = |tasks: Vec<v1::TaskInfo>| v1::offer::Operation {
         r#type: Some(v1::offer::operation::Type::Launch as i32),
         launch: Some(Box::new(v1::offer::operation::Launch { task_infos: tasks })),
@@ -101,7 +101,7 @@ fn an_agent_with_five_thousand_tasks_reregisters() {
 
 /// Pods of thousands of containers with short descriptions are accepted.
 #[test]
-fn a_task_group_of_two_megabytes_is_taken() {
+fn a_task_group_of_two_megabytes_is_accepted() {
     let variables = |i: usize| v1::environment::Variable {
         name: format!("V{i}"),
         value: Some("v".to_owned()),

@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn classes_are_those_of_re2() {
+    fn character_classes_match_as_in_re2() {
         check(r"\d+", &["12"], &["٣"]);
         check(r"[\w.]+", &["a.b_1"], &["ü"]);
         check(r"a\b-\Bb", &[], &["a-b"]);
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_parse_is_refused() {
+    fn invalid_patterns_are_refused() {
         for text in ["[a-d", "(a", "a)", "a)|(b", "*", "a{2", r"\1", "(?=a)", "(?x)a # b", "a\\"] {
             assert!(matches!(pattern(text), Err(InvalidPattern::Syntax { .. })), "{text}");
         }
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_measured_without_what_every_program_has() {
+    fn fixed_states_do_not_count_against_the_limit() {
         let size_of = |text: &str| match Pattern::new(text, PatternLimits { max_program_size: 0, ..Default::default() })
         {
             Ok(_) => 0,
@@ -161,9 +161,9 @@ mod tests {
         assert_eq!(size_of("abc"), 3);
     }
 
-    /// Patterns of exponential size in other engines end quickly: the limits hold while compiling.
+    /// The limits hold while a pattern is compiled, and matching takes linear time.
     #[test]
-    fn nothing_explodes() {
+    fn patterns_of_exponential_size_are_refused_quickly() {
         for text in ["(((a{1000}){1000}){1000})", r"(\pL{100}){100}", "(a?){4294967295}", &"(".repeat(100_000)] {
             assert!(pattern(text).is_err());
         }

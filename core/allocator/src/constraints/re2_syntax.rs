@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_both_read_alike_stays() {
+    fn syntax_with_the_same_meaning_is_kept() {
         check(&[
             ("", ""),
             ("rack-[a-d]+", "rack-[a-d]+"),
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_broken_stays_broken() {
+    fn invalid_patterns_stay_invalid() {
         check(&[("a\\", "a\\"), ("[a", "[a"), ("(a", "(a")]);
     }
 }

@@ -127,10 +127,10 @@ impl Ledger {
         if short.peek().is_none() {
             return sum;
         }
-        let way: Vec<Ix<Account>> = self.upwards(ix).collect();
+        let path: Vec<Ix<Account>> = self.upwards(ix).collect();
         let depth = |ix: Ix<Account>| Reverse(self.upwards(ix).count());
         let mut needs: BTreeMap<(Reverse<usize>, Ix<Account>), Amounts> =
-            short.filter(|ix| !way.contains(ix)).map(|ix| ((depth(*ix), *ix), Amounts::default())).collect();
+            short.filter(|ix| !path.contains(ix)).map(|ix| ((depth(*ix), *ix), Amounts::default())).collect();
         // The innermost roles come first: the shortfall of a role includes that of the roles below it, unless theirs
         // is more.
         while let Some(((_, ix), mut need)) = needs.pop_first() {
@@ -139,7 +139,7 @@ impl Ledger {
                 need.raise_to(&account.shortfall);
             }
             account.limits.less(&account.used()).cut(&mut need);
-            match account.parent.filter(|parent| !way.contains(parent)) {
+            match account.parent.filter(|parent| !path.contains(parent)) {
                 Some(parent) => needs.entry((depth(parent), parent)).or_default().add(&need),
                 None => sum.add(&need),
             }

@@ -108,13 +108,13 @@ impl Ledger {
         self.find(role).and_then(|ix| self.accounts.get(ix)).map(Account::used).unwrap_or_default()
     }
 
-    /// Returns the unsatisfied part of its guarantee, whether it is lent or not.
+    /// Returns the unsatisfied part of the guarantee of a role, whether it is lent or not.
     pub fn lacking(&self, role: &Role) -> Amounts {
         let account = self.find(role).and_then(|ix| self.accounts.get(ix));
         account.map(|account| account.guarantees.lacking(&account.used())).unwrap_or_default()
     }
 
-    /// Returns what it consumes beyond its guarantee.
+    /// Returns what a role consumes beyond its guarantee.
     pub fn borrowed(&self, role: &Role) -> Amounts {
         let account = self.find(role).and_then(|ix| self.accounts.get(ix));
         account.map(|account| account.used().lacking(&account.guarantees)).unwrap_or_default()
@@ -122,8 +122,8 @@ impl Ledger {
 
     /// Returns what the limits of the role and of the roles above it still allow; roles without limits are left out.
     pub fn remaining_limits(&self, role: &Role) -> Vec<(Role, AmountLimits)> {
-        let way = self.find(role).into_iter().flat_map(|ix| self.upwards(ix));
-        let limited = way.filter_map(|ix| self.accounts.get(ix)).filter(|account| !account.limits.is_unlimited());
+        let path = self.find(role).into_iter().flat_map(|ix| self.upwards(ix));
+        let limited = path.filter_map(|ix| self.accounts.get(ix)).filter(|account| !account.limits.is_unlimited());
         limited.filter_map(|account| Some((account.role.clone()?, account.limits.less(&account.used())))).collect()
     }
 
@@ -131,9 +131,10 @@ impl Ledger {
     pub fn roles(&self) -> impl Iterator<Item = &Role> + '_ {
         self.accounts.iter().filter_map(|(_, account)| account.role.as_ref())
     }
+}
 
-    // Creating and dropping accounts.
-
+/// The creation and the removal of accounts.
+impl Ledger {
     /// Returns the account of a role, which stays with those above it until it is unpinned as often as it was pinned.
     pub fn pin(&mut self, role: &Role) -> Ix<Account> {
         let ix = self.find_or_create(role);
@@ -180,9 +181,10 @@ impl Ledger {
             }
         }
     }
+}
 
-    // Updates.
-
+/// The updates of accounts.
+impl Ledger {
     /// Adds to `capacity`.
     pub fn grow(&mut self, capacity: &Amounts) {
         let names = self.capacity.len();

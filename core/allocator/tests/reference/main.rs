@@ -93,26 +93,26 @@ fn event() -> impl Strategy<Value = Event> {
 
 proptest! {
     #[test]
-    fn the_same_as_the_model(seed in any::<u64>(), events in proptest::collection::vec(event(), 1..120)) {
+    fn allocations_equal_those_of_the_reference_model(seed in any::<u64>(), events in proptest::collection::vec(event(), 1..120)) {
         let options = Options { random: Random::from_u64(seed), filter_gpu_resources: false, ..Options::default() };
-        let mut world = World { allocator: Allocator::new(options), model: Model::default() };
+        let mut comparison = Comparison { allocator: Allocator::new(options), model: Model::default() };
         for event in events {
-            world.happens(event);
-            world.model.prune();
-            world.compare_books();
+            comparison.apply(event);
+            comparison.model.prune();
+            comparison.compare_accounts();
         }
-        world.happens(Event::Run);
+        comparison.apply(Event::Run);
     }
 }
 
-struct World {
+struct Comparison {
     allocator: Allocator,
     model: Model,
 }
 
-impl World {
-    fn happens(&mut self, event: Event) {
-        let World { allocator, model } = self;
+impl Comparison {
+    fn apply(&mut self, event: Event) {
+        let Comparison { allocator, model } = self;
         match event {
             Event::AddAgent(n, total) if !model.agents.contains_key(&name('n', n)) => {
                 allocator.add_agent(agent_spec(n, total).options(), &[]);
@@ -235,7 +235,7 @@ impl World {
     }
 
     fn update_framework(&mut self, n: u8, roles: &[&str]) {
-        let World { allocator, model } = self;
+        let Comparison { allocator, model } = self;
         let Some(member) = model.frameworks.get_mut(&name('f', n)) else { return };
         member.suppressed.retain(|role| roles.contains(&role.as_str()));
         let mut spec = framework_spec(n, roles);
@@ -276,12 +276,12 @@ impl World {
         }
         assert!(!self.allocator.is_dirty());
         assert!(self.allocator.allocate(at(now)).is_empty());
-        self.no_limit_is_broken(&before);
+        self.check_limits(&before);
         self.model.check_preemptions(&self.allocator.preemptions(&[]));
         self.compare_explanations();
     }
 
-    fn no_limit_is_broken(&self, before: &Model) {
+    fn check_limits(&self, before: &Model) {
         for (role, name) in ROLES.iter().flat_map(|role| ["cpus", "mem"].map(|name| (role, name))) {
             let used = self.model.used(role, name);
             if let Some(limit) = self.model.limit(role, name) {
@@ -307,7 +307,7 @@ impl World {
         }
     }
 
-    fn compare_books(&self) {
+    fn compare_accounts(&self) {
         for role in ROLES {
             let used = self.allocator.quota_used(&Role::new(role));
             for name in ["cpus", "mem", "disk", "gpus"] {

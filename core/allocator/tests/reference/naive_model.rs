@@ -1,4 +1,4 @@
-//! The rules of sharing, recomputed from the list of allocations for every question.
+//! The rules of sharing, recomputed from the list of allocations for every query.
 
 use std::collections::{BTreeMap, BTreeSet};
 

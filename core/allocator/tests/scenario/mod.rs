@@ -170,7 +170,7 @@ impl Scenario {
         self
     }
 
-    pub fn weighs(mut self, role: &str, weight: f64) -> Self {
+    pub fn set_weight(mut self, role: &str, weight: f64) -> Self {
         self.allocator.set_weight(&Role::new(role), weight);
         self
     }
@@ -205,13 +205,13 @@ impl Scenario {
         self
     }
 
-    pub fn suppresses(mut self, framework: &str, roles: &[&str]) -> Self {
+    pub fn suppress(mut self, framework: &str, roles: &[&str]) -> Self {
         let roles: Vec<Role> = roles.iter().map(Role::new).collect();
         assert!(self.allocator.suppress(&FrameworkId::new(framework), &roles));
         self
     }
 
-    pub fn revives(mut self, framework: &str, roles: &[&str]) -> Self {
+    pub fn revive(mut self, framework: &str, roles: &[&str]) -> Self {
         let roles: Vec<Role> = roles.iter().map(Role::new).collect();
         assert!(self.allocator.revive(&FrameworkId::new(framework), &roles));
         self

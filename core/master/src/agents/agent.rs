@@ -120,7 +120,7 @@ impl Agent {
         &self.providers
     }
 
-    /// Returns whether its total may be wrong until it registers again.
+    /// Returns whether the agent's total may be wrong until the agent registers again.
     pub fn is_total_in_doubt(&self) -> bool {
         self.total_in_doubt
     }
@@ -213,7 +213,7 @@ impl Agent {
         self.ping_slot = slot;
     }
 
-    /// The number of pings that were sent since the agent last answered one.
+    /// Returns the number of pings that were sent since the agent last answered one.
     pub(super) fn unanswered_pings(&self) -> u32 {
         self.unanswered_pings
     }

@@ -9,6 +9,7 @@ use model::{AgentId, FrameworkId, TaskId, Upid};
 use rustc_hash::FxHashMap;
 
 use super::agent::Agent;
+use crate::support::remove_from_index;
 
 /// An unreachable agent, and the tasks that may return with it.
 #[derive(Debug)]
@@ -90,12 +91,7 @@ impl Agents {
         if self.pids.get(pid) == Some(id) {
             self.pids.remove(pid);
         }
-        if let Some(ids) = self.addresses.get_mut(&pid.address) {
-            ids.remove(id);
-            if ids.is_empty() {
-                self.addresses.remove(&pid.address);
-            }
-        }
+        remove_from_index(&mut self.addresses, &pid.address, id);
     }
 
     pub fn unreachable(&self, id: &str) -> Option<&UnreachableAgent> {

@@ -36,7 +36,7 @@ pub(crate) use recovery::{Recovery, ping_recovered_agents, recover_from_registry
 pub(crate) use registration::{admitted, register_agent, upgrade};
 pub(crate) use removal::{
     agent_disconnected, agent_removed, can_be_removed, finish_agent_removal, frameworks_on, marked_unreachable,
-    remove_agent, remove_framework_from_agent, reregistration_timed_out, unregister_agent,
+    remove_agent, remove_framework_from_agent, reregistration_timed_out, shut_down_agent, unregister_agent,
 };
 pub(crate) use removal_limiter::{AgentRemovalLimiter, process_scheduled_removals};
 pub(crate) use reregistration::{

@@ -60,20 +60,16 @@ pub(crate) fn readmitted(
 
     state.metrics.slave_reregistrations.increment();
     let (drain, deactivated) = drain_state_of(&state.registry, &id);
+    let info = state.registry.described(&id, message.slave);
     let snapshot = AgentSnapshot {
-        id: id.clone(),
-        info: state.registry.described(&id, message.slave),
-        pid: from.clone(),
         version: message.version.unwrap_or_default(),
         capabilities,
         registered: cx.now.wall,
         reregistered: Some(cx.now.wall),
         active: !deactivated,
-        connected: true,
         deactivated,
         drain,
-        drain_started: None,
-        total,
+        ..AgentSnapshot::new(id.clone(), info, from.clone(), total)
     };
     add_agent(state, cx, snapshot, message.resource_version_uuid, &reported.used());
     add_reported(state, cx, &id, reported);
@@ -141,7 +137,7 @@ fn warn_of_unknown_agent(recovery: &mut Recovery, registry: &Registry, id: &Agen
 /// marked gone has to shut down.
 pub(crate) fn is_being_removed_or_gone(registry: &Registry, cx: &mut Context<'_>, id: &AgentId, from: &Upid) -> bool {
     if registry.durable().gone.contains_key(id) {
-        crate::frameworks::shut_down_agent(cx, from, "Agent has been marked gone");
+        crate::agents::shut_down_agent(cx, from, "Agent has been marked gone");
         return true;
     }
     registry.pending_removal(id).is_some()
@@ -223,7 +219,10 @@ fn reported(
             && tasks.get(framework.id().as_str(), &task.task_id.value).is_none();
         match allocated(&mut task.resources, role_of(&task.framework_id.value)).filter(|_| is_new) {
             Some(resources) => reported.tasks.push((framework.id().clone(), task, resources)),
-            None => tracing::warn!(task = task.task_id.value, "ignoring what an agent says of a task"),
+            None => tracing::warn!(
+                task = task.task_id.value,
+                "ignoring a task that an agent reports: its id is in use, or its resources have no role"
+            ),
         }
     }
     for mut executor in executors {
@@ -231,7 +230,10 @@ fn reported(
         let Some(framework) = frameworks.get(&id) else { continue };
         match allocated(&mut executor.resources, role_of(&id)) {
             Some(resources) => reported.executors.push((framework.id().clone(), executor, resources)),
-            None => tracing::warn!(executor = executor.executor_id.value, "ignoring what an agent says of it"),
+            None => tracing::warn!(
+                executor = executor.executor_id.value,
+                "ignoring an executor that an agent reports: its resources have no role"
+            ),
         }
     }
     reported

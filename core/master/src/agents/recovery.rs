@@ -79,7 +79,7 @@ impl Recovery {
         self.processes.get(process).filter(|id| self.recovered.contains_key(*id))
     }
 
-    /// Returns whether agents may still re-register, with their free resources.
+    /// Returns whether the recovered agents still have time to re-register; resources of theirs may be free.
     pub fn is_under_way(&self) -> bool {
         !self.overdue && !self.recovered.is_empty()
     }

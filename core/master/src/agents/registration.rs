@@ -38,7 +38,7 @@ pub(crate) fn register_agent(
         return;
     }
     if is_machine_down(&state.policy, &message.slave, &from) {
-        return crate::frameworks::shut_down_agent(cx, &from, "Machine is `DOWN`");
+        return crate::agents::shut_down_agent(cx, &from, "Machine is `DOWN`");
     }
     if !is_acceptable(&state.config, &from, message.version.as_deref(), &message.slave) {
         return;
@@ -103,19 +103,10 @@ pub(crate) fn admitted(
     let Some(total) = total_of(&info.resources, &checkpointed_resources) else { return };
     state.metrics.slave_registrations.increment();
     let snapshot = AgentSnapshot {
-        id: id.clone(),
-        info,
-        pid: from.clone(),
         version: version.unwrap_or_default(),
         capabilities: capability_numbers(&agent_capabilities),
         registered: cx.now.wall,
-        reregistered: None,
-        active: true,
-        connected: true,
-        deactivated: false,
-        drain: None,
-        drain_started: None,
-        total,
+        ..AgentSnapshot::new(id.clone(), info, from.clone(), total)
     };
     add_agent(state, cx, snapshot, resource_version_uuid, &[]);
     let answer = registered_message(&state.config, &id);

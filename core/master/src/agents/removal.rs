@@ -1,6 +1,6 @@
 //! The ways in which agents leave: broken links, missed pings, unregistration.
 
-use messages::v1;
+use messages::{internal, v1};
 use model::master::{AgentRemoval, Change, RemovalReason, TaskRemoval, UnreachableReason};
 use model::{AgentId, FrameworkId, TaskId, format_duration};
 
@@ -288,6 +288,11 @@ pub(crate) fn finish_agent_removal(state: &mut State, cx: &mut Context<'_>, id: 
     if !removal.is_unreachable() {
         observe(state, cx, failures::Event::AgentRemoved(id.clone()));
     }
+}
+
+/// Sends an agent the message to shut down, with the reason.
+pub(crate) fn shut_down_agent(cx: &mut Context<'_>, agent: &model::Upid, reason: &str) {
+    cx.send(agent, internal::ShutdownMessage { message: Some(reason.to_owned()) });
 }
 
 fn send_agent_lost(frameworks: &Frameworks, cx: &mut Context<'_>, id: &AgentId) {

@@ -48,7 +48,7 @@ pub(crate) fn reregister_agent(
         return tracing::warn!(agent = %from, %reason, "refusing the re-registration of an agent");
     }
     if is_machine_down(&state.policy, &message.slave, &from) {
-        return crate::frameworks::shut_down_agent(cx, &from, "Machine is `DOWN`");
+        return crate::agents::shut_down_agent(cx, &from, "Machine is `DOWN`");
     }
     if !is_acceptable(&state.config, &from, message.version.as_deref(), &message.slave) {
         return;
@@ -58,11 +58,7 @@ pub(crate) fn reregister_agent(
     if agent.snapshot().pid.address.ip() != from.address.ip()
         || agent.snapshot().info.hostname != message.slave.hostname
     {
-        return crate::frameworks::shut_down_agent(
-            cx,
-            &from,
-            "Agent attempted to reregister with different IP / hostname",
-        );
+        return crate::agents::shut_down_agent(cx, &from, "Agent attempted to reregister with different IP / hostname");
     }
     if *agent.snapshot().info == message.slave {
         return reregistered(state, cx, from, *message);
@@ -86,12 +82,12 @@ pub(crate) fn reregistered(
     }
     let Some(agent) = state.agents.get(id.as_str()) else { return };
     let Some(total) = total_of(&message.slave.resources, &message.checkpointed_resources) else {
-        return crate::frameworks::shut_down_agent(cx, &from, "Agent reregistered with invalid resources");
+        return crate::agents::shut_down_agent(cx, &from, "Agent reregistered with invalid resources");
     };
     // The report may describe the time before operations that are in progress, which the agent will soon receive, or
     // before operations that have ended.
-    let stands = has_pending_operations(&state.operations, &id) || is_repeated_registration(agent, &message);
-    let (total, total_in_doubt) = if stands {
+    let keeps_total = has_pending_operations(&state.operations, &id) || is_repeated_registration(agent, &message);
+    let (total, total_in_doubt) = if keeps_total {
         let other = *agent.snapshot().info != message.slave;
         (agent.snapshot().total.non_revocable(), agent.is_total_in_doubt() || other)
     } else {
@@ -163,7 +159,7 @@ fn agent_reconnected(state: &mut State, cx: &mut Context<'_>, id: &AgentId) {
 }
 
 /// Compares the agent's tasks and executors with the master's. The response asks about tasks that the agent does not
-/// know; executors that it does not know are removed; kills that it may have missed are repeated.
+/// know. Executors that the agent does not know are removed, and kills that it may have missed are repeated.
 fn reconcile_agent(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -283,7 +279,8 @@ pub(crate) fn send_checkpointed_resources(agents: &Agents, cx: &mut Context<'_>,
     cx.send(&agent.snapshot().pid, internal::CheckpointResourcesMessage { resources });
 }
 
-/// Sends the update of oversubscribed resources and of the version of the agent's resources.
+/// Handles UpdateSlaveMessage: the agent's oversubscribed resources, the version of its resources, its operations and its
+/// resource providers.
 pub(crate) fn update_agent(
     state: &mut State,
     cx: &mut Context<'_>,

@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_compare() {
+    fn versions_are_ordered_by_number() {
         let old = |text: &str| Version::parse(text).is_none_or(|version| version < Version::OLDEST_AGENT);
         for text in ["", "x", "0.28.2", "1.0.0-rc1", "1..0", "1.0.0.0", "1.0.0-", "-1.0.0"] {
             assert!(old(text), "{text}");

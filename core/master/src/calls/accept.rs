@@ -19,7 +19,7 @@ use crate::frameworks::{Frameworks, framework_metrics};
 use crate::interface::{Config, Context};
 use crate::metrics::Metrics;
 use crate::offers::{Offers, discard_offer, take_offer};
-use crate::operations::{apply_offer_operation, drop_operation, validate_form_and_feedback};
+use crate::operations::{apply_offer_operation, drop_operation, validate_syntax_and_feedback};
 use crate::state::State;
 use crate::tasks::{MasterGenerated, refuse_task};
 
@@ -51,7 +51,7 @@ pub(crate) fn accept(state: &mut State, cx: &mut Context<'_>, framework: &Framew
     } else {
         let tried = |operation: &Operation| {
             tasks_of(operation).is_some()
-                || validate_form_and_feedback(
+                || validate_syntax_and_feedback(
                     &state.agents,
                     &state.frameworks,
                     &state.metrics,

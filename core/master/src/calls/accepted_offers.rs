@@ -5,6 +5,9 @@ use model::{AgentId, FrameworkId, Role};
 use resources::operation::{Application, OperationSpec, consumed};
 use resources::{Conversion, Resources, conversions};
 
+use crate::agents::{Agent, Agents};
+use crate::frameworks::{Framework, Frameworks};
+
 /// The accepted offers, taken together while the operations use them up.
 #[derive(Debug, Clone)]
 pub(crate) struct AcceptedOffers {
@@ -50,6 +53,11 @@ impl AcceptedOffers {
 
     pub fn role(&self) -> &Role {
         &self.role
+    }
+
+    /// Returns the framework that accepted the offers and the agent of the offers; `None` if one of them is gone.
+    pub fn parties<'a>(&self, agents: &'a Agents, frameworks: &'a Frameworks) -> Option<(&'a Framework, &'a Agent)> {
+        Some((frameworks.get(self.framework.as_str())?, agents.get(self.agent.as_str())?))
     }
 
     /// Returns all resources that were offered.
@@ -104,7 +112,7 @@ impl AcceptedOffers {
                 if spec.changes_volumes {
                     after.shared = after.remaining.shared();
                 }
-            } // Launches are no operations on resources.
+            }
         }
         Ok(after)
     }

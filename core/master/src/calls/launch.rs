@@ -111,9 +111,7 @@ fn with_context(
     accepted: &AcceptedOffers,
     validate: impl FnOnce(&validation::task::Context<'_>) -> Result<(), ValidationError>,
 ) -> Result<(), ValidationError> {
-    let (Some(framework), Some(agent)) =
-        (frameworks.get(accepted.framework().as_str()), agents.get(accepted.agent().as_str()))
-    else {
+    let Some((framework, agent)) = accepted.parties(agents, frameworks) else {
         return Err(ValidationError::new("The framework or the agent is gone"));
     };
     validate(&validation::task::Context {
@@ -169,7 +167,7 @@ fn send_task(
     mut task: v1::TaskInfo,
     launch_executor: bool,
 ) {
-    let Some((framework, agent)) = parties(agents, frameworks, accepted) else { return };
+    let Some((framework, agent)) = accepted.parties(agents, frameworks) else { return };
     framework.snapshot().framework_metrics.increment_operation(Operation::Launch);
     if !agent.capabilities().reservation_refinement {
         downgrade(&mut task.resources);
@@ -199,7 +197,7 @@ fn send_group(
     mut tasks: v1::TaskGroupInfo,
     launch_executor: bool,
 ) {
-    let Some((framework, agent)) = parties(agents, frameworks, accepted) else { return };
+    let Some((framework, agent)) = accepted.parties(agents, frameworks) else { return };
     framework.snapshot().framework_metrics.increment_operation(Operation::LaunchGroup);
     if !agent.capabilities().reservation_refinement {
         downgrade(&mut executor.resources);
@@ -220,14 +218,6 @@ fn send_group(
             launch_executor: Some(launch_executor),
         },
     );
-}
-
-fn parties<'a>(
-    agents: &'a Agents,
-    frameworks: &'a Frameworks,
-    accepted: &AcceptedOffers,
-) -> Option<(&'a Framework, &'a Agent)> {
-    Some((frameworks.get(accepted.framework().as_str())?, agents.get(accepted.agent().as_str())?))
 }
 
 /// Checks the parts of an operation that concern all of its tasks. It refuses invalid resources in any task, and an

@@ -1,4 +1,4 @@
-//! Returns the named roles; `None` if the framework is not subscribed to one of them, since the call then does nothing.
+//! SUPPRESS and REVIVE.
 
 use allocator::Allocator;
 use model::master::Change;
@@ -17,9 +17,9 @@ pub(crate) fn suppress(
     roles: &[String],
 ) {
     metrics.messages_suppress_offers.increment();
-    let Some(roles) = own_roles(frameworks, framework, roles) else { return };
-    allocator.suppress(framework, &roles);
-    set_suppressed(frameworks, cx, framework, &roles, true);
+    if let Some(roles) = set_suppressed(frameworks, cx, framework, roles, true) {
+        allocator.suppress(framework, &roles);
+    }
 }
 
 pub(crate) fn revive(
@@ -31,9 +31,9 @@ pub(crate) fn revive(
     roles: &[String],
 ) {
     metrics.messages_revive_offers.increment();
-    let Some(roles) = own_roles(frameworks, framework, roles) else { return };
-    allocator.revive(framework, &roles);
-    set_suppressed(frameworks, cx, framework, &roles, false);
+    if let Some(roles) = set_suppressed(frameworks, cx, framework, roles, false) {
+        allocator.revive(framework, &roles);
+    }
 }
 
 /// Returns the named roles; `None` if the framework is not subscribed to one of them. The call then has no effect.
@@ -46,16 +46,19 @@ fn own_roles(frameworks: &Frameworks, framework: &FrameworkId, roles: &[String])
     Some(roles.iter().map(Role::new).collect())
 }
 
-/// Suppresses or revives offers. An empty list means all roles.
+/// Records that offers of the named roles are suppressed or not; an empty list means all roles. Returns the roles, or
+/// `None` if the call has no effect.
 fn set_suppressed(
     frameworks: &mut Frameworks,
     cx: &mut Context<'_>,
     framework: &FrameworkId,
-    roles: &[Role],
+    roles: &[String],
     suppressed: bool,
-) {
-    let Some(framework) = frameworks.get_mut(framework.as_str()) else { return };
-    if framework.set_suppressed(roles, suppressed) {
+) -> Option<Vec<Role>> {
+    let roles = own_roles(frameworks, framework, roles)?;
+    let framework = frameworks.get_mut(framework.as_str())?;
+    if framework.set_suppressed(&roles, suppressed) {
         cx.publish(Change::FrameworkUpdated(framework.snapshot().clone()));
     }
+    Some(roles)
 }

@@ -15,7 +15,8 @@ use crate::interface::Context;
 use crate::registry::{Continuation, MachineKey, Registry, RegistryOperation, store};
 use crate::state::State;
 
-/// Returns whether the call is one of these: it is answered now, or once its record is durable.
+/// Carries the call out and returns true if it is one of these. The call is answered at once, or when its record is
+/// durable.
 pub(crate) fn agent_state_call(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -82,10 +83,7 @@ pub(crate) fn cannot_drain(
     id: &AgentId,
 ) -> Option<CallResponse> {
     if let Some(agent) = agents.get(id.as_str()) {
-        let machine = MachineKey {
-            hostname: agent.snapshot().info.hostname.to_lowercase(),
-            ip: agent.snapshot().pid.address.ip().to_string(),
-        };
+        let machine = MachineKey::of_agent(&agent.snapshot().info.hostname, &agent.snapshot().pid);
         let scheduled = registry.durable().schedule.windows.iter().flat_map(|window| &window.machine_ids);
         if let Some(machine) = scheduled.into_iter().find(|id| MachineKey::from(*id) == machine) {
             let (hostname, ip) = (machine.hostname(), machine.ip());

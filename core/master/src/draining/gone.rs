@@ -26,12 +26,12 @@ pub(crate) fn mark_gone(
     registry.begin_removal(id.clone(), AgentRemoval::Gone);
     let since = time_info(cx.now.wall);
     let operation = RegistryOperation::MarkGone { agent: id.clone(), since };
-    store(metrics, registry, cx, operation, Continuation::Gone { agent: id, since, reply });
+    store(metrics, registry, cx, operation, Continuation::Gone { agent: id, reply });
 }
 
-pub(crate) fn marked_gone(state: &mut State, cx: &mut Context<'_>, id: &AgentId, _since: v1::TimeInfo) {
+pub(crate) fn marked_gone(state: &mut State, cx: &mut Context<'_>, id: &AgentId) {
     if let Some(pid) = state.agents.get(id.as_str()).map(|agent| agent.snapshot().pid.clone()) {
-        crate::frameworks::shut_down_agent(cx, &pid, GONE);
+        crate::agents::shut_down_agent(cx, &pid, GONE);
         for framework in frameworks_on(&state.tasks, id) {
             let reason = gone_reason(&state.frameworks, &framework);
             remove_framework_from_agent(state, cx, id, &framework, &reason, TaskRemoval::Completed);

@@ -3,18 +3,13 @@
 use std::sync::Arc;
 
 use messages::{internal, v1};
+use model::FrameworkId;
 use model::master::{Offer, OfferFormat};
-use model::{FrameworkId, Upid};
 use v1::scheduler::{Event, event};
 
 use super::framework::Connection;
 use crate::interface::{Command, Context};
 use crate::offers::OffersEvent;
-
-/// Sends an agent the message to shut down, with the reason.
-pub(crate) fn shut_down_agent(cx: &mut Context<'_>, agent: &Upid, reason: &str) {
-    cx.send(agent, internal::ShutdownMessage { message: Some(reason.to_owned()) });
-}
 
 fn event_of(kind: event::Type) -> Event {
     Event { r#type: Some(kind as i32), ..Default::default() }

@@ -6,7 +6,7 @@ use allocator::{OfferConstraintsFilter, PatternLimits};
 use messages::v1;
 use validation::ValidationError;
 
-/// Offer constraints as they were sent, and ready to be asked.
+/// Offer constraints as they were sent, and compiled.
 pub(super) struct Constraints {
     pub message: Arc<v1::scheduler::OfferConstraints>,
     pub compiled: Arc<OfferConstraintsFilter>,

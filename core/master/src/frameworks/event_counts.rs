@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_driver_is_sent_stands_for_the_event_of_a_stream() {
+    fn messages_to_drivers_count_as_stream_events() {
         let check = |message: Message, expect: Option<Event>| assert_eq!(event_of(&message), expect, "{message:?}");
         check(InverseOffersMessage::default().into(), Some(Event::InverseOffers));
         check(RescindInverseOfferMessage::default().into(), Some(Event::RescindInverseOffer));

@@ -24,7 +24,6 @@ mod heartbeats;
 mod index;
 mod subscribe;
 
-pub(crate) use connection::shut_down_agent;
 pub(crate) use disconnect::{
     deactivate_framework_message, exited, failover_timed_out, remove_framework, stream_closed,
 };

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use machine::CallResponse;
 use messages::v1::scheduler::call::Type;
 use messages::{internal, v1};
-use model::master::{Change, FrameworkMetrics, FrameworkSnapshot};
-use model::{AgentId, FrameworkId, Role, StreamId, Timestamp, Upid};
+use model::master::{Change, FrameworkSnapshot};
+use model::{AgentId, FrameworkId, Role, StreamId, Upid};
 use validation::ValidationError;
 
 use super::constraints::Constraints;
@@ -242,23 +242,15 @@ fn add_framework(state: &mut State, cx: &mut Context<'_>, connection: Connection
     let id = state.ids.framework();
     let mut info = subscription.info;
     info.id = Some(id.to_proto());
+    let roles = roles_of(&info);
     let snapshot = FrameworkSnapshot {
-        id: id.clone(),
-        roles: roles_of(&info),
-        info: Arc::new(info),
         suppressed: subscription.suppressed.iter().map(Role::new).collect(),
-        offer_constraints: None,
         pid: match &connection {
             Connection::Driver(pid) => Some(pid.clone()),
             Connection::None | Connection::Http(_) => None,
         },
-        active: true,
-        connected: true,
-        recovered: false,
         registered: cx.now.wall,
-        reregistered: None,
-        unregistered: None,
-        framework_metrics: FrameworkMetrics::default(),
+        ..FrameworkSnapshot::new(id.clone(), Arc::new(info), roles)
     };
     let framework = Framework::subscribed(snapshot, connection.clone(), subscription.constraints);
     allocator_add_framework(&mut state.allocator, &framework);
@@ -278,20 +270,12 @@ fn add_framework(state: &mut State, cx: &mut Context<'_>, connection: Connection
 /// well.
 pub(crate) fn recover_framework(state: &mut State, cx: &mut Context<'_>, info: v1::FrameworkInfo) {
     let Some(id) = known_id(&info) else { return };
+    let roles = roles_of(&info);
     let snapshot = FrameworkSnapshot {
-        id: id.clone(),
-        roles: roles_of(&info),
-        info: Arc::new(info),
-        suppressed: Vec::new(),
-        offer_constraints: None,
-        pid: None,
         active: false,
         connected: false,
         recovered: true,
-        registered: Timestamp::default(),
-        reregistered: None,
-        unregistered: None,
-        framework_metrics: FrameworkMetrics::default(),
+        ..FrameworkSnapshot::new(id.clone(), Arc::new(info), roles)
     };
     let framework = Framework::recovered(snapshot, cx.now.monotonic, state.config.agent_reregister_timeout);
     if let Some(deadline) = framework.state().deadline() {

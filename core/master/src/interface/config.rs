@@ -60,7 +60,8 @@ pub struct Config {
     pub max_unreachable_tasks_per_framework: usize,
     /// The time between two agents that are marked unreachable (`--agent_removal_rate_limit`); `None` for no limit.
     pub agent_removal_interval: Option<Duration>,
-    /// The share of agents, up to 1, that may be marked unreachable after a failover (`--recovery_agent_removal_limit`).
+    /// The share of agents, up to 1, that may be marked unreachable after a failover
+    /// (`--recovery_agent_removal_limit`).
     pub recovery_agent_removal_limit: f64,
     /// The time between two garbage collections of the registry (`--registry_gc_interval`).
     pub registry_gc_interval: Duration,

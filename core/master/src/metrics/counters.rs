@@ -333,7 +333,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_of_mesos() {
+    fn metrics_have_the_names_of_mesos() {
         let metrics = Metrics::default();
         metrics.slave_removals_reason_registered.increment();
         metrics.task_ended(

@@ -69,7 +69,7 @@ impl OffersEvent {
 #[cfg(test)]
 mod tests {
     use model::master::AgentSnapshot;
-    use model::{AgentId, ExecutorId, FrameworkId, OfferId, Role, Timestamp, Upid};
+    use model::{AgentId, ExecutorId, FrameworkId, OfferId, Role, Upid};
     use resources::Resources;
 
     use super::*;
@@ -88,21 +88,8 @@ mod tests {
         let mut info = v1::AgentInfo { hostname: format!("h{number}"), resources: vec![cpus], ..Default::default() };
         change(&mut info);
         let total = Resources::from_proto(&info.resources).unwrap();
-        let agent = AgentSnapshot {
-            id: AgentId::new(format!("a{number}")),
-            info: Arc::new(info),
-            pid: Upid::new(format!("slave({number})"), "10.0.0.7:5051".parse().unwrap()),
-            version: "1.11.0".to_owned(),
-            capabilities: Vec::new(),
-            registered: Timestamp::from_nanos(0),
-            reregistered: None,
-            active: true,
-            connected: true,
-            deactivated: false,
-            drain: None,
-            drain_started: None,
-            total: total.clone(),
-        };
+        let pid = Upid::new(format!("slave({number})"), "10.0.0.7:5051".parse().unwrap());
+        let agent = AgentSnapshot::new(AgentId::new(format!("a{number}")), Arc::new(info), pid, total.clone());
         let role = Role::new("r");
         Offer {
             id: OfferId::new(format!("o{number}")),
@@ -116,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_described_before_does_not_show() {
+    fn an_encoded_offer_contains_nothing_of_the_previous_offer() {
         let fault_domain = v1::domain_info::FaultDomain::default();
         let domain = v1::DomainInfo { fault_domain: Some(Box::new(fault_domain)) };
         let mut offers = [

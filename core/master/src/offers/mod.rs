@@ -13,6 +13,6 @@ mod outstanding;
 pub use event::OffersEvent;
 pub(crate) use index::Offers;
 pub(crate) use outstanding::{
-    Allocation, discard_offer, discard_offers, offer, offer_timed_out, rescind_offer, rescind_offer_for,
+    Allocation, discard_offer, discard_offers, offer, offer_timed_out, rescind_offer, rescind_offer_and_refuse,
     rescind_offers_of_agent, rescind_offers_of_framework, rescind_offers_of_unsubscribed_roles, take_offer,
 };

@@ -98,20 +98,16 @@ pub(crate) fn discard_offer(state: &mut State, cx: &mut Context<'_>, id: &str, r
 }
 
 pub(crate) fn rescind_offer(state: &mut State, cx: &mut Context<'_>, id: &str) {
-    let Some(offer) = take_offer(&mut state.offers, &state.metrics, &state.config, cx, id) else { return };
-    if let Some(framework) = state.frameworks.get(offer.framework.as_str()) {
-        framework.listener().clone().rescind(cx, offer.id.to_proto());
-    }
-    recover_resources(&mut state.allocator, cx, &offer.framework, &offer.agent.id, &offer.resources, None);
+    rescind_offer_and_refuse(state, cx, id, None);
 }
 
-/// Rescinds an offer; its framework is not offered the same again for a while.
-pub(crate) fn rescind_offer_for(state: &mut State, cx: &mut Context<'_>, id: &str, refuse: Duration) {
+/// Rescinds an offer. `refuse` is the time for which its framework is not offered the same again.
+pub(crate) fn rescind_offer_and_refuse(state: &mut State, cx: &mut Context<'_>, id: &str, refuse: Option<Duration>) {
     let Some(offer) = take_offer(&mut state.offers, &state.metrics, &state.config, cx, id) else { return };
     if let Some(framework) = state.frameworks.get(offer.framework.as_str()) {
         framework.listener().clone().rescind(cx, offer.id.to_proto());
     }
-    recover_resources(&mut state.allocator, cx, &offer.framework, &offer.agent.id, &offer.resources, Some(refuse));
+    recover_resources(&mut state.allocator, cx, &offer.framework, &offer.agent.id, &offer.resources, refuse);
 }
 
 pub(crate) fn discard_offers(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkId) {

@@ -17,9 +17,9 @@ use crate::offers::rescind_offer;
 use crate::state::State;
 use crate::tasks::Tasks;
 
-/// Checks, before anything is done, whether an operation is well formed, and can be reported on if feedback is asked
-/// for.
-pub(crate) fn validate_form_and_feedback(
+/// Checks the syntax of an operation, and whether feedback is possible if the operation asks for it. An operation that
+/// fails is dropped.
+pub(crate) fn validate_syntax_and_feedback(
     agents: &Agents,
     frameworks: &Frameworks,
     metrics: &Metrics,
@@ -27,14 +27,14 @@ pub(crate) fn validate_form_and_feedback(
     accepted: &AcceptedOffers,
     operation: &Operation,
 ) -> bool {
-    let form = validation::operation::validate_syntax(operation).map_err(|reason| reason.to_string());
-    let form = form.and_then(|()| match &operation.reserve {
+    let syntax = validation::operation::validate_syntax(operation).map_err(|reason| reason.to_string());
+    let syntax = syntax.and_then(|()| match &operation.reserve {
         Some(reserve) if operation.r#type() == Type::Reserve && !reserve.source.is_empty() => {
             Err("Reservation updates are not yet implemented for the scheduler API.".to_owned())
         }
         _ => Ok(()),
     });
-    if let Err(reason) = form {
+    if let Err(reason) = syntax {
         let message = format!("Operation attempted with invalid resources: {reason}");
         drop_operation(frameworks, metrics, cx, accepted.framework(), operation, &message);
         return false;
@@ -50,9 +50,7 @@ fn supports_feedback(
     accepted: &AcceptedOffers,
     operation: &Operation,
 ) -> bool {
-    let (Some(framework), Some(agent)) =
-        (frameworks.get(accepted.framework().as_str()), agents.get(accepted.agent().as_str()))
-    else {
+    let Some((framework, agent)) = accepted.parties(agents, frameworks) else {
         return false;
     };
     if matches!(framework.connection(), Connection::Driver(_)) {
@@ -121,9 +119,7 @@ fn check_offered_operation(
     accepted: &AcceptedOffers,
     operation: &Operation,
 ) -> Result<(), String> {
-    let (Some(framework), Some(agent)) =
-        (frameworks.get(accepted.framework().as_str()), agents.get(accepted.agent().as_str()))
-    else {
+    let Some((framework, agent)) = accepted.parties(agents, frameworks) else {
         return Err("The framework or the agent is gone".to_owned());
     };
     if !is_speculative(operation) && !agent.capabilities().resource_provider {
@@ -137,7 +133,7 @@ fn check_offered_operation(
         .map_err(|reason| format!("{reason}; on agent {}", agent_text(agents, accepted.agent())))
 }
 
-/// Rescinds offers of a shared volume that now ends; others may have been offered it.
+/// Rescinds the offers of a shared volume that is destroyed; other frameworks may have been offered it.
 pub(super) fn rescind_offers_of_volumes(
     state: &mut State,
     cx: &mut Context<'_>,

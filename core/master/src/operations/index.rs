@@ -10,6 +10,7 @@ use model::{AgentId, FrameworkId, Random};
 use resources::{Conversion, Resources};
 
 use super::spec::{consumed, is_speculative, is_terminal, provider_of};
+use crate::support::remove_from_index;
 
 /// The most statuses that are kept, so that repeated updates do not fill the master's memory.
 const MAX_STATUSES: usize = 64;
@@ -182,9 +183,9 @@ impl Operations {
 
     pub fn remove(&mut self, uuid: OperationUuid) -> Option<Operation> {
         let operation = self.map.remove(&uuid)?;
-        forget(&mut self.agents, &operation.agent, uuid);
+        remove_from_index(&mut self.agents, &operation.agent, &uuid);
         if let Some(framework) = &operation.framework {
-            forget(&mut self.frameworks, framework, uuid);
+            remove_from_index(&mut self.frameworks, framework, &uuid);
             self.forget_name(framework, &operation);
         }
         Some(operation)
@@ -199,15 +200,6 @@ impl Operations {
         }
         if names.is_empty() {
             self.names.remove(framework);
-        }
-    }
-}
-
-fn forget<K: Ord>(index: &mut BTreeMap<K, BTreeSet<OperationUuid>>, key: &K, uuid: OperationUuid) {
-    if let Some(uuids) = index.get_mut(key) {
-        uuids.remove(&uuid);
-        if uuids.is_empty() {
-            index.remove(key);
         }
     }
 }

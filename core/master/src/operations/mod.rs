@@ -13,7 +13,7 @@ mod total_in_doubt;
 mod update_slave;
 mod validate;
 
-pub(crate) use accept::{apply_offer_operation, drop_operation, validate_form_and_feedback};
+pub(crate) use accept::{apply_offer_operation, drop_operation, validate_syntax_and_feedback};
 pub(crate) use index::{Operations, Provider};
 pub(crate) use operator::apply_operator_operation;
 pub(crate) use reconcile::reconcile_operations;

@@ -16,14 +16,14 @@ use super::spec::for_each_resource_list;
 use super::validate::{agent_text, validate_operation};
 use crate::agents::{Agents, upgrade};
 use crate::interface::Context;
-use crate::offers::rescind_offer_for;
+use crate::offers::rescind_offer_and_refuse;
 use crate::state::State;
 use crate::tasks::Tasks;
 use model::Caller;
 
 /// The time for which the frameworks whose offers are rescinded are not offered the same again, so that the operation
 /// comes first.
-const REFUSAL: Duration = Duration::from_secs(5);
+const REFUSE_DURATION: Duration = Duration::from_secs(5);
 
 pub(crate) fn apply_operator_operation(
     state: &mut State,
@@ -106,7 +106,7 @@ fn rescind_offers_and_convert(
         }
         required = rest;
         recovered += offered;
-        rescind_offer_for(state, cx, offer.as_str(), REFUSAL);
+        rescind_offer_and_refuse(state, cx, offer.as_str(), Some(REFUSE_DURATION));
         if recovered.apply_all(&steps).is_ok() {
             break;
         }

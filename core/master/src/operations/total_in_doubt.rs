@@ -55,8 +55,8 @@ pub(crate) fn resolve_total_in_doubt(agents: &Agents, operations: &Operations, c
     }
 }
 
-/// Returns whether an agent has to say what it has. It is asked with every ping until it does: an answer to an earlier registration
-/// that it reads late may make it believe that it has registered already.
+/// Returns whether an agent has to register again to report its total. It is asked with every ping until it does: the
+/// answer to an earlier registration, read late, may make it believe that it has registered already.
 pub(crate) fn must_register_again(agents: &Agents, operations: &Operations, agent: &AgentId) -> bool {
     let doubted = agents.get(agent.as_str()).filter(|agent| agent.is_total_in_doubt());
     doubted.is_some_and(|known| known.snapshot().connected) && !has_pending_operations(operations, agent)

@@ -115,7 +115,7 @@ pub(crate) fn partition_call(state: &mut State, cx: &mut Context<'_>, call: Part
 }
 
 /// Returns the change of a call. Validation ensures that the part named by the type is present.
-#[allow(deprecated, reason = "as above")]
+#[allow(deprecated, reason = "SET_QUOTA and REMOVE_QUOTA are deprecated, and still served")]
 fn change_of(state: &State, call: Call) -> Result<PolicyChange, CallResponse> {
     let kind = call.r#type();
     match kind {

@@ -16,6 +16,7 @@ use validation::offer::OfferSummary;
 use crate::allocation::refuse_duration;
 use crate::interface::{Config, Context, Timer};
 use crate::state::State;
+use crate::support::{remove_from_index, time_info};
 
 /// The outstanding inverse offers.
 #[derive(Debug, Default)]
@@ -34,8 +35,8 @@ impl InverseOffers {
 
     fn remove(&mut self, id: &str) -> Option<(OfferId, FrameworkId, AgentId)> {
         let (id, (framework, agent)) = self.map.remove_entry(id)?;
-        remove_from(&mut self.of_frameworks, &framework, &id);
-        remove_from(&mut self.of_agents, &agent, &id);
+        remove_from_index(&mut self.of_frameworks, &framework, &id);
+        remove_from_index(&mut self.of_agents, &agent, &id);
         Some((id, framework, agent))
     }
 
@@ -51,15 +52,6 @@ impl InverseOffers {
         let (framework, agent) = self.map.get(id)?;
         // An inverse offer has no role, and the rule about roles is not applied.
         Some(OfferSummary { framework: framework.clone(), role: Role::new("*"), agent: agent.clone() })
-    }
-}
-
-fn remove_from<K: Ord>(sets: &mut BTreeMap<K, BTreeSet<OfferId>>, key: &K, id: &OfferId) {
-    if let Some(set) = sets.get_mut(key) {
-        set.remove(id);
-        if set.is_empty() {
-            sets.remove(key);
-        }
     }
 }
 
@@ -147,7 +139,7 @@ fn answer_inverse_offers(
             let status = InverseOfferStatus {
                 status: status as i32,
                 framework_id: framework.to_proto(),
-                timestamp: v1::TimeInfo { nanoseconds: i64::try_from(cx.now.wall.nanos()).unwrap_or(i64::MAX) },
+                timestamp: time_info(cx.now.wall),
             };
             disarm_inverse_offer(&state.config, cx, id);
             let now = cx.now.monotonic;
@@ -163,7 +155,7 @@ pub(crate) fn rescind_inverse_offers_of_agent(state: &mut State, cx: &mut Contex
     }
 }
 
-/// Ends the inverse offers of a framework. `rescind` says whether the framework has to be told.
+/// Ends the inverse offers of a framework. `rescind` says whether the framework has to be informed.
 pub(crate) fn end_inverse_offers_of_framework(
     state: &mut State,
     cx: &mut Context<'_>,

@@ -12,9 +12,9 @@ use crate::registry::MachineKey;
 
 pub(super) type Machines = BTreeMap<MachineKey, MachineInfo>;
 
-/// Returns the machine whose maintenance concerns this agent: both its names have to agree, as in Mesos.
-pub(crate) fn machine_of(agent: &AgentSnapshot) -> MachineKey {
-    MachineKey { hostname: agent.info.hostname.to_lowercase(), ip: agent.pid.address.ip().to_string() }
+/// Returns the machine whose maintenance concerns this agent.
+pub(super) fn machine_of(agent: &AgentSnapshot) -> MachineKey {
+    MachineKey::of_agent(&agent.info.hostname, &agent.pid)
 }
 
 pub(super) fn check_schedule(schedule: &Schedule, machines: &Machines) -> Result<(), String> {

@@ -45,8 +45,7 @@ pub(crate) fn is_machine_down(policy: &Policy, agent: &messages::v1::AgentInfo, 
     let machines = &policy.intended().machines;
     // Most clusters have no maintenance most of the time, so this check comes first.
     !machines.is_empty() && {
-        let key = MachineKey { hostname: agent.hostname.to_lowercase(), ip: pid.address.ip().to_string() };
-        machines.get(&key).is_some_and(|machine| machine.mode() == Mode::Down)
+        machines.get(&MachineKey::of_agent(&agent.hostname, pid)).is_some_and(|machine| machine.mode() == Mode::Down)
     }
 }
 
@@ -90,7 +89,7 @@ pub(super) fn machines_went_down(
     let machines: BTreeSet<MachineKey> = machines.iter().map(MachineKey::from).collect();
     for id in agents_on(agents, &machines) {
         if let Some(agent) = agents.get(id.as_str()) {
-            crate::frameworks::shut_down_agent(cx, &agent.snapshot().pid, DOWN);
+            crate::agents::shut_down_agent(cx, &agent.snapshot().pid, DOWN);
         }
         remove_agent(agents, registry, metrics, cx, &id, DOWN, RemovalReason::MachineDown);
     }

@@ -38,7 +38,7 @@ pub(super) fn check_partition_request(state: &State, request: PartitionRequest) 
 }
 
 fn check_partition(state: &State, partition: registry::Partition, force: bool) -> Result<PolicyChange, CallResponse> {
-    check_form(&partition).map_err(CallResponse::bad_request)?;
+    check_syntax(&partition).map_err(CallResponse::bad_request)?;
     let role = &partition.role;
     if !state.config.role_allowed(role) {
         let text = format!("Role '{role}' is not among those of --roles; use one that is, or add it there");
@@ -134,7 +134,7 @@ fn publish_partitions(state: &State, cx: &mut Context<'_>) {
     cx.publish(Change::PartitionsUpdated(Arc::new(state.registry.durable().partitions.clone())));
 }
 
-fn check_form(partition: &registry::Partition) -> Result<(), String> {
+fn check_syntax(partition: &registry::Partition) -> Result<(), String> {
     let id = &partition.id;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if id.is_empty() || id.len() > LONGEST_ID || !id.chars().all(plain) || id.chars().all(|c| c == '.') {

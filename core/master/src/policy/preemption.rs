@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn the_smallest_set_is_chosen() {
+    fn the_smallest_set_of_tasks_is_preempted() {
         let tasks = [("a", "cpus:1"), ("b", "cpus:2"), ("c", "cpus:4"), ("d", "cpus:8")];
         check("cpus:4", &tasks, &["c"]);
         check("cpus:3", &tasks, &["c"]);

@@ -1,4 +1,4 @@
-//! The continuation of a change once it is durable in the registry.
+//! Changes of the registry: how they are handed to the store, and what follows once they are durable.
 
 use std::sync::Arc;
 
@@ -45,7 +45,6 @@ pub(crate) enum Continuation {
     },
     Gone {
         agent: AgentId,
-        since: v1::TimeInfo,
         /// The operator's request; `None` if draining led to it.
         reply: Option<ReplyId>,
     },
@@ -105,8 +104,8 @@ pub(crate) fn stored(state: &mut State, cx: &mut Context<'_>, token: StoreToken)
         Continuation::Readmit { from, message } => readmitted(state, cx, from, *message),
         Continuation::Update { from, message } => reregistered(state, cx, from, *message),
         Continuation::Unreachable { agent, since, reason } => marked_unreachable(state, cx, &agent, since, reason),
-        Continuation::Gone { agent, since, reply } => {
-            marked_gone(state, cx, &agent, since);
+        Continuation::Gone { agent, reply } => {
+            marked_gone(state, cx, &agent);
             if let Some(reply) = reply {
                 cx.reply(reply, CallResponse::ok());
             }

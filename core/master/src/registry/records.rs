@@ -334,5 +334,5 @@ fn unknown(key: &str, source: model::incident::UnknownName) -> CorruptRegistry {
 }
 
 fn record<T: HasDescriptor>(key: &str, value: &[u8]) -> Result<T, CorruptRegistry> {
-    decode(value, &Limits::default()).map_err(|source| CorruptRegistry::Record { key: key.to_owned(), source })
+    decode(value, &Limits::OWN_BYTES).map_err(|source| CorruptRegistry::Record { key: key.to_owned(), source })
 }

@@ -71,6 +71,14 @@ pub struct MachineKey {
     pub ip: String,
 }
 
+impl MachineKey {
+    /// Returns the machine of an agent with this host name and this process. The maintenance of a machine concerns an
+    /// agent if both names agree, as in Mesos.
+    pub(crate) fn of_agent(hostname: &str, pid: &Upid) -> Self {
+        MachineKey { hostname: hostname.to_lowercase(), ip: pid.address.ip().to_string() }
+    }
+}
+
 impl From<&v1::MachineId> for MachineKey {
     fn from(id: &v1::MachineId) -> Self {
         MachineKey { hostname: id.hostname().to_lowercase(), ip: id.ip().to_owned() }

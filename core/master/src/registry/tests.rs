@@ -92,7 +92,7 @@ fn history(n: u8, known: bool, drained: bool) -> Op {
     Op::PersistFailures(Arc::new(failures::FailureChanges { failure_histories, ..Default::default() }))
 }
 
-fn recover_resources() -> Op {
+fn recover() -> Op {
     Op::Recover(Box::new(v1::MasterInfo { id: "m".to_owned(), ip: 1, port: 5050, ..Default::default() }))
 }
 
@@ -110,7 +110,7 @@ fn check(operations: &[Op], expect: &[&str]) {
 fn a_commit_writes_what_changed() {
     let admit = || Op::AdmitAgent(info(1, 1), pid());
     let lost = || Op::MarkUnreachable { agent: agent(1), since: at(7) };
-    check(&[recover_resources()], &["+format", "+master"]);
+    check(&[recover()], &["+format", "+master"]);
     check(&[admit()], &["+agents/m-S1"]);
     check(&[admit(), Op::UpdateAgent(info(1, 2), pid())], &["+agents/m-S1"]);
     check(&[admit(), Op::RemoveAgent(agent(1))], &["-agents/m-S1"]);
@@ -165,10 +165,20 @@ fn draining_survives_an_outage() {
     assert_eq!((record.deactivated, record.drain), (false, None));
 }
 
+/// A record can be larger than the registration that it was made from, which was within the limits.
+#[test]
+fn records_beyond_the_limits_of_messages_can_be_read() {
+    let large = v1::AgentInfo { hostname: "h".repeat(65 << 20), ..(*info(1, 1)).clone() };
+    assert!(wire::decode::<v1::AgentInfo>(&wire::encode(&large), &wire::Limits::default()).is_err());
+    let mut state = RegistryState::default();
+    state.commit(&[recover(), Op::AdmitAgent(Arc::new(large), pid())]);
+    assert_eq!(RegistryState::from_entries(state.entries()).unwrap().agents.len(), 1);
+}
+
 #[test]
 fn a_damaged_registry_is_refused() {
     let mut state = RegistryState::default();
-    state.commit(&[recover_resources(), Op::AdmitAgent(info(1, 1), pid()), Op::UpdateWeights(vec![weight("a", 2.0)])]);
+    state.commit(&[recover(), Op::AdmitAgent(info(1, 1), pid()), Op::UpdateWeights(vec![weight("a", 2.0)])]);
     let refused = |change: &dyn Fn(&mut Vec<Entry>)| {
         let mut entries = state.entries();
         change(&mut entries);
@@ -207,7 +217,7 @@ fn a_damaged_registry_is_refused() {
 }
 
 #[test]
-fn a_registry_of_the_future_is_left_alone() {
+fn a_registry_of_a_newer_format_is_refused() {
     let format = messages::tepui::registry::Format { required: 2, written: Some(3) };
     let entries = [("format".to_owned(), wire::encode(&format))];
     let refused = RegistryState::from_entries(entries).unwrap_err();
@@ -217,7 +227,7 @@ fn a_registry_of_the_future_is_left_alone() {
 fn operation() -> impl Strategy<Value = Op> {
     let ids = 0u8..4;
     prop_oneof![
-        Just(recover_resources()),
+        Just(recover()),
         (ids.clone(), 1..3).prop_map(|(n, port)| Op::AdmitAgent(info(n, port), pid())),
         (ids.clone(), 1..3).prop_map(|(n, port)| Op::UpdateAgent(info(n, port), pid())),
         (ids.clone(), 0i64..9).prop_map(|(n, t)| Op::MarkUnreachable { agent: agent(n), since: at(t) }),
@@ -243,10 +253,10 @@ fn operation() -> impl Strategy<Value = Op> {
 
 proptest! {
     #[test]
-    fn the_records_are_the_state(groups in proptest::collection::vec(proptest::collection::vec(operation(), 1..6), 1..12)) {
+    fn the_records_describe_the_state(groups in proptest::collection::vec(proptest::collection::vec(operation(), 1..6), 1..12)) {
         let mut state = RegistryState::default();
         let mut records = BTreeMap::new();
-        let mut writes = state.commit(&[recover_resources()]);
+        let mut writes = state.commit(&[recover()]);
         for group in &groups {
             writes.extend(state.commit(group));
         }

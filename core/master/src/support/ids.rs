@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn formats_are_those_of_mesos() {
+    fn ids_have_the_formats_of_mesos() {
         let mut ids = Ids::new("m".to_owned());
         assert_eq!(ids.framework().as_str(), "m-0000");
         assert_eq!(ids.framework().as_str(), "m-0001");

@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_due_one_period_after_it_came_and_each_period_then() {
+    fn a_key_is_due_every_period_after_its_insertion() {
         let mut wheel = TimingWheel::new(Duration::from_secs(15));
         let (slot, rearm) = wheel.insert(secs(100.1), "a");
         let at = rearm.unwrap().at;
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newcomer_in_an_armed_slot_waits_its_full_period() {
+    fn a_key_added_to_an_armed_slot_is_due_after_a_full_period() {
         let mut wheel = TimingWheel::new(Duration::from_secs(15));
         let (slot, _) = wheel.insert(secs(100.1), "old");
         let (same, rearm) = wheel.insert(secs(115.1), "new");
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stall_counts_once() {
+    fn missed_periods_are_due_once() {
         let mut wheel = TimingWheel::new(Duration::from_secs(15));
         let (slot, _) = wheel.insert(secs(0.0), "a");
         let (due, rearm) = wheel.fire(slot, secs(90.0));

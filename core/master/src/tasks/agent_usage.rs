@@ -23,7 +23,7 @@ pub(crate) struct Executor {
 }
 
 /// The ids of tasks, in order. A short list takes a tenth of the memory of a tree's node, and insertion into a long
-/// list would be slow, so a list becomes a tree when it grows.
+/// list would be slow, so the list becomes a tree when it grows beyond `FEW`.
 #[derive(Debug)]
 pub(crate) enum TaskIds {
     Few(Vec<TaskId>),
@@ -153,7 +153,7 @@ mod tests {
     use super::{TaskIds, UsageByFramework};
 
     proptest! {
-        /// The usage is the same for few and for many frameworks, while they are added and while they are removed.
+        /// The list and the tree are the same ordered set to callers, while ids are added and while they are removed.
         #[test]
         fn task_ids_are_an_ordered_set(steps in prop::collection::vec((any::<bool>(), 0..24u8), 0..80)) {
             let mut ids = TaskIds::default();

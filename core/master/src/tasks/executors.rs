@@ -25,11 +25,11 @@ pub(crate) fn add_executor(
     info: v1::ExecutorInfo,
     resources: Resources,
 ) {
-    let snapshot =
-        Arc::new(ExecutorSnapshot { framework: framework.clone(), agent: agent.clone(), info: Arc::new(info) });
     if state.agents.get(agent.as_str()).is_none() {
         return;
     }
+    let snapshot =
+        Arc::new(ExecutorSnapshot { framework: framework.clone(), agent: agent.clone(), info: Arc::new(info) });
     state.metrics.used.add(&resources);
     state.tasks.insert_executor(Executor { snapshot: snapshot.clone(), resources });
     cx.publish(Change::ExecutorAdded(snapshot));

@@ -10,8 +10,11 @@ use model::{AgentId, TaskId};
 /// `--max_unreachable_tasks_per_framework` the oldest are dropped.
 #[derive(Debug, Default)]
 pub(crate) struct UnreachableTasks {
-    tasks: BTreeMap<TaskId, Arc<v1::Task>>,
-    order: VecDeque<TaskId>,
+    /// The tasks, each with its number in `order`.
+    tasks: BTreeMap<TaskId, (u64, Arc<v1::Task>)>,
+    /// The ids in the order in which the tasks became unreachable.
+    order: BTreeMap<u64, TaskId>,
+    next: u64,
 }
 
 impl UnreachableTasks {
@@ -21,34 +24,34 @@ impl UnreachableTasks {
 
     /// Adds a task; returns the number of tasks that were dropped for it.
     pub fn add(&mut self, id: TaskId, task: Arc<v1::Task>, limit: usize) -> usize {
-        if self.tasks.insert(id.clone(), task).is_none() {
-            self.order.push_back(id);
+        if let Some((number, _)) = self.tasks.insert(id.clone(), (self.next, task)) {
+            self.order.remove(&number);
         }
-        let mut forgotten = 0;
+        self.order.insert(self.next, id);
+        self.next += 1;
+        let mut dropped = 0;
         while self.tasks.len() > limit {
-            let Some(oldest) = self.order.pop_front() else { break };
-            forgotten += usize::from(self.tasks.remove(&oldest).is_some());
+            let Some((_, oldest)) = self.order.pop_first() else { break };
+            dropped += usize::from(self.tasks.remove(&oldest).is_some());
         }
-        // Tasks that returned are not removed from `order` at once; their entries are removed together when there are
-        // many.
-        if self.order.len() > 2 * limit.max(self.tasks.len()) {
-            let tasks = &self.tasks;
-            self.order.retain(|id| tasks.contains_key(id));
-        }
-        forgotten
+        dropped
     }
 
+    /// Iterates over the tasks, ordered by id.
     pub fn iter(&self) -> impl Iterator<Item = (&TaskId, &Arc<v1::Task>)> {
-        self.tasks.iter()
+        self.tasks.iter().map(|(id, (_, task))| (id, task))
     }
 
     pub fn remove(&mut self, task: &str) -> Option<Arc<v1::Task>> {
-        self.tasks.remove(task)
+        let (number, task) = self.tasks.remove(task)?;
+        self.order.remove(&number);
+        Some(task)
     }
 
+    /// Removes and returns all tasks, ordered by id.
     pub fn drain(&mut self) -> impl Iterator<Item = (TaskId, Arc<v1::Task>)> {
         self.order.clear();
-        std::mem::take(&mut self.tasks).into_iter()
+        std::mem::take(&mut self.tasks).into_iter().map(|(id, (_, task))| (id, task))
     }
 }
 
@@ -71,5 +74,28 @@ impl RecentlyCompletedTasks {
     /// Returns whether the task is among them. It is called only for tasks that are not known otherwise.
     pub fn contains(&self, task: &str, agent: &str) -> bool {
         self.0.iter().any(|(id, on)| id.as_str() == task && on.as_str() == agent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use model::TaskId;
+
+    use super::UnreachableTasks;
+
+    #[test]
+    fn a_task_that_returned_and_became_unreachable_again_is_the_newest() {
+        let mut unreachable = UnreachableTasks::default();
+        let add = |unreachable: &mut UnreachableTasks, id: &str| unreachable.add(TaskId::new(id), Arc::default(), 2);
+        assert_eq!(add(&mut unreachable, "a"), 0);
+        assert!(unreachable.remove("a").is_some());
+        assert_eq!(add(&mut unreachable, "b"), 0);
+        assert_eq!(add(&mut unreachable, "a"), 0);
+        assert_eq!(add(&mut unreachable, "c"), 1);
+        assert_eq!(unreachable.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["a", "c"]);
+        assert_eq!(unreachable.drain().count(), 2);
+        assert_eq!(add(&mut unreachable, "b"), 0);
     }
 }

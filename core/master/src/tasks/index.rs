@@ -25,7 +25,8 @@ struct FrameworkTasks {
     tasks: BTreeMap<TaskId, Task>,
     unreachable: UnreachableTasks,
     recently_completed: RecentlyCompletedTasks,
-    /// The resources of the task that was added last: the tasks of a framework tend to be alike, and share equal resources.
+    /// The resources of the task that was added last. The tasks of a framework tend to have equal resources, which then
+    /// share their memory.
     last_resources: Resources,
     /// The agents on which the framework has tasks or executors; sorted when they are asked for.
     agents: FxHashSet<AgentId>,

@@ -68,14 +68,14 @@ pub(crate) fn add_task(
     proto: v1::Task,
     resources: Resources,
 ) {
+    if state.frameworks.get(framework.as_str()).is_none() {
+        return;
+    }
     let id = TaskId::from(&proto.task_id);
     let task = Task::new(proto, agent.clone(), resources);
     move_gauge(&state.metrics, None, Some(task.state()));
     if !task::is_terminal_or_unreachable(task.state()) {
         state.metrics.used.add(task.resources());
-    }
-    if state.frameworks.get(framework.as_str()).is_none() {
-        return;
     }
     cx.publish(Change::TaskAdded(task.proto().clone()));
     state.tasks.insert(framework, id, task);

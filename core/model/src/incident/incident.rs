@@ -273,7 +273,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_of_json() {
+    fn names_equal_those_in_json() {
         for kind in Kind::ALL {
             assert_eq!(kind.as_str().parse(), Ok(*kind));
             assert_eq!(serde_json::from_value::<Kind>(kind.as_str().into()).unwrap(), *kind);
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_about_what_people_call_so() {
+    fn an_incident_is_found_by_id_short_id_and_host_name() {
         let (agent, framework) = (AgentId::new("8d0f-11-S3"), FrameworkId::new("8d0f-11-0007"));
         let check = |object: &InvolvedObject, hostname: Option<&str>, named: &[&str]| {
             let incident = Incident {

@@ -123,7 +123,7 @@ pub enum Change {
 pub struct MaintenanceSnapshot {
     /// The schedule.
     pub schedule: v1::maintenance::Schedule,
-    /// The maintenance windows and their machines.
+    /// The machines in the schedule, with their modes and windows.
     pub machines: Vec<v1::MachineInfo>,
 }
 
@@ -158,6 +158,27 @@ pub struct AgentSnapshot {
     pub total: Resources,
 }
 
+impl AgentSnapshot {
+    /// Creates the snapshot of an agent that has just registered: it is connected, and its resources may be offered.
+    pub fn new(id: AgentId, info: Arc<v1::AgentInfo>, pid: Upid, total: Resources) -> Self {
+        AgentSnapshot {
+            id,
+            info,
+            pid,
+            version: String::new(),
+            capabilities: Vec::new(),
+            registered: Timestamp::default(),
+            reregistered: None,
+            active: true,
+            connected: true,
+            deactivated: false,
+            drain: None,
+            drain_started: None,
+            total,
+        }
+    }
+}
+
 /// A framework.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FrameworkSnapshot {
@@ -187,6 +208,27 @@ pub struct FrameworkSnapshot {
     pub unregistered: Option<Timestamp>,
     /// Counters of its calls, events and operations.
     pub framework_metrics: FrameworkMetrics,
+}
+
+impl FrameworkSnapshot {
+    /// Creates the snapshot of a framework that has just subscribed to these roles.
+    pub fn new(id: FrameworkId, info: Arc<v1::FrameworkInfo>, roles: Vec<Role>) -> Self {
+        FrameworkSnapshot {
+            id,
+            info,
+            roles,
+            suppressed: Vec::new(),
+            offer_constraints: None,
+            pid: None,
+            active: true,
+            connected: true,
+            recovered: false,
+            registered: Timestamp::default(),
+            reregistered: None,
+            unregistered: None,
+            framework_metrics: FrameworkMetrics::default(),
+        }
+    }
 }
 
 /// The history that a removed task moves to.

@@ -5,12 +5,10 @@ use std::sync::Arc;
 
 use messages::v1;
 use model::agent::ExecutorSnapshot;
-use resources::Resources;
-use resources::operation::resource_lists;
 
 use super::Snapshot;
 use super::entity::{Executor, Framework};
-use crate::entity::{Task, parse};
+use crate::entity::Task;
 
 impl Snapshot {
     /// Returns the frameworks that are shown.
@@ -55,17 +53,11 @@ impl Snapshot {
         if self.visibility.is_everything() {
             return Cow::Borrowed(info);
         }
-        let mut info = info.clone();
-        info.resources.retain(|resource| {
-            let one = parse(std::slice::from_ref(resource));
-            self.visibility.shown(&one) == one
-        });
-        Cow::Owned(info)
+        Cow::Owned(self.visibility.shown_info(info))
     }
 
     /// Returns the operations that are shown. Their frameworks and their resources are shown as well.
     pub(super) fn visible_operations(&self) -> impl Iterator<Item = &Arc<v1::Operation>> {
-        let is_shown = |resources: &Resources| self.visibility.shown(resources) == *resources;
         let is_of_shown = |id: &v1::FrameworkId| {
             let all = self.visible_frameworks().chain(self.visible_completed());
             all.map(|framework| framework.snapshot.id.as_str()).any(|known| known == id.value)
@@ -73,10 +65,7 @@ impl Snapshot {
         self.operations.iter().filter(move |operation| {
             self.visibility.is_everything()
                 || operation.framework_id.as_ref().is_none_or(is_of_shown)
-                    && resource_lists(&operation.info)
-                        .unwrap_or_default()
-                        .iter()
-                        .all(|list| is_shown(&parse(list.as_slice())))
+                    && self.visibility.shows_resources_of(&operation.info)
         })
     }
 }

@@ -21,14 +21,14 @@ pub(super) struct Failures {
 }
 
 impl Failures {
-    pub fn put(&mut self, series: &mut SnapshotMap<Arc<Incident>>, incident: &Arc<Incident>) {
-        let known = self.keys.get(&incident.number).and_then(|key| series.get_mut(*key));
+    pub fn put(&mut self, incidents: &mut SnapshotMap<Arc<Incident>>, incident: &Arc<Incident>) {
+        let known = self.keys.get(&incident.number).and_then(|key| incidents.get_mut(*key));
         let was_open = known.as_ref().is_none_or(|known| known.is_open());
         match known {
             Some(known) => *known = Arc::clone(incident),
-            // A late change of an incident that is dropped already.
+            // This is a late change of an incident that has been dropped from the history.
             None if !incident.is_open() && !incident.actions.is_empty() && self.is_past(incident.number) => return,
-            None => drop(self.keys.insert(incident.number, series.push(Arc::clone(incident)))),
+            None => drop(self.keys.insert(incident.number, incidents.push(Arc::clone(incident)))),
         }
         if was_open && !incident.is_open() {
             self.closed.push_back(incident.number);
@@ -36,7 +36,7 @@ impl Failures {
         while self.closed.len() > MAX_CLOSED {
             let Some(oldest) = self.closed.pop_front() else { break };
             if let Some(key) = self.keys.remove(&oldest) {
-                series.remove(key);
+                incidents.remove(key);
             }
         }
     }

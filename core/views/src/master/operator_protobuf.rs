@@ -44,8 +44,8 @@ mod field {
     pub const TASKS_UNREACHABLE_TASKS: u32 = 5;
 }
 
-/// Returns the response to a call. The encoded parts have everything, so a reader who may not see all gets a response that is encoded
-/// for it.
+/// Returns the response to a call. The encoded parts hide nothing, so the response to a reader who may not see everything
+/// is encoded anew.
 pub(super) fn answer(snapshot: &Snapshot, call: &Call) -> Option<Vec<u8>> {
     if !snapshot.visibility.is_everything() {
         return Some(wire::encode(&operator::answer(snapshot, call)?));

@@ -103,7 +103,12 @@ impl Snapshot {
         let is_sorted = |usage: &Usage| !usage.frameworks.is_empty();
         let sorted: Vec<String> =
             usages.iter().filter(|(_, usage)| is_sorted(usage)).map(|(role, _)| role.clone()).collect();
-        let has_subroles = |role: &str| sorted.iter().any(|other| roles::is_strict_subrole(other, role));
+        // The roles are sorted, so those below a role stand together.
+        let has_subroles = |role: &str| {
+            let below = format!("{role}/");
+            let first = sorted.partition_point(|other| *other < below);
+            sorted.get(first).is_some_and(|other| other.starts_with(&below))
+        };
         let weight = |role: &str| if has_subroles(role) { DEFAULT_WEIGHT } else { effective_weight(self, role) };
         let share = |(role, usage): (String, Usage)| {
             let weight = is_sorted(&usage).then(|| weight(&role));

@@ -51,6 +51,25 @@ pub struct StaticInfo {
     pub limits: Limits,
 }
 
+impl StaticInfo {
+    /// Creates the facts about a follower with this process and this description. Everything else is empty or has the
+    /// defaults of the flags.
+    pub fn new(pid: Upid, info: v1::MasterInfo) -> Self {
+        StaticInfo {
+            build: Build::default(),
+            pid,
+            info,
+            started: Timestamp::default(),
+            elected: None,
+            leader: None,
+            heartbeat_interval: Duration::from_secs(15),
+            flags: BTreeMap::new(),
+            settings: Settings::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
 /// The operator's settings for the answers of a master. The defaults are those of the flags.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {

@@ -150,17 +150,17 @@ impl View {
         self.current.get(path, query)
     }
 
-    /// Returns the answer to a call that reads; `None` for any other call.
+    /// Returns the response to a read of the operator API; `None` if the call is not a read of a view.
     pub fn operator(&self, call: &v1::master::Call) -> Option<v1::master::Response> {
         self.current.operator(call)
     }
 
-    /// Returns the answer to a call that reads as JSON; `None` for any other call.
+    /// Returns the same response as JSON.
     pub fn operator_json(&self, call: &v1::master::Call) -> Option<Bytes> {
         self.current.operator_json(call)
     }
 
-    /// Returns the response to a call of an operator as protobuf; `None` if the call does not read the state.
+    /// Returns the same response as protobuf.
     pub fn operator_protobuf(&self, call: &v1::master::Call) -> Option<Bytes> {
         self.current.operator_protobuf(call)
     }

@@ -10,12 +10,11 @@ use messages::v1::master::event::{AgentAdded, Type};
 use model::incident::{Incident, InvolvedObject};
 use model::master::AgentSnapshot;
 use resources::Resources;
-use resources::operation::resource_lists;
 
 use super::entity::{Agent, Executor, Framework};
 use super::{Snapshot, View, operator};
 use crate::Visibility;
-use crate::entity::{KeptTask, parse};
+use crate::entity::KeptTask;
 
 impl Snapshot {
     /// Returns the registered frameworks that are shown.
@@ -57,7 +56,7 @@ impl Snapshot {
     pub(crate) fn visible_recovered(&self) -> impl Iterator<Item = Cow<'_, Arc<v1::AgentInfo>>> {
         self.recovered.iter().map(|info| match self.visibility.is_everything() {
             true => Cow::Borrowed(info),
-            false => Cow::Owned(shown_info(info, &self.visibility)),
+            false => Cow::Owned(Arc::new(self.visibility.shown_info(info))),
         })
     }
 
@@ -73,12 +72,7 @@ impl Snapshot {
         let is_of_shown = |id: &v1::FrameworkId| {
             self.framework_info(&id.value).is_some_and(|info| self.visibility.shows_framework(info))
         };
-        let lists = resource_lists(&operation.info).unwrap_or_default();
-        operation.framework_id.as_ref().is_none_or(is_of_shown)
-            && lists.iter().all(|list| {
-                let resources = parse(list.as_slice());
-                self.visibility.shown(&resources) == resources
-            })
+        operation.framework_id.as_ref().is_none_or(is_of_shown) && self.visibility.shows_resources_of(&operation.info)
     }
 
     /// Returns whether information about the framework with this id is shown. An unknown framework is hidden from
@@ -115,22 +109,13 @@ impl Agent {
         let shown = |resources: &Resources| visibility.shown(resources);
         let mut agent = Agent::new(Arc::new(AgentSnapshot {
             total: shown(&self.snapshot.total),
-            info: shown_info(&self.snapshot.info, visibility),
+            info: Arc::new(visibility.shown_info(&self.snapshot.info)),
             ..(*self.snapshot).clone()
         }));
         agent.used = self.used.iter().map(|(framework, used)| (framework.clone(), shown(used))).collect();
         agent.offered = shown(&self.offered);
         Cow::Owned(agent)
     }
-}
-
-fn shown_info(info: &Arc<v1::AgentInfo>, visibility: &Visibility) -> Arc<v1::AgentInfo> {
-    let mut info = (**info).clone();
-    info.resources.retain(|resource| {
-        let one = parse(std::slice::from_ref(resource));
-        visibility.shown(&one) == one
-    });
-    Arc::new(info)
 }
 
 impl View {

@@ -34,7 +34,7 @@ pub fn text(metrics: &[(String, f64)]) -> String {
     for (family, (kind, name, samples)) in &families {
         let kind = if *kind == Kind::Counter { "counter" } else { "gauge" };
         // Writing to a string cannot fail.
-        let _ = writeln!(out, "# HELP {family} Mesos metric {}.", without_labels(name));
+        let _ = writeln!(out, "# HELP {family} Mesos metric {}.", escaped(&without_labels(name)));
         let _ = writeln!(out, "# TYPE {family} {kind}");
         for sample in samples {
             let _ = writeln!(out, "{family}{} {}", labels(&sample.labels), sample.value);
@@ -47,9 +47,14 @@ fn labels(labels: &[(&str, String)]) -> String {
     if labels.is_empty() {
         return String::new();
     }
-    let escaped = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-    let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
+    let quoted = |value: &str| escaped(value).replace('"', "\\\"");
+    let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}=\"{}\"", quoted(value))).collect();
     format!("{{{}}}", labels.join(","))
+}
+
+/// Escapes the characters that would end a line. Principals, roles and names of resources come from outside.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('\n', "\\n")
 }
 
 fn sample(name: &str, value: f64) -> (Kind, Sample) {
@@ -81,7 +86,14 @@ fn split(name: &str) -> (String, Vec<(&'static str, String)>) {
         [kind @ ("calls" | "events" | "operations"), of_type] => {
             (format!("{kind}/by_type"), vec![label("type", of_type)])
         }
-        // A role may contain slashes.
+        // Principals and roles may contain slashes.
+        ["frameworks", principal @ .., count @ ("messages_received" | "messages_processed")] => {
+            (format!("frameworks/{count}"), vec![label("principal", &principal.join("/"))])
+        }
+        ["allocator", "mesos", "quota", "roles", role @ .., "resources", resource, amount] => {
+            let stem = format!("allocator/mesos/quota/roles/resources/{resource}/{amount}");
+            (stem, vec![label("role", &role.join("/"))])
+        }
         [before @ .., "suppressed" | "active" | "dominant"] if before.contains(&"roles") => {
             let at = before.iter().position(|part| *part == "roles").unwrap_or_default();
             let (stem, role) = before.split_at(at);
@@ -111,6 +123,10 @@ fn without_labels(name: &str) -> String {
     let parts: Vec<&str> = name.split('/').collect();
     match parts.as_slice() {
         ["master", "frameworks", _, _, rest @ ..] => format!("master/frameworks/<name>/<id>/{}", rest.join("/")),
+        ["frameworks", .., count] => format!("frameworks/<principal>/{count}"),
+        ["allocator", "mesos", "quota", "roles", .., "resources", resource, amount] => {
+            format!("allocator/mesos/quota/roles/<role>/resources/{resource}/{amount}")
+        }
         _ => name.to_owned(),
     }
 }
@@ -126,12 +142,10 @@ fn in_base_units(stem: &str, value: f64) -> (String, f64) {
         (format!("{stem}_ratio"), value)
     } else if is_size("/mem_") || is_size("/disk_") {
         (format!("{stem}_bytes"), value * MEGABYTE)
-    } else if let [before @ .., resource @ ("mem" | "disk"), "total" | "offered_or_allocated"] =
-        stem.split('/').collect::<Vec<_>>().as_slice()
-        && before.contains(&"resources")
+    } else if let [before @ .., resource @ ("mem" | "disk"), amount] = stem.split('/').collect::<Vec<_>>().as_slice()
+        && before.last() == Some(&"resources")
     {
-        let last = stem.rsplit('/').next().unwrap_or_default();
-        (format!("{}/{resource}/{last}_bytes", before.join("/")), value * MEGABYTE)
+        (format!("{}/{resource}/{amount}_bytes", before.join("/")), value * MEGABYTE)
     } else {
         (stem.to_owned(), value)
     }
@@ -236,10 +250,16 @@ mod tests {
             0.25,
             r#"mesos_allocator_mesos_roles_dominant{role="a/b"} 0.25"#,
         );
+        check(
+            "allocator/mesos/quota/roles/a/b/resources/mem/consumed",
+            1.0,
+            r#"mesos_allocator_mesos_quota_roles_resources_mem_consumed_bytes{role="a/b"} 1048576"#,
+        );
+        check("frameworks/a/b/messages_received", 2.0, r#"mesos_frameworks_messages_received{principal="a/b"} 2"#);
     }
 
     #[test]
-    fn a_family_is_introduced_once() {
+    fn help_and_type_are_printed_once_per_family() {
         let metric = |id: &str| (format!("master/frameworks/fw/{id}/subscribed"), 1.0);
         assert_eq!(
             text(&[metric("a"), metric("b\"")]),
@@ -248,5 +268,14 @@ mod tests {
              mesos_master_framework_subscribed{framework=\"fw\",framework_id=\"a\"} 1\n\
              mesos_master_framework_subscribed{framework=\"fw\",framework_id=\"b\\\"\"} 1\n"
         );
+    }
+
+    #[test]
+    fn labels_and_help_are_escaped() {
+        let metrics = ["frameworks/a\nb/messages_received", "allocator/mesos/resources/a\nb/total"];
+        for metric in metrics {
+            let text = text(&[(metric.to_owned(), 1.0)]);
+            assert_eq!(text.lines().count(), 3, "{text}");
+        }
     }
 }

@@ -51,7 +51,8 @@ fn frameworks(metric_set: &mut MetricSet, snapshot: &Snapshot) {
     metric_set.count("master/outstanding_offers", offers);
 }
 
-/// Live tasks by state; unreachable ones, though the master still counts on them, are kept apart.
+/// Returns the numbers of tasks by state. Unreachable tasks, which a framework keeps apart from its live ones, are
+/// included; completed ones are not.
 fn counts<'a>(frameworks: impl Iterator<Item = &'a Framework>) -> BTreeMap<TaskState, usize> {
     let mut counts = BTreeMap::new();
     for framework in frameworks {

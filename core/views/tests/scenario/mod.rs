@@ -10,14 +10,14 @@ use messages::v1::master::{Response, response};
 use model::master::{AgentSnapshot, Change, ExecutorSnapshot, FrameworkSnapshot, Offer, TaskRemoval};
 use model::{AgentId, ExecutorId, FrameworkId, Role, TaskId, Timestamp, Upid};
 use resources::Resources;
-use views::master::{Build, Limits, StaticInfo, View};
+use views::master::{StaticInfo, View};
 
 use crate::common::{Recording, build};
 
 /// The changes that lead to the recorded `GET_STATE`.
 pub fn replay(recording: &Recording) -> View {
     let state = state(recording);
-    let mut view = View::new(facts_of(recording));
+    let mut view = View::new(static_info_of(recording));
     let agents: Vec<Arc<AgentSnapshot>> =
         state.get_agents.unwrap().agents.into_iter().map(|agent| Arc::new(agent_snapshot(agent))).collect();
     agents.iter().for_each(|agent| view.apply(&Change::AgentAdded(Arc::clone(agent))));
@@ -111,7 +111,7 @@ fn time(time: Option<v1::TimeInfo>) -> Timestamp {
     Timestamp::from_nanos(time.unwrap().nanoseconds as u64)
 }
 
-pub fn facts_of(recording: &Recording) -> StaticInfo {
+pub fn static_info_of(recording: &Recording) -> StaticInfo {
     let master: Response = recording.message("GET_MASTER");
     let master = *master.get_master.unwrap();
     let info = *master.master_info.unwrap();
@@ -120,32 +120,17 @@ pub fn facts_of(recording: &Recording) -> StaticInfo {
     let seconds = |seconds: f64| Timestamp::from_nanos((seconds * 1e9) as u64);
     StaticInfo {
         build: build(state),
-        pid: text("pid").unwrap().parse().unwrap(),
         leader: Some(info.clone()),
-        info,
         started: seconds(master.start_time.unwrap()),
         elected: master.elected_time.map(seconds),
-        heartbeat_interval: std::time::Duration::from_secs(15),
         flags: serde_json::from_value::<BTreeMap<String, String>>(state["flags"].clone()).unwrap(),
-        settings: Default::default(),
-        limits: Limits::default(),
+        ..StaticInfo::new(text("pid").unwrap().parse().unwrap(), info)
     }
 }
 
-/// Returns the facts of a master, none of which matters here.
-pub fn facts() -> StaticInfo {
-    StaticInfo {
-        build: Build::default(),
-        pid: Upid::new("master", SocketAddrV4::new(Ipv4Addr::LOCALHOST, 5050)),
-        info: v1::MasterInfo::default(),
-        started: Timestamp::default(),
-        elected: None,
-        leader: None,
-        heartbeat_interval: std::time::Duration::from_secs(15),
-        flags: BTreeMap::new(),
-        settings: Default::default(),
-        limits: Limits::default(),
-    }
+/// Returns the static facts of a master, none of which matters here.
+pub fn static_info() -> StaticInfo {
+    StaticInfo::new(Upid::new("master", SocketAddrV4::new(Ipv4Addr::LOCALHOST, 5050)), v1::MasterInfo::default())
 }
 
 fn state(recording: &Recording) -> response::GetState {

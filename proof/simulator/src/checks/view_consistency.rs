@@ -8,9 +8,9 @@ use master::{Effect, Master};
 use messages::v1;
 use messages::v1::master::call::Type;
 use messages::v1::master::{Call, Response};
+use model::Upid;
 use model::master::Change;
-use model::{Timestamp, Upid};
-use views::master::{Limits, StaticInfo, View};
+use views::master::{StaticInfo, View};
 
 /// A view that is fed by the changes of one master.
 #[derive(Debug)]
@@ -81,18 +81,7 @@ fn unreachable_agents(view: &View) -> f64 {
 }
 
 fn empty() -> View {
-    View::new(StaticInfo {
-        build: Default::default(),
-        pid: Upid::none(),
-        info: v1::MasterInfo::default(),
-        started: Timestamp::from_nanos(0),
-        elected: None,
-        leader: None,
-        heartbeat_interval: std::time::Duration::from_secs(15),
-        flags: BTreeMap::new(),
-        settings: Default::default(),
-        limits: Limits::default(),
-    })
+    View::new(StaticInfo::new(Upid::none(), v1::MasterInfo::default()))
 }
 
 fn view_of(changes: &[Change]) -> View {

@@ -23,7 +23,7 @@ pub struct Context<'a> {
 pub struct OperationAgent {
     /// The capability HIERARCHICAL_ROLE.
     pub hierarchical_role: bool,
-    /// The capability HIERARCHICAL_ROLE.
+    /// The capability RESERVATION_REFINEMENT.
     pub reservation_refinement: bool,
     /// The capability RESOURCE_PROVIDER.
     pub resource_provider: bool,

@@ -44,7 +44,7 @@ fn the_root_must_be_an_object() {
 }
 
 #[test]
-fn what_is_no_json_is_told_apart() {
+fn invalid_json_and_other_values_have_different_errors() {
     let not_json = |text: &str, expect: &str| {
         let error = decode::<Call>(text.as_bytes(), &Limits::default()).unwrap_err();
         assert_eq!(error, JsonError::NotJson(expect.to_owned()), "{text}");
@@ -59,7 +59,7 @@ fn what_is_no_json_is_told_apart() {
 }
 
 #[test]
-fn enums_are_names() {
+fn enums_are_written_as_names() {
     check(r#"{"type":"TEARDOWN"}"#, Ok(r#"{"type":"TEARDOWN"}"#));
     check(r#"{"type":"teardown"}"#, Ok("{}"));
     check(r#"{"type":"NONSENSE"}"#, Ok("{}"));
@@ -71,7 +71,7 @@ fn enums_are_names() {
 }
 
 #[test]
-fn of_several_values_for_a_name_the_last_wins() {
+fn the_last_value_of_a_repeated_name_is_used() {
     check(r#"{"type":"TEARDOWN","type":"NONSENSE"}"#, Ok("{}"));
     check(r#"{"type":"NONSENSE","type":"TEARDOWN"}"#, Ok(r#"{"type":"TEARDOWN"}"#));
     check(r#"{"type":"KILL","type":"REVIVE","type":"TEARDOWN"}"#, Ok(r#"{"type":"TEARDOWN"}"#));
@@ -99,7 +99,7 @@ fn unknown_fields_are_ignored() {
 }
 
 #[test]
-fn a_lone_value_may_stand_for_an_array() {
+fn a_single_value_is_read_as_an_array() {
     check_info(
         r#","roles":"r","capabilities":{"type":"MULTI_ROLE"}"#,
         Ok(&format!(r#"{DEFAULTS},"roles":["r"],"capabilities":[{{"type":"MULTI_ROLE"}}]"#)),
@@ -110,7 +110,7 @@ fn a_lone_value_may_stand_for_an_array() {
 }
 
 #[test]
-fn strings_stay_strings() {
+fn other_values_are_not_converted_to_strings() {
     check_info(r#","principal":5"#, Err("Not expecting a JSON number for field 'principal'"));
     check_info(r#","principal":true"#, Err("Not expecting a JSON boolean for field 'principal'"));
     check_info(r#","principal":{}"#, Err("Not expecting a JSON object for field 'principal'"));
@@ -118,7 +118,7 @@ fn strings_stay_strings() {
 }
 
 #[test]
-fn scalars_may_be_strings() {
+fn scalars_can_be_strings() {
     check_info(r#","checkpoint":"true""#, Ok(r#","failover_timeout":0.0,"checkpoint":true"#));
     check_info(r#","failover_timeout":"1.5""#, Ok(r#","failover_timeout":1.5,"checkpoint":false"#));
     check_info(r#","failover_timeout":"5000000000""#, Ok(r#","failover_timeout":5000000000.0,"checkpoint":false"#));
@@ -139,7 +139,7 @@ fn scalars_may_be_strings() {
 }
 
 #[test]
-fn doubles_may_be_infinite() {
+fn infinite_doubles_are_written_as_strings() {
     for name in ["Infinity", "-Infinity", "NaN"] {
         let field = format!(r#","failover_timeout":"{name}""#);
         check_info(&field, Ok(&format!(r#"{field},"checkpoint":false"#)));
@@ -184,7 +184,7 @@ fn bytes_are_base64() {
 }
 
 #[test]
-fn maps_are_objects() {
+fn maps_are_written_as_objects() {
     let limits = Limits::default();
     let text = r#"{"name":"t","task_id":{"value":"t"},"agent_id":{"value":"a"},"limits":{"cpus":{"value":2.5},"mem":{"value":1.0}}}"#;
     let task: TaskInfo = decode(text.as_bytes(), &limits).unwrap();
@@ -197,7 +197,7 @@ fn maps_are_objects() {
 }
 
 #[test]
-fn durations_are_seconds_and_nanoseconds() {
+fn durations_are_written_as_seconds_and_nanoseconds() {
     let check = |given: &str, expect: &str| {
         let text = format!(r#"{{"agent_id":{{"value":"a"}},"max_grace_period":{given},"mark_gone":false}}"#);
         let drain: v1::master::call::DrainAgent = decode(text.as_bytes(), &Limits::default()).unwrap();
@@ -235,7 +235,7 @@ fn strings_are_escaped_as_rapidjson_does() {
 }
 
 #[test]
-fn doubles_are_spelled_as_rapidjson_does() {
+fn doubles_are_printed_as_by_rapidjson() {
     for (value, expect) in [
         (0.0, "0.0"),
         (-0.0, "-0.0"),
@@ -288,7 +288,7 @@ fn values_and_bytes_are_bounded() {
 
 /// Encoded entities come from this program, but a mistake in it must not lead to invalid JSON.
 #[test]
-fn odd_bytes_still_become_json() {
+fn malformed_bytes_are_still_written_as_json() {
     let desc = v1::ContainerId::desc();
     let print = |bytes: &[u8]| {
         let mut out = Vec::new();
@@ -307,7 +307,7 @@ fn odd_bytes_still_become_json() {
 }
 
 #[test]
-fn lists_of_messages() {
+fn lists_of_messages_are_read() {
     use messages::v1::MachineId;
     let read = |text: &str| {
         let list = super::decode_list::<MachineId>(text.as_bytes(), &Limits::default());

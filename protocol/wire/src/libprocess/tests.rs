@@ -14,7 +14,7 @@ fn encoded(body: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn the_envelope_is_libprocess_byte_for_byte() {
+fn the_envelope_equals_that_of_libprocess() {
     let head = "POST /master/mesos.internal.X HTTP/1.1\r\n\
                 User-Agent: libprocess/slave(1)@10.0.0.5:5051\r\n\
                 Libprocess-From: slave(1)@10.0.0.5:5051\r\n\
@@ -34,7 +34,7 @@ fn a_process_without_id_adds_no_empty_component() {
 }
 
 #[test]
-fn messages_are_told_from_calls() {
+fn messages_are_distinguished_from_other_requests() {
     assert!(is_message("POST", Some("libprocess/a@1.2.3.4:5"), None));
     assert!(is_message("POST", None, Some("a@1.2.3.4:5")));
     assert!(!is_message("GET", None, Some("a@1.2.3.4:5")));
@@ -43,7 +43,7 @@ fn messages_are_told_from_calls() {
 }
 
 #[test]
-fn the_sender_is_in_either_header() {
+fn the_sender_is_read_from_either_header() {
     let expect = Ok(upid("scheduler-1@1.2.3.4:5"));
     assert_eq!(sender(None, Some(" scheduler-1@1.2.3.4:5 ")), expect);
     assert_eq!(sender(Some("libprocess/scheduler-1@1.2.3.4:5"), None), expect);
@@ -117,7 +117,7 @@ fn a_connection_carries_many_messages() {
 
 /// RFC 9112, 2.2: empty lines before a message are ignored, whether or not the message arrives together with them.
 #[test]
-fn empty_lines_before_a_message_are_none_of_it() {
+fn empty_lines_before_a_message_are_ignored() {
     for lines in ["\n", "\r\n", "\n\r\n", "\r\n\r\n\n\n"] {
         check(&format!("{lines}{}", request("n", "Content-Length: 2\r\n", "ab")), Ok(&[("n", "ab")]));
         check(lines, Ok(&[]));
@@ -126,7 +126,7 @@ fn empty_lines_before_a_message_are_none_of_it() {
 }
 
 #[test]
-fn bodies_are_chunked_or_counted() {
+fn bodies_can_be_chunked_or_have_a_length() {
     check(&request("a", "Content-Length: 3\r\n", "abc"), Ok(&[("a", "abc")]));
     check(&request("a", "Content-Length: 0\r\n", ""), Ok(&[("a", "")]));
     check(&request("a", "content-length: 3\r\nContent-Length: 3\r\n", "abc"), Ok(&[("a", "abc")]));
@@ -139,7 +139,7 @@ fn bodies_are_chunked_or_counted() {
 
 /// CVE-2018-1330: libprocess before 1.4.2 aborted on trailers.
 #[test]
-fn trailers_are_ignored_but_not_without_end() {
+fn trailers_are_ignored_up_to_a_limit() {
     let chunked = |body: &str| request("a", "Transfer-Encoding: chunked\r\n", body);
     check(&chunked("1\r\nx\r\n0\r\nA: b\r\nC: d\r\n\r\n"), Ok(&[("a", "x")]));
     check(&chunked(&format!("0\r\n{}\r\n", "A: b\r\n".repeat(70))), Err("more than 64 trailers"));
@@ -178,7 +178,7 @@ fn sizes_are_bounded() {
 }
 
 #[test]
-fn what_an_unfinished_message_takes_is_known() {
+fn the_size_of_an_unfinished_message_is_known() {
     let mut decoder = RequestDecoder::new(EnvelopeLimits::default());
     for (part, held) in [
         (request("a", "Transfer-Encoding: chunked\r\n", ""), 0),

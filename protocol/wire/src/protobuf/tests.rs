@@ -63,7 +63,7 @@ fn required_fields_must_be_present_at_every_level() {
 }
 
 #[test]
-fn an_enum_value_without_a_name_is_absence() {
+fn unknown_enum_values_are_read_as_absent() {
     let call = Call { framework_id: Some(messages::v1::FrameworkId { value: "f".into() }), ..Call::default() };
     check(&Bytes::default().message(1, id("f")).varint(2, 77), Ok(call.clone()));
     check(&Bytes::default().varint(2, 77).message(1, id("f")), Ok(call.clone()));
@@ -80,7 +80,7 @@ fn an_enum_value_without_a_name_is_absence() {
 }
 
 #[test]
-fn a_foreign_wire_type_is_an_unknown_field() {
+fn a_field_of_another_wire_type_is_ignored() {
     check(&Bytes::default().varint(1, 3).bytes(2, b"x").double(9, 1.0), Ok(Call::default()));
     check::<FrameworkInfo>(&Bytes::default().varint(1, 3).bytes(2, b"n"), Err("missing required fields: user"));
 }
@@ -108,14 +108,14 @@ fn malformed_bytes_are_refused() {
 }
 
 #[test]
-fn what_is_no_text_is_left_to_prost() {
+fn invalid_utf8_is_refused_by_prost() {
     let result = decode::<messages::v1::FrameworkId>(&Bytes::default().bytes(1, b"\xff").0, &Limits::default());
     assert!(matches!(result, Err(DecodeError::Prost(_))), "{result:?}");
 }
 
 #[test]
-fn limits_hold() {
-    let limits = Limits { max_bytes: 40, max_depth: 2, max_elements: 8 };
+fn sizes_and_counts_are_bounded() {
+    let limits = Limits { max_bytes: 40, max_depth: 2, max_elements: 8, ..Limits::default() };
     // ContainerID { value, parent: ContainerID }
     let nested = |levels: usize| (0..levels).fold(id("c"), |inner, _| id("c").message(2, inner));
     let decode = |bytes: &Bytes| decode::<messages::v1::ContainerId>(&bytes.0, &limits).map(drop);
@@ -127,7 +127,7 @@ fn limits_hold() {
 }
 
 #[test]
-fn nesting_is_bounded_whatever_the_limit() {
+fn nesting_is_bounded_for_any_limit() {
     let deep = (0..100_000).fold(Vec::new(), |inner: Vec<u8>, _| {
         // Beyond the first few bytes the lengths are wrong on purpose: only the depth that is reached matters.
         if inner.len() < 10_000 { Bytes::default().bytes(2, &inner).0 } else { inner }
@@ -137,7 +137,7 @@ fn nesting_is_bounded_whatever_the_limit() {
 }
 
 #[test]
-fn complaints_are_short() {
+fn the_length_of_errors_is_bounded() {
     let operations = (0..100_000).fold(Bytes::default(), |bytes, _| bytes.message(1, Bytes::default()));
     let Err(DecodeError::MissingRequired(names)) =
         decode::<Call>(&Bytes::default().message(4, operations).0, &Limits::default())
@@ -170,7 +170,7 @@ fn libprocess_messages_are_decoded_by_name() {
 
 /// `prost` alone leaves the zero out, and a C++ master then refuses the call.
 #[test]
-fn map_values_are_complete() {
+fn map_values_require_their_fields() {
     let zero = messages::v1::value::Scalar { value: 0.0 };
     let task =
         messages::v1::TaskInfo { limits: [("cpus".to_owned(), zero)].into(), ..messages::v1::TaskInfo::default() };
@@ -207,7 +207,7 @@ fn memory_is_bounded_by_bytes() {
 }
 
 #[test]
-fn a_name_that_is_no_utf8_is_named() {
+fn a_string_of_invalid_utf8_is_named() {
     use messages::v1::OfferId;
     let error = crate::decode::<OfferId>(&[0x0a, 2, 0xff, 0xfe], &Limits::default()).unwrap_err();
     let text = error.to_string();

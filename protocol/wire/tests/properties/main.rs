@@ -98,7 +98,7 @@ proptest! {
     /// Bytes that the check accepts are read by `prost` as by the tables: the JSON of the bytes is the JSON of the
     /// message.
     #[test]
-    fn damaged_messages_are_refused_or_understood(
+    fn damaged_messages_are_refused_or_decoded(
         entropy in proptest::collection::vec(any::<u8>(), 0..300),
         damage in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..4),
     ) {
@@ -147,7 +147,7 @@ proptest! {
     }
 
     #[test]
-    fn records_survive_any_cutting(
+    fn records_are_decoded_from_any_chunks(
         payloads in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..50), 0..10),
         cuts in proptest::collection::vec(1usize..20, 1..50),
     ) {
@@ -165,7 +165,7 @@ proptest! {
     }
 
     #[test]
-    fn envelopes_survive_any_cutting(
+    fn envelopes_are_decoded_from_any_chunks(
         bodies in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..50), 0..6),
         id in "[a-z]{1,8}(\\([0-9]{1,4}\\))?",
         cuts in proptest::collection::vec(1usize..200, 1..50),
@@ -195,7 +195,7 @@ proptest! {
 
     #[test]
     fn no_bytes_panic_a_decoder(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-        let limits = Limits { max_bytes: 200, max_depth: 5, max_elements: 50 };
+        let limits = Limits { max_bytes: 200, max_depth: 5, max_elements: 50, ..Limits::default() };
         let _ = wire::decode::<v1::master::Call>(&bytes, &limits);
         let _ = wire::decode_message("mesos.internal.RunTaskMessage", &bytes, &limits);
         let _ = v0::decode_scheduler_call(&bytes, &limits);
