@@ -188,7 +188,7 @@ mod tests {
     fn mistakes_are_named() {
         for (text, expected) in [
             ("[]", "expected a JSON object of hosts"),
-            (r#"{"h": {"pasword": "p"}}"#, "pasword"),
+            (r#"{"h": {"passphrase": "p"}}"#, "passphrase"),
             (r#"{"h/path": {}}"#, "'h/path' is not a host"),
             (r#"{"u@h": {}}"#, "'u@h' is not a host"),
             (r#"{"": {}}"#, "'' is not a host"),
