@@ -134,6 +134,35 @@ fn mesos_execute_launches_task_groups() {
 }
 
 #[test]
+fn mesos_execute_copies_a_package_into_hdfs() {
+    use std::os::unix::fs::PermissionsExt;
+    let local = cluster();
+    let work = local.work.path();
+    let (package, hadoop) = (work.join("package"), work.join("hadoop"));
+    std::fs::write(&package, "x").unwrap();
+    // The file exists in HDFS.
+    std::fs::write(&hadoop, "#!/bin/sh\necho \"$@\" >> \"$0.calls\"\n").unwrap();
+    std::fs::set_permissions(&hadoop, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let execute = |further: &[&str]| {
+        let master = format!("--master=127.0.0.1:{}", local.port);
+        let (package, hadoop) = (format!("--package={}", package.display()), format!("--hadoop={}", hadoop.display()));
+        let flags =
+            ["mesos-execute", &master, "--name=n", "--command=true", "--resources=cpus:0.1;mem:32", &package, &hadoop];
+        let output = Command::new(TEPUI).args(flags).args(further).output().unwrap();
+        (text(&output.stdout), text(&output.stderr))
+    };
+    assert!(execute(&[]).1.contains("/package' already exists (see --overwrite)"));
+    let (shown, error) = execute(&["--overwrite"]);
+    // The agent has no client, and says so.
+    assert!(shown.contains("Copied '") && shown.contains("scheme 'hdfs' need the Hadoop client"), "{shown}{error}");
+    let calls = std::fs::read_to_string(work.join("hadoop.calls")).unwrap();
+    let calls: Vec<_> = calls.lines().map(|call| call.split(' ').nth(1).unwrap()).collect();
+    assert_eq!(calls, ["-test", "-test", "-rm", "-copyFromLocal"]);
+    std::fs::remove_file(&hadoop).unwrap();
+    assert!(execute(&[]).1.contains("--hadoop names another one"));
+}
+
+#[test]
 fn several_tasks_are_a_table() {
     let local = cluster();
     let table = output(&local, &["run", "-q", "-n", "2", "--", "exit $TEPUI_INSTANCE"]);
