@@ -57,6 +57,13 @@ choices! {
         /// Failures.
         Error = "ERROR",
     }
+    /// The value of `--containerizer` of `mesos-execute`: the containerizer of the task.
+    ExecutorContainerizer {
+        /// The containerizer of the agent itself.
+        Mesos = "mesos",
+        /// That of Docker.
+        Docker = "docker",
+    }
     /// The value of `--registry`: the backend of a master's registry.
     RegistryName {
         /// A file in `--work_dir`.

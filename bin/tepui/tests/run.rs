@@ -81,6 +81,88 @@ fn one_task_is_its_output_and_its_exit_code() {
 }
 
 #[test]
+fn flags_of_docker_reach_the_task_or_are_refused() {
+    let local = cluster();
+    let work = local.work.path();
+    std::fs::write(work.join("env"), "# a comment\nFROM_FILE=one two\nA=0\n").unwrap();
+    std::fs::write(work.join("greeting"), "helloworld").unwrap();
+    let env_file = format!("--env-file={}", work.join("env").display());
+    let digest = "936a185caaa266bb9cbe981e9e05cb78cd732b0b3280eb944412bb6f8f8f07af";
+    let uri = |digest: &str| format!("--uri={}?checksum=sha256:{digest}", work.join("greeting").display());
+    let script = r#"echo "$A $FROM_FILE $GIVEN" $PWD; cat "$MESOS_SANDBOX/greeting""#;
+    let (fetched, arguments) =
+        (uri(digest), ["run", "-e", "A=1", "-e", "GIVEN", "-e", "ABSENT", "-l", "k=v", "-w", "/usr"]);
+    let mut command = tepui(&local, &arguments);
+    let output =
+        command.args([&env_file, &fetched, "--uri-cache", "--", script]).env("GIVEN", "given").output().unwrap();
+    assert_eq!(
+        (text(&output.stdout), text(&output.stderr)),
+        ("1 one two given /usr\nhelloworld".into(), String::new())
+    );
+    let words = said(&local, &["run", "--workdir=/usr", "--", "pwd", "-P"]);
+    assert_eq!(words, "/usr\n");
+
+    // What the agent cannot do, it says.
+    let refused = |arguments: &[&str], expect: &str| {
+        let output = tepui(&local, arguments).output().unwrap();
+        assert!(!output.status.success() && text(&output.stderr).contains(expect), "{arguments:?}: {output:?}");
+    };
+    refused(&["run", &uri(&digest.replace('9', "8")), "--", "true"], "it has another sha256 checksum");
+    refused(&["run", "--network", "nowhere", "--", "true"], "network_infos");
+    refused(&["run", "--read-only", "--", "true"], "no message of Mesos carries it");
+    refused(&["run", "--uri=s3a://bucket/key", "--", "true"], "--hadoop_home");
+}
+
+#[test]
+fn mesos_execute_launches_task_groups() {
+    let local = cluster();
+    let task = |id: &str| {
+        let resource = |name: &str, value: f64| serde_json::json!({ "name": name, "type": "SCALAR", "scalar": { "value": value } });
+        serde_json::json!({
+            "name": id, "task_id": { "value": id }, "command": { "value": "true" },
+            "resources": [resource("cpus", 0.1), resource("mem", 32.0)],
+        })
+    };
+    let group = format!("--task_group={}", serde_json::json!({ "tasks": [task("a"), task("b")] }));
+    let master = format!("--master=127.0.0.1:{}", local.port);
+    let output = Command::new(TEPUI).args(["mesos-execute", &master, &group, "--kill_after=1mins"]).output().unwrap();
+    let shown = text(&output.stdout);
+    assert!(shown.contains("Submitted task group with tasks [ a, b ] to agent '"), "{shown}");
+    for id in ["a", "b"] {
+        assert!(shown.contains(&format!(" for task '{id}'")), "{shown}");
+    }
+}
+
+#[test]
+fn mesos_execute_copies_a_package_into_hdfs() {
+    use std::os::unix::fs::PermissionsExt;
+    let local = cluster();
+    let work = local.work.path();
+    let (package, hadoop) = (work.join("package"), work.join("hadoop"));
+    std::fs::write(&package, "x").unwrap();
+    // The file exists in HDFS.
+    std::fs::write(&hadoop, "#!/bin/sh\necho \"$@\" >> \"$0.calls\"\n").unwrap();
+    std::fs::set_permissions(&hadoop, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let execute = |further: &[&str]| {
+        let master = format!("--master=127.0.0.1:{}", local.port);
+        let (package, hadoop) = (format!("--package={}", package.display()), format!("--hadoop={}", hadoop.display()));
+        let flags =
+            ["mesos-execute", &master, "--name=n", "--command=true", "--resources=cpus:0.1;mem:32", &package, &hadoop];
+        let output = Command::new(TEPUI).args(flags).args(further).output().unwrap();
+        (text(&output.stdout), text(&output.stderr))
+    };
+    assert!(execute(&[]).1.contains("/package' already exists (see --overwrite)"));
+    let (shown, error) = execute(&["--overwrite"]);
+    // The agent has no client, and says so.
+    assert!(shown.contains("Copied '") && shown.contains("scheme 'hdfs' need the Hadoop client"), "{shown}{error}");
+    let calls = std::fs::read_to_string(work.join("hadoop.calls")).unwrap();
+    let calls: Vec<_> = calls.lines().map(|call| call.split(' ').nth(1).unwrap()).collect();
+    assert_eq!(calls, ["-test", "-test", "-rm", "-copyFromLocal"]);
+    std::fs::remove_file(&hadoop).unwrap();
+    assert!(execute(&[]).1.contains("--hadoop names another one"));
+}
+
+#[test]
 fn several_tasks_are_a_table() {
     let local = cluster();
     let table = output(&local, &["run", "-q", "-n", "2", "--", "exit $TEPUI_INSTANCE"]);

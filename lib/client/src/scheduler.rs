@@ -112,6 +112,27 @@ impl Scheduler {
         self.accept(offers, vec![operation], None).await
     }
 
+    /// Launches tasks as a group, which one executor runs together (ACCEPT with LAUNCH_GROUP). The executor becomes one
+    /// of this framework.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Scheduler::call`].
+    pub async fn launch_group(
+        &self,
+        offers: Vec<v1::OfferId>,
+        executor: v1::ExecutorInfo,
+        tasks: Vec<v1::TaskInfo>,
+    ) -> Result<(), Error> {
+        let executor = v1::ExecutorInfo { framework_id: Some(self.framework_id().clone()), ..executor };
+        let group = v1::offer::operation::LaunchGroup { executor, task_group: v1::TaskGroupInfo { tasks } };
+        let operation = v1::offer::Operation {
+            r#type: Some(v1::offer::operation::Type::LaunchGroup.into()),
+            launch_group: Some(Box::new(group)),
+            ..Default::default()
+        };
+        self.accept(offers, vec![operation], None).await
+    }
+
     /// Accepts offers of one agent with any operations (ACCEPT). `filters` say for how long the agent's remaining
     /// resources are not offered again; the default is 5 s.
     ///

@@ -139,6 +139,7 @@ impl Containers {
         for missing in containerizer.missing_isolation() {
             warn!("{missing}");
         }
+        let fetches = Fetches::new(&settings.fetch);
         let containers = Containers {
             preparations: Semaphore::new(MAX_PREPARATIONS),
             downloads: Semaphore::new(MAX_DOWNLOADS),
@@ -148,7 +149,7 @@ impl Containers {
             settings: Arc::new(settings),
             images,
             runtime,
-            fetches: Fetches::default(),
+            fetches,
         };
         Ok((Arc::new(containers), recovered))
     }

@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         a_task_that_fails_says_how().await;
         a_killed_task_is_gone().await;
         files_are_fetched_first().await;
+        files_are_cached().await;
         a_container_that_cannot_be_prepared_fails_its_task().await;
         a_task_that_cannot_be_isolated_as_asked_is_refused().await;
         a_secret_arrives_or_the_task_is_refused().await;
@@ -43,7 +44,9 @@ impl Cluster {
     async fn start() -> Self {
         let work = tempfile::tempdir().expect("a directory");
         let master = master();
-        let options = options("tasks", master.address, 0, config(work.path(), "cpus:2;mem:512"));
+        let mut options = options("tasks", master.address, 0, config(work.path(), "cpus:2;mem:512"));
+        options.fetch.cache_dir = Some(work.path().join("fetch"));
+        options.fetch.cache_size = 1 << 20;
         let agent = start(options).expect("the agent starts");
         let user = r#"{"user":"root","name":"n","capabilities":[{"type":"PARTITION_AWARE"}]}"#;
         let scheduler = Scheduler::subscribe(master.address, user).await;
@@ -120,6 +123,20 @@ async fn files_are_fetched_first() {
     cluster.launch(json!({ "value": "cat got", "uris": [uri] })).await;
     cluster.scheduler.until("TASK_FINISHED").await;
     assert!(cluster.output("stdout").await.contains("from far away"));
+    cluster.stop().await;
+}
+
+async fn files_are_cached() {
+    let mut cluster = Cluster::start().await;
+    let source = cluster.work.path().join("greeting");
+    std::fs::write(&source, "from far away").expect("written");
+    let uri = json!({ "value": format!("file://{}", source.display()), "cache": true });
+    cluster.launch(json!({ "value": "cat greeting", "uris": [uri] })).await;
+    cluster.scheduler.until("TASK_FINISHED").await;
+    assert!(cluster.output("stdout").await.contains("from far away"));
+    let metrics = get(cluster.agent.address, "/metrics/snapshot").await.json();
+    assert_eq!(metrics["containerizer/fetcher/cache_size_used_bytes"], 13.0);
+    assert_eq!(metrics["containerizer/fetcher/cache_size_total_bytes"], f64::from(1 << 20));
     cluster.stop().await;
 }
 

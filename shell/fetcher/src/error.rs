@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::host_settings::HostSettingsError;
+
 /// Why a fetch failed. A fetch fails with the first item that fails.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
@@ -16,6 +18,8 @@ pub enum Error {
     Sandbox(#[source] io::Error),
     #[error("cannot change to the credentials of the task's user: {0}")]
     Credentials(#[source] io::Error),
+    #[error("--fetcher_host_settings: {0}")]
+    HostSettings(#[from] HostSettingsError),
     #[error("the fetch ended without a result")]
     Aborted,
 }
@@ -44,6 +48,24 @@ pub enum Reason {
     Status(u16),
     #[error("download failed: {0}")]
     Download(#[source] Box<ureq::Error>),
+    #[error("the server redirects to '{0}', which is not an HTTP address")]
+    Redirect(String),
+    #[error("{0}")]
+    Checksum(String),
+    #[error("it has another {algorithm} checksum: expected {expected}, found {found}")]
+    ChecksumMismatch { algorithm: String, expected: String, found: String },
+    #[error(
+        "URIs of scheme '{scheme}' need the Hadoop client, and there is no '{program}': install it on the agent, or set --hadoop_home"
+    )]
+    NoHadoop { scheme: String, program: String },
+    #[error("{message}")]
+    Hadoop { message: String },
+    #[error("cannot use a temporary directory in the sandbox: {0}")]
+    Temporary(#[source] io::Error),
+    #[error("it is larger than the {0} bytes that were reserved in the cache")]
+    LargerThanReserved(u64),
+    #[error("cannot write a file of the cache: {0}")]
+    CacheFile(#[source] io::Error),
     #[error("'{0}' is not a regular file that a task may read")]
     NotAFile(String),
     #[error("cannot read it: {0}")]

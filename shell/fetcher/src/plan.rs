@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use crate::cache::Cache;
+
 /// The files that are to be fetched, and the options.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -14,6 +16,14 @@ pub struct Plan {
     pub sandbox: PathBuf,
     /// The user who owns the files, and with whose credentials they are read; `None` for the user of the caller.
     pub owner: Option<Owner>,
+    /// The name of that user, which is part of the cache's keys; `None` if all tasks run as the same one.
+    pub user: Option<String>,
+    /// The cache for items that ask for it; `None` for none.
+    pub cache: Option<Arc<Cache>>,
+    /// `--fetcher_host_settings`: the file of headers and credentials for hosts ([`crate::HostSettings`]).
+    pub host_settings: Option<PathBuf>,
+    /// `--hadoop_home`: the directory of the Hadoop client; `None` for `HADOOP_HOME` or the path.
+    pub hadoop_home: Option<PathBuf>,
     /// `--frameworks_home`: the directory that relative URIs refer to.
     pub frameworks_home: Option<PathBuf>,
     /// The time after which a download without progress fails.
@@ -27,7 +37,8 @@ pub struct Plan {
 /// One file to fetch (`CommandInfo.URI` of Mesos).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Item {
-    /// The URI: `http://`, `https://`, `file://`, or a path.
+    /// The URI: `http://`, `https://`, `file://`, a path, or one that the Hadoop client knows. It may end with a
+    /// checksum (`?checksum=sha256:…`).
     pub uri: String,
     /// The path of the file in the sandbox; `None` for the last part of the URI.
     pub output_file: Option<String>,
@@ -35,7 +46,7 @@ pub struct Item {
     pub executable: bool,
     /// Whether an archive is unpacked. It has no effect on executables, as in Mesos.
     pub extract: bool,
-    /// A field that is accepted without effect: every file is fetched again.
+    /// Whether the file is taken from the cache, and kept there for other tasks of the same user.
     pub cache: bool,
 }
 
@@ -63,6 +74,10 @@ pub struct Limits {
     pub redirects: u32,
     /// The time for a connection to a server.
     pub connect_timeout: Duration,
+    /// The number of attempts of one download that may fail in a row without a new byte.
+    pub attempts: u32,
+    /// The delay before the second attempt; it doubles with each.
+    pub retry_delay: Duration,
 }
 
 impl Default for Limits {
@@ -74,6 +89,8 @@ impl Default for Limits {
             entries: 1_000_000,
             redirects: 10,
             connect_timeout: Duration::from_secs(30),
+            attempts: 3,
+            retry_delay: Duration::from_secs(1),
         }
     }
 }
@@ -85,6 +102,10 @@ impl Plan {
             items,
             sandbox: sandbox.into(),
             owner: None,
+            user: None,
+            cache: None,
+            host_settings: None,
+            hadoop_home: None,
             frameworks_home: None,
             stall_timeout: Duration::from_secs(60),
             limits: Limits::default(),

@@ -33,6 +33,20 @@ impl Sandbox {
         Ok(Sandbox { root: rustix::fs::open(path, OFlags::RDONLY | DIRECTORY, Mode::empty())? })
     }
 
+    /// Returns the directory of the sandbox itself.
+    pub fn root(&self) -> &OwnedFd {
+        &self.root
+    }
+
+    /// Removes a file or link.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system, also if a link on the way leads out of the sandbox.
+    pub fn remove_file(&self, path: &SandboxPath) -> io::Result<()> {
+        let (parents, name) = path.split();
+        remove(self.directory(parents)?.as_fd(), name)
+    }
+
     /// Changes the owner of the sandbox.
     ///
     /// # Errors
@@ -140,7 +154,10 @@ impl Sandbox {
     }
 
     /// Opens a directory and creates the missing parts of its path.
-    fn directory(&self, names: &[OsString]) -> io::Result<OwnedFd> {
+    ///
+    /// # Errors
+    /// Returns the error of the operating system, also if a link on the way leads out of the sandbox.
+    pub fn directory(&self, names: &[OsString]) -> io::Result<OwnedFd> {
         match self.existing_directory(names) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             outcome => return outcome,

@@ -2,23 +2,54 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::checksum::{self, Checksum};
 use crate::error::Reason;
+use crate::hadoop;
 use crate::plan::Item;
 use crate::sandbox_path::SandboxPath;
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Source {
     Http(String),
     File(PathBuf),
+    /// A URI of another scheme, which the Hadoop client may know.
+    Hadoop(String),
+}
+
+/// The meaning of an item.
+#[derive(Clone)]
+pub(crate) struct Request {
+    pub source: Source,
+    /// The last part of the URI.
+    pub base_name: String,
+    /// The path in the sandbox.
+    pub destination: SandboxPath,
+    pub checksum: Option<Checksum>,
+}
+
+/// Returns the meaning of an item.
+///
+/// # Errors
+/// Returns [`Reason`] if the item is invalid.
+pub(crate) fn request(item: &Item, frameworks_home: Option<&Path>) -> Result<Request, Reason> {
+    let (uri, checksum) = checksum::split(&item.uri)?;
+    let item = Item { uri, ..item.clone() };
+    let (source, destination) = (source(&item, frameworks_home)?, destination(&item)?);
+    // The URI of an item with an output file may have no last part, and then names no archive.
+    let base_name = base_name(item.uri.trim()).unwrap_or("file").to_owned();
+    Ok(Request { source, base_name, destination, checksum })
 }
 
 /// Returns the source of an item.
-pub(crate) fn source(item: &Item, frameworks_home: Option<&Path>) -> Result<Source, Reason> {
+fn source(item: &Item, frameworks_home: Option<&Path>) -> Result<Source, Reason> {
     let uri = item.uri.trim_start();
     check(uri)?;
     let file = uri.strip_prefix("file://");
     match (file, uri.split_once("://")) {
         (None, Some(("http" | "https", _))) => Ok(Source::Http(uri.to_owned())),
+        // Mesos has curl for these, and not the Hadoop client.
+        (None, Some((scheme @ ("ftp" | "ftps"), _))) => Err(Reason::Scheme(scheme.to_owned())),
+        (None, Some((scheme, _))) if hadoop::is_scheme(scheme) => Ok(Source::Hadoop(uri.to_owned())),
         (None, Some((scheme, _))) => Err(Reason::Scheme(scheme.to_owned())),
         (Some(path), _) => {
             let path = Path::new(path.strip_prefix("localhost").unwrap_or(path));
@@ -33,7 +64,7 @@ pub(crate) fn source(item: &Item, frameworks_home: Option<&Path>) -> Result<Sour
 }
 
 /// Returns the path in the sandbox: `output_file`, or the last part of the URI unchanged, including a query.
-pub(crate) fn destination(item: &Item) -> Result<SandboxPath, Reason> {
+fn destination(item: &Item) -> Result<SandboxPath, Reason> {
     match &item.output_file {
         Some(path) if path.is_empty() => Err(Reason::EmptyOutput),
         Some(path) => {
@@ -86,7 +117,10 @@ mod tests {
             ("file://a/b", None),
             ("/a/b", Some(Source::File("/a/b".into()))),
             ("a/b", Some(Source::File("/home/a/b".into()))),
-            ("hdfs://h/a", None),
+            ("hdfs://h/a", Some(Source::Hadoop("hdfs://h/a".into()))),
+            ("s3a://bucket/a", Some(Source::Hadoop("s3a://bucket/a".into()))),
+            ("-x://h/a", None),
+            ("://h/a", None),
             ("ftp://h/a", None),
             ("http://h/a'b", None),
             ("http://h/a\\b", None),

@@ -1,6 +1,12 @@
 //! The sources of files, and the results of fetching them.
 
+#[path = "sources/cache.rs"]
+mod cache;
+#[path = "sources/hadoop.rs"]
+mod hadoop;
 mod support;
+#[path = "sources/web.rs"]
+mod web;
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::sync::atomic::Ordering;
@@ -69,7 +75,7 @@ fn output_files_outside_the_sandbox_are_refused() {
 fn mistakes_are_told_before_anything_is_fetched() {
     let test = TestSandbox::new();
     let uri = test.file("a.txt", "hello");
-    for (wrong, output) in [("http://127.0.0.1:1/d/", None), ("hdfs://h/a", None), ("http://h/a", Some("../a"))] {
+    for (wrong, output) in [("http://127.0.0.1:1/d/", None), ("ftp://h/a", None), ("http://h/a", Some("../a"))] {
         let wrong = Item { output_file: output.map(str::to_owned), ..item(wrong) };
         let error = test.fetch(vec![item(&uri), wrong]).unwrap_err();
         assert!(!test.sandbox().join("a.txt").exists(), "{error}");
@@ -144,8 +150,7 @@ fn http_failures_are_told_apart() {
     assert!(matches!(fails("/missing"), Reason::Status(404)));
     assert!(matches!(fails("/nowhere"), Reason::Status(404)));
     assert!(matches!(fails("/empty"), Reason::Status(204)));
-    // The path is not read from the disk, whatever the client makes of it.
-    assert!(matches!(fails("/file"), Reason::Status(404) | Reason::Download(_)));
+    assert!(matches!(fails("/file"), Reason::Redirect(_)));
     for path in ["/loop", "/short"] {
         let reason = fails(path);
         assert!(matches!(reason, Reason::Download(_)), "{path}: {reason:?}");
@@ -162,7 +167,9 @@ fn a_download_that_stands_still_is_given_up() {
     });
     let test = TestSandbox::new();
     for path in ["/body", "/head"] {
-        let plan = Plan { stall_timeout: Duration::from_millis(200), ..test.plan(vec![item(server.uri(path))]) };
+        let limits = Limits { attempts: 1, ..Limits::default() };
+        let plan = test.plan(vec![item(server.uri(path))]);
+        let plan = Plan { stall_timeout: Duration::from_millis(200), limits, ..plan };
         assert!(matches!(reason(fetcher::fetch(&plan)), Reason::Download(_)), "{path}");
     }
 }

@@ -147,13 +147,14 @@ flags! {
             fetcher_stall_timeout: Duration = "1mins", in secs(1) =>
                 "The time without progress after which a download fails.";
             frameworks_home: Option<PathBuf> = "", in Bounds::Any => "The prefix of relative URIs.";
-            [NoEffect: "files are fetched without a cache"] {
-                fetcher_cache_size: Bytes = "2GB" => "Size of the fetcher's cache.";
-                fetcher_cache_dir: PathBuf = "/tmp/mesos/fetch" => "The fetcher's cache.";
-            }
-            [NoEffect: "hdfs URIs are not supported"] {
-                hadoop_home: PathBuf => "The directory of Hadoop.";
-            }
+            fetcher_cache_size: Bytes = "2GB" =>
+                "The size of the cache of URIs with `cache`; the files that were used least recently make room. With 0B there is no cache.";
+            fetcher_cache_dir: PathBuf = "/tmp/mesos/fetch" =>
+                "The directory of the fetcher's cache, one for each agent of a machine. Its files are removed when the agent starts.";
+            fetcher_host_settings: Option<PathBuf> =>
+                "A JSON file with headers and credentials for hosts that files are downloaded from, e.g. {\"files.example.com\":{\"username\":\"...\",\"password\":\"...\"}}; instead of username and password, token, or headers. It is read for each download.";
+            hadoop_home: Option<PathBuf> = "", in Bounds::Any =>
+                "The directory of the Hadoop client, which copies files of hdfs://, s3a:// and other schemes. Without it, HADOOP_HOME or the path of the agent has it.";
             [NoEffect: NOT_IMPLEMENTED] {
                 gc_non_executor_container_sandboxes: bool = "false" => "Collect sandboxes of nested containers too.";
                 container_disk_watch_interval: Duration = "15secs" =>

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::LoggingFlags;
 use super::limits::POSITIVE;
-use super::reasons::{NOT_IMPLEMENTED, SECURITY};
+use super::reasons::SECURITY;
+use crate::choices::ExecutorContainerizer;
 use crate::macros::flags;
 use crate::value::{Json, List};
 
@@ -19,13 +20,11 @@ flags! {
             env: Option<Json> => "Environment of the command, a JSON object of strings.";
             resources: String = "cpus:1;mem:128" => "Resources of the task.";
             task: Option<Json> => "A complete TaskInfo instead of --command; agent_id may be left out.";
-            task_group: Option<Json> => "A TaskGroupInfo to run.";
+            task_group: Option<Json> => "A TaskGroupInfo whose tasks one default executor runs together; agent_id may be left out.";
             kill_after: Option<Duration>, in POSITIVE => "Kill the task after this time.";
             rlimits: Option<Json> => "Resource limits (RLimitInfo) of the command.";
             volumes: Option<Json> => "Volumes (an array of Volume) of the container.";
-            [Refused: NOT_IMPLEMENTED] {
-                tty: bool = "false" => "Attach a terminal.";
-            }
+            tty: bool = "false" => "Give the command a terminal.";
         }
         "Framework" {
             master: String => "The master: host:port.";
@@ -44,18 +43,16 @@ flags! {
         "Containers" {
             effective_capabilities: Option<Json> => "Effective capabilities (CapabilityInfo).";
             bounding_capabilities: Option<Json> => "Bounding capabilities (CapabilityInfo).";
-            [Refused: NOT_IMPLEMENTED] {
-                containerizer: String = "mesos" => "The containerizer: mesos or docker.";
-                docker_image: String => "A Docker image to run in.";
-                appc_image: String => "An appc image to run in.";
-                networks: List => "Comma-separated CNI networks.";
-                package: String => "A package to upload to HDFS.";
-            }
-            [NoEffect: NOT_IMPLEMENTED] {
-                hadoop: String = "hadoop" => "The Hadoop client.";
-                hdfs: String = "localhost:9000" => "The HDFS name node.";
-                overwrite: bool = "false" => "Overwrite the package.";
-            }
+            containerizer: ExecutorContainerizer = "mesos" => "The containerizer: mesos or docker.";
+            docker_image: Option<String> => "A Docker or OCI image to run in; with --shell=false and without --command, its own command is run.";
+            appc_image: Option<String> => "An appc image to run in.";
+            networks: Option<List> => "Comma-separated CNI networks to join.";
+        }
+        "HDFS" {
+            package: Option<String> => "A file to copy into HDFS, from which the agent fetches it into the sandbox.";
+            hadoop: String = "hadoop" => "The Hadoop client that copies the package.";
+            hdfs: String = "localhost:9000" => "The HDFS name node, host:port.";
+            overwrite: bool = "false" => "Replace the package in HDFS if it exists.";
         }
     }
 }

@@ -6,8 +6,14 @@ use messages::v1;
 use messages::v1::TaskState as State;
 use model::is_terminal;
 
-/// The resources that a task needs of an offer, in thousandths, by name.
-pub type Fit = BTreeMap<String, i64>;
+/// The unreserved resources of an offer, or those that a task needs of it.
+#[derive(Debug, Clone, Default)]
+struct Fit {
+    /// Amounts in thousandths, by name.
+    scalars: BTreeMap<String, i64>,
+    /// Ranges such as ports, by name. They do not overlap.
+    ranges: BTreeMap<String, Vec<(u64, u64)>>,
+}
 
 /// One task of the batch.
 #[derive(Debug, Clone)]
@@ -39,6 +45,8 @@ pub struct Plan {
     tasks: Vec<TaskState>,
     by_id: BTreeMap<String, usize>,
     waiting: Vec<usize>,
+    /// The executor that runs all tasks together, if they are a group.
+    group: Option<Box<v1::ExecutorInfo>>,
 }
 
 /// The tasks that are launched on one offer.
@@ -46,6 +54,8 @@ pub struct Plan {
 pub struct Placement {
     pub offer: v1::OfferId,
     pub tasks: Vec<v1::TaskInfo>,
+    /// The executor of the tasks, if they are a group.
+    pub group: Option<Box<v1::ExecutorInfo>>,
 }
 
 impl Plan {
@@ -70,6 +80,11 @@ impl Plan {
         plan
     }
 
+    /// Makes a plan of tasks that this executor runs together, on one offer (LAUNCH_GROUP).
+    pub fn group(infos: Vec<v1::TaskInfo>, executor: v1::ExecutorInfo) -> Self {
+        Plan { group: Some(Box::new(executor)), ..Plan::new(infos) }
+    }
+
     pub fn tasks(&self) -> &[TaskState] {
         &self.tasks
     }
@@ -82,11 +97,19 @@ impl Plan {
         !self.waiting.is_empty()
     }
 
-    /// Returns the resources that the first waiting task asks for: `cpus:1000;mem:32`; `None` if no task waits.
+    /// Returns the resources that the first waiting task or group asks for: `cpus:1000;mem:32`; `None` if none waits.
     pub fn demand(&self) -> Option<String> {
-        let task = self.tasks.get(*self.waiting.last()?)?;
-        let scalars = task.info.resources.iter().filter_map(|r| Some((r.name.as_str(), r.scalar.as_ref()?.value)));
-        Some(scalars.map(|(name, value)| format!("{name}:{value}")).collect::<Vec<_>>().join(";"))
+        let first = self.tasks.get(*self.waiting.last()?)?;
+        let mut need = Fit::default();
+        match &self.group {
+            None => need.add(&first.info.resources),
+            Some(executor) => {
+                need.add(&executor.resources);
+                self.tasks.iter().for_each(|task| need.add(&task.info.resources));
+            }
+        }
+        let amounts = need.scalars.iter().map(|(name, amount)| format!("{name}:{}", *amount as f64 / 1000.0));
+        Some(amounts.collect::<Vec<_>>().join(";"))
     }
 
     /// Fills each offer with waiting tasks in their order.
@@ -95,29 +118,48 @@ impl Plan {
     }
 
     fn place_on(&mut self, offer: &v1::Offer, now: f64) -> Placement {
-        let mut left = unreserved_scalars(&offer.resources);
-        let mut placement = Placement { offer: offer.id.clone(), tasks: Vec::new() };
+        let mut left = Fit::of(&offer.resources);
+        let mut placement = Placement { offer: offer.id.clone(), tasks: Vec::new(), group: None };
+        if let Some(executor) = &self.group {
+            let mut need = Fit::of(&executor.resources);
+            self.tasks.iter().for_each(|task| need.add(&task.info.resources));
+            if self.waiting.is_empty() || !left.take(&need) {
+                return placement;
+            }
+            let mut executor = executor.clone();
+            allocate_to_role_of(offer, &mut executor.resources);
+            placement.group = Some(executor);
+            while let Some(index) = self.waiting.pop() {
+                placement.tasks.extend(self.launch_on(index, offer, now));
+            }
+            return placement;
+        }
         let mut passed = Vec::new();
         while let Some(index) = self.waiting.pop() {
-            let Some(task) = self.tasks.get_mut(index) else { continue };
-            let need = unreserved_scalars(&task.info.resources);
-            if !take(&mut left, &need) {
+            let need = self.tasks.get(index).map(|task| Fit::of(&task.info.resources)).unwrap_or_default();
+            if left.take(&need) {
+                placement.tasks.extend(self.launch_on(index, offer, now));
+            } else {
                 passed.push(index);
-                continue;
             }
-            let mut info = task.info.clone();
-            info.agent_id = offer.agent_id.clone();
-            allocate_to_role_of(offer, &mut info.resources);
-            if let Some(executor) = info.executor.as_deref_mut() {
-                allocate_to_role_of(offer, &mut executor.resources);
-            }
-            task.agent = Some(offer.agent_id.clone());
-            task.launched = Some(now);
-            placement.tasks.push(info);
         }
         passed.reverse();
         self.waiting = passed;
         placement
+    }
+
+    /// Returns the task as it is launched on an offer.
+    fn launch_on(&mut self, index: usize, offer: &v1::Offer, now: f64) -> Option<v1::TaskInfo> {
+        let task = self.tasks.get_mut(index)?;
+        let mut info = task.info.clone();
+        info.agent_id = offer.agent_id.clone();
+        allocate_to_role_of(offer, &mut info.resources);
+        if let Some(executor) = info.executor.as_deref_mut() {
+            allocate_to_role_of(offer, &mut executor.resources);
+        }
+        task.agent = Some(offer.agent_id.clone());
+        task.launched = Some(now);
+        Some(info)
     }
 
     /// Records an update. Returns true if it changes something.
@@ -169,29 +211,66 @@ impl Plan {
     }
 }
 
-/// Sums up the unreserved scalars. Masters send `role` to frameworks without RESERVATION_REFINEMENT and `reservations`
-/// to the others.
-#[allow(deprecated)]
-fn unreserved_scalars(resources: &[v1::Resource]) -> Fit {
-    let mut sum = Fit::new();
-    for resource in resources {
-        let reserved = !resource.reservations.is_empty() || resource.role.as_deref().is_some_and(|r| r != "*");
-        if let (Some(scalar), false) = (&resource.scalar, reserved) {
-            // Mesos keeps three decimals.
-            *sum.entry(resource.name.clone()).or_default() += (scalar.value * 1000.0).round() as i64;
+impl Fit {
+    fn of(resources: &[v1::Resource]) -> Self {
+        let mut fit = Fit::default();
+        fit.add(resources);
+        fit
+    }
+
+    /// Adds the unreserved scalars and ranges. Masters send `role` to frameworks without RESERVATION_REFINEMENT and
+    /// `reservations` to the others.
+    #[allow(deprecated)]
+    fn add(&mut self, resources: &[v1::Resource]) {
+        let reserved = |resource: &v1::Resource| {
+            !resource.reservations.is_empty() || resource.role.as_deref().is_some_and(|role| role != "*")
+        };
+        for resource in resources.iter().filter(|resource| !reserved(resource)) {
+            if let Some(scalar) = &resource.scalar {
+                // Mesos keeps three decimals.
+                *self.scalars.entry(resource.name.clone()).or_default() += (scalar.value * 1000.0).round() as i64;
+            }
+            if let Some(ranges) = &resource.ranges {
+                let ranges = ranges.range.iter().map(|range| (range.begin, range.end));
+                self.ranges.entry(resource.name.clone()).or_default().extend(ranges);
+            }
         }
     }
-    sum
+
+    /// Subtracts what is needed. Returns false and changes nothing if it is not all there.
+    fn take(&mut self, need: &Fit) -> bool {
+        let lacks = |(name, amount): (&String, &i64)| self.scalars.get(name).copied().unwrap_or_default() < *amount;
+        if need.scalars.iter().any(lacks) {
+            return false;
+        }
+        if !need.ranges.is_empty() {
+            let mut ranges = self.ranges.clone();
+            for (name, needed) in &need.ranges {
+                let left = ranges.entry(name.clone()).or_default();
+                if !needed.iter().all(|range| take_range(left, *range)) {
+                    return false;
+                }
+            }
+            self.ranges = ranges;
+        }
+        for (name, amount) in &need.scalars {
+            if let Some(rest) = self.scalars.get_mut(name) {
+                *rest -= amount;
+            }
+        }
+        true
+    }
 }
 
-fn take(left: &mut Fit, need: &Fit) -> bool {
-    if need.iter().any(|(name, amount)| left.get(name).copied().unwrap_or_default() < *amount) {
-        return false;
+/// Removes a range from the one that contains it. Returns false if there is none.
+fn take_range(left: &mut Vec<(u64, u64)>, (begin, end): (u64, u64)) -> bool {
+    let Some(at) = left.iter().position(|(first, last)| *first <= begin && end <= *last) else { return false };
+    let (first, last) = left.swap_remove(at);
+    if first < begin {
+        left.push((first, begin - 1));
     }
-    for (name, amount) in need {
-        if let Some(rest) = left.get_mut(name) {
-            *rest -= amount;
-        }
+    if end < last {
+        left.push((end + 1, last));
     }
     true
 }
@@ -251,6 +330,51 @@ mod tests {
         assert_eq!(placed(&mut plan, &[offer("2", 3.5), offer("3", 1.0)]), [vec!["b"], vec!["d"]]);
         assert!(!plan.has_waiting() && plan.demand().is_none());
         assert_eq!(placed(&mut plan, &[offer("4", 8.0)]), [Vec::<String>::new()]);
+    }
+
+    fn ports(ranges: &[(u64, u64)]) -> v1::Resource {
+        let range = ranges.iter().map(|(begin, end)| v1::value::Range { begin: *begin, end: *end }).collect();
+        v1::Resource {
+            name: "ports".into(),
+            r#type: v1::value::Type::Ranges.into(),
+            ranges: Some(Box::new(v1::value::Ranges { range })),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn a_port_is_given_to_one_task_of_an_agent() {
+        let check = |offered: &[(u64, u64)], needed: &[&[(u64, u64)]], expect: &[&str]| {
+            let mut offer = offer("1", 8.0);
+            offer.resources.push(ports(offered));
+            let with_ports = |(index, ranges): (usize, &&[(u64, u64)])| {
+                let mut task = task(&index.to_string(), 1.0);
+                task.resources.push(ports(ranges));
+                task
+            };
+            let mut plan = Plan::new(needed.iter().enumerate().map(with_ports).collect());
+            assert_eq!(placed(&mut plan, &[offer]), [expect], "{offered:?} {needed:?}");
+        };
+        check(&[(10, 20)], &[&[(15, 15)], &[(15, 15)], &[(10, 14), (16, 20)]], &["0", "2"]);
+        check(&[(10, 20)], &[&[(9, 10)], &[(20, 21)], &[(20, 20)]], &["2"]);
+        check(&[(10, 12), (14, 20)], &[&[(12, 14)], &[(12, 12), (14, 14)]], &["1"]);
+    }
+
+    #[test]
+    fn a_group_is_placed_as_a_whole() {
+        let executor = || v1::ExecutorInfo {
+            executor_id: v1::ExecutorId { value: "e".into() },
+            resources: vec![scalar("cpus", 0.5)],
+            ..Default::default()
+        };
+        let mut plan = Plan::group(vec![task("a", 1.0), task("b", 2.0)], executor());
+        assert_eq!(plan.demand().as_deref(), Some("cpus:3.5"));
+        assert_eq!(placed(&mut plan, &[offer("1", 3.4)]), [Vec::<String>::new()]);
+        let placements = plan.place(&[offer("2", 3.5), offer("3", 9.0)], 0.0);
+        let ids: Vec<_> = placements[0].tasks.iter().map(|task| task.task_id.value.as_str()).collect();
+        assert_eq!((ids, placements[0].group.is_some()), (vec!["a", "b"], true));
+        assert_eq!(placements[0].tasks[1].agent_id.value, "agent-2");
+        assert!(placements[1].tasks.is_empty() && !plan.has_waiting());
     }
 
     #[test]

@@ -242,7 +242,11 @@ async fn answer_offers(
             continue;
         }
         observer.launched(&placement.tasks);
-        let launched = scheduler.launch(vec![placement.offer], placement.tasks.clone()).await;
+        let offers = vec![placement.offer];
+        let launched = match placement.group {
+            None => scheduler.launch(offers, placement.tasks.clone()).await,
+            Some(executor) => scheduler.launch_group(offers, *executor, placement.tasks.clone()).await,
+        };
         if launched.is_err() {
             plan.reconcile(&placement.tasks);
             reconciliation.begin();

@@ -9,6 +9,8 @@ use messages::v1;
 use wire::Limits;
 
 use super::cli::{CommandError, DETECTION, block_on, fail};
+use super::execute_container::container;
+use super::execute_package::upload;
 use crate::batch::{self, Observer};
 use crate::logging;
 use crate::mesos_flags::parse_or_exit;
@@ -27,26 +29,52 @@ pub fn execute(arguments: Vec<OsString>) -> ExitCode {
 }
 
 async fn run(flags: &ExecuteFlags) -> Result<ExitCode, CommandError> {
-    let (task, framework) = task_and_framework(flags)?;
+    let (mut work, framework) = work_and_framework(flags)?;
     // This fails early if there is no master.
     client::detect(&flags.master, DETECTION).await?;
+    if let (Work::Task(task), Some(value)) = (&mut work, upload(flags).await?) {
+        let command = task.command.get_or_insert_default();
+        command.uris.push(v1::command_info::Uri { value, ..Default::default() });
+    }
     let options = batch::Options { master: flags.master.clone(), framework, kill_after: flags.kill_after };
-    let outcome = batch::run_batch(options, batch::Plan::new(vec![task]), &mut UpdatePrinter).await?;
+    let mut printer = UpdatePrinter { group: matches!(work, Work::Group(..)) };
+    let plan = match work {
+        Work::Task(task) => batch::Plan::new(vec![*task]),
+        Work::Group(tasks, executor) => batch::Plan::group(tasks, *executor),
+    };
+    let outcome = batch::run_batch(options, plan, &mut printer).await?;
     let ok = outcome.plan.tasks().iter().all(|t| t.state == Some(v1::TaskState::TaskFinished));
     Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Returns the task to run and the framework to run it as.
+/// What the flags ask for.
+pub enum Work {
+    Task(Box<v1::TaskInfo>),
+    /// Tasks that one executor runs together.
+    Group(Vec<v1::TaskInfo>, Box<v1::ExecutorInfo>),
+}
+
+/// Returns what to run, and the framework to run it as.
 ///
 /// # Errors
 ///
 /// Fails with a sentence that names the flag and says what it accepts.
-pub fn task_and_framework(flags: &ExecuteFlags) -> Result<(v1::TaskInfo, v1::FrameworkInfo), CommandError> {
-    Ok((task(flags)?, framework(flags)?))
+pub fn work_and_framework(flags: &ExecuteFlags) -> Result<(Work, v1::FrameworkInfo), CommandError> {
+    if flags.task_group.is_some() && flags.package.is_some() {
+        return Err(CommandError::message("--package is for a single task: name it in the uris of --task_group"));
+    }
+    let work = match (&flags.task_group, &flags.task) {
+        (Some(_), Some(_)) => return Err(CommandError::message("--task and --task_group exclude each other")),
+        (Some(Json(text)), None) => Work::Group(group_from_json(text)?, Box::new(default_executor())),
+        (None, _) => Work::Task(Box::new(task(flags)?)),
+    };
+    Ok((work, framework(flags)?))
 }
 
 /// Prints the lines that scripts around `mesos-execute` expect.
-struct UpdatePrinter;
+struct UpdatePrinter {
+    group: bool,
+}
 
 impl Observer for UpdatePrinter {
     fn subscribed(&mut self, framework: &v1::FrameworkId) {
@@ -54,6 +82,11 @@ impl Observer for UpdatePrinter {
     }
 
     fn launched(&mut self, tasks: &[v1::TaskInfo]) {
+        if let (true, Some(first)) = (self.group, tasks.first()) {
+            let ids: Vec<&str> = tasks.iter().map(|task| task.task_id.value.as_str()).collect();
+            let (ids, agent) = (ids.join(", "), &first.agent_id.value);
+            return output::line(format!("Submitted task group with tasks [ {ids} ] to agent '{agent}'"));
+        }
         for task in tasks {
             output::line(format!("Submitted task '{}' to agent '{}'", task.task_id.value, task.agent_id.value));
         }
@@ -102,30 +135,45 @@ fn framework(flags: &ExecuteFlags) -> Result<v1::FrameworkInfo, CommandError> {
     })
 }
 
+/// Returns the executor of a group, with the id and the resources that Mesos gives to it.
+fn default_executor() -> v1::ExecutorInfo {
+    let scalar = |(name, value): (&str, f64)| v1::Resource {
+        name: name.to_owned(),
+        r#type: v1::value::Type::Scalar.into(),
+        scalar: Some(v1::value::Scalar { value }),
+        ..Default::default()
+    };
+    v1::ExecutorInfo {
+        r#type: Some(v1::executor_info::Type::Default.into()),
+        executor_id: v1::ExecutorId { value: "default-executor".to_owned() },
+        resources: [("cpus", 0.1), ("mem", 32.0), ("disk", 32.0)].map(scalar).to_vec(),
+        ..Default::default()
+    }
+}
+
 /// Returns the task of `--task`, or the one that the other flags describe.
 fn task(flags: &ExecuteFlags) -> Result<v1::TaskInfo, CommandError> {
-    if flags.task_group.is_some() {
-        return Err(CommandError::message("--task_group needs the default executor, which is not implemented yet"));
-    }
     if let Some(Json(text)) = &flags.task {
         return task_from_json(text);
     }
     let missing = |name| CommandError::message(format!("--{name} is missing (or give a whole --task)"));
     let name = flags.name.as_deref().ok_or_else(|| missing("name"))?;
-    let value = flags.command.as_deref().ok_or_else(|| missing("command"))?;
-    let shell = flags.shell;
-    let arguments = if shell { Vec::new() } else { value.split_whitespace().map(str::to_owned).collect() };
-    let command = v1::CommandInfo {
-        value: Some(if shell {
-            value.to_owned()
-        } else {
-            value.split_whitespace().next().unwrap_or_default().to_owned()
-        }),
-        shell: Some(shell),
-        arguments,
-        environment: environment(flags)?,
-        ..Default::default()
+    let command = match flags.command.as_deref() {
+        Some(line) if flags.shell => {
+            v1::CommandInfo { value: Some(line.to_owned()), shell: Some(true), ..Default::default() }
+        }
+        Some(line) => {
+            let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+            let value = Some(words.first().cloned().unwrap_or_default());
+            v1::CommandInfo { value, shell: Some(false), arguments: words, ..Default::default() }
+        }
+        // The image has a command of its own.
+        None if !flags.shell && flags.docker_image.is_some() => {
+            v1::CommandInfo { shell: Some(false), ..Default::default() }
+        }
+        None => return Err(missing("command")),
     };
+    let command = v1::CommandInfo { environment: environment(flags)?, ..command };
     let resources = resources::Resources::parse(&flags.resources, "*")
         .map_err(|e| CommandError::message(format!("--resources: {e}")))?
         .to_proto();
@@ -143,11 +191,29 @@ fn task(flags: &ExecuteFlags) -> Result<v1::TaskInfo, CommandError> {
 fn task_from_json(text: &str) -> Result<v1::TaskInfo, CommandError> {
     let mut value: serde_json::Value =
         serde_json::from_str(text).map_err(|e| CommandError::message(format!("--task is not JSON: {e}")))?;
-    if let Some(object) = value.as_object_mut() {
-        object.entry("agent_id").or_insert_with(|| serde_json::json!({ "value": "" }));
-    }
+    fill_agent_id(&mut value);
     wire::json::decode(value.to_string().as_bytes(), &Limits::default())
         .map_err(|e| CommandError::message(format!("--task is not a TaskInfo: {e}")))
+}
+
+/// Parses the tasks of a TaskGroupInfo, like those of `--task`.
+fn group_from_json(text: &str) -> Result<Vec<v1::TaskInfo>, CommandError> {
+    let mut value: serde_json::Value =
+        serde_json::from_str(text).map_err(|e| CommandError::message(format!("--task_group is not JSON: {e}")))?;
+    let tasks = value.get_mut("tasks").and_then(serde_json::Value::as_array_mut);
+    tasks.into_iter().flatten().for_each(fill_agent_id);
+    let group: v1::TaskGroupInfo = wire::json::decode(value.to_string().as_bytes(), &Limits::default())
+        .map_err(|e| CommandError::message(format!("--task_group is not a TaskGroupInfo: {e}")))?;
+    if group.tasks.is_empty() {
+        return Err(CommandError::message("--task_group has no tasks: give e.g. {\"tasks\":[{...}]}"));
+    }
+    Ok(group.tasks)
+}
+
+fn fill_agent_id(task: &mut serde_json::Value) {
+    if let Some(object) = task.as_object_mut() {
+        object.entry("agent_id").or_insert_with(|| serde_json::json!({ "value": "" }));
+    }
 }
 
 fn environment(flags: &ExecuteFlags) -> Result<Option<Box<v1::Environment>>, CommandError> {
@@ -160,38 +226,6 @@ fn environment(flags: &ExecuteFlags) -> Result<Option<Box<v1::Environment>>, Com
         variables.push(v1::environment::Variable { name: name.clone(), value: Some(value), ..Default::default() });
     }
     Ok(Some(Box::new(v1::Environment { variables })))
-}
-
-fn container(flags: &ExecuteFlags) -> Result<Option<Box<v1::ContainerInfo>>, CommandError> {
-    let ExecuteFlags { rlimits, effective_capabilities, bounding_capabilities, volumes, .. } = flags;
-    let is_plain = [rlimits, effective_capabilities, bounding_capabilities, volumes].iter().all(|flag| flag.is_none());
-    if is_plain {
-        return Ok(None);
-    }
-    let mut info = v1::ContainerInfo { r#type: v1::container_info::Type::Mesos.into(), ..Default::default() };
-    if let Some(Json(text)) = rlimits {
-        info.rlimit_info = Some(Box::new(json("rlimits", text)?));
-    }
-    if let Some(Json(text)) = effective_capabilities {
-        let capabilities: v1::CapabilityInfo = json("effective_capabilities", text)?;
-        info.linux_info.get_or_insert_default().effective_capabilities = Some(Box::new(capabilities));
-    }
-    if let Some(Json(text)) = bounding_capabilities {
-        let capabilities: v1::CapabilityInfo = json("bounding_capabilities", text)?;
-        info.linux_info.get_or_insert_default().bounding_capabilities = Some(Box::new(capabilities));
-    }
-    if let Some(Json(text)) = volumes {
-        let list: Vec<serde_json::Value> = serde_json::from_str(text)
-            .map_err(|error| CommandError::message(format!("--volumes is not a JSON array of Volume: {error}")))?;
-        for volume in list {
-            info.volumes.push(json("volumes", &volume.to_string())?);
-        }
-    }
-    Ok(Some(Box::new(info)))
-}
-
-fn json<T: messages::schema::HasDescriptor>(flag: &str, text: &str) -> Result<T, CommandError> {
-    wire::json::decode(text.as_bytes(), &Limits::default()).map_err(|e| CommandError::message(format!("--{flag}: {e}")))
 }
 
 /// `mesos-resolve`: prints the leading master of an address.

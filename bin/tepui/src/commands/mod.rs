@@ -5,6 +5,8 @@ mod cancel;
 mod cli;
 mod examples;
 mod execute;
+mod execute_container;
+mod execute_package;
 mod explain;
 mod failures;
 mod find;
@@ -25,7 +27,7 @@ mod wait;
 
 pub use cli::{CommandError, block_on, fail, main, printed};
 #[cfg(test)]
-pub use execute::task_and_framework;
+pub use execute::work_and_framework;
 pub use execute::{execute, resolve};
 pub use run::missing;
 pub use state::{first_line, tone};

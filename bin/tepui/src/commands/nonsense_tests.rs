@@ -14,7 +14,7 @@ const NONSENSE: [&str; 11] =
     ["", "0", "-1", "NaN", "inf", "-inf", "1e308", "1e999", "18446744073709551616", "-0.5", "0x10"];
 
 /// The tested values that are valid for an argument nevertheless.
-const MEANS: [(&str, &str, &[&str]); 8] = [
+const MEANS: [(&str, &str, &[&str]); 9] = [
     ("partition set", "priority", &["0", "-1"]),
     // The weight of a role is any number above 0, as in Mesos.
     ("partition set", "weight", &["1e308", "18446744073709551616"]),
@@ -26,13 +26,15 @@ const MEANS: [(&str, &str, &[&str]); 8] = [
     ("partition set", "max", &["cpus:0", "mem:0"]),
     // The value counts bytes before the end of a file.
     ("logs", "tail", &["0"]),
+    // The task is killed at once.
+    ("run", "stop_timeout", &["0"]),
 ];
 
 /// Returns whether an argument takes any text: names, paths and commands.
 fn is_text(arg: &Arg) -> bool {
     let kind = arg.get_value_parser().type_id();
-    // Labels may have any text.
-    if arg.get_long() == Some("label") {
+    // Labels and variables may have any text.
+    if matches!(arg.get_long(), Some("label" | "env")) {
         return true;
     }
     // Names of images may be numbers.

@@ -1,6 +1,7 @@
 //! `tepui agent`: translates flags into options.
 
 use std::ffi::OsString;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
@@ -69,6 +70,10 @@ pub(super) fn options(parsed: &Parsed<AgentFlags>) -> Result<AgentOptions, Comma
     options.revocable_cpu_low_priority = flags.revocable_cpu_low_priority;
     options.fetch.frameworks_home = flags.frameworks_home.clone().filter(|path| !path.as_os_str().is_empty());
     options.fetch.stall_timeout = flags.fetcher_stall_timeout;
+    options.fetch.cache_dir = Some(flags.fetcher_cache_dir.clone());
+    options.fetch.cache_size = flags.fetcher_cache_size.0;
+    options.fetch.hadoop_home = flags.hadoop_home.clone().filter(|path| !path.as_os_str().is_empty());
+    options.fetch.host_settings = host_settings(flags.fetcher_host_settings.as_deref())?;
     options.container_logger = container_logger(flags.container_logger.as_deref(), &modules)?;
     options.history.completed_executors_per_framework = flags.max_completed_executors_per_framework;
     containers(flags, &mut options.containerizer)?;
@@ -203,6 +208,20 @@ fn image_providers(providers: Option<&str>, isolation: &mut Vec<String>) -> Resu
         isolation.retain(|name| name != "docker/runtime");
     }
     Ok(())
+}
+
+/// Checks the file of headers and credentials for hosts, which the agent reads again for each download.
+fn host_settings(path: Option<&Path>) -> Result<Option<PathBuf>, CommandError> {
+    let Some(path) = path else { return Ok(None) };
+    let failed = |error: &dyn std::fmt::Display| CommandError::message(format!("--fetcher_host_settings: {error}"));
+    let absolute = std::path::absolute(path).map_err(|error| failed(&error))?;
+    fetcher::HostSettings::read(&absolute).map_err(|error| failed(&error))?;
+    let mode = std::fs::metadata(&absolute).map_err(|error| failed(&error))?.permissions().mode();
+    if mode & 0o077 != 0 {
+        let path = absolute.display();
+        tracing::warn!("other users of this machine can read the credentials in '{path}': chmod 600 it");
+    }
+    Ok(Some(absolute))
 }
 
 /// Returns the settings for images.

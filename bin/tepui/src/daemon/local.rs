@@ -149,6 +149,7 @@ impl Cluster {
             format!("--hostname={ip}"),
             format!("--work_dir={}", directory.display()),
             format!("--runtime_dir={}", directory.join("run").display()),
+            format!("--fetcher_cache_dir={}", directory.join("fetch").display()),
             // Each agent has its own root, so that agents do not clean up each other's containers.
             format!("--cgroups_root=tepui-local-{master_port}-{}", number + 1),
             format!("--resources={}", flags.resources.clone().unwrap_or_else(|| share(work, number, count))),

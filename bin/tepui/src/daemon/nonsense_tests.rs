@@ -6,7 +6,7 @@ use flags::{AgentFlags, ExecuteFlags, Flag, Invocation, Kind, MasterFlags, Parse
 
 /// Flags that accept any text: names, commands and paths. `--master` is resolved, and `--isolation` is compared with
 /// the machine, when the agent starts.
-const FREE: [&str; 12] = [
+const FREE: [&str; 18] = [
     "ip_discovery_command",
     "hostname",
     "cluster",
@@ -19,6 +19,12 @@ const FREE: [&str; 12] = [
     "role",
     "frameworks_home",
     "env",
+    "docker_image",
+    "appc_image",
+    "networks",
+    "package",
+    "hadoop",
+    "hdfs",
 ];
 
 /// Values that are valid for a flag: an attribute or a directory may have any name, and as in Mesos unknown fields of
@@ -88,6 +94,6 @@ fn an_agent_refuses_what_follows_no_grammar() {
 #[test]
 fn execute_refuses_what_follows_no_grammar() {
     check::<ExecuteFlags>(&["--master=127.0.0.1:5050", "--name=n", "--command=true"], |parsed| {
-        crate::commands::task_and_framework(&parsed.flags).map(drop).map_err(|error| error.to_string())
+        crate::commands::work_and_framework(&parsed.flags).map(drop).map_err(|error| error.to_string())
     });
 }

@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use fetcher::{Error, Item, Plan, Reason, Report};
+use fetcher::{Error, Item, Limits, Plan, Reason, Report};
 use tempfile::TempDir;
 
 pub struct TestSandbox {
@@ -46,7 +47,8 @@ impl TestSandbox {
     }
 
     pub fn plan(&self, items: Vec<Item>) -> Plan {
-        Plan::new(self.sandbox(), items)
+        let limits = Limits { retry_delay: Duration::from_millis(1), ..Limits::default() };
+        Plan { limits, ..Plan::new(self.sandbox(), items) }
     }
 
     pub fn fetch(&self, items: Vec<Item>) -> Result<Report, Error> {
@@ -180,6 +182,61 @@ pub fn ok(body: &[u8]) -> Answer {
 pub fn redirect(to: &str) -> Answer {
     let text = format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     Answer::Whole(text.into_bytes())
+}
+
+/// A server that answers each request by a function of its number and of the head of the request.
+pub struct WebServer {
+    pub address: SocketAddr,
+    heads: Arc<Mutex<Vec<String>>>,
+}
+
+impl WebServer {
+    /// Starts a server that runs until the process ends.
+    pub fn start(answer: impl Fn(usize, &str) -> Answer + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let heads: Arc<Mutex<Vec<String>>> = Arc::default();
+        let (answer, seen) = (Arc::new(answer), heads.clone());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (answer, seen) = (answer.clone(), seen.clone());
+                std::thread::spawn(move || {
+                    let mut stream = stream.unwrap();
+                    let mut reader = BufReader::new(stream.try_clone().unwrap());
+                    let mut head = String::new();
+                    while reader.read_line(&mut head).is_ok_and(|read| read > 2) {}
+                    let number = {
+                        let mut seen = seen.lock().unwrap();
+                        seen.push(head.clone());
+                        seen.len()
+                    };
+                    match answer(number, &head) {
+                        Answer::Whole(bytes) => drop(stream.write_all(&bytes)),
+                        Answer::Stalls(bytes) => {
+                            let _ = stream.write_all(&bytes);
+                            // The connection stays open until the client gives up.
+                            let _ = reader.read_line(&mut head);
+                        }
+                    }
+                });
+            }
+        });
+        WebServer { address, heads }
+    }
+
+    pub fn uri(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Returns the heads of all requests so far, in lower case.
+    pub fn heads(&self) -> Vec<String> {
+        self.heads.lock().unwrap().iter().map(|head| head.to_lowercase()).collect()
+    }
+}
+
+/// Returns a response with further header lines, each of which ends with `\r\n`. The connection ends after it.
+pub fn response(status: &str, headers: &str, body: &str) -> Answer {
+    Answer::Whole(format!("HTTP/1.1 {status}\r\n{headers}Connection: close\r\n\r\n{body}").into_bytes())
 }
 
 /// A tar archive, built from any members, including names that no ordinary tool writes.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use messages::v1;
 use tokio::sync::Notify;
 
+use super::container::{Container, ContainerFlags};
 use super::detach;
 use super::live::{Live, say_what_is_missing};
 use super::why::Why;
@@ -33,6 +34,7 @@ Examples:
   tepui run -- echo hello                    One task
   tepui run --instances 20 -- 'sleep 1; echo $TEPUI_INSTANCE'
   tepui run --image busybox -- ls /          In a container image
+  tepui run -e LANG -v /data:/data:ro -- ls /data
   tepui run --batch tasks.txt                One task per line of the file
   ID=$(tepui run --detach -- 'sleep 60; exit 3'); tepui wait $ID")]
 pub struct Run {
@@ -54,18 +56,12 @@ pub struct Run {
     /// The role to run in
     #[arg(long, default_value = "*")]
     role: String,
-    /// The user to run as on the agents [default: the user of this command]
-    #[arg(long)]
-    user: Option<String>,
-    /// A variable in the environment of each task
-    #[arg(long, value_parser = pair)]
-    env: Vec<(String, String)>,
-    /// The container image to run in; without a command it runs its own
-    #[arg(long)]
-    image: Option<String>,
-    /// A file or URL to fetch into each sandbox
+    /// A file or URL to fetch into each sandbox, where archives are unpacked; it may end with ?checksum=sha256:...
     #[arg(long)]
     uri: Vec<String>,
+    /// Take the files of --uri from the cache of the agent, and leave them there
+    #[arg(long, requires = "uri")]
+    uri_cache: bool,
     /// Run the lines of this file instead of one command; # starts a comment
     #[arg(long, conflicts_with = "command")]
     batch: Option<PathBuf>,
@@ -76,19 +72,16 @@ pub struct Run {
     #[arg(long, short)]
     pub(super) detach: bool,
     /// Show the paths of the sandboxes in the table
-    #[arg(long, short, conflicts_with = "detach")]
+    #[arg(long, conflicts_with = "detach")]
     wide: bool,
     /// Print how the tasks ended as JSON, without their output
     #[arg(long, conflicts_with = "detach")]
     json: bool,
+    #[command(flatten)]
+    container: ContainerFlags,
     /// The command: one word is a shell command line, several are a program and its arguments
     #[arg(last = true, required_unless_present_any = ["batch", "image"])]
     command: Vec<String>,
-}
-
-fn pair(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
-    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// Runs the tasks and returns the exit code of the command.
@@ -265,20 +258,26 @@ impl Observer for Watched {
     }
 }
 
+/// Returns the user that the tasks run as.
+fn user(args: &Run) -> String {
+    args.container.user.clone().unwrap_or_else(crate::user::current)
+}
+
 fn framework(args: &Run) -> v1::FrameworkInfo {
     use v1::framework_info::{Capability, capability::Type};
+    let gpus = args.container.has_gpus().then_some(Type::GpuResources);
     let capability = |t: Type| Capability { r#type: Some(t.into()) };
     v1::FrameworkInfo {
-        user: args.user.clone().unwrap_or_else(crate::user::current),
+        user: user(args),
         name: args.name.clone(),
         roles: vec![args.role.clone()],
         // The tasks survive a restart of their agent.
         checkpoint: Some(true),
-        capabilities: vec![
-            capability(Type::MultiRole),
-            capability(Type::PartitionAware),
-            capability(Type::ReservationRefinement),
-        ],
+        capabilities: [Type::MultiRole, Type::PartitionAware, Type::ReservationRefinement]
+            .into_iter()
+            .chain(gpus)
+            .map(capability)
+            .collect(),
         ..Default::default()
     }
 }
@@ -304,11 +303,18 @@ fn tasks(args: &Run) -> Result<Vec<v1::TaskInfo>, CommandError> {
             "{lines} commands with {per_line} instances are more than {MAX_TASKS} tasks; start several runs"
         )));
     }
+    let container = args.container.container(&user(args))?;
     let commands = lines.iter().flat_map(|l| std::iter::repeat_n(l, per_line));
-    Ok(commands.enumerate().map(|(index, words)| task(args, words, index, total)).collect())
+    commands.enumerate().map(|(index, words)| task(args, &container, words, index, total)).collect()
 }
 
-fn task(args: &Run, words: &[String], index: usize, total: usize) -> v1::TaskInfo {
+fn task(
+    args: &Run,
+    container: &Container,
+    words: &[String],
+    index: usize,
+    total: usize,
+) -> Result<v1::TaskInfo, CommandError> {
     let id = if total == 1 { args.name.clone() } else { format!("{}.{index}", args.name) };
     let variable = |name: &str, value: String| v1::environment::Variable {
         name: name.to_owned(),
@@ -316,42 +322,32 @@ fn task(args: &Run, words: &[String], index: usize, total: usize) -> v1::TaskInf
         ..Default::default()
     };
     let mut variables = vec![variable("TEPUI_INSTANCE", index.to_string())];
-    variables.extend(args.env.iter().map(|(name, value)| variable(name, value.clone())));
-    let uris = args.uri.iter().map(|uri| v1::command_info::Uri { value: uri.clone(), ..Default::default() });
-    let shell = words.len() == 1;
-    // A command without a value is that of the image.
-    let shell = shell || (words.is_empty() && args.image.is_none());
+    variables.extend(container.variables.iter().map(|(name, value)| variable(name, value.clone())));
+    let cache = args.uri_cache.then_some(true);
+    let uris = args.uri.iter().map(|uri| v1::command_info::Uri { value: uri.clone(), cache, ..Default::default() });
     let command = v1::CommandInfo {
         uris: uris.collect(),
         environment: Some(Box::new(v1::Environment { variables })),
-        value: words.first().cloned(),
-        shell: Some(shell),
-        arguments: if shell { Vec::new() } else { words.to_vec() },
-        user: args.user.clone(),
+        user: args.container.user.clone(),
+        ..container.command(words)?
     };
-    v1::TaskInfo {
+    let mut resources = vec![scalar("cpus", args.cpus), scalar("mem", args.mem)];
+    resources.extend(container.resources.iter().cloned());
+    Ok(v1::TaskInfo {
         name: args.name.clone(),
         task_id: v1::TaskId { value: id },
-        resources: vec![scalar("cpus", args.cpus), scalar("mem", args.mem)],
+        resources,
         command: Some(Box::new(command)),
-        container: args.image.as_deref().map(container),
-        ..Default::default()
-    }
-}
-
-/// A container with an image.
-fn container(image: &str) -> Box<v1::ContainerInfo> {
-    let docker = v1::image::Docker { name: image.to_owned(), ..Default::default() };
-    let image =
-        v1::Image { r#type: v1::image::Type::Docker as i32, docker: Some(Box::new(docker)), ..Default::default() };
-    Box::new(v1::ContainerInfo {
-        r#type: v1::container_info::Type::Mesos as i32,
-        mesos: Some(Box::new(v1::container_info::MesosInfo { image: Some(Box::new(image)) })),
+        container: container.info.clone(),
+        health_check: container.health_check.clone(),
+        kill_policy: container.kill_policy.clone(),
+        labels: container.labels.clone(),
         ..Default::default()
     })
 }
 
-fn scalar(name: &str, value: f64) -> v1::Resource {
+/// Returns a scalar resource.
+pub(super) fn scalar(name: &str, value: f64) -> v1::Resource {
     v1::Resource {
         name: name.to_owned(),
         r#type: v1::value::Type::Scalar.into(),

@@ -1,9 +1,15 @@
 //! `tepui run`: a batch of commands with its output or its progress, or in the background.
 
+mod capabilities;
 mod command;
+mod container;
 mod detach;
+mod environment;
 mod isolation;
 mod live;
+mod networks;
+mod units;
+mod volumes;
 mod why;
 
 pub use command::{Run, run};

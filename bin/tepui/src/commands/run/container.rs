@@ -1,0 +1,267 @@
+//! The flags of `tepui run` that describe the container of a task, and the messages of Mesos that carry them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use messages::v1;
+
+use super::capabilities::{self, Named, capability};
+use super::environment::{self, Variable, variable};
+use super::networks::{Publish, network_infos, port_resource, publish};
+use super::units::{duration, megabytes, seconds};
+use super::volumes::{mount, volume};
+use crate::commands::cli::CommandError;
+
+/// The flags, with the names that docker and podman have for them.
+#[derive(clap::Args, Debug, Default)]
+#[command(next_help_heading = "Container")]
+pub struct ContainerFlags {
+    /// The container image to run in; without a command it runs its own
+    #[arg(long)]
+    image: Option<String>,
+    /// The user to run as on the agents [default: the user of this command]
+    #[arg(long, short, value_parser = user)]
+    pub(super) user: Option<String>,
+    /// A variable of the environment; with NAME alone it has the value that it has here
+    #[arg(long, short, value_name = "NAME[=VALUE]", value_parser = variable)]
+    env: Vec<Variable>,
+    /// A file with a variable in each line; --env replaces what it has
+    #[arg(long, value_name = "FILE")]
+    env_file: Vec<PathBuf>,
+    /// The directory to run the command in; /bin/sh of the container changes to it
+    #[arg(long, short, value_name = "PATH", value_parser = absolute)]
+    workdir: Option<String>,
+    /// A directory of the agent (/SOURCE:/PATH[:ro]), of a volume driver (NAME:/PATH) or of the sandbox (/PATH)
+    #[arg(long, short, value_name = "[SOURCE:]PATH[:OPTIONS]", value_parser = volume)]
+    volume: Vec<v1::Volume>,
+    /// The same with names: type=bind,source=/SOURCE,target=/PATH[,readonly]
+    #[arg(long, value_name = "FIELDS", value_parser = mount)]
+    mount: Vec<v1::Volume>,
+    /// A network of the agents (CNI) to join; host is the network of the agent [default: host]
+    #[arg(long, alias = "net", value_name = "NAME")]
+    network: Vec<String>,
+    /// A port of the agent that leads to one of the container, in the first --network
+    #[arg(long, short, value_name = "HOST:CONTAINER[/PROTOCOL]", value_parser = published)]
+    publish: Vec<Published>,
+    /// The hostname in the container
+    #[arg(long)]
+    hostname: Option<String>,
+    /// The number of GPUs
+    #[arg(long, value_name = "COUNT", value_parser = gpus)]
+    gpus: Option<u32>,
+    /// The size of /dev/shm, e.g. 64m, in an IPC namespace of the container's own
+    #[arg(long, value_name = "SIZE", value_parser = megabytes)]
+    shm_size: Option<u32>,
+    /// A capability to add to those of docker's containers, or ALL; users other than root get what is added alone
+    #[arg(long, value_name = "NAME", value_parser = capability)]
+    cap_add: Vec<Named>,
+    /// A capability to take from those of docker's containers, or ALL
+    #[arg(long, value_name = "NAME", value_parser = capability)]
+    cap_drop: Vec<Named>,
+    /// Refused, because no message of Mesos carries it; mount what is to be protected with :ro
+    #[arg(long)]
+    read_only: bool,
+    /// A label of the task
+    #[arg(long, short, value_name = "KEY[=VALUE]")]
+    label: Vec<String>,
+    /// The time between SIGTERM and SIGKILL when the task is killed, in seconds or e.g. 1m [default: 3]
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    stop_timeout: Option<Duration>,
+    /// A shell command that tells whether the task is healthy; the task is killed if it fails too often
+    #[arg(long, value_name = "COMMAND")]
+    health_cmd: Option<String>,
+    /// The time until the first check and between checks [default: 15s, then 10s]
+    #[arg(long, value_name = "TIME", value_parser = duration, requires = "health_cmd")]
+    health_interval: Option<Duration>,
+    /// The time that one check may take [default: 20s]
+    #[arg(long, value_name = "TIME", value_parser = duration, requires = "health_cmd")]
+    health_timeout: Option<Duration>,
+    /// The number of failures in a row after which the task is killed [default: 3]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..), requires = "health_cmd")]
+    health_retries: Option<u32>,
+    /// The time after the start in which failures do not count [default: 10s]
+    #[arg(long, value_name = "TIME", value_parser = duration, requires = "health_cmd")]
+    health_start_period: Option<Duration>,
+}
+
+/// The mappings of one `--publish`.
+#[derive(Debug, Clone)]
+struct Published(Vec<Publish>);
+
+fn published(text: &str) -> Result<Published, String> {
+    publish(text).map(Published)
+}
+
+fn user(text: &str) -> Result<String, String> {
+    match text {
+        "" => Err("expected the name of a user".to_owned()),
+        text if text.contains(':') => {
+            Err(format!("'{text}': a task of Mesos has a user and no group; write the user alone"))
+        }
+        text => Ok(text.to_owned()),
+    }
+}
+
+fn absolute(text: &str) -> Result<String, String> {
+    if text.starts_with('/') {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("'{text}' is a path in the container, which begins with '/'"))
+    }
+}
+
+fn gpus(text: &str) -> Result<u32, String> {
+    let expected = || format!("'{text}': give the number of GPUs, e.g. 1, since agents offer them by number");
+    text.strip_prefix("count=").unwrap_or(text).parse().ok().filter(|count| *count > 0).ok_or_else(expected)
+}
+
+/// What the flags mean for every task of a run.
+#[derive(Debug, Default)]
+pub struct Container {
+    pub info: Option<Box<v1::ContainerInfo>>,
+    pub variables: Vec<(String, String)>,
+    /// Resources besides cpus and memory.
+    pub resources: Vec<v1::Resource>,
+    pub health_check: Option<Box<v1::HealthCheck>>,
+    pub kill_policy: Option<Box<v1::KillPolicy>>,
+    pub labels: Option<Box<v1::Labels>>,
+    workdir: Option<String>,
+}
+
+impl ContainerFlags {
+    pub fn has_gpus(&self) -> bool {
+        self.gpus.is_some()
+    }
+
+    /// Returns what the flags mean.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read, or flags contradict each other.
+    pub fn container(&self, default_user: &str) -> Result<Container, CommandError> {
+        let refused = |text: String| CommandError::message(text);
+        if self.read_only {
+            return Err(refused(
+                "--read-only: no message of Mesos carries it, so the task would be able to write to its root file system; \
+                 protect what matters with --volume SOURCE:PATH:ro"
+                    .to_owned(),
+            ));
+        }
+        let ports: Vec<Publish> = self.publish.iter().flat_map(|Published(ports)| ports.clone()).collect();
+        let network_infos = network_infos(&self.network, &ports).map_err(refused)?;
+        let mut resources: Vec<_> = port_resource(&ports).into_iter().collect();
+        resources.extend(self.gpus.map(|count| super::command::scalar("gpus", f64::from(count))));
+        let user = self.user.as_deref().unwrap_or(default_user);
+        Ok(Container {
+            info: self.info(network_infos, matches!(user, "root" | "0")),
+            variables: environment::variables(&self.env_file, &self.env, |name| std::env::var(name).ok())?,
+            resources,
+            health_check: self.health_check(),
+            kill_policy: self.stop_timeout.map(kill_policy),
+            labels: labels(&self.label),
+            workdir: self.workdir.clone(),
+        })
+    }
+
+    fn info(&self, network_infos: Vec<v1::NetworkInfo>, is_root: bool) -> Option<Box<v1::ContainerInfo>> {
+        let mut linux_info: Option<Box<v1::LinuxInfo>> = None;
+        if let Some(size) = self.shm_size {
+            let linux_info = linux_info.get_or_insert_default();
+            linux_info.shm_size = Some(size);
+            // Mesos' agents refuse a size for an IPC namespace that is shared.
+            linux_info.ipc_mode = Some(v1::linux_info::IpcMode::Private.into());
+        }
+        capabilities::add_to(&mut linux_info, &self.cap_add, &self.cap_drop, is_root);
+        let volumes: Vec<_> = self.volume.iter().chain(&self.mount).cloned().collect();
+        let plain = v1::ContainerInfo { r#type: v1::container_info::Type::Mesos.into(), ..Default::default() };
+        let info = v1::ContainerInfo {
+            volumes,
+            hostname: self.hostname.clone(),
+            mesos: self.image.as_deref().map(image),
+            network_infos,
+            linux_info,
+            ..plain.clone()
+        };
+        (info != plain).then(|| Box::new(info))
+    }
+
+    fn health_check(&self) -> Option<Box<v1::HealthCheck>> {
+        let command =
+            v1::CommandInfo { value: Some(self.health_cmd.clone()?), shell: Some(true), ..Default::default() };
+        let seconds = |duration: Option<Duration>| duration.map(|duration| duration.as_secs_f64());
+        Some(Box::new(v1::HealthCheck {
+            r#type: Some(v1::health_check::Type::Command.into()),
+            command: Some(Box::new(command)),
+            // As in docker, the first check comes after an interval.
+            delay_seconds: seconds(self.health_interval),
+            interval_seconds: seconds(self.health_interval),
+            timeout_seconds: seconds(self.health_timeout),
+            consecutive_failures: self.health_retries,
+            grace_period_seconds: seconds(self.health_start_period),
+            ..Default::default()
+        }))
+    }
+}
+
+impl Container {
+    /// Returns the command of a task for its words: one is a shell command line, several are a program and its
+    /// arguments, and none is the command of the image.
+    ///
+    /// # Errors
+    ///
+    /// `--workdir` is given without a command.
+    pub fn command(&self, words: &[String]) -> Result<v1::CommandInfo, CommandError> {
+        let shell = |line: String| v1::CommandInfo { value: Some(line), shell: Some(true), ..Default::default() };
+        let program = |words: &[String]| v1::CommandInfo {
+            value: words.first().cloned(),
+            shell: Some(false),
+            arguments: words.to_vec(),
+            ..Default::default()
+        };
+        Ok(match (words, &self.workdir) {
+            ([line], None) => shell(line.clone()),
+            ([line], Some(directory)) => shell(format!("cd {} || exit\n{line}", quoted(directory))),
+            ([], Some(_)) => {
+                return Err(CommandError::message(
+                    "--workdir needs a command, because Mesos has no field for the directory of the image's own: \
+                     give the command after --",
+                ));
+            }
+            (words, None) => program(words),
+            // The shell replaces itself by the program.
+            (words, Some(directory)) => {
+                let script = ["/bin/sh", "-c", r#"cd "$0" && exec "$@""#, directory].map(str::to_owned);
+                program(&[&script[..], words].concat())
+            }
+        })
+    }
+}
+
+/// Returns a word of a shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+fn image(name: &str) -> Box<v1::container_info::MesosInfo> {
+    let docker = v1::image::Docker { name: name.to_owned(), ..Default::default() };
+    let r#type = v1::image::Type::Docker as i32;
+    let image = v1::Image { r#type, docker: Some(Box::new(docker)), ..Default::default() };
+    Box::new(v1::container_info::MesosInfo { image: Some(Box::new(image)) })
+}
+
+fn kill_policy(grace: Duration) -> Box<v1::KillPolicy> {
+    let nanoseconds = i64::try_from(grace.as_nanos()).unwrap_or(i64::MAX);
+    Box::new(v1::KillPolicy { grace_period: Some(v1::DurationInfo { nanoseconds }) })
+}
+
+fn labels(given: &[String]) -> Option<Box<v1::Labels>> {
+    let label = |text: &String| match text.split_once('=') {
+        Some((key, value)) => v1::Label { key: key.to_owned(), value: Some(value.to_owned()) },
+        None => v1::Label { key: text.clone(), value: None },
+    };
+    (!given.is_empty()).then(|| Box::new(v1::Labels { labels: given.iter().map(label).collect() }))
+}
+
+#[cfg(test)]
+#[path = "container_tests.rs"]
+mod tests;

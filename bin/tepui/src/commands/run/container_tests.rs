@@ -1,0 +1,89 @@
+//! Tests which messages the flags of `tepui run` become.
+
+use clap::Parser;
+use serde_json::{Value, json};
+
+use super::*;
+
+#[derive(Parser)]
+struct Command {
+    #[command(flatten)]
+    flags: ContainerFlags,
+    #[arg(last = true)]
+    command: Vec<String>,
+}
+
+/// Returns the task that the arguments describe as JSON, without fields that are not set.
+fn read(arguments: &[&str]) -> Result<Value, String> {
+    let arguments = std::iter::once("run").chain(arguments.iter().copied());
+    let parsed = Command::try_parse_from(arguments).map_err(|error| error.to_string())?;
+    let container = parsed.flags.container("root").map_err(|error| error.to_string())?;
+    let task = v1::TaskInfo {
+        command: Some(Box::new(container.command(&parsed.command).map_err(|error| error.to_string())?)),
+        container: container.info,
+        resources: container.resources,
+        health_check: container.health_check,
+        kill_policy: container.kill_policy,
+        labels: container.labels,
+        ..Default::default()
+    };
+    Ok(serde_json::from_slice(&wire::json::encode(&task)).unwrap())
+}
+
+#[test]
+fn flags_fill_the_messages_of_mesos() {
+    let check = |arguments: &[&str], pointer: &str, expect: Value| {
+        let task = read(arguments).unwrap();
+        assert_eq!(task.pointer(pointer).cloned().unwrap_or(Value::Null), expect, "{arguments:?}: {task}");
+    };
+    check(&["--", "true"], "/container", Value::Null);
+    check(&["--", "echo a"], "/command/value", json!("echo a"));
+    check(&["--", "echo", "a"], "/command/arguments", json!(["echo", "a"]));
+    check(&["-w", "/it's", "--", "pwd"], "/command/value", json!("cd '/it'\\''s' || exit\npwd"));
+    let script = json!(["/bin/sh", "-c", "cd \"$0\" && exec \"$@\"", "/d", "pwd", "-P"]);
+    check(&["--workdir=/d", "--", "pwd", "-P"], "/command/arguments", script);
+    check(&["--image=busybox"], "/container/mesos/image/docker/name", json!("busybox"));
+    check(&["-v", "/a:/b:ro", "--mount=type=bind,src=/c,dst=/d"], "/container/volumes/0/mode", json!("RO"));
+    check(&["-v", "/a:/b", "--mount=type=bind,src=/c,dst=/d"], "/container/volumes/1/container_path", json!("/d"));
+    check(&["--hostname=h"], "/container/hostname", json!("h"));
+    check(&["--network=net", "-p", "8080:80"], "/container/network_infos/0/port_mappings/0/host_port", json!(8080));
+    check(&["--net=net", "-p", "8080:80"], "/resources/0/ranges/range", json!([{ "begin": 8080, "end": 8080 }]));
+    check(&["--network=host"], "/container", Value::Null);
+    check(&["--gpus=2"], "/resources/0/scalar/value", json!(2.0));
+    check(&["--shm-size=64m"], "/container/linux_info/shm_size", json!(64));
+    check(&["--shm-size=64m"], "/container/linux_info/ipc_mode", json!("PRIVATE"));
+    check(
+        &["--cap-drop=ALL", "--cap-add=NET_RAW"],
+        "/container/linux_info/effective_capabilities/capabilities",
+        json!(["NET_RAW"]),
+    );
+    check(&["-l", "a=b=c", "--label", "d"], "/labels/labels", json!([{ "key": "a", "value": "b=c" }, { "key": "d" }]));
+    check(&["--stop-timeout=10"], "/kill_policy/grace_period/nanoseconds", json!(10_000_000_000_u64));
+    check(&["--health-cmd=true"], "/health_check/command/value", json!("true"));
+    check(&["--health-cmd=true"], "/health_check/type", json!("COMMAND"));
+    let checked = ["--health-cmd=true", "--health-interval=1m", "--health-retries=5", "--health-timeout=2s"];
+    check(&checked, "/health_check/delay_seconds", json!(60.0));
+    check(&checked, "/health_check/interval_seconds", json!(60.0));
+    check(&checked, "/health_check/consecutive_failures", json!(5));
+    check(&["--health-cmd=true", "--health-start-period=5s"], "/health_check/grace_period_seconds", json!(5.0));
+}
+
+#[test]
+fn mistakes_are_refused_with_what_to_do() {
+    let check = |arguments: &[&str], expect: &str| {
+        let error = read(arguments).unwrap_err();
+        assert!(error.contains(expect), "{arguments:?}: {error}");
+    };
+    check(&["--read-only"], "no message of Mesos carries it");
+    check(&["-w", "relative", "--", "pwd"], "begins with '/'");
+    check(&["-w", "/d"], "--workdir needs a command");
+    check(&["-u", "1000:1000"], "write the user alone");
+    check(&["-p", "8080:80"], "--publish needs --network NAME");
+    check(&["--gpus=all"], "give the number of GPUs");
+    check(&["--gpus=0"], "give the number of GPUs");
+    check(&["--health-interval=1m"], "--health-cmd");
+    check(&["--health-cmd=true", "--health-interval=often"], "no duration");
+    check(&["--cap-add=FLY"], "there is no capability 'FLY'");
+    check(&["--env-file=/nowhere/env"], "/nowhere/env");
+    check(&["-e", "=1"], "expected NAME=VALUE");
+}

@@ -1,0 +1,246 @@
+//! `--volume` and `--mount`: the volumes of a task, as docker writes them.
+
+use messages::v1;
+use messages::v1::mount_propagation::Mode as Propagation;
+use messages::v1::volume::{Mode, Source, source};
+
+/// Reads `SOURCE:PATH[:OPTIONS]`. The source is a directory of the agent, or the name of a volume of a volume driver;
+/// without one, the volume is a directory of the sandbox.
+///
+/// # Errors
+///
+/// Returns what is wrong with the text.
+pub fn volume(text: &str) -> Result<v1::Volume, String> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let (from, to, options) = match parts.as_slice() {
+        [to] => (None, *to, ""),
+        [from, to] => (Some(*from), *to, ""),
+        [from, to, options] => (Some(*from), *to, *options),
+        _ => return Err(format!("'{text}' has too many parts; write SOURCE:PATH or SOURCE:PATH:ro")),
+    };
+    let mut mount = Mount { target: to.to_owned(), ..Mount::default() };
+    match from {
+        None => {}
+        Some("") => return Err(format!("'{text}' has no source; write SOURCE:PATH")),
+        Some(from) if from.starts_with('/') => {
+            (mount.kind, mount.source) = (Kind::Bind, Some(from.to_owned()));
+        }
+        Some(from) if from.starts_with('.') || from.contains('/') => {
+            return Err(format!("'{from}' would be a directory of the agent, whose path begins with '/'"));
+        }
+        Some(from) => mount.source = Some(from.to_owned()),
+    }
+    for option in options.split(',').filter(|option| !option.is_empty()) {
+        match option {
+            "rw" => mount.mode = Mode::Rw,
+            "ro" => mount.mode = Mode::Ro,
+            other => mount.propagation = propagation(other).ok_or_else(|| not_carried(other))?,
+        }
+    }
+    mount.volume()
+}
+
+/// Reads `type=bind,source=…,target=…,readonly`.
+///
+/// # Errors
+///
+/// Returns what is wrong with the text.
+pub fn mount(text: &str) -> Result<v1::Volume, String> {
+    let mut mount = Mount::default();
+    for field in text.split(',') {
+        let (name, value) = match field.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (field, None),
+        };
+        let given = || value.filter(|value| !value.is_empty()).ok_or_else(|| format!("'{name}' needs a value"));
+        match name {
+            "type" => {
+                mount.kind = match given()? {
+                    "bind" => Kind::Bind,
+                    "volume" => Kind::Volume,
+                    kind => return Err(format!("mounts of type '{kind}': {}", no_message())),
+                }
+            }
+            "source" | "src" => mount.source = Some(given()?.to_owned()),
+            "target" | "dst" | "destination" => mount.target = given()?.to_owned(),
+            "readonly" | "ro" => {
+                mount.mode = match value {
+                    None | Some("true" | "1") => Mode::Ro,
+                    Some("false" | "0") => Mode::Rw,
+                    Some(other) => return Err(format!("'{name}={other}': expected true or false")),
+                }
+            }
+            "bind-propagation" => {
+                mount.propagation = propagation(given()?).ok_or_else(|| not_carried(field))?;
+            }
+            "volume-driver" => mount.driver = Some(given()?.to_owned()),
+            "volume-opt" => {
+                let (key, value) = given()?.split_once('=').ok_or("'volume-opt' needs NAME=VALUE")?;
+                mount.options.push(v1::Parameter { key: key.to_owned(), value: value.to_owned() });
+            }
+            _ => return Err(not_carried(field)),
+        }
+    }
+    mount.volume()
+}
+
+fn no_message() -> &'static str {
+    "no message of Mesos carries it; use bind or volume"
+}
+
+fn not_carried(option: &str) -> String {
+    format!(
+        "'{option}' is not an option that a volume of Mesos can have; known are type, source, target, readonly, \
+         bind-propagation, volume-driver and volume-opt, and after a path ro, rw, rslave and rshared"
+    )
+}
+
+/// Returns the propagation of a docker option: `Some(None)` for the default.
+fn propagation(option: &str) -> Option<Option<Propagation>> {
+    match option {
+        "private" | "rprivate" => Some(None),
+        "slave" | "rslave" => Some(Some(Propagation::HostToContainer)),
+        "shared" | "rshared" => Some(Some(Propagation::Bidirectional)),
+        _ => None,
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Bind,
+    Volume,
+}
+
+struct Mount {
+    kind: Kind,
+    source: Option<String>,
+    target: String,
+    mode: Mode,
+    propagation: Option<Propagation>,
+    driver: Option<String>,
+    options: Vec<v1::Parameter>,
+}
+
+impl Default for Mount {
+    fn default() -> Self {
+        Mount {
+            kind: Kind::Volume,
+            source: None,
+            target: String::new(),
+            mode: Mode::Rw,
+            propagation: None,
+            driver: None,
+            options: Vec::new(),
+        }
+    }
+}
+
+impl Mount {
+    fn volume(self) -> Result<v1::Volume, String> {
+        let Mount { kind, source: from, target, mode, propagation, driver, options } = self;
+        if !target.starts_with('/') || target.split('/').any(|part| part == "..") {
+            return Err(format!("'{target}' is not a path in the container: it begins with '/' and has no '..'"));
+        }
+        if kind == Kind::Bind && (driver.is_some() || !options.is_empty()) {
+            return Err("volume-driver and volume-opt are options of mounts of type=volume".to_owned());
+        }
+        if kind == Kind::Volume && propagation.is_some() {
+            return Err("the propagation of mounts is an option of directories of the agent".to_owned());
+        }
+        let source = match (kind, from) {
+            (Kind::Bind, Some(path)) if path.starts_with('/') => {
+                let mount_propagation = propagation.map(|mode| v1::MountPropagation { mode: Some(mode.into()) });
+                let host_path = source::HostPath { path, mount_propagation };
+                Source {
+                    r#type: Some(source::Type::HostPath.into()),
+                    host_path: Some(Box::new(host_path)),
+                    ..Source::default()
+                }
+            }
+            (Kind::Bind, _) => return Err("a bind needs source=/PATH, a directory of the agent".to_owned()),
+            (Kind::Volume, Some(name)) => {
+                let driver_options = (!options.is_empty()).then(|| Box::new(v1::Parameters { parameter: options }));
+                let docker = source::DockerVolume { driver, name, driver_options };
+                Source {
+                    r#type: Some(source::Type::DockerVolume.into()),
+                    docker_volume: Some(Box::new(docker)),
+                    ..Source::default()
+                }
+            }
+            (Kind::Volume, None) if driver.is_some() || !options.is_empty() => {
+                return Err("a volume of a driver needs source=NAME".to_owned());
+            }
+            (Kind::Volume, None) => {
+                let path = format!("volumes/{}", target.trim_matches('/').replace('/', "-"));
+                let own = source::SandboxPath { r#type: Some(source::sandbox_path::Type::Self_.into()), path };
+                Source { r#type: Some(source::Type::SandboxPath.into()), sandbox_path: Some(own), ..Source::default() }
+            }
+        };
+        let source = Some(Box::new(source));
+        Ok(v1::Volume { mode: mode.into(), container_path: target, source, ..v1::Volume::default() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Describes a volume in a line.
+    fn shown(volume: &v1::Volume) -> String {
+        let source = volume.source.as_deref().unwrap();
+        let from = match (&source.host_path, &source.docker_volume, &source.sandbox_path) {
+            (Some(host), None, None) => {
+                let propagation = host.mount_propagation.map(|it| format!(" {}", it.mode().as_str_name()));
+                format!("host {}{}", host.path, propagation.unwrap_or_default())
+            }
+            (None, Some(docker), None) => {
+                let options = docker.driver_options.iter().flat_map(|options| &options.parameter);
+                let options: Vec<String> = options.map(|it| format!(" {}={}", it.key, it.value)).collect();
+                format!("{} of {}{}", docker.name, docker.driver.as_deref().unwrap_or("-"), options.concat())
+            }
+            (None, None, Some(sandbox)) => format!("sandbox {}", sandbox.path),
+            _ => "?".to_owned(),
+        };
+        format!("{from} at {} {}", volume.container_path, volume.mode().as_str_name())
+    }
+
+    #[test]
+    fn volumes_are_read_as_docker_reads_them() {
+        let check = |given: &str, expect: Result<&str, &str>| {
+            let read = if given.contains('=') { mount(given) } else { volume(given) };
+            match (read, expect) {
+                (Ok(volume), Ok(expect)) => assert_eq!(shown(&volume), expect, "{given}"),
+                (Err(error), Err(expect)) => assert!(error.contains(expect), "{given}: {error}"),
+                (read, expect) => panic!("{given}: {read:?}, expected {expect:?}"),
+            }
+        };
+        check("/a:/b", Ok("host /a at /b RW"));
+        check("/a:/b:ro", Ok("host /a at /b RO"));
+        check("/a:/b:ro,rslave", Ok("host /a HOST_TO_CONTAINER at /b RO"));
+        check("/a:/b:shared", Ok("host /a BIDIRECTIONAL at /b RW"));
+        check("data:/b", Ok("data of - at /b RW"));
+        check("/var/lib/data", Ok("sandbox volumes/var-lib-data at /var/lib/data RW"));
+        check("./a:/b", Err("begins with '/'"));
+        check("a/b:/b", Err("begins with '/'"));
+        check(":/b", Err("has no source"));
+        check("/a:b", Err("'b' is not a path in the container"));
+        check("/a:/b/../c", Err("has no '..'"));
+        check("/a:/b:z", Err("'z' is not an option"));
+        check("/a:/b:ro:x", Err("too many parts"));
+        check("", Err("is not a path"));
+        check("type=bind,source=/a,target=/b", Ok("host /a at /b RW"));
+        check("type=bind,src=/a,dst=/b,readonly,bind-propagation=rslave", Ok("host /a HOST_TO_CONTAINER at /b RO"));
+        check("type=bind,source=/a,destination=/b,ro=false", Ok("host /a at /b RW"));
+        check("source=v,target=/b,volume-driver=rexray,volume-opt=size=5", Ok("v of rexray size=5 at /b RW"));
+        check("type=volume,target=/b", Ok("sandbox volumes/b at /b RW"));
+        check("type=tmpfs,target=/b", Err("'tmpfs': no message of Mesos carries it"));
+        check("type=bind,target=/b", Err("a bind needs source=/PATH"));
+        check("type=bind,source=a,target=/b", Err("a bind needs source=/PATH"));
+        check("type=bind,source=/a", Err("is not a path in the container"));
+        check("type=bind,source=,target=/b", Err("'source' needs a value"));
+        check("type=bind,source=/a,target=/b,readonly=maybe", Err("expected true or false"));
+        check("type=bind,source=/a,target=/b,volume-driver=x", Err("type=volume"));
+        check("target=/b,volume-driver=x", Err("needs source=NAME"));
+        check("type=bind,source=/a,target=/b,consistency=cached", Err("'consistency=cached' is not an option"));
+    }
+}

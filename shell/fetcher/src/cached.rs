@@ -1,0 +1,119 @@
+//! Fetches a file by way of the cache. Whatever is wrong with the cache, the file is then fetched without it.
+
+use std::fs::File;
+use std::sync::atomic::AtomicBool;
+
+use crate::cache::{Cache, Reference};
+use crate::cache_entries::Lookup;
+use crate::cache_files::CacheFiles;
+use crate::checksum::Checksum;
+use crate::error::Reason;
+use crate::output::{Output, Place};
+use crate::source::Opened;
+
+/// The cache, as the thread that fetches uses it.
+pub(crate) struct CacheAccess<'c> {
+    pub cache: &'c Cache,
+    pub files: CacheFiles,
+    pub user: Option<&'c str>,
+}
+
+/// How a request is answered.
+pub(crate) enum Provided<'c, 'p> {
+    /// The file is in the cache, and stays there as long as the reference lives.
+    Cached { file: File, bytes: u64, _reference: Reference<'c> },
+    /// The file is fetched without the cache. Its source may be opened already.
+    Bypass(Option<Opened<'p>>),
+}
+
+/// The file that is asked for.
+pub(crate) struct Wanted<'w> {
+    /// The URI with its checksum, which is a part of the key.
+    pub uri: &'w str,
+    pub base_name: &'w str,
+    pub checksum: Option<&'w Checksum>,
+    pub cancelled: &'w AtomicBool,
+}
+
+impl<'c> CacheAccess<'c> {
+    /// Returns the file from the cache, after downloading it if nobody else does.
+    ///
+    /// # Errors
+    /// Returns the [`Reason`] for which the source cannot be read; a second attempt without the cache would fail, too.
+    pub fn provide<'p>(
+        &self,
+        wanted: &Wanted<'_>,
+        open: impl FnOnce() -> Result<Opened<'p>, Reason>,
+    ) -> Result<Provided<'c, 'p>, Reason> {
+        let (reference, lookup) = self.cache.request(self.user, wanted.uri, wanted.base_name);
+        let complete = match lookup {
+            Lookup::Download => return self.download(reference, wanted, open()?),
+            Lookup::Wait => reference.wait(wanted.cancelled)?,
+            Lookup::Retrieve => true,
+        };
+        Ok(if complete { self.retrieve(reference) } else { Provided::Bypass(None) })
+    }
+
+    fn download<'p>(
+        &self,
+        reference: Reference<'c>,
+        wanted: &Wanted<'_>,
+        opened: Opened<'p>,
+    ) -> Result<Provided<'c, 'p>, Reason> {
+        // As in Mesos, files of an unknown size and empty files are not cached.
+        let Some(bytes) = opened.size().filter(|size| *size > 0) else { return Ok(Provided::Bypass(Some(opened))) };
+        let evicted = match reference.reserve(bytes) {
+            Ok(evicted) => evicted,
+            Err(no_space) => {
+                tracing::info!("'{}' is not cached: {no_space}", wanted.uri);
+                return Ok(Provided::Bypass(Some(opened)));
+            }
+        };
+        evicted.into_iter().for_each(|file| self.files.remove(file));
+        let name = reference.file();
+        let file = match self.files.create(name.clone()) {
+            Ok(file) => file,
+            Err(error) => {
+                tracing::warn!("'{}' cannot be cached: {error}", wanted.uri);
+                return Ok(Provided::Bypass(Some(opened)));
+            }
+        };
+        let mut output = Output::new(file, Place::Cache, bytes, wanted.checksum, wanted.cancelled);
+        let saved = opened.save(&mut output).and_then(|()| output.finish());
+        match saved {
+            Ok(bytes) if reference.complete(bytes) => {
+                self.files.keep(name);
+                Ok(self.retrieve(reference))
+            }
+            Ok(_) => {
+                self.files.remove(name);
+                Ok(Provided::Bypass(None))
+            }
+            Err(reason) => {
+                reference.fail();
+                self.files.remove(name);
+                match reason {
+                    Reason::LargerThanReserved(_) | Reason::CacheFile(_) => {
+                        tracing::warn!("'{}' cannot be cached: {reason}", wanted.uri);
+                        Ok(Provided::Bypass(None))
+                    }
+                    reason => Err(reason),
+                }
+            }
+        }
+    }
+
+    /// Opens the file of a complete entry. If it is lost, it is downloaded again by the next request.
+    fn retrieve<'p>(&self, reference: Reference<'c>) -> Provided<'c, 'p> {
+        let name = reference.file();
+        let opened = self.files.open(name.clone()).and_then(|file| Ok((file.metadata()?.len(), file)));
+        match opened {
+            Ok((bytes, file)) => Provided::Cached { file, bytes, _reference: reference },
+            Err(error) => {
+                tracing::warn!(file = name, %error, "a file of the fetcher's cache is lost");
+                reference.fail();
+                Provided::Bypass(None)
+            }
+        }
+    }
+}
