@@ -304,6 +304,25 @@ fn an_operator_can_reactivate_an_agent_held_by_a_policy() {
     assert!(history.overruled.contains(&Kind::AgentFlapping), "{history:?}");
 }
 
+/// Changes are persisted in parts of 500, in the order of the agents' ids.
+#[test]
+fn an_operator_is_answered_after_all_parts_of_the_changes_are_durable() {
+    let policy = Policy::parse(HALF, PING).unwrap();
+    let mut c = Cluster::with(|config| config.recovery_policy = Some(policy));
+    let agents: Vec<AgentPeer> = (0..700).map(|_| c.agent("cpus:4;mem:1024")).collect();
+    let last = agents.iter().max_by(|a, b| a.id.cmp(&b.id)).unwrap();
+    c.pass(20 * PING);
+    for _ in 0..3 {
+        c.exited(last.pid.address);
+        c.send(&last.pid, reregister(last, "cpus:4;mem:1024"));
+    }
+    assert_eq!(c.metrics.slaves_inactive.get(), 1);
+    agents.iter().filter(|agent| agent.id != last.id).for_each(|agent| c.exited(agent.pid.address));
+    assert_eq!(c.operator(reactivate_agent(&last.id)), CallResponse::ok());
+    let history = &c.environment.registry.failure_histories[&AgentId::new(&last.id)];
+    assert!(history.overruled.contains(&Kind::AgentFlapping), "{history:?}");
+}
+
 #[test]
 fn a_disconnected_agent_is_explained() {
     let mut c = cluster(HALF);

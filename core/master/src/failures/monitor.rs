@@ -169,14 +169,21 @@ pub(crate) fn reply_when_persisted(
     if !monitor.has_unsaved() {
         return cx.reply(reply, CallResponse::ok());
     }
-    let changes = monitor.take_unsaved(cx.now, MAX_PERSISTED_AT_ONCE);
-    store(
-        metrics,
-        registry,
-        cx,
-        RegistryOperation::PersistFailures(Arc::new(changes)),
-        Continuation::ReplyWhenPersisted { reply },
-    );
+    // The decision may be in any of the parts. They are stored in this order.
+    loop {
+        let changes = monitor.take_unsaved(cx.now, MAX_PERSISTED_AT_ONCE);
+        let is_last = !monitor.has_unsaved();
+        store(
+            metrics,
+            registry,
+            cx,
+            RegistryOperation::PersistFailures(Arc::new(changes)),
+            Continuation::ReplyWhenPersisted { reply: is_last.then_some(reply) },
+        );
+        if is_last {
+            return;
+        }
+    }
 }
 
 pub(crate) fn agent_health(state: &mut State, cx: &mut Context<'_>, from: &Upid, message: &tepui::AgentHealth) {

@@ -61,7 +61,8 @@ pub(crate) enum Continuation {
     FailuresPersisted,
     /// An operator overruled a recovery policy, and is answered once that is durable.
     ReplyWhenPersisted {
-        reply: ReplyId,
+        /// `None` if more parts of the changes follow.
+        reply: Option<ReplyId>,
     },
     Pruned {
         unreachable: Vec<AgentId>,
@@ -121,7 +122,8 @@ pub(crate) fn stored(state: &mut State, cx: &mut Context<'_>, token: StoreToken)
         // No operator waits for a response.
         Continuation::DrainedByPolicy(agent) => drop(agent_state_stored(state, cx, &agent, AgentStateChange::Draining)),
         Continuation::FailuresPersisted => failures_persisted(&mut state.failure_persistence, &state.monitor, cx),
-        Continuation::ReplyWhenPersisted { reply } => cx.reply(reply, CallResponse::ok()),
+        Continuation::ReplyWhenPersisted { reply: Some(reply) } => cx.reply(reply, CallResponse::ok()),
+        Continuation::ReplyWhenPersisted { reply: None } => {}
         Continuation::Pruned { unreachable } => registry_pruned(state, cx, &unreachable),
         Continuation::Remove { agent, cause, reason } => agent_removed(state, cx, &agent, cause, reason),
         Continuation::Policy { reply, change } => apply_policy_change(state, cx, reply, change),
