@@ -18,7 +18,7 @@ mod value;
 
 pub use bounds::{Bounds, Size};
 pub use choices::{
-    Containerizers, LauncherName, LoggingLevel, ReconfigurationName, RecoverName, RegistryName, SorterName,
+    BackendName, Containerizers, LauncherName, LoggingLevel, ReconfigurationName, RecoverName, RegistryName, SorterName,
 };
 pub use definition::{Definition, Flag, FlagGroup, Kind, Program, Section, Support};
 pub use error::{Error, Origin};
