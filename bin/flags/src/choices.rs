@@ -89,6 +89,13 @@ choices! {
         /// Sessions and process trees.
         Posix = "posix",
     }
+    /// The value of `--image_provisioner_backend`.
+    BackendName {
+        /// The kernel stacks the layers.
+        Overlay = "overlay",
+        /// Every container gets a copy.
+        Copy = "copy",
+    }
     /// The value of `--recover`.
     RecoverName {
         /// The agent reconnects to its executors.

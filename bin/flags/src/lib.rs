@@ -18,8 +18,8 @@ mod value;
 
 pub use bounds::{Bounds, Size};
 pub use choices::{
-    Containerizers, ExecutorContainerizer, LauncherName, LoggingLevel, ReconfigurationName, RecoverName, RegistryName,
-    SorterName,
+    BackendName, Containerizers, ExecutorContainerizer, LauncherName, LoggingLevel, ReconfigurationName, RecoverName,
+    RegistryName, SorterName,
 };
 pub use definition::{Definition, Flag, FlagGroup, Kind, Program, Section, Support};
 pub use error::{Error, Origin};

@@ -4,26 +4,42 @@
 
 mod processes;
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use processes::TEPUI;
 use tar::EntryType;
+use testkit::http::get_blocking;
 use testkit::process::LocalCluster;
 use testkit::registry::{LayerBuilder, Registry, layer};
+use testkit::scratch::find_file;
 use testkit::skip::{current_test, skipped};
 use testkit::wait::until;
 
 /// A statically linked program. The image consists of a copy of it.
 const BUSYBOX: &str = "/bin/busybox";
 
+/// The shortest form of a task's resources.
+const RESOURCES: &str =
+    r#"[{"name":"cpus","type":"SCALAR","scalar":{"value":0.1}},{"name":"mem","type":"SCALAR","scalar":{"value":32}}]"#;
+
 struct Cluster {
     local: LocalCluster,
     registry: Registry,
+    /// The directory of the program, if it is a copy.
+    _program: Option<tempfile::TempDir>,
 }
 
 /// Starts a cluster and a registry with an image of busybox. Returns `None` where that is not possible.
 fn cluster() -> Option<Cluster> {
+    cluster_with(&[])
+}
+
+/// Starts a cluster like [`cluster`], with further variables in its environment.
+fn cluster_with(environment: &[(&str, &str)]) -> Option<Cluster> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/registry/registry.sh");
     let installed = Command::new(script).arg("install").output().unwrap();
     let why = match rustix::process::geteuid().is_root() {
@@ -32,12 +48,38 @@ fn cluster() -> Option<Cluster> {
         true => {
             let registry = Registry::start();
             registry.add_image("t", &[busybox().gzip(), layer().file("etc/greeting", "hello from the image\n").gzip()]);
-            let local = LocalCluster::start_with_images(TEPUI, 1, &["--resources=cpus:4;mem:1024", "--launcher=linux"]);
-            return Some(Cluster { local, registry });
+            registry.add_image("data", &[layer().file("data/text", "from a volume\n").gzip()]);
+            let flags = ["--resources=cpus:4;mem:1024", "--launcher=linux"];
+            let local = LocalCluster::start_with_images(TEPUI, 1, &flags, environment);
+            return Some(Cluster { local, registry, _program: None });
         }
     };
     skipped(&current_test(), &why);
     None
+}
+
+/// Starts a cluster like [`cluster`] as the user `nobody`, where the kernel allows images without root.
+fn rootless_cluster() -> Option<Cluster> {
+    let Cluster { registry, .. } = cluster()?;
+    let directory = tempfile::tempdir().unwrap();
+    let (program, script) = (directory.path().join("tepui"), directory.path().join("start"));
+    std::fs::copy(TEPUI, &program).unwrap();
+    std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let as_nobody = "setpriv --reuid=65534 --regid=65534 --clear-groups";
+    let text = format!(
+        "#!/bin/sh\ncd /\nfor word in \"$@\"; do case $word in --work_dir=*) chown 65534 \"${{word#--work_dir=}}\";; esac; done\n\
+         exec {as_nobody} {} \"$@\"\n",
+        program.display()
+    );
+    std::fs::write(&script, text).unwrap();
+    std::fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
+    let probe = Command::new(&script).args(["container-launch", "--probe"]).output().unwrap();
+    if !probe.status.success() {
+        skipped(&current_test(), &String::from_utf8_lossy(&probe.stderr));
+        return None;
+    }
+    let local = LocalCluster::start_with_images(&script, 1, &["--resources=cpus:4;mem:1024"], &[]);
+    Some(Cluster { local, registry, _program: Some(directory) })
 }
 
 fn busybox() -> LayerBuilder {
@@ -50,6 +92,7 @@ fn busybox() -> LayerBuilder {
         .symlink("bin/id", "busybox")
         .symlink("bin/ls", "busybox")
         .symlink("bin/true", "busybox")
+        .symlink("bin/hostname", "busybox")
 }
 
 impl Cluster {
@@ -64,6 +107,52 @@ impl Cluster {
         let output = self.run(arguments);
         assert!(output.status.success(), "{arguments:?}: {output:?}");
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs a task of which the fields are given as JSON, and returns what `mesos-execute` says.
+    fn execute(&self, fields: &str) -> String {
+        let task = format!(
+            r#"{{"name":"t","task_id":{{"value":"t"}},"agent_id":{{"value":""}},"resources":{RESOURCES},{fields}}}"#
+        );
+        let output = Command::new(TEPUI)
+            .args(["mesos-execute", &format!("--master=127.0.0.1:{}", self.local.port), &format!("--task={task}")])
+            .output()
+            .unwrap();
+        [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat()
+    }
+
+    /// Returns an image of the registry as JSON.
+    fn image_json(&self, tag: &str) -> String {
+        format!(r#"{{"type":"DOCKER","docker":{{"name":"{}"}}}}"#, self.registry.image(tag))
+    }
+
+    /// Returns the contents of the only file of this name in the sandboxes.
+    fn written(&self, name: &str) -> String {
+        let slaves = self.local.work.path().join("agent-1/slaves");
+        let path = until("the file is there", || find_file(&slaves, name));
+        std::fs::read_to_string(path).unwrap()
+    }
+
+    /// Sends a call to the agent and returns the status and the body of the answer.
+    fn agent_call(&self, call: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.local.port + 1)).unwrap();
+        let length = call.len();
+        write!(
+            stream,
+            "POST /api/v1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{call}"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
+    }
+
+    /// Returns the names of the images in the store.
+    fn stored(&self) -> String {
+        let mut command = Command::new(TEPUI);
+        command.args(["image", "list", "--docker_store_dir"]).arg(self.local.work.path().join("images"));
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
     }
 
     /// Returns the number of directories that containers have left on the host.
@@ -118,5 +207,119 @@ fn a_task_without_its_image_says_why() {
     invalid.args(["run", "--image", "../../etc", "--", "true"]);
     invalid.env("TEPUI_MASTER", format!("127.0.0.1:{}", cluster.local.port));
     check(invalid.output().unwrap(), 1, "names no image");
+    until("the root file systems are removed", || (cluster.roots() == 0).then_some(()));
+}
+
+#[test]
+fn images_are_volumes_and_containers_have_names() {
+    let Some(cluster) = cluster() else { return };
+    let (root, data) = (cluster.image_json("t"), cluster.image_json("data"));
+    let volume = |path: &str, mode: &str| format!(r#"{{"mode":"{mode}","container_path":"{path}","image":{data}}}"#);
+    let volumes = [volume("/vol/ro", "RO"), volume("rw", "RW")].join(",");
+    let command = "cat /vol/ro/data/text rw/data/text; echo x > /vol/ro/new || echo read-only; \
+                   echo y > rw/new && cat rw/new; hostname; cat /etc/hostname";
+    let task = |command: &str, container: &str| {
+        let command = serde_json::Value::from(format!("({command}) > result 2> errors"));
+        format!(r#""command":{{"value":{command}}},"container":{{"type":"MESOS",{container}}}"#)
+    };
+    let said = cluster
+        .execute(&task(command, &format!(r#""hostname":"web-1","mesos":{{"image":{root}}},"volumes":[{volumes}]"#)));
+    assert!(said.contains("TASK_FINISHED"), "{said}");
+    let text = "from a volume\n";
+    assert_eq!(cluster.written("result"), format!("{text}{text}read-only\ny\nweb-1\nweb-1\n"));
+    until("the root file systems are removed", || (cluster.roots() == 0).then_some(()));
+}
+
+#[test]
+fn images_are_volumes_of_containers_on_the_host() {
+    let Some(cluster) = cluster() else { return };
+    let data = cluster.image_json("data");
+    let task = |path: &str, fields: &str| {
+        let volume = format!(r#"{{"mode":"RO","container_path":"{path}","image":{data}}}"#);
+        format!(
+            r#""command":{{"value":"cat {path}/data/text > result"}},"container":{{"type":"MESOS",{fields}"volumes":[{volume}]}}"#
+        )
+    };
+    let said = cluster.execute(&task("a/b", ""));
+    assert!(said.contains("TASK_FINISHED"), "{said}");
+    assert_eq!(cluster.written("result"), "from a volume\n");
+    let said = cluster.execute(&task("/no/such/directory", ""));
+    assert!(said.contains("TASK_FAILED"), "{said}");
+    assert!(!Path::new("/no/such").exists());
+    // What is not given is refused by name.
+    let said = cluster.execute(&task("a", r#""hostname":"web-1","#));
+    assert!(said.contains("'hostname' needs a container with an image"), "{said}");
+    let empty =
+        r#""command":{"value":"true"},"container":{"type":"MESOS","volumes":[{"mode":"RO","container_path":"a"}]}"#;
+    let said = cluster.execute(empty);
+    assert!(said.contains("'host_path', 'image' and 'source'"), "{said}");
+}
+
+#[test]
+fn a_custom_executor_runs_in_its_image() {
+    let Some(cluster) = cluster() else { return };
+    let command = "cat /etc/greeting > result; echo $A $C $MESOS_SANDBOX >> result; pwd >> result; id -u >> result";
+    let executor = |command: &str, user: &str| {
+        format!(
+            r#""executor":{{"type":"CUSTOM","executor_id":{{"value":"e"}},"resources":{RESOURCES},
+            "command":{{{command},"environment":{{"variables":[{{"name":"C","value":"d"}}]}}{user}}},
+            "container":{{"type":"MESOS","mesos":{{"image":{}}}}}}}"#,
+            cluster.image_json("t")
+        )
+    };
+    let said = cluster.execute(&executor(&format!(r#""value":"{command}""#), r#","user":"nobody""#));
+    assert!(said.contains("Executor terminated"), "{said}");
+    let nobody = Command::new("id").args(["-u", "nobody"]).output().unwrap().stdout;
+    let nobody = String::from_utf8(nobody).unwrap();
+    assert_eq!(
+        cluster.written("result"),
+        format!("hello from the image\nb d /mnt/mesos/sandbox\n/mnt/mesos/sandbox\n{nobody}")
+    );
+    until("the root file systems are removed", || (cluster.roots() == 0).then_some(()));
+    let said = cluster.execute(&executor(r#""shell":false,"value":"nosuch""#, ""));
+    assert!(said.contains("Executor terminated"), "{said}");
+}
+
+#[test]
+fn images_are_removed_unless_they_are_used() {
+    let Some(cluster) = cluster() else { return };
+    cluster.printed(&["--", "true"]);
+    until("the root file systems are removed", || (cluster.roots() == 0).then_some(()));
+    let excluded =
+        format!(r#"{{"type":"PRUNE_IMAGES","prune_images":{{"excluded_images":[{}]}}}}"#, cluster.image_json("t"));
+    assert_eq!(cluster.agent_call(&excluded), (200, String::new()));
+    assert!(cluster.stored().contains("app:t"));
+    let invalid =
+        r#"{"type":"PRUNE_IMAGES","prune_images":{"excluded_images":[{"type":"DOCKER","docker":{"name":"A"}}]}}"#;
+    let (status, text) = cluster.agent_call(invalid);
+    assert!(status == 400 && text.contains("excluded_images"), "{status} {text}");
+    assert_eq!(cluster.agent_call(r#"{"type":"PRUNE_IMAGES"}"#), (200, String::new()));
+    assert!(!cluster.stored().contains("app:t"));
+    let pending = get_blocking(cluster.local.port + 1, "/containerizer/debug").unwrap();
+    assert_eq!(pending.body, r#"{"pending":[]}"#);
+    // The image is pulled again when it is needed.
+    cluster.printed(&["--", "true"]);
+}
+
+/// Every part of a full file system is more than its headroom.
+#[test]
+fn images_are_removed_when_the_disk_is_full_and_copies_work() {
+    let config = r#"{"image_disk_headroom":0.999999,"image_disk_watch_interval":{"nanoseconds":1000000000}}"#;
+    let environment = [("MESOS_IMAGE_GC_CONFIG", config), ("MESOS_IMAGE_PROVISIONER_BACKEND", "copy")];
+    let Some(cluster) = cluster_with(&environment) else { return };
+    let printed = cluster.printed(&["--", "cat /etc/greeting; echo x > /new; cat /new; ls /dev/null"]);
+    assert_eq!(printed, "hello from the image\nx\n/dev/null\n");
+    until("the root file systems are removed", || (cluster.roots() == 0).then_some(()));
+    until("the image is removed", || (!cluster.stored().contains("app:t")).then_some(()));
+}
+
+#[test]
+fn a_task_has_its_image_without_root() {
+    let Some(cluster) = rootless_cluster() else { return };
+    let command = "cat /etc/greeting; id -u; ls /; echo x > /new && cat /new; echo y > file && cat file; \
+                   ls /dev/null /proc/self/status; echo z > /proc/sys/kernel/hostname || echo read-only";
+    let printed = cluster.printed(&["--", command]);
+    let root = "bin\ndev\netc\nmnt\nproc\nsys\n";
+    assert_eq!(printed, format!("hello from the image\n0\n{root}x\ny\n/dev/null\n/proc/self/status\nread-only\n"));
     until("the root file systems are removed", || (cluster.roots() == 0).then_some(()));
 }

@@ -169,12 +169,18 @@ impl LocalCluster {
         Self::start_in(tepui.as_ref(), tempfile::tempdir().unwrap(), free_ports(agents + 1), agents, flags)
     }
 
-    /// Starts a cluster like [`LocalCluster::start`], with an image store below its own directory.
-    pub fn start_with_images(tepui: impl AsRef<Path>, agents: usize, flags: &[&str]) -> Self {
+    /// Starts a cluster like [`LocalCluster::start`], with an image store below its own directory and
+    /// further variables in its environment.
+    pub fn start_with_images(
+        tepui: impl AsRef<Path>,
+        agents: usize,
+        flags: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let work = tempfile::tempdir().unwrap();
         let store = work.path().join("images");
         let mut command = Command::new(tepui.as_ref());
-        command.env("MESOS_DOCKER_STORE_DIR", store);
+        command.env("MESOS_DOCKER_STORE_DIR", store).envs(environment.iter().copied());
         Self::start_command(command, tepui.as_ref(), work, free_ports(agents + 1), agents, flags)
     }
 

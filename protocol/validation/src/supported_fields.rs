@@ -97,8 +97,9 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
         "mesos.v1.ContainerInfo",
         &[
             ("type", Only(&["MESOS"], "the containerizer 'docker'")),
-            ("volumes", Refused("volumes other than persistent ones")),
-            ("hostname", Refused("the isolator 'namespaces/uts'")),
+            ("volumes", ByField),
+            // A container with an image gets a host name of its own; the agent refuses it for others.
+            ("hostname", Isolator("docker/runtime")),
             // The field belongs to the other type, which is refused by itself; Mesos only logs it beside MESOS.
             ("docker", Informational),
             ("mesos", ByField),
@@ -106,6 +107,16 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
             ("linux_info", ByField),
             ("rlimit_info", ByField),
             ("tty_info", Refused("terminals for containers")),
+        ],
+    ),
+    (
+        "mesos.v1.Volume",
+        &[
+            ("mode", Honoured),
+            ("container_path", Honoured),
+            ("host_path", Refused("volumes with a 'host_path'")),
+            ("image", Isolator("docker/runtime")),
+            ("source", Refused("volumes with a 'source'")),
         ],
     ),
     ("mesos.v1.ContainerInfo.MesosInfo", &[("image", Isolator("docker/runtime"))]),

@@ -16,7 +16,7 @@ use tracing::{debug, warn};
 
 use super::fetch::{self, Fetches};
 use super::host::AgentHost;
-use super::images::Images;
+use super::images::{self, Images};
 use super::launch::{self, Settings};
 use super::volumes::{self, SandboxMount, VolumeError};
 use super::worker::Worker;
@@ -40,7 +40,7 @@ pub struct Containers {
 /// The maximum of sandboxes that are made at once. More of them would wait for the same disk.
 const MAX_PREPARATIONS: usize = 4;
 
-/// The maximum of containers whose files are fetched at once. A fetch takes as long as its server does.
+/// The maximum of containers whose files and images are fetched at once. A fetch takes as long as its server does.
 const MAX_DOWNLOADS: usize = 64;
 
 /// The part that the containerizer's thread uses, too.
@@ -104,13 +104,12 @@ impl Containers {
     pub fn start(
         config: containerizer::Config,
         settings: Settings,
-        images: Images,
+        images: Arc<Images>,
         runtime: Handle,
         inbox: Arc<Inbox<AgentHost>>,
         worker: Worker,
         sandbox_of: impl Fn(&ContainerId) -> Option<PathBuf>,
     ) -> Result<(Arc<Self>, Recovered), containerizer::Error> {
-        let images = Arc::new(images);
         let shared = Arc::new(Shared {
             inbox,
             images: Arc::clone(&images),
@@ -187,6 +186,11 @@ impl Containers {
         self.containerizer.stop();
     }
 
+    /// Returns the images of the agent.
+    pub fn images(&self) -> &Arc<Images> {
+        &self.images
+    }
+
     /// Returns the usage of a container; `None` if it has ended or has not started.
     pub fn usage(&self, container: &ContainerId) -> Option<containerizer::Usage> {
         self.containerizer.usage(container).ok()
@@ -211,7 +215,8 @@ impl Containers {
         self.shared.lock().insert(launch.container.clone(), live);
         let containers = self.clone();
         self.runtime.spawn(async move {
-            let permits = if fetch::has_files(&launch) { &containers.downloads } else { &containers.preparations };
+            let waits_for_network = fetch::has_files(&launch) || images::has_images(&launch);
+            let permits = if waits_for_network { &containers.downloads } else { &containers.preparations };
             // The semaphore is never closed; without a permit the limit would not apply.
             let _permit = permits.acquire().await;
             let containers = containers.clone();
@@ -239,8 +244,15 @@ impl Containers {
         // Volumes come before fetched files, so that a file cannot take the place of a volume.
         self.update_sandbox(&launch.container, &launch.sandbox, &[], &launch.volumes)?;
         self.fetches.fetch(&self.settings.fetch, launch, user.as_ref(), cancelled)?;
-        let launch_info = self.images.provide(launch, user.as_ref(), cancelled).map_err(|error| error.to_string())?;
-        launch::describe(&self.settings, launch, user, launch_info.as_deref()).map_err(|error| error.to_string())
+        let images = self.images.provide(launch, user.as_ref(), cancelled).map_err(|error| error.to_string())?;
+        // A link to a volume leads to nothing in an image.
+        if images.as_ref().is_some_and(|images| images.has_root)
+            && !launch.volumes.is_empty()
+            && !self.containerizer.separates_mounts()
+        {
+            return Err("persistent volumes in a container with an image need an agent that is root, with the isolator 'filesystem/linux'".to_owned());
+        }
+        launch::describe(&self.settings, launch, user, images.as_ref()).map_err(|error| error.to_string())
     }
 
     /// Starts a prepared container. A `destroy` may come before, which is seen here, or after, which finds the
@@ -324,6 +336,10 @@ impl Containers {
         shown: &[ContainerVolume],
         wanted: &[ContainerVolume],
     ) -> Result<(), String> {
+        // Mounts of the container's first process do not reach those of a program in an image.
+        if self.images.has_container(container) && wanted.iter().any(|volume| !shown.contains(volume)) {
+            return Err("a container with an image cannot get further persistent volumes while it runs".to_owned());
+        }
         self.update_sandbox(container, sandbox, shown, wanted)?;
         if !self.containerizer.separates_mounts() {
             return Ok(());

@@ -60,6 +60,13 @@ const OWN_PROCESS: &[Endpoint<AgentApp>] = &[
         Handler::Whole(|app, request| Box::pin(async move { reads::statistics(&app, &request).await })),
     )
     .needs(Realm::ReadOnly, &[Action::GetEndpoint]),
+    Endpoint::new(
+        PROCESS,
+        "containerizer/debug",
+        "Returns what containers that are being launched wait for: the pull of their images.",
+        Handler::Whole(|app, request| Box::pin(async move { reads::pending(&app, &request).await })),
+    )
+    .needs(Realm::ReadOnly, &[Action::GetEndpoint]),
 ];
 
 #[cfg(test)]
@@ -76,6 +83,7 @@ mod tests {
     const MESOS: &[(&str, &[&str])] = &[
         ("/slave(1)/api/v1", &["POST"]),
         ("/slave(1)/api/v1/executor", &["POST"]),
+        ("/slave(1)/containerizer/debug", ANY),
         ("/slave(1)/containers", ANY),
         ("/slave(1)/flags", &["GET"]),
         ("/slave(1)/health", ANY),
@@ -95,7 +103,6 @@ mod tests {
     /// The endpoints of Mesos that are missing, with the reason.
     const MISSING: &[(&str, &str)] = &[
         ("/slave(1)/api/v1/resource_provider", "there are no resource providers yet"),
-        ("/slave(1)/containerizer/debug", "it shows pending futures of the Mesos containerizer"),
         ("/profiler/start", "it needs gperftools"),
         ("/memory-profiler/start", "it needs jemalloc"),
         ("/__processes__", "it shows queues of libprocess processes, which do not exist here"),

@@ -10,6 +10,7 @@ use containerizer::{Init, Launch, Limits, Output, Program, Rlimit, RlimitKind, S
 use messages::v1;
 
 use super::fetch::FetchOptions;
+use super::images::ProvidedImages;
 use super::logger::ContainerLogger;
 
 /// The settings that all containers of an agent have in common.
@@ -20,6 +21,8 @@ pub struct Settings {
     pub executor_argv: Vec<String>,
     /// The arguments with which the executor acts as an init process ([`containerizer::Init`]).
     pub init_argv: Vec<String>,
+    /// The arguments with which the executor acts as the launcher of programs in images.
+    pub launcher_argv: Vec<String>,
     /// The bounds of the outputs.
     pub container_logger: ContainerLogger,
     /// The settings of the fetcher.
@@ -37,9 +40,6 @@ pub enum Unsupported {
     /// The executor has neither a command task nor a command.
     #[error("the executor has no command")]
     NoCommand,
-    /// A custom executor asks for an image.
-    #[error("images of custom executors are not supported yet: let the task have the image")]
-    ExecutorImage,
     /// A bound of the output in the environment of the command is invalid.
     #[error("{0}")]
     ContainerLogger(String),
@@ -66,21 +66,24 @@ pub fn describe(
     settings: &Settings,
     launch: &ContainerLaunch,
     user: Option<User>,
-    launch_info: Option<&Path>,
+    images: Option<&ProvidedImages>,
 ) -> Result<Launch, Unsupported> {
-    let own = |words: &[String], further: Option<OsString>| -> (Program, Vec<OsString>) {
+    let own = |words: &[String], further: Vec<OsString>| -> (Program, Vec<OsString>) {
         let argv = words.iter().map(OsString::from).chain(further).collect();
         (Program::Sealed(settings.executor.clone()), argv)
     };
-    let (program, argv) = match (&launch.command_task, launch_info) {
-        (Some(_), None) => own(&settings.executor_argv, None),
-        (Some(_), Some(path)) => own(&settings.executor_argv, Some(launch_info_argument(path))),
+    let (program, argv) = match (&launch.command_task, images) {
+        (Some(_), None) => own(&settings.executor_argv, Vec::new()),
+        (Some(_), Some(images)) => own(&settings.executor_argv, vec![launch_info_argument(&images.launch_info)]),
         (None, None) => custom(launch)?,
-        // The launcher is root until it has entered the image.
-        (None, Some(_)) => return Err(Unsupported::ExecutorImage),
+        // The launcher enters the image and becomes the executor.
+        (None, Some(ProvidedImages { launch_info, command: (program, argv), .. })) => {
+            let words = std::iter::once(program).chain(argv).map(OsString::from);
+            own(&settings.launcher_argv, std::iter::once(launch_info.into()).chain(words).collect())
+        }
     };
-    // With an image, the executor needs the rights to make the root of its task. The task itself runs as the user.
-    let user = user.filter(|_| launch_info.is_none());
+    // With an image, the launcher needs the rights to make the root. The program itself runs as the user.
+    let user = user.filter(|_| images.is_none());
     let command = match &launch.command_task {
         Some(task) => task.command.as_deref(),
         None => launch.executor_info.command.as_deref(),
@@ -95,7 +98,7 @@ pub fn describe(
         program,
         argv,
         init: Some(Init { program: settings.executor.clone(), argv: init_argv }),
-        environment: with_secrets(launch, launch.environment.iter().map(text).collect()),
+        environment: with_secrets(launch, with_image(launch, images).iter().map(text).collect()),
         working_directory: launch.sandbox.clone(),
         user,
         limits: settings.limits(&launch.resources, &launch.limits),
@@ -111,6 +114,24 @@ fn launch_info_argument(path: &Path) -> OsString {
     let mut argument = OsString::from("--launch_info=");
     argument.push(path);
     argument
+}
+
+/// Adds the variables of the image to the environment of a custom executor. As in Mesos, they replace what the agent
+/// sets by default, for instance PATH, and variables of the command replace them. The variables with which an executor
+/// finds its agent stay as they are. A command task gets the variables of its image from the command executor.
+fn with_image(launch: &ContainerLaunch, images: Option<&ProvidedImages>) -> Vec<(String, String)> {
+    let mut environment = launch.environment.clone();
+    let Some(images) = images.filter(|_| launch.command_task.is_none()) else { return environment };
+    let command = launch.executor_info.command.as_deref().and_then(|command| command.environment.as_deref());
+    let own = command.map(|own| own.variables.as_slice()).unwrap_or_default();
+    for (name, value) in &images.environment {
+        let is_identity = name.starts_with("MESOS_") || name.starts_with("LIBPROCESS_");
+        if !is_identity && !own.iter().any(|variable| variable.name == *name) {
+            environment.retain(|(other, _)| other != name);
+            environment.push((name.clone(), value.clone()));
+        }
+    }
+    environment
 }
 
 /// Adds the secrets to the environment of a custom executor. The command executor resolves those of a command task.

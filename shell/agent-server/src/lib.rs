@@ -29,7 +29,7 @@ mod worker;
 
 pub use error::Error;
 pub use fetch::FetchOptions;
-pub use images::ImageOptions;
+pub use images::{ImageGcConfig, ImageOptions, InvalidGcConfig};
 pub use logger::{ContainerLogger, set_options, set_size};
 pub use machine_resources::{MachineResources, detect as detect_resources};
 pub use options::{AgentOptions, ExecutorProgram};

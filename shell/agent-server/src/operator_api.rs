@@ -15,6 +15,7 @@ use wire::{ContentType, Limits};
 
 use super::app::AgentApp;
 use super::container_calls;
+use super::images::PruneError;
 use super::media_types::{Framing, MediaTypes};
 use edge::endpoints::common::CommonEndpoints;
 use edge::endpoints::{files_api, info, metrics};
@@ -40,6 +41,9 @@ async fn respond(app: &Arc<AgentApp>, request: &Request, mut body: BodyStream) -
     media.check_call(call.r#type())?;
     if call.r#type() == Type::SetLoggingLevel {
         return Ok(set_logging_level(app, call));
+    }
+    if call.r#type() == Type::PruneImages {
+        return Ok(prune_images(app, call).await);
     }
     if let Some(answer) = container_calls::answer(&app.publisher.snapshot(), &call) {
         return Ok(answer);
@@ -120,6 +124,22 @@ async fn read_view(
     };
     let body = tokio::task::spawn_blocking(build).await.ok().flatten().ok_or_else(not_implemented)?;
     Ok(respond::respond(StatusCode::OK, &[(header::CONTENT_TYPE, call::content_type(content_type))], body))
+}
+
+/// Removes the images that no container uses. The texts of errors are those of Mesos.
+async fn prune_images(app: &Arc<AgentApp>, call: Call) -> Response {
+    let images = Arc::clone(app.containers.images());
+    let excluded = call.prune_images.map(|prune| prune.excluded_images).unwrap_or_default();
+    let failed = |reason: String| respond::text(StatusCode::INTERNAL_SERVER_ERROR, reason);
+    match tokio::task::spawn_blocking(move || images.prune(&excluded)).await {
+        Ok(Ok(_)) => empty(StatusCode::OK),
+        Ok(Err(error @ PruneError::Excluded(_))) => bad_request(error.to_string()),
+        Ok(Err(PruneError::Store(provisioner::Error::Busy))) => {
+            failed("Cannot prune and pull at the same time".to_owned())
+        }
+        Ok(Err(error)) => failed(format!("Failed to prune images: {}", model::with_sources(&error))),
+        Err(error) => failed(format!("Failed to prune images: {error}")),
+    }
 }
 
 fn set_logging_level(app: &Arc<AgentApp>, call: Call) -> Response {

@@ -10,6 +10,7 @@ use views::Query;
 use views::agent::Document;
 
 use super::app::AgentApp;
+use super::images::PendingPull;
 
 /// Answers `/containers`.
 pub async fn containers(app: &Arc<AgentApp>, request: &Request) -> Response {
@@ -23,6 +24,20 @@ pub async fn containers(app: &Arc<AgentApp>, request: &Request) -> Response {
 pub async fn statistics(app: &Arc<AgentApp>, request: &Request) -> Response {
     app.statistics_limit.acquire().await;
     document(app, Document::Statistics, request).await
+}
+
+/// Answers `/containerizer/debug`: what containers that are being launched wait for, which is the pull of their images.
+/// Mesos lists the operations of isolators in this form.
+pub async fn pending(app: &Arc<AgentApp>, request: &Request) -> Response {
+    let pulls = app.containers.images().pending_pulls();
+    let shown = |pull: PendingPull| {
+        serde_json::json!({
+            "operation": "provisioner::pull",
+            "args": {"containerId": pull.container, "image": pull.image, "progress": pull.progress},
+        })
+    };
+    let pending: Vec<serde_json::Value> = pulls.into_iter().map(shown).collect();
+    respond::json(serde_json::json!({ "pending": pending }).to_string(), request.jsonp())
 }
 
 /// Answers with a document of the view.

@@ -59,6 +59,7 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
     let settings = Settings {
         executor: Arc::new(sealed),
         init_argv: executor.argv.iter().take(1).cloned().chain(["container-init".to_owned()]).collect(),
+        launcher_argv: executor.argv.iter().take(1).cloned().chain(["container-launch".to_owned()]).collect(),
         executor_argv: executor.argv,
         container_logger: options.container_logger,
         fetch: options.fetch,
@@ -88,10 +89,17 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
         ..options.containerizer
     };
     let worker = Worker::start("containers").map_err(edge::Error::Thread)?;
-    let images = Images::new(options.images, &work_dir);
-    let (containers, recovered) =
-        Containers::start(containerizer_config, settings, images, runtime.clone(), inbox.clone(), worker, sandbox_of)
-            .map_err(|error| Error::Containerizer(error.to_string()))?;
+    let images = Arc::new(Images::new(options.images, &work_dir));
+    let (containers, recovered) = Containers::start(
+        containerizer_config,
+        settings,
+        images.clone(),
+        runtime.clone(),
+        inbox.clone(),
+        worker,
+        sandbox_of,
+    )
+    .map_err(|error| Error::Containerizer(error.to_string()))?;
 
     let facts = StaticInfo {
         build: options.build.clone(),
@@ -157,6 +165,7 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
     });
     let running = launch("agent-core", bound, clock, host, inbox.clone(), app, end)?;
     tokio::spawn(follow(detector, inbox.clone(), running.ended()));
+    tokio::spawn(images.collect_garbage(running.ended()));
     Ok(running.with_unregister(Arc::new(move || inbox.send_control(InboxItem::Input(Input::Unregister)))))
 }
 

@@ -37,6 +37,8 @@ pub struct Config {
     pub cgroups_enable_cfs: bool,
     /// Whether memory and swap are limited together (`--cgroups_limit_swap`).
     pub cgroups_limit_swap: bool,
+    /// Whether containers can have images although this process is not root: whether user namespaces are allowed.
+    pub rootless_images: bool,
     /// The time after which a container that has not ended is reported (`--cgroups_destroy_timeout`).
     pub destroy_timeout: Duration,
     /// The directory with the state of running containers, by which a restarted agent finds them (`--runtime_dir`).
@@ -59,6 +61,7 @@ impl Default for Config {
             cgroups_root: "mesos".into(),
             cgroups_enable_cfs: false,
             cgroups_limit_swap: false,
+            rootless_images: false,
             destroy_timeout: Duration::from_secs(60),
             runtime_dir: "/var/run/mesos".into(),
             work_dir: None,

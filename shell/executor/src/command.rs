@@ -95,10 +95,11 @@ impl TaskImage {
         // The variables of the image set PATH and the like; the variables of the task replace all others.
         let variables = self.info.environment.iter().filter_map(|variable| variable.split_once('='));
         let sandbox = self.info.sandbox_directory.to_string_lossy().into_owned();
+        let has_root = self.info.root.is_some();
         let mut inherited: Vec<(String, String)> =
-            inherited.iter().filter(|(name, _)| name != "PATH").cloned().collect();
+            inherited.iter().filter(|(name, _)| name != "PATH" || !has_root).cloned().collect();
         inherited.extend(variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        inherited.push(("MESOS_SANDBOX".to_owned(), sandbox));
+        inherited.extend(has_root.then(|| ("MESOS_SANDBOX".to_owned(), sandbox)));
         let own = std::env::args().next().unwrap_or_else(|| "tepui".to_owned());
         let words = [own.as_str(), how[0], how[1], program].into_iter().chain(argv.iter().map(String::as_str));
         Ok(Execution {

@@ -18,6 +18,8 @@ use crate::launch_info::{LaunchInfo, UserIds};
 use crate::root_filesystem::{self, RootError};
 use crate::write_stderr::write_stderr;
 
+/// The argument with which `container-launch` tries whether containers can have images without root.
+const PROBE: &str = "--probe";
 /// The exit status of a shell for a program that cannot be executed.
 const CANNOT_EXECUTE: u8 = 126;
 /// The exit status of a shell for a program that does not exist.
@@ -36,6 +38,8 @@ enum LaunchError {
     LaunchInfo { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Root(#[from] RootError),
+    #[error("containers cannot have images without root: {0}")]
+    Probe(#[source] io::Error),
     #[error("cannot enter the container of process {pid}: {source}")]
     Enter { pid: String, source: io::Error },
     #[error("cannot become user {uid}: {source}")]
@@ -67,6 +71,10 @@ fn ended(outcome: Result<Infallible, LaunchError>) -> ExitCode {
 fn launch_program() -> Result<Infallible, LaunchError> {
     let mut given = std::env::args_os().skip(2);
     let path = PathBuf::from(given.next().ok_or(LaunchError::Arguments)?);
+    if path.as_os_str() == PROBE {
+        root_filesystem::probe().map_err(LaunchError::Probe)?;
+        std::process::exit(0);
+    }
     let unreadable = |source| LaunchError::LaunchInfo { path: path.clone(), source };
     let file = File::open(&path).map_err(unreadable)?;
     let info: LaunchInfo =
@@ -91,6 +99,7 @@ fn enter_container() -> Result<Infallible, LaunchError> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).map_err(failed)?;
     let user = user_of(&status);
     let namespace = File::open(format!("/proc/{pid}/ns/mnt")).map_err(failed)?;
+    join_user_namespace(&pid).map_err(failed)?;
     let directory = std::fs::read_link(format!("/proc/{pid}/cwd")).map_err(failed)?;
     let kind = rustix::thread::ThreadNameSpaceType::MOUNT;
     rustix::thread::move_into_thread_name_spaces(
@@ -103,6 +112,26 @@ fn enter_container() -> Result<Infallible, LaunchError> {
     }
     enter_directory(&directory)?;
     program.execute()
+}
+
+/// Joins the user namespace of a process that has one of its own, without which its mounts cannot be joined.
+fn join_user_namespace(pid: &str) -> io::Result<()> {
+    let (own, its) = (std::fs::read_link("/proc/self/ns/user")?, std::fs::read_link(format!("/proc/{pid}/ns/user"))?);
+    if own == its {
+        return Ok(());
+    }
+    let namespace = File::open(format!("/proc/{pid}/ns/user"))?;
+    let kind = rustix::thread::LinkNameSpaceType::User;
+    Ok(rustix::thread::move_into_link_name_space(std::os::fd::AsFd::as_fd(&namespace), Some(kind))?)
+}
+
+/// Returns whether containers can have images without root: whether the kernel allows user namespaces in which overlayfs
+/// can be mounted. `program` is this program, which tries it in a process of its own.
+pub fn has_rootless_images(program: &Path) -> bool {
+    use std::process::{Command, Stdio};
+    let mut probe = Command::new(program);
+    probe.args(["container-launch", PROBE]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    probe.status().is_ok_and(|status| status.success())
 }
 
 /// Returns the user of a process from its `/proc/PID/status` (proc_pid_status(5)).

@@ -37,8 +37,8 @@ mod run;
 mod tls;
 mod write_stderr;
 
-pub use container_launch::{enter as container_enter, launch as container_launch};
+pub use container_launch::{enter as container_enter, has_rootless_images, launch as container_launch};
 pub use environment::Environment;
 pub use init::main as init;
-pub use launch_info::{LaunchInfo, UserIds};
+pub use launch_info::{ImageVolume, LaunchInfo, OverlayDirectories, RootSource, UserIds};
 pub use run::main;

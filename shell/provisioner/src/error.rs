@@ -45,12 +45,24 @@ pub enum Error {
         "no space left in the image store '{0}': free some with 'tepui image prune', or choose another --docker_store_dir"
     )]
     NoSpace(PathBuf),
+    #[error("no space left for the files of a container in '{0}': free some on this file system")]
+    NoSpaceFor(PathBuf),
+    #[error("the image is removed again and again while it is being pulled: is something pruning the store?")]
+    Removed,
     #[error("cannot prune and pull at the same time: an image is being pulled, try again when it is there")]
     Busy,
     #[error("there is no image '{0}' in the store: 'tepui image list' shows what there is")]
     NotFound(String),
-    #[error("'{0}' is no archive of images: expected one of 'docker save' or an OCI image layout")]
+    #[error("'{}' is no archive of images: expected one of 'docker save' or an OCI image layout", .0.display())]
     NoArchive(PathBuf),
+    #[error("there is no archive of image '{image}' at '{}', which --docker_registry names", path.display())]
+    NoArchiveOf { image: String, path: PathBuf },
+    #[error("the archive has no image '{wanted}', only {found}")]
+    NotInArchive { wanted: String, found: String },
+    #[error("the archive '{}' has several images: choose one with --image", .0.display())]
+    Ambiguous(PathBuf),
+    #[error("the image in the archive '{}' has no name: give it one with --as", .0.display())]
+    Unnamed(PathBuf),
     #[error("cancelled")]
     Cancelled,
 }

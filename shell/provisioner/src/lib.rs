@@ -3,12 +3,15 @@
 //!
 //! - [`ImageReference`] and [`Digest`] name images and their parts.
 //! - `registry` speaks the distribution protocol: manifests, blobs, authentication, retries.
+//! - `archive` reads the files and documents of archives.
 //! - `manifest` reads the documents that registries have of an image: indexes, manifests and configurations.
 //! - `layer` unpacks one layer from untrusted bytes into one directory, and writes nowhere else.
 //! - [`Store`] keeps layers and images, and fetches those that are missing.
-//! - [`Provisioner`] gives containers root file systems.
+//! - [`Provisioner`] gives containers root file systems; `backend` copies layers where overlayfs is not used.
 //! - [`runtime`] decides what a container of an image runs.
 
+mod archive;
+mod backend;
 mod digest;
 mod error;
 mod layer;
@@ -22,7 +25,7 @@ mod store;
 pub use digest::Digest;
 pub use error::Error;
 pub use manifest::{ImageConfig, Platform};
-pub use provisioner::{Overlay, Provisioner};
+pub use provisioner::{Backend, Overlay, Provided, Provisioner, Rootfs};
 pub use reference::{ImageReference, InvalidReference};
 pub use registry::{Credentials, RegistryError, RegistryOptions};
-pub use store::{Image, LayerId, Limits, PruneReport, PullEvent, PullOptions, Store};
+pub use store::{Image, ImportOptions, LayerId, Limits, PruneReport, PullEvent, PullOptions, PullProgress, Store};

@@ -5,18 +5,65 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::{Digest, Error, Image, LayerId, Store};
+use crate::backend::copy_layers;
+use crate::store::{from_list, listed};
+use crate::{Error, Image, ImageReference, LayerId, Store};
 
 /// Gives containers root file systems, like Mesos' `Provisioner`. The files of a container are below `containers/<id>/`
-/// of its root: `layers` names the layers in use, `backends/overlay/` has the files that the container writes.
+/// of its root: `layers` names the layers in use, `backends/<backend>/rootfses/<number>/` has the files that the
+/// container writes.
 #[derive(Debug, Clone)]
 pub struct Provisioner {
     store: Store,
     root: PathBuf,
+    backend: Backend,
 }
 
-/// The directories of a container's overlay. The agent mounts nothing: the overlay belongs to the mount namespace of
-/// the container and ends with it.
+/// How the layers of an image become a root file system (`--image_provisioner_backend`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Backend {
+    /// The kernel stacks the layers, which all containers share, and a directory for what the container writes.
+    #[default]
+    Overlay,
+    /// Every container gets a copy of all files.
+    Copy,
+}
+
+impl Backend {
+    /// Returns the name of the backend in Mesos' flag.
+    pub fn name(self) -> &'static str {
+        match self {
+            Backend::Overlay => "overlay",
+            Backend::Copy => "copy",
+        }
+    }
+
+    /// Returns the backend of a name; `None` for a name that is not known.
+    pub fn of_name(name: &str) -> Option<Self> {
+        [Backend::Overlay, Backend::Copy].into_iter().find(|backend| backend.name() == name)
+    }
+}
+
+/// An image that a container has, and where its files are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provided {
+    /// The image.
+    pub image: Image,
+    /// Its root file system.
+    pub rootfs: Rootfs,
+}
+
+/// The root file system of one image for one container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rootfs {
+    /// An overlay that the launcher mounts.
+    Overlay(Overlay),
+    /// A directory with all files.
+    Directory(PathBuf),
+}
+
+/// The directories of an overlay. The agent mounts nothing: the overlay belongs to the mount namespace of the container
+/// and ends with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overlay {
     /// The directories of the layers, the lowest first.
@@ -29,20 +76,28 @@ pub struct Overlay {
     pub target: PathBuf,
 }
 
+/// How often the images of a container are looked for anew if they are removed at the same time.
+const ATTEMPTS: u32 = 3;
+
 impl Provisioner {
-    /// Opens the provisioner whose containers are below `root`. The directory is created if it is missing.
+    /// Opens the provisioner whose containers are below `root`. The directory is created if it is missing. Layers that
+    /// nothing needs are removed from the store.
     ///
     /// # Errors
-    /// The directory cannot be made.
-    pub fn open(store: Store, root: &Path) -> Result<Self, Error> {
+    /// The directory cannot be made, or the store cannot be read.
+    pub fn open(store: Store, root: &Path, backend: Backend) -> Result<Self, Error> {
         let containers = root.join("containers");
-        fs::create_dir_all(&containers).map_err(|source| Error::Store {
-            action: "create",
-            path: containers.clone(),
-            source,
-        })?;
-        let provisioner = Provisioner { store, root: root.to_owned() };
-        provisioner.store.remove_unnamed_layers(&provisioner.layers_in_use()?)?;
+        fs::create_dir_all(&containers).map_err(|source| failed("create", &containers, source))?;
+        let provisioner = Provisioner { store, root: root.to_owned(), backend };
+        for container in provisioner.containers()? {
+            // The store may be another one than that of the previous agent, or may have lost its records.
+            let directory = provisioner.directory(&container);
+            let layers = from_list(&fs::read_to_string(directory.join("layers")).unwrap_or_default());
+            if !provisioner.store.hold(&directory, &layers)? {
+                tracing::warn!(container, "the store lacks layers of a container");
+            }
+        }
+        provisioner.store.remove_unnamed_layers()?;
         Ok(provisioner)
     }
 
@@ -51,41 +106,65 @@ impl Provisioner {
         &self.store
     }
 
-    /// Makes the directories of a container. The layers count as in use from then on.
+    /// Gives a container its images, each of which `find` looks up or pulls. Their layers are in use until
+    /// [`Provisioner::destroy`] is called, which also has to be called after an error.
     ///
     /// # Errors
-    /// The directories cannot be made.
-    pub fn provision(&self, container: &str, image: &Image) -> Result<Overlay, Error> {
+    /// An image cannot be found, or the directories cannot be made.
+    pub fn provide(
+        &self,
+        container: &str,
+        wanted: &[ImageReference],
+        find: &dyn Fn(&ImageReference) -> Result<Image, Error>,
+    ) -> Result<Vec<Provided>, Error> {
         let directory = self.directory(container);
-        let overlay = directory.join("backends/overlay");
-        let failed = |path: &Path, source| Error::Store { action: "create", path: path.to_owned(), source };
-        let in_use: Vec<String> = image.layers.iter().map(|layer| layer.0.hex()).collect();
-        fs::create_dir_all(&overlay).map_err(|source| failed(&overlay, source))?;
-        let layers = directory.join("layers");
-        fs::write(&layers, in_use.join("\n")).map_err(|source| failed(&layers, source))?;
-        let make = |name: &str| {
-            let path = overlay.join(name);
-            fs::create_dir_all(&path).map_err(|source| failed(&path, source)).map(|()| path)
-        };
-        Ok(Overlay {
-            layers: image.layers.iter().map(|layer| self.store.layer_directory(*layer)).collect(),
-            upper: make("upperdir")?,
-            work: make("workdir")?,
-            target: make("rootfs")?,
-        })
+        fs::create_dir_all(&directory).map_err(|source| failed("create", &directory, source))?;
+        for _ in 0..ATTEMPTS {
+            let images = wanted.iter().map(find).collect::<Result<Vec<Image>, Error>>()?;
+            let layers: BTreeSet<LayerId> = images.iter().flat_map(|image| image.layers.iter().copied()).collect();
+            let path = directory.join("layers");
+            fs::write(&path, listed(&layers)).map_err(|source| failed("write", &path, source))?;
+            if self.store.hold(&directory, &layers)? {
+                let rootfs = |(number, image)| self.rootfs(&directory, number, image);
+                return images.into_iter().enumerate().map(rootfs).collect();
+            }
+        }
+        Err(Error::Removed)
     }
 
-    /// Removes the files that a container has written. There are none for a container without an image.
+    fn rootfs(&self, container: &Path, number: usize, image: Image) -> Result<Provided, Error> {
+        let directory = container.join(format!("backends/{}/rootfses/{number}", self.backend.name()));
+        let make = |name: &str| {
+            let path = directory.join(name);
+            fs::create_dir_all(&path).map_err(|source| failed("create", &path, source)).map(|()| path)
+        };
+        let layers: Vec<PathBuf> = image.layers.iter().map(|layer| self.store.layer_directory(*layer)).collect();
+        let rootfs = match self.backend {
+            Backend::Overlay => Rootfs::Overlay(Overlay {
+                layers,
+                upper: make("upperdir")?,
+                work: make("workdir")?,
+                target: make("rootfs")?,
+            }),
+            Backend::Copy => {
+                let target = make("rootfs")?;
+                copy_layers(&layers, &target).map_err(|source| failed("copy the layers to", &target, source))?;
+                Rootfs::Directory(target)
+            }
+        };
+        Ok(Provided { image, rootfs })
+    }
+
+    /// Removes the files that a container has written, and releases its layers. There are none for a container without
+    /// an image.
     ///
     /// # Errors
     /// A file cannot be removed.
     pub fn destroy(&self, container: &str) -> Result<(), Error> {
         let path = self.directory(container);
-        match fs::remove_dir_all(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(Error::Store { action: "remove", path, source: error })
-            }
-            _ => Ok(()),
+        match remove_all(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", &path, error)),
+            _ => self.store.release(&path),
         }
     }
 
@@ -104,30 +183,50 @@ impl Provisioner {
         Ok(())
     }
 
-    /// Returns the layers that containers use.
-    ///
-    /// # Errors
-    /// The directory cannot be read.
-    pub fn layers_in_use(&self) -> Result<BTreeSet<LayerId>, Error> {
-        let mut layers = BTreeSet::new();
-        for container in self.containers()? {
-            let text = fs::read_to_string(self.directory(&container).join("layers")).unwrap_or_default();
-            layers.extend(text.lines().filter_map(|line| Digest::from_hex(line).ok()).map(LayerId));
-        }
-        Ok(layers)
-    }
-
-    fn directory(&self, container: &str) -> PathBuf {
+    /// Returns the directory with the files of a container.
+    pub fn directory(&self, container: &str) -> PathBuf {
         self.root.join("containers").join(container)
     }
 
     fn containers(&self) -> Result<Vec<String>, Error> {
         let path = self.root.join("containers");
-        let failed = |source| Error::Store { action: "read", path: path.clone(), source };
         let mut names = Vec::new();
-        for entry in fs::read_dir(&path).map_err(failed)? {
-            names.extend(entry.map_err(failed)?.file_name().into_string());
+        for entry in fs::read_dir(&path).map_err(|source| failed("read", &path, source))? {
+            names.extend(entry.map_err(|source| failed("read", &path, source))?.file_name().into_string());
         }
         Ok(names)
+    }
+}
+
+/// Removes a directory with everything in it. Without root, directories whose permissions keep their own owner out are
+/// opened first; overlayfs makes one of these.
+fn remove_all(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            open_directories(path)?;
+            fs::remove_dir_all(path)
+        }
+        removed => removed,
+    }
+}
+
+fn open_directories(path: &Path) -> io::Result<()> {
+    let mut open = vec![path.to_owned()];
+    while let Some(directory) = open.pop() {
+        fs::set_permissions(&directory, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+        for entry in fs::read_dir(&directory)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                open.push(entry.path());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn failed(action: &'static str, path: &Path, source: io::Error) -> Error {
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::NoSpaceFor(path.to_owned()),
+        _ => Error::Store { action, path: path.to_owned(), source },
     }
 }

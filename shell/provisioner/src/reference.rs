@@ -48,6 +48,34 @@ impl ImageReference {
         self.tag.as_deref().unwrap_or(DEFAULT_TAG)
     }
 
+    /// Returns whether another reference names the same image: the registry of Docker may be left out, and so may the
+    /// tag `latest`.
+    pub fn names_same(&self, other: &ImageReference) -> bool {
+        let repository = |reference: &ImageReference| {
+            let is_docker = reference.registry().is_none_or(|name| name.ends_with("docker.io"));
+            let name = match reference.repository.strip_prefix("library/") {
+                Some(name) if is_docker => name,
+                _ => &reference.repository,
+            };
+            (reference.registry().filter(|_| !is_docker).map(str::to_owned), name.to_owned())
+        };
+        let same_digest = match (self.digest, other.digest) {
+            (Some(own), Some(other)) => own == other,
+            (None, None) => self.tag() == other.tag(),
+            _ => self.tag.is_some() && self.tag == other.tag,
+        };
+        same_digest && repository(self) == repository(other)
+    }
+
+    /// Returns the text without a tag that is not part of it.
+    pub(crate) fn as_given(&self) -> String {
+        let text = self.to_string();
+        match self.tag.is_none() && self.digest.is_none() {
+            true => text.strip_suffix(&format!(":{DEFAULT_TAG}")).map(str::to_owned).unwrap_or(text),
+            false => text,
+        }
+    }
+
     /// Returns the name of the manifest in requests: the digest, else the tag.
     pub fn manifest(&self) -> String {
         self.digest.map_or_else(|| self.tag().to_owned(), |digest| digest.to_string())

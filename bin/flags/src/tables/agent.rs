@@ -7,7 +7,7 @@ use super::limits::{INTERVAL, POSITIVE, SHARE, ZK_SESSION, secs, up_to_secs};
 use super::reasons::{MODULES, NO_DOCKER, NOT_IMPLEMENTED, SECURITY};
 use super::{AddressFlags, LoggingFlags, NetworkIsolationFlags};
 use crate::bounds::Bounds;
-use crate::choices::{Containerizers, LauncherName, ReconfigurationName, RecoverName};
+use crate::choices::{BackendName, Containerizers, LauncherName, ReconfigurationName, RecoverName};
 use crate::macros::flags;
 use crate::value::{Bytes, Json, List};
 
@@ -68,15 +68,18 @@ flags! {
                 "How stdout and stderr in sandboxes are limited: sandbox (no limit), logrotate:max_stdout_size=10MB, or org_apache_mesos_LogrotateContainerLogger with --modules. Without it, they are rotated at 10MB and 4 old files are kept (stdout.1 is the latest).";
             image_providers: Option<String>, in Bounds::Any => "The kinds of images that containers can have: DOCKER (with OCI images), the default.";
             sandbox_directory: PathBuf = "/mnt/mesos/sandbox" => "The path of the sandbox in containers with an image.";
-            docker_registry: String = "https://registry-1.docker.io" => "The registry of images whose names have no registry.";
+            docker_registry: String = "https://registry-1.docker.io" => "The registry of images whose names have no registry, or a directory with archives of images: /path has IMAGE.tar, as docker save writes it.";
             docker_config: Option<Json> => "Credentials for registries in the format of Docker's config.json, or file:///path of such a file.";
             docker_store_dir: PathBuf = "/tmp/mesos/store/docker" => "The directory of the image store, which `tepui image` lists and changes.";
+            docker_ignore_runtime: bool = "false" => "Ignore the program, the environment and the working directory of images.";
+            image_provisioner_backend: Option<BackendName> =>
+                "How containers get the files of their images: overlay (the layers are shared, the default) or copy.";
+            image_gc_config: Option<Json> =>
+                "Removes images that no container uses when the disk of the store fills, e.g. {\"image_disk_headroom\":0.1,\"image_disk_watch_interval\":{\"nanoseconds\":3600000000000},\"excluded_images\":[]}. Without it, only PRUNE_IMAGES and `tepui image prune` remove images.";
             [NoEffect: "helpers are built in"] {
                 launcher_dir: PathBuf => "The directory of helper programs.";
             }
             [NoEffect: NOT_IMPLEMENTED] {
-                image_provisioner_backend: String => "Image backend.";
-                image_gc_config: Json => "Image garbage collection.";
                 appc_simple_discovery_uri_prefix: String = "http://" => "Appc discovery prefix.";
                 appc_store_dir: PathBuf = "/tmp/mesos/store/appc" => "Appc image store.";
                 default_container_info: Json => "The ContainerInfo of executors that have none.";
@@ -132,7 +135,6 @@ flags! {
                 docker_mesos_image: String => "Image of the agent itself.";
                 docker_socket: PathBuf = "/var/run/docker.sock" => "Docker's socket.";
                 docker_stop_timeout: Duration = "0ns" => "Grace period of docker stop.";
-                docker_ignore_runtime: bool = "false" => "Ignore an image's runtime configuration.";
                 docker_volume_checkpoint_dir: PathBuf = "/var/run/mesos/isolators/docker/volume" =>
                     "State of docker volumes.";
                 docker_volume_chown: bool = "false" => "Change the owner of docker volumes.";

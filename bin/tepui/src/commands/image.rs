@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use provisioner::{
-    Credentials, Image, ImageReference, Platform, PruneReport, PullEvent, PullOptions, RegistryOptions, Store,
+    Credentials, Image, ImageReference, ImportOptions, Platform, PruneReport, PullEvent, PullOptions, PullProgress,
+    RegistryOptions, Store,
 };
 use serde_json::json;
 
@@ -27,6 +28,7 @@ have to wait for images that were pulled here.
 Examples:
   tepui image pull busybox
   tepui image pull --plain-http localhost:5000/team/app:1.2
+  tepui image import app.tar           # of docker save, or an OCI layout (file or directory)
   tepui image list
   tepui image remove busybox
   tepui image prune --keep busybox"
@@ -40,6 +42,8 @@ pub struct ImageArgs {
 enum Command {
     /// Download an image into the store
     Pull(Pull),
+    /// Take images from a file or directory into the store: of `docker save`, or an OCI image layout
+    Import(Import),
     /// List the images in the store
     List(List),
     /// Remove an image, and the layers that no other image needs
@@ -65,8 +69,8 @@ struct Pull {
     #[command(flatten)]
     place: Place,
     // No doc comment, in which the brackets would be links.
-    #[arg(help = "[REGISTRY/]REPOSITORY[:TAG][@DIGEST]")]
-    image: ImageReference,
+    #[arg(help = "[REGISTRY/]REPOSITORY[:TAG][@DIGEST], or oci:DIR, oci-archive:FILE or docker-archive:FILE")]
+    image: PullSource,
     /// The registry of images that name none
     #[arg(
         long = "docker_registry",
@@ -93,6 +97,46 @@ struct Pull {
     /// Print the image as JSON
     #[arg(long)]
     json: bool,
+}
+
+#[derive(clap::Args)]
+struct Import {
+    #[command(flatten)]
+    place: Place,
+    /// The archive, which may be compressed with gzip or zstd
+    path: PathBuf,
+    /// Only this image of the archive
+    #[arg(long, value_name = "IMAGE")]
+    image: Option<ImageReference>,
+    /// The name of the image in the store [default: its name in the archive]
+    #[arg(long = "as", value_name = "IMAGE")]
+    name: Option<ImageReference>,
+    /// For which kind of machine, as OS/ARCHITECTURE [default: this one]
+    #[arg(long, value_parser = platform)]
+    platform: Option<Platform>,
+    /// Print the images as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Where an image is pulled from. The prefixes are those of other tools for images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum PullSource {
+    /// A registry.
+    Registry(ImageReference),
+    /// A file or directory of this machine.
+    Archive(PathBuf),
+}
+
+impl std::str::FromStr for PullSource {
+    type Err = provisioner::InvalidReference;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match ["oci:", "oci-archive:", "docker-archive:"].into_iter().find_map(|prefix| text.strip_prefix(prefix)) {
+            Some(path) => Ok(PullSource::Archive(PathBuf::from(path))),
+            None => text.parse().map(PullSource::Registry),
+        }
+    }
 }
 
 #[derive(clap::Args)]
@@ -144,15 +188,16 @@ fn platform(text: &str) -> Result<Platform, String> {
 pub async fn image(args: ImageArgs) -> Result<(), CommandError> {
     match args.command {
         Command::Pull(args) => pull(args).await,
+        Command::Import(args) => import(args).await,
         Command::List(args) => list(&args),
         Command::Remove(args) => {
-            let report = Store::open(&args.place.store)?.remove(&args.image, &BTreeSet::new())?;
+            let report = Store::open(&args.place.store)?.remove(&args.image)?;
             report_removed(&report);
             Ok(())
         }
         Command::Prune(args) => {
             let keep: BTreeSet<ImageReference> = args.keep.into_iter().collect();
-            report_removed(&Store::open(&args.place.store)?.prune(&keep, &BTreeSet::new())?);
+            report_removed(&Store::open(&args.place.store)?.prune(&keep)?);
             Ok(())
         }
     }
@@ -160,39 +205,79 @@ pub async fn image(args: ImageArgs) -> Result<(), CommandError> {
 
 async fn pull(args: Pull) -> Result<(), CommandError> {
     let store = Store::open(&args.place.store)?;
-    let options = options(&args)?;
-    let cancelled = Arc::clone(&options.cancelled);
-    let (image, json) = (args.image.clone(), args.json);
-    let pulling = tokio::task::spawn_blocking(move || {
-        let progress = Progress::default();
-        let outcome = store.pull(&image, &options, &|event| progress.show(event));
-        output::end_progress();
-        outcome
-    });
-    let mut signals = Cancel::listen();
-    let mut pulling = std::pin::pin!(pulling);
-    let outcome = tokio::select! {
-        outcome = &mut pulling => outcome,
-        _ = signals.next() => {
-            // The bytes that have come are kept, and the next pull continues with them.
-            cancelled.store(true, Ordering::Relaxed);
-            pulling.await
+    let image = match &args.image {
+        PullSource::Registry(image) => image.clone(),
+        PullSource::Archive(path) => {
+            let platform = args.platform.clone();
+            let (path, place, json) = (path.clone(), args.place, args.json);
+            return import(Import { place, path, image: None, name: None, platform, json }).await;
         }
     };
-    let image = outcome.map_err(|error| CommandError::message(format!("the pull ended by itself: {error}")))??;
-    if json {
-        output::json(shown(&image));
-    } else {
-        output::line(format!("{} {} ({} layers)", image.reference, image.digest, image.layers.len()));
-    }
+    let options = options(&args, &image)?;
+    let image =
+        with_progress(&options.cancelled.clone(), move |progress| store.pull(&image, &options, progress)).await?;
+    report_added(&[image], args.json);
     Ok(())
 }
 
-fn options(args: &Pull) -> Result<PullOptions, CommandError> {
+async fn import(args: Import) -> Result<(), CommandError> {
+    let store = Store::open(&args.place.store)?;
+    let mut options = PullOptions::default();
+    if let Some(platform) = &args.platform {
+        options.platform = platform.clone();
+    }
+    let import = ImportOptions { image: args.image, name: args.name };
+    let images = with_progress(&options.cancelled.clone(), move |progress| {
+        store.import(&args.path, &import, &options, progress)
+    })
+    .await?;
+    report_added(&images, args.json);
+    Ok(())
+}
+
+/// Runs work that may take long, and shows how far it is. A signal sets `cancelled`; the bytes that have come are kept,
+/// and the next pull continues with them.
+async fn with_progress<T: Send + 'static>(
+    cancelled: &Arc<AtomicBool>,
+    work: impl FnOnce(&(dyn Fn(PullEvent) + Sync)) -> Result<T, provisioner::Error> + Send + 'static,
+) -> Result<T, CommandError> {
+    let mut working = std::pin::pin!(tokio::task::spawn_blocking(move || {
+        let progress = PullProgress::default();
+        let outcome = work(&|event| {
+            progress.observe(&event);
+            if std::io::stderr().is_terminal() {
+                output::progress(&progress.to_string());
+            }
+        });
+        output::end_progress();
+        outcome
+    }));
+    let mut signals = Cancel::listen();
+    let outcome = tokio::select! {
+        outcome = &mut working => outcome,
+        _ = signals.next() => {
+            cancelled.store(true, Ordering::Relaxed);
+            working.await
+        }
+    };
+    Ok(outcome.map_err(|error| CommandError::message(format!("the pull ended by itself: {error}")))??)
+}
+
+fn report_added(images: &[Image], json: bool) {
+    for image in images {
+        if json {
+            output::json(shown(image));
+        } else {
+            output::line(format!("{} {} ({} layers)", image.reference, image.digest, image.layers.len()));
+        }
+    }
+}
+
+fn options(args: &Pull, image: &ImageReference) -> Result<PullOptions, CommandError> {
     let mut registry = RegistryOptions { default_registry: args.registry.clone(), ..RegistryOptions::default() };
     registry.certificate_authorities.clone_from(&args.ca);
     if args.plain_http {
-        registry.insecure.extend(args.image.registry().map(str::to_owned));
+        registry.insecure.extend(image.registry().map(str::to_owned));
     }
     let mut options = PullOptions { registry, refresh: args.refresh, ..PullOptions::default() };
     if let Some(platform) = &args.platform {
@@ -211,32 +296,9 @@ fn options(args: &Pull) -> Result<PullOptions, CommandError> {
     Ok(options)
 }
 
-/// Shows the progress of a pull.
-#[derive(Default)]
-struct Progress {
-    total: AtomicUsize,
-    done: AtomicUsize,
-}
-
-impl Progress {
-    fn show(&self, event: PullEvent) {
-        match event {
-            PullEvent::Layers { total, known } => {
-                self.total.store(total, Ordering::Relaxed);
-                self.done.store(known, Ordering::Relaxed);
-            }
-            PullEvent::LayerDone { .. } => drop(self.done.fetch_add(1, Ordering::Relaxed)),
-        }
-        if !std::io::stderr().is_terminal() {
-            return;
-        }
-        let (done, total) = (self.done.load(Ordering::Relaxed), self.total.load(Ordering::Relaxed));
-        output::progress(&format!("{done} of {total} layers"));
-    }
-}
-
 fn list(args: &List) -> Result<(), CommandError> {
-    let images = Store::open(&args.place.store)?.list()?;
+    let store = Store::open(&args.place.store)?;
+    let images = store.list()?;
     if args.json {
         output::json(serde_json::Value::from(images.iter().map(shown).collect::<Vec<_>>()));
         return Ok(());
@@ -257,6 +319,10 @@ fn list(args: &List) -> Result<(), CommandError> {
         })
         .collect();
     output::print(table::render(&["IMAGE", "DIGEST", "LAYERS", "PACKED", "PULLED"], &rows));
+    let (arriving, bytes) = store.arriving()?;
+    if arriving > 0 {
+        output::write_stderr(format!("{arriving} layers are being fetched, {} so far", megabytes(bytes)));
+    }
     Ok(())
 }
 
@@ -265,6 +331,9 @@ fn report_removed(report: &PruneReport) {
         output::line(format!("removed {image}"));
     }
     output::line(format!("{} images and {} layers are gone", report.images.len(), report.layers));
+    if report.in_use > 0 {
+        output::line(format!("{} layers stay until the containers that use them have ended", report.in_use));
+    }
 }
 
 fn shown(image: &Image) -> serde_json::Value {

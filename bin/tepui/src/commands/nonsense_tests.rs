@@ -44,6 +44,7 @@ fn is_text(arg: &Arg) -> bool {
         TypeId::of::<PathBuf>(),
         TypeId::of::<(String, String)>(),
         TypeId::of::<provisioner::ImageReference>(),
+        TypeId::of::<super::image::PullSource>(),
     ];
     texts.iter().any(|text| kind == *text)
 }

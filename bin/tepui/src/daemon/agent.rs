@@ -6,12 +6,12 @@ use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
 use agent::{ReconfigurationPolicy, Recover};
-use agent_server::{AgentOptions, ImageOptions, start};
+use agent_server::{AgentOptions, ImageGcConfig, ImageOptions, start};
 use containerizer::Launcher;
-use flags::{AgentFlags, Containerizers, Json, LauncherName, Parsed, ReconfigurationName, RecoverName};
+use flags::{AgentFlags, BackendName, Containerizers, Json, LauncherName, Parsed, ReconfigurationName, RecoverName};
 use messages::v1::agent_info::capability::Type as Capability;
 use model::Upid;
-use provisioner::Credentials;
+use provisioner::{Backend, Credentials};
 
 use super::agent_resources;
 use super::common::{domain, hostname, ip, sender_check, serve, until_end};
@@ -177,7 +177,10 @@ fn containers(flags: &AgentFlags, config: &mut containerizer::Config) -> Result<
     };
     // Without --isolation, everything is enabled that this machine and user allow.
     let isolation = flags.isolation.as_ref().map(|list| list.0.clone());
-    config.isolation = isolation.unwrap_or_else(|| default_isolation(config.launcher));
+    config.rootless_images = !rustix::process::geteuid().is_root()
+        && isolation.as_ref().is_none_or(|names| names.iter().any(|name| name.trim() == "docker/runtime"))
+        && std::env::current_exe().is_ok_and(|program| executor::has_rootless_images(&program));
+    config.isolation = isolation.unwrap_or_else(|| default_isolation(config.launcher, config.rootless_images));
     image_providers(flags.image_providers.as_deref(), &mut config.isolation)?;
     config.cgroups_hierarchy.clone_from(&flags.cgroups_hierarchy);
     config.cgroups_root = cgroups_root(&flags.cgroups_root)?;
@@ -227,8 +230,26 @@ fn host_settings(path: Option<&Path>) -> Result<Option<PathBuf>, CommandError> {
 /// Returns the settings for images.
 fn images(flags: &AgentFlags) -> Result<ImageOptions, CommandError> {
     let mut options = ImageOptions { store: flags.docker_store_dir.clone(), ..ImageOptions::default() };
-    options.registry.default_registry.clone_from(&flags.docker_registry);
-    options.registry.validate().map_err(|error| CommandError::message(format!("--docker_registry: {error}")))?;
+    let registry = &flags.docker_registry;
+    if registry.starts_with('/') {
+        options.archives = Some(PathBuf::from(registry));
+    } else if registry.starts_with("hdfs://") {
+        return Err(CommandError::message(format!(
+            "--docker_registry={registry}: archives in HDFS are not supported; expected the URL of a registry, or the path of a directory with archives"
+        )));
+    } else {
+        options.registry.default_registry.clone_from(registry);
+        options.registry.validate().map_err(|error| CommandError::message(format!("--docker_registry: {error}")))?;
+    }
+    options.ignore_runtime = flags.docker_ignore_runtime;
+    options.backend = match flags.image_provisioner_backend {
+        None | Some(BackendName::Overlay) => Backend::Overlay,
+        Some(BackendName::Copy) => Backend::Copy,
+    };
+    if let Some(Json(text)) = &flags.image_gc_config {
+        let config = ImageGcConfig::parse(text);
+        options.gc = Some(config.map_err(|error| CommandError::message(format!("--image_gc_config: {error}")))?);
+    }
     options.sandbox_directory.clone_from(&flags.sandbox_directory);
     if let Some(Json(text)) = &flags.docker_config {
         let credentials = Credentials::parse(text, "--docker_config");
@@ -259,12 +280,13 @@ fn show_chosen(options: &mut AgentOptions) {
     options.flags.sort();
 }
 
-fn default_isolation(launcher: Launcher) -> Vec<String> {
+fn default_isolation(launcher: Launcher, rootless_images: bool) -> Vec<String> {
     let root = rustix::process::geteuid().is_root();
     let names: &[&str] = match launcher {
         Launcher::Posix => &["posix/cpu", "posix/mem", "posix/rlimits"],
         Launcher::Auto if !root => &["posix/cpu", "posix/mem", "posix/rlimits"],
         _ => &["cgroups/cpu", "cgroups/mem", "cgroups/pids", "namespaces/pid", "docker/runtime", "posix/rlimits"],
     };
-    names.iter().map(|name| (*name).to_owned()).collect()
+    let images = (!root && rootless_images).then_some("docker/runtime");
+    names.iter().copied().chain(images).map(str::to_owned).collect()
 }

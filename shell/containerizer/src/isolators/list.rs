@@ -21,11 +21,17 @@ pub(crate) struct IsolatorOptions {
     pub cfs: bool,
     /// `--cgroups_limit_swap`.
     pub swap: bool,
+    /// Whether containers can have images without root.
+    pub rootless_images: bool,
 }
 
 impl From<&Config> for IsolatorOptions {
     fn from(config: &Config) -> Self {
-        IsolatorOptions { cfs: config.cgroups_enable_cfs, swap: config.cgroups_limit_swap }
+        IsolatorOptions {
+            cfs: config.cgroups_enable_cfs,
+            swap: config.cgroups_limit_swap,
+            rootless_images: config.rootless_images,
+        }
     }
 }
 
@@ -45,6 +51,8 @@ enum Needs {
     Controller(Controller),
     /// The permission to create namespaces.
     Root,
+    /// The permission to create namespaces, which user namespaces give to others than root.
+    RootOrUserNamespace,
 }
 
 /// All isolators, in the order in which they are called.
@@ -63,19 +71,21 @@ const LIST: [Entry; 8] = [
     Entry { name: "filesystem/linux", needs: Needs::Root, make: |_| Box::new(FilesystemLinux) },
     Entry { name: "namespaces/pid", needs: Needs::Root, make: |_| Box::new(NamespacesPid) },
     Entry { name: "posix/rlimits", needs: Needs::Nothing, make: |_| Box::new(PosixRlimits) },
-    Entry { name: "docker/runtime", needs: Needs::Root, make: |_| Box::new(DockerRuntime) },
+    Entry { name: "docker/runtime", needs: Needs::RootOrUserNamespace, make: |_| Box::new(DockerRuntime) },
     // This isolator is always in use, and last: it measures the usage that the others do not measure.
     Entry { name: "posix/cpu", needs: Needs::Nothing, make: |_| Box::new(PosixUsage) },
 ];
 
 /// Names that stand for other names, or include them.
-const ALIASES: [(&str, &[&str]); 6] = [
+const ALIASES: [(&str, &[&str]); 7] = [
     ("cgroups", &["cgroups/cpu", "cgroups/mem"]),
     ("cgroups/all", &["cgroups/cpu", "cgroups/mem", "cgroups/pids"]),
     // A separate `/proc` is a mount, which needs a mount namespace.
     ("namespaces/pid", &["namespaces/pid", "filesystem/linux"]),
     // The root of an image is mounted in the mount namespace of the container.
     ("docker/runtime", &["docker/runtime", "filesystem/linux"]),
+    // Images as volumes are mounted by the same launcher.
+    ("volume/image", &["docker/runtime", "filesystem/linux"]),
     ("posix/mem", &["posix/cpu"]),
     ("process", &["posix/cpu"]),
 ];
@@ -85,7 +95,7 @@ const WITHOUT_EFFECT: [&str; 2] = ["filesystem/posix", "environment_secret"];
 
 /// Names of Mesos without an isolator here. The agent starts and reports them, as it does for missing rights.
 /// Containers that ask for one of them are refused.
-const NOT_IMPLEMENTED: [&str; 28] = [
+const NOT_IMPLEMENTED: [&str; 27] = [
     "appc/runtime",
     "cgroups/blkio",
     "cgroups/cpuset",
@@ -110,7 +120,6 @@ const NOT_IMPLEMENTED: [&str; 28] = [
     "posix/disk",
     "volume/csi",
     "volume/host_path",
-    "volume/image",
     "volume/sandbox_path",
     "volume/secret",
     "windows/cpu",
@@ -149,7 +158,7 @@ impl Requested {
     pub(crate) fn controllers(&self) -> impl Iterator<Item = Controller> {
         self.entries().filter_map(|entry| match entry.needs {
             Needs::Controller(controller) => Some(controller),
-            Needs::Nothing | Needs::Root => None,
+            Needs::Nothing | Needs::Root | Needs::RootOrUserNamespace => None,
         })
     }
 
@@ -161,7 +170,11 @@ impl Requested {
     /// Makes the isolators that this machine supports. Those whose controller is missing stay in the list and have no
     /// effect.
     pub(crate) fn make(&self, options: IsolatorOptions, is_root: bool) -> Isolators {
-        let possible = self.entries().filter(|entry| is_root || entry.needs != Needs::Root);
+        let possible = self.entries().filter(|entry| match entry.needs {
+            Needs::Root => is_root,
+            Needs::RootOrUserNamespace => is_root || options.rootless_images,
+            Needs::Nothing | Needs::Controller(_) => true,
+        });
         Isolators::new(possible.map(|entry| (entry.make)(options)).collect(), options)
     }
 
@@ -187,6 +200,7 @@ mod tests {
         check(&["posix/rlimits"], &["posix/rlimits", "posix/cpu"]);
         check(&["namespaces/pid"], &["filesystem/linux", "namespaces/pid", "posix/cpu"]);
         check(&["disk/du"], &["posix/cpu"]);
+        check(&["volume/image"], &["filesystem/linux", "docker/runtime", "posix/cpu"]);
         assert_eq!(Requested::parse(&["disk/du".into()]).unwrap().unsupported, ["disk/du"]);
     }
 
@@ -195,6 +209,11 @@ mod tests {
         let requested = Requested::parse(&["namespaces/pid".into(), "posix/rlimits".into()]).unwrap();
         assert!(requested.needs_root());
         assert_eq!(requested.make(IsolatorOptions::default(), false).names(), ["posix/rlimits", "posix/cpu"]);
+        let images = Requested::parse(&["docker/runtime".into()]).unwrap();
+        for (rootless_images, expect) in [(false, &["posix/cpu"][..]), (true, &["docker/runtime", "posix/cpu"])] {
+            let options = IsolatorOptions { rootless_images, ..IsolatorOptions::default() };
+            assert_eq!(images.make(options, false).names(), expect);
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use rustix::fs::{AtFlags, Mode};
 use rustix::mount::{MountFlags, mount, mount_bind};
 
 use super::mount_point::{ContainerRoot, Kind, Links};
+use super::user_namespace::is_rootless;
 
 /// The devices of the host that a container sees.
 const DEVICES: [&str; 6] = ["full", "null", "random", "tty", "urandom", "zero"];
@@ -29,7 +30,13 @@ pub fn mount_devices(root: &ContainerRoot) -> io::Result<()> {
         mount_bind(Path::new("/dev").join(name), point.path())?;
     }
     let pts = root.mount_point(Path::new("/dev/pts"), Kind::Directory, Links::Refused)?;
-    mount("devpts", pts.path(), "devpts", flags, Some(c"newinstance,ptmxmode=0666,mode=0620,gid=5"))?;
+    // A user namespace has only one group.
+    let group = if is_rootless() {
+        c"newinstance,ptmxmode=0666,mode=0620"
+    } else {
+        c"newinstance,ptmxmode=0666,mode=0620,gid=5"
+    };
+    mount("devpts", pts.path(), "devpts", flags, Some(group))?;
     let shm = root.mount_point(Path::new("/dev/shm"), Kind::Directory, Links::Refused)?;
     mount("tmpfs", shm.path(), "tmpfs", flags | MountFlags::NODEV, Some(c"mode=1777,size=64m"))?;
     let dev = root.existing(Path::new("/dev"), Links::Refused)?;

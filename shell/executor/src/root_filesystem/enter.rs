@@ -1,18 +1,20 @@
 //! Changes from the host's root to the container's root, in a mount namespace of its own.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::mount::{
-    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive, mount_change,
-    mount_remount, unmount,
+    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive, mount_change, unmount,
 };
 use rustix::process::{chdir, fchdir, pivot_root};
+use rustix::thread::UnshareFlags;
 
 use super::devices::mount_devices;
-use super::mount_point::{ContainerRoot, Kind, Links};
-use super::overlay::mount_overlay;
+use super::mount_point::{ContainerRoot, Kind, Links, remount_bind};
 use super::protected::protect;
+use super::source::mount_source;
+use super::user_namespace::{bind_host, is_rootless, unshare};
+use super::volumes::mount_volumes;
 use crate::launch_info::LaunchInfo;
 
 /// The step towards the root of a container that failed, with its error.
@@ -27,27 +29,34 @@ pub struct RootError {
 const NAMES: [&str; 3] = ["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"];
 
 /// Makes the root of a container and enters it. Afterwards the process has its own mounts, which no other process sees,
-/// and cannot return to the host's root.
+/// and cannot return to the host's root. Without a root of its own, the container sees that of the host with its
+/// volumes.
 ///
 /// # Errors
 /// The error names the step that failed. The process must end then, because it may be between two roots.
 pub fn enter(info: &LaunchInfo) -> Result<(), RootError> {
     let at = |step: &'static str| move |source: io::Error| RootError { step, source };
-    separate().map_err(at("separate mounts"))?;
-    mount_overlay(info).map_err(at("mount the layers of the image"))?;
-    let root = ContainerRoot::open(&info.target).map_err(at("open the image"))?;
+    separate(info).map_err(at("separate mounts"))?;
+    let Some(source) = &info.root else {
+        return mount_volumes(info, None).map_err(at("mount images as volumes"));
+    };
+    let target = mount_source(source).map_err(at("mount the layers of the image"))?;
+    let root = ContainerRoot::open(&target).map_err(at("open the image"))?;
     mount_kernel(&root).map_err(at("mount /proc and /sys"))?;
     mount_devices(&root).map_err(at("mount /dev"))?;
     protect(&root).map_err(at("protect /proc and /sys"))?;
-    bind_names(&root).map_err(at("bind the files of names"))?;
+    bind_names(&root, info).map_err(at("bind the files of names"))?;
     bind_sandbox(&root, info).map_err(at("bind the sandbox"))?;
+    mount_volumes(info, Some(&root)).map_err(at("mount images as volumes"))?;
     pivot(&root).map_err(at("change the root"))
 }
 
-#[allow(unsafe_code)]
-fn separate() -> io::Result<()> {
-    // SAFETY: this process has one thread, and unshares its mount namespace only.
-    unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNS) }?;
+fn separate(info: &LaunchInfo) -> io::Result<()> {
+    let names = if info.hostname.is_some() { UnshareFlags::NEWUTS } else { UnshareFlags::empty() };
+    unshare(UnshareFlags::NEWNS | names)?;
+    if let Some(hostname) = &info.hostname {
+        rustix::system::sethostname(hostname.as_bytes())?;
+    }
     // Mounts in the container do not propagate to the host, and unmounts on the host reach the container.
     Ok(mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)?)
 }
@@ -55,21 +64,28 @@ fn separate() -> io::Result<()> {
 fn mount_kernel(root: &ContainerRoot) -> io::Result<()> {
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     let proc = root.mount_point(Path::new("/proc"), Kind::Directory, Links::Refused)?;
+    if is_rootless() {
+        bind_host(Path::new("/proc"), &proc.path(), false)?;
+        let sys = root.mount_point(Path::new("/sys"), Kind::Directory, Links::Refused)?;
+        return bind_host(Path::new("/sys"), &sys.path(), true);
+    }
     mount("proc", proc.path(), "proc", flags, None)?;
     let sys = root.mount_point(Path::new("/sys"), Kind::Directory, Links::Refused)?;
     Ok(mount("sysfs", sys.path(), "sysfs", flags | MountFlags::RDONLY, None)?)
 }
 
-fn bind_names(root: &ContainerRoot) -> io::Result<()> {
-    for name in NAMES.map(Path::new).into_iter().filter(|path| path.exists()) {
+fn bind_names(root: &ContainerRoot, info: &LaunchInfo) -> io::Result<()> {
+    for name in NAMES.map(Path::new) {
+        // A container with a host name of its own has its own files for it.
+        let own = info.names.as_deref().zip(name.file_name()).map(|(directory, file)| directory.join(file));
+        let source = own.filter(|path| path.exists()).unwrap_or_else(|| PathBuf::from(name));
+        if !source.exists() {
+            continue;
+        }
         let point = root.mount_point(name, Kind::File, Links::InRoot)?;
-        mount_bind(name, point.path())?;
+        mount_bind(source, point.path())?;
         let point = root.existing(name, Links::InRoot)?;
-        mount_remount(
-            point.path(),
-            MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV,
-            c"",
-        )?;
+        remount_bind(&point.path(), MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV)?;
     }
     Ok(())
 }

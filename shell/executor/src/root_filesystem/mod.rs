@@ -1,10 +1,14 @@
-//! The root file system of a container with an image: overlay, kernel file systems, devices, sandbox (Mesos'
+//! The root file system of a container with an image: overlay, kernel file systems, devices, sandbox,
+//! volumes (Mesos'
 //! `isolators/filesystem/linux.cpp` and `linux/fs.cpp`).
 
 mod devices;
 mod enter;
 mod mount_point;
-mod overlay;
 mod protected;
+mod source;
+mod user_namespace;
+mod volumes;
 
 pub use enter::{RootError, enter};
+pub use user_namespace::probe;

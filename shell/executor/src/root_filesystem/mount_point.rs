@@ -5,8 +5,9 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::fs::{Mode, OFlags, ResolveFlags, StatVfsMountFlags};
 use rustix::io::Errno;
+use rustix::mount::{MountFlags, mount_remount};
 
 /// The root of a container, before it is entered.
 #[derive(Debug)]
@@ -54,6 +55,16 @@ impl ContainerRoot {
         Ok(ContainerRoot(rustix::fs::open(path, PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW, Mode::empty())?))
     }
 
+    /// Opens the same root once more.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        self.0.try_clone().map(ContainerRoot)
+    }
+
+    /// Opens a directory of the root as a root.
+    pub fn inner(&self, path: &Path) -> io::Result<Self> {
+        self.existing(path, Links::InRoot).map(|point| ContainerRoot(point.0))
+    }
+
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
@@ -98,6 +109,20 @@ impl ContainerRoot {
             Err(errno) => Err(errno.into()),
         }
     }
+}
+
+/// Changes the flags of a bind mount. Flags that it has already stay: a user namespace may not remove them
+/// (mount_namespaces(7), "Restrictions on mount namespaces").
+pub fn remount_bind(path: &Path, flags: MountFlags) -> io::Result<()> {
+    let own = rustix::fs::statvfs(path)?.f_flag;
+    let kept = [
+        (StatVfsMountFlags::NODEV, MountFlags::NODEV),
+        (StatVfsMountFlags::NOEXEC, MountFlags::NOEXEC),
+        (StatVfsMountFlags::NOSUID, MountFlags::NOSUID),
+        (StatVfsMountFlags::RDONLY, MountFlags::RDONLY),
+    ];
+    let kept = kept.into_iter().filter(|(has, _)| own.contains(*has)).fold(flags, |flags, (_, keeps)| flags | keeps);
+    Ok(mount_remount(path, kept | MountFlags::BIND, c"")?)
 }
 
 #[cfg(test)]

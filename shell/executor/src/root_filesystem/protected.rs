@@ -3,9 +3,9 @@
 use std::io;
 use std::path::Path;
 
-use rustix::mount::{MountFlags, mount, mount_bind, mount_bind_recursive, mount_remount};
+use rustix::mount::{MountFlags, mount, mount_bind, mount_bind_recursive};
 
-use super::mount_point::{ContainerRoot, Links};
+use super::mount_point::{ContainerRoot, Links, remount_bind};
 
 /// The paths with settings of the host, which are read-only (as in Mesos and runc).
 const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
@@ -34,7 +34,7 @@ pub fn protect(root: &ContainerRoot) -> io::Result<()> {
         mount_bind_recursive(point.path(), point.path())?;
         // The new mount is above the descriptor, so the path is opened again.
         let Some(point) = existing(root, path)? else { continue };
-        mount_remount(point.path(), read_only_bind(), c"")?;
+        remount_bind(&point.path(), read_only())?;
     }
     for path in HIDDEN {
         let Some(point) = existing(root, path)? else { continue };
@@ -50,8 +50,8 @@ pub fn protect(root: &ContainerRoot) -> io::Result<()> {
     Ok(())
 }
 
-fn read_only_bind() -> MountFlags {
-    MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC
+fn read_only() -> MountFlags {
+    MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC
 }
 
 fn existing(root: &ContainerRoot, path: &str) -> io::Result<Option<super::mount_point::MountPoint>> {

@@ -5,7 +5,7 @@
 //! two members no more than the allowance is read.
 
 use std::cell::Cell;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::rc::Rc;
 
 /// The maximum size of the headers between two members, in bytes: names, links and extended attributes.
@@ -13,7 +13,7 @@ pub(super) const MAX_HEADERS: u64 = 1 << 20;
 
 /// The remaining allowance in bytes, shared by the reader and the code that refills it.
 #[derive(Debug, Clone)]
-pub(super) struct HeaderAllowance(Rc<Cell<u64>>);
+pub(crate) struct HeaderAllowance(Rc<Cell<u64>>);
 
 impl HeaderAllowance {
     pub fn new() -> Self {
@@ -30,7 +30,7 @@ impl HeaderAllowance {
 }
 
 /// A reader that fails when the allowance is used up.
-pub(super) struct AllowedReader<R> {
+pub(crate) struct AllowedReader<R> {
     inner: R,
     allowance: HeaderAllowance,
 }
@@ -50,5 +50,12 @@ impl<R: Read> Read for AllowedReader<R> {
         let read = self.inner.read(buffer.get_mut(..allowed).unwrap_or_default())?;
         self.allowance.0.set(self.allowance.0.get().saturating_sub(read as u64));
         Ok(read)
+    }
+}
+
+/// Bytes that are skipped cost nothing.
+impl<R: Seek> Seek for AllowedReader<R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.inner.seek(to)
     }
 }

@@ -202,7 +202,7 @@ impl LayerRoot {
             Err(Errno::ISDIR | Errno::PERM) => {
                 let parent = parent.try_clone_to_owned()?;
                 self.last = None;
-                remove_directory(parent.as_fd(), &path.name, 0)
+                remove_entry(parent.as_fd(), &path.name)
             }
             Err(errno) => Err(errno.into()),
         }
@@ -278,6 +278,23 @@ fn open_in_root(root: BorrowedFd<'_>, path: &Path) -> io::Result<OwnedFd> {
     match rustix::fs::openat2(root, path, DIRECTORY, Mode::empty(), IN_ROOT) {
         Err(Errno::NOSYS) => Err(io::Error::new(io::ErrorKind::Unsupported, "images need Linux 5.6 or newer")),
         opened => Ok(opened?),
+    }
+}
+
+/// Returns whether lower layers must not show through a directory.
+pub(crate) fn is_opaque(directory: BorrowedFd<'_>) -> bool {
+    let mut value = [0; 1];
+    ["trusted.overlay.opaque", "user.overlay.opaque"]
+        .into_iter()
+        .any(|name| rustix::fs::fgetxattr(directory, name, &mut value).is_ok() && value == *b"y")
+}
+
+/// Removes an entry of a directory, with everything below it; nothing if there is none.
+pub(crate) fn remove_entry(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
+    match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(Errno::ISDIR | Errno::PERM) => remove_directory(parent, name, 0),
+        Err(errno) => Err(errno.into()),
     }
 }
 

@@ -8,5 +8,8 @@ mod unpack;
 mod whiteout;
 mod zstd_frames;
 
+pub(crate) use header_limit::{AllowedReader, HeaderAllowance};
+pub(crate) use layer_root::{is_opaque, remove_entry};
 pub(crate) use stream::unpack_stream;
 pub(crate) use unpack::UnpackLimits;
+pub(crate) use zstd_frames::ZstdFrames;

@@ -9,7 +9,7 @@ use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 /// Decodes all frames of a stream, one after the other.
-pub(super) struct ZstdFrames<R> {
+pub(crate) struct ZstdFrames<R> {
     source: R,
     decoder: FrameDecoder,
     is_in_frame: bool,

@@ -95,6 +95,14 @@ impl ImageConfig {
             diff_ids: document.rootfs.map(|rootfs| rootfs.diff_ids).unwrap_or_default(),
         })
     }
+
+    /// Checks that a manifest with this number of layers fits.
+    pub(crate) fn check_layers(&self, layers: usize) -> Result<(), Error> {
+        if !self.diff_ids.is_empty() && self.diff_ids.len() != layers {
+            return Err(Error::manifest("the configuration of the image", "it has not as many layers as the manifest"));
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

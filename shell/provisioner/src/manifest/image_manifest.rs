@@ -1,5 +1,7 @@
 //! Indexes and manifests: Docker's schema 1 and 2, and OCI's.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::{ImageConfig, MAX_INDEX, MAX_LAYERS, MediaType, Platform};
@@ -44,6 +46,8 @@ pub(crate) struct IndexEntry {
     pub descriptor: Descriptor,
     #[serde(default)]
     pub platform: Option<Platform>,
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]

@@ -6,7 +6,7 @@ mod media_type;
 mod platform;
 
 pub use image_config::ImageConfig;
-pub(crate) use image_manifest::{ConfigSource, Descriptor, ImageManifest, Manifest, choose};
+pub(crate) use image_manifest::{ConfigSource, Descriptor, ImageManifest, IndexEntry, Manifest, choose};
 pub(crate) use media_type::{ACCEPTED_MANIFESTS, Compression, MediaType};
 pub use platform::Platform;
 

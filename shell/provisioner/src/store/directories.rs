@@ -9,6 +9,7 @@
 //! | `ingest/<hex>` | the beginning of a packed layer that is being fetched |
 //! | `ingest/<hex>.lock` | locked by the pull that fetches it |
 //! | `staging/<name>/` | a layer that is being unpacked |
+//! | `in-use/<hex>.json` | the layers that one container uses, by the digest of the container's directory |
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -29,7 +30,7 @@ impl Directories {
     /// contain secrets.
     pub fn create(root: &Path) -> Result<Self, Error> {
         let directories = Directories { root: root.to_owned() };
-        for name in ["", "images", "layers", "blobs", "ingest", "staging"] {
+        for name in ["", "images", "layers", "blobs", "ingest", "staging", "in-use"] {
             let path = if name.is_empty() { root.to_owned() } else { root.join(name) };
             fs::create_dir_all(&path).map_err(|source| directories.failed("create", &path, source))?;
         }
@@ -79,6 +80,16 @@ impl Directories {
 
     pub fn partial_lock(&self, digest: Digest) -> PathBuf {
         self.ingest().join(format!("{}.lock", digest.hex()))
+    }
+
+    pub fn all_in_use(&self) -> PathBuf {
+        self.root.join("in-use")
+    }
+
+    /// Returns the file with the layers that a container uses. Agents that share the store have different directories.
+    pub fn in_use(&self, container: &Path) -> PathBuf {
+        let name = Digest::of(container.as_os_str().as_encoded_bytes()).hex();
+        self.all_in_use().join(format!("{name}.json"))
     }
 
     pub fn staging(&self) -> PathBuf {

@@ -17,6 +17,11 @@ use crate::{Digest, Error};
 /// The number of the next staging directory of this process, which keeps their names distinct.
 static NEXT_STAGING: AtomicU64 = AtomicU64::new(0);
 
+/// Returns a name in the staging directory that no other one has.
+pub(super) fn next_staging_name() -> String {
+    format!("{}-{}", std::process::id(), NEXT_STAGING.fetch_add(1, Ordering::Relaxed))
+}
+
 /// A layer that is being put into the store.
 pub(super) struct Arriving<'a> {
     pub descriptor: &'a Descriptor,
@@ -35,6 +40,23 @@ impl Store {
         let layer = LayerId(Digest::from_hex(recorded.trim()).ok()?);
         let is_right = arriving.diff_id.is_none_or(|expected| expected == layer.0);
         (is_right && self.has_layer(layer)).then_some(layer)
+    }
+
+    /// Returns how many layers some process is fetching, and how many bytes of them have come.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn arriving(&self) -> Result<(usize, u64), Error> {
+        let (mut layers, mut bytes) = (0, 0);
+        for name in self.names(&self.directories.ingest())? {
+            let Ok(digest) = Digest::from_hex(&name) else { continue };
+            let lock = self.directories.partial_lock(digest);
+            if lock.exists() && Lock::try_exclusive(&lock).is_ok_and(|lock| lock.is_none()) {
+                layers += 1;
+                bytes += fs::metadata(self.directories.partial(digest)).map_or(0, |metadata| metadata.len());
+            }
+        }
+        Ok((layers, bytes))
     }
 
     /// Waits until no other pull fetches this blob.
@@ -99,8 +121,7 @@ impl Store {
     }
 
     fn make_staging(&self) -> Result<PathBuf, Error> {
-        let number = NEXT_STAGING.fetch_add(1, Ordering::Relaxed);
-        let path = self.directories.staging().join(format!("{}-{number}", std::process::id()));
+        let path = self.directories.staging().join(next_staging_name());
         fs::create_dir(&path).map_err(|source| self.directories.failed("create", &path, source))?;
         // This is the default mode of an image's root. The directory of the store keeps other users out.
         let readable = std::os::unix::fs::PermissionsExt::from_mode(0o755);

@@ -16,17 +16,19 @@ pub struct PruneReport {
     pub images: Vec<String>,
     /// The number of the layers.
     pub layers: u64,
+    /// The number of layers that no image names any more, and that stay until the containers that use them have ended.
+    pub in_use: u64,
 }
 
 impl Store {
-    /// Removes the layers that neither an image nor `in_use` names. The caller holds the lock.
-    pub(super) fn remove_unused_layers(&self, in_use: &BTreeSet<LayerId>) -> Result<PruneReport, Error> {
-        let mut needed = in_use.clone();
-        needed.extend(self.list()?.into_iter().flat_map(|image| image.layers));
-        let mut report = PruneReport::default();
+    /// Removes the layers that neither an image nor a container needs. The caller holds the lock.
+    pub(super) fn remove_unused_layers(&self) -> Result<PruneReport, Error> {
+        let in_use = self.layers_in_use()?;
+        let named: BTreeSet<LayerId> = self.list()?.into_iter().flat_map(|image| image.layers).collect();
+        let mut report = PruneReport { in_use: in_use.difference(&named).count() as u64, ..PruneReport::default() };
         for name in self.names(&self.directories.layers())? {
             let layer = Digest::from_hex(&name).ok().map(LayerId);
-            if layer.is_some_and(|layer| needed.contains(&layer)) {
+            if layer.is_some_and(|layer| named.contains(&layer) || in_use.contains(&layer)) {
                 continue;
             }
             // The directory is renamed first, because a directory with the name of a layer must be complete.
@@ -60,11 +62,11 @@ impl Store {
         Ok(())
     }
 
-    /// Removes layers that no image names and nobody in `in_use` needs, unless an image is being pulled: after a loss of power such a
-    /// layer may be incomplete.
-    pub(crate) fn remove_unnamed_layers(&self, in_use: &BTreeSet<LayerId>) -> Result<(), Error> {
+    /// Removes layers that no image names and no container uses, unless an image is being pulled: after a loss of power
+    /// such a layer may be incomplete.
+    pub(crate) fn remove_unnamed_layers(&self) -> Result<(), Error> {
         match self.try_lock()? {
-            Some(_lock) => self.remove_unused_layers(in_use).map(drop),
+            Some(_lock) => self.remove_unused_layers().map(drop),
             None => Ok(()),
         }
     }
@@ -77,7 +79,7 @@ impl Store {
         }
     }
 
-    fn names(&self, directory: &Path) -> Result<Vec<String>, Error> {
+    pub(super) fn names(&self, directory: &Path) -> Result<Vec<String>, Error> {
         let failed = |source| self.directories.failed("read", directory, source);
         let mut names = Vec::new();
         for entry in fs::read_dir(directory).map_err(failed)? {

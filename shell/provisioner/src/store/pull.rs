@@ -1,12 +1,14 @@
 //! Pulls an image from a registry: its documents one after the other, its layers in parallel.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
+use super::fetch_layers::{Documents, ReportingReader};
 use super::image::{Image, LayerId};
 use super::layers::Arriving;
 use super::lock::Lock;
+use super::progress::PullEvent;
 use super::store_root::Store;
 use crate::layer::UnpackLimits;
 use crate::manifest::{ConfigSource, Descriptor, ImageManifest, Manifest, choose};
@@ -28,6 +30,8 @@ pub struct PullOptions {
     pub parallel: usize,
     /// Whether the registry is asked even if the store has the image (`Image.cached` = false of Mesos).
     pub refresh: bool,
+    /// The directory of archives that images are taken from in place of registries (`--docker_registry=/path`).
+    pub archives: Option<PathBuf>,
     /// The pull ends soon after this is set.
     pub cancelled: Arc<AtomicBool>,
 }
@@ -41,6 +45,7 @@ impl Default for PullOptions {
             limits: Limits::default(),
             parallel: 4,
             refresh: false,
+            archives: None,
             cancelled: Arc::default(),
         }
     }
@@ -68,33 +73,14 @@ impl Default for Limits {
 const UNSUSPICIOUS_BYTES: u64 = 1 << 30;
 
 impl Limits {
-    fn of_layer(&self, packed_bytes: Option<u64>) -> UnpackLimits {
+    pub(super) fn of_layer(&self, packed_bytes: Option<u64>) -> UnpackLimits {
         let by_ratio = packed_bytes.map_or(u64::MAX, |bytes| bytes.saturating_mul(self.ratio).max(UNSUSPICIOUS_BYTES));
         UnpackLimits { files: self.files, bytes: self.unpacked_bytes.min(by_ratio) }
     }
 }
 
-/// The progress of a pull, for display.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PullEvent {
-    /// The number of layers of the image is known.
-    Layers {
-        /// The number of all layers.
-        total: usize,
-        /// The number of layers that the store has already.
-        known: usize,
-    },
-    /// One more layer is complete.
-    LayerDone {
-        /// The digest of the packed layer.
-        digest: Digest,
-        /// Its size in bytes, if the manifest says it.
-        bytes: Option<u64>,
-    },
-}
-
 impl Store {
-    /// Returns an image from the store if it has it, else from the registry. `progress` is called from several threads.
+    /// Returns an image from the store if it has it, else from the registry or the archives. `progress` is called from several threads.
     ///
     /// # Errors
     /// The registry does not give the image, it is not what its digests say, or the store cannot be written.
@@ -107,96 +93,25 @@ impl Store {
         if let Some(image) = self.find(reference)?.filter(|_| !options.refresh) {
             return Ok(image);
         }
+        if let Some(directory) = &options.archives {
+            return self.pull_archive(directory, reference, options, progress);
+        }
         let path = self.directories.lock();
         let _lock = Lock::shared(&path).map_err(|source| self.directories.failed("lock", &path, source))?;
         let client =
             RegistryClient::new(options.registry.clone(), options.credentials.clone(), Arc::clone(&options.cancelled))?;
         let (answer, digest, manifest) = resolve(&client, reference, &options.platform)?;
         let config = fetch_config(&client, &answer, reference, &manifest)?;
-        let layers = self.fetch_layers(&client, &answer, reference, &manifest, &config, options, progress)?;
-        let image = Image {
-            reference: reference.to_string(),
-            digest,
-            layers,
-            packed_bytes: manifest.layers.iter().filter_map(|layer| layer.size).sum(),
-            pulled_at: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-            config,
-        };
-        self.record(&image)?;
-        Ok(image)
-    }
-
-    fn fetch_layers(
-        &self,
-        client: &RegistryClient,
-        answer: &ManifestAnswer,
-        reference: &ImageReference,
-        manifest: &ImageManifest,
-        config: &ImageConfig,
-        options: &PullOptions,
-        progress: &(dyn Fn(PullEvent) + Sync),
-    ) -> Result<Vec<LayerId>, Error> {
-        let arriving: Vec<Arriving<'_>> = manifest
-            .layers
-            .iter()
-            .enumerate()
-            .map(|(number, descriptor)| Arriving {
-                descriptor,
-                diff_id: config.diff_ids.get(number).copied(),
-                limits: options.limits.of_layer(descriptor.size),
-                cancelled: &options.cancelled,
-            })
-            .collect();
-        let known: Vec<Option<LayerId>> = arriving.iter().map(|layer| self.known_layer(layer)).collect();
-        progress(PullEvent::Layers { total: known.len(), known: known.iter().flatten().count() });
-        let results: Mutex<Vec<Option<Result<LayerId, Error>>>> =
-            Mutex::new(known.iter().map(|layer| layer.map(Ok)).collect());
-        let next = AtomicUsize::new(0);
-        let failed = AtomicBool::new(false);
-        let work = || {
-            while !failed.load(Ordering::Relaxed) {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                let Some(layer) = arriving.get(number) else { return };
-                if known.get(number).is_some_and(Option::is_some) {
-                    continue;
-                }
-                let outcome = self.fetch_layer(client, answer, reference, layer);
-                match &outcome {
-                    Ok(_) => {
-                        progress(PullEvent::LayerDone { digest: layer.descriptor.digest, bytes: layer.descriptor.size })
-                    }
-                    Err(_) => failed.store(true, Ordering::Relaxed),
-                }
-                let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(place) = results.get_mut(number) {
-                    *place = Some(outcome);
-                }
-            }
-        };
-        std::thread::scope(|scope| {
-            for _ in 1..options.parallel.min(arriving.len()) {
-                scope.spawn(work);
-            }
-            work();
-        });
-        let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-        // Errors come first, because layers that were not begun have no result.
-        let (errors, layers): (Vec<_>, Vec<_>) = results.into_iter().flatten().partition(Result::is_err);
-        match errors.into_iter().next() {
-            Some(Err(error)) => Err(error),
-            _ => layers.into_iter().collect(),
-        }
+        let documents = Documents { digest, config, layers: manifest.layers.iter().collect() };
+        let source = LayerSource { client: &client, answer: &answer, reference, progress };
+        self.add_image(reference.to_string(), documents, options, progress, &|_, arriving| {
+            self.fetch_layer(&source, arriving)
+        })
     }
 
     /// Fetches one layer. If the remains of an earlier attempt turn out to be wrong, the whole layer is fetched once
     /// more.
-    fn fetch_layer(
-        &self,
-        client: &RegistryClient,
-        answer: &ManifestAnswer,
-        reference: &ImageReference,
-        arriving: &Arriving<'_>,
-    ) -> Result<LayerId, Error> {
+    fn fetch_layer(&self, source: &LayerSource<'_>, arriving: &Arriving<'_>) -> Result<LayerId, Error> {
         let digest = arriving.descriptor.digest;
         let _lock = self.lock_blob(digest)?;
         if let Some(layer) = self.known_layer(arriving) {
@@ -204,11 +119,11 @@ impl Store {
         }
         let partial = self.open_partial(arriving.descriptor)?;
         let resumes = partial.metadata().is_ok_and(|metadata| metadata.len() > 0);
-        match self.fetch_into(client, answer, reference, arriving, partial) {
+        match self.fetch_into(source, arriving, partial) {
             Err(Error::DigestMismatch { .. } | Error::Layer { .. }) if resumes => {
                 self.remove_partial(digest);
                 let partial = self.open_partial(arriving.descriptor)?;
-                self.fetch_into(client, answer, reference, arriving, partial)
+                self.fetch_into(source, arriving, partial)
             }
             outcome => outcome,
         }
@@ -216,18 +131,18 @@ impl Store {
 
     fn fetch_into(
         &self,
-        client: &RegistryClient,
-        answer: &ManifestAnswer,
-        reference: &ImageReference,
+        source: &LayerSource<'_>,
         arriving: &Arriving<'_>,
         partial: std::fs::File,
     ) -> Result<LayerId, Error> {
         let Descriptor { digest, size } = *arriving.descriptor;
         let path = self.directories.partial(digest);
-        let mut reader = BlobReader::new(client, &answer.endpoint, reference, digest, size, partial)
+        let LayerSource { client, answer, reference, progress } = *source;
+        let reader = BlobReader::new(client, &answer.endpoint, reference, digest, size, partial)
             .map_err(|source| self.directories.failed("read", &path, source))?;
+        let mut reader = ReportingReader::new(reader, progress);
         let outcome = self.add_layer(arriving, &mut reader);
-        match (outcome, reader.failure()) {
+        match (outcome, reader.get_mut().failure()) {
             (Ok(layer), _) => {
                 self.remove_partial(digest);
                 Ok(layer)
@@ -240,6 +155,14 @@ impl Store {
             }
         }
     }
+}
+
+/// Where the layers of an image come from.
+struct LayerSource<'a> {
+    client: &'a RegistryClient,
+    answer: &'a ManifestAnswer,
+    reference: &'a ImageReference,
+    progress: &'a (dyn Fn(PullEvent) + Sync),
 }
 
 /// Finds the manifest of the image for this platform, either directly or through an index.
@@ -288,8 +211,6 @@ fn fetch_config(
         return Err(Error::DigestMismatch { what, expected: descriptor.digest, found });
     }
     let config = ImageConfig::parse(&bytes)?;
-    if !config.diff_ids.is_empty() && config.diff_ids.len() != manifest.layers.len() {
-        return Err(Error::manifest("the configuration of the image", "it has not as many layers as the manifest"));
-    }
+    config.check_layers(manifest.layers.len())?;
     Ok(config)
 }

@@ -64,39 +64,42 @@ impl Store {
         self.directories.layer(layer)
     }
 
-    /// Removes an image, and the layers that neither another image nor `in_use` names.
+    /// Removes an image, and the layers that neither another image nor a container needs.
     ///
     /// # Errors
     /// There is no such image, it is being pulled, or the store cannot be written.
-    pub fn remove(&self, reference: &ImageReference, in_use: &BTreeSet<LayerId>) -> Result<PruneReport, Error> {
+    pub fn remove(&self, reference: &ImageReference) -> Result<PruneReport, Error> {
         let _lock = self.try_lock()?.ok_or(Error::Busy)?;
         let path = self.directories.image(&reference.to_string());
         let Some(image) = self.read(&path)? else { return Err(Error::NotFound(reference.to_string())) };
         fs::remove_file(&path).map_err(|source| self.directories.failed("remove", &path, source))?;
-        let mut report = self.remove_unused_layers(in_use)?;
+        let mut report = self.remove_unused_layers()?;
         report.images.push(image.reference);
         Ok(report)
     }
 
-    /// Removes all images except those in `keep`, and the layers that are unused then (PRUNE_IMAGES of Mesos).
+    /// Removes all images except those in `keep` and those of containers, and the layers that are unused then
+    /// (PRUNE_IMAGES of Mesos).
     ///
     /// # Errors
     /// An image is being pulled, or the store cannot be written.
-    pub fn prune(&self, keep: &BTreeSet<ImageReference>, in_use: &BTreeSet<LayerId>) -> Result<PruneReport, Error> {
+    pub fn prune(&self, keep: &BTreeSet<ImageReference>) -> Result<PruneReport, Error> {
         let _lock = self.try_lock()?.ok_or(Error::Busy)?;
-        let kept: BTreeSet<String> = keep.iter().map(ToString::to_string).collect();
+        let in_use = self.layers_in_use()?;
         let mut removed = Vec::new();
         for image in self.list()? {
             // The image of a running container stays, so that its next container begins without a pull.
             let is_used = !image.layers.is_empty() && image.layers.iter().all(|layer| in_use.contains(layer));
-            if kept.contains(&image.reference) || is_used {
+            let reference = image.reference.parse::<ImageReference>();
+            let is_kept = reference.is_ok_and(|reference| keep.iter().any(|kept| kept.names_same(&reference)));
+            if is_kept || is_used {
                 continue;
             }
             let path = self.directories.image(&image.reference);
             fs::remove_file(&path).map_err(|source| self.directories.failed("remove", &path, source))?;
             removed.push(image.reference);
         }
-        let mut report = self.remove_unused_layers(in_use)?;
+        let mut report = self.remove_unused_layers()?;
         report.images = removed;
         Ok(report)
     }

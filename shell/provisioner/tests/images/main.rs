@@ -1,6 +1,9 @@
-//! Tests with images from registries of the test's own, which may misbehave, and from a real registry.
+//! Tests with images from registries of the test's own, which may misbehave, from a real registry, and from archives.
 #![allow(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
 
+mod archives;
 mod common;
+mod containers;
+mod full_disk;
 mod pull;
 mod real_registry;

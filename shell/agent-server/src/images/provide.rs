@@ -1,0 +1,290 @@
+//! Gives one container its images: pulls those that the store does not have, and writes the description for the
+//! launcher.
+
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use ::agent::ContainerLaunch;
+use containerizer::User;
+use executor::{ImageVolume, LaunchInfo, OverlayDirectories, RootSource, UserIds};
+use messages::v1;
+use provisioner::runtime::{NoCommand, RequestedCommand, resolve};
+use provisioner::{Credentials, ImageConfig, ImageReference, Provided, PullOptions, Rootfs};
+
+use super::images::Images;
+
+/// Why a container does not get its images.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// The reference or the credentials of the task are invalid.
+    #[error("{0}")]
+    Invalid(String),
+    /// The image cannot be pulled or provisioned.
+    #[error("cannot provide image '{image}': {source}")]
+    Provisioner {
+        /// The images as the task names them.
+        image: String,
+        /// The reason.
+        source: provisioner::Error,
+    },
+    /// Neither the task nor its image names a program.
+    #[error("{0}")]
+    NoCommand(#[from] NoCommand),
+    /// The launch info cannot be written.
+    #[error("cannot write '{}': {source}", path.display())]
+    LaunchInfo {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: std::io::Error,
+    },
+}
+
+/// What a container with images starts with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProvidedImages {
+    /// The file that describes the container to the launcher.
+    pub launch_info: PathBuf,
+    /// The program in the container, and its arguments with `argv[0]`.
+    pub command: (String, Vec<String>),
+    /// Whether the container has the root of an image, and not only images as volumes.
+    pub has_root: bool,
+    /// The variables of the image.
+    pub environment: Vec<(String, String)>,
+}
+
+/// The images that a container asks for.
+#[derive(Debug, Default)]
+struct Wanted<'a> {
+    root: Option<&'a v1::Image>,
+    volumes: Vec<(&'a v1::Volume, &'a v1::Image)>,
+    hostname: Option<&'a str>,
+    command: Option<&'a v1::CommandInfo>,
+}
+
+impl Images {
+    /// Provides the images of a container. Returns `None` for a container without images. Blocks while images are
+    /// pulled.
+    ///
+    /// # Errors
+    /// Returns [`ImageError`] if the container cannot have its images.
+    pub fn provide(
+        &self,
+        launch: &ContainerLaunch,
+        user: Option<&User>,
+        cancelled: &Arc<AtomicBool>,
+    ) -> Result<Option<ProvidedImages>, ImageError> {
+        let wanted = Wanted::of(launch)?;
+        let images: Vec<&v1::Image> =
+            wanted.root.into_iter().chain(wanted.volumes.iter().map(|(_, image)| *image)).collect();
+        if images.is_empty() {
+            return match wanted.hostname {
+                Some(_) => Err(ImageError::Invalid("'hostname' needs a container with an image".to_owned())),
+                None => Ok(None),
+            };
+        }
+        let mut provided = self.provisioned(launch.container.as_str(), &images, cancelled)?.into_iter();
+        let root = wanted.root.and_then(|_| provided.next());
+        let mut config = root.as_ref().map(|root| root.image.config.clone()).unwrap_or_default();
+        if self.options.ignore_runtime {
+            config = ImageConfig::default();
+        }
+        if root.is_some() && !config.user.is_empty() && launch.user.is_none() {
+            tracing::warn!(
+                container = %launch.container,
+                user = config.user,
+                "the user of an image is not used, as in Mesos: set the user of the command"
+            );
+        }
+        let volumes = wanted.volumes.iter().zip(provided).map(|((volume, _), provided)| ImageVolume {
+            source: source(provided.rootfs),
+            container_path: PathBuf::from(&volume.container_path),
+            read_only: volume.mode() == v1::volume::Mode::Ro,
+        });
+        let directory = self.provisioner().map_err(|source| failed(&images, source))?;
+        let directory = directory.directory(launch.container.as_str());
+        let info = LaunchInfo {
+            volumes: volumes.collect(),
+            sandbox: launch.sandbox.clone(),
+            sandbox_directory: self.options.sandbox_directory.clone(),
+            working_directory: match (&root, config.working_dir.as_str()) {
+                (None, _) => launch.sandbox.clone(),
+                (Some(_), "") => self.options.sandbox_directory.clone(),
+                (Some(_), directory) => Path::new("/").join(directory),
+            },
+            user: user.map(|user| UserIds { uid: user.uid, gid: user.gid, groups: user.groups.clone() }),
+            command: resolved(wanted.command, &config)?,
+            names: self.names(&directory, &wanted, root.is_some())?,
+            hostname: wanted.hostname.map(str::to_owned),
+            environment: config.env.clone(),
+            root: root.map(|root| source(root.rootfs)),
+        };
+        let variables = config.env.iter().filter_map(|variable| variable.split_once('='));
+        Ok(Some(ProvidedImages {
+            launch_info: write(&directory.join("launch_info"), &info)?,
+            has_root: info.root.is_some(),
+            environment: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            command: info.command,
+        }))
+    }
+
+    /// Pulls the images and makes their root file systems.
+    fn provisioned(
+        &self,
+        container: &str,
+        images: &[&v1::Image],
+        cancelled: &Arc<AtomicBool>,
+    ) -> Result<Vec<Provided>, ImageError> {
+        let provisioner = self.provisioner().map_err(|source| failed(images, source))?;
+        let mut wanted: Vec<(ImageReference, PullOptions)> = Vec::new();
+        for image in images {
+            let docker =
+                image.docker.as_deref().ok_or_else(|| ImageError::Invalid("the image has no name".to_owned()))?;
+            let reference: ImageReference = docker
+                .name
+                .parse()
+                .map_err(|error: provisioner::InvalidReference| ImageError::Invalid(error.to_string()))?;
+            let options = PullOptions {
+                registry: self.options.registry.clone(),
+                archives: self.options.archives.clone(),
+                credentials: self.credentials(docker)?,
+                refresh: !image.cached.unwrap_or(true),
+                cancelled: Arc::clone(cancelled),
+                ..PullOptions::default()
+            };
+            wanted.push((reference, options));
+        }
+        let references: Vec<ImageReference> = wanted.iter().map(|(reference, _)| reference.clone()).collect();
+        let find = |reference: &ImageReference| {
+            let options = wanted.iter().find(|(other, _)| other == reference).map(|(_, options)| options);
+            let pull = self.pulls.begin(container, &reference.to_string());
+            let options = options.ok_or_else(|| provisioner::Error::NotFound(reference.to_string()))?;
+            provisioner.store().pull(reference, options, &|event| pull.observe(&event))
+        };
+        provisioner.provide(container, &references, &find).map_err(|source| failed(images, source))
+    }
+
+    /// Returns the credentials of the agent together with those of the task, which take precedence.
+    fn credentials(&self, docker: &v1::image::Docker) -> Result<Credentials, ImageError> {
+        let own = self.options.credentials.clone();
+        let Some(secret) = docker.config.as_deref().and_then(|config| config.value.as_ref()) else { return Ok(own) };
+        let invalid = |problem: String| ImageError::Invalid(format!("the 'config' of the image: {problem}"));
+        let text = std::str::from_utf8(&secret.data).map_err(|error| invalid(error.to_string()))?;
+        let given = Credentials::parse(text, "config").map_err(|error| invalid(error.to_string()))?;
+        Ok(own.overlaid_by(given))
+    }
+
+    /// Writes the files that name the host in a container with a host name of its own.
+    fn names(&self, directory: &Path, wanted: &Wanted<'_>, has_root: bool) -> Result<Option<PathBuf>, ImageError> {
+        let Some(hostname) = wanted.hostname else { return Ok(None) };
+        if !has_root {
+            return Err(ImageError::Invalid("'hostname' needs a container with an image".to_owned()));
+        }
+        if !is_host_name(hostname) {
+            let shown: String = hostname.chars().take(100).collect();
+            let problem = "expected at most 64 letters, digits, '-' and '.'";
+            return Err(ImageError::Invalid(format!(
+                "the hostname '{}' is invalid: {problem}",
+                model::visible(&shown)
+            )));
+        }
+        let names = directory.join("etc");
+        let failed = |source| ImageError::LaunchInfo { path: names.clone(), source };
+        std::fs::DirBuilder::new().mode(0o755).recursive(true).create(&names).map_err(failed)?;
+        let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+        std::fs::write(names.join("hostname"), format!("{hostname}\n")).map_err(failed)?;
+        std::fs::write(names.join("hosts"), format!("{}\n127.0.1.1 {hostname}\n", hosts.trim_end())).map_err(failed)?;
+        Ok(Some(names))
+    }
+}
+
+impl<'a> Wanted<'a> {
+    /// Returns what the task or the custom executor asks for.
+    ///
+    /// # Errors
+    /// A volume says nothing about where its files come from.
+    fn of(launch: &'a ContainerLaunch) -> Result<Self, ImageError> {
+        let (container, command) = match &launch.command_task {
+            Some(task) => (task.container.as_deref(), task.command.as_deref()),
+            None => (launch.executor_info.container.as_deref(), launch.executor_info.command.as_deref()),
+        };
+        let Some(container) = container else { return Ok(Wanted::default()) };
+        let is_empty =
+            |volume: &&v1::Volume| volume.image.is_none() && volume.host_path.is_none() && volume.source.is_none();
+        if let Some(volume) = container.volumes.iter().find(is_empty) {
+            let path: String = volume.container_path.chars().take(200).collect();
+            let problem = "expected one of 'image', 'host_path' and 'source'";
+            return Err(ImageError::Invalid(format!("the volume '{}': {problem}", model::visible(&path))));
+        }
+        Ok(Wanted {
+            root: container.mesos.as_deref().and_then(|mesos| mesos.image.as_deref()),
+            volumes: container.volumes.iter().filter_map(|volume| Some((volume, volume.image.as_deref()?))).collect(),
+            hostname: container.hostname.as_deref(),
+            command,
+        })
+    }
+}
+
+/// Returns whether a container asks for images, which may have to be pulled.
+pub fn has_images(launch: &ContainerLaunch) -> bool {
+    Wanted::of(launch).is_ok_and(|wanted| wanted.root.is_some() || !wanted.volumes.is_empty())
+}
+
+/// Writes the launch info. The file belongs to the agent: a container that could write it would choose the root of the
+/// next process.
+fn write(path: &Path, info: &LaunchInfo) -> Result<PathBuf, ImageError> {
+    let failed = |source| ImageError::LaunchInfo { path: path.to_owned(), source };
+    let bytes = serde_json::to_vec(info).map_err(|error| failed(error.into()))?;
+    std::fs::write(path, bytes).map_err(failed)?;
+    Ok(path.to_owned())
+}
+
+fn failed(images: &[&v1::Image], source: provisioner::Error) -> ImageError {
+    let names: Vec<&str> = images.iter().filter_map(|image| image.docker.as_deref()).map(|d| d.name.as_str()).collect();
+    ImageError::Provisioner { image: names.join("', '"), source }
+}
+
+fn source(rootfs: Rootfs) -> RootSource {
+    match rootfs {
+        Rootfs::Overlay(overlay) => RootSource::Overlay(OverlayDirectories {
+            layers: overlay.layers,
+            upper: overlay.upper,
+            work: overlay.work,
+            target: overlay.target,
+        }),
+        Rootfs::Directory(path) => RootSource::Directory(path),
+    }
+}
+
+fn resolved(command: Option<&v1::CommandInfo>, config: &ImageConfig) -> Result<(String, Vec<String>), NoCommand> {
+    // An unset field means true, the default of the schema.
+    let shell = command.is_some_and(|command| command.shell.unwrap_or(true));
+    let value = command.and_then(|command| command.value.as_deref()).filter(|value| !value.is_empty());
+    let arguments = command.map(|command| command.arguments.as_slice()).unwrap_or_default();
+    let resolved = resolve(RequestedCommand { shell, value, arguments }, config)?;
+    Ok((resolved.program, resolved.argv))
+}
+
+/// Returns whether a text is a host name that sethostname(2) and `/etc/hosts` take.
+fn is_host_name(text: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'.';
+    (1..=64).contains(&text.len()) && text.bytes().all(inner) && !text.starts_with(['-', '.'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_name_fits_into_a_line() {
+        let check = |text: &str, expect: bool| assert_eq!(is_host_name(text), expect, "{text}");
+        check("web-1.example", true);
+        check("", false);
+        check("a b", false);
+        check("a\n127.0.0.1 bank", false);
+        check("-a", false);
+        check(&"a".repeat(65), false);
+    }
+}
