@@ -24,6 +24,10 @@ struct Cluster {
 
 /// Starts a cluster and a registry with an image of busybox. Returns `None` where that is not possible.
 fn cluster() -> Option<Cluster> {
+    cluster_with(&[])
+}
+
+fn cluster_with(flags: &[&str]) -> Option<Cluster> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/registry/registry.sh");
     let installed = Command::new(script).arg("install").output().unwrap();
     let why = match rustix::process::geteuid().is_root() {
@@ -32,7 +36,8 @@ fn cluster() -> Option<Cluster> {
         true => {
             let registry = Registry::start();
             registry.add_image("t", &[busybox().gzip(), layer().file("etc/greeting", "hello from the image\n").gzip()]);
-            let local = LocalCluster::start_with_images(TEPUI, 1, &["--resources=cpus:4;mem:1024", "--launcher=linux"]);
+            let flags = [&["--resources=cpus:4;mem:1024", "--launcher=linux"], flags].concat();
+            let local = LocalCluster::start_with_images(TEPUI, 1, &flags);
             return Some(Cluster { local, registry });
         }
     };
@@ -118,5 +123,61 @@ fn a_task_without_its_image_says_why() {
     invalid.args(["run", "--image", "../../etc", "--", "true"]);
     invalid.env("TEPUI_MASTER", format!("127.0.0.1:{}", cluster.local.port));
     check(invalid.output().unwrap(), 1, "names no image");
+    until("the root file systems are removed", || (cluster.roots() == 0).then_some(()));
+}
+
+/// The privileges, volumes, shared memory and host name that a task asks for are those of its program, which another
+/// process than the first one of the container starts.
+#[test]
+fn a_task_in_an_image_is_isolated_as_it_asks() {
+    let isolation = "--isolation=cgroups/cpu,docker/runtime,namespaces/pid,namespaces/ipc,linux/capabilities,\
+                     linux/nnp,linux/seccomp,volume/secret";
+    let Some(cluster) = cluster_with(&[isolation]) else { return };
+    let data = tempfile::tempdir().unwrap();
+    std::fs::write(data.path().join("given"), "from the host\n").unwrap();
+    let volume = |container_path: &str, source: &str, mode: &str| {
+        format!(r#"{{"container_path":"{container_path}","mode":"{mode}","source":{source}}}"#)
+    };
+    let host = format!(r#"{{"type":"HOST_PATH","host_path":{{"path":"{}"}}}}"#, data.path().display());
+    let secret = r#"{"type":"SECRET","secret":{"type":"VALUE","value":{"data":"aHVudGVyMg=="}}}"#;
+    let own = r#"{"type":"SANDBOX_PATH","sandbox_path":{"type":"SELF","path":"own"}}"#;
+    let volumes = [
+        volume("/data", &host, "RW"),
+        volume("fixed", &host, "RO"),
+        volume("/etc/secrets/password", secret, "RO"),
+        volume("/own", own, "RW"),
+    ];
+    let command = "cat /proc/self/status > /data/status; cat /data/given /etc/secrets/password > /data/read; \
+                   echo no > fixed/file; echo no > /etc/secrets/password; echo mine > /own/file; cat own/file >> /data/read; \
+                   ls /dev/shm > /data/shm; cat /proc/sys/kernel/hostname > /data/hostname; \
+                   cat /proc/self/mountinfo > /data/mounts; echo done > /data/done";
+    let task = format!(
+        r#"{{"name":"i","task_id":{{"value":"i"}},"command":{{"value":"{command}"}},
+        "resources":[{{"name":"cpus","type":"SCALAR","scalar":{{"value":0.1}}}},
+                     {{"name":"mem","type":"SCALAR","scalar":{{"value":32}}}}],
+        "container":{{"type":"MESOS","hostname":"isolated","mesos":{{"image":{{"type":"DOCKER","docker":{{"name":"{}"}}}}}},
+        "volumes":[{}],"linux_info":{{"ipc_mode":"PRIVATE","shm_size":7,
+        "effective_capabilities":{{"capabilities":["KILL","DAC_OVERRIDE"]}}}}}}}}"#,
+        cluster.registry.image("t"),
+        volumes.join(",")
+    );
+    let output = Command::new(TEPUI)
+        .args(["mesos-execute", &format!("--master=127.0.0.1:{}", cluster.local.port), &format!("--task={task}")])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}\n{}", cluster.local.output());
+    let read = |name: &str| std::fs::read_to_string(data.path().join(name)).unwrap();
+    let status = read("status");
+    let has = |line: &str| assert!(status.lines().any(|other| other == line), "{line}: {status}");
+    // KILL is the capability 5, DAC_OVERRIDE 1.
+    has("CapEff:\t0000000000000022");
+    has("CapBnd:\t0000000000000022");
+    has("NoNewPrivs:\t1");
+    has("Seccomp:\t2");
+    assert_eq!(read("read"), "from the host\nhunter2mine\n");
+    assert!(!data.path().join("file").exists(), "a read-only volume cannot be written");
+    assert_eq!((read("shm").as_str(), read("hostname").as_str()), ("", "isolated\n"));
+    let mounts = read("mounts");
+    assert!(mounts.lines().any(|line| line.contains(" /dev/shm ") && line.contains("size=7168k")), "{mounts}");
     until("the root file systems are removed", || (cluster.roots() == 0).then_some(()));
 }

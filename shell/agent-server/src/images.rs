@@ -38,6 +38,9 @@ impl Default for ImageOptions {
     }
 }
 
+/// The file beside the launch info in which the containerizer describes what isolates the program in the image.
+pub const ISOLATION: &str = "isolation";
+
 /// Why a container does not get its image.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
@@ -128,6 +131,7 @@ impl Images {
             sandbox_directory: self.options.sandbox_directory.clone(),
             working_directory: self.working_directory(&image),
             user: user.map(|user| UserIds { uid: user.uid, gid: user.gid, groups: user.groups.clone() }),
+            isolation: Some(self.directory(&launch.container).join(ISOLATION)),
             command: resolved(command, &image)?,
             environment: image.config.env,
         };
@@ -171,10 +175,15 @@ impl Images {
         }
     }
 
+    /// Returns the directory of a container, which only the agent can write to.
+    fn directory(&self, container: &ContainerId) -> PathBuf {
+        self.root.join("containers").join(container.as_str())
+    }
+
     /// Writes the launch info. The file belongs to the agent: a container that could write it would choose the root of
     /// the next process.
     fn write(&self, container: &ContainerId, info: &LaunchInfo) -> Result<PathBuf, ImageError> {
-        let path = self.root.join("containers").join(container.as_str()).join("launch_info");
+        let path = self.directory(container).join("launch_info");
         let failed = |source| ImageError::LaunchInfo { path: path.clone(), source };
         let bytes = serde_json::to_vec(info).map_err(|error| failed(error.into()))?;
         std::fs::write(&path, bytes).map_err(failed)?;

@@ -11,6 +11,7 @@ use messages::v1;
 
 use super::fetch::FetchOptions;
 use super::logger::ContainerLogger;
+use super::requests::{InvalidRequest, Place, container_info, requests};
 
 /// The settings that all containers of an agent have in common.
 pub struct Settings {
@@ -40,6 +41,9 @@ pub enum Unsupported {
     /// A custom executor asks for an image.
     #[error("images of custom executors are not supported yet: let the task have the image")]
     ExecutorImage,
+    /// A request to an isolator is invalid.
+    #[error("{0}")]
+    Request(#[from] InvalidRequest),
     /// A bound of the output in the environment of the command is invalid.
     #[error("{0}")]
     ContainerLogger(String),
@@ -79,6 +83,9 @@ pub fn describe(
         // The launcher is root until it has entered the image.
         (None, Some(_)) => return Err(Unsupported::ExecutorImage),
     };
+    let isolation = launch_info.map(|path| path.with_file_name(super::images::ISOLATION));
+    let place = Place { sandbox: &launch.sandbox, parent_sandbox: None };
+    let requests = requests(container_info(launch), place, isolation, user.as_ref())?;
     // With an image, the executor needs the rights to make the root of its task. The task itself runs as the user.
     let user = user.filter(|_| launch_info.is_none());
     let command = match &launch.command_task {
@@ -101,6 +108,7 @@ pub fn describe(
         limits: settings.limits(&launch.resources, &launch.limits),
         rlimits: rlimits(&launch.executor_info),
         binds: Vec::new(),
+        requests,
         stdout: output("stdout", stdout),
         stderr: output("stderr", stderr),
     })
@@ -151,6 +159,7 @@ impl Settings {
             memory: bytes(scalar(resources, "mem").unwrap_or_default()),
             memory_limit: scalar(ceilings, "mem").map(bytes),
             pids: None,
+            disk: sandbox_disk(resources).map(bytes),
             low_priority: self.revocable_cpu_low_priority && resources.iter().any(revocable),
         }
     }
@@ -164,6 +173,12 @@ fn bytes(mebibytes: f64) -> u64 {
 fn scalar(resources: &[v1::Resource], name: &str) -> Option<f64> {
     let of_name = resources.iter().filter(|resource| resource.name == name);
     of_name.filter_map(|resource| resource.scalar.as_ref()).map(|scalar| scalar.value).reduce(|sum, value| sum + value)
+}
+
+/// Returns the disk space of the sandbox in MB: disks without a source and without a volume.
+fn sandbox_disk(resources: &[v1::Resource]) -> Option<f64> {
+    let plain = resources.iter().filter(|resource| resource.name == "disk" && resource.disk.is_none());
+    plain.filter_map(|resource| resource.scalar.as_ref()).map(|scalar| scalar.value).reduce(|sum, value| sum + value)
 }
 
 fn rlimits(executor: &v1::ExecutorInfo) -> Vec<Rlimit> {

@@ -13,7 +13,8 @@ use super::devices::mount_devices;
 use super::mount_point::{ContainerRoot, Kind, Links};
 use super::overlay::mount_overlay;
 use super::protected::protect;
-use crate::launch_info::LaunchInfo;
+use super::staged_volumes::StagedVolumes;
+use crate::launch_info::{ImageIsolation, LaunchInfo};
 
 /// The step towards the root of a container that failed, with its error.
 #[derive(Debug, thiserror::Error)]
@@ -31,16 +32,19 @@ const NAMES: [&str; 3] = ["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"];
 ///
 /// # Errors
 /// The error names the step that failed. The process must end then, because it may be between two roots.
-pub fn enter(info: &LaunchInfo) -> Result<(), RootError> {
+pub fn enter(info: &LaunchInfo, isolation: &ImageIsolation) -> Result<(), RootError> {
     let at = |step: &'static str| move |source: io::Error| RootError { step, source };
+    let volumes = StagedVolumes::open(&isolation.volumes).map_err(at("open the volumes"))?;
     separate().map_err(at("separate mounts"))?;
     mount_overlay(info).map_err(at("mount the layers of the image"))?;
     let root = ContainerRoot::open(&info.target).map_err(at("open the image"))?;
     mount_kernel(&root).map_err(at("mount /proc and /sys"))?;
-    mount_devices(&root).map_err(at("mount /dev"))?;
+    mount_devices(&root, isolation).map_err(at("mount /dev"))?;
     protect(&root).map_err(at("protect /proc and /sys"))?;
     bind_names(&root).map_err(at("bind the files of names"))?;
+    volumes.mount(&root, |path| !path.starts_with(&info.sandbox_directory)).map_err(at("mount the volumes"))?;
     bind_sandbox(&root, info).map_err(at("bind the sandbox"))?;
+    volumes.mount(&root, |path| path.starts_with(&info.sandbox_directory)).map_err(at("mount the volumes"))?;
     pivot(&root).map_err(at("change the root"))
 }
 

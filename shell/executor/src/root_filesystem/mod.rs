@@ -6,5 +6,6 @@ mod enter;
 mod mount_point;
 mod overlay;
 mod protected;
+mod staged_volumes;
 
 pub use enter::{RootError, enter};
