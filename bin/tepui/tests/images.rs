@@ -234,21 +234,19 @@ fn images_are_volumes_and_containers_have_names() {
 fn images_are_volumes_of_containers_on_the_host() {
     let Some(cluster) = cluster() else { return };
     let data = cluster.image_json("data");
-    let task = |path: &str, fields: &str| {
+    let task = |path: &str| {
         let volume = format!(r#"{{"mode":"RO","container_path":"{path}","image":{data}}}"#);
         format!(
-            r#""command":{{"value":"cat {path}/data/text > result"}},"container":{{"type":"MESOS",{fields}"volumes":[{volume}]}}"#
+            r#""command":{{"value":"cat {path}/data/text > result"}},"container":{{"type":"MESOS","volumes":[{volume}]}}"#
         )
     };
-    let said = cluster.execute(&task("a/b", ""));
+    let said = cluster.execute(&task("a/b"));
     assert!(said.contains("TASK_FINISHED"), "{said}");
     assert_eq!(cluster.written("result"), "from a volume\n");
-    let said = cluster.execute(&task("/no/such/directory", ""));
+    let said = cluster.execute(&task("/no/such/directory"));
     assert!(said.contains("TASK_FAILED"), "{said}");
     assert!(!Path::new("/no/such").exists());
-    // What is not given is refused by name.
-    let said = cluster.execute(&task("a", r#""hostname":"web-1","#));
-    assert!(said.contains("'hostname' needs a container with an image"), "{said}");
+    // A volume needs a source.
     let empty =
         r#""command":{"value":"true"},"container":{"type":"MESOS","volumes":[{"mode":"RO","container_path":"a"}]}"#;
     let said = cluster.execute(empty);
@@ -321,5 +319,61 @@ fn a_task_has_its_image_without_root() {
     let printed = cluster.printed(&["--", command]);
     let root = "bin\ndev\netc\nmnt\nproc\nsys\n";
     assert_eq!(printed, format!("hello from the image\n0\n{root}x\ny\n/dev/null\n/proc/self/status\nread-only\n"));
+    until("the root file systems are removed", || (cluster.roots() == 0).then_some(()));
+}
+
+/// The privileges, volumes, shared memory and host name that a task asks for are those of its program, which another
+/// process than the first one of the container starts.
+#[test]
+fn a_task_in_an_image_is_isolated_as_it_asks() {
+    let isolation = "cgroups/cpu,docker/runtime,namespaces/pid,namespaces/ipc,linux/capabilities,\
+                     linux/nnp,linux/seccomp,volume/secret";
+    let Some(cluster) = cluster_with(&[("MESOS_ISOLATION", isolation)]) else { return };
+    let data = tempfile::tempdir().unwrap();
+    std::fs::write(data.path().join("given"), "from the host\n").unwrap();
+    let volume = |container_path: &str, source: &str, mode: &str| {
+        format!(r#"{{"container_path":"{container_path}","mode":"{mode}","source":{source}}}"#)
+    };
+    let host = format!(r#"{{"type":"HOST_PATH","host_path":{{"path":"{}"}}}}"#, data.path().display());
+    let secret = r#"{"type":"SECRET","secret":{"type":"VALUE","value":{"data":"aHVudGVyMg=="}}}"#;
+    let own = r#"{"type":"SANDBOX_PATH","sandbox_path":{"type":"SELF","path":"own"}}"#;
+    let volumes = [
+        volume("/data", &host, "RW"),
+        volume("fixed", &host, "RO"),
+        volume("/etc/secrets/password", secret, "RO"),
+        volume("/own", own, "RW"),
+    ];
+    let command = "cat /proc/self/status > /data/status; cat /data/given /etc/secrets/password > /data/read; \
+                   echo no > fixed/file; echo no > /etc/secrets/password; echo mine > /own/file; cat own/file >> /data/read; \
+                   ls /dev/shm > /data/shm; cat /proc/sys/kernel/hostname > /data/hostname; \
+                   cat /proc/self/mountinfo > /data/mounts; echo done > /data/done";
+    let task = format!(
+        r#"{{"name":"i","task_id":{{"value":"i"}},"command":{{"value":"{command}"}},
+        "resources":[{{"name":"cpus","type":"SCALAR","scalar":{{"value":0.1}}}},
+                     {{"name":"mem","type":"SCALAR","scalar":{{"value":32}}}}],
+        "container":{{"type":"MESOS","hostname":"isolated","mesos":{{"image":{{"type":"DOCKER","docker":{{"name":"{}"}}}}}},
+        "volumes":[{}],"linux_info":{{"ipc_mode":"PRIVATE","shm_size":7,
+        "effective_capabilities":{{"capabilities":["KILL","DAC_OVERRIDE"]}}}}}}}}"#,
+        cluster.registry.image("t"),
+        volumes.join(",")
+    );
+    let output = Command::new(TEPUI)
+        .args(["mesos-execute", &format!("--master=127.0.0.1:{}", cluster.local.port), &format!("--task={task}")])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}\n{}", cluster.local.output());
+    let read = |name: &str| std::fs::read_to_string(data.path().join(name)).unwrap();
+    let status = read("status");
+    let has = |line: &str| assert!(status.lines().any(|other| other == line), "{line}: {status}");
+    // KILL is the capability 5, DAC_OVERRIDE 1.
+    has("CapEff:\t0000000000000022");
+    has("CapBnd:\t0000000000000022");
+    has("NoNewPrivs:\t1");
+    has("Seccomp:\t2");
+    assert_eq!(read("read"), "from the host\nhunter2mine\n");
+    assert!(!data.path().join("file").exists(), "a read-only volume cannot be written");
+    assert_eq!((read("shm").as_str(), read("hostname").as_str()), ("", "isolated\n"));
+    let mounts = read("mounts");
+    assert!(mounts.lines().any(|line| line.contains(" /dev/shm ") && line.contains("size=7168k")), "{mounts}");
     until("the root file systems are removed", || (cluster.roots() == 0).then_some(()));
 }

@@ -46,6 +46,10 @@ fn check<M: HasDescriptor>(root: &str, message: &M, isolators: &[&str]) -> Resul
                 true => Ok(FieldVisit::Skip),
                 false => refuse(missing),
             },
+            Some(Support::OrIsolator(values, name)) => match set.word.is_some_and(|word| values.contains(&word)) {
+                true => Ok(FieldVisit::Skip),
+                false => isolator(name),
+            },
             // `true` shares with the agent what a container with this isolator does not share.
             Some(Support::Unless(value, name)) if set.word == Some(value) => match isolators.contains(&name) {
                 true => refuse(&format!("a way to share what the isolator '{name}' separates")),
@@ -99,7 +103,7 @@ mod tests {
                 if let (Kind::Message(inner), true) = (field.kind, looks_inside) {
                     open.push(inner);
                 }
-                if let (Kind::Enum(values), Some((_, Support::Only(words, _)))) =
+                if let (Kind::Enum(values), Some((_, Support::Only(words, _) | Support::OrIsolator(words, _)))) =
                     (field.kind, rows.iter().find(|(name, _)| *name == field.name))
                 {
                     assert!(
@@ -192,6 +196,47 @@ mod tests {
         ] {
             assert_eq!(check_task(&share(share_it), isolators).is_ok(), expect, "{share_it} {isolators:?}");
         }
+    }
+
+    #[test]
+    fn privileges_and_volumes_are_carried_out_by_their_isolators() {
+        let capabilities = || Some(Box::new(CapabilityInfo { capabilities: Vec::new() }));
+        let seccomp = |profile_name: Option<&str>, unconfined| {
+            let profile_name = profile_name.map(str::to_owned);
+            linux(LinuxInfo { seccomp: Some(SeccompInfo { profile_name, unconfined }), ..Default::default() })
+        };
+        let volume = |source: v1::volume::Source| {
+            let volume = v1::Volume {
+                mode: v1::volume::Mode::Rw as i32,
+                container_path: "data".into(),
+                source: Some(Box::new(source)),
+                ..Default::default()
+            };
+            container(|container| container.volumes = vec![volume])
+        };
+        let source =
+            |kind: v1::volume::source::Type| v1::volume::Source { r#type: Some(kind as i32), ..Default::default() };
+        let host = v1::volume::source::HostPath { path: "/data".into(), mount_propagation: None };
+        let host = v1::volume::Source { host_path: Some(Box::new(host)), ..source(v1::volume::source::Type::HostPath) };
+        let private = v1::linux_info::IpcMode::Private as i32;
+        for (task, isolator) in [
+            (linux(LinuxInfo { effective_capabilities: capabilities(), ..Default::default() }), "linux/capabilities"),
+            (seccomp(Some("p"), None), "linux/seccomp"),
+            (seccomp(None, Some(false)), "linux/seccomp"),
+            (linux(LinuxInfo { ipc_mode: Some(private), ..Default::default() }), "namespaces/ipc"),
+            (linux(LinuxInfo { shm_size: Some(1), ..Default::default() }), "namespaces/ipc"),
+            (container(|container| container.hostname = Some("h".into())), "filesystem/linux"),
+            (volume(host), "volume/host_path"),
+        ] {
+            check_task(&task, &[isolator]).unwrap();
+            let said = check_task(&task, &[]).unwrap_err().to_string();
+            assert!(said.contains(&format!("'{isolator}'")), "{said}");
+        }
+        // Nothing has to be done for it, and an isolator knows it.
+        check_task(&seccomp(None, Some(true)), &["linux/seccomp"]).unwrap();
+        let csi = volume(source(v1::volume::source::Type::CsiVolume));
+        let every = ["volume/host_path", "volume/secret", "volume/sandbox_path"];
+        assert!(check_task(&csi, &every).unwrap_err().to_string().contains("volumes of this type"));
     }
 
     #[test]

@@ -16,11 +16,13 @@ pub(crate) enum Support {
     Only(&'static [&'static str], &'static str),
     /// This value is carried out without an isolator, and every other one by this isolator.
     Unless(&'static str, &'static str),
+    /// These values are carried out without an isolator, and all values by this isolator.
+    OrIsolator(&'static [&'static str], &'static str),
     /// The field is not supported yet. The text names the missing part.
     Refused(&'static str),
 }
 
-use Support::{ByField, Honoured, Informational, Isolator, Only, Refused, Unless};
+use Support::{ByField, Honoured, Informational, Isolator, Only, OrIsolator, Refused, Unless};
 
 /// The messages whose fields are in the table, with the fields in the order of the schema.
 pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
@@ -98,8 +100,7 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
         &[
             ("type", Only(&["MESOS"], "the containerizer 'docker'")),
             ("volumes", ByField),
-            // A container with an image gets a host name of its own; the agent refuses it for others.
-            ("hostname", Isolator("docker/runtime")),
+            ("hostname", Isolator("filesystem/linux")),
             // The field belongs to the other type, which is refused by itself; Mesos only logs it beside MESOS.
             ("docker", Informational),
             ("mesos", ByField),
@@ -114,10 +115,28 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
         &[
             ("mode", Honoured),
             ("container_path", Honoured),
-            ("host_path", Refused("volumes with a 'host_path'")),
+            // A relative path is one in the sandbox, by the isolator that always comes with this one.
+            ("host_path", Isolator("volume/host_path")),
             ("image", Isolator("docker/runtime")),
-            ("source", Refused("volumes with a 'source'")),
+            ("source", ByField),
         ],
+    ),
+    (
+        "mesos.v1.Volume.Source",
+        &[
+            ("type", Only(&["HOST_PATH", "SANDBOX_PATH", "SECRET"], "volumes of this type")),
+            ("docker_volume", Refused("the isolator 'docker/volume'")),
+            ("host_path", Isolator("volume/host_path")),
+            ("sandbox_path", Isolator("volume/sandbox_path")),
+            ("secret", Isolator("volume/secret")),
+            ("csi_volume", Refused("the isolator 'volume/csi'")),
+        ],
+    ),
+    ("mesos.v1.Volume.Source.HostPath", &[("path", Honoured), ("mount_propagation", ByField)]),
+    ("mesos.v1.Volume.Source.SandboxPath", &[("type", Honoured), ("path", Honoured)]),
+    (
+        "mesos.v1.MountPropagation",
+        &[("mode", Only(&["HOST_TO_CONTAINER", "BIDIRECTIONAL"], "this propagation of mounts"))],
     ),
     ("mesos.v1.ContainerInfo.MesosInfo", &[("image", Isolator("docker/runtime"))]),
     (
@@ -161,23 +180,21 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
     (
         "mesos.v1.LinuxInfo",
         &[
-            ("capability_info", Refused("the isolator 'linux/capabilities'")),
-            ("bounding_capabilities", Refused("the isolator 'linux/capabilities'")),
-            ("effective_capabilities", Refused("the isolator 'linux/capabilities'")),
+            ("capability_info", Isolator("linux/capabilities")),
+            ("bounding_capabilities", Isolator("linux/capabilities")),
+            ("effective_capabilities", Isolator("linux/capabilities")),
             ("share_pid_namespace", Unless("true", "namespaces/pid")),
             ("seccomp", ByField),
-            ("ipc_mode", Only(&["SHARE_PARENT"], "the isolator 'namespaces/ipc'")),
-            ("shm_size", Refused("the isolator 'namespaces/ipc'")),
+            ("ipc_mode", OrIsolator(&["SHARE_PARENT"], "namespaces/ipc")),
+            ("shm_size", Isolator("namespaces/ipc")),
             // The container of an executor has cgroups of its own in either case.
             ("share_cgroups", Honoured),
         ],
     ),
+    ("mesos.v1.CapabilityInfo", &[("capabilities", Honoured)]),
     (
         "mesos.v1.SeccompInfo",
-        &[
-            ("profile_name", Refused("the isolator 'linux/seccomp'")),
-            ("unconfined", Only(&["true"], "the isolator 'linux/seccomp'")),
-        ],
+        &[("profile_name", Isolator("linux/seccomp")), ("unconfined", OrIsolator(&["true"], "linux/seccomp"))],
     ),
     ("mesos.v1.RLimitInfo", &[("rlimits", Isolator("posix/rlimits"))]),
     (

@@ -475,16 +475,16 @@ fn resolve_user(name: &str) -> Result<Option<User>, String> {
 }
 
 fn describe_limitation(limitation: containerizer::Limitation) -> Limitation {
-    let LimitationKind::Memory { limit } = limitation.kind;
-    let mem = v1::Resource {
-        name: "mem".to_owned(),
+    use v1::task_status::Reason;
+    let (name, reason, limit) = match limitation.kind {
+        LimitationKind::Memory { limit } => ("mem", Reason::ContainerLimitationMemory, limit),
+        LimitationKind::Disk { limit } => ("disk", Reason::ContainerLimitationDisk, limit),
+    };
+    let resource = v1::Resource {
+        name: name.to_owned(),
         r#type: v1::value::Type::Scalar as i32,
         scalar: Some(v1::value::Scalar { value: limit as f64 / (1024.0 * 1024.0) }),
         ..Default::default()
     };
-    Limitation {
-        reason: v1::task_status::Reason::ContainerLimitationMemory,
-        message: limitation.message,
-        resources: vec![mem],
-    }
+    Limitation { reason, message: limitation.message, resources: vec![resource] }
 }

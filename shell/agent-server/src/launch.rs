@@ -12,6 +12,7 @@ use messages::v1;
 use super::fetch::FetchOptions;
 use super::images::ProvidedImages;
 use super::logger::ContainerLogger;
+use super::requests::{InvalidRequest, Place, container_info, requests};
 
 /// The settings that all containers of an agent have in common.
 pub struct Settings {
@@ -40,6 +41,9 @@ pub enum Unsupported {
     /// The executor has neither a command task nor a command.
     #[error("the executor has no command")]
     NoCommand,
+    /// A request to an isolator is invalid.
+    #[error("{0}")]
+    Request(#[from] InvalidRequest),
     /// A bound of the output in the environment of the command is invalid.
     #[error("{0}")]
     ContainerLogger(String),
@@ -82,6 +86,9 @@ pub fn describe(
             own(&settings.launcher_argv, std::iter::once(launch_info.into()).chain(words).collect())
         }
     };
+    let isolation = images.map(|images| images.launch_info.with_file_name(super::images::ISOLATION));
+    let place = Place { sandbox: &launch.sandbox, parent_sandbox: None };
+    let requests = requests(container_info(launch), place, isolation, user.as_ref())?;
     // With an image, the launcher needs the rights to make the root. The program itself runs as the user.
     let user = user.filter(|_| images.is_none());
     let command = match &launch.command_task {
@@ -104,6 +111,7 @@ pub fn describe(
         limits: settings.limits(&launch.resources, &launch.limits),
         rlimits: rlimits(&launch.executor_info),
         binds: Vec::new(),
+        requests,
         stdout: output("stdout", stdout),
         stderr: output("stderr", stderr),
     })
@@ -172,6 +180,7 @@ impl Settings {
             memory: bytes(scalar(resources, "mem").unwrap_or_default()),
             memory_limit: scalar(ceilings, "mem").map(bytes),
             pids: None,
+            disk: sandbox_disk(resources).map(bytes),
             low_priority: self.revocable_cpu_low_priority && resources.iter().any(revocable),
         }
     }
@@ -185,6 +194,12 @@ fn bytes(mebibytes: f64) -> u64 {
 fn scalar(resources: &[v1::Resource], name: &str) -> Option<f64> {
     let of_name = resources.iter().filter(|resource| resource.name == name);
     of_name.filter_map(|resource| resource.scalar.as_ref()).map(|scalar| scalar.value).reduce(|sum, value| sum + value)
+}
+
+/// Returns the disk space of the sandbox in MB: disks without a source and without a volume.
+fn sandbox_disk(resources: &[v1::Resource]) -> Option<f64> {
+    let plain = resources.iter().filter(|resource| resource.name == "disk" && resource.disk.is_none());
+    plain.filter_map(|resource| resource.scalar.as_ref()).map(|scalar| scalar.value).reduce(|sum, value| sum + value)
 }
 
 fn rlimits(executor: &v1::ExecutorInfo) -> Vec<Rlimit> {

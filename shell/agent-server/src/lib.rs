@@ -19,6 +19,7 @@ mod operator_api;
 mod options;
 mod publisher;
 mod reads;
+mod requests;
 mod sandbox;
 mod start;
 mod store;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ::agent::{ContainerUsage, LoadAverage, MachineUsage};
+use containerizer::{DeviceUsage, OperationCounts};
 use messages::v1;
 use model::ContainerId;
 
@@ -51,10 +52,35 @@ pub fn measure(containers: &Containers, wanted: &[ContainerId]) -> BTreeMap<Cont
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     let measured = wanted.iter().filter_map(|id| {
         let usage = containers.usage(id)?;
-        let measured = views::agent::Usage { statistics: Some(statistics(&usage, now)), status: None };
+        let measured = views::agent::Usage { statistics: Some(statistics(&usage, now)), status: status(&usage) };
         Some((id.clone(), measured))
     });
     measured.collect()
+}
+
+/// Returns the status of a container as far as the kernel has it.
+fn status(usage: &containerizer::Usage) -> Option<v1::ContainerStatus> {
+    let net_cls = v1::cgroup_info::NetCls { classid: Some(usage.net_cls_classid?) };
+    let cgroup_info = v1::CgroupInfo { net_cls: Some(net_cls) };
+    Some(v1::ContainerStatus { cgroup_info: Some(Box::new(cgroup_info)), ..Default::default() })
+}
+
+fn blkio(devices: &[DeviceUsage]) -> Option<v1::cgroup_info::blkio::Statistics> {
+    use v1::cgroup_info::blkio::{self, Operation};
+    let values = |counts: &OperationCounts| {
+        let pairs =
+            [(Operation::Read, counts.read), (Operation::Write, counts.write), (Operation::Discard, counts.discard)];
+        let total = (Operation::Total, counts.read.saturating_add(counts.write).saturating_add(counts.discard));
+        let value = |(op, value)| blkio::Value { op: Some(op as i32), value: Some(value) };
+        pairs.into_iter().chain([total]).map(value).collect()
+    };
+    let one = |device: &DeviceUsage| blkio::throttling::Statistics {
+        device: Some(v1::device::Number { major_number: device.major, minor_number: device.minor }),
+        io_serviced: values(&device.operations),
+        io_service_bytes: values(&device.bytes),
+    };
+    let throttling: Vec<_> = devices.iter().map(one).collect();
+    (!throttling.is_empty()).then(|| blkio::Statistics { throttling, ..Default::default() })
 }
 
 fn statistics(usage: &containerizer::Usage, now: f64) -> v1::ResourceStatistics {
@@ -78,6 +104,9 @@ fn statistics(usage: &containerizer::Usage, now: f64) -> v1::ResourceStatistics 
         mem_swap_bytes: usage.mem_swap_bytes,
         mem_limit_bytes: usage.mem_limit_bytes,
         mem_soft_limit_bytes: usage.mem_soft_limit_bytes,
+        disk_used_bytes: usage.disk_used_bytes,
+        disk_limit_bytes: usage.disk_limit_bytes,
+        blkio_statistics: blkio(&usage.devices).map(Box::new),
         ..Default::default()
     }
 }

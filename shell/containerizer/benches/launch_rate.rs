@@ -45,6 +45,7 @@ fn main() {
                 limits: Limits { cpus: 0.1, memory: 32 << 20, ..Limits::default() },
                 rlimits: Vec::new(),
                 binds: Vec::new(),
+                requests: containerizer::Requests::default(),
                 stdout: Output::Discard,
                 stderr: Output::Discard,
             })

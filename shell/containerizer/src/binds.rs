@@ -167,10 +167,28 @@ struct MountAttributes {
     user_namespace: u64,
 }
 
-#[allow(unsafe_code)]
 fn read_only(tree: BorrowedFd<'_>) -> Result<(), Errno> {
-    const MOUNT_ATTR_RDONLY: u64 = 1;
-    let attributes = MountAttributes { set: MOUNT_ATTR_RDONLY, clear: 0, propagation: 0, user_namespace: 0 };
+    set(tree, MountAttributes { set: MOUNT_ATTR_RDONLY, clear: 0, propagation: 0, user_namespace: 0 })
+}
+
+/// Sets whether a detached tree of mounts is read-only, and lets it receive the later mounts of its source. If it is not
+/// `bidirectional`, its own mounts stay in it.
+pub(crate) fn set_attributes(tree: BorrowedFd<'_>, read_only: bool, bidirectional: bool) -> Result<(), Errno> {
+    set(
+        tree,
+        MountAttributes {
+            set: if read_only { MOUNT_ATTR_RDONLY } else { 0 },
+            clear: 0,
+            propagation: if bidirectional { 0 } else { libc::MS_SLAVE },
+            user_namespace: 0,
+        },
+    )
+}
+
+const MOUNT_ATTR_RDONLY: u64 = 1;
+
+#[allow(unsafe_code)]
+fn set(tree: BorrowedFd<'_>, attributes: MountAttributes) -> Result<(), Errno> {
     let flags = libc::AT_EMPTY_PATH | libc::AT_RECURSIVE;
     // SAFETY: the path is a C string, `attributes` is valid for reads and as long as said.
     let code = unsafe {

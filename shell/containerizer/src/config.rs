@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ids::ContainerId;
 
-use crate::Rotation;
+use crate::{AllowedDevice, CapabilityRequest, NetClassHandles, Rotation};
 
 /// The way in which processes are started and tracked (`--launcher`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,9 +25,7 @@ pub enum Launcher {
 pub struct Config {
     /// The way in which processes are started and tracked (`--launcher`).
     pub launcher: Launcher,
-    /// The names of Mesos' `--isolation`: `cgroups/cpu`, `cgroups/mem`, `cgroups/pids`, `cgroups/all`,
-    /// `namespaces/pid`, `filesystem/linux`, `posix/rlimits`, `posix/cpu`, `posix/mem`, and the old `process` and
-    /// `cgroups`.
+    /// The names of Mesos' `--isolation`.
     pub isolation: Vec<String>,
     /// The directory at or below which cgroup hierarchies are mounted (`--cgroups_hierarchy`).
     pub cgroups_hierarchy: PathBuf,
@@ -39,6 +37,27 @@ pub struct Config {
     pub cgroups_limit_swap: bool,
     /// Whether containers can have images although this process is not root: whether user namespaces are allowed.
     pub rootless_images: bool,
+    /// The capabilities of containers that do not ask for others, and the limit of what they can ask for
+    /// (`--effective_capabilities`, `--bounding_capabilities`).
+    pub capabilities: CapabilityRequest,
+    /// The size of `/dev/shm` of containers that do not name it, in bytes (`--default_container_shm_size`).
+    pub default_container_shm_size: Option<u64>,
+    /// Whether containers must not use the IPC namespace of the agent (`--disallow_sharing_agent_ipc_namespace`).
+    pub disallow_sharing_agent_ipc_namespace: bool,
+    /// The interval at which the disk usage of containers is measured (`--container_disk_watch_interval`).
+    pub container_disk_watch_interval: Duration,
+    /// Whether a container that uses too much disk space is ended (`--enforce_container_disk_quota`).
+    pub enforce_container_disk_quota: bool,
+    /// The devices that containers can use besides those that every program expects (`--allowed_devices`).
+    pub allowed_devices: Vec<AllowedDevice>,
+    /// The classes of network packets (`--cgroups_net_cls_primary_handle`, `--cgroups_net_cls_secondary_handles`).
+    pub net_cls_handles: Option<NetClassHandles>,
+    /// The directories below which missing sources of volumes are made (`--host_path_volume_force_creation`).
+    pub host_path_volume_force_creation: Vec<PathBuf>,
+    /// The directory of the profiles of system calls (`--seccomp_config_dir`).
+    pub seccomp_config_dir: Option<PathBuf>,
+    /// The profile of containers that do not ask for another one (`--seccomp_profile_name`); `None` for the built-in one.
+    pub seccomp_profile_name: Option<String>,
     /// The time after which a container that has not ended is reported (`--cgroups_destroy_timeout`).
     pub destroy_timeout: Duration,
     /// The directory with the state of running containers, by which a restarted agent finds them (`--runtime_dir`).
@@ -62,6 +81,16 @@ impl Default for Config {
             cgroups_enable_cfs: false,
             cgroups_limit_swap: false,
             rootless_images: false,
+            capabilities: CapabilityRequest::default(),
+            default_container_shm_size: None,
+            disallow_sharing_agent_ipc_namespace: false,
+            container_disk_watch_interval: Duration::from_secs(15),
+            enforce_container_disk_quota: false,
+            allowed_devices: Vec::new(),
+            net_cls_handles: None,
+            host_path_volume_force_creation: Vec::new(),
+            seccomp_config_dir: None,
+            seccomp_profile_name: None,
             destroy_timeout: Duration::from_secs(60),
             runtime_dir: "/var/run/mesos".into(),
             work_dir: None,

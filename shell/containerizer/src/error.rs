@@ -9,6 +9,9 @@ pub enum Error {
     /// `--isolation` has a name that is neither known to Mesos nor to this program.
     #[error("unknown or unsupported isolation '{0}'")]
     UnknownIsolation(String),
+    /// The names of `--isolation` contradict each other.
+    #[error("{0}")]
+    Isolation(&'static str),
     /// `--cgroups_root` could lead to cgroups that do not belong to the agent.
     #[error("'{0}' cannot be the root of the agent's cgroups: a relative path without '.' or '..' is needed")]
     InvalidCgroupsRoot(String),
@@ -35,6 +38,26 @@ pub enum Error {
         /// The name in `--isolation`.
         isolator: &'static str,
     },
+    /// The capabilities of the flags or of a container are not possible.
+    #[error(transparent)]
+    Capabilities(#[from] crate::CapabilityError),
+    /// A volume cannot be shown.
+    #[error("the volume at '{}': {reason}", path.display())]
+    Volume {
+        /// The path in the container.
+        path: PathBuf,
+        /// What is wrong, and what helps.
+        reason: String,
+    },
+    /// All handles of network classes are in use.
+    #[error("all {0} secondary handles of --cgroups_net_cls_secondary_handles are in use")]
+    NoHandle(usize),
+    /// What a container asks for contradicts itself or the flags of the agent. The text says so.
+    #[error("{0}")]
+    Request(String),
+    /// A profile of system calls cannot be used.
+    #[error("{0}")]
+    Seccomp(String),
     /// The parent of a nested container does not run.
     #[error("container '{0}' does not run: nothing can be started in it")]
     NoParent(String),

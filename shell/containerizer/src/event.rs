@@ -48,11 +48,16 @@ pub enum LimitationKind {
         /// The limit in force, in bytes.
         limit: u64,
     },
+    /// The sandbox used more disk space than its limit.
+    Disk {
+        /// The limit, in bytes.
+        limit: u64,
+    },
 }
 
 /// The current usage of a container, with the names of Mesos' `ResourceStatistics`. Values that nothing measures are
 /// `None`.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Usage {
     /// The number of processes.
     pub processes: Option<u64>,
@@ -88,6 +93,38 @@ pub struct Usage {
     pub mem_limit_bytes: Option<u64>,
     /// The memory that is allocated to the container.
     pub mem_soft_limit_bytes: Option<u64>,
+    /// The disk space that the sandbox uses.
+    pub disk_used_bytes: Option<u64>,
+    /// The limit of that disk space; `None` if there is none.
+    pub disk_limit_bytes: Option<u64>,
+    /// The operations on each block device.
+    pub devices: Vec<DeviceUsage>,
+    /// The class of the network packets of the container, the primary handle in the upper half.
+    pub net_cls_classid: Option<u32>,
+}
+
+/// The operations of a container on a block device so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DeviceUsage {
+    /// The major number.
+    pub major: u64,
+    /// The minor number.
+    pub minor: u64,
+    /// The number of operations.
+    pub operations: OperationCounts,
+    /// The bytes that they moved.
+    pub bytes: OperationCounts,
+}
+
+/// One number for each kind of operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OperationCounts {
+    /// Reads.
+    pub read: u64,
+    /// Writes.
+    pub write: u64,
+    /// Discards.
+    pub discard: u64,
 }
 
 impl Usage {

@@ -5,7 +5,7 @@ use model::with_sources;
 use rustix::process::Pid;
 
 use crate::cgroups::{CgroupTree, ContainerCgroups, Controller, Hierarchies};
-use crate::isolators::{ContainerContext, IsolatorOptions, Isolators, Requested};
+use crate::isolators::{ContainerContext, Isolators, Requested};
 use crate::kernel::Kernel;
 use crate::{Config, Error, Launcher};
 
@@ -39,7 +39,7 @@ impl Isolation {
     pub(crate) fn prepare(kernel: &dyn Kernel, config: &Config) -> Result<Self, Error> {
         let mut requested = Requested::parse(&config.isolation)?;
         let mut missing: Vec<String> =
-            requested.unsupported.drain(..).map(|name| format!("isolation '{name}' is not implemented")).collect();
+            requested.unsupported.drain(..).map(|sentence| format!("isolation {sentence}")).collect();
         let hierarchies = Hierarchies::detect(kernel, &config.cgroups_hierarchy);
 
         let tracking = tracking(kernel, config, &hierarchies, &requested, &mut missing)?;
@@ -54,7 +54,8 @@ impl Isolation {
         if !kernel.is_root() {
             missing.push("tasks cannot run as other users: that needs root".into());
         }
-        let isolators = requested.make(IsolatorOptions::from(config), kernel.is_root());
+        config.capabilities.check()?;
+        let isolators = requested.make(config, kernel.is_root());
         Ok(Isolation { tracking, isolators, hierarchies: hierarchies.unwrap_or_default(), missing })
     }
 
@@ -120,7 +121,7 @@ fn linux(
         wanted.push(Controller::Cpuacct);
     }
     let (tree, lacking) = CgroupTree::prepare(kernel, hierarchies, &config.cgroups_root, &wanted)?;
-    for controller in lacking {
+    for controller in lacking.into_iter().filter(|controller| !requested.is_optional(*controller)) {
         let name = controller.name();
         missing.push(format!("{} is not limited: no usable cgroup controller '{name}'", described(controller)));
     }
@@ -134,5 +135,11 @@ fn described(controller: Controller) -> &'static str {
         Controller::Memory => "memory",
         Controller::Pids => "the number of processes",
         Controller::Freezer => "execution",
+        Controller::Blkio => "the measurement of disk operations",
+        Controller::Cpuset => "the set of processors",
+        Controller::Devices => "the use of devices",
+        Controller::Hugetlb => "the use of huge pages",
+        Controller::NetCls => "the class of network packets",
+        Controller::NetPrio => "the priority of network packets",
     }
 }

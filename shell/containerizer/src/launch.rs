@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ids::ContainerId;
 
-use crate::{Bind, SealedProgram, User};
+use crate::{Bind, Requests, SealedProgram, User};
 
 /// The description of one container to launch. It is complete: the container inherits nothing from this process.
 #[derive(Debug, Clone)]
@@ -33,6 +33,8 @@ pub struct Launch {
     pub rlimits: Vec<Rlimit>,
     /// The bind mounts, for containers with mount namespaces ([`crate::Containerizer::separates_mounts`]).
     pub binds: Vec<Bind>,
+    /// What the container asks of single isolators.
+    pub requests: Requests,
     /// The target of the standard output.
     pub stdout: Output,
     /// The target of the standard error.
@@ -101,6 +103,8 @@ pub struct Limits {
     pub memory_limit: Option<u64>,
     /// The maximum of processes and threads.
     pub pids: Option<u64>,
+    /// The disk space of the sandbox in bytes; `None` for no limit.
+    pub disk: Option<u64>,
     /// Whether the processors are revocable, so that the container gets what others leave
     /// (`--revocable_cpu_low_priority` of Mesos).
     pub low_priority: bool,

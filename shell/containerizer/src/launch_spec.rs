@@ -3,6 +3,9 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use executor::{ImageDevice, ImageIsolation, Privileges, SharedMemory, StagedVolume};
+
+use crate::volumes::{Target, VolumeMount};
 use crate::{Bind, Init, Launch, Output, Program, Rlimit, User};
 
 /// The new namespaces of a container.
@@ -12,6 +15,10 @@ pub(crate) struct Namespaces {
     pub pid: bool,
     /// A mount namespace. Mounts made inside stay inside.
     pub mount: bool,
+    /// An IPC namespace.
+    pub ipc: bool,
+    /// A UTS namespace, with its own host name.
+    pub uts: bool,
 }
 
 /// Everything that the first process of a container starts with.
@@ -35,8 +42,20 @@ pub(crate) struct LaunchSpec {
     pub namespaces: Namespaces,
     /// The directories to mount in this order. They need a mount namespace.
     pub mounts: Vec<Bind>,
+    /// The volumes to mount afterwards.
+    pub volumes: Vec<VolumeMount>,
+    /// An empty directory for the memory of volumes with secrets.
+    pub secrets: PathBuf,
+    /// What is mounted on `/dev/shm`; `None` for what the host has there, or the default of an image.
+    pub shm: Option<SharedMemory>,
+    /// The devices in the root of an image, besides those that every program expects.
+    pub image_devices: Vec<ImageDevice>,
+    /// The host name, in a UTS namespace.
+    pub hostname: Option<String>,
     /// The resource limits.
     pub rlimits: Vec<Rlimit>,
+    /// The privileges of the program.
+    pub privileges: Privileges,
     /// The v2 cgroup that the process starts in.
     pub cgroup: Option<PathBuf>,
     /// The v1 cgroups that the process enters itself.
@@ -62,12 +81,33 @@ impl LaunchSpec {
             stderr: launch.stderr.clone(),
             namespaces: Namespaces::default(),
             mounts: Vec::new(),
+            volumes: Vec::new(),
+            secrets: PathBuf::new(),
+            shm: None,
+            image_devices: Vec::new(),
+            hostname: None,
             rlimits: Vec::new(),
+            privileges: Privileges::default(),
             cgroup: None,
             cgroups_v1: Vec::new(),
             needs_init: false,
             init: None,
             record: None,
+        }
+    }
+
+    /// Returns what is carried out in the root of an image, and takes out what the first process of the container must not
+    /// do. That process stages the volumes.
+    pub(crate) fn take_image_isolation(&mut self) -> ImageIsolation {
+        let staged = |volume: &VolumeMount| match &volume.target {
+            Target::Image { path, staging } => Some(StagedVolume { staging: staging.clone(), path: path.clone() }),
+            _ => None,
+        };
+        ImageIsolation {
+            privileges: std::mem::take(&mut self.privileges),
+            volumes: self.volumes.iter().filter_map(staged).collect(),
+            shm: self.shm.take(),
+            devices: std::mem::take(&mut self.image_devices),
         }
     }
 }

@@ -4,19 +4,25 @@
 //! | --- | --- |
 //! | [`Containerizer`] | the handle that the agent's shell calls |
 //! | [`Config`] | the operator's choices |
-//! | [`Launch`], [`Limits`] | the description of one container |
+//! | [`Launch`], [`Limits`], [`Requests`] | the description of one container |
 //! | [`Init`] | the init process that starts its program, where one is needed |
 //! | [`Bind`] | a directory of the host inside a container |
 //! | [`Event`], [`Limitation`], [`Usage`] | events and measurements |
+//! | [`CapabilitySet`], [`CapabilityRequest`] | capabilities of containers |
 //! | [`User`], [`resolve_user`] | the user that a container runs as |
 //! | [`SealedProgram`] | helper programs that cannot be written from inside a container |
 
 mod binds;
+mod capabilities;
 mod cgroups;
 mod config;
 mod containerizer;
+mod devices;
+mod disk_usage;
+mod disk_watcher;
 mod error;
 mod event;
+mod handles;
 mod isolation;
 mod isolators;
 mod kernel;
@@ -24,20 +30,29 @@ mod launch;
 mod launch_spec;
 mod process_tree;
 mod recovery;
+mod requests;
 mod rotate;
 mod rotation;
 mod runtime_dir;
 mod sealed;
+mod seccomp;
 mod spawn;
 mod user;
+mod volumes;
 mod worker;
 
 pub use binds::Bind;
+pub use capabilities::{CapabilityError, CapabilityRequest, CapabilitySet};
 pub use config::{Config, Launcher};
 pub use containerizer::Containerizer;
+pub use devices::{AllowedDevice, DeviceKind};
 pub use error::Error;
-pub use event::{Event, Limitation, LimitationKind, Usage};
+pub use event::{DeviceUsage, Event, Limitation, LimitationKind, OperationCounts, Usage};
+pub use handles::{NetClassHandles, parse_handles};
 pub use launch::{Init, Launch, Limits, Output, Program, Rlimit, RlimitKind, Rotation};
+pub use requests::{
+    InImage, IpcMode, IpcRequest, Propagation, Requests, SeccompRequest, SecretData, Volume, VolumeSource,
+};
 pub use runtime_dir::adopt;
 pub use sealed::SealedProgram;
 pub use user::{User, resolve_user};

@@ -193,8 +193,7 @@ const LAYOUT: [Option<&str>; 7] =
 
 impl Sandbox {
     fn of(environment: &[u8]) -> Option<Self> {
-        let variable = environment.split(|byte| *byte == 0).find_map(|text| text.strip_prefix(b"MESOS_DIRECTORY="))?;
-        let mut path = PathBuf::from(OsStr::from_bytes(variable));
+        let mut path = sandbox_path(environment)?;
         let mut values = vec![take_last(&mut path)?];
         while values.len() < ContainerId::MAX_DEPTH && path.ends_with("containers") {
             path.pop();
@@ -210,6 +209,12 @@ impl Sandbox {
         let container = values.iter().rev().try_fold(root, |parent, value| parent.child(value)).ok()?;
         Some(Sandbox { work_dir: path, container })
     }
+}
+
+/// Returns the sandbox that the environment of a process names.
+pub(crate) fn sandbox_path(environment: &[u8]) -> Option<PathBuf> {
+    let variable = environment.split(|byte| *byte == 0).find_map(|text| text.strip_prefix(b"MESOS_DIRECTORY="))?;
+    Some(PathBuf::from(OsStr::from_bytes(variable))).filter(|path| path.is_absolute())
 }
 
 fn take_last(path: &mut PathBuf) -> Option<String> {

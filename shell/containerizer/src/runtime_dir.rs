@@ -63,6 +63,11 @@ impl RuntimeDir {
         self.directory(id).join("born")
     }
 
+    /// Returns the directory on which the memory of volumes with secrets is mounted for a moment.
+    pub(crate) fn secrets(&self, id: &ContainerId) -> PathBuf {
+        self.directory(id).join("secrets")
+    }
+
     pub(crate) fn checkpoint(&self, id: &ContainerId, state: &ContainerState) -> io::Result<()> {
         let directory = self.directory(id);
         let temporary = directory.join("state.new");

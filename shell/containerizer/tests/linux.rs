@@ -3,8 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is the failure of a test")]
 
 mod common;
+#[path = "linux/privileges.rs"]
+mod privileges;
+#[path = "linux/resources.rs"]
+mod resources;
+#[path = "linux/volumes.rs"]
+mod volumes;
 
 use std::fs;
+use std::path::PathBuf;
 
 use common::{Host, id, is_root, skip, until};
 use containerizer::{

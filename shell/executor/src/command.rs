@@ -64,7 +64,7 @@ impl TaskImage {
     pub fn execution(&self, task: &TaskInfo, inherited: &[(String, String)]) -> Result<Execution, InvalidCommand> {
         let command = task.command.as_deref().ok_or(InvalidCommand::NoCommand)?;
         let (program, argv) = &self.info.command;
-        self.launcher(["container-launch", &self.file], program, argv, task, command, inherited)
+        self.launcher(&["container-launch", &self.file], program, argv, task, command, inherited)
     }
 
     /// Returns how a command of a check is started where the task runs, which has this process id.
@@ -80,12 +80,12 @@ impl TaskImage {
         let command = task.command.as_deref().ok_or(InvalidCommand::NoCommand)?;
         let (program, argv) = named_program(command)?;
         let pid = pid.as_raw_nonzero().to_string();
-        self.launcher(["container-enter", &pid], &program, &argv, task, command, inherited)
+        self.launcher(&["container-enter", &self.file, &pid], &program, &argv, task, command, inherited)
     }
 
     fn launcher(
         &self,
-        how: [&str; 2],
+        how: &[&str],
         program: &str,
         argv: &[String],
         task: &TaskInfo,
@@ -101,7 +101,8 @@ impl TaskImage {
         inherited.extend(variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
         inherited.extend(has_root.then(|| ("MESOS_SANDBOX".to_owned(), sandbox)));
         let own = std::env::args().next().unwrap_or_else(|| "tepui".to_owned());
-        let words = [own.as_str(), how[0], how[1], program].into_iter().chain(argv.iter().map(String::as_str));
+        let before = std::iter::once(own.as_str()).chain(how.iter().copied());
+        let words = before.chain([program]).chain(argv.iter().map(String::as_str));
         Ok(Execution {
             program: CString::new("/proc/self/exe")?,
             arguments: words.map(CString::new).collect::<Result<_, _>>()?,

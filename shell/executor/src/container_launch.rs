@@ -1,8 +1,8 @@
 //! The launcher of programs in the root file system of an image: a process of its own that becomes the program
 //! (`mesos-containerizer launch` of Mesos).
 //!
-//! `container-launch FILE PROGRAM ARGV…` makes the root that a [`LaunchInfo`] describes; `container-enter PID PROGRAM
-//! ARGV…` enters the root of a process that has one.
+//! `container-launch FILE PROGRAM ARGV…` makes the root that a [`LaunchInfo`] describes; `container-enter FILE PID PROGRAM
+//! ARGV…` enters the root of a process that has one. Both give the program the privileges of the container.
 
 use std::convert::Infallible;
 use std::ffi::{CStr, CString, NulError, OsString};
@@ -14,7 +14,8 @@ use std::process::ExitCode;
 
 use rustix::process::{Gid, Uid, chdir};
 
-use crate::launch_info::{LaunchInfo, UserIds};
+use crate::launch_info::{ImageIsolation, LaunchInfo, UserIds};
+use crate::privileges::{PrivilegeStep, Privileges};
 use crate::root_filesystem::{self, RootError};
 use crate::write_stderr::write_stderr;
 
@@ -44,6 +45,8 @@ enum LaunchError {
     Enter { pid: String, source: io::Error },
     #[error("cannot become user {uid}: {source}")]
     User { uid: u32, source: io::Error },
+    #[error("cannot {}: {source}", step.text())]
+    Privileges { step: PrivilegeStep, source: io::Error },
     #[error("cannot enter the working directory '{}': {source}", path.display())]
     Directory { path: PathBuf, source: io::Error },
     #[error("the image has no program '{0}' in its PATH")]
@@ -75,24 +78,40 @@ fn launch_program() -> Result<Infallible, LaunchError> {
         root_filesystem::probe().map_err(LaunchError::Probe)?;
         std::process::exit(0);
     }
-    let unreadable = |source| LaunchError::LaunchInfo { path: path.clone(), source };
-    let file = File::open(&path).map_err(unreadable)?;
-    let info: LaunchInfo =
-        serde_json::from_reader(io::BufReader::new(file)).map_err(|error| unreadable(error.into()))?;
+    let info: LaunchInfo = read(&path)?;
+    let isolation = isolation(&info)?;
     let program = Program::of(given)?;
-    root_filesystem::enter(&info)?;
+    root_filesystem::enter(&info, &isolation)?;
     let directory = &info.working_directory;
     std::fs::create_dir_all(directory).map_err(|source| LaunchError::Directory { path: directory.clone(), source })?;
+    isolation.privileges.before_user().map_err(privileges_failed)?;
     if let Some(user) = &info.user {
         become_user(user).map_err(|source| LaunchError::User { uid: user.uid, source })?;
     }
     enter_directory(directory)?;
-    program.execute()
+    program.execute(&isolation.privileges)
 }
 
-/// Joins the mount namespace of a process, and through it its root. The caller's user and environment stay.
+/// Reads a file that the agent has written.
+fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, LaunchError> {
+    let unreadable = |source| LaunchError::LaunchInfo { path: path.to_owned(), source };
+    let file = File::open(path).map_err(unreadable)?;
+    serde_json::from_reader(io::BufReader::new(file)).map_err(|error| unreadable(error.into()))
+}
+
+fn isolation(info: &LaunchInfo) -> Result<ImageIsolation, LaunchError> {
+    info.isolation.as_deref().map_or_else(|| Ok(ImageIsolation::default()), read)
+}
+
+fn privileges_failed((step, errno): (PrivilegeStep, rustix::io::Errno)) -> LaunchError {
+    LaunchError::Privileges { step, source: errno.into() }
+}
+
+/// Joins the mount namespace of a process, and through it its root. The environment of the caller stays.
 fn enter_container() -> Result<Infallible, LaunchError> {
     let mut given = std::env::args_os().skip(2);
+    let path = PathBuf::from(given.next().ok_or(LaunchError::Arguments)?);
+    let isolation = isolation(&read(&path)?)?;
     let pid = given.next().and_then(|pid| pid.into_string().ok()).ok_or(LaunchError::Arguments)?;
     let program = Program::of(given)?;
     let failed = |source: io::Error| LaunchError::Enter { pid: pid.clone(), source };
@@ -107,11 +126,12 @@ fn enter_container() -> Result<Infallible, LaunchError> {
         rustix::thread::ThreadNameSpaceType::empty() | kind,
     )
     .map_err(|errno| failed(errno.into()))?;
+    isolation.privileges.before_user().map_err(privileges_failed)?;
     if let Some(user) = user.filter(|user| user.uid != 0) {
         become_user(&user).map_err(|source| LaunchError::User { uid: user.uid, source })?;
     }
     enter_directory(&directory)?;
-    program.execute()
+    program.execute(&isolation.privileges)
 }
 
 /// Joins the user namespace of a process that has one of its own, without which its mounts cannot be joined.
@@ -184,8 +204,8 @@ impl Program {
         Ok(Program { name, argv, environment: environment.collect::<Result<_, _>>()? })
     }
 
-    /// Executes the program, which is looked up in the current root as by execvp(3).
-    fn execute(self) -> Result<Infallible, LaunchError> {
+    /// Takes on the privileges and executes the program, which is looked up in the current root as by execvp(3).
+    fn execute(self, privileges: &Privileges) -> Result<Infallible, LaunchError> {
         let shown = self.name.to_string_lossy().chars().take(200).collect::<String>();
         close_descriptors();
         let path = std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
@@ -195,9 +215,11 @@ impl Program {
         };
         let argv: Vec<&CStr> = self.argv.iter().map(CString::as_c_str).collect();
         let environment: Vec<&CStr> = self.environment.iter().map(CString::as_c_str).collect();
+        let candidates = candidates.into_iter().map(|path| CString::new(path.into_os_string().into_vec()));
+        let candidates: Vec<CString> = candidates.collect::<Result<_, _>>()?;
+        privileges.take_on().map_err(privileges_failed)?;
         let mut denied = None;
         for candidate in candidates {
-            let candidate = CString::new(candidate.into_os_string().into_vec())?;
             let error = execve(&candidate, &argv, &environment);
             match error.kind() {
                 io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {}

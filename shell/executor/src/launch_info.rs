@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::privileges::Privileges;
+
 /// How a program is started in the root file system of an image, or on the host with images as volumes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LaunchInfo {
@@ -21,6 +23,10 @@ pub struct LaunchInfo {
     pub user: Option<UserIds>,
     /// The environment of the image, each variable as `NAME=value`. The variables of the task take precedence.
     pub environment: Vec<String>,
+    /// The file in which the containerizer describes what isolates the program in the image ([`ImageIsolation`]); `None`
+    /// if nothing does.
+    #[serde(default)]
+    pub isolation: Option<PathBuf>,
     /// The program, by path or name, and its arguments with `argv[0]`, combined from the task and the image.
     pub command: (String, Vec<String>),
     /// The host name of the container; `None` for that of the host.
@@ -61,6 +67,59 @@ pub struct ImageVolume {
     pub container_path: PathBuf,
     /// Whether the mount is read-only.
     pub read_only: bool,
+}
+
+/// The decisions of isolators that are carried out in the root of an image, by the process that becomes the program.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageIsolation {
+    /// The privileges of the program.
+    pub privileges: Privileges,
+    /// The volumes, in the order in which they are mounted.
+    #[serde(default)]
+    pub volumes: Vec<StagedVolume>,
+    /// What is mounted on `/dev/shm`; `None` for a memory of its own of 64 MB.
+    #[serde(default)]
+    pub shm: Option<SharedMemory>,
+    /// The devices besides those that every program expects.
+    #[serde(default)]
+    pub devices: Vec<ImageDevice>,
+}
+
+/// What is mounted on `/dev/shm`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SharedMemory {
+    /// A memory of its own.
+    Private {
+        /// The size in bytes.
+        bytes: u64,
+    },
+    /// That of the host.
+    Host,
+}
+
+/// A device node in the root of an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageDevice {
+    /// The path below `/dev`.
+    pub path: PathBuf,
+    /// Whether it is a block device.
+    pub is_block: bool,
+    /// The major number.
+    pub major: u32,
+    /// The minor number.
+    pub minor: u32,
+    /// The permissions.
+    pub mode: u32,
+}
+
+/// A volume that the containerizer has mounted on a path of the host in the mount namespace of the container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StagedVolume {
+    /// The path of the host. Only the agent can write to the directories above it.
+    pub staging: PathBuf,
+    /// The absolute path in the container.
+    pub path: PathBuf,
 }
 
 /// A user by numbers, because names are those of the host.

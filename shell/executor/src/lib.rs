@@ -12,6 +12,7 @@
 //! | `last_updates` | the updates of an executor that ends before its agent has confirmed them |
 //! | `launch_info` | the description of a container with an image, which the agent writes for the launcher |
 //! | `memory` | returns unused memory while the executor waits |
+//! | `privileges` | capabilities, `no_new_privs` and filters of system calls, and how a program gets them |
 //! | `probe` | carries out the probes of checks |
 //! | `process` | starting, signalling and reaping the task |
 //! | `run` | the loop that ties them together |
@@ -30,6 +31,7 @@ mod init;
 mod last_updates;
 mod launch_info;
 mod memory;
+mod privileges;
 mod probe;
 mod process;
 mod root_filesystem;
@@ -40,5 +42,9 @@ mod write_stderr;
 pub use container_launch::{enter as container_enter, has_rootless_images, launch as container_launch};
 pub use environment::Environment;
 pub use init::main as init;
-pub use launch_info::{ImageVolume, LaunchInfo, OverlayDirectories, RootSource, UserIds};
+pub use launch_info::{
+    ImageDevice, ImageIsolation, ImageVolume, LaunchInfo, OverlayDirectories, RootSource, SharedMemory, StagedVolume,
+    UserIds,
+};
+pub use privileges::{Capabilities, Filter, Instruction, PrivilegeStep, Privileges};
 pub use run::main;

@@ -61,12 +61,18 @@ flags! {
                 "The directory of state that need not survive a reboot. Without it, /var/run/mesos for root, otherwise run below --work_dir.";
             containerizers: Containerizers = "mesos" => "The containerizers.";
             isolation: Option<List> =>
-                "Comma-separated isolators, e.g. cgroups/cpu,cgroups/mem,cgroups/pids,namespaces/pid. Without it, all isolators that this machine and user allow.";
+                "Comma-separated isolators, e.g. cgroups/cpu,cgroups/mem,cgroups/pids,namespaces/pid,linux/capabilities,linux/seccomp. Without it, those for processors, memory, processes, pid and mount namespaces, images, volumes and rlimits, as far as this machine and user allow.";
             launcher: Option<LauncherName> =>
                 "linux (cgroups and namespaces, needs root) or posix. Without it, linux where possible.";
             container_logger: Option<String> =>
                 "How stdout and stderr in sandboxes are limited: sandbox (no limit), logrotate:max_stdout_size=10MB, or org_apache_mesos_LogrotateContainerLogger with --modules. Without it, they are rotated at 10MB and 4 old files are kept (stdout.1 is the latest).";
             image_providers: Option<String>, in Bounds::Any => "The kinds of images that containers can have: DOCKER (with OCI images), the default.";
+            default_container_shm_size: Option<Bytes> =>
+                "The size of /dev/shm of containers that do not name one, with namespaces/ipc; 64MB without it.";
+            disallow_sharing_agent_ipc_namespace: bool = "false" =>
+                "Refuse containers that ask for the IPC namespace of the agent, with namespaces/ipc.";
+            host_path_volume_force_creation: String = "", in Bounds::Any =>
+                "Directories separated by colons; the missing sources of HOST_PATH volumes below them are made.";
             sandbox_directory: PathBuf = "/mnt/mesos/sandbox" => "The path of the sandbox in containers with an image.";
             docker_registry: String = "https://registry-1.docker.io" => "The registry of images whose names have no registry, or a directory with archives of images: /path has IMAGE.tar, as docker save writes it.";
             docker_config: Option<Json> => "Credentials for registries in the format of Docker's config.json, or file:///path of such a file.";
@@ -84,10 +90,7 @@ flags! {
                 appc_store_dir: PathBuf = "/tmp/mesos/store/appc" => "Appc image store.";
                 default_container_info: Json => "The ContainerInfo of executors that have none.";
                 default_container_dns: Json => "DNS of containers.";
-                default_container_shm_size: Bytes => "Size of /dev/shm in containers.";
-                disallow_sharing_agent_ipc_namespace: bool = "false" => "Each container gets an IPC namespace.";
                 disallow_sharing_agent_pid_namespace: bool = "false" => "Each container gets a PID namespace.";
-                host_path_volume_force_creation: Option<List> = "" => "Host paths that may be created for volumes.";
                 volume_gid_range: String => "Group ids for shared volumes.";
             }
         }
@@ -98,6 +101,20 @@ flags! {
             cgroups_limit_swap: bool = "false" => "Limit memory and swap together.";
             cgroups_destroy_timeout: Duration = "1mins", in POSITIVE =>
                 "The time after which a cgroup that does not become empty is logged as an error. Killing continues.";
+            allowed_devices: Option<Json> =>
+                "Devices that tasks can use besides null, tty and the like, with cgroups/devices, e.g. {\"allowed_devices\":[{\"device\":{\"path\":\"/dev/fuse\"},\"access\":{\"read\":true,\"write\":true}}]}.";
+            cgroups_net_cls_primary_handle: Option<String> =>
+                "The upper half of the classes that cgroups/net_cls gives to containers, e.g. 0x0012. Without it, they get none.";
+            cgroups_net_cls_secondary_handles: Option<String> =>
+                "The range of the lower halves, e.g. 0x0001,0x00ff; all from 1 without it.";
+            #[alias = "allowed_capabilities"]
+            effective_capabilities: Option<Json> =>
+                "The capabilities of tasks that do not ask for others, with linux/capabilities, e.g. {\"capabilities\":[\"NET_RAW\"]}.";
+            bounding_capabilities: Option<Json> =>
+                "The capabilities that tasks can ask for, with linux/capabilities. Without it, those that the agent has.";
+            seccomp_config_dir: Option<PathBuf> => "The directory of profiles of system calls in Docker's format, for linux/seccomp.";
+            seccomp_profile_name: Option<String> =>
+                "The profile in --seccomp_config_dir of tasks that do not ask for another one. Without it, a built-in profile.";
             revocable_cpu_low_priority: bool = "true" => "Give revocable CPU low priority.";
             [NoEffect: "threads are counted wherever cgroups/pids is in use"] {
                 cgroups_cpu_enable_pids_and_tids_count: bool = "false" => "Count processes and threads in statistics.";
@@ -109,22 +126,12 @@ flags! {
                 systemd_runtime_directory: PathBuf = "/run/systemd/system" => "systemd's run-time directory.";
             }
             [NoEffect: NOT_IMPLEMENTED] {
-                cgroups_net_cls_primary_handle: String => "net_cls handle.";
-                cgroups_net_cls_secondary_handles: String => "net_cls handles.";
-                allowed_devices: Json => "Devices containers may use.";
                 #[alias = "slave_subsystems"]
                 agent_subsystems: String => "cgroup subsystems for the agent itself.";
                 nvidia_gpu_devices: String => "GPUs to offer.";
                 perf_events: String => "Performance events to sample.";
                 perf_interval: Duration = "1mins" => "Sampling interval.";
                 perf_duration: Duration = "10secs" => "Sampling duration.";
-            }
-            [Refused: NOT_IMPLEMENTED] {
-                #[alias = "allowed_capabilities"]
-                effective_capabilities: Json => "Default effective capabilities.";
-                bounding_capabilities: Json => "Default bounding capabilities.";
-                seccomp_config_dir: PathBuf => "Seccomp profiles.";
-                seccomp_profile_name: String => "The default seccomp profile.";
             }
         }
         "Docker" {
@@ -146,6 +153,10 @@ flags! {
             gc_disk_headroom: f64 = "0.1", in SHARE =>
                 "The share of the disk to keep free when deciding how long sandboxes are kept.";
             disk_watch_interval: Duration = "1mins", in INTERVAL => "The interval at which disk usage is checked.";
+            container_disk_watch_interval: Duration = "15secs", in INTERVAL =>
+                "The interval at which disk/du measures the sandboxes.";
+            enforce_container_disk_quota: bool = "false" =>
+                "With disk/du, end containers whose sandbox uses more disk than they were allocated.";
             fetcher_stall_timeout: Duration = "1mins", in secs(1) =>
                 "The time without progress after which a download fails.";
             frameworks_home: Option<PathBuf> = "", in Bounds::Any => "The prefix of relative URIs.";
@@ -159,10 +170,6 @@ flags! {
                 "The directory of the Hadoop client, which copies files of hdfs://, s3a:// and other schemes. Without it, HADOOP_HOME or the path of the agent has it.";
             [NoEffect: NOT_IMPLEMENTED] {
                 gc_non_executor_container_sandboxes: bool = "false" => "Collect sandboxes of nested containers too.";
-                container_disk_watch_interval: Duration = "15secs" =>
-                    "The interval at which the disk usage of containers is checked.";
-                enforce_container_disk_quota: bool = "false" =>
-                    "Kill containers that use more disk than they asked for.";
                 xfs_project_range: String => "XFS project ids.";
                 xfs_kill_containers: bool = "false" => "Kill containers over their XFS quota.";
                 xfs_quota_headroom: Bytes => "Headroom over the XFS quota.";

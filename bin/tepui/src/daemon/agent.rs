@@ -13,6 +13,7 @@ use messages::v1::agent_info::capability::Type as Capability;
 use model::Upid;
 use provisioner::{Backend, Credentials};
 
+use super::agent_isolation;
 use super::agent_resources;
 use super::common::{domain, hostname, ip, sender_check, serve, until_end};
 use super::container_logger::container_logger;
@@ -187,6 +188,7 @@ fn containers(flags: &AgentFlags, config: &mut containerizer::Config) -> Result<
     config.cgroups_enable_cfs = flags.cgroups_enable_cfs;
     config.cgroups_limit_swap = flags.cgroups_limit_swap;
     config.destroy_timeout = flags.cgroups_destroy_timeout;
+    agent_isolation::configure(flags, config)?;
     // The default path needs root. Without root the path below the work directory is used.
     if let Some(path) = &flags.runtime_dir {
         config.runtime_dir.clone_from(path);

@@ -17,7 +17,7 @@ use crate::json::{self, Object};
 pub struct Usage {
     /// The resources that it uses; `None` if they could not be measured.
     pub statistics: Option<v1::ResourceStatistics>,
-    /// The state of the container. If it is absent, only the process of the executor is shown.
+    /// The state of the container, besides its id and the process of the executor.
     pub status: Option<v1::ContainerStatus>,
 }
 
@@ -114,9 +114,8 @@ pub(super) fn protos(snapshot: &Snapshot, usage: &BTreeMap<ContainerId, Usage>) 
 }
 
 fn status(executor: &ExecutorSnapshot, measured: Option<&Usage>) -> v1::ContainerStatus {
-    measured.and_then(|usage| usage.status.clone()).unwrap_or_else(|| v1::ContainerStatus {
-        container_id: Some(Box::new(v1::ContainerId::from(&executor.container))),
-        executor_pid: executor.pid,
-        ..v1::ContainerStatus::default()
-    })
+    let mut status = measured.and_then(|usage| usage.status.clone()).unwrap_or_default();
+    status.container_id.get_or_insert_with(|| Box::new(v1::ContainerId::from(&executor.container)));
+    status.executor_pid = status.executor_pid.or(executor.pid);
+    status
 }

@@ -42,6 +42,9 @@ pub enum ImageError {
     },
 }
 
+/// The file beside the launch info in which the containerizer describes what isolates the program.
+pub const ISOLATION: &str = "isolation";
+
 /// What a container with images starts with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProvidedImages {
@@ -80,10 +83,7 @@ impl Images {
         let images: Vec<&v1::Image> =
             wanted.root.into_iter().chain(wanted.volumes.iter().map(|(_, image)| *image)).collect();
         if images.is_empty() {
-            return match wanted.hostname {
-                Some(_) => Err(ImageError::Invalid("'hostname' needs a container with an image".to_owned())),
-                None => Ok(None),
-            };
+            return Ok(None);
         }
         let mut provided = self.provisioned(launch.container.as_str(), &images, cancelled)?.into_iter();
         let root = wanted.root.and_then(|_| provided.next());
@@ -115,6 +115,7 @@ impl Images {
                 (Some(_), directory) => Path::new("/").join(directory),
             },
             user: user.map(|user| UserIds { uid: user.uid, gid: user.gid, groups: user.groups.clone() }),
+            isolation: Some(directory.join(ISOLATION)),
             command: resolved(wanted.command, &config)?,
             names: self.names(&directory, &wanted, root.is_some())?,
             hostname: wanted.hostname.map(str::to_owned),
@@ -178,10 +179,7 @@ impl Images {
 
     /// Writes the files that name the host in a container with a host name of its own.
     fn names(&self, directory: &Path, wanted: &Wanted<'_>, has_root: bool) -> Result<Option<PathBuf>, ImageError> {
-        let Some(hostname) = wanted.hostname else { return Ok(None) };
-        if !has_root {
-            return Err(ImageError::Invalid("'hostname' needs a container with an image".to_owned()));
-        }
+        let Some(hostname) = wanted.hostname.filter(|_| has_root) else { return Ok(None) };
         if !is_host_name(hostname) {
             let shown: String = hostname.chars().take(100).collect();
             let problem = "expected at most 64 letters, digits, '-' and '.'";

@@ -30,9 +30,11 @@ impl ContainerCgroups {
             .as_deref()
             .and_then(|mount| Some((Version::V2, own_directory(&lines, Version::V2, None, mount, id)?)));
         let tracking = unified.or_else(|| location(Controller::Freezer))?;
-        let controllers = [Controller::Cpu, Controller::Cpuacct, Controller::Memory, Controller::Pids];
-        let controllers: BTreeMap<_, _> =
-            controllers.into_iter().filter_map(|controller| Some((controller, location(controller)?))).collect();
+        let controllers: BTreeMap<_, _> = Controller::ALL
+            .into_iter()
+            .filter(|controller| *controller != Controller::Freezer)
+            .filter_map(|controller| Some((controller, location(controller)?)))
+            .collect();
         let mut directories = vec![tracking];
         for location in controllers.values() {
             if !directories.contains(location) {

@@ -15,6 +15,12 @@ pub(crate) enum Controller {
     Memory,
     Pids,
     Freezer,
+    Blkio,
+    Cpuset,
+    Devices,
+    Hugetlb,
+    NetCls,
+    NetPrio,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,11 +30,29 @@ pub(crate) enum Version {
 }
 
 impl Controller {
-    const ALL: [Controller; 5] =
-        [Controller::Cpu, Controller::Cpuacct, Controller::Memory, Controller::Pids, Controller::Freezer];
+    pub(crate) const ALL: [Controller; 11] = [
+        Controller::Cpu,
+        Controller::Cpuacct,
+        Controller::Memory,
+        Controller::Pids,
+        Controller::Freezer,
+        Controller::Blkio,
+        Controller::Cpuset,
+        Controller::Devices,
+        Controller::Hugetlb,
+        Controller::NetCls,
+        Controller::NetPrio,
+    ];
 
+    /// Returns the name in a v1 hierarchy.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Controller::Blkio => "blkio",
+            Controller::Cpuset => "cpuset",
+            Controller::Devices => "devices",
+            Controller::Hugetlb => "hugetlb",
+            Controller::NetCls => "net_cls",
+            Controller::NetPrio => "net_prio",
             Controller::Cpu => "cpu",
             Controller::Cpuacct => "cpuacct",
             Controller::Memory => "memory",
@@ -37,9 +61,15 @@ impl Controller {
         }
     }
 
-    /// Returns whether every v2 cgroup has this function, without a controller of that name.
-    fn is_part_of_v2(self) -> bool {
-        matches!(self, Controller::Cpuacct | Controller::Freezer)
+    /// Returns the name in the v2 hierarchy.
+    pub(crate) fn v2_name(self) -> &'static str {
+        if self == Controller::Blkio { "io" } else { self.name() }
+    }
+
+    /// Returns whether every v2 cgroup has this function, without a controller of that name. Devices are limited by
+    /// programs (cgroup v2 documentation, "Device controller").
+    pub(crate) fn is_part_of_v2(self) -> bool {
+        matches!(self, Controller::Cpuacct | Controller::Freezer | Controller::Devices)
     }
 }
 
@@ -65,7 +95,8 @@ impl Hierarchies {
         }
         if let Some(unified) = found.unified.clone() {
             let offered = kernel.read(&unified.join("cgroup.controllers")).unwrap_or_default();
-            let has = |controller: Controller| offered.split_ascii_whitespace().any(|name| name == controller.name());
+            let has =
+                |controller: Controller| offered.split_ascii_whitespace().any(|name| name == controller.v2_name());
             // If no v1 hierarchy is mounted, the functions that every v2 cgroup has are available.
             for controller in Controller::ALL {
                 if has(controller) || (controller.is_part_of_v2() && v1.is_empty()) {

@@ -21,6 +21,11 @@ const V1_FILES: &[(&str, &str)] = &[
     ("memory.stat", "total_rss 2048\ntotal_cache 1024\n"),
     ("pids.max", "max"),
     ("freezer.state", "THAWED"),
+    ("cpuset.cpus", ""),
+    ("cpuset.mems", ""),
+    ("devices.allow", ""),
+    ("devices.deny", ""),
+    ("net_cls.classid", "0"),
 ];
 
 const V2_FILES: &[(&str, &str)] = &[
@@ -365,4 +370,112 @@ fn a_root_outside_of_the_hierarchy_is_refused() {
         let config = Config { cgroups_root: root.into(), ..config() };
         assert!(matches!(Isolation::prepare(&v2(), &config), Err(Error::InvalidCgroupsRoot(_))), "{root:?}");
     }
+}
+
+/// The v1 controllers besides those of processors, memory and processes.
+fn v1_with_all() -> FakeKernel {
+    let kernel = v1();
+    let more = ["blkio", "cpuset", "devices", "net_cls,net_prio"].iter().enumerate().map(|(number, name)| {
+        format!("{} 31 0:{number} / /sys/fs/cgroup/{name} rw - cgroup cgroup rw,{name}\n", 50 + number)
+    });
+    kernel.file("/proc/self/mountinfo", &format!("{V1_MOUNTS}{}", more.collect::<String>()));
+    for hierarchy in ["blkio", "cpuset", "devices", "net_cls,net_prio"] {
+        kernel.hierarchy(&format!("/sys/fs/cgroup/{hierarchy}"), V1_FILES);
+    }
+    kernel.file("/sys/fs/cgroup/cpuset/cpuset.cpus", "0-3\n");
+    kernel.file("/sys/fs/cgroup/cpuset/cpuset.mems", "0\n");
+    kernel
+}
+
+fn launch(id: &str) -> crate::Launch {
+    crate::Launch {
+        id: ContainerId::new(id),
+        program: crate::Program::Path("/bin/true".into()),
+        argv: vec!["true".into()],
+        init: None,
+        environment: Vec::new(),
+        working_directory: "/".into(),
+        user: None,
+        limits: Limits::default(),
+        rlimits: Vec::new(),
+        binds: Vec::new(),
+        requests: crate::Requests::default(),
+        stdout: crate::Output::Discard,
+        stderr: crate::Output::Discard,
+    }
+}
+
+/// Prepares a container with these isolators, and returns the calls besides those that make cgroups.
+fn prepared(kernel: &FakeKernel, isolation: &Isolation, id: &str) -> Result<Vec<String>, Error> {
+    let Tracking::Cgroups(tree) = &isolation.tracking else { panic!("the linux launcher tracks by cgroups") };
+    let launch = launch(id);
+    let group = tree.group(&launch.id);
+    group.create(kernel, tree).unwrap();
+    kernel.log();
+    let context = Isolation::context(kernel, &launch.id, Some(&group), None);
+    let mut spec = crate::launch_spec::LaunchSpec::new(&launch);
+    isolation.isolators.prepare(&context, &launch, &mut spec)?;
+    Ok(kernel.log())
+}
+
+fn isolation(kernel: &FakeKernel, names: &[&str]) -> Isolation {
+    let isolation = names.iter().map(|name| (*name).to_owned()).collect();
+    let handles = crate::parse_handles("0x12", Some("1,2")).ok();
+    Isolation::prepare(kernel, &Config { isolation, net_cls_handles: handles, ..config() }).unwrap()
+}
+
+#[test]
+fn a_v1_cpuset_has_the_processors_of_the_one_above() {
+    let kernel = v1_with_all();
+    let log = prepared(&kernel, &isolation(&kernel, &["cgroups/cpuset"]), "c").unwrap();
+    let expect = ["cpus = 0-3", "mems = 0"]
+        .iter()
+        .flat_map(|value| ["mesos", "mesos/c"].map(|group| format!("/sys/fs/cgroup/cpuset/{group}/cpuset.{value}")));
+    assert_eq!(log, expect.collect::<Vec<_>>());
+    assert_eq!(prepared(&v2(), &isolation(&v2(), &["cgroups/cpuset"]), "c").unwrap(), [""; 0]);
+}
+
+#[test]
+fn devices_are_denied_before_some_are_allowed() {
+    let kernel = v1_with_all();
+    let log = prepared(&kernel, &isolation(&kernel, &["cgroups/devices"]), "c").unwrap();
+    assert_eq!(log[0], "/sys/fs/cgroup/devices/mesos/c/devices.deny = a");
+    assert_eq!(log[1], "/sys/fs/cgroup/devices/mesos/c/devices.allow = c *:* m");
+    assert!(log.contains(&"/sys/fs/cgroup/devices/mesos/c/devices.allow = c 1:3 rwm".to_owned()));
+    let kernel = v2();
+    let log = prepared(&kernel, &isolation(&kernel, &["cgroups/devices"]), "c").unwrap();
+    assert!(log.len() == 1 && log[0].starts_with("/sys/fs/cgroup/mesos/c runs "), "{log:?}");
+}
+
+#[test]
+fn each_container_has_a_class_of_packets() {
+    let kernel = v1_with_all();
+    let first = isolation(&kernel, &["cgroups/net_cls"]);
+    let class =
+        |id: &str, class: u32| vec![format!("/sys/fs/cgroup/net_cls,net_prio/mesos/{id}/net_cls.classid = {class}")];
+    assert_eq!(prepared(&kernel, &first, "a").unwrap(), class("a", 0x12_0001));
+    // The next agent finds the class in the kernel.
+    let second = isolation(&kernel, &["cgroups/net_cls"]);
+    let Tracking::Cgroups(tree) = &second.tracking else { panic!("it tracks by cgroups") };
+    let (id, group) = (ContainerId::new("a"), tree.group(&ContainerId::new("a")));
+    let context = Isolation::context(&kernel, &id, Some(&group), None);
+    second.isolators.recover(&context);
+    assert_eq!(second.isolators.usage(&context, &limits()).net_cls_classid, Some(0x12_0001));
+    assert_eq!(prepared(&kernel, &second, "b").unwrap(), class("b", 0x12_0002));
+    assert!(matches!(prepared(&kernel, &second, "c"), Err(Error::NoHandle(2))));
+    second.isolators.cleanup(&context).unwrap();
+    assert_eq!(prepared(&kernel, &second, "c").unwrap(), class("c", 0x12_0001));
+}
+
+#[test]
+fn all_controllers_are_those_of_the_machine() {
+    let check = |kernel: &FakeKernel, names: &[&str], missing: &[&str]| {
+        let found = isolation(kernel, names).missing;
+        let expect: Vec<String> = missing.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(found, expect, "{names:?}");
+    };
+    check(&v1_with_all(), &["cgroups/all"], &[]);
+    check(&v2(), &["cgroups/all"], &[]);
+    let class = "the class of network packets is not limited: no usable cgroup controller 'net_cls'";
+    check(&v2(), &["cgroups/all", "cgroups/net_cls"], &[class]);
 }

@@ -97,14 +97,13 @@ impl CgroupTree {
         hierarchy: &Path,
     ) -> Result<(), Error> {
         self.make_root(kernel, hierarchy)?;
-        let built_in = matches!(controller, Controller::Cpuacct | Controller::Freezer);
-        if version == Version::V1 || built_in {
+        if version == Version::V1 || controller.is_part_of_v2() {
             return Ok(());
         }
         // Controllers are enabled from the top (cgroup v2 documentation, "Enabling and Disabling"): a child has those
         // that its parent enables.
         let mut path = hierarchy.to_owned();
-        let switch = format!("+{}", controller.name());
+        let switch = format!("+{}", controller.v2_name());
         for part in std::iter::once(Path::new("")).chain(Path::new(&self.root).iter().map(Path::new)) {
             path.push(part);
             let file = path.join("cgroup.subtree_control");

@@ -5,13 +5,26 @@ use std::path::Path;
 
 use super::mounts::{Controller, Version};
 use super::tree::ContainerCgroups;
-use crate::Usage;
 use crate::kernel::{Kernel, TICKS_PER_SECOND};
+use crate::{DeviceUsage, Usage};
 
 impl ContainerCgroups {
     /// Returns the number of processes and threads; `None` without the controller.
     pub(crate) fn threads(&self, kernel: &dyn Kernel) -> Option<u64> {
         number(kernel, self.location(Controller::Pids)?.1, "pids.current")
+    }
+
+    /// Returns the operations on each block device; none without the controller.
+    pub(crate) fn device_usage(&self, kernel: &dyn Kernel) -> Vec<DeviceUsage> {
+        let Some((version, path)) = self.location(Controller::Blkio) else { return Vec::new() };
+        let read = |file: &str| kernel.read(&path.join(file)).unwrap_or_default();
+        match version {
+            Version::V1 => {
+                let (operations, bytes) = (read("blkio.throttle.io_serviced"), read("blkio.throttle.io_service_bytes"));
+                device_usage_v1(&operations, &bytes)
+            }
+            Version::V2 => read("io.stat").lines().filter_map(device_usage_v2).collect(),
+        }
     }
 
     /// Adds the processor time that the container has used.
@@ -116,4 +129,76 @@ fn table(kernel: &dyn Kernel, path: &Path, file: &str) -> BTreeMap<String, u64> 
             Some((key.to_owned(), value.trim().parse().ok()?))
         })
         .collect()
+}
+
+fn device(numbers: &str) -> Option<DeviceUsage> {
+    let (major, minor) = numbers.split_once(':')?;
+    Some(DeviceUsage { major: major.parse().ok()?, minor: minor.parse().ok()?, ..DeviceUsage::default() })
+}
+
+/// Parses the files of v1, whose lines are `8:0 Read 5` (cgroup-v1/blkio-controller documentation).
+fn device_usage_v1(operations: &str, bytes: &str) -> Vec<DeviceUsage> {
+    let mut found: BTreeMap<&str, DeviceUsage> = BTreeMap::new();
+    for (text, is_bytes) in [(operations, false), (bytes, true)] {
+        for line in text.lines() {
+            let mut fields = line.split_ascii_whitespace();
+            let (Some(numbers), Some(kind), Some(Ok(count))) =
+                (fields.next(), fields.next(), fields.next().map(str::parse))
+            else {
+                continue;
+            };
+            let Some(empty) = device(numbers) else { continue };
+            let usage = found.entry(numbers).or_insert(empty);
+            let counts = if is_bytes { &mut usage.bytes } else { &mut usage.operations };
+            match kind {
+                "Read" => counts.read = count,
+                "Write" => counts.write = count,
+                "Discard" => counts.discard = count,
+                // These are sums of the others, and divide them in another way.
+                _ => {}
+            }
+        }
+    }
+    found.into_values().collect()
+}
+
+/// Parses a line of v2, e.g. `8:0 rbytes=4096 wbytes=0 rios=1 wios=0 dbytes=0 dios=0`.
+fn device_usage_v2(line: &str) -> Option<DeviceUsage> {
+    let (numbers, values) = line.split_once(' ')?;
+    let mut usage = device(numbers)?;
+    for (key, value) in values.split_ascii_whitespace().filter_map(|pair| pair.split_once('=')) {
+        let count = value.parse().ok()?;
+        match key {
+            "rbytes" => usage.bytes.read = count,
+            "wbytes" => usage.bytes.write = count,
+            "dbytes" => usage.bytes.discard = count,
+            "rios" => usage.operations.read = count,
+            "wios" => usage.operations.write = count,
+            "dios" => usage.operations.discard = count,
+            _ => {}
+        }
+    }
+    Some(usage)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::OperationCounts;
+
+    #[test]
+    fn operations_on_devices_are_read_in_both_versions() {
+        let expect = DeviceUsage {
+            major: 8,
+            minor: 16,
+            operations: OperationCounts { read: 3, write: 1, discard: 0 },
+            bytes: OperationCounts { read: 12_288, write: 4096, discard: 0 },
+        };
+        let operations = "8:16 Read 3\n8:16 Write 1\n8:16 Sync 4\n8:16 Total 4\nTotal 4\n";
+        let bytes = "8:16 Read 12288\n8:16 Write 4096\n8:16 Total 16384\nTotal 16384\n";
+        assert_eq!(device_usage_v1(operations, bytes), [expect]);
+        let line = "8:16 rbytes=12288 wbytes=4096 rios=3 wios=1 dbytes=0 dios=0";
+        assert_eq!(device_usage_v2(line), Some(expect));
+        assert_eq!((device_usage_v2("nonsense"), device_usage_v1("", "Total 0")), (None, Vec::new()));
+    }
 }

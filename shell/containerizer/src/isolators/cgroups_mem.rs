@@ -84,7 +84,8 @@ fn is_out_of_memory(kernel: &dyn Kernel, cgroups: &ContainerCgroups, watch: &Own
     match cgroups.location(Controller::Memory) {
         None => false,
         // The notification comes before the kernel kills, so that no counter shows it yet.
-        Some((Version::V1, _)) => rustix::io::read(watch, &mut [0u8; 8]).is_ok(),
+        // Descriptors of other isolators are not eventfds, and have no eight bytes.
+        Some((Version::V1, _)) => rustix::io::read(watch, &mut [0u8; 8]) == Ok(8),
         // The notification may be about any event of the controller; reading the file clears its mark.
         Some((Version::V2, _)) => {
             if let Ok(file) = watch.try_clone().map(File::from) {

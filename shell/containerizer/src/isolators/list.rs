@@ -2,45 +2,38 @@
 
 use std::collections::BTreeSet;
 
+use super::cgroups_blkio::CgroupsBlkio;
 use super::cgroups_cpu::CgroupsCpu;
+use super::cgroups_cpuset::CgroupsCpuset;
+use super::cgroups_devices::CgroupsDevices;
 use super::cgroups_mem::CgroupsMem;
+use super::cgroups_net_cls::CgroupsNetCls;
+use super::cgroups_only::CgroupsOnly;
 use super::cgroups_pids::CgroupsPids;
+use super::disk_du::DiskDu;
 use super::docker_runtime::DockerRuntime;
 use super::filesystem_linux::FilesystemLinux;
+use super::linux_capabilities::LinuxCapabilities;
+use super::linux_devices::LinuxDevices;
+use super::linux_nnp::LinuxNnp;
+use super::linux_seccomp::LinuxSeccomp;
+use super::namespaces_ipc::NamespacesIpc;
 use super::namespaces_pid::NamespacesPid;
 use super::posix_rlimits::PosixRlimits;
 use super::posix_usage::PosixUsage;
+use super::volume_host_path::VolumeHostPath;
+use super::volume_sandbox_path::VolumeSandboxPath;
+use super::volume_secret::VolumeSecret;
 use super::{Isolator, Isolators};
 use crate::cgroups::Controller;
 use crate::{Config, Error};
-
-/// The flags of the operator that change how isolators work.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct IsolatorOptions {
-    /// `--cgroups_enable_cfs`.
-    pub cfs: bool,
-    /// `--cgroups_limit_swap`.
-    pub swap: bool,
-    /// Whether containers can have images without root.
-    pub rootless_images: bool,
-}
-
-impl From<&Config> for IsolatorOptions {
-    fn from(config: &Config) -> Self {
-        IsolatorOptions {
-            cfs: config.cgroups_enable_cfs,
-            swap: config.cgroups_limit_swap,
-            rootless_images: config.rootless_images,
-        }
-    }
-}
 
 /// One isolator of the list.
 struct Entry {
     /// The name in `--isolation`.
     name: &'static str,
     needs: Needs,
-    make: fn(IsolatorOptions) -> Box<dyn Isolator>,
+    make: fn(&Config) -> Box<dyn Isolator>,
 }
 
 /// The requirement of an isolator.
@@ -56,36 +49,115 @@ enum Needs {
 }
 
 /// All isolators, in the order in which they are called.
-const LIST: [Entry; 8] = [
+const LIST: [Entry; 23] = [
     Entry {
         name: "cgroups/cpu",
         needs: Needs::Controller(Controller::Cpu),
-        make: |options| Box::new(CgroupsCpu { cfs: options.cfs }),
+        make: |config| Box::new(CgroupsCpu { cfs: config.cgroups_enable_cfs }),
     },
     Entry {
         name: "cgroups/mem",
         needs: Needs::Controller(Controller::Memory),
-        make: |options| Box::new(CgroupsMem { swap: options.swap }),
+        make: |config| Box::new(CgroupsMem { swap: config.cgroups_limit_swap }),
     },
     Entry { name: "cgroups/pids", needs: Needs::Controller(Controller::Pids), make: |_| Box::new(CgroupsPids) },
+    Entry { name: "cgroups/blkio", needs: Needs::Controller(Controller::Blkio), make: |_| Box::new(CgroupsBlkio) },
+    Entry { name: "cgroups/cpuset", needs: Needs::Controller(Controller::Cpuset), make: |_| Box::new(CgroupsCpuset) },
+    Entry {
+        name: "cgroups/devices",
+        needs: Needs::Controller(Controller::Devices),
+        make: |config| Box::new(CgroupsDevices { allowed: config.allowed_devices.clone() }),
+    },
+    Entry {
+        name: "cgroups/hugetlb",
+        needs: Needs::Controller(Controller::Hugetlb),
+        make: |_| Box::new(CgroupsOnly("cgroups/hugetlb")),
+    },
+    Entry {
+        name: "cgroups/net_cls",
+        needs: Needs::Controller(Controller::NetCls),
+        make: |config| Box::new(CgroupsNetCls::new(config.net_cls_handles)),
+    },
+    Entry {
+        name: "cgroups/net_prio",
+        needs: Needs::Controller(Controller::NetPrio),
+        make: |_| Box::new(CgroupsOnly("cgroups/net_prio")),
+    },
     Entry { name: "filesystem/linux", needs: Needs::Root, make: |_| Box::new(FilesystemLinux) },
     Entry { name: "namespaces/pid", needs: Needs::Root, make: |_| Box::new(NamespacesPid) },
+    Entry {
+        name: "linux/capabilities",
+        needs: Needs::Root,
+        make: |config| Box::new(LinuxCapabilities { flags: config.capabilities }),
+    },
+    Entry { name: "linux/nnp", needs: Needs::Nothing, make: |_| Box::new(LinuxNnp) },
+    // This isolator comes after the one of capabilities, on which rules of profiles depend.
+    Entry { name: "linux/seccomp", needs: Needs::Root, make: |config| Box::new(LinuxSeccomp::new(config)) },
+    Entry {
+        name: "linux/devices",
+        needs: Needs::Root,
+        make: |config| Box::new(LinuxDevices { allowed: config.allowed_devices.clone() }),
+    },
+    Entry {
+        name: "namespaces/ipc",
+        needs: Needs::Root,
+        make: |config| {
+            Box::new(NamespacesIpc {
+                default_shm: config.default_container_shm_size,
+                disallow_sharing: config.disallow_sharing_agent_ipc_namespace,
+            })
+        },
+    },
+    Entry {
+        name: "volume/host_path",
+        needs: Needs::Root,
+        make: |config| Box::new(VolumeHostPath { made: config.host_path_volume_force_creation.clone() }),
+    },
+    Entry { name: "volume/secret", needs: Needs::Root, make: |_| Box::new(VolumeSecret) },
+    Entry { name: "disk/du", needs: Needs::Nothing, make: |config| Box::new(DiskDu::new(config)) },
+    Entry { name: "volume/sandbox_path", needs: Needs::Root, make: |_| Box::new(VolumeSandboxPath) },
     Entry { name: "posix/rlimits", needs: Needs::Nothing, make: |_| Box::new(PosixRlimits) },
     Entry { name: "docker/runtime", needs: Needs::RootOrUserNamespace, make: |_| Box::new(DockerRuntime) },
     // This isolator is always in use, and last: it measures the usage that the others do not measure.
     Entry { name: "posix/cpu", needs: Needs::Nothing, make: |_| Box::new(PosixUsage) },
 ];
 
+/// The name of all controllers that the machine has.
+const ALL_CGROUPS: &str = "cgroups/all";
+
 /// Names that stand for other names, or include them.
-const ALIASES: [(&str, &[&str]); 7] = [
+const ALIASES: [(&str, &[&str]); 14] = [
     ("cgroups", &["cgroups/cpu", "cgroups/mem"]),
-    ("cgroups/all", &["cgroups/cpu", "cgroups/mem", "cgroups/pids"]),
+    (
+        ALL_CGROUPS,
+        &[
+            "cgroups/blkio",
+            "cgroups/cpu",
+            "cgroups/cpuset",
+            "cgroups/devices",
+            "cgroups/hugetlb",
+            "cgroups/mem",
+            "cgroups/net_cls",
+            "cgroups/net_prio",
+            "cgroups/pids",
+        ],
+    ),
+    // The name of the controller in the v2 hierarchy.
+    ("cgroups/io", &["cgroups/blkio"]),
+    // As in Mesos, these volumes come with the mount namespace that they need.
+    ("filesystem/linux", &["filesystem/linux", "volume/host_path", "volume/sandbox_path"]),
+    ("volume/host_path", &["filesystem/linux", "volume/host_path", "volume/sandbox_path"]),
+    ("volume/sandbox_path", &["filesystem/linux", "volume/host_path", "volume/sandbox_path"]),
+    ("volume/secret", &["filesystem/linux", "volume/host_path", "volume/sandbox_path", "volume/secret"]),
+    ("posix/disk", &["disk/du"]),
     // A separate `/proc` is a mount, which needs a mount namespace.
-    ("namespaces/pid", &["namespaces/pid", "filesystem/linux"]),
+    ("namespaces/pid", &["namespaces/pid", "filesystem/linux", "volume/host_path", "volume/sandbox_path"]),
+    // A `/dev/shm` is a mount.
+    ("namespaces/ipc", &["namespaces/ipc", "filesystem/linux", "volume/host_path", "volume/sandbox_path"]),
     // The root of an image is mounted in the mount namespace of the container.
-    ("docker/runtime", &["docker/runtime", "filesystem/linux"]),
+    ("docker/runtime", &["docker/runtime", "filesystem/linux", "volume/host_path", "volume/sandbox_path"]),
     // Images as volumes are mounted by the same launcher.
-    ("volume/image", &["docker/runtime", "filesystem/linux"]),
+    ("volume/image", &["docker/runtime", "filesystem/linux", "volume/host_path", "volume/sandbox_path"]),
     ("posix/mem", &["posix/cpu"]),
     ("process", &["posix/cpu"]),
 ];
@@ -93,36 +165,22 @@ const ALIASES: [(&str, &[&str]); 7] = [
 /// Names that have no effect on containers without images, which are the only ones so far.
 const WITHOUT_EFFECT: [&str; 2] = ["filesystem/posix", "environment_secret"];
 
-/// Names of Mesos without an isolator here. The agent starts and reports them, as it does for missing rights.
-/// Containers that ask for one of them are refused.
-const NOT_IMPLEMENTED: [&str; 27] = [
-    "appc/runtime",
-    "cgroups/blkio",
-    "cgroups/cpuset",
-    "cgroups/devices",
-    "cgroups/hugetlb",
-    "cgroups/net_cls",
-    "cgroups/net_prio",
-    "cgroups/perf_event",
-    "disk/du",
-    "disk/xfs",
-    "docker/volume",
-    "filesystem/shared",
-    "gpu/nvidia",
-    "linux/capabilities",
-    "linux/devices",
-    "linux/nnp",
-    "linux/seccomp",
-    "namespaces/ipc",
-    "network/cni",
-    "network/port_mapping",
-    "network/ports",
-    "posix/disk",
-    "volume/csi",
-    "volume/host_path",
-    "volume/sandbox_path",
-    "volume/secret",
-    "windows/cpu",
+/// Names of Mesos without an isolator here, and what an operator uses instead. The agent starts and reports them, as it
+/// does for missing rights. Containers that ask for one of them are refused.
+const NOT_IMPLEMENTED: [(&str, &str); 13] = [
+    ("appc/runtime", "use docker/runtime, which runs Docker and OCI images"),
+    ("cgroups/perf_event", "use perf on the cgroups below --cgroups_root"),
+    ("disk/xfs", "use disk/du, which measures sandboxes and ends containers that exceed their quota"),
+    ("docker/volume", "mount the volume on the agent, and use volume/host_path"),
+    ("filesystem/shared", "use volume/host_path and volume/sandbox_path"),
+    ("filesystem/windows", "this agent runs on Linux: use filesystem/linux"),
+    ("gpu/nvidia", "allow the devices with cgroups/devices and --allowed_devices"),
+    ("network/cni", "containers use the network of the agent"),
+    ("network/port_mapping", "containers use the network of the agent, on the ports that they are allocated"),
+    ("network/ports", "ports are allocated, and not enforced"),
+    ("volume/csi", "mount the volume on the agent, and use volume/host_path"),
+    ("windows/cpu", "this agent runs on Linux: use cgroups/cpu"),
+    ("windows/mem", "this agent runs on Linux: use cgroups/mem"),
 ];
 
 /// The isolators that the operator requests.
@@ -131,6 +189,8 @@ pub(crate) struct Requested {
     names: BTreeSet<&'static str>,
     /// Names that Mesos has and this program does not implement.
     pub unsupported: Vec<String>,
+    /// Names that the operator has written, and not only `cgroups/all`.
+    explicit: BTreeSet<&'static str>,
 }
 
 impl Requested {
@@ -140,15 +200,24 @@ impl Requested {
     /// Returns [`Error::UnknownIsolation`] for a name that is neither known to Mesos nor to this list.
     pub(crate) fn parse(names: &[String]) -> Result<Self, Error> {
         let mut requested = Requested { names: BTreeSet::from(["posix/cpu"]), ..Requested::default() };
+        check_names(names)?;
         for name in names.iter().map(|name| name.trim()).filter(|name| !name.is_empty()) {
             let alias = ALIASES.iter().find(|(alias, _)| *alias == name).map(|(_, names)| *names);
             let entry = LIST.iter().find(|entry| entry.name == name).map(|entry| entry.name);
             match (alias, entry) {
-                (Some(names), _) => requested.names.extend(names),
-                (None, Some(name)) => drop(requested.names.insert(name)),
+                (Some(names), _) => {
+                    requested.names.extend(names);
+                    requested.explicit.extend(names.iter().filter(|_| name != ALL_CGROUPS));
+                }
+                (None, Some(name)) => {
+                    requested.names.insert(name);
+                    requested.explicit.insert(name);
+                }
                 (None, None) if WITHOUT_EFFECT.contains(&name) => {}
-                (None, None) if NOT_IMPLEMENTED.contains(&name) => requested.unsupported.push(name.to_owned()),
-                (None, None) => return Err(Error::UnknownIsolation(name.to_owned())),
+                (None, None) => match NOT_IMPLEMENTED.iter().find(|(known, _)| *known == name) {
+                    Some((_, instead)) => requested.unsupported.push(format!("'{name}' is not implemented: {instead}")),
+                    None => return Err(Error::UnknownIsolation(name.to_owned())),
+                },
             }
         }
         Ok(requested)
@@ -162,6 +231,11 @@ impl Requested {
         })
     }
 
+    /// Returns whether a controller is wanted only if the machine has it, since the operator wants all that there are.
+    pub(crate) fn is_optional(&self, controller: Controller) -> bool {
+        !self.entries().any(|entry| entry.needs == Needs::Controller(controller) && self.explicit.contains(entry.name))
+    }
+
     /// Returns whether a requested isolator needs root for a reason other than controllers.
     pub(crate) fn needs_root(&self) -> bool {
         self.entries().any(|entry| entry.needs == Needs::Root)
@@ -169,18 +243,30 @@ impl Requested {
 
     /// Makes the isolators that this machine supports. Those whose controller is missing stay in the list and have no
     /// effect.
-    pub(crate) fn make(&self, options: IsolatorOptions, is_root: bool) -> Isolators {
+    pub(crate) fn make(&self, config: &Config, is_root: bool) -> Isolators {
         let possible = self.entries().filter(|entry| match entry.needs {
             Needs::Root => is_root,
-            Needs::RootOrUserNamespace => is_root || options.rootless_images,
+            Needs::RootOrUserNamespace => is_root || config.rootless_images,
             Needs::Nothing | Needs::Controller(_) => true,
         });
-        Isolators::new(possible.map(|entry| (entry.make)(options)).collect(), options)
+        Isolators::new(possible.map(|entry| (entry.make)(config)).collect(), config.cgroups_enable_cfs)
     }
 
     fn entries(&self) -> impl Iterator<Item = &'static Entry> {
         LIST.iter().filter(|entry| self.names.contains(entry.name))
     }
+}
+
+/// Checks the rules of Mesos for lists of names (`MesosContainerizer::create`).
+fn check_names(names: &[String]) -> Result<(), Error> {
+    let mut seen = BTreeSet::new();
+    if !names.iter().map(|name| name.trim()).filter(|name| !name.is_empty()).all(|name| seen.insert(name)) {
+        return Err(Error::Isolation("Duplicate entries found in --isolation flag"));
+    }
+    if seen.iter().filter(|name| name.starts_with("filesystem/") && **name != "filesystem/shared").count() > 1 {
+        return Err(Error::Isolation("Using multiple filesystem isolators simultaneously is disallowed"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -191,35 +277,41 @@ mod tests {
     fn names_are_those_of_mesos() {
         let check = |names: &[&str], expect: &[&str]| {
             let given: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-            let made = Requested::parse(&given).unwrap().make(IsolatorOptions::default(), true);
+            let made = Requested::parse(&given).unwrap().make(&Config::default(), true);
             assert_eq!(made.names(), expect, "{names:?}");
         };
         check(&["cgroups"], &["cgroups/cpu", "cgroups/mem", "posix/cpu"]);
         check(&["cgroups/cpu", " cgroups/mem", ""], &["cgroups/cpu", "cgroups/mem", "posix/cpu"]);
         check(&["posix/cpu", "posix/mem", "process", "filesystem/posix"], &["posix/cpu"]);
         check(&["posix/rlimits"], &["posix/rlimits", "posix/cpu"]);
-        check(&["namespaces/pid"], &["filesystem/linux", "namespaces/pid", "posix/cpu"]);
-        check(&["disk/du"], &["posix/cpu"]);
-        check(&["volume/image"], &["filesystem/linux", "docker/runtime", "posix/cpu"]);
-        assert_eq!(Requested::parse(&["disk/du".into()]).unwrap().unsupported, ["disk/du"]);
+        let with_volumes =
+            ["filesystem/linux", "namespaces/pid", "volume/host_path", "volume/sandbox_path", "posix/cpu"];
+        check(&["namespaces/pid"], &with_volumes);
+        let with_images =
+            ["filesystem/linux", "volume/host_path", "volume/sandbox_path", "docker/runtime", "posix/cpu"];
+        check(&["volume/image"], &with_images);
+        check(&["posix/disk"], &["disk/du", "posix/cpu"]);
+        check(&["disk/xfs"], &["posix/cpu"]);
+        let unsupported = Requested::parse(&["disk/xfs".into()]).unwrap().unsupported;
+        assert!(unsupported[0].starts_with("'disk/xfs' is not implemented: use disk/du"), "{unsupported:?}");
     }
 
     #[test]
     fn without_root_there_are_no_namespaces() {
         let requested = Requested::parse(&["namespaces/pid".into(), "posix/rlimits".into()]).unwrap();
         assert!(requested.needs_root());
-        assert_eq!(requested.make(IsolatorOptions::default(), false).names(), ["posix/rlimits", "posix/cpu"]);
+        assert_eq!(requested.make(&Config::default(), false).names(), ["posix/rlimits", "posix/cpu"]);
         let images = Requested::parse(&["docker/runtime".into()]).unwrap();
         for (rootless_images, expect) in [(false, &["posix/cpu"][..]), (true, &["docker/runtime", "posix/cpu"])] {
-            let options = IsolatorOptions { rootless_images, ..IsolatorOptions::default() };
-            assert_eq!(images.make(options, false).names(), expect);
+            let config = Config { rootless_images, ..Config::default() };
+            assert_eq!(images.make(&config, false).names(), expect);
         }
     }
 
     #[test]
     fn an_isolator_has_the_name_it_is_listed_under() {
         for entry in &LIST {
-            assert_eq!((entry.make)(IsolatorOptions::default()).name(), entry.name);
+            assert_eq!((entry.make)(&Config::default()).name(), entry.name);
         }
     }
 
@@ -227,5 +319,27 @@ mod tests {
     fn a_wrong_name_is_an_error() {
         let wrong = Requested::parse(&["cgroups/cpus".into()]);
         assert!(matches!(wrong, Err(Error::UnknownIsolation(name)) if name == "cgroups/cpus"));
+        let refused = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            Requested::parse(&names).unwrap_err().to_string()
+        };
+        assert_eq!(refused(&["cgroups/cpu", " cgroups/cpu"]), "Duplicate entries found in --isolation flag");
+        let several = "Using multiple filesystem isolators simultaneously is disallowed";
+        assert_eq!(refused(&["filesystem/posix", "filesystem/linux"]), several);
+    }
+
+    /// Every name of Mesos is carried out, or says what to use instead.
+    #[test]
+    fn no_name_of_mesos_is_unknown() {
+        let names = "filesystem/windows filesystem/posix filesystem/linux filesystem/shared posix/cpu posix/mem \
+                     posix/rlimits posix/disk windows/cpu windows/mem cgroups/all cgroups/blkio cgroups/cpu \
+                     cgroups/cpuset cgroups/devices cgroups/hugetlb cgroups/mem cgroups/net_cls cgroups/net_prio \
+                     cgroups/perf_event cgroups/pids appc/runtime docker/runtime linux/devices linux/capabilities \
+                     linux/nnp namespaces/ipc namespaces/pid volume/sandbox_path docker/volume volume/host_path \
+                     volume/image volume/secret volume/csi disk/du disk/xfs linux/seccomp gpu/nvidia network/cni \
+                     network/port_mapping network/ports environment_secret process cgroups";
+        for name in names.split_whitespace() {
+            assert!(Requested::parse(&[name.to_owned()]).is_ok(), "{name}");
+        }
     }
 }

@@ -15,7 +15,7 @@ impl Isolator for PosixUsage {
     fn usage(&self, container: &ContainerContext<'_>, usage: &mut Usage) {
         let known = usage.mem_rss_bytes.is_some() && usage.cpus_user_secs.is_some();
         if let Some(pid) = container.pid.filter(|_| !known) {
-            *usage = usage.or(process_tree::usage(container.kernel, pid));
+            *usage = std::mem::take(usage).or(process_tree::usage(container.kernel, pid));
         }
     }
 }

@@ -3,20 +3,21 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use super::{Cause, ContainerContext, Isolator, IsolatorOptions};
+use super::{Cause, ContainerContext, Isolator};
 use crate::launch_spec::LaunchSpec;
-use crate::{Error, Launch, Limitation, Limits, Usage};
+use crate::{CapabilityRequest, Error, IpcMode, Launch, Limitation, Limits, SeccompRequest, Usage};
 
 /// The isolators that the operator requests and the machine supports.
 #[derive(Debug)]
 pub(crate) struct Isolators {
     all: Vec<Box<dyn Isolator>>,
-    options: IsolatorOptions,
+    /// `--cgroups_enable_cfs`.
+    cfs: bool,
 }
 
 impl Isolators {
-    pub(super) fn new(all: Vec<Box<dyn Isolator>>, options: IsolatorOptions) -> Self {
-        Isolators { all, options }
+    pub(super) fn new(all: Vec<Box<dyn Isolator>>, cfs: bool) -> Self {
+        Isolators { all, cfs }
     }
 
     /// Returns the names in the order in which the isolators are called.
@@ -40,6 +41,23 @@ impl Isolators {
         self.all.iter().try_for_each(|isolator| isolator.prepare(container, launch, spec))?;
         if spec.mounts.len() < launch.binds.len() {
             return Err(Error::NotIsolated { what: "volumes", isolator: "filesystem/linux" });
+        }
+        if spec.volumes.len() < launch.requests.volumes.len() {
+            return Err(Error::NotIsolated { what: "volumes of these kinds", isolator: "filesystem/linux" });
+        }
+        if spec.hostname.is_none() && launch.requests.hostname.is_some() {
+            return Err(Error::NotIsolated { what: "host names of their own", isolator: "filesystem/linux" });
+        }
+        let asks_for_ipc =
+            launch.requests.ipc.mode == Some(IpcMode::Private) || launch.requests.ipc.shm_megabytes.is_some();
+        if asks_for_ipc && !self.has("namespaces/ipc") {
+            return Err(Error::NotIsolated { what: "private IPC namespaces", isolator: "namespaces/ipc" });
+        }
+        if launch.requests.capabilities != CapabilityRequest::default() && !self.has("linux/capabilities") {
+            return Err(Error::NotIsolated { what: "capabilities", isolator: "linux/capabilities" });
+        }
+        if matches!(launch.requests.seccomp, SeccompRequest::Profile(_)) && !self.has("linux/seccomp") {
+            return Err(Error::NotIsolated { what: "profiles of system calls", isolator: "linux/seccomp" });
         }
         if spec.rlimits.len() < launch.rlimits.len() {
             return Err(Error::NotIsolated { what: "resource limits", isolator: "posix/rlimits" });
@@ -87,9 +105,10 @@ impl Isolators {
             isolator.usage(container, &mut usage);
         }
         usage.cpus_soft_limit = Some(limits.cpus);
-        let ceiling = limits.cpu_limit.or(self.options.cfs.then_some(limits.cpus));
+        let ceiling = limits.cpu_limit.or(self.cfs.then_some(limits.cpus));
         usage.cpus_limit = ceiling.filter(|cpus| cpus.is_finite());
         usage.mem_soft_limit_bytes = Some(limits.memory);
+        usage.disk_limit_bytes = limits.disk.filter(|_| usage.disk_used_bytes.is_some());
         usage.mem_limit_bytes = Some(limits.memory_limit.unwrap_or(limits.memory)).filter(|limit| *limit < u64::MAX);
         usage
     }

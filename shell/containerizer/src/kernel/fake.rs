@@ -88,6 +88,11 @@ impl Kernel for FakeKernel {
         Ok(())
     }
 
+    fn attach_device_program(&self, cgroup: &Path, program: &[u64]) -> io::Result<()> {
+        self.state().log.push(format!("{} runs {} instructions", cgroup.display(), program.len()));
+        Ok(())
+    }
+
     fn make_directory(&self, path: &Path) -> io::Result<()> {
         let mut state = self.state();
         if !path.parent().is_some_and(|parent| state.directories.contains(parent)) {

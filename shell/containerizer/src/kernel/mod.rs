@@ -21,6 +21,8 @@ pub(crate) trait Kernel: Send + Sync {
     fn read(&self, path: &Path) -> io::Result<String>;
     /// Writes to an existing file of the kernel, in one write.
     fn write(&self, path: &Path, value: &str) -> io::Result<()>;
+    /// Attaches a program that decides about devices to a v2 cgroup.
+    fn attach_device_program(&self, cgroup: &Path, program: &[u64]) -> io::Result<()>;
     fn make_directory(&self, path: &Path) -> io::Result<()>;
     fn remove_directory(&self, path: &Path) -> io::Result<()>;
     fn subdirectories(&self, path: &Path) -> io::Result<Vec<PathBuf>>;

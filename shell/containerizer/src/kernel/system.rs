@@ -30,6 +30,10 @@ impl Kernel for SystemKernel {
         Ok(())
     }
 
+    fn attach_device_program(&self, cgroup: &Path, program: &[u64]) -> io::Result<()> {
+        crate::cgroups::attach_device_program(cgroup, program)
+    }
+
     fn make_directory(&self, path: &Path) -> io::Result<()> {
         fs::create_dir(path)
     }

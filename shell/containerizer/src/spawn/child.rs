@@ -8,6 +8,7 @@ use std::ffi::{c_char, c_int, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
+use executor::PrivilegeStep;
 use rustix::fd::{AsFd, AsRawFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -54,9 +55,14 @@ steps! {
     Cgroup => "enter its cgroups",
     Mounts => "separate its mounts",
     Proc => "mount /proc",
+    SharedMemory => "mount /dev/shm",
+    Hostname => "set its host name",
     Volume => "mount a volume",
     Rlimits => "set its resource limits",
     Streams => "set its standard streams",
+    Capabilities => "limit its capabilities",
+    NoNewPrivileges => "give up new privileges",
+    Filter => "install its filter of system calls",
     Groups => "set its groups",
     User => "become its user",
     Directory => "enter its working directory",
@@ -103,10 +109,14 @@ fn prepare(plan: &SpawnPlan) -> Result<(), (Step, Errno)> {
         rustix::io::write(tasks, b"0").map_err(|errno| (Step::Cgroup, errno))?;
     }
     separate_mounts(plan)?;
+    if let Some(name) = &plan.hostname {
+        rustix::system::sethostname(name.to_bytes()).map_err(|errno| (Step::Hostname, errno))?;
+    }
     for (resource, limit) in &plan.rlimits {
         set_rlimit(*resource, limit).map_err(|errno| (Step::Rlimits, errno))?;
     }
     set_streams(plan).map_err(|errno| (Step::Streams, errno))?;
+    plan.privileges.before_user().map_err(privileges_failed)?;
     become_user(plan)?;
     enter_directory(plan)?;
     close_descriptors_on_exec().map_err(|errno| (Step::Descriptors, errno))?;
@@ -114,7 +124,17 @@ fn prepare(plan: &SpawnPlan) -> Result<(), (Step, Errno)> {
         rustix::io::fcntl_setfd(report, rustix::io::FdFlags::empty()).map_err(|errno| (Step::Descriptors, errno))?;
     }
     umask(Mode::from_raw_mode(0o022));
-    Ok(())
+    // The filter may permit nothing but the execution of the program.
+    plan.privileges.take_on().map_err(privileges_failed)
+}
+
+fn privileges_failed((step, errno): (PrivilegeStep, Errno)) -> (Step, Errno) {
+    let step = match step {
+        PrivilegeStep::Capabilities => Step::Capabilities,
+        PrivilegeStep::NoNewPrivileges => Step::NoNewPrivileges,
+        PrivilegeStep::Filter => Step::Filter,
+    };
+    (step, errno)
 }
 
 /// Resets ignored signals (Rust ignores SIGPIPE), which would stay ignored in the program, and the signal mask, which
@@ -166,8 +186,16 @@ fn separate_mounts(plan: &SpawnPlan) -> Result<(), (Step, Errno)> {
         let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
         mount(c"proc", c"/proc", c"proc", flags, None).map_err(|errno| (Step::Proc, errno))?;
     }
+    if let Some(options) = &plan.shm {
+        let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+        let mounted = mount(c"tmpfs", c"/dev/shm", c"tmpfs", flags, Some(&**options));
+        mounted.map_err(|errno| (Step::SharedMemory, errno))?;
+    }
     for bind in &plan.binds {
         binds::bind_mount(bind).map_err(|errno| (Step::Volume, errno))?;
+    }
+    for volume in &plan.volumes {
+        volume.attach().map_err(|errno| (Step::Volume, errno))?;
     }
     Ok(())
 }

@@ -64,6 +64,12 @@ fn flags(plan: &SpawnPlan) -> libc::c_int {
     if plan.namespaces.mount {
         flags |= libc::CLONE_NEWNS;
     }
+    if plan.namespaces.ipc {
+        flags |= libc::CLONE_NEWIPC;
+    }
+    if plan.namespaces.uts {
+        flags |= libc::CLONE_NEWUTS;
+    }
     flags
 }
 
@@ -220,6 +226,7 @@ mod tests {
             rlimits: Vec::new(),
             limits: Limits::default(),
             binds: Vec::new(),
+            requests: crate::Requests::default(),
         };
         LaunchSpec { record: Some(record.to_owned()), ..LaunchSpec::new(&launch) }
     }

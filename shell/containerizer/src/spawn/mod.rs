@@ -41,6 +41,8 @@ pub(crate) enum SpawnError {
     NotInPath(String),
     #[error("volumes need a container with a mount namespace")]
     SharedMounts,
+    #[error(transparent)]
+    Volume(crate::Error),
     #[error("cannot create a process")]
     Clone(#[source] io::Error),
     /// A step of the child failed, and the child has ended.

@@ -9,12 +9,14 @@ use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::Arc;
 
+use executor::{Privileges, SharedMemory};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::process::Pid;
 
 use super::SpawnError;
 use crate::binds::PreparedBind;
 use crate::launch_spec::{LaunchSpec, Namespaces};
+use crate::volumes::PreparedVolume;
 use crate::{Init, Output, Program, Rlimit, RlimitKind, SealedProgram, User};
 
 /// The lowest descriptor of a source of a standard stream. Standard streams cannot be moved onto themselves.
@@ -29,6 +31,7 @@ pub(crate) struct SpawnPlan {
     pub(super) working_directory: CString,
     pub(super) user: Option<User>,
     pub(super) rlimits: Vec<(u32, libc::rlimit64)>,
+    pub(super) privileges: Privileges,
     pub(super) stdin: OwnedFd,
     pub(super) stdout: OwnedFd,
     pub(super) stderr: OwnedFd,
@@ -36,6 +39,10 @@ pub(crate) struct SpawnPlan {
     pub(super) report: Option<OwnedFd>,
     pub(super) namespaces: Namespaces,
     pub(super) binds: Vec<PreparedBind>,
+    /// The options of the tmpfs to mount on `/dev/shm`.
+    pub(super) shm: Option<CString>,
+    pub(super) hostname: Option<CString>,
+    pub(super) volumes: Vec<PreparedVolume>,
     /// The v2 cgroup that the child starts in.
     pub(super) cgroup: Option<OwnedFd>,
     /// The `tasks` files of the v1 cgroups that the child enters.
@@ -91,12 +98,16 @@ impl SpawnPlan {
             working_directory: c_string(spec.working_directory.as_os_str(), "the working directory")?,
             user: spec.user.clone(),
             rlimits: spec.rlimits.iter().map(rlimit).collect(),
+            privileges: spec.privileges.clone(),
             stdin: open(Path::new("/dev/null"), OFlags::RDONLY, None)?,
             stdout: output(&spec.stdout, spec.user.as_ref())?,
             stderr: output(&spec.stderr, spec.user.as_ref())?,
             report: None,
             namespaces: spec.namespaces,
             binds: binds(spec)?,
+            shm: shm(spec)?,
+            hostname: spec.hostname.as_ref().map(|name| c_string(OsStr::new(name), "the host name")).transpose()?,
+            volumes: volumes(spec)?,
             cgroup: None,
             cgroup_tasks: Vec::new(),
             record: None,
@@ -164,6 +175,25 @@ fn binds(spec: &LaunchSpec) -> Result<Vec<PreparedBind>, SpawnError> {
         return Err(SpawnError::SharedMounts);
     }
     spec.mounts.iter().map(|bind| PreparedBind::new(bind).ok_or(SpawnError::ZeroByte("the path of a volume"))).collect()
+}
+
+/// Returns the options of a `/dev/shm` of the container's own.
+fn shm(spec: &LaunchSpec) -> Result<Option<CString>, SpawnError> {
+    match spec.shm {
+        Some(SharedMemory::Private { bytes }) if spec.namespaces.mount => {
+            c_string(OsStr::new(&format!("mode=1777,size={bytes}")), "the size of /dev/shm").map(Some)
+        }
+        Some(SharedMemory::Private { .. }) => Err(SpawnError::SharedMounts),
+        Some(SharedMemory::Host) | None => Ok(None),
+    }
+}
+
+/// Opens the volumes.
+fn volumes(spec: &LaunchSpec) -> Result<Vec<PreparedVolume>, SpawnError> {
+    if !spec.namespaces.mount && !spec.volumes.is_empty() {
+        return Err(SpawnError::SharedMounts);
+    }
+    spec.volumes.iter().map(|volume| PreparedVolume::new(volume, &spec.secrets).map_err(SpawnError::Volume)).collect()
 }
 
 fn executable(spec: &LaunchSpec) -> Result<Executable, SpawnError> {

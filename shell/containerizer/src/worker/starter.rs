@@ -2,11 +2,13 @@
 //! and for a processor.
 
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use executor::ImageIsolation;
 use ids::ContainerId;
 use model::with_sources;
 
@@ -77,6 +79,7 @@ impl Starter {
     fn spec(&self, launch: &Launch, cgroups: Option<&ContainerCgroups>) -> Result<LaunchSpec, crate::Error> {
         let mut spec = LaunchSpec::new(launch);
         spec.record = Some(self.runtime.process_record(&launch.id));
+        spec.secrets = self.runtime.secrets(&launch.id);
         spec.init = launch.init.clone().map(|init| (init, self.runtime.status_file(&launch.id)));
         match (cgroups, &self.isolation.tracking) {
             (Some(cgroups), Tracking::Cgroups(tree)) => {
@@ -89,8 +92,19 @@ impl Starter {
         }
         let context = Isolation::context(&*self.kernel, &launch.id, cgroups, None);
         self.isolation.isolators.prepare(&context, launch, &mut spec)?;
+        if let Some(image) = &launch.requests.image {
+            write_image_isolation(&image.isolation, &spec.take_image_isolation())?;
+        }
         Ok(spec)
     }
+}
+
+/// Writes the file for the process that enters the image. Only the agent may write it.
+fn write_image_isolation(path: &Path, isolation: &ImageIsolation) -> Result<(), crate::Error> {
+    let failed = crate::Error::io("cannot write", path);
+    let written =
+        serde_json::to_vec(isolation).map_err(std::io::Error::from).and_then(|bytes| std::fs::write(path, bytes));
+    written.map_err(failed)
 }
 
 /// The threads that start containers.

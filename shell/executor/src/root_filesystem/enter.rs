@@ -9,13 +9,14 @@ use rustix::mount::{
 use rustix::process::{chdir, fchdir, pivot_root};
 use rustix::thread::UnshareFlags;
 
-use super::devices::mount_devices;
+use super::devices::{mount_devices, mount_shared_memory_on_host};
 use super::mount_point::{ContainerRoot, Kind, Links, remount_bind};
 use super::protected::protect;
 use super::source::mount_source;
+use super::staged_volumes::StagedVolumes;
 use super::user_namespace::{bind_host, is_rootless, unshare};
 use super::volumes::mount_volumes;
-use crate::launch_info::LaunchInfo;
+use crate::launch_info::{ImageIsolation, LaunchInfo};
 
 /// The step towards the root of a container that failed, with its error.
 #[derive(Debug, thiserror::Error)]
@@ -34,19 +35,27 @@ const NAMES: [&str; 3] = ["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"];
 ///
 /// # Errors
 /// The error names the step that failed. The process must end then, because it may be between two roots.
-pub fn enter(info: &LaunchInfo) -> Result<(), RootError> {
+pub fn enter(info: &LaunchInfo, isolation: &ImageIsolation) -> Result<(), RootError> {
     let at = |step: &'static str| move |source: io::Error| RootError { step, source };
+    let staged = StagedVolumes::open(&isolation.volumes).map_err(at("open the volumes"))?;
     separate(info).map_err(at("separate mounts"))?;
     let Some(source) = &info.root else {
+        if !isolation.volumes.is_empty() {
+            let reason = "absolute volumes need a container with the root of an image if it has images as volumes";
+            return Err(at("mount the volumes")(io::Error::other(reason)));
+        }
+        mount_shared_memory_on_host(isolation).map_err(at("mount /dev/shm"))?;
         return mount_volumes(info, None).map_err(at("mount images as volumes"));
     };
     let target = mount_source(source).map_err(at("mount the layers of the image"))?;
     let root = ContainerRoot::open(&target).map_err(at("open the image"))?;
     mount_kernel(&root).map_err(at("mount /proc and /sys"))?;
-    mount_devices(&root).map_err(at("mount /dev"))?;
+    mount_devices(&root, isolation).map_err(at("mount /dev"))?;
     protect(&root).map_err(at("protect /proc and /sys"))?;
     bind_names(&root, info).map_err(at("bind the files of names"))?;
+    staged.mount(&root, |path| !path.starts_with(&info.sandbox_directory)).map_err(at("mount the volumes"))?;
     bind_sandbox(&root, info).map_err(at("bind the sandbox"))?;
+    staged.mount(&root, |path| path.starts_with(&info.sandbox_directory)).map_err(at("mount the volumes"))?;
     mount_volumes(info, Some(&root)).map_err(at("mount images as volumes"))?;
     pivot(&root).map_err(at("change the root"))
 }

@@ -7,6 +7,7 @@ mod enter;
 mod mount_point;
 mod protected;
 mod source;
+mod staged_volumes;
 mod user_namespace;
 mod volumes;
 

@@ -1,0 +1,45 @@
+//! Volumes at absolute paths of a container with an image.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{CWD, FileType};
+use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
+
+use super::mount_point::{ContainerRoot, Kind, Links};
+use crate::launch_info::StagedVolume;
+
+/// The type of procfs (statfs(2)). Nothing is mounted in it, whatever links an image has (CVE-2019-16884).
+const PROC: u64 = 0x9fa0;
+
+/// The volumes, cloned before the mounts of the container are separated: a clone keeps the propagation that the
+/// containerizer has given it.
+pub struct StagedVolumes<'a>(Vec<(&'a Path, OwnedFd)>);
+
+impl<'a> StagedVolumes<'a> {
+    pub fn open(volumes: &'a [StagedVolume]) -> io::Result<Self> {
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE
+            | OpenTreeFlags::OPEN_TREE_CLOEXEC
+            | OpenTreeFlags::AT_RECURSIVE
+            | OpenTreeFlags::AT_SYMLINK_NOFOLLOW;
+        let open = |volume: &'a StagedVolume| Ok((volume.path.as_path(), open_tree(CWD, &volume.staging, flags)?));
+        volumes.iter().map(open).collect::<io::Result<_>>().map(StagedVolumes)
+    }
+
+    /// Mounts the volumes with such paths in the root of the container. Links of the image lead to places in the image.
+    pub fn mount(&self, root: &ContainerRoot, chosen: impl Fn(&Path) -> bool) -> io::Result<()> {
+        let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+        for (path, tree) in self.0.iter().filter(|(path, _)| chosen(path)) {
+            let at = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+            let file_type = FileType::from_raw_mode(rustix::fs::fstat(tree)?.st_mode);
+            let kind = if file_type == FileType::Directory { Kind::Directory } else { Kind::File };
+            let point = root.mount_point(path, kind, Links::InRoot).map_err(at)?;
+            if rustix::fs::fstatfs(&point)?.f_type as u64 == PROC {
+                return Err(at(io::Error::other("it is in /proc of the container")));
+            }
+            move_mount(tree, c"", point.as_fd(), c"", flags).map_err(|errno| at(errno.into()))?;
+        }
+        Ok(())
+    }
+}
