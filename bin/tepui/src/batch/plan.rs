@@ -19,6 +19,8 @@ pub struct TaskState {
     pub agent: Option<v1::AgentId>,
     pub launched: Option<f64>,
     pub ended: Option<f64>,
+    /// The id of its container, as its agent reports it.
+    pub container: Option<v1::ContainerId>,
     /// Whether updates of the task may have been missed.
     needs_reconciliation: bool,
 }
@@ -39,6 +41,8 @@ pub struct Plan {
     tasks: Vec<TaskState>,
     by_id: BTreeMap<String, usize>,
     waiting: Vec<usize>,
+    /// The executor of a pod, whose tasks are launched together; `None` for tasks that are independent of each other.
+    pod: Option<v1::ExecutorInfo>,
 }
 
 /// The tasks that are launched on one offer.
@@ -46,6 +50,8 @@ pub struct Plan {
 pub struct Placement {
     pub offer: v1::OfferId,
     pub tasks: Vec<v1::TaskInfo>,
+    /// The executor that runs them as a group, if they are a pod.
+    pub pod: Option<v1::ExecutorInfo>,
 }
 
 impl Plan {
@@ -62,12 +68,18 @@ impl Plan {
                 agent: None,
                 launched: None,
                 ended: None,
+                container: None,
                 needs_reconciliation: false,
             });
         }
         // Tasks are popped from the end, so the first task is placed first.
         plan.waiting.reverse();
         plan
+    }
+
+    /// Makes the plan of a pod, whose tasks run together under this executor.
+    pub fn pod(executor: v1::ExecutorInfo, infos: Vec<v1::TaskInfo>) -> Self {
+        Plan { pod: Some(executor), ..Plan::new(infos) }
     }
 
     pub fn tasks(&self) -> &[TaskState] {
@@ -82,9 +94,15 @@ impl Plan {
         !self.waiting.is_empty()
     }
 
-    /// Returns the resources that the first waiting task asks for: `cpus:1000;mem:32`; `None` if no task waits.
+    /// Returns the resources that the first waiting task, or the whole pod, asks for: `cpus:1000;mem:32`; `None` if no
+    /// task waits.
     pub fn demand(&self) -> Option<String> {
         let task = self.tasks.get(*self.waiting.last()?)?;
+        if let Some(executor) = &self.pod {
+            let sum = self.needs_of_pod(executor).into_iter();
+            let amount = |(name, thousandths): (String, i64)| format!("{name}:{}", thousandths as f64 / 1000.0);
+            return Some(sum.map(amount).collect::<Vec<_>>().join(";"));
+        }
         let scalars = task.info.resources.iter().filter_map(|r| Some((r.name.as_str(), r.scalar.as_ref()?.value)));
         Some(scalars.map(|(name, value)| format!("{name}:{value}")).collect::<Vec<_>>().join(";"))
     }
@@ -94,9 +112,24 @@ impl Plan {
         offers.iter().map(|offer| self.place_on(offer, now)).collect()
     }
 
+    fn needs_of_pod(&self, executor: &v1::ExecutorInfo) -> Fit {
+        let of_tasks = self.tasks.iter().flat_map(|task| &task.info.resources);
+        let all: Vec<v1::Resource> = of_tasks.chain(&executor.resources).cloned().collect();
+        unreserved_scalars(&all)
+    }
+
     fn place_on(&mut self, offer: &v1::Offer, now: f64) -> Placement {
         let mut left = unreserved_scalars(&offer.resources);
-        let mut placement = Placement { offer: offer.id.clone(), tasks: Vec::new() };
+        let mut placement = Placement { offer: offer.id.clone(), tasks: Vec::new(), pod: None };
+        if let Some(executor) = &self.pod {
+            // A pod runs as a whole or not at all.
+            if self.waiting.is_empty() || !take(&mut left.clone(), &self.needs_of_pod(executor)) {
+                return placement;
+            }
+            let mut executor = executor.clone();
+            allocate_to_role_of(offer, &mut executor.resources);
+            placement.pod = Some(executor);
+        }
         let mut passed = Vec::new();
         while let Some(index) = self.waiting.pop() {
             let Some(task) = self.tasks.get_mut(index) else { continue };
@@ -136,6 +169,9 @@ impl Plan {
             status.reason.and_then(|r| v1::task_status::Reason::try_from(r).ok()).map(|r| r.as_str_name().to_owned());
         if let Some(agent) = &status.agent_id {
             task.agent = Some(agent.clone());
+        }
+        if let Some(id) = status.container_status.as_ref().and_then(|status| status.container_id.as_deref()) {
+            task.container = Some(id.clone());
         }
         if is_terminal(state) {
             task.ended = Some(now);
@@ -261,6 +297,18 @@ mod tests {
         reserved.resources[0].role = Some("eng".into());
         assert_eq!(placed(&mut plan, &[reserved]), [Vec::<String>::new()]);
         assert!(plan.has_waiting());
+    }
+
+    #[test]
+    fn a_pod_is_placed_as_a_whole() {
+        let executor = v1::ExecutorInfo { resources: vec![scalar("cpus", 0.5)], ..Default::default() };
+        let mut plan = Plan::pod(executor, vec![task("a", 1.0), task("b", 0.5)]);
+        assert_eq!(plan.demand().as_deref(), Some("cpus:2"));
+        assert_eq!(placed(&mut plan, &[offer("1", 1.9)]), [Vec::<String>::new()]);
+        let placement = plan.place(&[offer("2", 2.0)], 0.0).remove(0);
+        assert_eq!((placement.tasks.len(), placement.pod.is_some(), plan.demand()), (2, true, None));
+        let placement = plan.place(&[offer("3", 2.0)], 0.0).remove(0);
+        assert!(placement.tasks.is_empty() && placement.pod.is_none());
     }
 
     #[test]

@@ -242,7 +242,11 @@ async fn answer_offers(
             continue;
         }
         observer.launched(&placement.tasks);
-        let launched = scheduler.launch(vec![placement.offer], placement.tasks.clone()).await;
+        let (offers, tasks) = (vec![placement.offer], placement.tasks.clone());
+        let launched = match placement.pod {
+            Some(executor) => scheduler.launch_group(offers, executor, tasks).await,
+            None => scheduler.launch(offers, tasks).await,
+        };
         if launched.is_err() {
             plan.reconcile(&placement.tasks);
             reconciliation.begin();

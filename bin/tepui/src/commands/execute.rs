@@ -9,6 +9,7 @@ use messages::v1;
 use wire::Limits;
 
 use super::cli::{CommandError, DETECTION, block_on, fail};
+use super::run::pod;
 use crate::batch::{self, Observer};
 use crate::logging;
 use crate::mesos_flags::parse_or_exit;
@@ -27,22 +28,27 @@ pub fn execute(arguments: Vec<OsString>) -> ExitCode {
 }
 
 async fn run(flags: &ExecuteFlags) -> Result<ExitCode, CommandError> {
-    let (task, framework) = task_and_framework(flags)?;
+    let (plan, framework) = plan_and_framework(flags)?;
     // This fails early if there is no master.
     client::detect(&flags.master, DETECTION).await?;
     let options = batch::Options { master: flags.master.clone(), framework, kill_after: flags.kill_after };
-    let outcome = batch::run_batch(options, batch::Plan::new(vec![task]), &mut UpdatePrinter).await?;
+    let outcome = batch::run_batch(options, plan, &mut UpdatePrinter).await?;
     let ok = outcome.plan.tasks().iter().all(|t| t.state == Some(v1::TaskState::TaskFinished));
     Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Returns the task to run and the framework to run it as.
+/// Returns the tasks to run and the framework to run them as.
 ///
 /// # Errors
 ///
 /// Fails with a sentence that names the flag and says what it accepts.
-pub fn task_and_framework(flags: &ExecuteFlags) -> Result<(v1::TaskInfo, v1::FrameworkInfo), CommandError> {
-    Ok((task(flags)?, framework(flags)?))
+pub fn plan_and_framework(flags: &ExecuteFlags) -> Result<(batch::Plan, v1::FrameworkInfo), CommandError> {
+    let plan = match (&flags.task_group, &flags.task) {
+        (Some(_), Some(_)) => return Err(CommandError::message("give either --task or --task_group, not both")),
+        (Some(Json(text)), None) => batch::Plan::pod(pod::executor("default-executor"), task_group_from_json(text)?),
+        (None, _) => batch::Plan::new(vec![task(flags)?]),
+    };
+    Ok((plan, framework(flags)?))
 }
 
 /// Prints the lines that scripts around `mesos-execute` expect.
@@ -104,9 +110,6 @@ fn framework(flags: &ExecuteFlags) -> Result<v1::FrameworkInfo, CommandError> {
 
 /// Returns the task of `--task`, or the one that the other flags describe.
 fn task(flags: &ExecuteFlags) -> Result<v1::TaskInfo, CommandError> {
-    if flags.task_group.is_some() {
-        return Err(CommandError::message("--task_group needs the default executor, which is not implemented yet"));
-    }
     if let Some(Json(text)) = &flags.task {
         return task_from_json(text);
     }
@@ -148,6 +151,23 @@ fn task_from_json(text: &str) -> Result<v1::TaskInfo, CommandError> {
     }
     wire::json::decode(value.to_string().as_bytes(), &Limits::default())
         .map_err(|e| CommandError::message(format!("--task is not a TaskInfo: {e}")))
+}
+
+/// Parses a TaskGroupInfo, and fills in the `agent_id` of its tasks like [`task_from_json`].
+fn task_group_from_json(text: &str) -> Result<Vec<v1::TaskInfo>, CommandError> {
+    let invalid = |why: String| CommandError::message(format!("--task_group is not a TaskGroupInfo: {why}"));
+    let mut value: serde_json::Value = serde_json::from_str(text).map_err(|error| invalid(error.to_string()))?;
+    for task in value["tasks"].as_array_mut().into_iter().flatten() {
+        if let Some(object) = task.as_object_mut() {
+            object.entry("agent_id").or_insert_with(|| serde_json::json!({ "value": "" }));
+        }
+    }
+    let group: v1::TaskGroupInfo =
+        wire::json::decode(value.to_string().as_bytes(), &Limits::default()).map_err(|e| invalid(e.to_string()))?;
+    if group.tasks.is_empty() {
+        return Err(invalid("it has no tasks".to_owned()));
+    }
+    Ok(group.tasks)
 }
 
 fn environment(flags: &ExecuteFlags) -> Result<Option<Box<v1::Environment>>, CommandError> {

@@ -3,6 +3,7 @@
 mod agents;
 mod cancel;
 mod cli;
+mod containers;
 mod examples;
 mod execute;
 mod explain;
@@ -25,7 +26,7 @@ mod wait;
 
 pub use cli::{CommandError, block_on, fail, main, printed};
 #[cfg(test)]
-pub use execute::task_and_framework;
+pub use execute::plan_and_framework;
 pub use execute::{execute, resolve};
 pub use run::missing;
 pub use state::{first_line, tone};

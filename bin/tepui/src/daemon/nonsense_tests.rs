@@ -88,6 +88,6 @@ fn an_agent_refuses_what_follows_no_grammar() {
 #[test]
 fn execute_refuses_what_follows_no_grammar() {
     check::<ExecuteFlags>(&["--master=127.0.0.1:5050", "--name=n", "--command=true"], |parsed| {
-        crate::commands::task_and_framework(&parsed.flags).map(drop).map_err(|error| error.to_string())
+        crate::commands::plan_and_framework(&parsed.flags).map(drop).map_err(|error| error.to_string())
     });
 }

@@ -4,6 +4,8 @@ mod command;
 mod detach;
 mod isolation;
 mod live;
+mod live_pod;
+pub mod pod;
 mod why;
 
 pub use command::{Run, run};
