@@ -20,6 +20,7 @@
 //! | `process` | starting, signalling and reaping the task |
 //! | `run` | the loop of the command executor |
 //! | `subscriber` | the event stream and calls of an executor across restarts of the agent |
+//! | `terminal` | the terminal of a container |
 //! | `tls` | TLS of health checks by https |
 //! | `write_stderr` | messages on stderr |
 //!
@@ -43,6 +44,7 @@ mod process;
 mod root_filesystem;
 mod run;
 mod subscriber;
+mod terminal;
 mod tls;
 mod write_stderr;
 
