@@ -78,7 +78,13 @@ async fn containers(target: &TaskContainer) -> Result<Vec<Container>, CommandErr
     let kind = Some(call::Type::GetContainers.into());
     let call = Call { r#type: kind, get_containers: Some(get), ..Default::default() };
     let all = target.agent.call(&call).await?.get_containers.map(|answer| answer.containers).unwrap_or_default();
-    Ok(all.into_iter().filter(|container| is_inside(&container.container_id, &target.id)).collect())
+    Ok(all.into_iter().filter(|container| is_inside(id_of(container), &target.id)).collect())
+}
+
+/// Returns the id of a container. Agents of Mesos leave out the parents of a nested one, except in its status.
+fn id_of(container: &Container) -> &v1::ContainerId {
+    let in_status = container.container_status.as_ref().and_then(|status| status.container_id.as_deref());
+    in_status.unwrap_or(&container.container_id)
 }
 
 /// Returns whether a container is another one or inside it.
