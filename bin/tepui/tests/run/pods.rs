@@ -23,7 +23,7 @@ fn a_pod_ends_with_its_first_failure() {
     let local = cluster();
     let file = pod(
         &local,
-        r#"{"name": "a", "command": "echo from $MESOS_ALLOCATION_ROLE", "cpus": 0.1},
+        r#"{"name": "a", "command": "echo \"from $MESOS_ALLOCATION_ROLE\"", "cpus": 0.1},
            {"name": "b", "command": ["sh", "-c", "sleep 0.2; exit 3"]},
            {"name": "c", "command": "sleep 1000"}"#,
     );

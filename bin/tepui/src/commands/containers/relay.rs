@@ -128,12 +128,9 @@ async fn forward(input: ContainerInput, forwarding: Forwarding, detach: oneshot:
         return;
     }
     // The connection stays open until the container has ended, since its end would close the container's stdin.
-    match input.finish().await {
-        Err(error @ Error::Status { status: 400 | 409, .. }) => {
-            output::write_stderr(format_args!("tepui: the container takes no input: {error}"));
-        }
-        // The container ended before it was attached to, or the loss of the agent ends the output as well.
-        Ok(()) | Err(_) => {}
+    // Other errors mean that the container ended before it was attached to, or that the agent is lost, which ends the output.
+    if let Err(error @ Error::Status { status: 400 | 409, .. }) = input.finish().await {
+        output::write_stderr(format_args!("tepui: the container takes no input: {error}"));
     }
 }
 
