@@ -157,7 +157,7 @@ fn task_from_json(text: &str) -> Result<v1::TaskInfo, CommandError> {
 fn task_group_from_json(text: &str) -> Result<Vec<v1::TaskInfo>, CommandError> {
     let invalid = |why: String| CommandError::message(format!("--task_group is not a TaskGroupInfo: {why}"));
     let mut value: serde_json::Value = serde_json::from_str(text).map_err(|error| invalid(error.to_string()))?;
-    for task in value["tasks"].as_array_mut().into_iter().flatten() {
+    for task in value.get_mut("tasks").and_then(serde_json::Value::as_array_mut).into_iter().flatten() {
         if let Some(object) = task.as_object_mut() {
             object.entry("agent_id").or_insert_with(|| serde_json::json!({ "value": "" }));
         }
