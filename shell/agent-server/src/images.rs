@@ -65,6 +65,19 @@ pub enum ImageError {
     },
 }
 
+/// A container that needs its image.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The container.
+    pub container: &'a ContainerId,
+    /// The sandbox on the host.
+    pub sandbox: &'a Path,
+    /// The image.
+    pub image: &'a v1::Image,
+    /// The command that runs in it.
+    pub command: Option<&'a v1::CommandInfo>,
+}
+
 /// The images of an agent.
 #[derive(Debug)]
 pub struct Images {
@@ -103,6 +116,21 @@ impl Images {
         cancelled: &Arc<AtomicBool>,
     ) -> Result<Option<PathBuf>, ImageError> {
         let Some((image, command)) = wanted(launch) else { return Ok(None) };
+        let wanted = Wanted { container: &launch.container, sandbox: &launch.sandbox, image, command };
+        self.provide_image(&wanted, user, cancelled).map(|(path, _)| Some(path))
+    }
+
+    /// Provides the image of a container. Returns the file that describes it to the launcher, and its contents.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Images::provide`].
+    pub fn provide_image(
+        &self,
+        wanted: &Wanted<'_>,
+        user: Option<&User>,
+        cancelled: &Arc<AtomicBool>,
+    ) -> Result<(PathBuf, LaunchInfo), ImageError> {
+        let Wanted { container, sandbox, image, command } = *wanted;
         let docker = image.docker.as_deref().ok_or_else(|| ImageError::Invalid("the image has no name".to_owned()))?;
         let reference: ImageReference = docker
             .name
@@ -118,20 +146,26 @@ impl Images {
         };
         let provisioner = self.provisioner().map_err(failed)?;
         let image = provisioner.store().pull(&reference, &options, &|_| {}).map_err(failed)?;
-        let overlay = provisioner.provision(launch.container.as_str(), &image).map_err(failed)?;
+        let overlay = provisioner.provision(container.as_str(), &image).map_err(failed)?;
         let info = LaunchInfo {
             layers: overlay.layers,
             upper: overlay.upper,
             work: overlay.work,
             target: overlay.target,
-            sandbox: launch.sandbox.clone(),
+            sandbox: sandbox.to_owned(),
             sandbox_directory: self.options.sandbox_directory.clone(),
             working_directory: self.working_directory(&image),
             user: user.map(|user| UserIds { uid: user.uid, gid: user.gid, groups: user.groups.clone() }),
             command: resolved(command, &image)?,
             environment: image.config.env,
         };
-        self.write(&launch.container, &info).map(Some)
+        let path = self.write(container, &info)?;
+        Ok((path, info))
+    }
+
+    /// Returns whether a container has the root file system of an image, or is about to get it.
+    pub fn has_image(&self, container: &ContainerId) -> bool {
+        self.root.join("containers").join(container.as_str()).exists()
     }
 
     /// Removes the files that a container has written. There are none for a container without an image.

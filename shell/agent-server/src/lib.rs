@@ -20,6 +20,7 @@ mod options;
 mod publisher;
 mod reads;
 mod sandbox;
+mod sessions;
 mod start;
 mod store;
 mod unacknowledged_updates;

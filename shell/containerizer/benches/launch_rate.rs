@@ -45,6 +45,8 @@ fn main() {
                 limits: Limits { cpus: 0.1, memory: 32 << 20, ..Limits::default() },
                 rlimits: Vec::new(),
                 binds: Vec::new(),
+                stdin: containerizer::Input::Nothing,
+                nesting: None,
                 stdout: Output::Discard,
                 stderr: Output::Discard,
             })

@@ -5,9 +5,11 @@
 //! | [`Containerizer`] | the handle that the agent's shell calls |
 //! | [`Config`] | the operator's choices |
 //! | [`Launch`], [`Limits`] | the description of one container |
+//! | [`Nesting`], [`DescribedContainer`] | what nested and standalone containers have besides |
 //! | [`Init`] | the init process that starts its program, where one is needed |
 //! | [`Bind`] | a directory of the host inside a container |
 //! | [`Event`], [`Limitation`], [`Usage`] | events and measurements |
+//! | [`Target`] | the process whose view of the machine a session has |
 //! | [`User`], [`resolve_user`] | the user that a container runs as |
 //! | [`SealedProgram`] | helper programs that cannot be written from inside a container |
 
@@ -29,6 +31,8 @@ mod rotation;
 mod runtime_dir;
 mod sealed;
 mod spawn;
+mod target;
+mod trusted_file;
 mod user;
 mod worker;
 
@@ -37,8 +41,11 @@ pub use config::{Config, Launcher};
 pub use containerizer::Containerizer;
 pub use error::Error;
 pub use event::{Event, Limitation, LimitationKind, Usage};
-pub use launch::{Init, Launch, Limits, Output, Program, Rlimit, RlimitKind, Rotation};
+pub use launch::{
+    Init, Input, Launch, Limits, Nesting, Output, Program, Rlimit, RlimitKind, Rotation, TerminalOptions,
+};
 pub use runtime_dir::adopt;
 pub use sealed::SealedProgram;
+pub use target::Target;
 pub use user::{User, resolve_user};
-pub use worker::Recovered;
+pub use worker::{DescribedContainer, Recovered};

@@ -15,6 +15,7 @@
 //! | `probe` | carries out the probes of checks |
 //! | `process` | starting, signalling and reaping the task |
 //! | `run` | the loop that ties them together |
+//! | `terminal` | the terminal of a container |
 //! | `tls` | TLS of health checks by https |
 //! | `write_stderr` | messages on stderr |
 //!
@@ -34,6 +35,7 @@ mod probe;
 mod process;
 mod root_filesystem;
 mod run;
+mod terminal;
 mod tls;
 mod write_stderr;
 

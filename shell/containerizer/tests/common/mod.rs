@@ -92,6 +92,8 @@ impl Host {
             limits: Limits { cpus: 0.1, memory: 64 << 20, ..Limits::default() },
             rlimits: Vec::new(),
             binds: Vec::new(),
+            stdin: containerizer::Input::Nothing,
+            nesting: None,
             stdout: Output::File { path: sandbox.join("stdout"), rotation: None },
             stderr: Output::File { path: sandbox.join("stderr"), rotation: None },
         }
