@@ -42,6 +42,7 @@ fn program(name: &str) -> Option<Program> {
         "mesos-resolve" => Some(commands::resolve),
         // The agent starts these programs.
         "executor" | "mesos-executor" => Some(|_| executor::main()),
+        "default-executor" | "mesos-default-executor" => Some(|_| executor::default_executor()),
         "container-init" => Some(|_| executor::init()),
         "container-launch" => Some(|_| executor::container_launch()),
         "container-enter" => Some(|_| executor::container_enter()),

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "run/pods.rs"]
+mod pods;
 mod processes;
 
 use std::os::unix::process::ExitStatusExt;

@@ -4,6 +4,7 @@ use machine::PeerMessage;
 use messages::Message;
 
 use crate::containers::events;
+use crate::containers::nested::{calls, events as nested_events};
 use crate::draining::emptying;
 use crate::effects::{Command, Context, Timer};
 use crate::executors::{driver, http};
@@ -28,6 +29,9 @@ pub(crate) fn input(state: &mut State, cx: &mut Context<'_>, input: Input) {
         Input::ExecutorSubscribe(subscribe) => http::executor_subscribes(state, cx, subscribe),
         Input::ExecutorCall(call) => http::executor_calls(state, cx, call),
         Input::StreamClosed(stream) => state.frameworks.stream_closed(stream),
+        Input::ContainerCall(call) => calls::container_call(state, cx, call),
+        Input::WaitAbandoned { container, reply } => calls::wait_abandoned(state, cx, &container, reply),
+        Input::SessionEnded(container) => nested_events::session_ended(state, cx, &container),
         Input::Container(event) => events::container_event(state, cx, event),
         Input::Timer(timer) => fired(state, cx, timer),
         Input::Stored(token) => {

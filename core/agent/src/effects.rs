@@ -6,7 +6,7 @@ use std::sync::Arc;
 use machine::EffectTypes;
 use messages::v1;
 use model::agent::{Change, Draining};
-use model::{ContainerId, ExecutorId, FrameworkId, TaskId, Upid};
+use model::{ContainerId, ExecutorId, FrameworkId, ReplyId, TaskId, Upid};
 use uuid::Uuid;
 
 use crate::operations::{ContainerVolume, VolumeChange};
@@ -66,6 +66,26 @@ impl From<ContainerCommand> for Command {
 pub enum ContainerCommand {
     /// Starts an executor in a new container; `Launched` or `LaunchFailed` follows.
     Launch(Box<ContainerLaunch>),
+    /// Starts a nested or standalone container; `Launched` or `NestedLaunchFailed` follows.
+    LaunchNested(Box<NestedLaunch>),
+    /// Sends a signal to the first process of a container; `Signalled` follows.
+    Signal {
+        /// The container.
+        container: ContainerId,
+        /// The number of the signal.
+        signal: i32,
+        /// The call that asks for it, which `Signalled` repeats.
+        reply: ReplyId,
+    },
+    /// Removes the files of a nested container that has ended; `Removed` follows.
+    Remove {
+        /// The container.
+        container: ContainerId,
+        /// The sandbox of the container; absolute.
+        sandbox: PathBuf,
+        /// The sandbox of the top-level container that it is in.
+        root_sandbox: PathBuf,
+    },
     /// Changes the resources of a container, since tasks began or ended.
     Update {
         /// The container.
@@ -112,6 +132,32 @@ pub struct ContainerLaunch {
     pub limits: Vec<v1::Resource>,
     /// The persistent volumes that the sandbox shows.
     pub volumes: Vec<ContainerVolume>,
+}
+
+/// A nested or standalone container to start.
+#[derive(Debug, Clone)]
+pub struct NestedLaunch {
+    /// The id of the container.
+    pub container: ContainerId,
+    /// The command.
+    pub command: v1::CommandInfo,
+    /// The description of the container, as the caller sent it.
+    pub info: Option<v1::ContainerInfo>,
+    /// The sandbox; absolute.
+    pub sandbox: PathBuf,
+    /// The sandbox of the top-level container that it is in, and its own for a standalone container. Users of the
+    /// container control the directories between the two.
+    pub root_sandbox: PathBuf,
+    /// The user to run as; `None` for the agent's own.
+    pub user: Option<String>,
+    /// The environment. A session gets the variables of its parent besides, where it has none of its own.
+    pub environment: Vec<(String, String)>,
+    /// The resources of a container with cgroups of its own.
+    pub resources: Vec<v1::Resource>,
+    /// Upper bounds of `cpus` and `mem`; a resource without one is bounded by `resources`.
+    pub limits: Vec<v1::Resource>,
+    /// Whether it is a session: a process in the namespaces of its parent, whose streams its caller has.
+    pub session: bool,
 }
 
 /// One durable record of the agent. All records together describe a [`RecoveredState`](crate::RecoveredState); a new

@@ -25,6 +25,17 @@ pub enum Input {
     ExecutorCall(ExecutorCall),
     /// The connection behind an executor's event stream has ended.
     StreamClosed(StreamId),
+    /// A call about a container; the response goes to its reply.
+    ContainerCall(ContainerCall),
+    /// The client of a call that waits for a container has disconnected.
+    WaitAbandoned {
+        /// The container that the call waits for.
+        container: ContainerId,
+        /// The reply of the call.
+        reply: ReplyId,
+    },
+    /// The connection of the caller of a LAUNCH_NESTED_CONTAINER_SESSION has ended.
+    SessionEnded(ContainerId),
     /// The containerizer reports a change of a container.
     Container(ContainerEvent),
     /// A timer that the agent has set is due.
@@ -77,6 +88,61 @@ pub struct ExecutorCall {
     pub call: Box<v1::executor::Call>,
 }
 
+/// A call about a container of the agent.
+#[derive(Debug)]
+pub struct ContainerCall {
+    /// The request to respond to.
+    pub reply: ReplyId,
+    /// The sender of the call.
+    pub caller: Caller,
+    /// What the call asks for.
+    pub request: ContainerRequest,
+}
+
+/// What a call about a container asks for. Mesos' calls for nested containers and those for all containers are the same.
+#[derive(Debug)]
+pub enum ContainerRequest {
+    /// A container is to be launched.
+    Launch(Box<NestedContainerRequest>),
+    /// The caller waits for the end of a container.
+    Wait(ContainerId),
+    /// A signal is to be sent to the first process of a container.
+    Kill {
+        /// The container.
+        container: ContainerId,
+        /// The number of the signal.
+        signal: i32,
+    },
+    /// The files of a container that has ended are to be removed.
+    Remove(ContainerId),
+}
+
+/// A nested or standalone container to launch.
+#[derive(Debug)]
+pub struct NestedContainerRequest {
+    /// The id, chosen by the caller. A container without a parent is standalone.
+    pub container: ContainerId,
+    /// The command.
+    pub command: Option<v1::CommandInfo>,
+    /// The description of the container.
+    pub info: Option<v1::ContainerInfo>,
+    /// The resources, for a container with cgroups of its own.
+    pub resources: Vec<v1::Resource>,
+    /// Upper bounds of `cpus` and `mem`; a resource without one is bounded by `resources`.
+    pub limits: Vec<v1::Resource>,
+    /// Whether it ends with the caller's connection (LAUNCH_NESTED_CONTAINER_SESSION).
+    pub session: bool,
+}
+
+/// The step of a launch that failed, which determines the status of the response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LaunchFailure {
+    /// The sandbox could not be created.
+    Sandbox,
+    /// Any other step.
+    Other,
+}
+
 /// A report of the containerizer.
 #[derive(Debug)]
 pub enum ContainerEvent {
@@ -93,6 +159,29 @@ pub enum ContainerEvent {
         container: ContainerId,
         /// The reason, for operators and frameworks.
         reason: String,
+    },
+    /// A nested or standalone container could not be started. Everything is already cleaned up.
+    NestedLaunchFailed {
+        /// The container.
+        container: ContainerId,
+        /// The reason, for the caller.
+        reason: String,
+        /// The step that failed.
+        failure: LaunchFailure,
+    },
+    /// A signal was sent to a container.
+    Signalled {
+        /// The call that asked for it.
+        reply: ReplyId,
+        /// The reason of the failure; `None` if the signal was sent.
+        failed: Option<String>,
+    },
+    /// The files of a nested container were removed.
+    Removed {
+        /// The container.
+        container: ContainerId,
+        /// The reason of the failure; `None` if nothing is left.
+        failed: Option<String>,
     },
     /// The container runs, and an `Update` of its resources or volumes failed.
     UpdateFailed {

@@ -25,8 +25,14 @@ mod usage;
 
 pub use agent::Agent;
 pub use config::{Config, Recover, VERSION};
-pub use effects::{AgentEffects, Command, ContainerCommand, ContainerLaunch, Effect, Outbox, Record, Timer};
-pub use input::{ContainerEvent, ContainerExit, ExecutorCall, ExecutorSubscribe, Input, Limitation};
+pub use containers::RecoveredNested;
+pub use effects::{
+    AgentEffects, Command, ContainerCommand, ContainerLaunch, Effect, NestedLaunch, Outbox, Record, Timer,
+};
+pub use input::{
+    ContainerCall, ContainerEvent, ContainerExit, ContainerRequest, ExecutorCall, ExecutorSubscribe, Input,
+    LaunchFailure, Limitation, NestedContainerRequest,
+};
 pub use machine::PeerMessage;
 pub use metrics::{Metrics, ResourceGauges};
 pub use operations::{ContainerVolume, RecoveredResources, VolumeChange};

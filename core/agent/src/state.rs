@@ -6,6 +6,7 @@ use messages::v1;
 use model::Random;
 
 use crate::config::Config;
+use crate::containers::nested::NestedContainers;
 use crate::draining::Drain;
 use crate::executors::heartbeats::Heartbeats;
 use crate::frameworks::index::Frameworks;
@@ -37,6 +38,8 @@ pub(crate) struct State {
     pub master: MasterConnection,
     /// Frameworks with their executors and tasks.
     pub frameworks: Frameworks,
+    /// The containers that were launched by calls, in other containers or by themselves.
+    pub nested_containers: NestedContainers,
     /// The unacknowledged status updates of tasks.
     pub status_updates: StatusUpdateManager,
     /// The records that are being written.
@@ -78,6 +81,7 @@ impl State {
             random,
             master: MasterConnection::default(),
             frameworks: Frameworks::new(metrics.clone()),
+            nested_containers: NestedContainers::default(),
             status_updates: StatusUpdateManager::default(),
             pending_writes: PendingWrites::default(),
             heartbeats: Heartbeats::default(),

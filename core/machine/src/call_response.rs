@@ -1,5 +1,7 @@
 //! The response of a core to a request; the edge turns it into HTTP.
 
+use messages::v1::agent::response::WaitContainer;
+
 /// The status codes that cores use; the edge has more of its own (405, 406, 415, 307…).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u16)]
@@ -25,28 +27,35 @@ pub enum Status {
 }
 
 /// A status and a plain-text body (empty for success: Mesos' mutating calls have none).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CallResponse {
     /// The status of the HTTP response.
     pub status: Status,
     /// The body, as plain text.
     pub body: String,
+    /// How a container has ended. Only an agent's response to a call that waits for a container has it.
+    pub termination: Option<Box<WaitContainer>>,
 }
 
 impl CallResponse {
     /// Returns 200 without a body.
     pub fn ok() -> Self {
-        CallResponse { status: Status::Ok, body: String::new() }
+        CallResponse::new(Status::Ok, "")
     }
 
     /// Returns 202 without a body.
     pub fn accepted() -> Self {
-        CallResponse { status: Status::Accepted, body: String::new() }
+        CallResponse::new(Status::Accepted, "")
+    }
+
+    /// Returns 200 with the end of a container.
+    pub fn terminated(termination: WaitContainer) -> Self {
+        CallResponse { termination: Some(Box::new(termination)), ..CallResponse::ok() }
     }
 
     /// Returns a response with this status and this body.
     pub fn new(status: Status, body: impl Into<String>) -> Self {
-        CallResponse { status, body: body.into() }
+        CallResponse { status, body: body.into(), termination: None }
     }
 
     /// Returns 400 with a body that says what is wrong with the call.

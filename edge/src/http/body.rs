@@ -35,6 +35,11 @@ impl BodyStream {
         BodyStream { incoming, connection, share, records: Decoder::new(MAX_BODY) }
     }
 
+    /// Bounds the records from now on, whose memory the budget does not count.
+    pub fn limit_records(&mut self, max_bytes: usize) {
+        self.records.set_limit(max_bytes);
+    }
+
     /// Receives the whole body.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 //! | [`Driver`] | a framework that survives a change of the master |
 //! | [`Scheduler`], [`Events`] | one subscription: its calls and its events |
 //! | [`MasterOperator`], [`AgentOperator`], [`operator_calls`] | everything that an operator may read or change |
+//! | [`ContainerOutput`], [`ContainerInput`] | sessions in containers, and attaching to them |
 //! | [`get_json`], [`put_json`], [`post_form`], [`delete`], [`lines`] | the JSON endpoints and streams |
 //! | [`Files`], [`Follow`], [`FollowRotated`] | sandboxes and logs |
 //! | [`detect`], [`Address`] | the leading master, by its address or by ZooKeeper |
@@ -103,6 +104,7 @@
 
 mod address;
 mod channel;
+mod containers;
 mod detect;
 mod driver;
 mod error;
@@ -116,6 +118,7 @@ mod scheduler;
 mod transport;
 
 pub use address::Address;
+pub use containers::{ContainerEnd, ContainerInput, ContainerOutput, InputClosed, OutputPiece};
 pub use detect::detect;
 pub use driver::{Backoff, Driver, DriverEvent};
 pub use error::Error;

@@ -204,6 +204,11 @@ impl AgentOperator {
         AgentOperator { address }
     }
 
+    /// Returns the address of the agent.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
     /// Sends a call without fields (`GET_*`) and returns its response.
     ///
     /// # Errors

@@ -112,22 +112,22 @@ impl Scheduler {
         self.accept(offers, vec![operation], None).await
     }
 
-    /// Launches tasks as a group, which one executor runs together (ACCEPT with LAUNCH_GROUP). The executor becomes one
-    /// of this framework.
+    /// Launches tasks together under one executor on offers of one agent (ACCEPT with LAUNCH_GROUP). The executor's
+    /// `framework_id` is set by this function.
     ///
     /// # Errors
-    /// Returns the errors of [`Scheduler::call`].
+    /// Returns the errors of [`Scheduler::call`]. A group that is invalid or comes too late is reported by status updates.
     pub async fn launch_group(
         &self,
         offers: Vec<v1::OfferId>,
-        executor: v1::ExecutorInfo,
+        mut executor: v1::ExecutorInfo,
         tasks: Vec<v1::TaskInfo>,
     ) -> Result<(), Error> {
-        let executor = v1::ExecutorInfo { framework_id: Some(self.framework_id().clone()), ..executor };
-        let group = v1::offer::operation::LaunchGroup { executor, task_group: v1::TaskGroupInfo { tasks } };
+        executor.framework_id = Some(self.framework.clone());
+        let task_group = v1::TaskGroupInfo { tasks };
         let operation = v1::offer::Operation {
             r#type: Some(v1::offer::operation::Type::LaunchGroup.into()),
-            launch_group: Some(Box::new(group)),
+            launch_group: Some(Box::new(v1::offer::operation::LaunchGroup { executor, task_group })),
             ..Default::default()
         };
         self.accept(offers, vec![operation], None).await

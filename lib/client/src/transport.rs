@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -99,6 +99,14 @@ async fn send_once(address: &Address, call: &Call) -> Result<Response<Incoming>,
 }
 
 pub(crate) async fn connect(address: &Address) -> Result<http1::SendRequest<Full<Bytes>>, Error> {
+    connect_with_body(address).await
+}
+
+/// Connects for requests whose bodies are of this type.
+pub(crate) async fn connect_with_body<B>(address: &Address) -> Result<http1::SendRequest<B>, Error>
+where
+    B: Body<Data = Bytes, Error = std::convert::Infallible> + Send + 'static,
+{
     let connect = TcpStream::connect((address.host.as_str(), address.port));
     let stream = tokio::time::timeout(CONNECT_TIMEOUT, connect)
         .await

@@ -2,6 +2,8 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
+#[path = "client/containers.rs"]
+mod containers;
 mod peer;
 
 use client::{Address, Error, Files, MasterOperator, Scheduler};

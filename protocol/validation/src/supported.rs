@@ -26,6 +26,32 @@ pub fn check_executor(executor: &v1::ExecutorInfo, isolators: &[&str]) -> Result
     check("executor", executor, isolators)
 }
 
+/// Checks the command and the description of a nested or standalone container.
+///
+/// # Errors
+///
+/// The error is that of [`check_task`].
+pub fn check_nested(
+    command: &v1::CommandInfo,
+    container: Option<&v1::ContainerInfo>,
+    isolators: &[&str],
+) -> Result<(), ValidationError> {
+    check("command", command, isolators)?;
+    let Some(container) = container else { return Ok(()) };
+    // Mesos' reason if no containerizer can launch the container.
+    if container.r#type() == v1::container_info::Type::Docker {
+        return Err(ValidationError::new("The provided ContainerInfo is not supported"));
+    }
+    let mut container = container.clone();
+    // A nested container can share the pid namespace of its parent, whether that is the agent's or not.
+    if let Some(linux) = &mut container.linux_info
+        && (linux.share_pid_namespace == Some(true) || isolators.contains(&"namespaces/pid"))
+    {
+        linux.share_pid_namespace = None;
+    }
+    check("container", &container, isolators)
+}
+
 fn check<M: HasDescriptor>(root: &str, message: &M, isolators: &[&str]) -> Result<(), ValidationError> {
     visit_set_fields(message, &mut |set: SetField<'_>| {
         let refuse = |missing: &str| {

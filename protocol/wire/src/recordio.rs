@@ -48,6 +48,11 @@ impl Decoder {
         Decoder { max_record, state: State::Header(Vec::new()), ready: VecDeque::new() }
     }
 
+    /// Refuses records of more than `max_record` bytes whose length has not been read yet.
+    pub fn set_limit(&mut self, max_record: usize) {
+        self.max_record = max_record;
+    }
+
     /// Takes the next bytes of the stream. Records completed before an error remain available.
     ///
     /// # Errors

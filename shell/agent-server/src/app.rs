@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::agent::{Input, PeerMessage};
 use edge::app::{App, ProcessKind};
@@ -41,6 +42,8 @@ pub struct AgentApp {
     pub core_metrics: Arc<::agent::Metrics>,
     /// The expensive reads that identical requests share.
     pub singleflight: Arc<Singleflight>,
+    /// `--http_heartbeat_interval`: the time between heartbeats on the output of a session.
+    pub heartbeat_interval: Duration,
     /// The state of the endpoints that every program has.
     pub common: Common,
     /// The rate limit of `/monitor/statistics`, which measures every container.

@@ -1,6 +1,8 @@
 //! Connects the core's container commands to the containerizer. Sandboxes and fetches come first, on threads that may
 //! block, and a container may be destroyed meanwhile.
 
+mod nested;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +20,7 @@ use super::fetch::{self, Fetches};
 use super::host::AgentHost;
 use super::images::{self, Images};
 use super::launch::{self, Settings};
+use super::sessions::Sessions;
 use super::volumes::{self, SandboxMount, VolumeError};
 use super::worker::Worker;
 use super::{sandbox, unacknowledged_updates};
@@ -35,7 +38,11 @@ pub struct Containers {
     downloads: Semaphore,
     /// The counters of succeeded and failed fetches.
     pub fetches: Fetches,
+    /// The sessions whose streams their callers have.
+    pub sessions: Sessions,
 }
+
+pub use nested::recovered_nested;
 
 /// The maximum of sandboxes that are made at once. More of them would wait for the same disk.
 const MAX_PREPARATIONS: usize = 4;
@@ -45,6 +52,7 @@ const MAX_DOWNLOADS: usize = 64;
 
 /// The part that the containerizer's thread uses, too.
 struct Shared {
+    sessions: Sessions,
     inbox: Arc<Inbox<AgentHost>>,
     images: Arc<Images>,
     worker: Worker,
@@ -110,7 +118,9 @@ impl Containers {
         worker: Worker,
         sandbox_of: impl Fn(&ContainerId) -> Option<PathBuf>,
     ) -> Result<(Arc<Self>, Recovered), containerizer::Error> {
+        let sessions = Sessions::default();
         let shared = Arc::new(Shared {
+            sessions: sessions.clone(),
             inbox,
             images: Arc::clone(&images),
             worker: worker.clone(),
@@ -149,6 +159,7 @@ impl Containers {
             images,
             runtime,
             fetches,
+            sessions,
         };
         Ok((Arc::new(containers), recovered))
     }
@@ -427,12 +438,15 @@ impl Shared {
             Event::Exited { id, status, limitation } => {
                 let ended = self.lock().remove(&id);
                 self.remove_root(&id);
+                self.sessions.end(&id);
                 if let Some(ended) = ended {
-                    let exit = ContainerExit {
-                        status,
-                        limitation: limitation.map(describe_limitation),
-                        last_updates: unacknowledged_updates::read(&ended.sandbox),
+                    let limitation = limitation.map(describe_limitation);
+                    // Only an executor writes updates to its sandbox.
+                    let last_updates = match id.parent() {
+                        None => unacknowledged_updates::read(&ended.sandbox),
+                        Some(_) => Vec::new(),
                     };
+                    let exit = ContainerExit { status, limitation, last_updates };
                     self.notify(ContainerEvent::Exited { container: id, exit });
                 }
             }
@@ -441,6 +455,7 @@ impl Shared {
 
     fn failed(&self, id: &ContainerId, reason: String) {
         self.remove_root(id);
+        self.sessions.end(id);
         if self.lock().remove(id).is_some() {
             self.notify(ContainerEvent::LaunchFailed { container: id.clone(), reason });
         }
@@ -474,7 +489,7 @@ fn resolve_user(name: &str) -> Result<Option<User>, String> {
     Ok((user.uid != own.as_raw()).then_some(user))
 }
 
-fn describe_limitation(limitation: containerizer::Limitation) -> Limitation {
+pub(super) fn describe_limitation(limitation: containerizer::Limitation) -> Limitation {
     use v1::task_status::Reason;
     let (name, reason, limit) = match limitation.kind {
         LimitationKind::Memory { limit } => ("mem", Reason::ContainerLimitationMemory, limit),

@@ -1,6 +1,6 @@
 //! Fills a sandbox with the files that a command names.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -9,6 +9,7 @@ use ::agent::ContainerLaunch;
 use containerizer::User;
 use fetcher::{Cache, Item, Owner, Plan};
 use messages::v1;
+use model::ContainerId;
 
 /// The settings of the fetcher.
 #[derive(Debug, Clone)]
@@ -47,6 +48,15 @@ pub fn has_files(launch: &ContainerLaunch) -> bool {
 
 fn uris(launch: &ContainerLaunch) -> &[v1::command_info::Uri] {
     launch.executor_info.command.as_deref().map(|command| command.uris.as_slice()).unwrap_or_default()
+}
+
+/// The sandbox to fill.
+#[derive(Debug, Clone, Copy)]
+pub struct Destination<'a> {
+    /// The container.
+    pub container: &'a ContainerId,
+    /// The sandbox.
+    pub sandbox: &'a Path,
 }
 
 /// The cache of the fetcher, and the counters of `containerizer/fetcher/*`.
@@ -108,7 +118,22 @@ impl Fetches {
         user: Option<&User>,
         cancelled: &Arc<AtomicBool>,
     ) -> Result<(), String> {
-        let uris = uris(launch);
+        let to = Destination { container: &launch.container, sandbox: &launch.sandbox };
+        self.fetch_into(options, to, uris(launch), user, cancelled)
+    }
+
+    /// Fetches these files into a sandbox. It blocks for as long as the downloads take.
+    ///
+    /// # Errors
+    /// Returns the text for the caller if a file cannot be fetched or the container is destroyed meanwhile.
+    pub fn fetch_into(
+        &self,
+        options: &FetchOptions,
+        to: Destination<'_>,
+        uris: &[v1::command_info::Uri],
+        user: Option<&User>,
+        cancelled: &Arc<AtomicBool>,
+    ) -> Result<(), String> {
         if uris.is_empty() {
             return Ok(());
         }
@@ -121,7 +146,7 @@ impl Fetches {
             frameworks_home: options.frameworks_home.clone(),
             stall_timeout: options.stall_timeout,
             cancelled: cancelled.clone(),
-            ..Plan::new(&launch.sandbox, uris.iter().map(item).collect())
+            ..Plan::new(to.sandbox, uris.iter().map(item).collect())
         };
         match fetcher::fetch(&plan) {
             Ok(_) => {
@@ -130,7 +155,7 @@ impl Fetches {
             }
             Err(error) => {
                 self.failed.fetch_add(1, Ordering::Relaxed);
-                Err(format!("Failed to fetch all URIs for container '{}': {error}", launch.container))
+                Err(format!("Failed to fetch all URIs for container '{}': {error}", to.container))
             }
         }
     }

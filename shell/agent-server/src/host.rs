@@ -8,7 +8,7 @@ use ::agent::{Agent, AgentEffects, Command, ContainerCommand, Input, Outbox, Rec
 use machine::{Interpreter, StateMachine, StoreToken};
 use messages::{Message, v1};
 use model::agent::Change;
-use model::{Now, StreamId, Upid};
+use model::{ContainerId, Now, StreamId, Upid};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tracing::warn;
@@ -76,12 +76,24 @@ impl AgentHost {
         let change = match command {
             ContainerCommand::Launch(launch) => return self.containers.launch(launch),
             ContainerCommand::Destroy { container } => return self.containers.destroy(container),
+            ContainerCommand::LaunchNested(launch) => return self.containers.launch_nested(launch),
+            ContainerCommand::Signal { container, signal, reply } => {
+                return self.containers.signal(&container, signal, reply);
+            }
+            ContainerCommand::Remove { container, sandbox, root_sandbox } => {
+                return self.remove_nested(container, sandbox, root_sandbox);
+            }
             ContainerCommand::Update { container, resources, limits, volumes } => {
                 ContainerChange { limits: self.containers.limits(&resources, &limits), container, volumes }
             }
         };
         let (number, inbox) = (self.deliveries.change(), self.inbox.clone());
         self.containers.update(change, move || inbox.send_control(InboxItem::HostWork(number)));
+    }
+
+    fn remove_nested(&self, container: ContainerId, sandbox: PathBuf, root_sandbox: PathBuf) {
+        let containers = self.containers.clone();
+        self.remover.run(move || containers.remove_nested(container, &sandbox, &root_sandbox));
     }
 
     fn remove_tree(&self, path: PathBuf) {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ::agent::ContainerLaunch;
-use containerizer::{Init, Launch, Limits, Output, Program, Rlimit, RlimitKind, SealedProgram, User};
+use containerizer::{Init, Input, Launch, Limits, Output, Program, Rlimit, RlimitKind, SealedProgram, User};
 use messages::v1;
 
 use super::fetch::FetchOptions;
@@ -20,6 +20,8 @@ pub struct Settings {
     pub executor: Arc<SealedProgram>,
     /// The arguments of the executor, beginning with `argv[0]`.
     pub executor_argv: Vec<String>,
+    /// The first arguments of the executor of task groups, which is the same program, beginning with `argv[0]`.
+    pub default_executor_argv: Vec<String>,
     /// The arguments with which the executor acts as an init process ([`containerizer::Init`]).
     pub init_argv: Vec<String>,
     /// The arguments with which the executor acts as the launcher of programs in images.
@@ -76,9 +78,11 @@ pub fn describe(
         let argv = words.iter().map(OsString::from).chain(further).collect();
         (Program::Sealed(settings.executor.clone()), argv)
     };
+    let is_default = launch.executor_info.r#type() == v1::executor_info::Type::Default;
     let (program, argv) = match (&launch.command_task, images) {
         (Some(_), None) => own(&settings.executor_argv, Vec::new()),
         (Some(_), Some(images)) => own(&settings.executor_argv, vec![launch_info_argument(&images.launch_info)]),
+        (None, None) if is_default => default_executor(settings, launch),
         (None, None) => custom(launch)?,
         // The launcher enters the image and becomes the executor.
         (None, Some(ProvidedImages { launch_info, command: (program, argv), .. })) => {
@@ -105,13 +109,19 @@ pub fn describe(
         program,
         argv,
         init: Some(Init { program: settings.executor.clone(), argv: init_argv }),
-        environment: with_secrets(launch, with_image(launch, images).iter().map(text).collect()),
+        // The command executor resolves the secrets of a command task.
+        environment: with_secrets(
+            launch.executor_info.command.as_deref().filter(|_| launch.command_task.is_none()),
+            with_image(launch, images).iter().map(text).collect(),
+        ),
         working_directory: launch.sandbox.clone(),
         user,
         limits: settings.limits(&launch.resources, &launch.limits),
-        rlimits: rlimits(&launch.executor_info),
+        rlimits: rlimits(launch.executor_info.container.as_deref()),
         binds: Vec::new(),
         requests,
+        stdin: Input::Nothing,
+        nesting: None,
         stdout: output("stdout", stdout),
         stderr: output("stderr", stderr),
     })
@@ -142,9 +152,11 @@ fn with_image(launch: &ContainerLaunch, images: Option<&ProvidedImages>) -> Vec<
     environment
 }
 
-/// Adds the secrets to the environment of a custom executor. The command executor resolves those of a command task.
-fn with_secrets(launch: &ContainerLaunch, mut environment: Vec<(OsString, OsString)>) -> Vec<(OsString, OsString)> {
-    let command = launch.executor_info.command.as_deref().filter(|_| launch.command_task.is_none());
+/// Adds the secrets of a command to its environment.
+pub(super) fn with_secrets(
+    command: Option<&v1::CommandInfo>,
+    mut environment: Vec<(OsString, OsString)>,
+) -> Vec<(OsString, OsString)> {
     let variables = command.and_then(|command| command.environment.as_deref()).map(|own| own.variables.as_slice());
     for variable in variables.unwrap_or_default() {
         let secret = variable.secret.as_ref().and_then(|secret| secret.value.as_ref());
@@ -154,6 +166,14 @@ fn with_secrets(launch: &ContainerLaunch, mut environment: Vec<(OsString, OsStri
         }
     }
     environment
+}
+
+/// Returns how the executor of task groups is started. Its command names the program of Mesos, with its arguments.
+fn default_executor(settings: &Settings, launch: &ContainerLaunch) -> (Program, Vec<OsString>) {
+    let arguments = launch.executor_info.command.as_deref().map(|command| command.arguments.as_slice());
+    let further = arguments.unwrap_or_default().iter().skip(1);
+    let argv = settings.default_executor_argv.iter().chain(further).map(OsString::from).collect();
+    (Program::Sealed(settings.executor.clone()), argv)
 }
 
 fn custom(launch: &ContainerLaunch) -> Result<(Program, Vec<OsString>), Unsupported> {
@@ -202,8 +222,8 @@ fn sandbox_disk(resources: &[v1::Resource]) -> Option<f64> {
     plain.filter_map(|resource| resource.scalar.as_ref()).map(|scalar| scalar.value).reduce(|sum, value| sum + value)
 }
 
-fn rlimits(executor: &v1::ExecutorInfo) -> Vec<Rlimit> {
-    let info = executor.container.as_deref().and_then(|container| container.rlimit_info.as_ref());
+pub(super) fn rlimits(container: Option<&v1::ContainerInfo>) -> Vec<Rlimit> {
+    let info = container.and_then(|container| container.rlimit_info.as_ref());
     let limits = info.map(|info| info.rlimits.as_slice()).unwrap_or_default();
     let one = |limit: &v1::r_limit_info::RLimit| {
         Some(Rlimit { kind: rlimit_kind(limit.r#type())?, soft: limit.soft, hard: limit.hard })

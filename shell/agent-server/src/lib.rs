@@ -21,6 +21,7 @@ mod publisher;
 mod reads;
 mod requests;
 mod sandbox;
+mod sessions;
 mod start;
 mod store;
 mod unacknowledged_updates;

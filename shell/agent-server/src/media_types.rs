@@ -11,7 +11,8 @@ use edge::http::body::BodyStream;
 use edge::http::request::Request;
 use edge::http::respond::{Response, bad_request, text};
 
-const MESSAGE_CONTENT_TYPE: HeaderName = HeaderName::from_static("message-content-type");
+/// The header that names the encoding of the records of a stream.
+pub const MESSAGE_CONTENT_TYPE: HeaderName = HeaderName::from_static("message-content-type");
 const MESSAGE_ACCEPT: HeaderName = HeaderName::from_static("message-accept");
 
 /// The framing and encoding of the messages of a body.

@@ -17,6 +17,7 @@ use super::app::AgentApp;
 use super::container_calls;
 use super::images::PruneError;
 use super::media_types::{Framing, MediaTypes};
+use super::usage;
 use edge::endpoints::common::CommonEndpoints;
 use edge::endpoints::{files_api, info, metrics};
 use edge::http::body::BodyStream;
@@ -34,7 +35,7 @@ pub async fn handle(app: &Arc<AgentApp>, request: &Request, body: BodyStream) ->
 async fn respond(app: &Arc<AgentApp>, request: &Request, mut body: BodyStream) -> Result<Response, Response> {
     let media = MediaTypes::of(request)?;
     let (encoding, encoded) = media.call(&mut body).await?;
-    let call: Call =
+    let mut call: Call =
         wire::decode_as(encoding, &encoded, &Limits::default()).map_err(|error| bad_request(error.to_string()))?;
     validation::agent_call::validate(&call)
         .map_err(|invalid| bad_request(format!("Failed to validate agent::Call: {invalid}")))?;
@@ -45,8 +46,9 @@ async fn respond(app: &Arc<AgentApp>, request: &Request, mut body: BodyStream) -
     if call.r#type() == Type::PruneImages {
         return Ok(prune_images(app, call).await);
     }
-    if let Some(answer) = container_calls::answer(&app.publisher.snapshot(), &call) {
-        return Ok(answer);
+    let mut body = Some(body);
+    if let Some(answer) = container_calls::answer(app, request, media, &mut body, &mut call).await {
+        return answer;
     }
     let Framing::Single(content_type) = media.accept else { return Err(not_implemented()) };
     match read_here(app, &call).await? {
@@ -111,14 +113,20 @@ async fn read_view(
     let (agent, visibility) = (app.clone(), app.visibility(request));
     let build = move || {
         let snapshot = agent.publisher.snapshot().seen_by(visibility);
-        let usage = match call.r#type() {
+        let measured = match call.r#type() {
             Type::GetContainers => agent.measure(&snapshot, &Query::default()).ok()?,
             _ => BTreeMap::new(),
         };
+        if let Some(asked) = call.get_containers.as_ref().filter(|asked| asked.show_nested() || asked.show_standalone())
+        {
+            let mut reply = snapshot.operator(&call, &measured)?;
+            usage::add_nested(&agent.containers, asked, &mut reply);
+            return Some(Bytes::from(wire::encode_as(content_type, &reply)));
+        }
         match content_type {
-            ContentType::Json => snapshot.operator_json(&call, &usage),
+            ContentType::Json => snapshot.operator_json(&call, &measured),
             ContentType::Protobuf => {
-                snapshot.operator(&call, &usage).map(|reply| Bytes::from(wire::encode_as(content_type, &reply)))
+                snapshot.operator(&call, &measured).map(|reply| Bytes::from(wire::encode_as(content_type, &reply)))
             }
         }
     };

@@ -53,6 +53,8 @@ pub struct AgentOptions {
     pub fetch: FetchOptions,
     /// The settings for images.
     pub images: ImageOptions,
+    /// `--http_heartbeat_interval`: the time between heartbeats on the output of a session.
+    pub http_heartbeat_interval: Duration,
     /// `--revocable_cpu_low_priority`: whether containers with revocable processors get low priority.
     pub revocable_cpu_low_priority: bool,
     /// Every flag that has a value, for `/flags`.
@@ -89,6 +91,7 @@ impl AgentOptions {
             container_logger: ContainerLogger::default(),
             fetch: FetchOptions::default(),
             images: ImageOptions::default(),
+            http_heartbeat_interval: Duration::from_secs(30),
             revocable_cpu_low_priority: true,
             flags: Vec::new(),
             history: Limits::default(),

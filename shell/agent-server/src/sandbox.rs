@@ -3,10 +3,13 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Component, Path};
 
 use containerizer::User;
+use rustix::fs::{Gid, Mode, OFlags, ResolveFlags, Uid};
+use rustix::io::Errno;
 
 /// The mode of a sandbox. Only the task's user and group may read it, because sandboxes hold private data.
 const MODE: u32 = 0o750;
@@ -35,6 +38,93 @@ pub fn create(sandbox: &Path, user: Option<&User>) -> io::Result<()> {
         chown(sandbox, Some(user.uid), Some(user.gid))?;
     }
     point_latest(sandbox, runs)
+}
+
+/// Creates the sandbox of a nested container below that of its top-level container, or that of a standalone container.
+/// The users of the outer containers control the directories in between, so no link is followed there.
+///
+/// # Errors
+/// Returns the error of the operating system.
+pub fn create_nested(root: &Path, sandbox: &Path, user: Option<&User>) -> io::Result<()> {
+    let below = sandbox.strip_prefix(root).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let names: Vec<&std::ffi::OsStr> = below.iter().collect();
+    let Some((name, parents)) = names.split_last() else {
+        DirBuilder::new().recursive(true).mode(0o755).create(root)?;
+        return finish_nested(&open_directory(rustix::fs::CWD, root, OFlags::empty())?, user);
+    };
+    let mut directory = open_directory(rustix::fs::CWD, root, OFlags::empty())?;
+    for parent in parents {
+        make_directory(&directory, parent, 0o755)?;
+        directory = open_directory(&directory, Path::new(parent), OFlags::NOFOLLOW)?;
+    }
+    // An earlier launch may have failed.
+    make_directory(&directory, name, MODE)?;
+    finish_nested(&open_directory(&directory, Path::new(name), OFlags::NOFOLLOW)?, user)
+}
+
+fn make_directory(at: &OwnedFd, name: &std::ffi::OsStr, mode: u32) -> io::Result<()> {
+    match rustix::fs::mkdirat(at, name, Mode::from_raw_mode(mode)) {
+        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+fn open_directory(at: impl AsFd, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+    let flags = flags | OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(at, path, flags, Mode::empty())?)
+}
+
+fn finish_nested(sandbox: &OwnedFd, user: Option<&User>) -> io::Result<()> {
+    rustix::fs::fchmod(sandbox, Mode::from_raw_mode(MODE))?;
+    let own = |fd: &OwnedFd| match user {
+        None => Ok(()),
+        Some(user) => rustix::fs::fchown(fd, Some(Uid::from_raw(user.uid)), Some(Gid::from_raw(user.gid))),
+    };
+    let flags =
+        OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    for name in ["stdout", "stderr"] {
+        own(&rustix::fs::openat(sandbox, name, flags, Mode::from_raw_mode(0o644))?)?;
+    }
+    Ok(own(sandbox)?)
+}
+
+/// Opens an output of a nested container for appending. No link is followed below the sandbox of its top-level container.
+///
+/// # Errors
+/// Returns the error of the operating system.
+pub fn open_nested_output(root: &Path, sandbox: &Path, name: &str) -> io::Result<File> {
+    let below = sandbox.strip_prefix(root).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let root = open_directory(rustix::fs::CWD, root, OFlags::empty())?;
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    let file = File::from(rustix::fs::openat2(root, below.join(name), flags, Mode::empty(), beneath)?);
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::ErrorKind::InvalidInput.into()),
+    }
+}
+
+/// Removes the sandbox of a nested container. Links on the way to it and in it are not followed.
+///
+/// # Errors
+/// Returns the error of the operating system. A sandbox that does not exist is no error.
+pub fn remove_nested(root: &Path, sandbox: &Path) -> io::Result<()> {
+    let below = sandbox.strip_prefix(root).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let (Some(parent), Some(name)) = (below.parent(), below.file_name()) else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    let opened = rustix::fs::open(root, flags, Mode::empty())
+        .and_then(|root| rustix::fs::openat2(root, parent, flags, Mode::empty(), beneath));
+    let parent = match opened {
+        Err(Errno::NOENT) => return Ok(()),
+        opened => opened?,
+    };
+    match std::fs::remove_dir_all(Path::new(&format!("/proc/self/fd/{}", parent.as_raw_fd())).join(name)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
 }
 
 fn create_file(path: &Path) -> io::Result<File> {
@@ -94,6 +184,31 @@ mod tests {
         assert_eq!(std::fs::read_link(runs.join("latest")).unwrap(), runs.join("2"));
         assert_eq!(std::fs::metadata(runs.join("1")).unwrap().permissions().mode() & 0o777, MODE);
         assert!(runs.join("2/stdout").is_file() && runs.join("2/stderr").is_file());
+    }
+
+    #[test]
+    fn a_nested_sandbox_is_not_made_behind_a_link() {
+        let work = tempfile::tempdir().unwrap();
+        let root = work.path().join("run");
+        std::fs::create_dir(&root).unwrap();
+        let (one, two) = (root.join("containers/a"), root.join("containers/a/containers/b"));
+        create_nested(&root, &one, None).unwrap();
+        create_nested(&root, &two, None).unwrap();
+        assert!(two.join("stdout").is_file() && one.join("stderr").is_file());
+        assert_eq!(std::fs::metadata(&two).unwrap().permissions().mode() & 0o777, MODE);
+        create_nested(&root, &two, None).unwrap();
+        remove_nested(&root, &two).unwrap();
+        remove_nested(&root, &two).unwrap();
+        assert!(!two.exists() && one.exists());
+        std::fs::rename(root.join("containers"), root.join("moved")).unwrap();
+        std::os::unix::fs::symlink(root.join("moved"), root.join("containers")).unwrap();
+        assert!(create_nested(&root, &root.join("containers/c"), None).is_err());
+        assert!(remove_nested(&root, &one).is_err());
+        assert!(root.join("moved/a").exists());
+        // A standalone container may use its directory again.
+        let standalone = work.path().join("containers/s");
+        create_nested(&standalone, &standalone, None).unwrap();
+        create_nested(&standalone, &standalone, None).unwrap();
     }
 
     #[test]

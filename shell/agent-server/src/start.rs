@@ -12,7 +12,7 @@ use model::{ContainerId, Upid};
 use views::agent::{StaticInfo, View};
 
 use super::app::AgentApp;
-use super::containers::Containers;
+use super::containers::{Containers, recovered_nested};
 use super::deliveries::Deliveries;
 use super::detector::follow;
 use super::endpoints::PROCESS;
@@ -60,6 +60,7 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
         executor: Arc::new(sealed),
         init_argv: executor.argv.iter().take(1).cloned().chain(["container-init".to_owned()]).collect(),
         launcher_argv: executor.argv.iter().take(1).cloned().chain(["container-launch".to_owned()]).collect(),
+        default_executor_argv: executor.argv.iter().take(1).cloned().chain(["default-executor".to_owned()]).collect(),
         executor_argv: executor.argv,
         container_logger: options.container_logger,
         fetch: options.fetch,
@@ -117,6 +118,7 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
     let recovered_state = opened.recovered_state.clone();
     let found = Recovery {
         ended: ended(&recovered_state, &recovered, &work_dir),
+        nested: recovered.described.iter().map(recovered_nested).collect(),
         alive: recovered.alive.into_iter().collect(),
         recovered_state: recovered_state.clone(),
         sandboxes: store::sandboxes(&work_dir),
@@ -149,6 +151,7 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
     let app = Arc::new(AgentApp {
         inbox: inbox.clone(),
         dropped: Dropped::default(),
+        heartbeat_interval: options.http_heartbeat_interval,
         common: Common {
             files: Arc::new(files(options.log_file, publisher.clone())),
             logging: Logging::new(options.set_log_level),

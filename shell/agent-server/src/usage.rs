@@ -8,6 +8,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use ::agent::{ContainerUsage, LoadAverage, MachineUsage};
 use containerizer::{DeviceUsage, OperationCounts};
 use messages::v1;
+use messages::v1::agent::Response;
+use messages::v1::agent::call::GetContainers as GetContainersCall;
+use messages::v1::agent::response::get_containers;
 use model::ContainerId;
 
 use super::containers::Containers;
@@ -81,6 +84,42 @@ fn blkio(devices: &[DeviceUsage]) -> Option<v1::cgroup_info::blkio::Statistics> 
     };
     let throttling: Vec<_> = devices.iter().map(one).collect();
     (!throttling.is_empty()).then(|| blkio::Statistics { throttling, ..Default::default() })
+}
+
+/// Adds the nested and the standalone containers that a GET_CONTAINERS asks for to its response, which has those of
+/// executors.
+pub fn add_nested(containers: &Containers, call: &GetContainersCall, response: &mut Response) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    let own: Vec<get_containers::Container> =
+        response.get_containers.as_ref().map(|own| own.containers.clone()).unwrap_or_default();
+    let executor = |root: &ContainerId| own.iter().find(|own| own.container_id.value == root.as_str());
+    let wanted = containers.nested().into_iter().filter_map(|(id, pid)| {
+        let executor = executor(&id.root());
+        let is_nested = id.parent().is_some();
+        // Containers that are nested in a standalone one belong to it.
+        let shown = match executor {
+            Some(_) => is_nested && call.show_nested(),
+            None => call.show_standalone() && (!is_nested || call.show_nested()),
+        };
+        let usage = containers.usage(&id).filter(|_| shown)?;
+        let status = v1::ContainerStatus {
+            container_id: Some(Box::new(v1::ContainerId::from(&id))),
+            executor_pid: Some(pid),
+            ..v1::ContainerStatus::default()
+        };
+        Some(get_containers::Container {
+            framework_id: executor.and_then(|executor| executor.framework_id.clone()),
+            executor_id: executor.and_then(|executor| executor.executor_id.clone()),
+            executor_name: executor.and_then(|executor| executor.executor_name.clone()),
+            container_id: v1::ContainerId::from(&id),
+            container_status: Some(Box::new(status)),
+            resource_statistics: Some(Box::new(statistics(&usage, now))),
+        })
+    });
+    let found: Vec<get_containers::Container> = wanted.collect();
+    if !found.is_empty() {
+        response.get_containers.get_or_insert_default().containers.extend(found);
+    }
 }
 
 fn statistics(usage: &containerizer::Usage, now: f64) -> v1::ResourceStatistics {

@@ -103,7 +103,8 @@ async fn containers_that_are_not_there_are_not_found() {
         ("REMOVE_CONTAINER", r#"{"value":"a"}"#, 404, "Container a cannot be found"),
         ("REMOVE_NESTED_CONTAINER", nested, 404, "Container a.b cannot be found"),
         ("ATTACH_CONTAINER_OUTPUT", r#"{"value":"a"}"#, 404, "Container a cannot be found"),
-        ("LAUNCH_CONTAINER", r#"{"value":"a"}"#, 501, "This agent does not support LAUNCH_CONTAINER yet"),
+        ("LAUNCH_CONTAINER", nested, 400, "Root container a not found"),
+        ("LAUNCH_CONTAINER", r#"{"value":"a"}"#, 400, "Shell specified but no command value provided"),
     ] {
         let body = format!(r#"{{"type":"{kind}","{}":{{"container_id":{id}}}}}"#, kind.to_lowercase());
         let response = call(agent.address, "/api/v1", &body).await;

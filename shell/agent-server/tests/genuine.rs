@@ -8,6 +8,8 @@
 
 #[path = "support/driver.rs"]
 mod driver;
+#[path = "genuine/pods.rs"]
+mod pods;
 mod support;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
     match arguments.get(1).map(String::as_str) {
         Some("executor") => return executor::main(),
+        Some("default-executor") => return executor::default_executor(),
         Some("container-init") => return executor::init(),
         Some("driver") => return driver::main(),
         Some("agent") => return agent(&arguments[2], Path::new(&arguments[3]), arguments[4].parse().expect("a port")),
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
             an_update_that_no_master_took_is_delivered(&mesos, kind).await;
         }
         an_executor_that_died_meanwhile_is_missed(&mesos).await;
+        pods::a_pod_goes_on(&mesos).await;
     });
     ExitCode::SUCCESS
 }
@@ -207,13 +211,18 @@ fn framework() -> String {
 
 fn genuine_agent(mesos: &GenuineMesos, work: &Path, master: SocketAddr, port: u16) -> Program {
     let launcher = work.join("libexec");
-    std::fs::create_dir(&launcher).expect("a directory");
-    let containerizer = mesos.directory().join("libexec/mesos-containerizer");
-    symlink(containerizer, launcher.join("mesos-containerizer")).expect("a link");
-    let script = launcher.join("mesos-executor");
+    std::fs::create_dir_all(&launcher).expect("a directory");
+    let containerizer = launcher.join("mesos-containerizer");
+    // An agent that is started again finds its programs.
+    if !containerizer.exists() {
+        symlink(mesos.directory().join("libexec/mesos-containerizer"), containerizer).expect("a link");
+    }
     let program = std::env::current_exe().expect("this program");
-    std::fs::write(&script, format!("#!/bin/sh\nexec {} executor\n", program.display())).expect("written");
-    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).expect("executable");
+    for kind in ["executor", "default-executor"] {
+        let script = launcher.join(format!("mesos-{kind}"));
+        std::fs::write(&script, format!("#!/bin/sh\nexec {} {kind}\n", program.display())).expect("written");
+        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).expect("executable");
+    }
     mesos.agent(&master.to_string(), (work, &work.join("run")), port, |command| {
         command
             .env("MESOS_LAUNCHER_DIR", launcher)

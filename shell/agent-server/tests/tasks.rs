@@ -4,6 +4,7 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod nested;
 mod support;
 
 use std::process::ExitCode;
@@ -15,8 +16,10 @@ use support::{config, master, options};
 use testkit::http::{Scheduler, get};
 
 fn main() -> ExitCode {
-    if std::env::args().nth(1).as_deref() == Some("executor") {
-        return executor::main();
+    match std::env::args().nth(1).as_deref() {
+        Some("executor") => return executor::main(),
+        Some("container-init") => return executor::init(),
+        _ => {}
     }
     support::block_on(async {
         a_task_runs_and_leaves_its_output().await;
@@ -28,6 +31,13 @@ fn main() -> ExitCode {
         a_task_that_cannot_be_isolated_as_asked_is_refused().await;
         a_secret_arrives_or_the_task_is_refused().await;
         a_task_cannot_lead_its_executor_astray().await;
+        nested::nested_containers_run_in_their_parent().await;
+        nested::nested_containers_end_with_their_parent().await;
+        nested::a_session_has_the_streams_of_its_caller().await;
+        nested::a_session_can_have_a_terminal().await;
+        nested::a_terminal_outlives_its_callers().await;
+        nested::a_slow_reader_stops_the_program().await;
+        nested::standalone_containers_belong_to_no_executor().await;
     });
     ExitCode::SUCCESS
 }

@@ -46,6 +46,8 @@ fn main() {
                 rlimits: Vec::new(),
                 binds: Vec::new(),
                 requests: containerizer::Requests::default(),
+                stdin: containerizer::Input::Nothing,
+                nesting: None,
                 stdout: Output::Discard,
                 stderr: Output::Discard,
             })

@@ -1,17 +1,22 @@
 //! The handle by which the agent's shell calls the containerizer.
 
 use std::fmt;
+use std::os::fd::OwnedFd;
 use std::path::{Component, Path};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use ids::ContainerId;
+use rustix::process::Signal;
 
 use crate::isolation::Isolation;
 use crate::kernel::{Kernel, SystemKernel};
 use crate::runtime_dir::RuntimeDir;
-use crate::worker::{Command, ContainerHandle, Poller, QUEUE, Recovered, SharedContainers, Waker, Worker};
+use crate::target::Target;
+use crate::worker::{
+    Command, ContainerHandle, Poller, QUEUE, Recovered, SharedContainers, StartRequest, Waker, Worker,
+};
 use crate::{Bind, Config, Error, Event, Launch, Limits, Usage, binds, recovery};
 
 /// Starts, watches, limits and destroys containers.
@@ -21,6 +26,7 @@ use crate::{Bind, Config, Error, Event, Launch, Limits, Usage, binds, recovery};
 pub struct Containerizer {
     kernel: Arc<dyn Kernel>,
     isolation: Arc<Isolation>,
+    runtime: Arc<RuntimeDir>,
     recovered: Recovered,
     shared: SharedContainers,
     /// `None` after the stop.
@@ -47,7 +53,7 @@ impl Containerizer {
         events: Box<dyn FnMut(Event) + Send>,
     ) -> Result<Self, Error> {
         let isolation = Arc::new(Isolation::prepare(&*kernel, config)?);
-        let runtime = RuntimeDir::open(&config.runtime_dir)?;
+        let runtime = Arc::new(RuntimeDir::open(&config.runtime_dir)?);
         let found = recovery::find(&*kernel, &isolation, &runtime, config);
         let poller = Poller::new().map_err(Error::system("cannot wait for containers"))?;
         let (commands, queue) = sync_channel(QUEUE);
@@ -56,7 +62,7 @@ impl Containerizer {
         let mut worker = Worker::new(
             Arc::clone(&kernel),
             Arc::clone(&isolation),
-            runtime,
+            Arc::clone(&runtime),
             poller,
             queue,
             Arc::clone(&shared),
@@ -75,6 +81,7 @@ impl Containerizer {
         Ok(Containerizer {
             kernel,
             isolation,
+            runtime,
             recovered,
             shared,
             commands: Mutex::new(Some(commands)),
@@ -111,17 +118,70 @@ impl Containerizer {
     /// Returns [`Error`] if the id is invalid or in use, its parent does not run, or the containerizer has stopped.
     pub fn launch(&self, launch: Launch) -> Result<(), Error> {
         check_id(&launch.id)?;
-        {
+        let parent = {
             let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-            if launch.id.parent().is_some_and(|parent| shared.get(&parent).is_none_or(|parent| parent.pid.is_none())) {
-                return Err(Error::NoParent(launch.id.parent().unwrap_or(launch.id).to_string()));
-            }
+            let parent = match launch.id.parent() {
+                None => None,
+                Some(parent) => match shared.get(&parent).and_then(|handle| handle.pid) {
+                    None => return Err(Error::NoParent(parent.to_string())),
+                    running => running,
+                },
+            };
             if shared.contains_key(&launch.id) {
                 return Err(Error::AlreadyExists(launch.id.to_string()));
             }
             shared.insert(launch.id.clone(), ContainerHandle { limits: launch.limits, ..ContainerHandle::default() });
+            parent
+        };
+        self.send(Command::Launch(Box::new(StartRequest { launch, parent })))
+    }
+
+    /// Returns the process of the container in which a further program sees what the container's program sees: a
+    /// descendant of its first process with another root, or the first process itself (`getMountNamespaceTarget` of
+    /// Mesos).
+    ///
+    /// # Errors
+    /// Returns [`Error::NotFound`] if the container does not run.
+    pub fn target(&self, id: &ContainerId) -> Result<Target, Error> {
+        let pid = self.known(id)?.pid.ok_or_else(|| Error::NotFound(id.to_string()))?;
+        Ok(Target::of(&*self.kernel, pid))
+    }
+
+    /// Connects to the terminal of a running container: as a reader of its output, or as the writer of its input. The
+    /// protocol is that of `executor::terminal`.
+    ///
+    /// # Errors
+    /// Returns [`Error::NotFound`] if the container does not run, [`Error::NoTerminal`] if it has no terminal, and the
+    /// error of the operating system.
+    pub fn connect(&self, id: &ContainerId) -> Result<OwnedFd, Error> {
+        self.known(id)?;
+        if !self.runtime.has_terminal(id) {
+            return Err(Error::NoTerminal(id.to_string()));
         }
-        self.send(Command::Launch(Box::new(launch)))
+        self.runtime.connect(id).map_err(Error::system("cannot connect to the terminal of a container"))
+    }
+
+    /// Sends a signal to the first process of a container. An init passes it on to the program.
+    ///
+    /// # Errors
+    /// Returns [`Error`] if the container does not run, or the signal cannot be sent.
+    pub fn signal(&self, id: &ContainerId, signal: i32) -> Result<(), Error> {
+        let pid = self.known(id)?.pid.ok_or_else(|| Error::NotFound(id.to_string()))?;
+        let signal = Signal::from_named_raw(signal).ok_or(Error::InvalidSignal(signal))?;
+        self.kernel.signal(pid, signal).map_err(Error::system("cannot signal a container"))
+    }
+
+    /// Removes what is kept of a nested container that has ended, and of those in it. It has no effect if nothing is
+    /// kept.
+    ///
+    /// # Errors
+    /// Returns [`Error`] if the container has not ended, or its files cannot be removed.
+    pub fn remove(&self, id: &ContainerId) -> Result<(), Error> {
+        let running = self.containers().into_iter().any(|other| other == *id || other.is_inside(id));
+        if running {
+            return Err(Error::NotEnded(id.to_string()));
+        }
+        self.runtime.forget(id).map_err(Error::system("cannot remove the state of a container"))
     }
 
     /// Changes the limits of a running container.
@@ -184,6 +244,11 @@ impl Containerizer {
         }
         let context = Isolation::context(&*self.kernel, id, known.cgroups.as_ref(), known.pid);
         Ok(self.isolation.isolators.usage(&context, &known.limits))
+    }
+
+    /// Returns the pid of the first process of a container; `None` if it does not run.
+    pub fn pid(&self, id: &ContainerId) -> Option<u32> {
+        Some(self.known(id).ok()?.pid?.as_raw_nonzero().get().cast_unsigned())
     }
 
     /// Returns the ids of all containers that have not ended.

@@ -59,6 +59,17 @@ impl Isolation {
         Ok(Isolation { tracking, isolators, hierarchies: hierarchies.unwrap_or_default(), missing })
     }
 
+    /// Returns the cgroups of a nested container that has limits of its own.
+    ///
+    /// # Errors
+    /// Returns [`Error`] if this machine cannot limit nested containers.
+    pub(crate) fn own_cgroups(&self, id: &ContainerId) -> Result<Option<ContainerCgroups>, Error> {
+        match &self.tracking {
+            Tracking::Cgroups(tree) => tree.limited_group(id).map(Some),
+            Tracking::ProcessTree => Ok(None),
+        }
+    }
+
     /// Returns the cgroups of a new container; `None` with the posix launcher.
     pub(crate) fn cgroups(&self, id: &ContainerId) -> Option<ContainerCgroups> {
         match &self.tracking {
@@ -74,7 +85,7 @@ impl Isolation {
         cgroups: Option<&'a ContainerCgroups>,
         pid: Option<Pid>,
     ) -> ContainerContext<'a> {
-        ContainerContext { kernel, id, cgroups, pid }
+        ContainerContext { kernel, id, cgroups, pid, parent: None }
     }
 }
 

@@ -35,10 +35,52 @@ pub struct Launch {
     pub binds: Vec<Bind>,
     /// What the container asks of single isolators.
     pub requests: Requests,
+    /// The source of the standard input.
+    pub stdin: Input,
     /// The target of the standard output.
     pub stdout: Output,
     /// The target of the standard error.
     pub stderr: Output,
+    /// The relation to the containers around it, for nested and standalone containers; `None` for an executor's.
+    pub nesting: Option<Nesting>,
+}
+
+/// How a container that a call has launched relates to its parent and to later agents. Its program is started by
+/// [`Launch::init`], which keeps its exit status.
+#[derive(Debug, Clone, Default)]
+pub struct Nesting {
+    /// Whether it has limits of its own, instead of sharing those of its parent (`share_cgroups` is false).
+    pub own_cgroups: bool,
+    /// Whether it uses the pid namespace of its parent.
+    pub share_pid_namespace: bool,
+    /// Whether it uses all namespaces of its parent (`ContainerClass::DEBUG` of Mesos).
+    pub session: bool,
+    /// The terminal of its program, which the init owns: it writes the output to [`Launch::stdout`], and serves those that
+    /// connect to [`crate::Containerizer::connect`]. `None` for a program without a terminal.
+    pub terminal: Option<TerminalOptions>,
+    /// The words of the agent about it, which a later agent gets back ([`Recovered::described`](crate::Recovered)).
+    pub description: Vec<u8>,
+}
+
+/// The terminal of a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TerminalOptions {
+    /// The number of rows; zero for the default.
+    pub rows: u16,
+    /// The number of columns; zero for the default.
+    pub columns: u16,
+    /// Whether the output waits for its first reader.
+    pub waits: bool,
+}
+
+/// The source of the standard input of a container.
+#[derive(Debug, Clone, Default)]
+pub enum Input {
+    /// `/dev/null`.
+    #[default]
+    Nothing,
+    /// An open descriptor.
+    Descriptor(Arc<File>),
 }
 
 /// The program of a container.

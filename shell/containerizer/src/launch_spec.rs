@@ -1,12 +1,15 @@
 //! The result of isolators and launcher for one container, from which [`crate::spawn`] makes a process.
 
 use std::ffi::OsString;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use executor::{ImageDevice, ImageIsolation, Privileges, SharedMemory, StagedVolume};
+use rustix::process::Pid;
 
 use crate::volumes::{Target, VolumeMount};
-use crate::{Bind, Init, Launch, Output, Program, Rlimit, User};
+use crate::{Bind, Init, Input, Launch, Output, Program, Rlimit, TerminalOptions, User};
 
 /// The new namespaces of a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,10 +37,19 @@ pub(crate) struct LaunchSpec {
     pub working_directory: PathBuf,
     /// The user; `None` for that of this process.
     pub user: Option<User>,
+    /// The source of the standard input.
+    pub stdin: Input,
     /// The target of the standard output.
     pub stdout: Output,
     /// The target of the standard error.
     pub stderr: Output,
+    /// The number of directories between an output and the sandbox of the top-level container. The users of the
+    /// container control them, so no link is followed there.
+    pub untrusted_directories: usize,
+    /// The process whose mount namespace is entered, before a new one is made.
+    pub enter_mounts: Option<Pid>,
+    /// The process whose pid namespace is entered, in place of a new one.
+    pub enter_pids: Option<Pid>,
     /// The new namespaces.
     pub namespaces: Namespaces,
     /// The directories to mount in this order. They need a mount namespace.
@@ -62,6 +74,8 @@ pub(crate) struct LaunchSpec {
     pub cgroups_v1: Vec<PathBuf>,
     /// Whether the program must not be the first process of its container.
     pub needs_init: bool,
+    /// The terminal that the init makes, and the socket that it serves.
+    pub terminal: Option<(TerminalOptions, Arc<OwnedFd>)>,
     /// The init process, and the file for the wait status of the program.
     pub init: Option<(Init, PathBuf)>,
     /// The file into which the process writes its line of the process table before it executes the program.
@@ -77,8 +91,12 @@ impl LaunchSpec {
             environment: launch.environment.clone(),
             working_directory: launch.working_directory.clone(),
             user: launch.user.clone(),
+            stdin: launch.stdin.clone(),
             stdout: launch.stdout.clone(),
             stderr: launch.stderr.clone(),
+            untrusted_directories: 2 * (launch.id.depth() - 1),
+            enter_mounts: None,
+            enter_pids: None,
             namespaces: Namespaces::default(),
             mounts: Vec::new(),
             volumes: Vec::new(),
@@ -91,6 +109,7 @@ impl LaunchSpec {
             cgroup: None,
             cgroups_v1: Vec::new(),
             needs_init: false,
+            terminal: None,
             init: None,
             record: None,
         }

@@ -5,9 +5,11 @@
 //! | [`Containerizer`] | the handle that the agent's shell calls |
 //! | [`Config`] | the operator's choices |
 //! | [`Launch`], [`Limits`], [`Requests`] | the description of one container |
+//! | [`Nesting`], [`DescribedContainer`] | what nested and standalone containers have besides |
 //! | [`Init`] | the init process that starts its program, where one is needed |
 //! | [`Bind`] | a directory of the host inside a container |
 //! | [`Event`], [`Limitation`], [`Usage`] | events and measurements |
+//! | [`Target`] | the process whose view of the machine a session has |
 //! | [`CapabilitySet`], [`CapabilityRequest`] | capabilities of containers |
 //! | [`User`], [`resolve_user`] | the user that a container runs as |
 //! | [`SealedProgram`] | helper programs that cannot be written from inside a container |
@@ -37,6 +39,8 @@ mod runtime_dir;
 mod sealed;
 mod seccomp;
 mod spawn;
+mod target;
+mod trusted_file;
 mod user;
 mod volumes;
 mod worker;
@@ -49,11 +53,14 @@ pub use devices::{AllowedDevice, DeviceKind};
 pub use error::Error;
 pub use event::{DeviceUsage, Event, Limitation, LimitationKind, OperationCounts, Usage};
 pub use handles::{NetClassHandles, parse_handles};
-pub use launch::{Init, Launch, Limits, Output, Program, Rlimit, RlimitKind, Rotation};
+pub use launch::{
+    Init, Input, Launch, Limits, Nesting, Output, Program, Rlimit, RlimitKind, Rotation, TerminalOptions,
+};
 pub use requests::{
     InImage, IpcMode, IpcRequest, Propagation, Requests, SeccompRequest, SecretData, Volume, VolumeSource,
 };
 pub use runtime_dir::adopt;
 pub use sealed::SealedProgram;
+pub use target::Target;
 pub use user::{User, resolve_user};
-pub use worker::Recovered;
+pub use worker::{DescribedContainer, Recovered};

@@ -7,13 +7,30 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use ids::ContainerId;
+
 use crate::Rotation;
 use crate::rotate::rotate_if_large;
+use crate::trusted_file::TrustedFile;
+
+/// Returns the number of directories of an output's path that the users of its container control.
+fn untrusted_directories(container: &str) -> usize {
+    2 * (ContainerId::new(container).depth() - 1)
+}
+
+fn rotate(path: &Path, rotation: Rotation, untrusted: usize, maybe_interrupted: bool) -> io::Result<()> {
+    match TrustedFile::find(path, untrusted) {
+        Ok(file) => rotate_if_large(file.path(), rotation, maybe_interrupted),
+        // The sandbox has been removed.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
 
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -80,12 +97,15 @@ impl Rotator {
         let mut warned: BTreeSet<PathBuf> = BTreeSet::new();
         loop {
             let Some(due) = self.wait_for_check() else { return };
-            let files = due.values().flat_map(|outputs| outputs.files.iter().map(|file| (file, outputs.fresh)));
-            for ((path, rotation), fresh) in files {
+            let files = due.iter().flat_map(|(container, outputs)| {
+                let untrusted = untrusted_directories(container);
+                outputs.files.iter().map(move |file| (file, untrusted, outputs.fresh))
+            });
+            for ((path, rotation), untrusted, fresh) in files {
                 if self.lock().stopped {
                     return;
                 }
-                match rotate_if_large(path, *rotation, fresh || warned.contains(path)) {
+                match rotate(path, *rotation, untrusted, fresh || warned.contains(path)) {
                     Ok(()) => {
                         warned.remove(path);
                     }

@@ -7,6 +7,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,9 +15,10 @@ use std::time::{Duration, Instant};
 use ids::ContainerId;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 
 use crate::kernel::ProcessEntry;
-use crate::{Error, Output, Rotation};
+use crate::{Error, Limitation, LimitationKind, Output, Rotation};
 
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -75,6 +77,58 @@ impl RuntimeDir {
         fs::rename(temporary, directory.join("state"))
     }
 
+    /// Writes the agent's words about a nested or standalone container, before anything of the container exists.
+    pub(crate) fn describe(&self, id: &ContainerId, description: &[u8]) -> io::Result<()> {
+        fs::write(self.directory(id).join(DESCRIPTION), description)
+    }
+
+    /// Returns the agent's words about a container; `None` for the container of an executor.
+    pub(crate) fn description(&self, id: &ContainerId) -> Option<Vec<u8>> {
+        fs::read(self.directory(id).join(DESCRIPTION)).ok()
+    }
+
+    /// Keeps the end of a nested container for those that ask for it later, in place of its state. It has no effect if
+    /// the directory has been removed with that of the parent.
+    pub(crate) fn keep(&self, id: &ContainerId, termination: &Termination) -> io::Result<()> {
+        let directory = self.directory(id);
+        let temporary = directory.join("termination.new");
+        match fs::write(&temporary, termination.to_text()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            outcome => outcome?,
+        }
+        fs::rename(temporary, directory.join(TERMINATION))
+    }
+
+    /// Returns how a container has ended; `None` if it has not, or is not known any more.
+    pub(crate) fn termination(&self, id: &ContainerId) -> Option<Termination> {
+        let text = fs::read_to_string(self.directory(id).join(TERMINATION)).ok()?;
+        Some(Termination::from_text(&text))
+    }
+
+    /// Makes the socket at which the init of a container serves its terminal.
+    pub(crate) fn listen(&self, id: &ContainerId) -> io::Result<OwnedFd> {
+        let directory = File::open(self.directory(id))?;
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+        rustix::net::bind(&socket, &socket_address(&directory)?)?;
+        rustix::net::listen(&socket, CONNECTIONS)?;
+        Ok(socket)
+    }
+
+    /// Connects to the terminal of a container.
+    pub(crate) fn connect(&self, id: &ContainerId) -> io::Result<OwnedFd> {
+        let directory = File::open(self.directory(id))?;
+        // The init may have too many connections; then this fails instead of waiting.
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        rustix::net::connect(&socket, &socket_address(&directory)?)?;
+        Ok(socket)
+    }
+
+    /// Returns whether a container has a terminal.
+    pub(crate) fn has_terminal(&self, id: &ContainerId) -> bool {
+        self.directory(id).join(TERMINAL).exists()
+    }
+
     /// Returns the file into which an init writes the exit of the program: a wait status in decimal, as
     /// `mesos-containerizer launch` does.
     pub(crate) fn status_file(&self, id: &ContainerId) -> PathBuf {
@@ -94,8 +148,19 @@ impl RuntimeDir {
         }
     }
 
-    /// Returns all containers of the directory, parents first, with the state of those that ran.
+    /// Returns the containers of the directory whose end is not kept, parents first, with the state of those that ran.
     pub(crate) fn all(&self) -> Vec<(ContainerId, Option<ContainerState>)> {
+        let ids = self.ids().into_iter().filter(|id| !self.directory(id).join(TERMINATION).exists());
+        let state = |id: &ContainerId| {
+            let read = |name| fs::read_to_string(self.directory(id).join(name)).ok();
+            let state = read("state").and_then(|text| ContainerState::from_text(&text));
+            state.or_else(|| ContainerState::from_process_record(&read("born")?))
+        };
+        ids.map(|id| (id.clone(), state(&id))).collect()
+    }
+
+    /// Returns the ids of all containers of the directory, parents first.
+    pub(crate) fn ids(&self) -> Vec<ContainerId> {
         let mut found = Vec::new();
         let mut directories: Vec<(Option<ContainerId>, PathBuf)> = vec![(None, self.containers.clone())];
         while let Some((parent, directory)) = directories.pop() {
@@ -108,18 +173,30 @@ impl RuntimeDir {
                         Err(_) => continue,
                     },
                 };
-                let own = directory.join(&value);
-                let read = |name| fs::read_to_string(own.join(name)).ok();
-                let state = read("state").and_then(|text| ContainerState::from_text(&text));
-                let state = state.or_else(|| ContainerState::from_process_record(&read("born")?));
-                directories.push((Some(id.clone()), own.join(NESTED)));
-                found.push((id, state));
+                directories.push((Some(id.clone()), directory.join(&value).join(NESTED)));
+                found.push(id);
             }
         }
-        found.sort_by(|(one, _), (other, _)| one.cmp(other));
+        found.sort();
         found
     }
 }
+
+/// The file with the agent's words about a container.
+const DESCRIPTION: &str = "config";
+/// The socket of the terminal of a container.
+const TERMINAL: &str = "terminal";
+/// The maximum of connections that wait for the init.
+const CONNECTIONS: i32 = 16;
+
+/// Returns the address of the socket in a directory. The path of a socket may have 107 bytes, so that the directory is
+/// named by its descriptor.
+fn socket_address(directory: &File) -> io::Result<SocketAddrUnix> {
+    Ok(SocketAddrUnix::new(format!("/proc/self/fd/{}/{TERMINAL}", directory.as_raw_fd()))?)
+}
+
+/// The file with the end of a nested container.
+const TERMINATION: &str = "termination";
 
 /// The directory between that of a container and those of its children.
 const NESTED: &str = "containers";
@@ -165,6 +242,40 @@ fn hold(lock: &File) -> io::Result<()> {
         match flock(lock, FlockOperation::NonBlockingLockExclusive) {
             Err(Errno::WOULDBLOCK) if Instant::now() < deadline => thread::sleep(LOCK_TIMEOUT / 50),
             outcome => return Ok(outcome?),
+        }
+    }
+}
+
+/// The end of a nested container.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Termination {
+    /// The wait status of the program.
+    pub status: Option<i32>,
+    /// The limit that the container broke.
+    pub limitation: Option<Limitation>,
+}
+
+impl Termination {
+    fn to_text(&self) -> String {
+        let status = self.status.map(|status| format!("status {status}\n")).unwrap_or_default();
+        let Some(Limitation { kind: LimitationKind::Memory { limit }, message }) = &self.limitation else {
+            return status;
+        };
+        // The message may have several lines.
+        format!("{status}memory {limit}\nmessage\n{message}")
+    }
+
+    fn from_text(text: &str) -> Self {
+        let (head, message) = match text.split_once("message\n") {
+            Some((head, message)) => (head, message),
+            None => (text, ""),
+        };
+        let number = |name: &str| head.lines().find_map(|line| line.strip_prefix(name));
+        let limit = number("memory ").and_then(|limit| limit.parse().ok());
+        Termination {
+            status: number("status ").and_then(|status| status.parse().ok()),
+            limitation: limit
+                .map(|limit| Limitation { kind: LimitationKind::Memory { limit }, message: message.to_owned() }),
         }
     }
 }
@@ -291,6 +402,29 @@ mod tests {
         assert!(RuntimeDir::open(directory.path()).is_err());
         drop(first);
         RuntimeDir::open(directory.path()).unwrap();
+    }
+
+    #[test]
+    fn the_end_of_a_nested_container_is_kept_with_its_parent() {
+        let directory = tempfile::tempdir().unwrap();
+        let runtime = RuntimeDir::open(directory.path()).unwrap();
+        let child = id("parent").child("child").unwrap();
+        let limitation =
+            Limitation { kind: LimitationKind::Memory { limit: 7 }, message: "too much:\nmessage\nrss 8\n".to_owned() };
+        for termination in [
+            Termination { status: Some(9), limitation: Some(limitation) },
+            Termination { status: Some(256), limitation: None },
+            Termination::default(),
+        ] {
+            runtime.create(&child).unwrap();
+            runtime.describe(&child, b"words").unwrap();
+            runtime.keep(&child, &termination).unwrap();
+            assert_eq!(runtime.termination(&child), Some(termination.clone()));
+            assert_eq!(runtime.description(&child).as_deref(), Some(&b"words"[..]));
+            runtime.forget(&id("parent")).unwrap();
+            runtime.keep(&child, &termination).unwrap();
+            assert_eq!(runtime.termination(&child), None);
+        }
     }
 
     #[test]

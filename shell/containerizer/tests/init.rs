@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use common::{Host, id, is_root, skip, until};
-use containerizer::{Error, Init, Launch, Launcher, Program, SealedProgram};
+use containerizer::{Error, Init, Launch, Launcher, Nesting, Output, Program, SealedProgram};
 use rustix::process::{Pid, Signal, kill_process};
 use testkit::process::is_alive;
 
@@ -21,13 +21,15 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("container-init") {
         return executor::init();
     }
-    let scenarios: [Scenario; 7] = [
+    let scenarios: [Scenario; 9] = [
         ("orphans_are_reaped", orphans_are_reaped),
         ("a_signal_has_its_default_action", a_signal_has_its_default_action),
         ("the_status_is_that_of_the_program", the_status_is_that_of_the_program),
         ("a_program_that_cannot_be_executed_says_so", a_program_that_cannot_be_executed_says_so),
         ("an_init_is_small", an_init_is_small),
         ("without_cgroups_no_daemon_escapes", without_cgroups_no_daemon_escapes),
+        ("a_nested_container_sees_what_its_parent_sees", a_nested_container_sees_what_its_parent_sees),
+        ("a_later_agent_knows_the_end_of_a_nested_container", a_later_agent_knows_the_end_of_a_nested_container),
         ("a_daemon_without_an_init_is_known_by_its_environment", a_daemon_is_known_by_its_environment),
     ];
     for (name, scenario) in scenarios {
@@ -177,4 +179,108 @@ fn a_daemon_is_known_by_its_environment(_: &str) {
     assert_eq!(host.exited("c"), Some(0));
     let escaped = host.read("c", "daemon").trim().parse().unwrap();
     assert!(!is_alive(escaped));
+}
+
+/// Returns a nested container that says `ready` and then runs a command.
+fn nested(host: &Host, id: &str, command: &str, nesting: Nesting) -> Launch {
+    let mut launch = Launch { nesting: Some(nesting), ..with_init(host.shell(id, command)) };
+    // The processes are known by it if their init is killed.
+    let runs = host.directory.path().join("slaves/S/frameworks/F/executors/e/runs");
+    launch.environment.push(("MESOS_DIRECTORY".into(), runs.join(launch.id.path("containers")).into()));
+    launch
+}
+
+fn a_nested_container_sees_what_its_parent_sees(test: &str) {
+    let Some(host) = linux(test) else { return };
+    // The mount is in the namespace of the parent only.
+    let command = "mkdir data; mount -t tmpfs none data; echo mounted > data/file; echo ready; exec sleep 1000";
+    host.launch(host.shell("c", command));
+    host.read("c", "stdout");
+    let seen = format!(
+        "cat {}/data/file; tr '\\0' ' ' < /proc/1/cmdline; echo; cat /proc/self/cgroup",
+        host.sandbox("c").display()
+    );
+    let is_cpu = |line: &str| line.split(':').nth(1).is_some_and(|names| names.split(',').any(|name| name == "cpu"));
+    let run = |id: &str, nesting: Nesting| {
+        host.launch(nested(&host, id, &seen, nesting));
+        assert_eq!(host.exited(id), Some(0), "{}", host.read(id, "stderr"));
+        let output = host.read(id, "stdout");
+        let mut lines = output.lines().map(str::to_owned);
+        assert_eq!(lines.next().as_deref(), Some("mounted"));
+        (lines.next().unwrap(), lines.filter(|line| is_cpu(line)).collect::<Vec<_>>())
+    };
+    let (first, cgroup) = run("c.own", Nesting::default());
+    assert!(first.starts_with("init container-init"), "it has a pid namespace of its own: {first}");
+    assert!(cgroup.iter().all(|line| line.ends_with("/c")), "it has the limits of its parent: {cgroup:?}");
+    for (id, nesting) in [
+        ("c.shares", Nesting { share_pid_namespace: true, ..Nesting::default() }),
+        ("c.session", Nesting { session: true, ..Nesting::default() }),
+    ] {
+        let (first, _) = run(id, nesting);
+        assert_eq!(first.trim(), "sleep 1000", "it has the pid namespace of its parent");
+    }
+    let controller_in_v1 = !cgroup.is_empty();
+    if controller_in_v1 {
+        let (_, cgroup) = run("c.limits", Nesting { own_cgroups: true, ..Nesting::default() });
+        assert!(cgroup.iter().all(|line| line.ends_with("/c/mesos/limits")), "{cgroup:?}");
+    }
+    // It ends with its parent, in which it can still be running.
+    host.launch(nested(&host, "c.n", "exec sleep 1000", Nesting::default()));
+    let inner = nested(&host, "c.n.m", "exec sleep 1000", Nesting::default());
+    host.launch(Launch { stdout: Output::Discard, stderr: Output::Discard, ..inner });
+    host.containerizer().destroy(&id("c")).unwrap();
+    assert_eq!((host.exited("c.n.m"), host.exited("c.n"), host.exited("c")), (Some(9), Some(9), Some(9)));
+    assert!(host.cgroups().is_empty());
+    let late = host.containerizer().launch(nested(&host, "c.late", "true", Nesting::default())).unwrap_err();
+    assert!(late.to_string().contains("'c' does not run"), "{late}");
+}
+
+fn a_later_agent_knows_the_end_of_a_nested_container(test: &str) {
+    let Some(linux) = linux(test) else { return };
+    for mut host in [posix(), linux] {
+        host.launch(host.shell("c", "exec sleep 1000"));
+        let described = |text: &str| Nesting { description: text.as_bytes().to_vec(), ..Nesting::default() };
+        host.launch(nested(&host, "c.before", "exit 3", described("before")));
+        assert_eq!(host.exited("c.before"), Some(3 << 8));
+        let waits = "echo ready; while [ ! -e go ]; do sleep 0.01; done; exit 4";
+        let meanwhile = host.launch(nested(&host, "c.meanwhile", waits, described("meanwhile")));
+        let runs = host.launch(nested(&host, "c.runs", "echo ready; exec sleep 1000", described("runs")));
+        let killed = host.launch(nested(&host, "c.killed", "echo ready; exec sleep 1000", described("killed")));
+        for id in ["c.meanwhile", "c.runs", "c.killed"] {
+            host.read(id, "stdout");
+        }
+        host.containerizer = None;
+        fs::write(host.sandbox("c.meanwhile").join("go"), "").unwrap();
+        until(|| (!is_alive(meanwhile)).then_some(()));
+        signal(killed, Signal::KILL);
+        until(|| (!is_alive(killed)).then_some(()));
+        host.restart();
+        let check = |host: &Host| {
+            let found = host.containerizer().recovered().described;
+            let one = |c: &containerizer::DescribedContainer| {
+                (c.id.to_string(), String::from_utf8_lossy(&c.description).into_owned(), c.pid, c.status)
+            };
+            let expect = [
+                ("c.before", "before", None, Some(3 << 8)),
+                ("c.killed", "killed", None, Some(9)),
+                ("c.meanwhile", "meanwhile", None, Some(4 << 8)),
+                ("c.runs", "runs", Some(runs), None),
+            ];
+            let expect = expect.map(|(id, text, pid, status)| (id.to_owned(), text.to_owned(), pid, status));
+            assert_eq!(found.iter().map(one).collect::<Vec<_>>(), expect);
+        };
+        check(&host);
+        host.containerizer = None;
+        host.restart();
+        check(&host);
+        assert!(host.containerizer().remove(&id("c.runs")).is_err());
+        host.containerizer().remove(&id("c.before")).unwrap();
+        host.containerizer().remove(&id("c.before")).unwrap();
+        host.containerizer().signal(&id("c.runs"), 15).unwrap();
+        assert_eq!(host.exited("c.runs"), Some(15));
+        host.containerizer().destroy(&id("c")).unwrap();
+        host.exited("c");
+        host.restart();
+        assert!(host.containerizer().recovered().described.is_empty());
+    }
 }

@@ -14,7 +14,8 @@ use crate::environment::Environment;
 /// The timeout of reads and writes. The agent is on this machine, so a longer wait means that it is stuck, and a retry
 /// does no harm.
 const TIMEOUT: Duration = Duration::from_secs(10);
-const MAX_HEAD: usize = 64 << 10;
+/// The maximum length of the head of a response in bytes.
+pub const MAX_HEAD: usize = 64 << 10;
 const MAX_EVENT: usize = 64 << 20;
 
 /// Why a request to the agent failed.
@@ -166,7 +167,11 @@ impl Subscription {
     }
 }
 
-fn connect(environment: &Environment) -> Result<TcpStream, Error> {
+/// Connects to the agent.
+///
+/// # Errors
+/// Returns [`Error::Io`] if the agent cannot be reached.
+pub fn connect(environment: &Environment) -> Result<TcpStream, Error> {
     let stream = TcpStream::connect(&environment.endpoint)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
@@ -175,28 +180,38 @@ fn connect(environment: &Environment) -> Result<TcpStream, Error> {
 }
 
 fn request(environment: &Environment, call: &Call) -> Vec<u8> {
-    let body = wire::encode(call);
+    post(environment, &environment.path, ACCEPT, &wire::encode(call))
+}
+
+/// The header of a request whose answer is one message, or the event stream of the executor API.
+pub const ACCEPT: &str = "Accept: application/x-protobuf\r\n";
+
+/// Returns the bytes of a POST request to the agent. `accept` are the header lines that choose the form of the answer.
+pub fn post(environment: &Environment, path: &str, accept: &str, body: &[u8]) -> Vec<u8> {
     let authorization = match &environment.token {
         Some(token) => format!("Authorization: Bearer {token}\r\n"),
         None => String::new(),
     };
     let mut bytes = format!(
-        "POST {} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-protobuf\r\nAccept: application/x-protobuf\r\n\
+        "POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-protobuf\r\n{accept}\
          {authorization}Content-Length: {}\r\n\r\n",
-        environment.path,
         environment.endpoint,
         body.len()
     )
     .into_bytes();
-    bytes.extend_from_slice(&body);
+    bytes.extend_from_slice(body);
     bytes
 }
 
+/// What the head of a response says.
 #[derive(Debug)]
-struct Head {
-    status: u16,
-    length: Option<usize>,
-    chunked: bool,
+pub struct Head {
+    /// The HTTP status.
+    pub status: u16,
+    /// The length of the body in bytes, if the head says it.
+    pub length: Option<usize>,
+    /// Whether the body comes in chunks.
+    pub chunked: bool,
     keep_alive: bool,
 }
 
@@ -220,7 +235,11 @@ fn read_head(stream: &mut TcpStream) -> Result<(Head, Vec<u8>), Error> {
     }
 }
 
-fn parse_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, Error> {
+/// Parses the head of a response. Returns it with its length; `None` if it is not complete.
+///
+/// # Errors
+/// Returns [`Error::Protocol`] if the bytes are not the head of an HTTP response.
+pub fn parse_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, Error> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut response = httparse::Response::new(&mut headers);
     let parsed = response.parse(bytes).map_err(|e| Error::Protocol(e.to_string()))?;

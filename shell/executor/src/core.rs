@@ -1,8 +1,6 @@
 //! The decisions of a command executor about events, exits and timers. The code is pure: time and randomness come from
 //! a [`Clock`], and everything else is an [`Action`].
 
-mod checks;
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -12,18 +10,17 @@ use messages::v1::task_status::{Reason, Source};
 use messages::v1::{TaskState, framework_info::capability};
 use model::signal_name;
 
-use checks::Health;
-pub use checks::{Checker, Outcome, Probe};
+use crate::checks::{self, Checker, Checks, Outcome, Probe};
 
 /// The time from SIGTERM to SIGKILL if neither the task nor the kill sets one (the default of Mesos' `Slave`).
-const DEFAULT_GRACE: Duration = Duration::from_secs(3);
+pub const DEFAULT_GRACE: Duration = Duration::from_secs(3);
 
 /// The time that the agent has for reporting a task that was killed for lack of memory. The agent knows the limit and
 /// the usage.
 const LIMITATION_TIMEOUT: Duration = Duration::from_secs(2);
 /// The maximum wait for the last acknowledgement, as in Mesos. An agent that never acknowledges the terminal update
 /// does not keep the container alive.
-const ACKNOWLEDGEMENT_TIMEOUT: Duration = Duration::from_secs(60);
+pub const ACKNOWLEDGEMENT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// An action for the loop. Actions are carried out in order.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,9 +97,9 @@ pub struct Executor {
     out_of_memory: Option<Exit>,
     /// Whether the agent is away. An executor with checkpointing waits for it.
     disconnected: bool,
-    health: Health,
-    /// The most recent result of the check.
-    check_status: Option<v1::CheckStatusInfo>,
+    checks: Checks,
+    /// Whether the health check has ended the task.
+    unhealthy: bool,
     terminal_sent: bool,
     shutdown: bool,
 }
@@ -126,8 +123,8 @@ impl Executor {
             grace: None,
             out_of_memory: None,
             disconnected: false,
-            health: Health::default(),
-            check_status: None,
+            checks: Checks::default(),
+            unhealthy: false,
             terminal_sent: false,
             shutdown: false,
         }
@@ -252,7 +249,7 @@ impl Executor {
         if self.out_of_memory.is_some() {
             status.reason = Some(Reason::ContainerLimitationMemory.into());
         }
-        if self.health.fatal {
+        if self.unhealthy {
             status.healthy = Some(false);
         }
         if self.ending == Some(Ending::MaxCompletion) {
@@ -353,6 +350,46 @@ impl Executor {
 
     fn agent_lost(&mut self) -> Vec<Action> {
         if self.running { vec![Action::Kill, Action::Exit] } else { vec![Action::Exit] }
+    }
+
+    /// Begins the checks of a task that runs. The first probe follows after the delay.
+    fn begin_checks(&mut self, clock: &mut dyn Clock) -> Vec<Action> {
+        let Some(task) = &self.task else { return Vec::new() };
+        self.checks = Checks::new(task, clock.elapsed());
+        let probes = checks::first_probes(task).into_iter();
+        probes.map(|(checker, delay)| Action::Arm(Timer::Probe(checker), delay)).collect()
+    }
+
+    fn start_probe(&self, checker: Checker) -> Vec<Action> {
+        let Some(task) = self.task.as_ref().filter(|_| self.is_checked()) else { return Vec::new() };
+        let probe = checks::probe(task, checker);
+        probe.map(|(probe, timeout)| Action::Probe(checker, probe, timeout)).into_iter().collect()
+    }
+
+    /// Handles the result of a probe, and schedules the next one after the interval.
+    pub fn on_probed(&mut self, checker: Checker, outcome: Outcome, clock: &mut dyn Clock) -> Vec<Action> {
+        let Some(task) = self.task.clone().filter(|_| self.is_checked()) else { return Vec::new() };
+        let Some(verdict) = self.checks.handle(&task, checker, outcome, clock.elapsed()) else { return Vec::new() };
+        let mut actions = Vec::new();
+        if let Some(reason) = verdict.reason {
+            let mut status = self.status(&task, TaskState::TaskRunning, clock);
+            status.reason = Some(reason.into());
+            status.healthy = self.checks.healthy;
+            status.check_status = self.checks.check_status.map(Box::new);
+            actions.push(self.update(status));
+        }
+        if verdict.is_fatal {
+            self.unhealthy = true;
+            let policy = task.kill_policy.as_ref().and_then(|policy| policy.grace_period.as_ref());
+            actions.extend(self.end(Ending::Killed, policy.map_or(DEFAULT_GRACE, model::duration_from_proto), clock));
+        }
+        actions.push(Action::Arm(Timer::Probe(checker), verdict.interval));
+        actions
+    }
+
+    /// Returns whether the task is checked. A task that is ending or has ended is not.
+    fn is_checked(&self) -> bool {
+        self.running && self.ending.is_none()
     }
 
     fn status(&self, task: &v1::TaskInfo, state: TaskState, clock: &mut dyn Clock) -> v1::TaskStatus {

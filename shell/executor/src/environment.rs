@@ -43,12 +43,13 @@ impl Environment {
             None => Ok(default),
             Some(value) => parse_duration(&value).map_err(|_| Error::Duration { name, value }),
         };
-        let process = get("MESOS_SLAVE_PID").and_then(|pid| pid.rsplit_once('@').map(|(id, _)| id.to_owned()));
+        let pid = get("MESOS_SLAVE_PID");
+        let (process, address) = pid.as_deref().and_then(|pid| pid.rsplit_once('@')).unzip();
         let checkpoint = get("MESOS_CHECKPOINT").is_some_and(|v| v == "1");
         Ok(Environment {
             framework: needed("MESOS_FRAMEWORK_ID")?,
             executor: needed("MESOS_EXECUTOR_ID")?,
-            endpoint: needed("MESOS_AGENT_ENDPOINT")?,
+            endpoint: needed("MESOS_AGENT_ENDPOINT").or_else(|error| address.map(str::to_owned).ok_or(error))?,
             path: process.map_or_else(|| "/api/v1/executor".to_owned(), |id| format!("/{id}/api/v1/executor")),
             token: get("MESOS_EXECUTOR_AUTHENTICATION_TOKEN"),
             recovery_timeout: match checkpoint {
@@ -57,6 +58,11 @@ impl Environment {
             },
             shutdown_grace: duration("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", Duration::from_secs(5))?,
         })
+    }
+
+    /// Returns the path of the agent's API, which is beside that of the executor API.
+    pub fn agent_path(&self) -> &str {
+        self.path.strip_suffix("/executor").unwrap_or("/api/v1")
     }
 }
 

@@ -8,7 +8,7 @@
 use std::ffi::{CString, NulError, OsString};
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{FromRawFd, RawFd};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
 
@@ -18,10 +18,24 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process
 use crate::command::Execution;
 use crate::memory;
 use crate::process::{self, Signals};
+use crate::terminal::{self, Terminal};
 use crate::write_stderr::write_stderr;
 
 /// The signals that are forwarded. All other signals report errors of a program, or cannot be caught.
-const PASSED_ON: [Signal; 6] = [Signal::HUP, Signal::INT, Signal::QUIT, Signal::USR1, Signal::USR2, Signal::TERM];
+const PASSED_ON: [Signal; 12] = [
+    Signal::HUP,
+    Signal::INT,
+    Signal::QUIT,
+    Signal::USR1,
+    Signal::USR2,
+    Signal::ALARM,
+    Signal::TERM,
+    Signal::CONT,
+    Signal::TSTP,
+    Signal::TTIN,
+    Signal::TTOU,
+    Signal::WINCH,
+];
 /// The exit status of a shell for a program that cannot be executed.
 const CANNOT_EXECUTE: u8 = 126;
 /// The number that a shell adds to the signal that ended a program.
@@ -51,30 +65,42 @@ enum InitError {
 }
 
 fn run() -> Result<ExitCode, InitError> {
-    let (mut report, execution) = arguments()?;
+    let (mut report, mut terminal, execution) = arguments()?;
     let signals = Signals::install(&[&PASSED_ON[..], &[Signal::CHILD]].concat())?;
     process::adopt_orphans()?;
-    let program =
-        process::start(&execution).map_err(|source| InitError::Execute { path: execution.program.clone(), source })?;
+    let program = match &terminal {
+        None => process::start(&execution),
+        Some(terminal) => process::start_on_terminal(&execution, &CString::new(terminal::path_of(terminal.slave()))?),
+    };
+    let program = program.map_err(|source| InitError::Execute { path: execution.program.clone(), source })?;
     drop(execution);
     memory::release_unused();
 
-    let status = until_end(&signals, program);
+    let status = until_end(&signals, program, terminal.as_mut())?;
     if getpid().as_raw_nonzero().get() != 1 {
         // In a pid namespace, the kernel kills all other processes with the first one.
         process::kill_descendants();
     }
     // The write fails if the agent has removed the container meanwhile.
     let _ = report.write_all(status.as_raw().to_string().as_bytes());
+    // The end of the output may be the end of the container.
+    if let Some(terminal) = terminal {
+        terminal.finish();
+    }
     Ok(code_of(status))
 }
 
-/// Reads the arguments. The descriptor is taken over, and the program does not inherit it.
-fn arguments() -> Result<(File, Execution), InitError> {
+/// Reads the arguments. The descriptors are taken over, and the program does not inherit them.
+fn arguments() -> Result<(File, Option<Terminal>, Execution), InitError> {
     let mut given = std::env::args_os().skip(2);
     let descriptor = given.next().and_then(|text| text.to_str()?.parse().ok()).ok_or(InitError::Arguments)?;
-    let report = take_over(descriptor)?;
-    let path = given.next().ok_or(InitError::Arguments)?;
+    let report = File::from(terminal::take_over(descriptor)?);
+    let mut path = given.next().ok_or(InitError::Arguments)?;
+    // A program has a slash in its path.
+    let terminal = path.to_str().and_then(Terminal::from_argument).transpose()?;
+    if terminal.is_some() {
+        path = given.next().ok_or(InitError::Arguments)?;
+    }
     let text = |text: OsString| CString::new(text.into_vec());
     let environment = std::env::vars_os().map(|(mut name, value)| {
         name.push("=");
@@ -86,28 +112,19 @@ fn arguments() -> Result<(File, Execution), InitError> {
         arguments: given.map(text).collect::<Result<_, _>>()?,
         environment: environment.collect::<Result<_, _>>()?,
     };
-    Ok((report, execution))
+    Ok((report, terminal, execution))
 }
 
-#[allow(unsafe_code)]
-fn take_over(descriptor: RawFd) -> Result<File, InitError> {
-    if descriptor <= libc::STDERR_FILENO {
-        return Err(InitError::Arguments);
-    }
-    // SAFETY: the containerizer has left this descriptor open for us, and nothing in this process has used it yet. If it
-    // has not, this is an error of the next call and nothing else.
-    let file = unsafe { File::from_raw_fd(descriptor) };
-    rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::CLOEXEC).map_err(io::Error::from)?;
-    Ok(file)
-}
-
-/// Forwards signals and reaps processes until the program has ended.
-fn until_end(signals: &Signals, program: Pid) -> WaitStatus {
+/// Forwards signals, reaps processes and serves the terminal until the program has ended.
+fn until_end(signals: &Signals, program: Pid, mut terminal: Option<&mut Terminal>) -> io::Result<WaitStatus> {
     loop {
+        if let Some(terminal) = &mut terminal {
+            terminal.serve_until(signals.fd().as_fd())?;
+        }
         match signals.wait() {
             Signal::CHILD => {
                 if let Some(status) = reap(program) {
-                    return status;
+                    return Ok(status);
                 }
             }
             // The program may have ended without having been reaped yet.

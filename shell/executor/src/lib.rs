@@ -1,8 +1,12 @@
-//! The command executor: a small process that runs one task.
+//! The executors of tasks: the command executor, a small process that runs one task, and the default executor, which runs
+//! groups of tasks in nested containers.
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | `core` | the decisions about events, exits and timers; pure |
+//! | `core` | the decisions of the command executor about events, exits and timers; pure |
+//! | `clock` | the clock and the randomness of the operating system |
+//! | `checks` | when tasks are probed, and what a result means; pure |
+//! | `default_executor` | the default executor |
 //! | `environment` | the `MESOS_*` variables that the agent sets for its executors |
 //! | `connection` | blocking HTTP to the agent: calls, and the event stream |
 //! | `chunked` | the transfer coding of the event stream |
@@ -15,17 +19,22 @@
 //! | `privileges` | capabilities, `no_new_privs` and filters of system calls, and how a program gets them |
 //! | `probe` | carries out the probes of checks |
 //! | `process` | starting, signalling and reaping the task |
-//! | `run` | the loop that ties them together |
+//! | `run` | the loop of the command executor |
+//! | `subscriber` | the event stream and calls of an executor across restarts of the agent |
+//! | `terminal` | the terminal of a container |
 //! | `tls` | TLS of health checks by https |
 //! | `write_stderr` | messages on stderr |
 //!
 //! Everything happens on one thread, because each task pays for this process's memory.
 
+mod checks;
 mod chunked;
+mod clock;
 mod command;
 mod connection;
 mod container_launch;
 mod core;
+mod default_executor;
 mod environment;
 mod init;
 mod last_updates;
@@ -36,10 +45,13 @@ mod probe;
 mod process;
 mod root_filesystem;
 mod run;
+mod subscriber;
+mod terminal;
 mod tls;
 mod write_stderr;
 
 pub use container_launch::{enter as container_enter, has_rootless_images, launch as container_launch};
+pub use default_executor::main as default_executor;
 pub use environment::Environment;
 pub use init::main as init;
 pub use launch_info::{

@@ -14,29 +14,30 @@ use messages::v1::{CommandInfo, TaskInfo};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use crate::checks::{Outcome, Probe};
 use crate::command::{Execution, InvalidCommand};
-use crate::core::{Checker, Exit, Outcome, Probe};
+use crate::core::Exit;
 use crate::process;
 use crate::tls;
 use crate::write_stderr::write_stderr;
 
-/// The capacity of the channel of results. Each checker has at most one thread.
+/// The capacity of the channel of results, in which threads wait for the loop.
 const RESULTS: usize = 4;
 const STACK: usize = 64 << 10;
 /// The stack size of a thread that does a TLS handshake, in bytes.
 const TLS_STACK: usize = 1 << 20;
 
-/// The probes in progress.
+/// The probes in progress. `K` says which check of which task a probe is for.
 #[derive(Debug)]
-pub struct Probes {
-    results: Receiver<(Checker, Outcome)>,
-    sender: SyncSender<(Checker, Outcome)>,
+pub struct Probes<K> {
+    results: Receiver<(K, Outcome)>,
+    sender: SyncSender<(K, Outcome)>,
     /// Becomes readable when a thread has a result.
     signal: Arc<OwnedFd>,
-    commands: BTreeMap<Checker, (Pid, Instant)>,
+    commands: BTreeMap<K, (Pid, Instant)>,
 }
 
-impl Probes {
+impl<K: Copy + Ord + Send + 'static> Probes<K> {
     /// Makes an empty set.
     ///
     /// # Errors
@@ -56,7 +57,7 @@ impl Probes {
     /// runs.
     pub fn begin(
         &mut self,
-        checker: Checker,
+        checker: K,
         probe: Probe,
         timeout: Duration,
         execution: &dyn Fn(&TaskInfo) -> Result<Execution, InvalidCommand>,
@@ -88,7 +89,7 @@ impl Probes {
 
     fn on_thread(
         &self,
-        checker: Checker,
+        checker: K,
         stack: usize,
         look: impl FnOnce() -> io::Result<Outcome> + Send + 'static,
     ) -> Option<Outcome> {
@@ -104,7 +105,7 @@ impl Probes {
     }
 
     /// Handles the end of a child. Returns the outcome if the child was a probe.
-    pub fn ended(&mut self, pid: Pid, exit: Exit) -> Option<(Checker, Outcome)> {
+    pub fn ended(&mut self, pid: Pid, exit: Exit) -> Option<(K, Outcome)> {
         let checker = *self.commands.iter().find(|(_, (command, _))| *command == pid)?.0;
         let (_, deadline) = self.commands.remove(&checker)?;
         let outcome = if Instant::now() < deadline { Outcome::Command(exit) } else { Outcome::NoResult };
@@ -127,7 +128,7 @@ impl Probes {
     }
 
     /// Returns the results of the threads.
-    pub fn take(&self) -> Vec<(Checker, Outcome)> {
+    pub fn take(&self) -> Vec<(K, Outcome)> {
         let _ = rustix::io::read(&*self.signal, &mut [0u8; 8]);
         self.results.try_iter().collect()
     }
@@ -211,6 +212,7 @@ fn status(line: &[u8]) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checks::Checker;
     use std::net::TcpListener;
 
     #[test]

@@ -56,6 +56,11 @@ impl Signals {
         signal_descriptor(signals, 0).map(Signals)
     }
 
+    /// Returns the descriptor, which is readable when a signal has arrived.
+    pub fn fd(&self) -> &OwnedFd {
+        &self.0
+    }
+
     /// Waits for the next signal.
     pub fn wait(&self) -> Signal {
         loop {
@@ -117,19 +122,33 @@ pub fn adopt_orphans() -> io::Result<()> {
 ///
 /// # Errors
 /// Returns the error of the operating system if the program cannot be started.
-#[allow(unsafe_code)]
 pub fn start(execution: &Execution) -> io::Result<Pid> {
+    spawn(execution, None)
+}
+
+/// Starts a program like [`start`], on the terminal of this path: it is the three standard streams, and the controlling
+/// terminal, because a session without a terminal takes the first that it opens (tty_ioctl(4)).
+///
+/// # Errors
+/// Returns the error of the operating system if the program cannot be started.
+pub fn start_on_terminal(execution: &Execution, terminal: &CStr) -> io::Result<Pid> {
+    spawn(execution, Some(terminal))
+}
+
+#[allow(unsafe_code)]
+fn spawn(execution: &Execution, terminal: Option<&CStr>) -> io::Result<Pid> {
+    let actions = terminal.map(FileActions::open_as_streams).transpose()?;
     let argv = pointers(&execution.arguments);
     let envp = pointers(&execution.environment);
     let attributes = Attributes::new()?;
     let mut pid = 0;
     // SAFETY: the program is a C string; `argv` and `envp` are null-terminated arrays of pointers to C strings that
-    // outlive the call; the attributes are initialised.
+    // outlive the call; the attributes and the actions are initialised.
     let code = unsafe {
         libc::posix_spawn(
             &raw mut pid,
             execution.program.as_ptr(),
-            ptr::null(),
+            actions.as_ref().map_or(ptr::null(), |actions| &raw const actions.0),
             &raw const attributes.0,
             argv.as_ptr(),
             envp.as_ptr(),
@@ -143,6 +162,41 @@ pub fn start(execution: &Execution) -> io::Result<Pid> {
 
 fn pointers(strings: &[CString]) -> Vec<*mut libc::c_char> {
     strings.iter().map(|s| CStr::as_ptr(s).cast_mut()).chain([ptr::null_mut()]).collect()
+}
+
+struct FileActions(libc::posix_spawn_file_actions_t);
+
+impl FileActions {
+    /// Opens a path as the three standard streams.
+    #[allow(unsafe_code)]
+    fn open_as_streams(path: &CStr) -> io::Result<Self> {
+        let mut actions = MaybeUninit::uninit();
+        // SAFETY: `actions` is initialised by the first call before another one changes it, and `path` is a C string,
+        // which the call copies.
+        let code = unsafe {
+            match libc::posix_spawn_file_actions_init(actions.as_mut_ptr()) {
+                0 => {
+                    let actions = actions.as_mut_ptr();
+                    let opened = libc::posix_spawn_file_actions_addopen(actions, 0, path.as_ptr(), libc::O_RDWR, 0);
+                    opened
+                        | libc::posix_spawn_file_actions_adddup2(actions, 0, 1)
+                        | libc::posix_spawn_file_actions_adddup2(actions, 0, 2)
+                }
+                code => return Err(io::Error::from_raw_os_error(code)),
+            }
+        };
+        // SAFETY: `posix_spawn_file_actions_init` succeeded.
+        let actions = FileActions(unsafe { actions.assume_init() });
+        if code == 0 { Ok(actions) } else { Err(io::ErrorKind::OutOfMemory.into()) }
+    }
+}
+
+impl Drop for FileActions {
+    #[allow(unsafe_code)]
+    fn drop(&mut self) {
+        // SAFETY: initialised in `open_as_streams` and destroyed once.
+        unsafe { libc::posix_spawn_file_actions_destroy(&raw mut self.0) };
+    }
 }
 
 struct Attributes(libc::posix_spawnattr_t);

@@ -1,28 +1,24 @@
 //! The loop of the command executor, which waits for the agent, the task and timers.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::io::Read;
+use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use messages::v1::executor::Call;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal};
 
+use crate::checks::{Checker, Outcome};
+use crate::clock::SystemClock;
 use crate::command::{Execution, InvalidCommand, TaskImage, execution, shown};
-use crate::connection::{Caller, Error, Subscription};
-use crate::core::{Action, Checker, Clock, Executor, Exit, Outcome, Timer};
+use crate::connection::Error;
+use crate::core::{Action, Executor, Exit, Timer};
 use crate::environment::Environment;
 use crate::last_updates;
 use crate::memory;
 use crate::probe::Probes;
 use crate::process::{self, ChildSignal};
+use crate::subscriber::Subscriber;
 use crate::write_stderr::write_stderr;
-
-/// The pause between attempts to reach a restarting agent.
-const RETRY: Duration = Duration::from_millis(500);
-/// The interval of HEARTBEAT calls, as in the Mesos library. They keep idle connections from being closed.
-const HEARTBEAT: Duration = Duration::from_secs(30 * 60);
 
 /// Runs `tepui executor` (`mesos-executor`), which is configured by its environment.
 pub fn main() -> ExitCode {
@@ -47,35 +43,26 @@ pub fn main() -> ExitCode {
 /// The argument that names the file of the launch info, for a task with an image.
 const LAUNCH_INFO: &str = "--launch_info=";
 
-fn fail(error: &dyn std::error::Error) -> ExitCode {
+pub(crate) fn fail(error: &dyn std::error::Error) -> ExitCode {
     write_stderr(format_args!("executor: {}", model::with_sources(error)));
     ExitCode::FAILURE
 }
 
 /// The idle time after which memory is returned.
-const IDLE: Duration = Duration::from_millis(250);
+pub(crate) const IDLE: Duration = Duration::from_millis(250);
 
 struct EventLoop {
-    environment: Environment,
     /// The variables that a task's own environment is added to.
     variables: Vec<(String, String)>,
     /// The image of the task; `None` if it runs on the host's files.
     image: Option<TaskImage>,
     executor: Executor,
     clock: SystemClock,
-    caller: Caller,
+    agent: Subscriber,
     children: ChildSignal,
-    subscription: Option<Subscription>,
-    /// The time of the next attempt to subscribe.
-    retry_at: Option<Instant>,
-    heartbeat_at: Instant,
     timers: BTreeMap<Timer, Instant>,
-    /// The calls that a busy agent did not accept, in order, to be sent again. The next SUBSCRIBE would contain each of
-    /// them as well.
-    refused: VecDeque<Box<Call>>,
-    resend_at: Option<Instant>,
     task: Option<Pid>,
-    probes: Probes,
+    probes: Probes<Checker>,
     /// Whether memory was returned since the last activity.
     memory_released: bool,
     done: bool,
@@ -94,29 +81,24 @@ impl EventLoop {
             environment.shutdown_grace,
             environment.recovery_timeout,
         );
+        // The children of this process are blocked before its first thread exists.
+        let children = ChildSignal::install()?;
         Ok(EventLoop {
+            agent: Subscriber::open(&environment, &executor.subscribe())?,
             executor,
-            clock: SystemClock { random: std::fs::File::open("/dev/urandom")?, start: Instant::now() },
-            caller: Caller::new(environment.clone()),
-            children: ChildSignal::install()?,
-            subscription: None,
-            retry_at: None,
-            heartbeat_at: Instant::now() + HEARTBEAT,
+            clock: SystemClock::new()?,
+            children,
             timers: BTreeMap::new(),
-            refused: VecDeque::new(),
-            resend_at: None,
             task: None,
             probes: Probes::new()?,
             memory_released: false,
             done: false,
             variables,
             image,
-            environment,
         })
     }
 
     fn run(mut self) -> Result<(), Error> {
-        self.subscription = Some(self.subscribe_first()?);
         while !self.done {
             self.deliver_events()?;
             if self.done {
@@ -162,34 +144,14 @@ impl EventLoop {
         self.perform(actions);
     }
 
-    /// Subscribes for the first time. A new agent may not serve executors for an instant; any other error is final.
-    fn subscribe_first(&self) -> Result<Subscription, Error> {
-        let give_up = Instant::now() + Duration::from_secs(60);
-        loop {
-            match Subscription::open(&self.environment, &self.executor.subscribe()) {
-                Err(error) if error.is_transient() && Instant::now() < give_up => std::thread::sleep(RETRY),
-                result => return result,
-            }
-        }
-    }
-
     fn deliver_events(&mut self) -> Result<(), Error> {
-        let Some(subscription) = &mut self.subscription else { return Ok(()) };
-        let open = match subscription.receive() {
-            Ok(open) => open,
-            Err(error) if error.is_transient() => false,
-            Err(error) => return Err(error),
-        };
-        while let Some(event) = match &mut self.subscription {
-            Some(subscription) => subscription.next_event()?,
-            None => None,
-        } {
+        let open = self.agent.receive()?;
+        while let Some(event) = self.agent.next_event()? {
             let actions = self.executor.on_event(event, &mut self.clock);
             self.perform(actions);
         }
         if !open && !self.done {
-            self.subscription = None;
-            self.retry_at = Some(Instant::now());
+            self.agent.close();
             let actions = self.executor.on_disconnected();
             self.perform(actions);
         }
@@ -198,15 +160,7 @@ impl EventLoop {
 
     /// Waits until an event may have occurred.
     fn wait(&mut self) -> Result<(), Error> {
-        let deadline = self
-            .timers
-            .values()
-            .copied()
-            .chain(self.retry_at)
-            .chain(self.resend_at)
-            .chain([self.heartbeat_at])
-            .chain(self.probes.deadline())
-            .min();
+        let deadline = self.timers.values().copied().chain([self.agent.deadline()]).chain(self.probes.deadline()).min();
         let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         // A task that ends at once should not pay for the return of memory.
         let left = if self.memory_released { left } else { Some(left.map_or(IDLE, |left| left.min(IDLE))) };
@@ -214,8 +168,8 @@ impl EventLoop {
             left.map(|left| Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) });
         let mut fds =
             vec![PollFd::new(self.children.fd(), PollFlags::IN), PollFd::new(self.probes.signal(), PollFlags::IN)];
-        if let Some(subscription) = &self.subscription {
-            fds.push(PollFd::new(subscription.socket(), PollFlags::IN));
+        if let Some(socket) = self.agent.socket() {
+            fds.push(PollFd::new(socket, PollFlags::IN));
         }
         match poll(&mut fds, timeout.as_ref()) {
             Ok(0) if !self.memory_released => {
@@ -239,34 +193,16 @@ impl EventLoop {
             let actions = self.executor.on_timer(timer, &mut self.clock);
             self.perform(actions);
         }
-        if self.heartbeat_at <= now {
-            self.heartbeat_at = now + HEARTBEAT;
-            // The result does not matter: a heartbeat only keeps the connection open, and the event stream shows the
-            // loss of the agent.
-            let _ = self.caller.send(&self.executor.heartbeat());
-        }
-        if self.resend_at.is_some_and(|at| at <= now) {
-            self.resend();
-        }
-        if self.retry_at.is_some_and(|at| at <= now) && !self.done {
-            match Subscription::open(&self.environment, &self.executor.subscribe()) {
-                Ok(subscription) => {
-                    self.subscription = Some(subscription);
-                    self.retry_at = None;
-                    self.timers.remove(&Timer::Recovery);
-                    // The SUBSCRIBE call contained these calls.
-                    self.refused.clear();
-                    self.resend_at = None;
-                }
-                Err(_) => self.retry_at = Some(now + RETRY),
-            }
+        let executor = &self.executor;
+        if !self.done && self.agent.fire_timers(&|| executor.subscribe(), &|| executor.heartbeat()) {
+            self.timers.remove(&Timer::Recovery);
         }
     }
 
     fn perform(&mut self, actions: Vec<Action>) {
         for action in actions {
             match action {
-                Action::Send(call) => self.send(call),
+                Action::Send(call) => self.agent.send(call),
                 Action::Start(task) => self.start(&task),
                 Action::Terminate => process::signal_descendants(Signal::TERM),
                 Action::Kill => process::kill_descendants(),
@@ -281,39 +217,6 @@ impl EventLoop {
                     }
                 }
                 Action::Exit => self.done = true,
-            }
-        }
-    }
-
-    /// Sends a call. A call that fails is not lost, since it stays unacknowledged and is part of the next SUBSCRIBE. A
-    /// busy agent does not end the subscription, so the call is sent again.
-    fn send(&mut self, call: Box<Call>) {
-        if !self.refused.is_empty() {
-            self.refused.push_back(call);
-            return;
-        }
-        let Err(error) = self.caller.send(&call) else { return };
-        write_stderr(format_args!("executor: the agent did not accept an update: {error}"));
-        if error.is_transient() {
-            self.refused.push_back(call);
-            self.resend_at = Some(Instant::now() + RETRY);
-        }
-    }
-
-    fn resend(&mut self) {
-        self.resend_at = None;
-        // Without a subscription, the agent has to recover first.
-        if self.subscription.is_none() {
-            return;
-        }
-        while let Some(call) = self.refused.front() {
-            match self.caller.send(call) {
-                Err(error) if error.is_transient() => {
-                    self.resend_at = Some(Instant::now() + RETRY);
-                    return;
-                }
-                // A call that the agent refuses now would be refused later, too.
-                Ok(()) | Err(_) => drop(self.refused.pop_front()),
             }
         }
     }
@@ -352,33 +255,5 @@ fn check_execution(
         (Some(image), Some(task)) => image.check(task, command, variables),
         (Some(_), None) => Err(InvalidCommand::NoCommand),
         (None, _) => execution(command, variables),
-    }
-}
-
-/// The clock and randomness of the operating system.
-struct SystemClock {
-    random: std::fs::File,
-    start: Instant,
-}
-
-impl Clock for SystemClock {
-    fn elapsed(&mut self) -> Duration {
-        self.start.elapsed()
-    }
-
-    fn now(&mut self) -> f64 {
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64())
-    }
-
-    fn uuid(&mut self) -> [u8; 16] {
-        let mut bytes = [0; 16];
-        if self.random.read_exact(&mut bytes).is_err() {
-            // This has never been observed. The time still makes the uuids of one task's updates unique, which
-            // suffices.
-            bytes = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos()).to_le_bytes();
-        }
-        bytes[6] = (bytes[6] & 0x0f) | 0x40;
-        bytes[8] = (bytes[8] & 0x3f) | 0x80;
-        bytes
     }
 }

@@ -2,9 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failure here is the failure of a test")]
 
+#[path = "process/pods.rs"]
+mod pods;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, ExitCode};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
@@ -20,6 +24,9 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("executor") {
         return executor::main();
     }
+    if std::env::args().nth(1).as_deref() == Some("default-executor") {
+        return executor::default_executor();
+    }
     let scenarios: [(&str, fn()); 9] = [
         ("a_task_runs_to_its_end", a_task_runs_to_its_end),
         ("a_task_gets_its_environment_and_directory", a_task_gets_its_environment_and_directory),
@@ -31,7 +38,7 @@ fn main() -> ExitCode {
         ("the_agent_comes_back", the_agent_comes_back),
         ("without_checkpointing_it_ends_with_the_agent", without_checkpointing_it_ends_with_the_agent),
     ];
-    for (name, scenario) in scenarios {
+    for (name, scenario) in scenarios.into_iter().chain(pods::SCENARIOS) {
         scenario();
         println!("scenario {name} ... ok");
     }
@@ -136,18 +143,25 @@ fn an_unhealthy_task_is_killed() {
     agent.ended(0);
 }
 
+/// The bound on the private memory of a waiting executor.
+const BOUND_KB: u64 = 1500;
+
+/// Returns the private memory of a process in KB.
+fn private_kb(pid: u32) -> u64 {
+    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
+    let private = rollup.lines().filter(|line| line.starts_with("Private_"));
+    private.filter_map(|line| line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()).sum()
+}
+
 /// A waiting executor has about 1.5 MB of private memory.
 fn a_waiting_executor_is_small() {
-    const BOUND_KB: u64 = 1500;
     let mut agent = Agent::start(&[]);
     let mut stream = agent.subscribed();
     stream.send(launch("exec sleep 1000"));
     agent.expect(&mut stream, TaskState::TaskStarting);
     agent.expect(&mut stream, TaskState::TaskRunning);
     until(|| {
-        let rollup = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", agent.executor.id())).unwrap();
-        let private = rollup.lines().filter(|line| line.starts_with("Private_"));
-        let kb: u64 = private.filter_map(|line| line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()).sum();
+        let kb = private_kb(agent.executor.id());
         (kb > 0 && kb < BOUND_KB).then_some(())
     });
     stream.send(kill(None));
@@ -197,25 +211,32 @@ struct Agent {
     subscriptions: Receiver<(Stream, call::Subscribe)>,
     updates: Receiver<TaskStatus>,
     sandbox: tempfile::TempDir,
+    containers: Arc<pods::Containers>,
     open: Option<Stream>,
 }
 
 impl Agent {
     fn start(variables: &[(&str, &str)]) -> Self {
+        Self::start_as("executor", variables)
+    }
+
+    fn start_as(program: &str, variables: &[(&str, &str)]) -> Self {
+        let containers = Arc::new(pods::Containers::default());
+        let served = containers.clone();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (subscribed, subscriptions) = sync_channel(16);
         let (updated, updates) = sync_channel(64);
         std::thread::spawn(move || {
             for connection in listener.incoming() {
-                let (subscribed, updated) = (subscribed.clone(), updated.clone());
+                let (subscribed, updated, containers) = (subscribed.clone(), updated.clone(), served.clone());
                 std::thread::spawn(move || {
                     let mut update = |call: Call| {
                         if let Some(update) = call.update {
                             let _ = updated.send(update.status);
                         }
                     };
-                    if let Some(subscription) = serve(connection.unwrap(), &mut update) {
+                    if let Some(subscription) = serve(connection.unwrap(), &containers, &mut update) {
                         let _ = subscribed.send(subscription);
                     }
                 });
@@ -223,19 +244,20 @@ impl Agent {
         });
         let sandbox = tempfile::tempdir().unwrap();
         let executor = Command::new(std::env::current_exe().unwrap())
-            .arg("executor")
+            .arg(program)
             .current_dir(sandbox.path())
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .env("MESOS_FRAMEWORK_ID", "f")
             .env("MESOS_EXECUTOR_ID", "t")
+            .env("MESOS_SANDBOX", sandbox.path())
             .env("MESOS_SLAVE_PID", format!("slave(1)@{address}"))
             .env("MESOS_AGENT_ENDPOINT", address)
             .env("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", "5secs")
             .envs(variables.iter().copied())
             .spawn()
             .unwrap();
-        Agent { executor, subscriptions, updates, sandbox, open: None }
+        Agent { executor, subscriptions, updates, sandbox, containers, open: None }
     }
 
     /// Waits for the executor's subscription, which is not answered yet.
@@ -251,6 +273,7 @@ impl Agent {
         let capability = v1::framework_info::Capability { r#type: Some(killing as i32) };
         let subscribed = event::Subscribed {
             framework_info: FrameworkInfo { capabilities: vec![capability], ..FrameworkInfo::default() },
+            container_id: Some(Box::new(v1::ContainerId { value: "root".into(), parent: None })),
             ..event::Subscribed::default()
         };
         let kind = Some(event::Type::Subscribed as i32);
@@ -309,7 +332,11 @@ impl Drop for Stream {
 }
 
 /// Receives calls until the connection ends or becomes a subscription.
-fn serve(mut connection: TcpStream, received: &mut dyn FnMut(Call)) -> Option<(Stream, call::Subscribe)> {
+fn serve(
+    mut connection: TcpStream,
+    containers: &pods::Containers,
+    received: &mut dyn FnMut(Call),
+) -> Option<(Stream, call::Subscribe)> {
     let mut reader = BufReader::new(connection.try_clone().unwrap());
     loop {
         let mut length = 0;
@@ -329,9 +356,13 @@ fn serve(mut connection: TcpStream, received: &mut dyn FnMut(Call)) -> Option<(S
                 break;
             }
         }
-        assert_eq!(first, "POST /slave(1)/api/v1/executor HTTP/1.1\r\n");
         let mut body = vec![0; length];
         reader.read_exact(&mut body).unwrap();
+        if first == "POST /slave(1)/api/v1 HTTP/1.1\r\n" {
+            containers.answer(&wire::decode(&body, &wire::Limits::default()).unwrap(), &mut connection);
+            continue;
+        }
+        assert_eq!(first, "POST /slave(1)/api/v1/executor HTTP/1.1\r\n");
         let call: Call = wire::decode(&body, &wire::Limits::default()).unwrap();
         if let Some(subscribe) = call.subscribe {
             connection.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();

@@ -188,13 +188,14 @@ flags! {
             switch_user: bool = "true" => "Run tasks as the user they name (needs root).";
             max_completed_executors_per_framework: usize = "150" =>
                 "The number of completed executors to keep for each framework.";
+            http_heartbeat_interval: Duration = "30secs", in INTERVAL =>
+                "The interval of heartbeats on the output of a container session.";
             [NoEffect: "it always does"] {
                 http_command_executor: bool = "false" => "The command executor uses the HTTP API.";
             }
             [NoEffect: NOT_IMPLEMENTED] {
                 http_executor_domain_sockets: bool = "false" => "Serve executors on a unix socket.";
                 domain_socket_location: PathBuf => "The path of that socket.";
-                http_heartbeat_interval: Duration = "30secs" => "Heartbeats on attached container streams.";
             }
         }
         "Recovery" {

@@ -12,6 +12,6 @@ pub use ending::{exit_code, signalled};
 pub use observer::{Observer, Stalled};
 pub use plan::Plan;
 pub use progress::Progress;
-pub use report::{Row, rows, table};
+pub use report::{Row, rows, sandbox_of, table};
 pub use scheduler_loop::{Batch, Options, Outcome, run_batch};
 pub use streams::{Source, Streams};

@@ -25,6 +25,8 @@ pub struct TaskState {
     pub agent: Option<v1::AgentId>,
     pub launched: Option<f64>,
     pub ended: Option<f64>,
+    /// The id of its container, as its agent reports it.
+    pub container: Option<v1::ContainerId>,
     /// Whether updates of the task may have been missed.
     needs_reconciliation: bool,
 }
@@ -45,8 +47,8 @@ pub struct Plan {
     tasks: Vec<TaskState>,
     by_id: BTreeMap<String, usize>,
     waiting: Vec<usize>,
-    /// The executor that runs all tasks together, if they are a group.
-    group: Option<Box<v1::ExecutorInfo>>,
+    /// The executor of a pod, whose tasks are launched together; `None` for tasks that are independent of each other.
+    pod: Option<v1::ExecutorInfo>,
 }
 
 /// The tasks that are launched on one offer.
@@ -54,8 +56,8 @@ pub struct Plan {
 pub struct Placement {
     pub offer: v1::OfferId,
     pub tasks: Vec<v1::TaskInfo>,
-    /// The executor of the tasks, if they are a group.
-    pub group: Option<Box<v1::ExecutorInfo>>,
+    /// The executor that runs them as a group, if they are a pod.
+    pub pod: Option<v1::ExecutorInfo>,
 }
 
 impl Plan {
@@ -72,6 +74,7 @@ impl Plan {
                 agent: None,
                 launched: None,
                 ended: None,
+                container: None,
                 needs_reconciliation: false,
             });
         }
@@ -80,9 +83,9 @@ impl Plan {
         plan
     }
 
-    /// Makes a plan of tasks that this executor runs together, on one offer (LAUNCH_GROUP).
-    pub fn group(infos: Vec<v1::TaskInfo>, executor: v1::ExecutorInfo) -> Self {
-        Plan { group: Some(Box::new(executor)), ..Plan::new(infos) }
+    /// Makes the plan of a pod, whose tasks run together under this executor.
+    pub fn pod(executor: v1::ExecutorInfo, infos: Vec<v1::TaskInfo>) -> Self {
+        Plan { pod: Some(executor), ..Plan::new(infos) }
     }
 
     pub fn tasks(&self) -> &[TaskState] {
@@ -97,17 +100,14 @@ impl Plan {
         !self.waiting.is_empty()
     }
 
-    /// Returns the resources that the first waiting task or group asks for: `cpus:1000;mem:32`; `None` if none waits.
+    /// Returns the resources that the first waiting task, or the whole pod, asks for: `cpus:1000;mem:32`; `None` if no
+    /// task waits.
     pub fn demand(&self) -> Option<String> {
         let first = self.tasks.get(*self.waiting.last()?)?;
-        let mut need = Fit::default();
-        match &self.group {
-            None => need.add(&first.info.resources),
-            Some(executor) => {
-                need.add(&executor.resources);
-                self.tasks.iter().for_each(|task| need.add(&task.info.resources));
-            }
-        }
+        let need = match &self.pod {
+            None => Fit::of(&first.info.resources),
+            Some(executor) => self.need_of_pod(executor),
+        };
         let amounts = need.scalars.iter().map(|(name, amount)| format!("{name}:{}", *amount as f64 / 1000.0));
         Some(amounts.collect::<Vec<_>>().join(";"))
     }
@@ -117,18 +117,24 @@ impl Plan {
         offers.iter().map(|offer| self.place_on(offer, now)).collect()
     }
 
+    /// Returns what a pod needs: the resources of its executor and of all its tasks.
+    fn need_of_pod(&self, executor: &v1::ExecutorInfo) -> Fit {
+        let mut need = Fit::of(&executor.resources);
+        self.tasks.iter().for_each(|task| need.add(&task.info.resources));
+        need
+    }
+
     fn place_on(&mut self, offer: &v1::Offer, now: f64) -> Placement {
         let mut left = Fit::of(&offer.resources);
-        let mut placement = Placement { offer: offer.id.clone(), tasks: Vec::new(), group: None };
-        if let Some(executor) = &self.group {
-            let mut need = Fit::of(&executor.resources);
-            self.tasks.iter().for_each(|task| need.add(&task.info.resources));
-            if self.waiting.is_empty() || !left.take(&need) {
+        let mut placement = Placement { offer: offer.id.clone(), tasks: Vec::new(), pod: None };
+        if let Some(executor) = &self.pod {
+            // A pod runs as a whole or not at all.
+            if self.waiting.is_empty() || !left.take(&self.need_of_pod(executor)) {
                 return placement;
             }
             let mut executor = executor.clone();
             allocate_to_role_of(offer, &mut executor.resources);
-            placement.group = Some(executor);
+            placement.pod = Some(executor);
             while let Some(index) = self.waiting.pop() {
                 placement.tasks.extend(self.launch_on(index, offer, now));
             }
@@ -178,6 +184,9 @@ impl Plan {
             status.reason.and_then(|r| v1::task_status::Reason::try_from(r).ok()).map(|r| r.as_str_name().to_owned());
         if let Some(agent) = &status.agent_id {
             task.agent = Some(agent.clone());
+        }
+        if let Some(id) = status.container_status.as_ref().and_then(|status| status.container_id.as_deref()) {
+            task.container = Some(id.clone());
         }
         if is_terminal(state) {
             task.ended = Some(now);
@@ -367,12 +376,12 @@ mod tests {
             resources: vec![scalar("cpus", 0.5)],
             ..Default::default()
         };
-        let mut plan = Plan::group(vec![task("a", 1.0), task("b", 2.0)], executor());
+        let mut plan = Plan::pod(executor(), vec![task("a", 1.0), task("b", 2.0)]);
         assert_eq!(plan.demand().as_deref(), Some("cpus:3.5"));
         assert_eq!(placed(&mut plan, &[offer("1", 3.4)]), [Vec::<String>::new()]);
         let placements = plan.place(&[offer("2", 3.5), offer("3", 9.0)], 0.0);
         let ids: Vec<_> = placements[0].tasks.iter().map(|task| task.task_id.value.as_str()).collect();
-        assert_eq!((ids, placements[0].group.is_some()), (vec!["a", "b"], true));
+        assert_eq!((ids, placements[0].pod.is_some()), (vec!["a", "b"], true));
         assert_eq!(placements[0].tasks[1].agent_id.value, "agent-2");
         assert!(placements[1].tasks.is_empty() && !plan.has_waiting());
     }
@@ -385,6 +394,18 @@ mod tests {
         reserved.resources[0].role = Some("eng".into());
         assert_eq!(placed(&mut plan, &[reserved]), [Vec::<String>::new()]);
         assert!(plan.has_waiting());
+    }
+
+    #[test]
+    fn a_pod_is_placed_as_a_whole() {
+        let executor = v1::ExecutorInfo { resources: vec![scalar("cpus", 0.5)], ..Default::default() };
+        let mut plan = Plan::pod(executor, vec![task("a", 1.0), task("b", 0.5)]);
+        assert_eq!(plan.demand().as_deref(), Some("cpus:2"));
+        assert_eq!(placed(&mut plan, &[offer("1", 1.9)]), [Vec::<String>::new()]);
+        let placement = plan.place(&[offer("2", 2.0)], 0.0).remove(0);
+        assert_eq!((placement.tasks.len(), placement.pod.is_some(), plan.demand()), (2, true, None));
+        let placement = plan.place(&[offer("3", 2.0)], 0.0).remove(0);
+        assert!(placement.tasks.is_empty() && placement.pod.is_none());
     }
 
     #[test]

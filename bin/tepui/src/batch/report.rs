@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use client::{Address, get_json};
+use messages::v1;
 use messages::v1::TaskState as State;
 use serde_json::{Value, json};
 
@@ -63,10 +64,23 @@ pub async fn rows(master: &Address, outcome: &Outcome, sandboxes: bool) -> Vec<R
     }
     let row = |task: &TaskState| {
         let agent = task.agent.as_ref().and_then(|id| agents.get(&id.value)).map(|agent| agent.name.clone());
-        let sandbox = directories.get(&task.info.task_id.value).cloned();
+        let sandbox = directories.get(&task.info.task_id.value);
+        let sandbox = sandbox.map(|directory| sandbox_of(directory, task.container.as_ref()));
         Row { agent: agent.unwrap_or_default(), sandbox: sandbox.unwrap_or_default(), ..Row::of(task) }
     };
     outcome.plan.tasks().iter().map(row).collect()
+}
+
+/// Returns the sandbox of a container from that of its executor. The container of a task in a pod is nested in the
+/// executor's, and so is its sandbox.
+pub fn sandbox_of(executor: &str, container: Option<&v1::ContainerId>) -> String {
+    match container {
+        Some(id) => match id.parent.as_deref() {
+            Some(parent) => format!("{}/containers/{}", sandbox_of(executor, Some(parent)), id.value),
+            None => executor.to_owned(),
+        },
+        None => executor.to_owned(),
+    }
 }
 
 /// Renders the rows, and below them the messages of failed tasks. Sandboxes are shown if `wide` is set.

@@ -242,10 +242,10 @@ async fn answer_offers(
             continue;
         }
         observer.launched(&placement.tasks);
-        let offers = vec![placement.offer];
-        let launched = match placement.group {
-            None => scheduler.launch(offers, placement.tasks.clone()).await,
-            Some(executor) => scheduler.launch_group(offers, *executor, placement.tasks.clone()).await,
+        let (offers, tasks) = (vec![placement.offer], placement.tasks.clone());
+        let launched = match placement.pod {
+            Some(executor) => scheduler.launch_group(offers, executor, tasks).await,
+            None => scheduler.launch(offers, tasks).await,
         };
         if launched.is_err() {
             plan.reconcile(&placement.tasks);

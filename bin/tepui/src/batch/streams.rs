@@ -25,6 +25,8 @@ pub struct Source {
     pub framework: v1::FrameworkId,
     pub agent: v1::AgentId,
     pub executor: String,
+    /// The container of a task in a pod, which is nested in that of its executor; `None` for a task of its own.
+    pub nested: Option<String>,
 }
 
 impl Source {
@@ -42,7 +44,7 @@ impl Source {
     }
 }
 
-/// Copies stdout to stdout and stderr to stderr, byte by byte.
+/// Copies stdout to stdout and stderr to stderr, byte by byte, or line by line with a label before each line.
 #[derive(Debug)]
 pub struct Streams {
     over: watch::Sender<bool>,
@@ -58,9 +60,12 @@ enum Name {
 impl Streams {
     /// Starts copying. `nobody_reads` is notified when the reader of stdout has closed it. Must be called inside a
     /// tokio runtime.
-    pub fn begin(source: &Source, nobody_reads: &Arc<Notify>) -> Self {
+    pub fn begin(source: &Source, label: Option<&str>, nobody_reads: &Arc<Notify>) -> Self {
         let (over, _) = watch::channel(false);
-        let copy = |name| tokio::spawn(copy(source.clone(), name, over.subscribe(), nobody_reads.clone()));
+        let copy = |name| {
+            let sink = Sink { name, label: label.map(str::to_owned), line: Vec::new() };
+            tokio::spawn(copy(source.clone(), sink, over.subscribe(), nobody_reads.clone()))
+        };
         let copies = vec![copy(Name::Stdout), copy(Name::Stderr)];
         Streams { over, copies }
     }
@@ -85,7 +90,7 @@ impl Streams {
 
 async fn copy(
     source: Source,
-    name: Name,
+    mut sink: Sink,
     mut over: watch::Receiver<bool>,
     nobody_reads: Arc<Notify>,
 ) -> Result<(), Error> {
@@ -101,7 +106,7 @@ async fn copy(
         let read = match &mut file {
             Some(file) => file.available().await,
             None => match source.address().await {
-                Ok(agent) => file.insert(Files::new(agent).follow_rotated(path(&source, name))).available().await,
+                Ok(agent) => file.insert(Files::new(agent).follow_rotated(path(&source, sink.name))).available().await,
                 Err(error) => Err(error),
             },
         };
@@ -110,7 +115,7 @@ async fn copy(
                 if skipped {
                     output::write_stderr("tepui: output was removed by rotation before it could be read");
                 }
-                write(name, &data);
+                sink.write(&data);
                 failures = 0;
                 if output::is_closed() {
                     nobody_reads.notify_one();
@@ -118,7 +123,10 @@ async fn copy(
                 }
                 continue;
             }
-            Ok(_) if was_over => return Ok(()),
+            Ok(_) if was_over => {
+                sink.end();
+                return Ok(());
+            }
             Ok(_) => POLL,
             Err(Error::NoFile { .. }) if !was_over => POLL,
             // The task never had a sandbox; its status says why.
@@ -143,6 +151,47 @@ fn may_pass(error: &Error) -> bool {
     error.is_transient() || matches!(error, Error::NoFile { .. })
 }
 
+/// The longest part of a line that waits for its end, in bytes.
+const MAX_LINE: usize = 64 << 10;
+
+/// Where the output of one file goes.
+#[derive(Debug)]
+struct Sink {
+    name: Name,
+    /// What is written before each line; without it, bytes are written as they come.
+    label: Option<String>,
+    /// The line that has not ended.
+    line: Vec<u8>,
+}
+
+impl Sink {
+    fn write(&mut self, data: &[u8]) {
+        let Some(label) = &self.label else { return write(self.name, data) };
+        self.line.extend_from_slice(data);
+        let mut out = Vec::new();
+        while let Some(end) = self.line.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.line.drain(..=end).collect();
+            out.extend_from_slice(label.as_bytes());
+            out.extend_from_slice(&line);
+        }
+        if self.line.len() > MAX_LINE {
+            out.extend_from_slice(label.as_bytes());
+            out.append(&mut self.line);
+            out.push(b'\n');
+        }
+        if !out.is_empty() {
+            write(self.name, &out);
+        }
+    }
+
+    /// Writes a last line that has no end.
+    fn end(&mut self) {
+        if !self.line.is_empty() {
+            self.write(b"\n");
+        }
+    }
+}
+
 fn write(name: Name, data: &[u8]) {
     match name {
         Name::Stdout => output::exact(data),
@@ -151,11 +200,13 @@ fn write(name: Name, data: &[u8]) {
     }
 }
 
-/// Returns the path of a file of the newest run of the task's executor, as agents of Mesos and Tepui serve it.
+/// Returns the path of a file of the newest run of the task's executor, as agents of Mesos and Tepui serve it. The sandbox of a
+/// nested container is below that of its executor.
 fn path(source: &Source, name: Name) -> String {
     let name = match name {
         Name::Stdout => "stdout",
         Name::Stderr => "stderr",
     };
-    format!("/frameworks/{}/executors/{}/runs/latest/{name}", source.framework.value, source.executor)
+    let nested = source.nested.as_ref().map(|id| format!("containers/{id}/")).unwrap_or_default();
+    format!("/frameworks/{}/executors/{}/runs/latest/{nested}{name}", source.framework.value, source.executor)
 }

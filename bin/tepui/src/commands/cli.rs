@@ -9,7 +9,8 @@ use client::Address;
 use model::{visible, with_sources};
 
 use super::{
-    agents, cancel, examples, explain, failures, frameworks, image, logs, operate, run, shell, status, tasks, wait,
+    agents, cancel, containers, examples, explain, failures, frameworks, image, logs, operate, run, shell, status,
+    tasks, wait,
 };
 use crate::output;
 
@@ -90,6 +91,14 @@ enum Command {
     Frameworks(frameworks::Frameworks),
     /// Show the output of a task
     Logs(logs::Logs),
+    /// Run a command in the container of a task
+    Exec(containers::Exec),
+    /// Connect this terminal to that of a task
+    Attach(containers::Attach),
+    /// Copy files from or to a task
+    Cp(containers::Copy),
+    /// Show what a task uses
+    Top(containers::Top),
     /// Explain the state of a task or framework
     Explain(explain::Explain),
     /// List failures and what was done about them
@@ -192,6 +201,9 @@ pub fn main() -> ExitCode {
             Command::Run(args) => return run::run(args).await,
             Command::Wait(args) => return wait::wait(args).await,
             Command::Cancel(args) => cancel::cancel(args).await?,
+            Command::Exec(args) => return containers::exec(args).await,
+            Command::Attach(args) => return containers::attach(args).await,
+            Command::Cp(args) => return containers::copy(args).await,
             Command::Status(args) => return status::status(args).await,
             Command::Examples => examples::examples(),
             Command::Completions(args) => shell::completions(&args),
@@ -199,6 +211,7 @@ pub fn main() -> ExitCode {
             Command::Tasks(args) => tasks::tasks(args).await?,
             Command::Agents(args) => agents::agents(args).await?,
             Command::Frameworks(args) => frameworks::frameworks(args).await?,
+            Command::Top(args) => containers::top(args).await?,
             Command::Logs(args) => logs::logs(args).await?,
             Command::Explain(args) => explain::explain(args).await?,
             Command::Failures(args) => failures::failures(args).await?,

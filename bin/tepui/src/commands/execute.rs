@@ -40,7 +40,7 @@ async fn run(flags: &ExecuteFlags) -> Result<ExitCode, CommandError> {
     let mut printer = UpdatePrinter { group: matches!(work, Work::Group(..)) };
     let plan = match work {
         Work::Task(task) => batch::Plan::new(vec![*task]),
-        Work::Group(tasks, executor) => batch::Plan::group(tasks, *executor),
+        Work::Group(tasks, executor) => batch::Plan::pod(*executor, tasks),
     };
     let outcome = batch::run_batch(options, plan, &mut printer).await?;
     let ok = outcome.plan.tasks().iter().all(|t| t.state == Some(v1::TaskState::TaskFinished));

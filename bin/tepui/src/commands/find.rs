@@ -8,6 +8,7 @@ use messages::v1::master::response::get_frameworks::Framework;
 use super::cli::CommandError;
 use super::incidents::OpenIncidents;
 use super::state::{State, framework_id, is_called, short};
+use crate::batch::sandbox_of;
 
 /// Returns the task with this id, or the only one whose id contains it. Of several tasks with the same id the latest is
 /// returned. `0003/web.1` is a task of one framework, which is named by its id, the end of its id, or its name.
@@ -142,8 +143,20 @@ pub fn agent_of(state: &State, task: &v1::Task) -> Result<Address, CommandError>
     Ok(pid.parse()?)
 }
 
-/// Returns the sandbox of the task's executor on its agent, as a virtual path of `/files`.
+/// Returns the container of a task, as its last update names it.
+pub fn container(task: &v1::Task) -> Option<&v1::ContainerId> {
+    let of = |status: &'_ &v1::TaskStatus| status.container_status.as_ref().is_some_and(|s| s.container_id.is_some());
+    let status = task.statuses.iter().rev().find(of)?;
+    status.container_status.as_ref()?.container_id.as_deref()
+}
+
+/// Returns the sandbox of a task on its agent, as a virtual path of `/files`. It is that of its executor, or below it for a
+/// task of a pod.
 pub async fn sandbox(agent: &Address, task: &v1::Task) -> Result<String, CommandError> {
+    Ok(sandbox_of(&executor_sandbox(agent, task).await?, container(task)))
+}
+
+async fn executor_sandbox(agent: &Address, task: &v1::Task) -> Result<String, CommandError> {
     let state = get_json(agent, "/state").await?;
     // A command executor has the id of its task, and the task may have no `executor_id`.
     let executor = task.executor_id.as_ref().map_or(task.task_id.value.as_str(), |id| id.value.as_str());

@@ -3,6 +3,7 @@
 mod agents;
 mod cancel;
 mod cli;
+mod containers;
 mod examples;
 mod execute;
 mod execute_container;

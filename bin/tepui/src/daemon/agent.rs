@@ -67,6 +67,7 @@ pub(super) fn options(parsed: &Parsed<AgentFlags>) -> Result<AgentOptions, Comma
     options.advertise_port = flags.address.advertise_port;
     options.sender_check = sender_check()?;
     options.strict = flags.strict;
+    options.http_heartbeat_interval = flags.http_heartbeat_interval;
     options.zk_session_timeout = flags.zk_session_timeout;
     options.revocable_cpu_low_priority = flags.revocable_cpu_low_priority;
     options.fetch.frameworks_home = flags.frameworks_home.clone().filter(|path| !path.as_os_str().is_empty());

@@ -1,6 +1,7 @@
 //! The environment that executors start with. They inherit no variable of the agent's environment.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use messages::v1;
 use model::{AgentId, ExecutorId, Role, format_duration};
@@ -83,6 +84,33 @@ pub(crate) fn executor_environment(config: &Config, parameters: &Parameters<'_>)
         environment.push((variable.name.clone(), value));
     }
     environment
+}
+
+/// Returns the environment of a nested or standalone container, each name once. A session has the variables of its
+/// parent besides, which the shell adds. Secrets are not in it: the shell adds those, too.
+pub(crate) fn nested_environment(
+    config: &Config,
+    command: &v1::CommandInfo,
+    info: Option<&v1::ContainerInfo>,
+    sandbox: &Path,
+    session: bool,
+) -> Vec<(String, String)> {
+    let sandbox = sandbox.to_string_lossy().into_owned();
+    let mut environment: BTreeMap<String, String> = BTreeMap::new();
+    if !session {
+        let inside = if info.is_some_and(has_image) { config.sandbox_directory.clone() } else { sandbox.clone() };
+        environment.insert("PATH".to_owned(), DEFAULT_PATH.to_owned());
+        environment.insert("MESOS_SANDBOX".to_owned(), inside);
+    }
+    let own = command.environment.as_deref().map(|environment| environment.variables.as_slice());
+    for variable in own.unwrap_or_default() {
+        if variable.r#type() != v1::environment::variable::Type::Secret {
+            environment.insert(variable.name.clone(), variable.value.clone().unwrap_or_default());
+        }
+    }
+    // A restarted agent recognises the processes of the container by it.
+    environment.insert("MESOS_DIRECTORY".to_owned(), sandbox);
+    environment.into_iter().collect()
 }
 
 fn has_image(container: &v1::ContainerInfo) -> bool {

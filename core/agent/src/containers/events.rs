@@ -9,12 +9,14 @@ use resources::Resources;
 
 use crate::config::Config;
 use crate::containers::limits::executor_limits;
+use crate::containers::nested;
+use crate::containers::nested::events as nested_events;
 use crate::draining::emptying;
 use crate::effects::{Command, ContainerCommand, Context, Record, Timer};
 use crate::frameworks::executor::{Executor, ExecutorConnection, Termination};
 use crate::frameworks::framework::{Framework, is_partition_aware};
 use crate::frameworks::index::Frameworks;
-use crate::input::{ContainerEvent, ContainerExit};
+use crate::input::{ContainerEvent, ContainerExit, LaunchFailure};
 use crate::metrics::Metrics;
 use crate::operations::container_volumes;
 use crate::registration::identity::Identity;
@@ -28,20 +30,26 @@ use crate::updates::status_update_manager::Origin;
 
 pub(crate) fn container_event(state: &mut State, cx: &mut Context<'_>, event: ContainerEvent) {
     let container = match &event {
+        ContainerEvent::Signalled { .. } | ContainerEvent::Removed { .. } => return nested_event(state, cx, event),
         ContainerEvent::Launched { container, .. }
         | ContainerEvent::LaunchFailed { container, .. }
+        | ContainerEvent::NestedLaunchFailed { container, .. }
         | ContainerEvent::UpdateFailed { container, .. }
         | ContainerEvent::Exited { container, .. } => container,
     };
+    if state.nested_containers.contains(container) {
+        return nested_event(state, cx, event);
+    }
     let Some((framework, executor)) = state.frameworks.by_container(container) else {
         tracing::warn!("nothing is known of container {container}");
         return;
     };
     match event {
+        ContainerEvent::Signalled { .. } | ContainerEvent::Removed { .. } => {}
         ContainerEvent::Launched { pid, .. } => {
             container_launched(&mut state.frameworks, cx, &framework, &executor, pid)
         }
-        ContainerEvent::LaunchFailed { reason, .. } => {
+        ContainerEvent::LaunchFailed { reason, .. } | ContainerEvent::NestedLaunchFailed { reason, .. } => {
             state.metrics.container_launch_errors.increment();
             set_termination(
                 &mut state.frameworks,
@@ -59,6 +67,24 @@ pub(crate) fn container_event(state: &mut State, cx: &mut Context<'_>, event: Co
             container_update_failed(&mut state.frameworks, &state.metrics, cx, &framework, &executor, &reason);
         }
         ContainerEvent::Exited { exit, .. } => container_ended(state, cx, &framework, &executor, exit),
+    }
+}
+
+/// Hands a report to the module for nested and standalone containers.
+fn nested_event(state: &mut State, cx: &mut Context<'_>, event: ContainerEvent) {
+    match event {
+        ContainerEvent::Launched { container, pid } => nested_events::launched(state, cx, &container, pid),
+        ContainerEvent::LaunchFailed { container, reason } => {
+            nested_events::launch_failed(state, cx, &container, &reason, LaunchFailure::Other);
+        }
+        ContainerEvent::NestedLaunchFailed { container, reason, failure } => {
+            nested_events::launch_failed(state, cx, &container, &reason, failure);
+        }
+        ContainerEvent::Exited { container, exit } => nested_events::exited(state, cx, &container, &exit),
+        ContainerEvent::Signalled { reply, failed } => nested_events::signalled(cx, reply, failed),
+        ContainerEvent::Removed { container, failed } => nested_events::removed(state, cx, &container, failed),
+        // Their resources do not change.
+        ContainerEvent::UpdateFailed { .. } => {}
     }
 }
 
@@ -140,6 +166,7 @@ pub(crate) fn container_ended(
         ExecutorConnection::None => {}
     }
     let command_task = executor.command_task;
+    let container = executor.container.clone();
     let record = Record::ContainerDone {
         framework: framework_id.clone(),
         executor: id.clone(),
@@ -147,6 +174,7 @@ pub(crate) fn container_ended(
     };
     let remaining: Vec<TaskId> = executor.live_tasks().map(|(task, _)| task.clone()).collect();
     let report = terminal_status(executor, &exit);
+    nested_events::root_ended(state, cx, &container, &nested::termination(&exit));
     state.frameworks.publish_executor(cx, framework_id, id);
     if !framework_terminating {
         for task in &remaining {

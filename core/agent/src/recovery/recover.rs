@@ -19,6 +19,7 @@ use crate::config::{Config, Recover};
 use crate::containers::events;
 use crate::containers::events::destroy;
 use crate::containers::limits::executor_limits;
+use crate::containers::nested::{self, RecoveredNested};
 use crate::effects::{Command, ContainerCommand, Context, Record};
 use crate::frameworks::executor::Executor;
 use crate::frameworks::index::Frameworks;
@@ -42,6 +43,8 @@ pub struct Recovery {
     pub alive: BTreeMap<ContainerId, u32>,
     /// The known ends of other containers.
     pub ended: BTreeMap<ContainerId, ContainerExit>,
+    /// The nested and standalone containers, those included that have ended and are not removed.
+    pub nested: BTreeMap<ContainerId, RecoveredNested>,
     /// The sandboxes on the disk, with the time for which nothing has changed in them. Sandboxes that belong to no
     /// known framework or executor are scheduled for removal.
     pub sandboxes: Vec<(PathBuf, Duration)>,
@@ -55,7 +58,7 @@ pub struct Recovery {
 ///
 /// Returns an error if the agent may not continue under its id; then nothing may be done for it at all.
 pub(crate) fn recover(state: &mut State, cx: &mut Context<'_>, recovery: Recovery) -> Result<(), Incompatible> {
-    let Recovery { recovered_state, alive, mut ended, sandboxes, errors } = recovery;
+    let Recovery { recovered_state, alive, mut ended, nested, sandboxes, errors } = recovery;
     state.metrics.recovery_errors.add(i64::try_from(errors).unwrap_or(i64::MAX));
     let rebooted = recovered_state.boot_id.is_some()
         && state.config.boot_id.is_some()
@@ -78,7 +81,9 @@ pub(crate) fn recover(state: &mut State, cx: &mut Context<'_>, recovery: Recover
         let completed = completed.remove(&id).unwrap_or_default();
         restore_framework(state, cx, &id, framework, completed, &alive, &mut ended);
     }
-    for container in alive.keys().filter(|container| !state.frameworks.has_container(container)) {
+    nested::recover(state, cx, nested);
+    let is_known = |id: &ContainerId| state.frameworks.has_container(id) || state.nested_containers.contains(id);
+    for container in alive.keys().filter(|container| !is_known(container)) {
         tracing::warn!("ending container {container}: nothing on record goes on in it");
         destroy(cx, container);
     }

@@ -13,7 +13,11 @@ use super::Names;
 pub fn line(effect: &Effect, names: &mut Names, now: Now) -> Option<String> {
     Some(match effect {
         Effect::Reply { response: answer, .. } => {
-            format!("reply {} {}", answer.status as u16, answer.body).trim_end().to_owned()
+            let text = match &answer.termination {
+                None => answer.body.clone(),
+                Some(end) => termination(end),
+            };
+            known(format!("reply {} {text}", answer.status as u16).trim_end(), names)
         }
         Effect::Event { stream, event } => format!("event on {}: {}", stream.0.as_u128(), self::event(event, names)),
         Effect::CloseStream(stream) => format!("close {}", stream.0.as_u128()),
@@ -43,8 +47,24 @@ pub fn line(effect: &Effect, names: &mut Names, now: Now) -> Option<String> {
         Effect::Command(Command::Container(ContainerCommand::Update { container, resources, .. })) => {
             format!("update {} to {}", names.container(container.as_str()), amounts(resources))
         }
-        Effect::Command(Command::Container(ContainerCommand::Destroy { container })) => {
+        Effect::Command(Command::Container(ContainerCommand::Destroy { container }))
+            if container.parent().is_none() =>
+        {
             format!("destroy {}", names.container(container.as_str()))
+        }
+        Effect::Command(Command::Container(ContainerCommand::Destroy { container })) => {
+            known(&format!("destroy {container}"), names)
+        }
+        Effect::Command(Command::Container(ContainerCommand::LaunchNested(launch))) => {
+            let what = if launch.session { "session" } else { "nested" };
+            let user = launch.user.as_deref().unwrap_or("the agent's user");
+            known(&format!("start {what} {} as {user} in {}", launch.container, launch.sandbox.display()), names)
+        }
+        Effect::Command(Command::Container(ContainerCommand::Signal { container, signal, .. })) => {
+            known(&format!("signal {signal} to {container}"), names)
+        }
+        Effect::Command(Command::Container(ContainerCommand::Remove { container, .. })) => {
+            known(&format!("remove files of {container}"), names)
         }
         Effect::Command(Command::Volumes { changes, .. }) => {
             changes.iter().map(volume_change).collect::<Vec<_>>().join("\n")
@@ -55,6 +75,15 @@ pub fn line(effect: &Effect, names: &mut Names, now: Now) -> Option<String> {
         Effect::Command(Command::Terminate(reason)) => format!("terminate: {reason}"),
         Effect::Publish(_) => return None,
     })
+}
+
+fn termination(end: &v1::agent::response::WaitContainer) -> String {
+    let state = end.state.map(|state| format!(" {}", short(state))).unwrap_or_default();
+    let reason = end.reason.map(|_| format!(" {}", end.reason().as_str_name())).unwrap_or_default();
+    let message = end.message.as_deref().map(|message| format!(" '{message}'")).unwrap_or_default();
+    let limited = end.limitation.as_ref().map(|limitation| format!(" {}", amounts(&limitation.resources)));
+    let status = end.exit_status.map_or("unknown".to_owned(), |status| status.to_string());
+    format!("status {status}{state}{reason}{message}{}", limited.unwrap_or_default())
 }
 
 pub fn change(effect: &Effect, names: &mut Names) -> Option<String> {

@@ -18,8 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent::{
-    Agent, Command, Config, ContainerCommand, ContainerEvent, ContainerExit, Effect, ExecutorCall, ExecutorSubscribe,
-    Input, Limitation, Metrics, Timer,
+    Agent, Command, Config, ContainerCall, ContainerCommand, ContainerEvent, ContainerExit, ContainerRequest, Effect,
+    ExecutorCall, ExecutorSubscribe, Input, Limitation, Metrics, NestedContainerRequest, Timer,
 };
 use messages::v1::executor::{Call, call};
 use messages::v1::framework_info::capability::Type::PartitionAware;
@@ -364,6 +364,43 @@ impl Scenario {
             reply: ReplyId(self.replies),
             call: Box::new(call),
         }))
+    }
+
+    /// Sends a call about a container, in which `C1` stands for the first container.
+    pub fn container_call(&mut self, request: ContainerRequest) -> ReplyId {
+        self.replies += 1;
+        let reply = ReplyId(self.replies);
+        self.input(Input::ContainerCall(ContainerCall { reply, caller: model::Caller::default(), request }));
+        reply
+    }
+
+    pub fn launches_in(&mut self, container: &str, change: impl FnOnce(&mut NestedContainerRequest)) -> &mut Self {
+        let mut request = NestedContainerRequest {
+            container: self.nested(container),
+            command: Some(v1::CommandInfo { value: Some("sleep 1000".to_owned()), ..Default::default() }),
+            info: None,
+            resources: Vec::new(),
+            limits: Vec::new(),
+            session: false,
+        };
+        change(&mut request);
+        self.container_call(ContainerRequest::Launch(Box::new(request)));
+        self
+    }
+
+    /// Returns the id of a container from a text whose first value may be a short name.
+    pub fn nested(&self, text: &str) -> ContainerId {
+        let (root, below) = text.split_once('.').map_or((text, None), |(root, below)| (root, Some(below)));
+        let root = match root.starts_with('C') {
+            true => self.environment.names.container_id(root).to_string(),
+            false => root.to_owned(),
+        };
+        ContainerId::new(below.map_or(root.clone(), |below| format!("{root}.{below}")))
+    }
+
+    pub fn nested_event(&mut self, text: &str, event: impl FnOnce(ContainerId) -> ContainerEvent) -> &mut Self {
+        let id = self.nested(text);
+        self.input(Input::Container(event(id)))
     }
 
     // Results.

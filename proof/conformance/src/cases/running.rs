@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::case_error::{CaseError, Checked, During};
 use crate::check;
+use crate::events::EventStream;
 use crate::http::{Request, fetch};
 use crate::scheduler::{Scheduler, framework, task};
 use crate::suite::Case;
@@ -31,6 +32,18 @@ pub const CASES: &[Case] = &[
         checks: "an update that is not acknowledged is sent again, with the same uuid",
         needs: &[crate::suite::Need::Slow],
         run: retried,
+    },
+    Case {
+        id: "8.6",
+        checks: "a nested container is launched, waited for, and removed, with the answers to repeated calls",
+        needs: &[],
+        run: nested,
+    },
+    Case {
+        id: "8.7",
+        checks: "a session streams its output as ProcessIO and keeps its status",
+        needs: &[],
+        run: session,
     },
 ];
 
@@ -118,6 +131,60 @@ fn container_status(world: &World) -> Checked {
     let container = check::text_at(&running, "/container_status/container_id/value")?;
     check::holds("container id", "not empty", !container.is_empty(), container)?;
     check::text_at(&running, "/container_status/network_infos/0/ip_addresses/0/ip_address").map(drop)
+}
+
+/// Starts a task, and returns the id of a nested container for it. The scheduler keeps the task running.
+fn parent(world: &World) -> Checked<(Scheduler, Value)> {
+    let (mut scheduler, id) = start(world, "sleep 1000")?;
+    let running = reaches(&mut scheduler, &id, &["TASK_RUNNING"])?;
+    let container = check::text_at(&running, "/container_status/container_id/value")?;
+    Ok((scheduler, json!({"value": world.fresh("nested"), "parent": {"value": container}})))
+}
+
+fn nested(world: &World) -> Checked {
+    let (_scheduler, id) = parent(world)?;
+    let call = |kind: &str, mut fields: Value| {
+        fields["container_id"] = id.clone();
+        let mut call = json!({"type": kind});
+        call[kind.to_lowercase()] = fields;
+        world.agent_operator(&call)
+    };
+    let launch = || json!({"command": {"value": "sleep 1000"}});
+    call("LAUNCH_NESTED_CONTAINER", launch())?.expect(200)?.expect_body("")?;
+    call("LAUNCH_NESTED_CONTAINER", launch())?.expect(202).during("a second launch")?;
+    call("KILL_NESTED_CONTAINER", json!({"signal": 15}))?.expect(200)?;
+    let ended = call("WAIT_NESTED_CONTAINER", json!({}))?.expect(200)?.json()?;
+    check::equal_at(&ended, "/type", "WAIT_NESTED_CONTAINER")?;
+    check::equal_at(&ended, "/wait_nested_container/exit_status", 15)?;
+    let names = |id: &Value| {
+        format!("{}.{}", id["parent"]["value"].as_str().unwrap_or_default(), id["value"].as_str().unwrap_or_default())
+    };
+    let killed = format!("Container '{}' cannot be found (or is already killed)", names(&id));
+    call("KILL_NESTED_CONTAINER", json!({}))?.expect(404)?.expect_body(&killed)?;
+    call("REMOVE_NESTED_CONTAINER", json!({}))?.expect(200)?;
+    call("REMOVE_NESTED_CONTAINER", json!({}))?.expect(200).during("a second removal")?;
+    let gone = format!("Container {} cannot be found", names(&id));
+    call("WAIT_NESTED_CONTAINER", json!({}))?.expect(404)?.expect_body(&gone).map(drop)
+}
+
+fn session(world: &World) -> Checked {
+    let (_scheduler, id) = parent(world)?;
+    let launch = json!({
+        "type": "LAUNCH_NESTED_CONTAINER_SESSION",
+        "launch_nested_container_session": {"container_id": id, "command": {"value": "echo hello; exit 3"}},
+    });
+    let request = Request::post("/api/v1").json(&launch).accept("application/recordio");
+    let request = request.header("Message-Accept", "application/json");
+    let mut stream = EventStream::open(world.agent()?, &request)?;
+    check::equal("status", 200, stream.head.status)?;
+    check::equal("Message-Content-Type", Some("application/json"), stream.head.header("message-content-type"))?;
+    let output = stream.expect("DATA", SOON)?;
+    check::equal_at(&output, "/data/type", "STDOUT")?;
+    check::equal_at(&output, "/data/data", "aGVsbG8K")?;
+    stream.expect_end(SOON)?;
+    let wait = json!({"type": "WAIT_NESTED_CONTAINER", "wait_nested_container": {"container_id": id}});
+    let ended = world.agent_operator(&wait)?.expect(200)?.json()?;
+    check::equal_at(&ended, "/wait_nested_container/exit_status", 3 << 8)
 }
 
 fn retried(world: &World) -> Checked {

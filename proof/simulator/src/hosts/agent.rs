@@ -323,7 +323,10 @@ impl AgentInterpreter<'_> {
         let volumes = match &command {
             ContainerCommand::Launch(launch) => launch.volumes.as_slice(),
             ContainerCommand::Update { volumes, .. } => volumes,
-            ContainerCommand::Destroy { .. } => &[],
+            ContainerCommand::Destroy { .. }
+            | ContainerCommand::LaunchNested(_)
+            | ContainerCommand::Signal { .. }
+            | ContainerCommand::Remove { .. } => &[],
         };
         for volume in volumes {
             self.cx.checks.operations.used(self.host.index, &last(&volume.source));

@@ -78,7 +78,11 @@ impl Machine {
                 }
                 self.soon(cx, Duration::from_millis(500), container, ContainerAction::Started);
             }
-            ContainerCommand::Update { .. } => {}
+            // Simulated executors make no calls about containers.
+            ContainerCommand::Update { .. }
+            | ContainerCommand::LaunchNested(_)
+            | ContainerCommand::Signal { .. }
+            | ContainerCommand::Remove { .. } => {}
             ContainerCommand::Destroy { container } => self.destroy(cx, &container),
         }
     }

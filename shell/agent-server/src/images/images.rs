@@ -59,6 +59,14 @@ impl Images {
         self.root.join("containers").join(container.as_str()).exists()
     }
 
+    /// Returns the file that describes a container with images to the launcher.
+    ///
+    /// # Errors
+    /// The store cannot be opened.
+    pub fn launch_info(&self, container: &ContainerId) -> Result<PathBuf, provisioner::Error> {
+        Ok(self.provisioner()?.directory(container.as_str()).join("launch_info"))
+    }
+
     /// Removes the files that a container has written. There are none for a container without an image.
     pub fn destroy(&self, container: &ContainerId) {
         if !self.root.exists() {

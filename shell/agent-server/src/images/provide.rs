@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use ::agent::ContainerLaunch;
+use ::agent::{ContainerLaunch, NestedLaunch};
 use containerizer::User;
 use executor::{ImageVolume, LaunchInfo, OverlayDirectories, RootSource, UserIds};
 use messages::v1;
+use model::ContainerId;
 use provisioner::runtime::{NoCommand, RequestedCommand, resolve};
 use provisioner::{Credentials, ImageConfig, ImageReference, Provided, PullOptions, Rootfs};
 
@@ -58,6 +59,15 @@ pub struct ProvidedImages {
     pub environment: Vec<(String, String)>,
 }
 
+/// The container that asks for images.
+#[derive(Debug, Clone, Copy)]
+struct Place<'a> {
+    container: &'a ContainerId,
+    sandbox: &'a Path,
+    /// Whether the container names its user.
+    names_user: bool,
+}
+
 /// The images that a container asks for.
 #[derive(Debug, Default)]
 struct Wanted<'a> {
@@ -79,21 +89,52 @@ impl Images {
         user: Option<&User>,
         cancelled: &Arc<AtomicBool>,
     ) -> Result<Option<ProvidedImages>, ImageError> {
-        let wanted = Wanted::of(launch)?;
+        let place = Place { container: &launch.container, sandbox: &launch.sandbox, names_user: launch.user.is_some() };
+        self.provide_wanted(place, &Wanted::of(launch)?, user, cancelled)
+    }
+
+    /// Provides the image of a nested or standalone container, like [`Images::provide`].
+    ///
+    /// # Errors
+    /// Returns [`ImageError`] if the container cannot have its image.
+    pub fn provide_nested(
+        &self,
+        launch: &NestedLaunch,
+        user: Option<&User>,
+        cancelled: &Arc<AtomicBool>,
+    ) -> Result<Option<ProvidedImages>, ImageError> {
+        let container = launch.info.as_ref();
+        let wanted = Wanted {
+            root: container.and_then(|container| container.mesos.as_deref()?.image.as_deref()),
+            volumes: Vec::new(),
+            hostname: container.and_then(|container| container.hostname.as_deref()),
+            command: Some(&launch.command),
+        };
+        let place = Place { container: &launch.container, sandbox: &launch.sandbox, names_user: launch.user.is_some() };
+        self.provide_wanted(place, &wanted, user, cancelled)
+    }
+
+    fn provide_wanted(
+        &self,
+        place: Place<'_>,
+        wanted: &Wanted<'_>,
+        user: Option<&User>,
+        cancelled: &Arc<AtomicBool>,
+    ) -> Result<Option<ProvidedImages>, ImageError> {
         let images: Vec<&v1::Image> =
             wanted.root.into_iter().chain(wanted.volumes.iter().map(|(_, image)| *image)).collect();
         if images.is_empty() {
             return Ok(None);
         }
-        let mut provided = self.provisioned(launch.container.as_str(), &images, cancelled)?.into_iter();
+        let mut provided = self.provisioned(place.container.as_str(), &images, cancelled)?.into_iter();
         let root = wanted.root.and_then(|_| provided.next());
         let mut config = root.as_ref().map(|root| root.image.config.clone()).unwrap_or_default();
         if self.options.ignore_runtime {
             config = ImageConfig::default();
         }
-        if root.is_some() && !config.user.is_empty() && launch.user.is_none() {
+        if root.is_some() && !config.user.is_empty() && !place.names_user {
             tracing::warn!(
-                container = %launch.container,
+                container = %place.container,
                 user = config.user,
                 "the user of an image is not used, as in Mesos: set the user of the command"
             );
@@ -104,20 +145,20 @@ impl Images {
             read_only: volume.mode() == v1::volume::Mode::Ro,
         });
         let directory = self.provisioner().map_err(|source| failed(&images, source))?;
-        let directory = directory.directory(launch.container.as_str());
+        let directory = directory.directory(place.container.as_str());
         let info = LaunchInfo {
             volumes: volumes.collect(),
-            sandbox: launch.sandbox.clone(),
+            sandbox: place.sandbox.to_owned(),
             sandbox_directory: self.options.sandbox_directory.clone(),
             working_directory: match (&root, config.working_dir.as_str()) {
-                (None, _) => launch.sandbox.clone(),
+                (None, _) => place.sandbox.to_owned(),
                 (Some(_), "") => self.options.sandbox_directory.clone(),
                 (Some(_), directory) => Path::new("/").join(directory),
             },
             user: user.map(|user| UserIds { uid: user.uid, gid: user.gid, groups: user.groups.clone() }),
             isolation: Some(directory.join(ISOLATION)),
             command: resolved(wanted.command, &config)?,
-            names: self.names(&directory, &wanted, root.is_some())?,
+            names: self.names(&directory, wanted, root.is_some())?,
             hostname: wanted.hostname.map(str::to_owned),
             environment: config.env.clone(),
             root: root.map(|root| source(root.rootfs)),

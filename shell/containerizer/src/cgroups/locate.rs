@@ -41,7 +41,12 @@ impl ContainerCgroups {
                 directories.push(location.clone());
             }
         }
-        Some(ContainerCgroups { controllers: Arc::new(controllers), directories, shared: Vec::new(), between: None })
+        Some(ContainerCgroups {
+            controllers: Arc::new(controllers),
+            directories,
+            shared: Vec::new(),
+            between: Vec::new(),
+        })
     }
 }
 

@@ -123,7 +123,7 @@ impl CgroupTree {
             let directories: Vec<_> = tracking.iter().map(|location| directory(location, id)).collect();
             return ContainerCgroups {
                 controllers: Arc::default(),
-                between: directories.first().and_then(|(_, path)| path.parent()).map(Path::to_owned),
+                between: parents(&directories),
                 directories,
                 shared: others.iter().map(|location| directory(location, &id.root())).collect(),
             };
@@ -132,8 +132,28 @@ impl CgroupTree {
             controllers: Arc::new(self.controllers.iter().map(|(c, location)| (*c, directory(location, id))).collect()),
             directories: self.hierarchies.iter().map(|location| directory(location, id)).collect(),
             shared: Vec::new(),
-            between: None,
+            between: Vec::new(),
         }
+    }
+
+    /// Returns the cgroups of a nested container with limits of its own (`share_cgroups` is false): it has one in every
+    /// hierarchy, below that of its parent.
+    ///
+    /// # Errors
+    /// Returns [`Error`] if a controller is in the v2 hierarchy, in which a cgroup with processes cannot have limited
+    /// children (cgroup v2 documentation, "No Internal Process Constraint").
+    pub(crate) fn limited_group(&self, id: &ContainerId) -> Result<ContainerCgroups, Error> {
+        if let Some((controller, _)) = self.controllers.iter().find(|(_, (version, _))| *version == Version::V2) {
+            return Err(Error::SharedCgroups(controller.name()));
+        }
+        let directory = |(version, path): &(Version, PathBuf)| (*version, path.join(&self.root).join(id.path(NESTED)));
+        let directories: Vec<_> = self.hierarchies.iter().map(directory).collect();
+        Ok(ContainerCgroups {
+            controllers: Arc::new(self.controllers.iter().map(|(c, location)| (*c, directory(location))).collect()),
+            between: parents(&directories),
+            directories,
+            shared: Vec::new(),
+        })
     }
 
     /// Returns the top-level containers with a cgroup in the hierarchy that tracks processes.
@@ -142,6 +162,10 @@ impl CgroupTree {
         let found = root.and_then(|root| kernel.subdirectories(&root).ok()).unwrap_or_default();
         found.iter().filter_map(|path| path.file_name()?.to_str()).map(ContainerId::new).collect()
     }
+}
+
+fn parents(directories: &[(Version, PathBuf)]) -> Vec<PathBuf> {
+    directories.iter().filter_map(|(_, path)| path.parent().map(Path::to_owned)).collect()
 }
 
 /// The directory between the cgroup of a container and those of its children, as in Mesos.
@@ -155,8 +179,8 @@ pub(crate) struct ContainerCgroups {
     pub(super) directories: Vec<(Version, PathBuf)>,
     /// The cgroups of its root container, which it shares.
     pub(super) shared: Vec<(Version, PathBuf)>,
-    /// The directory between its own cgroup and that of its parent. It is removed with the parent.
-    pub(super) between: Option<PathBuf>,
+    /// The directories between its own cgroups and those of its parent. They are removed with the parent.
+    pub(super) between: Vec<PathBuf>,
 }
 
 impl ContainerCgroups {
@@ -171,7 +195,7 @@ impl ContainerCgroups {
     }
 
     fn make_directories(&self, kernel: &dyn Kernel) -> Result<(), Error> {
-        if let Some(between) = &self.between {
+        for between in &self.between {
             make(kernel, between).map_err(Error::io("cannot make the cgroup", between))?;
         }
         self.directories

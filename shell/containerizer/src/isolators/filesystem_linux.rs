@@ -13,8 +13,10 @@ impl Isolator for FilesystemLinux {
         "filesystem/linux"
     }
 
-    fn prepare(&self, _: &ContainerContext<'_>, launch: &Launch, spec: &mut LaunchSpec) -> Result<(), Error> {
-        spec.namespaces.mount = true;
+    fn prepare(&self, container: &ContainerContext<'_>, launch: &Launch, spec: &mut LaunchSpec) -> Result<(), Error> {
+        // A nested container sees the volumes of its parent.
+        spec.enter_mounts = container.parent;
+        spec.namespaces.mount = !launch.nesting.as_ref().is_some_and(|nesting| nesting.session);
         spec.mounts.extend(launch.binds.iter().cloned());
         if let Some(name) = &launch.requests.hostname {
             check_hostname(name)?;

@@ -23,6 +23,8 @@ pub(crate) struct ContainerContext<'a> {
     pub cgroups: Option<&'a ContainerCgroups>,
     /// The first process, once it runs.
     pub pid: Option<Pid>,
+    /// The first process of the container that it is nested in. It is known in [`Isolator::prepare`] only.
+    pub parent: Option<Pid>,
 }
 
 /// Why an isolator is asked whether a container has violated its limit.

@@ -14,8 +14,12 @@ impl Isolator for NamespacesPid {
         "namespaces/pid"
     }
 
-    fn prepare(&self, _: &ContainerContext<'_>, _: &Launch, spec: &mut LaunchSpec) -> Result<(), Error> {
-        spec.namespaces.pid = true;
+    fn prepare(&self, container: &ContainerContext<'_>, launch: &Launch, spec: &mut LaunchSpec) -> Result<(), Error> {
+        // A namespace of its own is made below the agent's and not below that of the parent, which only a process inside
+        // could do (`copy_pid_ns` of the kernel). The parent does not see the processes in it either way.
+        let shares = launch.nesting.as_ref().is_some_and(|nesting| nesting.session || nesting.share_pid_namespace);
+        spec.enter_pids = container.parent.filter(|_| shares);
+        spec.namespaces.pid = spec.enter_pids.is_none();
         // The first process of the namespace has to reap, and signals without a handler do not reach it
         // (pid_namespaces(7)).
         spec.needs_init = true;

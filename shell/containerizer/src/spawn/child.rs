@@ -53,6 +53,7 @@ steps! {
     Record => "record its process",
     Orphan => "begin: the agent has ended",
     Cgroup => "enter its cgroups",
+    EnterMounts => "enter the mounts of its parent",
     Mounts => "separate its mounts",
     Proc => "mount /proc",
     SharedMemory => "mount /dev/shm",
@@ -120,8 +121,8 @@ fn prepare(plan: &SpawnPlan) -> Result<(), (Step, Errno)> {
     become_user(plan)?;
     enter_directory(plan)?;
     close_descriptors_on_exec().map_err(|errno| (Step::Descriptors, errno))?;
-    if let Some(report) = &plan.report {
-        rustix::io::fcntl_setfd(report, rustix::io::FdFlags::empty()).map_err(|errno| (Step::Descriptors, errno))?;
+    for inherited in plan.report.iter().chain(&plan.socket) {
+        rustix::io::fcntl_setfd(inherited, rustix::io::FdFlags::empty()).map_err(|errno| (Step::Descriptors, errno))?;
     }
     umask(Mode::from_raw_mode(0o022));
     // The filter may permit nothing but the execution of the program.
@@ -176,7 +177,24 @@ fn write_process_record(record: &ProcessRecord) -> Result<(), (Step, Errno)> {
     }
 }
 
+/// Enters the mount namespace of the parent container, and makes a copy of it if the child has its own. By setns(2), the
+/// caller must not share its root and working directory; the child is created without CLONE_FS.
+#[allow(unsafe_code)]
+fn enter_mounts(plan: &SpawnPlan) -> Result<(), Errno> {
+    let Some(namespace) = &plan.enter_mounts else { return Ok(()) };
+    // SAFETY: `namespace` is an open descriptor.
+    if unsafe { libc::syscall(libc::SYS_setns, namespace.as_raw_fd(), libc::CLONE_NEWNS) } != 0 {
+        return Err(last_error());
+    }
+    // SAFETY: affects the mount namespace of this process only, which has one thread.
+    if plan.namespaces.mount && unsafe { libc::syscall(libc::SYS_unshare, libc::CLONE_NEWNS) } != 0 {
+        return Err(last_error());
+    }
+    Ok(())
+}
+
 fn separate_mounts(plan: &SpawnPlan) -> Result<(), (Step, Errno)> {
+    enter_mounts(plan).map_err(|errno| (Step::EnterMounts, errno))?;
     if plan.namespaces.mount {
         // Later mounts of the host appear inside; mounts made inside stay inside.
         let slave = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;

@@ -3,10 +3,11 @@
 use std::ffi::c_void;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 
 use rustix::process::Pid;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::child::{self, Child, Outcome};
 use super::{SpawnError, SpawnPlan, Spawned};
@@ -16,8 +17,25 @@ use super::{SpawnError, SpawnPlan, Spawned};
 const STACK: usize = 64 << 10;
 
 /// Starts the program of a plan. It returns when the program runs, or when nothing of it is left.
-#[allow(unsafe_code)]
+///
+/// A process is created in the pid namespace that its creator has chosen by setns(2), which is one of the thread. The
+/// thread that enters a namespace ends afterwards, and no other process is created in that namespace.
 pub(crate) fn spawn(plan: &SpawnPlan) -> Result<Spawned, SpawnError> {
+    let Some(namespace) = &plan.enter_pids else { return create(plan) };
+    std::thread::scope(|scope| {
+        let enter = || {
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::ProcessID))
+                .map_err(|errno| SpawnError::EnterNamespaces(errno.into()))?;
+            create(plan)
+        };
+        let thread = std::thread::Builder::new().name("enter-container".into()).spawn_scoped(scope, enter);
+        let thread = thread.map_err(SpawnError::Clone)?;
+        thread.join().unwrap_or_else(|_| Err(SpawnError::Clone(io::Error::other("a thread has ended"))))
+    })
+}
+
+#[allow(unsafe_code)]
+fn create(plan: &SpawnPlan) -> Result<Spawned, SpawnError> {
     let outcome = Outcome::default();
     let mut child = Child { plan, outcome: &outcome };
     // The stack is aligned to 16 bytes at both ends, as the calling conventions demand.
@@ -61,7 +79,8 @@ fn flags(plan: &SpawnPlan) -> libc::c_int {
     if plan.namespaces.pid {
         flags |= libc::CLONE_NEWPID;
     }
-    if plan.namespaces.mount {
+    // A namespace made here would be a copy of the agent's.
+    if plan.namespaces.mount && plan.enter_mounts.is_none() {
         flags |= libc::CLONE_NEWNS;
     }
     if plan.namespaces.ipc {
@@ -221,6 +240,8 @@ mod tests {
             environment: Vec::new(),
             working_directory: "/".into(),
             user: None,
+            stdin: crate::Input::Nothing,
+            nesting: None,
             stdout: Output::Discard,
             stderr: Output::Discard,
             rlimits: Vec::new(),

@@ -45,6 +45,8 @@ pub(crate) enum SpawnError {
     Volume(crate::Error),
     #[error("cannot create a process")]
     Clone(#[source] io::Error),
+    #[error("cannot enter the namespaces of the parent container")]
+    EnterNamespaces(#[source] io::Error),
     /// A step of the child failed, and the child has ended.
     #[error("cannot {step}")]
     Child { step: &'static str, source: io::Error },

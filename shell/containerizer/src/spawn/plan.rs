@@ -16,8 +16,9 @@ use rustix::process::Pid;
 use super::SpawnError;
 use crate::binds::PreparedBind;
 use crate::launch_spec::{LaunchSpec, Namespaces};
+use crate::trusted_file::TrustedFile;
 use crate::volumes::PreparedVolume;
-use crate::{Init, Output, Program, Rlimit, RlimitKind, SealedProgram, User};
+use crate::{Init, Input, Output, Program, Rlimit, RlimitKind, SealedProgram, TerminalOptions, User};
 
 /// The lowest descriptor of a source of a standard stream. Standard streams cannot be moved onto themselves.
 const FIRST_SAFE_DESCRIPTOR: i32 = 3;
@@ -37,6 +38,12 @@ pub(crate) struct SpawnPlan {
     pub(super) stderr: OwnedFd,
     /// The descriptor to which an init writes the wait status. It stays open in the init.
     pub(super) report: Option<OwnedFd>,
+    /// The socket of the terminal. It stays open in the init.
+    pub(super) socket: Option<OwnedFd>,
+    /// The mount namespace that the child enters before it makes its own.
+    pub(super) enter_mounts: Option<OwnedFd>,
+    /// The pid namespace that the child is created in.
+    pub(super) enter_pids: Option<OwnedFd>,
     pub(super) namespaces: Namespaces,
     pub(super) binds: Vec<PreparedBind>,
     /// The options of the tmpfs to mount on `/dev/shm`.
@@ -56,7 +63,7 @@ pub(crate) struct SpawnPlan {
 pub(super) struct ProcessRecord {
     /// The opened file.
     pub file: OwnedFd,
-    /// `None` in a pid namespace, in which the parent has no pid; the cgroup of the container leads to the process
+    /// `None` in another pid namespace, in which the parent has no pid; the cgroup of the container leads to the process
     /// instead.
     pub parent: Option<Pid>,
 }
@@ -73,6 +80,10 @@ pub(super) struct Strings {
     owned: Vec<CString>,
     pub(super) pointers: Vec<*const c_char>,
 }
+
+#[allow(unsafe_code)]
+// SAFETY: the pointers point to the strings of `owned`, which belong to the same value and are never changed.
+unsafe impl Sync for Strings {}
 
 impl Strings {
     fn new(strings: Vec<CString>) -> Self {
@@ -99,10 +110,13 @@ impl SpawnPlan {
             user: spec.user.clone(),
             rlimits: spec.rlimits.iter().map(rlimit).collect(),
             privileges: spec.privileges.clone(),
-            stdin: open(Path::new("/dev/null"), OFlags::RDONLY, None)?,
-            stdout: output(&spec.stdout, spec.user.as_ref())?,
-            stderr: output(&spec.stderr, spec.user.as_ref())?,
+            stdin: input(&spec.stdin)?,
+            stdout: output(&spec.stdout, spec)?,
+            stderr: output(&spec.stderr, spec)?,
             report: None,
+            socket: None,
+            enter_mounts: namespace(spec.enter_mounts, "mnt")?,
+            enter_pids: namespace(spec.enter_pids, "pid")?,
             namespaces: spec.namespaces,
             binds: binds(spec)?,
             shm: shm(spec)?,
@@ -116,7 +130,7 @@ impl SpawnPlan {
             plan.set_record(path)?;
         }
         if let Some((init, status)) = spec.init.as_ref().filter(|_| spec.needs_init) {
-            plan.set_init(init, status)?;
+            plan.set_init(init, status, spec.terminal.as_ref())?;
         }
         if let Some(directory) = &spec.cgroup {
             plan.cgroup = Some(open(directory, OFlags::RDONLY | OFlags::DIRECTORY, None)?);
@@ -128,12 +142,25 @@ impl SpawnPlan {
     }
 
     /// Lets an init start the program. The init writes the wait status into a file that is created for it.
-    fn set_init(&mut self, init: &Init, status: &Path) -> Result<(), SpawnError> {
+    fn set_init(
+        &mut self,
+        init: &Init,
+        status: &Path,
+        terminal: Option<&(TerminalOptions, Arc<OwnedFd>)>,
+    ) -> Result<(), SpawnError> {
         // A helper of the agent does the work of an init itself.
         let Executable::Path(program) = &self.program else { return Ok(()) };
         let report = open(status, OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC, None)?;
         let mut argv = arguments(&init.argv)?;
         argv.push(c_string(OsStr::new(&report.as_raw_fd().to_string()), "an argument")?);
+        if let Some((terminal, socket)) = terminal {
+            let socket = above_standard_streams(socket.as_fd()).map_err(|source| at("a socket", source))?;
+            let TerminalOptions { rows, columns, waits } = terminal;
+            let waits = if *waits { ":waits" } else { "" };
+            let text = format!("terminal:{}:{rows}:{columns}{waits}", socket.as_raw_fd());
+            argv.push(c_string(OsStr::new(&text), "an argument")?);
+            self.socket = Some(socket);
+        }
         argv.push(program.clone());
         argv.extend(self.argv.owned.iter().cloned());
         self.argv = Strings::new(argv);
@@ -145,7 +172,8 @@ impl SpawnPlan {
     /// Lets the child write its line of the process table into this file.
     fn set_record(&mut self, path: &Path) -> Result<(), SpawnError> {
         let file = open(path, OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC, None)?;
-        let parent = (!self.namespaces.pid).then(rustix::process::getpid);
+        let is_in_namespace = self.namespaces.pid || self.enter_pids.is_some();
+        let parent = (!is_in_namespace).then(rustix::process::getpid);
         self.record = Some(ProcessRecord { file, parent });
         Ok(())
     }
@@ -232,12 +260,35 @@ fn variable((name, value): &(OsString, OsString)) -> Result<CString, SpawnError>
     CString::new(text).map_err(|_| SpawnError::ZeroByte("the environment"))
 }
 
-fn output(output: &Output, user: Option<&User>) -> Result<OwnedFd, SpawnError> {
+fn input(input: &Input) -> Result<OwnedFd, SpawnError> {
+    match input {
+        Input::Nothing => open(Path::new("/dev/null"), OFlags::RDONLY, None),
+        Input::Descriptor(file) => above_standard_streams(file.as_fd()).map_err(|source| at("a descriptor", source)),
+    }
+}
+
+fn output(output: &Output, spec: &LaunchSpec) -> Result<OwnedFd, SpawnError> {
     match output {
-        Output::File { path, .. } => open_file(path, user),
+        Output::File { path, .. } => {
+            let refused = |source: io::Error| at(&path.to_string_lossy(), source);
+            let file = TrustedFile::find(path, spec.untrusted_directories).map_err(refused)?;
+            open_file(file.path(), spec.user.as_ref())
+        }
         Output::Discard => open(Path::new("/dev/null"), OFlags::WRONLY, None),
         Output::Descriptor(file) => above_standard_streams(file.as_fd()).map_err(|source| at("a descriptor", source)),
     }
+}
+
+/// Opens a namespace of a process.
+fn namespace(of: Option<Pid>, kind: &str) -> Result<Option<OwnedFd>, SpawnError> {
+    let path = |pid: Pid| PathBuf::from(format!("/proc/{}/ns/{kind}", pid.as_raw_nonzero()));
+    let opened = of.map(|pid| {
+        let path = path(pid);
+        let fd = rustix::fs::open(&path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(|errno| at(&path.to_string_lossy(), errno.into()))?;
+        above_standard_streams(fd.as_fd()).map_err(|source| at(&path.to_string_lossy(), source))
+    });
+    opened.transpose()
 }
 
 /// Opens a regular file for appending. It does not wait for the other end of a pipe that an archive may have put in its

@@ -10,6 +10,7 @@ use crate::isolation::Isolation;
 use crate::isolators::{Cause, ContainerContext, Isolators};
 use crate::kernel::{Kernel, ProcessEntry};
 use crate::process_tree::ProcessTree;
+use crate::runtime_dir::Termination;
 use crate::spawn::Spawned;
 use crate::{Event, Limitation};
 
@@ -106,6 +107,14 @@ impl Container {
         self.process.as_ref().map(|process| &process.pidfd)
     }
 
+    /// Makes another attempt later: containers that are nested in it have not ended yet.
+    pub(super) fn postpone(&mut self, now: Instant) {
+        if let Some(destruction) = &mut self.destruction {
+            destruction.next = now + destruction.pause;
+            destruction.pause = (destruction.pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
     /// Begins the destruction of the container.
     pub(super) fn destroy(&mut self, now: Instant) {
         self.destruction.get_or_insert(Destruction::from(now));
@@ -194,10 +203,7 @@ impl Container {
         if self.ended && !in_cgroups && !in_tree && cleaned_up() && removed() {
             return Progress::Over;
         }
-        if let Some(destruction) = &mut self.destruction {
-            destruction.next = now + destruction.pause;
-            destruction.pause = (destruction.pause * 2).min(LONGEST_PAUSE);
-        }
+        self.postpone(now);
         Progress::Later
     }
 
@@ -205,6 +211,11 @@ impl Container {
     /// child.
     pub(super) fn set_exit_status(&mut self, look_up: impl FnOnce(&ContainerId) -> Option<i32>) {
         self.status = look_up(&self.id).or(self.status);
+    }
+
+    /// Returns how the container has ended.
+    pub(super) fn termination(&self) -> Termination {
+        Termination { status: self.status, limitation: self.limitation.clone() }
     }
 
     /// Returns the event for the end of the container; `None` for an orphan, whose end no caller waits for.

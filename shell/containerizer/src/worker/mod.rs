@@ -7,5 +7,6 @@ mod starter;
 mod thread;
 
 pub(crate) use poller::{Poller, Waker};
-pub use thread::Recovered;
+pub(crate) use starter::StartRequest;
 pub(crate) use thread::{Command, ContainerHandle, QUEUE, SharedContainers, Worker};
+pub use thread::{DescribedContainer, Recovered};

@@ -11,10 +11,12 @@ use std::thread::{self, JoinHandle};
 use executor::ImageIsolation;
 use ids::ContainerId;
 use model::with_sources;
+use rustix::process::Pid;
 
 use super::{Poller, Waker};
 use crate::cgroups::ContainerCgroups;
 use crate::isolation::{Isolation, Tracking};
+use crate::isolators::ContainerContext;
 use crate::kernel::Kernel;
 use crate::launch_spec::LaunchSpec;
 use crate::runtime_dir::{ContainerState, RuntimeDir};
@@ -27,7 +29,15 @@ const MAX_THREADS: usize = 4;
 pub(super) struct Starter {
     pub(super) kernel: Arc<dyn Kernel>,
     pub(super) isolation: Arc<Isolation>,
-    pub(super) runtime: RuntimeDir,
+    pub(super) runtime: Arc<RuntimeDir>,
+}
+
+/// A container to start.
+#[derive(Debug)]
+pub(crate) struct StartRequest {
+    pub(crate) launch: Launch,
+    /// The first process of its parent; `None` for a top-level container.
+    pub(crate) parent: Option<Pid>,
 }
 
 /// The result of a launch.
@@ -40,10 +50,16 @@ pub(super) struct Started {
 
 impl Starter {
     /// Starts a container, or leaves nothing of it.
-    fn start(&self, launch: &Launch) -> Started {
+    fn start(&self, request: &StartRequest) -> Started {
+        let launch = &request.launch;
         let (id, limits) = (launch.id.clone(), launch.limits);
-        let cgroups = self.isolation.cgroups(&id);
-        let outcome = self.try_start(launch, cgroups.as_ref());
+        let own_cgroups = launch.nesting.as_ref().is_some_and(|nesting| nesting.own_cgroups) && id.parent().is_some();
+        let cgroups = if own_cgroups { self.isolation.own_cgroups(&id) } else { Ok(self.isolation.cgroups(&id)) };
+        let cgroups = match cgroups {
+            Ok(cgroups) => cgroups,
+            Err(error) => return Started { id, limits, cgroups: None, outcome: Err(with_sources(&error)) },
+        };
+        let outcome = self.try_start(request, cgroups.as_ref());
         if outcome.is_err() {
             let context = Isolation::context(&*self.kernel, &id, cgroups.as_ref(), None);
             if let Err(error) = self.isolation.isolators.cleanup(&context) {
@@ -59,11 +75,16 @@ impl Starter {
 
     fn try_start(
         &self,
-        launch: &Launch,
+        request: &StartRequest,
         cgroups: Option<&ContainerCgroups>,
     ) -> Result<(Spawned, ContainerState), String> {
-        self.runtime.create(&launch.id).map_err(|error| format!("cannot remember the container: {error}"))?;
-        let spec = self.spec(launch, cgroups).map_err(|error| with_sources(&error))?;
+        let launch = &request.launch;
+        let created = self.runtime.create(&launch.id).and_then(|()| match &launch.nesting {
+            Some(nesting) => self.runtime.describe(&launch.id, &nesting.description),
+            None => Ok(()),
+        });
+        created.map_err(|error| format!("cannot remember the container: {error}"))?;
+        let spec = self.spec(request, cgroups).map_err(|error| with_sources(&error))?;
         let process = SpawnPlan::new(&spec).and_then(|plan| self.kernel.spawn(&plan));
         let process = process.map_err(|error| with_sources(&error))?;
 
@@ -76,7 +97,8 @@ impl Starter {
     }
 
     /// Creates the container's cgroups, and lets the isolators add to its specification.
-    fn spec(&self, launch: &Launch, cgroups: Option<&ContainerCgroups>) -> Result<LaunchSpec, crate::Error> {
+    fn spec(&self, request: &StartRequest, cgroups: Option<&ContainerCgroups>) -> Result<LaunchSpec, crate::Error> {
+        let launch = &request.launch;
         let mut spec = LaunchSpec::new(launch);
         spec.record = Some(self.runtime.process_record(&launch.id));
         spec.secrets = self.runtime.secrets(&launch.id);
@@ -90,7 +112,15 @@ impl Starter {
             // The first process has to adopt processes that leave the session.
             _ => spec.needs_init = true,
         }
-        let context = Isolation::context(&*self.kernel, &launch.id, cgroups, None);
+        // The exit status is known to a later agent only if an init has written it.
+        spec.needs_init |= launch.nesting.is_some();
+        if let Some(terminal) = launch.nesting.as_ref().and_then(|nesting| nesting.terminal) {
+            let socket = self.runtime.listen(&launch.id);
+            let socket = socket.map_err(crate::Error::system("cannot make the socket of the terminal"))?;
+            spec.terminal = Some((terminal, Arc::new(socket)));
+        }
+        let context =
+            ContainerContext { parent: request.parent, ..Isolation::context(&*self.kernel, &launch.id, cgroups, None) };
         self.isolation.isolators.prepare(&context, launch, &mut spec)?;
         if let Some(image) = &launch.requests.image {
             write_image_isolation(&image.isolation, &spec.take_image_isolation())?;
@@ -110,7 +140,7 @@ fn write_image_isolation(path: &Path, isolation: &ImageIsolation) -> Result<(), 
 /// The threads that start containers.
 pub(super) struct Starters {
     /// `None` after the stop.
-    launches: Option<SyncSender<Box<Launch>>>,
+    launches: Option<SyncSender<Box<StartRequest>>>,
     stopping: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -122,7 +152,7 @@ impl Starters {
         bound: usize,
         poller: &Poller,
     ) -> std::io::Result<(Self, Receiver<Started>)> {
-        let (launches, queue) = sync_channel::<Box<Launch>>(bound);
+        let (launches, queue) = sync_channel::<Box<StartRequest>>(bound);
         let (results, started) = sync_channel(bound);
         let queue = Arc::new(Mutex::new(queue));
         let stopping = Arc::new(AtomicBool::new(false));
@@ -139,7 +169,7 @@ impl Starters {
         Ok((Starters { launches: Some(launches), stopping, threads }, started))
     }
 
-    pub(super) fn start(&self, launch: Box<Launch>) {
+    pub(super) fn start(&self, launch: Box<StartRequest>) {
         if let Some(launches) = &self.launches {
             // The threads end after this sender is dropped.
             let _ = launches.send(launch);
@@ -158,7 +188,7 @@ impl Starters {
 
 fn work(
     starter: &Starter,
-    queue: &Mutex<Receiver<Box<Launch>>>,
+    queue: &Mutex<Receiver<Box<StartRequest>>>,
     stopping: &AtomicBool,
     results: &SyncSender<Started>,
     waker: &Waker,

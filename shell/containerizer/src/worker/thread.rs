@@ -12,19 +12,19 @@ use rustix::process::Pid;
 
 use super::container::{Container, Progress};
 use super::poller::{Poller, Source};
-use super::starter::{Started, Starter, Starters};
+use super::starter::{StartRequest, Started, Starter, Starters};
 use crate::cgroups::ContainerCgroups;
 use crate::isolation::{Isolation, Tracking};
 use crate::kernel::{Kernel, ProcessEntry};
 use crate::recovery::FoundContainer;
 use crate::rotation::Rotator;
-use crate::runtime_dir::{ContainerState, RuntimeDir};
+use crate::runtime_dir::{ContainerState, RuntimeDir, Termination};
 use crate::spawn::Spawned;
-use crate::{Event, Launch, Limits, Rotation};
+use crate::{Error, Event, Limitation, Limits, Rotation};
 
 #[derive(Debug)]
 pub(crate) enum Command {
-    Launch(Box<Launch>),
+    Launch(Box<StartRequest>),
     Destroy(ContainerId),
 }
 
@@ -36,7 +36,27 @@ pub struct Recovered {
     /// The containers that have ended, with the wait status of their first process. Only the parent of that process
     /// learns the status, so most containers are missing here.
     pub ended: Vec<(ContainerId, i32)>,
+    /// The nested and standalone containers, those included that have ended and are not removed, parents first.
+    pub described: Vec<DescribedContainer>,
 }
+
+/// A nested or standalone container of an earlier process of this agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DescribedContainer {
+    /// The container.
+    pub id: ContainerId,
+    /// The words of the earlier agent ([`crate::Nesting::description`]).
+    pub description: Vec<u8>,
+    /// The pid of its first process if it runs.
+    pub pid: Option<u32>,
+    /// The wait status of its program if it has ended. A program whose init was killed counts as killed, too.
+    pub status: Option<i32>,
+    /// The limit that ended it.
+    pub limitation: Option<Limitation>,
+}
+
+/// The wait status of a program that SIGKILL has ended (wait(2)).
+const KILLED: i32 = 9;
 
 /// The data of the containers that callers of the handle can read.
 pub(crate) type SharedContainers = Arc<Mutex<BTreeMap<ContainerId, ContainerHandle>>>;
@@ -79,7 +99,7 @@ impl Worker {
     pub(crate) fn new(
         kernel: Arc<dyn Kernel>,
         isolation: Arc<Isolation>,
-        runtime: RuntimeDir,
+        runtime: Arc<RuntimeDir>,
         poller: Poller,
         commands: Receiver<Command>,
         shared: SharedContainers,
@@ -151,7 +171,11 @@ impl Worker {
                 state.is_alive().then_some((state, Spawned { pid, pidfd }))
             });
             let Some((state, process)) = adopted else {
-                recovered.ended.extend(self.starter.runtime.exit_status(&id).map(|status| (id.clone(), status)));
+                let status = self.starter.runtime.exit_status(&id);
+                recovered.ended.extend(status.map(|status| (id.clone(), status)));
+                if id.parent().is_some() {
+                    self.keep(&id, &Termination { status: Some(status.unwrap_or(KILLED)), limitation: None });
+                }
                 self.rotate_once(&id, outputs);
                 let key = self.key(&id);
                 self.containers.insert(key, Container::orphan(&id, cgroups, strays));
@@ -166,7 +190,31 @@ impl Worker {
             recovered.alive.push((id, pid.as_raw_nonzero().get().cast_unsigned()));
         }
         self.end_orphans();
+        recovered.described = self.described(&recovered.alive);
         recovered
+    }
+
+    /// Returns the nested and standalone containers that are left after the others have been destroyed.
+    fn described(&self, alive: &[(ContainerId, u32)]) -> Vec<DescribedContainer> {
+        let runtime = &self.starter.runtime;
+        let one = |id: ContainerId| {
+            let description = runtime.description(&id)?;
+            let pid = alive.iter().find(|(other, _)| *other == id).map(|(_, pid)| *pid);
+            let termination = runtime.termination(&id);
+            let Termination { status, limitation } = match (pid, termination) {
+                (Some(_), _) => Termination::default(),
+                (None, termination) => termination?,
+            };
+            Some(DescribedContainer { id, description, pid, status, limitation })
+        };
+        runtime.ids().into_iter().filter_map(one).collect()
+    }
+
+    /// Keeps the end of a nested container until its parent ends or it is removed.
+    fn keep(&self, id: &ContainerId, termination: &Termination) {
+        if let Err(error) = self.starter.runtime.keep(id, termination) {
+            tracing::warn!(%id, %error, "a restarted agent will not know how the container has ended");
+        }
     }
 
     /// Rotates the outputs of a container that has ended while no agent rotated them.
@@ -216,7 +264,14 @@ impl Worker {
         }
     }
 
-    fn launch(&mut self, launch: Box<Launch>) {
+    fn launch(&mut self, request: Box<StartRequest>) {
+        let id = request.launch.id.clone();
+        // The parent may have begun to end after the launch was accepted.
+        if let Some(parent) = id.parent().filter(|parent| !self.runs(parent)) {
+            self.forget(&id);
+            let reason = Error::NoParent(parent.to_string()).to_string();
+            return (self.events)(Event::LaunchFailed { id, reason });
+        }
         // There has to be room for the results of all launches, so that no two threads wait for each other.
         while self.starting.len() >= QUEUE {
             match self.started.recv() {
@@ -224,8 +279,18 @@ impl Worker {
                 Err(_) => return,
             }
         }
-        self.starting.insert(launch.id.clone(), false);
-        self.starters.start(launch);
+        self.starting.insert(id, false);
+        self.starters.start(request);
+    }
+
+    fn runs(&self, id: &ContainerId) -> bool {
+        let container = self.by_id.get(id).and_then(|key| self.containers.get(key));
+        container.is_some_and(|container| container.next_attempt().is_none())
+    }
+
+    /// Returns whether a container inside this one has not ended.
+    fn has_nested(&self, id: &ContainerId) -> bool {
+        self.by_id.keys().chain(self.starting.keys()).any(|other| other.is_inside(id))
     }
 
     fn take_started(&mut self) {
@@ -331,6 +396,9 @@ impl Worker {
 
     /// Destroys the containers nested in one that has ended.
     fn destroy_nested(&mut self, id: &ContainerId) {
+        for (_, destroy) in self.starting.iter_mut().filter(|(other, _)| other.is_inside(id)) {
+            *destroy = true;
+        }
         let now = Instant::now();
         for container in self.containers.values_mut().filter(|other| other.id.is_inside(id)) {
             container.destroy(now);
@@ -351,11 +419,7 @@ impl Worker {
             let Some(container) = self.containers.get_mut(&key) else { continue };
             let processes = || table.get_or_init(|| kernel.processes()).as_slice();
             match container.attempt(&*kernel, isolators, processes, now) {
-                Progress::Over => {
-                    if let Some(container) = self.containers.remove(&key) {
-                        self.finish_destruction(container);
-                    }
-                }
+                Progress::Over => self.end(key, now),
                 Progress::Later if container.becomes_overdue(now, self.destroy_timeout) => {
                     let (id, timeout) = (&container.id, self.destroy_timeout);
                     tracing::error!(%id, ?timeout, "the container has not ended yet; it is killed again");
@@ -365,12 +429,31 @@ impl Worker {
         }
     }
 
+    /// Ends a container of which nothing is left. A parent ends after the containers in it, as in Mesos.
+    fn end(&mut self, key: u64, now: Instant) {
+        let has_nested = self.containers.get(&key).is_some_and(|container| self.has_nested(&container.id));
+        match self.containers.get_mut(&key) {
+            Some(container) if has_nested => container.postpone(now),
+            Some(_) => {
+                if let Some(container) = self.containers.remove(&key) {
+                    self.finish_destruction(container);
+                }
+            }
+            None => {}
+        }
+    }
+
     fn finish_destruction(&mut self, mut container: Container) {
         container.set_exit_status(|id| self.starter.runtime.exit_status(id));
         for watch in &container.watches {
             self.poller.forget(Some(watch));
         }
-        if let Err(error) = self.starter.runtime.forget(&container.id) {
+        if container.id.parent().is_some() {
+            // An orphan's end has been kept already.
+            if !container.is_orphan() {
+                self.keep(&container.id, &container.termination());
+            }
+        } else if let Err(error) = self.starter.runtime.forget(&container.id) {
             tracing::warn!(id = %container.id, %error, "cannot remove the checkpoint of a container that has ended");
         }
         self.rotator.end(container.id.as_str());

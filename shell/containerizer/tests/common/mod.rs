@@ -93,6 +93,8 @@ impl Host {
             rlimits: Vec::new(),
             binds: Vec::new(),
             requests: containerizer::Requests::default(),
+            stdin: containerizer::Input::Nothing,
+            nesting: None,
             stdout: Output::File { path: sandbox.join("stdout"), rotation: None },
             stderr: Output::File { path: sandbox.join("stderr"), rotation: None },
         }

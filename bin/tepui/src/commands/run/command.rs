@@ -12,6 +12,8 @@ use tokio::sync::Notify;
 use super::container::{Container, ContainerFlags};
 use super::detach;
 use super::live::{Live, say_what_is_missing};
+use super::live_pod::LivePod;
+use super::pod;
 use super::why::Why;
 use crate::batch::{self, Batch, Observer, Outcome, Plan, Progress, Source, Stalled};
 use crate::commands::cli::{CommandError, Target};
@@ -27,8 +29,9 @@ use crate::table::OutputDevice;
 With one task this command behaves like `docker run`: it copies stdout and
 stderr of the task as they are written, and returns its exit code (128 plus the
 number of the signal if a signal ended it). With several tasks it prints a table
-at the end, and returns 1 unless all have finished. Ctrl-C, SIGTERM and the end
-of the terminal end the tasks, except with --detach.
+at the end, and returns 1 unless all have finished; a pod also shows the output
+of its tasks. Ctrl-C, SIGTERM and the end of the terminal end the tasks, except
+with --detach.
 
 Examples:
   tepui run -- echo hello                    One task
@@ -36,12 +39,13 @@ Examples:
   tepui run --image busybox -- ls /          In a container image
   tepui run -e LANG -v /data:/data:ro -- ls /data
   tepui run --batch tasks.txt                One task per line of the file
+  tepui run --pod pod.json                   Tasks that run together as a group
   ID=$(tepui run --detach -- 'sleep 60; exit 3'); tepui wait $ID")]
 pub struct Run {
     #[command(flatten)]
     target: Target,
     /// The name of the tasks and of the framework
-    #[arg(long, default_value = "run")]
+    #[arg(long, default_value = DEFAULT_NAME)]
     name: String,
     /// The number of times to run the command; each task finds its number in TEPUI_INSTANCE
     #[arg(long, short = 'n', default_value_t = 1, allow_negative_numbers = true,
@@ -65,6 +69,11 @@ pub struct Run {
     /// Run the lines of this file instead of one command; # starts a comment
     #[arg(long, conflicts_with = "command")]
     batch: Option<PathBuf>,
+    /// Run the tasks of this file together on one agent; if one fails, the others end. The file is JSON:
+    /// {"name": "web", "tasks": [{"name": "a", "command": "sleep 1", "cpus": 0.1, "mem": 32}]}; each task may also have
+    /// image, user, env, uris, disk, limits, health_check, check, kill_grace and max_completion_time
+    #[arg(long, conflicts_with_all = ["command", "batch", "instances", "image", "uri", "env"])]
+    pod: Option<PathBuf>,
     /// Print only the output of a single task, or only the table of several tasks
     #[arg(long, short)]
     quiet: bool,
@@ -80,17 +89,19 @@ pub struct Run {
     #[command(flatten)]
     container: ContainerFlags,
     /// The command: one word is a shell command line, several are a program and its arguments
-    #[arg(last = true, required_unless_present_any = ["batch", "image"])]
+    #[arg(last = true, required_unless_present_any = ["batch", "image", "pod"])]
     command: Vec<String>,
 }
+
+const DEFAULT_NAME: &str = "run";
 
 /// Runs the tasks and returns the exit code of the command.
 ///
 /// # Errors
 ///
 /// Fails if no master can be reached, or if it refuses the framework.
-pub async fn run(args: Run) -> Result<ExitCode, CommandError> {
-    let plan = Plan::new(tasks(&args)?);
+pub async fn run(mut args: Run) -> Result<ExitCode, CommandError> {
+    let plan = plan(&mut args)?;
     if args.detach && !detach::is_background() {
         return detach::start().await;
     }
@@ -104,6 +115,7 @@ pub async fn run(args: Run) -> Result<ExitCode, CommandError> {
         return detach::run(options, plan).await;
     }
     match plan.tasks() {
+        _ if args.pod.is_some() => run_pod(&args, options, plan).await,
         [_] if !args.json => run_one(&args, options, plan).await,
         _ => run_several(&args, options, plan).await,
     }
@@ -168,20 +180,53 @@ fn is_limit(reason: Option<&str>) -> bool {
     reason.is_some_and(|reason| reason.contains("LIMITATION") || reason.contains("MAX_COMPLETION"))
 }
 
+/// Runs a pod: copies the output of its tasks, each line after the name of its task, and shows a table at the end.
+async fn run_pod(args: &Run, options: batch::Options, plan: Plan) -> Result<ExitCode, CommandError> {
+    let nobody_reads = Arc::new(Notify::new());
+    let shows_output = !args.quiet && !args.json;
+    let mut live =
+        LivePod::new(args.target.master.leader.clone(), &args.name, &plan, shows_output, nobody_reads.clone());
+    let mut batch = Batch::new(options, plan)?;
+    tokio::select! {
+        ended = batch.run(&mut live) => match ended {
+            Err(error) if is_removal(&error) => return Ok(print_removed()),
+            ended => ended?,
+        },
+        () = nobody_reads.notified() => {
+            batch.leave().await;
+            return Ok(ExitCode::from(batch::signalled(SIGPIPE)));
+        }
+    }
+    // The framework stays until the output is copied, unless the run was interrupted.
+    if !batch.is_interrupted() {
+        tokio::select! {
+            () = live.finish() => {}
+            () = batch.cancelled() => {}
+        }
+    }
+    let outcome = batch.leave().await;
+    report(args, &outcome).await
+}
+
 async fn run_several(args: &Run, options: batch::Options, plan: Plan) -> Result<ExitCode, CommandError> {
     let mut watched = Watched::new(args);
     let outcome = match batch::run_batch(options, plan, &mut watched).await {
         Err(error) if is_removal(&error) => return Ok(print_removed()),
         outcome => outcome?,
     };
+    report(args, &outcome).await
+}
+
+/// Prints how the tasks ended, and returns the exit code for it.
+async fn report(args: &Run, outcome: &Outcome) -> Result<ExitCode, CommandError> {
     let leader = outcome.master.as_ref().unwrap_or(&args.target.master.leader);
-    let rows = batch::rows(leader, &outcome, args.wide || args.json).await;
+    let rows = batch::rows(leader, outcome, args.wide || args.json).await;
     if args.json {
         output::json(serde_json::Value::from(rows.iter().map(batch::Row::json).collect::<Vec<_>>()));
     } else {
         output::print(batch::table(&rows, args.wide, OutputDevice::stdout()));
     }
-    if let Some(code) = interrupted(&outcome) {
+    if let Some(code) = interrupted(outcome) {
         return Ok(code);
     }
     let ok = outcome.plan.tasks().iter().all(|t| t.state == Some(v1::TaskState::TaskFinished));
@@ -231,7 +276,8 @@ impl Observer for Watched {
         if let (false, Some(agent)) = (self.knows_isolation, status.agent_id.clone()) {
             self.knows_isolation = true;
             let (master, framework) = (self.master.clone(), self.framework.clone());
-            tokio::spawn(say_what_is_missing(Source { master, framework, agent, executor: String::new() }));
+            let source = Source { master, framework, agent, executor: String::new(), nested: None };
+            tokio::spawn(say_what_is_missing(source));
         }
     }
 
@@ -280,6 +326,20 @@ fn framework(args: &Run) -> v1::FrameworkInfo {
             .collect(),
         ..Default::default()
     }
+}
+
+/// Returns what to run. The name of a pod in its file becomes that of the framework, unless the command names another.
+fn plan(args: &mut Run) -> Result<Plan, CommandError> {
+    let Some(path) = &args.pod else { return Ok(Plan::new(tasks(args)?)) };
+    let pod = pod::read(path, args.cpus, args.mem)?;
+    if let Some(name) = pod.name.filter(|_| args.name == DEFAULT_NAME) {
+        args.name = name;
+    }
+    let mut tasks = pod.tasks;
+    for command in tasks.iter_mut().filter_map(|task| task.command.as_deref_mut()) {
+        command.user = command.user.take().or_else(|| args.container.user.clone());
+    }
+    Ok(Plan::pod(pod::executor(&args.name), tasks))
 }
 
 fn tasks(args: &Run) -> Result<Vec<v1::TaskInfo>, CommandError> {

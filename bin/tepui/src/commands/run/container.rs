@@ -242,7 +242,7 @@ fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-fn image(name: &str) -> Box<v1::container_info::MesosInfo> {
+pub(super) fn image(name: &str) -> Box<v1::container_info::MesosInfo> {
     let docker = v1::image::Docker { name: name.to_owned(), ..Default::default() };
     let r#type = v1::image::Type::Docker as i32;
     let image = v1::Image { r#type, docker: Some(Box::new(docker)), ..Default::default() };

@@ -51,8 +51,9 @@ impl Observer for Live {
         let Some(agent) = status.agent_id.clone().filter(|_| self.streams.is_none()) else { return };
         // A command executor has the id of its task.
         let executor = status.task_id.value.clone();
-        let source = Source { master: self.master.clone(), framework: self.framework.clone(), agent, executor };
-        self.streams = Some(Streams::begin(&source, &self.nobody_reads));
+        let source =
+            Source { master: self.master.clone(), framework: self.framework.clone(), agent, executor, nested: None };
+        self.streams = Some(Streams::begin(&source, None, &self.nobody_reads));
         // A program that reads stderr gets only the output of the task.
         if !self.quiet && std::io::stderr().is_terminal() {
             tokio::spawn(say_what_is_missing(source));

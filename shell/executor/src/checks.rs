@@ -1,4 +1,5 @@
-//! The checks and health checks of the task: when to probe, and what a result means. The code is pure.
+//! The checks and health checks of a task: when to probe, and what a result means. The code is pure, and both executors use
+//! it.
 //!
 //! A check only reports. A health check that fails often enough ends the task.
 
@@ -6,9 +7,9 @@ use std::time::Duration;
 
 use messages::v1::check_status_info as info;
 use messages::v1::task_status::Reason;
-use messages::v1::{self, CheckInfo, CheckStatusInfo, HealthCheck, TaskState, check_info, health_check};
+use messages::v1::{self, CheckInfo, CheckStatusInfo, HealthCheck, TaskInfo, check_info, health_check};
 
-use super::{Action, Clock, DEFAULT_GRACE, Ending, Executor, Exit, Timer};
+use crate::core::Exit;
 
 /// One of the two checks of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,121 +53,105 @@ pub enum Outcome {
     Tcp(bool),
     /// The probe took too long or could not be executed.
     NoResult,
+    /// The probe was not made for a reason that is not the task's. It is repeated after the interval.
+    Transient,
 }
 
-/// The health of the task as far as it is known.
+/// The checks of one task that runs, and what their results were.
 #[derive(Debug, Default)]
-pub(super) struct Health {
+pub struct Checks {
     started: Duration,
     /// Whether failures count. Before the first success, failures within the grace period do not.
     counting: bool,
     failures: u32,
-    pub(super) healthy: Option<bool>,
-    /// Whether the health check has ended the task.
-    pub(super) fatal: bool,
+    /// The last result of the health check; `None` before the first one that counts.
+    pub healthy: Option<bool>,
+    /// The last result of the check. It is empty before the first one, and `None` without a check.
+    pub check_status: Option<CheckStatusInfo>,
 }
 
-impl Executor {
-    /// Begins the checks of a task that runs. The first probe follows after the delay.
-    pub(super) fn begin_checks(&mut self, clock: &mut dyn Clock) -> Vec<Action> {
-        self.health.started = clock.elapsed();
-        let Some(task) = &self.task else { return Vec::new() };
-        self.check_status = task.check.as_deref().and_then(empty_status);
-        let check = task.check.iter().map(|c| Action::Arm(Timer::Probe(Checker::Check), seconds(c.delay_seconds())));
-        let health =
-            task.health_check.iter().map(|h| Action::Arm(Timer::Probe(Checker::Health), seconds(h.delay_seconds())));
-        check.chain(health).collect()
+/// What follows from the result of a probe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// The reason of an update; `None` if the result is no news.
+    pub reason: Option<Reason>,
+    /// Whether the task has to end, because it is unhealthy.
+    pub is_fatal: bool,
+    /// The time until the next probe.
+    pub interval: Duration,
+}
+
+impl Checks {
+    /// Makes the checks of a task that has started now.
+    pub fn new(task: &TaskInfo, now: Duration) -> Self {
+        let check_status = task.check.as_deref().and_then(empty_status);
+        Checks { started: now, check_status, ..Checks::default() }
     }
 
-    pub(super) fn start_probe(&self, checker: Checker) -> Vec<Action> {
-        let Some(task) = self.task.as_ref().filter(|_| self.is_checked()) else { return Vec::new() };
-        let probe = match checker {
-            Checker::Check => task.check.as_deref().and_then(|c| Some((probe_of(c)?, c.timeout_seconds()))),
-            Checker::Health => {
-                task.health_check.as_deref().and_then(|h| Some((probe_of_health(h)?, h.timeout_seconds())))
-            }
-        };
-        let action = |(probe, timeout)| Action::Probe(checker, probe, probe_timeout(timeout));
-        probe.map(action).into_iter().collect()
-    }
-
-    /// Handles the result of a probe, and schedules the next one after the interval.
-    pub fn on_probed(&mut self, checker: Checker, outcome: Outcome, clock: &mut dyn Clock) -> Vec<Action> {
-        let Some(task) = self.task.clone().filter(|_| self.is_checked()) else { return Vec::new() };
-        let (mut actions, interval) = match (checker, &task.check, &task.health_check) {
-            (Checker::Check, Some(check), _) => (self.checked(&task, check, outcome, clock), check.interval_seconds()),
+    /// Handles the result of a probe. Returns `None` if the task has no such check.
+    pub fn handle(&mut self, task: &TaskInfo, checker: Checker, outcome: Outcome, now: Duration) -> Option<Verdict> {
+        let (reason, is_fatal, interval) = match (checker, &task.check, &task.health_check) {
+            (Checker::Check, Some(check), _) => (self.checked(check, outcome), false, check.interval_seconds()),
             (Checker::Health, _, Some(health)) => {
-                (self.health_checked(&task, health, outcome, clock), health.interval_seconds())
+                let (reason, is_fatal) = self.health_checked(health, outcome, now);
+                (reason, is_fatal, health.interval_seconds())
             }
-            _ => return Vec::new(),
+            _ => return None,
         };
-        actions.push(Action::Arm(Timer::Probe(checker), self::interval(interval)));
-        actions
-    }
-
-    /// Returns whether the task is checked. A task that is ending or has ended is not.
-    fn is_checked(&self) -> bool {
-        self.running && self.ending.is_none()
+        Some(Verdict { reason, is_fatal, interval: self::interval(interval) })
     }
 
     /// Handles a result of the check, and reports a result that differs from the previous one.
-    fn checked(
-        &mut self,
-        task: &v1::TaskInfo,
-        check: &CheckInfo,
-        outcome: Outcome,
-        clock: &mut dyn Clock,
-    ) -> Vec<Action> {
+    fn checked(&mut self, check: &CheckInfo, outcome: Outcome) -> Option<Reason> {
+        if outcome == Outcome::Transient {
+            return None;
+        }
         let status = filled_status(check, outcome);
         if status == self.check_status {
-            return Vec::new();
+            return None;
         }
         self.check_status = status;
-        vec![self.running_update(task, Reason::TaskCheckStatusUpdated, clock)]
+        Some(Reason::TaskCheckStatusUpdated)
     }
 
-    fn health_checked(
-        &mut self,
-        task: &v1::TaskInfo,
-        health: &HealthCheck,
-        outcome: Outcome,
-        clock: &mut dyn Clock,
-    ) -> Vec<Action> {
+    fn health_checked(&mut self, health: &HealthCheck, outcome: Outcome, now: Duration) -> (Option<Reason>, bool) {
+        if outcome == Outcome::Transient {
+            return (None, false);
+        }
         if is_healthy(outcome) {
-            let has_changed = !self.health.counting || self.health.failures > 0;
-            self.health.counting = true;
-            self.health.failures = 0;
-            self.health.healthy = Some(true);
-            return if has_changed {
-                vec![self.running_update(task, Reason::TaskHealthCheckStatusUpdated, clock)]
-            } else {
-                Vec::new()
-            };
+            let has_changed = !self.counting || self.failures > 0;
+            self.counting = true;
+            self.failures = 0;
+            self.healthy = Some(true);
+            return (has_changed.then_some(Reason::TaskHealthCheckStatusUpdated), false);
         }
-        let age = clock.elapsed().saturating_sub(self.health.started);
-        if !self.health.counting && age <= seconds(health.grace_period_seconds()) {
-            return Vec::new();
+        let age = now.saturating_sub(self.started);
+        if !self.counting && age <= seconds(health.grace_period_seconds()) {
+            return (None, false);
         }
-        self.health.counting = true;
-        self.health.failures += 1;
-        self.health.healthy = Some(false);
-        let mut actions = vec![self.running_update(task, Reason::TaskHealthCheckStatusUpdated, clock)];
-        if self.health.failures >= health.consecutive_failures() {
-            self.health.fatal = true;
-            let policy = task.kill_policy.as_ref().and_then(|policy| policy.grace_period.as_ref());
-            actions.extend(self.end(Ending::Killed, policy.map_or(DEFAULT_GRACE, model::duration_from_proto), clock));
-        }
-        actions
+        self.counting = true;
+        self.failures += 1;
+        self.healthy = Some(false);
+        (Some(Reason::TaskHealthCheckStatusUpdated), self.failures >= health.consecutive_failures())
     }
+}
 
-    /// Returns the update for a running task with the results of its checks.
-    fn running_update(&mut self, task: &v1::TaskInfo, reason: Reason, clock: &mut dyn Clock) -> Action {
-        let mut status = self.status(task, TaskState::TaskRunning, clock);
-        status.reason = Some(reason.into());
-        status.healthy = self.health.healthy;
-        status.check_status = self.check_status.map(Box::new);
-        self.update(status)
-    }
+/// Returns the times from the start of a task to the first probe of each of its checks.
+pub fn first_probes(task: &TaskInfo) -> Vec<(Checker, Duration)> {
+    let check = task.check.iter().map(|check| (Checker::Check, seconds(check.delay_seconds())));
+    let health = task.health_check.iter().map(|health| (Checker::Health, seconds(health.delay_seconds())));
+    check.chain(health).collect()
+}
+
+/// Returns a probe of a task, and the time that it may take.
+pub fn probe(task: &TaskInfo, checker: Checker) -> Option<(Probe, Duration)> {
+    let (probe, timeout) = match checker {
+        Checker::Check => task.check.as_deref().and_then(|c| Some((probe_of(c)?, c.timeout_seconds())))?,
+        Checker::Health => {
+            task.health_check.as_deref().and_then(|h| Some((probe_of_health(h)?, h.timeout_seconds())))?
+        }
+    };
+    Some((probe, probe_timeout(timeout)))
 }
 
 /// Returns whether an outcome means healthy. As in Mesos, a redirect that is not followed counts as an answer.
@@ -175,7 +160,7 @@ fn is_healthy(outcome: Outcome) -> bool {
         Outcome::Command(exit) => exit == Exit::Status(0),
         Outcome::Http(status) => (200..400).contains(&status),
         Outcome::Tcp(connected) => connected,
-        Outcome::NoResult => false,
+        Outcome::NoResult | Outcome::Transient => false,
     }
 }
 
@@ -222,7 +207,7 @@ fn path(path: &str) -> String {
 }
 
 /// Returns the `check_status` of a task with a check before the first result.
-pub(super) fn empty_status(check: &CheckInfo) -> Option<CheckStatusInfo> {
+pub fn empty_status(check: &CheckInfo) -> Option<CheckStatusInfo> {
     filled_status(check, Outcome::NoResult)
 }
 

@@ -1,0 +1,88 @@
+//! Pods, and the commands that go into containers.
+
+use std::io::Write;
+use std::process::Stdio;
+
+use testkit::process::{LocalCluster, signal};
+
+use super::{TEPUI, begin, output, said, tepui, text, until_running};
+
+fn cluster() -> LocalCluster {
+    LocalCluster::start(TEPUI, 1, &["--resources=cpus:2;mem:512;disk:512", "--launcher=posix"])
+}
+
+/// Writes the file of a pod, and returns its path.
+fn pod(local: &LocalCluster, tasks: &str) -> String {
+    let path = local.work.path().join("pod.json");
+    std::fs::write(&path, format!(r#"{{"name": "pod", "tasks": [{tasks}]}}"#)).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn a_pod_ends_with_its_first_failure() {
+    let local = cluster();
+    let file = pod(
+        &local,
+        r#"{"name": "a", "command": "echo \"from $MESOS_ALLOCATION_ROLE\"", "cpus": 0.1},
+           {"name": "b", "command": ["sh", "-c", "sleep 0.2; exit 3"]},
+           {"name": "c", "command": "sleep 1000"}"#,
+    );
+    let ended = output(&local, &["run", "-q", "--pod", &file]);
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    let shown = text(&ended.stdout);
+    let lines: Vec<Vec<&str>> = shown.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!((&lines[1][..2], lines[1][4]), (&["a", "TASK_FINISHED"][..], "0"), "{shown}");
+    assert_eq!((&lines[2][..2], lines[2][4]), (&["b", "TASK_FAILED"][..], "3"), "{shown}");
+    assert_eq!((&lines[3][..2], lines[3][4]), (&["c", "TASK_KILLED"][..], "143"), "{shown}");
+    assert_eq!(said(&local, &["logs", "a"]), "from *\n");
+}
+
+/// A shell, a program with input, files and the usage of a task in a pod and of a task of its own.
+#[test]
+fn commands_go_into_containers() {
+    let local = cluster();
+    let file = pod(&local, r#"{"name": "server", "command": "echo text > file; sleep 1000"}"#);
+    let mut pod = begin(tepui(&local, &["run", "-q", "--pod", &file]));
+    let mut alone = begin(tepui(&local, &["run", "-q", "--name", "alone", "--", "echo text > file; exec sleep 1000"]));
+    until_running(&local, 2);
+    for task in ["server", "alone"] {
+        let check = |arguments: &[&str], input: &[u8], code: i32, stdout: &str| {
+            let mut command = tepui(&local, &[&["exec"], arguments].concat());
+            let mut child =
+                command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            child.stdin.take().unwrap().write_all(input).unwrap();
+            let ended = child.wait_with_output().unwrap();
+            assert_eq!(
+                (ended.status.code(), text(&ended.stdout)),
+                (Some(code), stdout.to_owned()),
+                "{arguments:?} {ended:?}"
+            );
+        };
+        check(&[task, "--", "cat file; exit 7"], b"", 7, "text\n");
+        check(&["-i", task, "--", "wc", "-c"], b"12345", 0, "5\n");
+        // Without -i there is no input.
+        check(&[task, "--", "cat"], b"ignored", 0, "");
+        check(&[task, "--", "kill -KILL $$"], b"", 137, "");
+        check(&["-t", task, "--", "test -t 1 && echo terminal"], b"", 0, "terminal\r\n");
+
+        let copied = local.work.path().join("copied");
+        said(&local, &["cp", &format!("{task}:file"), copied.to_str().unwrap()]);
+        assert_eq!(std::fs::read_to_string(&copied).unwrap(), "text\n");
+        std::fs::write(&copied, "changed\n").unwrap();
+        said(&local, &["cp", copied.to_str().unwrap(), &format!("{task}:file")]);
+        check(&[task, "--", "cat", "file"], b"", 0, "changed\n");
+        let missing = output(&local, &["cp", &format!("{task}:no-such-file"), copied.to_str().unwrap()]);
+        assert!(!missing.status.success() && text(&missing.stderr).contains("no-such-file"), "{missing:?}");
+
+        let top = said(&local, &["top", "--once", task]);
+        assert!(top.starts_with("CONTAINER") && top.lines().count() >= 2, "{top}");
+    }
+    let none = output(&local, &["attach", "server"]);
+    assert!(text(&none.stderr).contains("has no terminal"), "{none:?}");
+    for run in [&mut pod, &mut alone] {
+        signal(run.id(), "-TERM");
+        run.wait().unwrap();
+    }
+    let over = output(&local, &["exec", "server", "--", "true"]);
+    assert!(text(&over.stderr).contains("is over"), "{over:?}");
+}

@@ -1,0 +1,101 @@
+//! All nested and standalone containers, and the calls that wait for the end of a container.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+use machine::CallResponse;
+use messages::v1::agent::response::WaitContainer;
+use model::{ContainerId, ReplyId};
+
+use super::container::{NestedContainer, NestedState};
+use crate::effects::Context;
+
+/// The maximum of nested and standalone containers, those included that have ended and are not removed. At the bound
+/// launches are refused.
+const MAX_CONTAINERS: usize = 10_000;
+
+/// The nested and standalone containers of an agent.
+#[derive(Debug, Default)]
+pub(crate) struct NestedContainers {
+    by_id: BTreeMap<ContainerId, NestedContainer>,
+    /// The calls that wait for the end of a container, which may be that of an executor. Each call has a connection, and
+    /// is removed with it, so that the connections bound them.
+    waits: BTreeMap<ContainerId, BTreeSet<ReplyId>>,
+}
+
+impl NestedContainers {
+    /// Returns the container with this id.
+    pub fn get(&self, id: &ContainerId) -> Option<&NestedContainer> {
+        self.by_id.get(id)
+    }
+
+    /// Returns the container with this id for a change.
+    pub fn get_mut(&mut self, id: &ContainerId) -> Option<&mut NestedContainer> {
+        self.by_id.get_mut(id)
+    }
+
+    /// Returns whether the container is known.
+    pub fn contains(&self, id: &ContainerId) -> bool {
+        self.by_id.contains_key(id)
+    }
+
+    /// Adds a container.
+    pub fn insert(&mut self, id: ContainerId, container: NestedContainer) {
+        self.by_id.insert(id, container);
+    }
+
+    /// Returns whether no container can be added.
+    pub fn is_full(&self) -> bool {
+        self.by_id.len() >= MAX_CONTAINERS
+    }
+
+    /// Returns the ids of all containers inside this one, at any depth, parents first.
+    pub fn inside(&self, id: &ContainerId) -> Vec<ContainerId> {
+        // The byte after the period is the slash, which no id has.
+        let (from, to) = (format!("{id}."), format!("{id}/"));
+        let range = (Bound::Included(from.as_str()), Bound::Excluded(to.as_str()));
+        self.by_id.range::<str, _>(range).map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Removes a container.
+    pub fn remove(&mut self, id: &ContainerId) -> Option<NestedContainer> {
+        self.by_id.remove(id)
+    }
+
+    /// Notes that a call waits for the end of a container.
+    pub fn wait(&mut self, id: ContainerId, reply: ReplyId) {
+        self.waits.entry(id).or_default().insert(reply);
+    }
+
+    /// Removes a call whose client has disconnected. Returns whether it waited.
+    pub fn abandon_wait(&mut self, id: &ContainerId, reply: ReplyId) -> bool {
+        let Some(waits) = self.waits.get_mut(id) else { return false };
+        let waited = waits.remove(&reply);
+        if waits.is_empty() {
+            self.waits.remove(id);
+        }
+        waited
+    }
+
+    /// Answers the calls that wait for a container, which has ended.
+    pub fn answer_waits(&mut self, cx: &mut Context<'_>, id: &ContainerId, termination: &WaitContainer) {
+        for reply in self.waits.remove(id).unwrap_or_default() {
+            cx.reply(reply, CallResponse::terminated(termination.clone()));
+        }
+    }
+
+    /// Returns the nearest container around this one that is not an executor's and has not ended; `None` if there is
+    /// none.
+    pub fn live(&self, id: &ContainerId) -> Option<&NestedContainer> {
+        self.get(id).filter(|container| container.is_live())
+    }
+
+    /// Changes the state of a container that has ended. Returns the launch that still waits for an answer.
+    pub fn terminate(&mut self, id: &ContainerId, termination: WaitContainer) -> Option<ReplyId> {
+        let container = self.by_id.get_mut(id)?;
+        match std::mem::replace(&mut container.state, NestedState::Terminated(Box::new(termination))) {
+            NestedState::Launching(reply) => Some(reply),
+            _ => None,
+        }
+    }
+}

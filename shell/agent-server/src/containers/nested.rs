@@ -1,0 +1,405 @@
+//! Nested and standalone containers: from the core's commands to the containerizer, and back after a restart.
+
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use ::agent::{ContainerEvent, ContainerExit, LaunchFailure, NestedLaunch, RecoveredNested};
+use containerizer::{DescribedContainer, Init, Input, Launch, Nesting, Output, Program, TerminalOptions, User};
+use messages::v1;
+use model::{ContainerId, ReplyId};
+use serde::{Deserialize, Serialize};
+use tracing::warn;
+
+use super::{Containers, LiveContainer, Phase, describe_limitation, resolve_user};
+use crate::fetch::Destination;
+use crate::images::{ISOLATION, ProvidedImages};
+use crate::requests::{Place, requests};
+use crate::sandbox;
+use crate::sessions::ContainerEnds;
+
+/// The words about a container that a later agent gets back.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Description {
+    user: Option<String>,
+    session: bool,
+}
+
+/// Returns what the core has to know of a nested or standalone container of an earlier agent.
+pub fn recovered_nested(found: &DescribedContainer) -> (ContainerId, RecoveredNested) {
+    let described: Description = serde_json::from_slice(&found.description).unwrap_or_else(|error| {
+        warn!(container = %found.id, %error, "the description of a container is damaged");
+        Description::default()
+    });
+    let nested = RecoveredNested {
+        user: described.user,
+        session: described.session,
+        pid: found.pid,
+        exit: ContainerExit {
+            status: found.status,
+            limitation: found.limitation.clone().map(describe_limitation),
+            last_updates: Vec::new(),
+        },
+    };
+    (found.id.clone(), nested)
+}
+
+/// Why a container does not start.
+struct Failed {
+    step: LaunchFailure,
+    reason: String,
+}
+
+fn other(reason: impl ToString) -> Failed {
+    Failed { step: LaunchFailure::Other, reason: reason.to_string() }
+}
+
+/// The program of a container, as the launcher or the init starts it.
+struct Started {
+    program: Program,
+    argv: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
+    working_directory: PathBuf,
+    user: Option<User>,
+    /// The user of the program, which the launcher of an image becomes.
+    program_user: Option<User>,
+    /// The file of what isolates the program in an image.
+    isolation: Option<PathBuf>,
+}
+
+impl Containers {
+    /// Prepares and starts a nested or standalone container, on threads that may block.
+    pub fn launch_nested(self: &Arc<Self>, launch: Box<NestedLaunch>) {
+        let cancelled = Arc::new(AtomicBool::new(false));
+        let live = LiveContainer {
+            phase: Phase::Preparing(self.settings.limits(&launch.resources, &launch.limits)),
+            cancelled: cancelled.clone(),
+            sandbox: launch.sandbox.clone(),
+            switches_user: true,
+            volumes: Vec::new(),
+            shared_volumes: Vec::new(),
+        };
+        self.shared.lock().insert(launch.container.clone(), live);
+        let containers = self.clone();
+        self.runtime.spawn(async move {
+            let permits = if launch.command.uris.is_empty() { &containers.preparations } else { &containers.downloads };
+            // The semaphore is never closed; without a permit the limit would not apply.
+            let _permit = permits.acquire().await;
+            let containers = containers.clone();
+            let work = move || {
+                let prepared = containers.prepare_nested(&launch, &cancelled);
+                let started = prepared.and_then(|prepared| containers.start_prepared(prepared, &[]).map_err(other));
+                if let Err(failed) = started {
+                    containers.nested_failed(&launch.container, failed);
+                }
+            };
+            // The task fails only if the runtime ends.
+            let _ = tokio::task::spawn_blocking(work).await;
+        });
+    }
+
+    fn nested_failed(&self, id: &ContainerId, failed: Failed) {
+        self.shared.remove_root(id);
+        self.shared.sessions.end(id);
+        if self.shared.lock().remove(id).is_some() {
+            self.shared.notify(ContainerEvent::NestedLaunchFailed {
+                container: id.clone(),
+                reason: failed.reason,
+                failure: failed.step,
+            });
+        }
+    }
+
+    fn prepare_nested(&self, launch: &NestedLaunch, cancelled: &Arc<AtomicBool>) -> Result<Launch, Failed> {
+        self.check_nested(launch).map_err(other)?;
+        let user = launch.user.as_deref().map(resolve_user).transpose().map_err(other)?.flatten();
+        let created = sandbox::create_nested(&launch.root_sandbox, &launch.sandbox, user.as_ref());
+        created.map_err(|error| Failed {
+            step: LaunchFailure::Sandbox,
+            reason: format!("Failed to create sandbox: {}: {error}", launch.sandbox.display()),
+        })?;
+        let to = Destination { container: &launch.container, sandbox: &launch.sandbox };
+        self.fetches
+            .fetch_into(&self.settings.fetch, to, &launch.command.uris, user.as_ref(), cancelled)
+            .map_err(other)?;
+        let container = launch.info.as_ref();
+        let image = container.and_then(|container| container.mesos.as_deref()?.image.as_deref());
+        let started = match (image, launch.session) {
+            (_, true) => self.session_program(launch, user)?,
+            (Some(_), false) => self.program_in_image(launch, user, cancelled)?,
+            (None, false) => {
+                let (program, argv) = program(&launch.command).map_err(other)?;
+                let environment = launch.environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
+                let working_directory = launch.sandbox.clone();
+                Started {
+                    program: Program::Path(program),
+                    argv,
+                    environment,
+                    working_directory,
+                    program_user: user.clone(),
+                    user,
+                    isolation: None,
+                }
+            }
+        };
+        let has_pipes = launch.session && terminal(launch).is_none();
+        let ends = has_pipes.then(|| self.sessions.take_ends(&launch.container)).flatten();
+        if has_pipes && ends.is_none() {
+            return Err(other("the connection of the session's caller has ended"));
+        }
+        if has_pipes {
+            let open = |name| sandbox::open_nested_output(&launch.root_sandbox, &launch.sandbox, name);
+            let outputs = open("stdout").and_then(|stdout| Ok([stdout, open("stderr")?]));
+            self.sessions.record(&launch.container, outputs.map_err(other)?);
+        }
+        self.describe_nested(launch, started, ends)
+    }
+
+    fn check_nested(&self, launch: &NestedLaunch) -> Result<(), String> {
+        let mut container = launch.info.clone();
+        if let Some(container) = &mut container {
+            // The init of the container has its terminal.
+            container.tty_info = None;
+        }
+        validation::supported::check_nested(&launch.command, container.as_ref(), &self.containerizer.isolators())
+            .map_err(|error| error.to_string())?;
+        let has_image =
+            container.as_ref().is_some_and(|c| c.mesos.as_deref().is_some_and(|mesos| mesos.image.is_some()));
+        if launch.session && has_image {
+            return Err(
+                "a session has the root file system of its parent: leave out 'container.mesos.image'".to_owned()
+            );
+        }
+        let volumes = container.as_ref().map(|container| container.volumes.as_slice()).unwrap_or_default();
+        if volumes.iter().any(|volume| volume.image.is_some()) {
+            return Err(
+                "images as volumes of nested containers are not supported: give the volume to the executor".to_owned()
+            );
+        }
+        if launch.session && !volumes.is_empty() {
+            return Err("a session has the mounts of its parent: leave out 'container.volumes'".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Returns how a program is started in the root file system of an image. The launcher is root until it is there.
+    fn program_in_image(
+        &self,
+        launch: &NestedLaunch,
+        user: Option<User>,
+        cancelled: &Arc<AtomicBool>,
+    ) -> Result<Started, Failed> {
+        let provided = self.images.provide_nested(launch, user.as_ref(), cancelled).map_err(other)?;
+        let ProvidedImages { launch_info: file, command: (program, arguments), environment: of_image, .. } =
+            provided.ok_or_else(|| other("the container has no image"))?;
+        let mut environment: Vec<(OsString, OsString)> = Vec::new();
+        let of_image = of_image.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let own = own_variables(&launch.command);
+        // The image sets PATH; the command replaces all variables.
+        let agents = launch.environment.iter().filter(|(name, _)| name != "PATH" || own.contains(&name.as_str()));
+        for (name, value) in of_image.chain(agents.map(|(name, value)| (name.as_str(), value.as_str()))) {
+            environment.retain(|(other, _)| other != name);
+            environment.push((name.into(), value.into()));
+        }
+        let isolation = file.with_file_name(ISOLATION);
+        let words = [OsString::from("container-launch"), file.into(), program.into()];
+        let argv = self.helper(words.into_iter().chain(arguments.into_iter().map(OsString::from)));
+        let program = Program::Path(PathBuf::from(HELPER));
+        let working_directory = launch.sandbox.clone();
+        let (program_user, isolation) = (user, Some(isolation));
+        Ok(Started { program, argv, environment, working_directory, user: None, program_user, isolation })
+    }
+
+    /// Returns how a program is started beside that of the parent, with its environment, its root and its working
+    /// directory.
+    fn session_program(&self, launch: &NestedLaunch, user: Option<User>) -> Result<Started, Failed> {
+        let parent = launch.container.parent().ok_or_else(|| other("a session has a parent"))?;
+        let target = self.containerizer.target(&parent).map_err(other)?;
+        let mut environment: Vec<(OsString, OsString)> =
+            target.environment().into_iter().filter_map(variable).collect();
+        for (name, value) in &launch.environment {
+            environment.retain(|(other, _)| other != name.as_str());
+            environment.push((name.into(), value.into()));
+        }
+        let working_directory = target.working_directory().unwrap_or_else(|| launch.sandbox.clone());
+        let (program, argv) = program(&launch.command).map_err(other)?;
+        let Some(pid) = target.in_image else {
+            // The root of the agent is not that of the container.
+            if self.images.has_container(&parent) {
+                return Err(other(format!("container {parent} has not entered its image yet: try again")));
+            }
+            let program = Program::Path(program);
+            let program_user = user.clone();
+            return Ok(Started { program, argv, environment, working_directory, user, program_user, isolation: None });
+        };
+        if launch.command.user.is_some() {
+            let reason =
+                "'command.user' cannot be carried out: a session in an image runs as the user of its container";
+            return Err(other(reason));
+        }
+        // The program gets the privileges of its parent.
+        let file = self.images.launch_info(&parent).map_err(other)?;
+        let words = [OsString::from("container-enter"), file.into(), pid.to_string().into(), program.into()];
+        let argv = self.helper(words.into_iter().chain(argv));
+        let program = Program::Path(HELPER.into());
+        Ok(Started { program, argv, environment, working_directory, user: None, program_user: None, isolation: None })
+    }
+
+    /// Returns the arguments with which an init starts itself again as a helper.
+    fn helper(&self, words: impl Iterator<Item = OsString>) -> Vec<OsString> {
+        self.settings.init_argv.first().map(OsString::from).into_iter().chain(words).collect()
+    }
+
+    fn describe_nested(
+        &self,
+        launch: &NestedLaunch,
+        started: Started,
+        ends: Option<ContainerEnds>,
+    ) -> Result<Launch, Failed> {
+        let logger = &self.settings.container_logger;
+        let (stdout, stderr) = logger.of_container(launch.command.environment.as_deref()).map_err(other)?;
+        let file = |name: &str, rotation| Output::File { path: launch.sandbox.join(name), rotation };
+        let (stdin, stdout, stderr) = match ends {
+            None => (Input::Nothing, file("stdout", stdout), file("stderr", stderr)),
+            Some(ContainerEnds { stdin, stdout, stderr }) => {
+                (Input::Descriptor(stdin), Output::Descriptor(stdout), Output::Descriptor(stderr))
+            }
+        };
+        let linux = launch.info.as_ref().and_then(|container| container.linux_info.as_deref());
+        let description = Description { user: launch.user.clone(), session: launch.session };
+        let nesting = Nesting {
+            own_cgroups: linux.is_some_and(|linux| linux.share_cgroups == Some(false)),
+            share_pid_namespace: linux.is_some_and(|linux| linux.share_pid_namespace == Some(true)),
+            session: launch.session,
+            terminal: terminal(launch),
+            description: serde_json::to_vec(&description).map_err(other)?,
+        };
+        let init_argv = self.settings.init_argv.iter().map(OsString::from).collect();
+        let parent_sandbox = launch.container.parent().and_then(|_| launch.sandbox.parent()?.parent());
+        let place = Place { sandbox: &launch.sandbox, parent_sandbox };
+        let requests = requests(launch.info.as_ref(), place, started.isolation, started.program_user.as_ref());
+        Ok(Launch {
+            id: launch.container.clone(),
+            program: started.program,
+            argv: started.argv,
+            init: Some(Init { program: self.settings.executor.clone(), argv: init_argv }),
+            environment: crate::launch::with_secrets(Some(&launch.command), started.environment),
+            working_directory: started.working_directory,
+            user: started.user,
+            limits: self.settings.limits(&launch.resources, &launch.limits),
+            rlimits: crate::launch::rlimits(launch.info.as_ref()),
+            binds: Vec::new(),
+            requests: requests.map_err(other)?,
+            stdin,
+            stdout,
+            stderr,
+            nesting: Some(nesting),
+        })
+    }
+
+    /// Sends a signal to the first process of a container, and reports the result.
+    pub fn signal(&self, container: &ContainerId, signal: i32, reply: ReplyId) {
+        let failed = self.containerizer.signal(container, signal).err();
+        let failed = failed.map(|error| model::with_sources(&error));
+        self.shared.notify(ContainerEvent::Signalled { reply, failed });
+    }
+
+    /// Returns the nested or standalone containers that run, with the pid of their first process.
+    pub fn nested(&self) -> Vec<(ContainerId, u32)> {
+        let mut live = self.live();
+        live.sort();
+        live.into_iter().filter_map(|id| Some((id.clone(), self.containerizer.pid(&id)?))).collect()
+    }
+
+    /// Connects to the terminal of a container; `None` if it has none or does not run.
+    ///
+    /// # Errors
+    /// Returns the error of the connection.
+    pub fn terminal(&self, container: &ContainerId) -> Result<Option<OwnedFd>, containerizer::Error> {
+        match self.containerizer.connect(container) {
+            Ok(connection) => Ok(Some(connection)),
+            Err(containerizer::Error::NotFound(_) | containerizer::Error::NoTerminal(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes the files of a nested container that has ended, and reports the result. It may block.
+    pub fn remove_nested(&self, container: ContainerId, sandbox: &Path, root_sandbox: &Path) {
+        let removed = self.containerizer.remove(&container).map_err(|error| model::with_sources(&error));
+        let removed = removed.and_then(|()| {
+            sandbox::remove_nested(root_sandbox, sandbox)
+                .map_err(|error| format!("cannot remove the sandbox '{}': {error}", sandbox.display()))
+        });
+        self.shared.notify(ContainerEvent::Removed { container, failed: removed.err() });
+    }
+}
+
+/// Returns the terminal that a container asks for. Nobody sees the output of a session before its caller reads it.
+fn terminal(launch: &NestedLaunch) -> Option<TerminalOptions> {
+    let info = launch.info.as_ref()?.tty_info.as_ref()?;
+    let small = |number: u32| u16::try_from(number).unwrap_or(u16::MAX);
+    let (rows, columns) = info.window_size.map_or((0, 0), |size| (small(size.rows), small(size.columns)));
+    Some(TerminalOptions { rows, columns, waits: launch.session })
+}
+
+/// The path by which an init starts its own program.
+const HELPER: &str = "/proc/self/exe";
+
+/// Returns the program and the arguments of a command, with `argv[0]`.
+fn program(command: &v1::CommandInfo) -> Result<(PathBuf, Vec<OsString>), &'static str> {
+    let value = command.value.as_deref().filter(|value| !value.is_empty());
+    // An unset field means true, the default of the schema.
+    match (command.shell.unwrap_or(true), value) {
+        (true, None) => Err("Shell specified but no command value provided"),
+        (true, Some(value)) => Ok(("/bin/sh".into(), ["sh", "-c", value].map(OsString::from).to_vec())),
+        (false, None) => Err("No executable is found"),
+        (false, Some(value)) => {
+            let mut argv: Vec<OsString> = command.arguments.iter().map(OsString::from).collect();
+            if argv.is_empty() {
+                argv.push(value.into());
+            }
+            Ok((value.into(), argv))
+        }
+    }
+}
+
+/// Returns the names of the variables that a command sets itself.
+fn own_variables(command: &v1::CommandInfo) -> Vec<&str> {
+    let own = command.environment.as_deref().map(|environment| environment.variables.as_slice());
+    own.unwrap_or_default().iter().map(|variable| variable.name.as_str()).collect()
+}
+
+fn variable(text: Vec<u8>) -> Option<(OsString, OsString)> {
+    let at = text.iter().position(|byte| *byte == b'=')?;
+    let (name, value) = text.split_at(at);
+    Some((OsString::from_vec(name.to_vec()), OsString::from_vec(value.get(1..)?.to_vec())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_a_program_with_arguments() {
+        let check = |command: v1::CommandInfo, expect: Result<(&str, &[&str]), &str>| {
+            let given = program(&command);
+            let expect =
+                expect.map(|(path, argv)| (PathBuf::from(path), argv.iter().map(OsString::from).collect::<Vec<_>>()));
+            assert_eq!(given, expect);
+        };
+        let command = |value: Option<&str>, shell, arguments: &[&str]| v1::CommandInfo {
+            value: value.map(str::to_owned),
+            shell,
+            arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+            ..Default::default()
+        };
+        check(command(Some("echo x"), None, &[]), Ok(("/bin/sh", &["sh", "-c", "echo x"])));
+        check(command(Some("/bin/ls"), Some(false), &["ls", "-l"]), Ok(("/bin/ls", &["ls", "-l"])));
+        check(command(Some("ls"), Some(false), &[]), Ok(("ls", &["ls"])));
+        check(command(None, None, &[]), Err("Shell specified but no command value provided"));
+        check(command(None, Some(false), &["x"]), Err("No executable is found"));
+    }
+}
