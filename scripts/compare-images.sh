@@ -18,7 +18,7 @@ at=$("$registry" start "$work/registry" plain)
 push() {
   local type=$1 file=$2 digest location
   digest=sha256:$(sha256sum "$file" | cut -d' ' -f1)
-  location=$(curl -fsS -i -X POST "http://$at/v2/app/blobs/uploads/" | tr -d '\r' | sed -n 's/^[Ll]ocation: //p')
+  location=$(curl -fsS -i -X POST "http://$at/v2/app/blobs/uploads/" | tr -d '\r' | grep -i '^location: ' | cut -d' ' -f2-)
   case $location in *\?*) location="$location&digest=$digest" ;; *) location="$location?digest=$digest" ;; esac
   curl -fsS -X PUT -H 'content-type: application/octet-stream' -T "$file" "$location" >/dev/null
   printf '{"mediaType":"%s","digest":"%s","size":%d}' "$type" "$digest" "$(stat -c %s "$file")"

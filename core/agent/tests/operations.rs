@@ -35,6 +35,21 @@ fn a_reservation_is_durable_before_it_is_told() {
     );
 }
 
+/// The master has registered the agent, and its answer was lost.
+#[test]
+fn an_operation_before_the_registration_is_not_applied() {
+    let mut scenario = Scenario::new();
+    scenario.master_is(MASTER).fires(Timer::Register).clear_log();
+    scenario.applies(1, reserve(10));
+    check(&mut scenario, "");
+    scenario.master_registers_it().clear_log();
+    scenario.applies(1, reserve(10));
+    let log = scenario.take_log();
+    assert!(log.contains("UpdateOperationStatus O1 DROPPED") && !log.contains("store resources"), "{log}");
+    scenario.applies(2, reserve(10));
+    assert!(scenario.take_log().contains("UpdateOperationStatus O2 FINISHED"));
+}
+
 #[test]
 fn a_volume_is_written_down_then_made_then_told() {
     let mut scenario = Scenario::registered();

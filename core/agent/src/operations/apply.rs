@@ -50,6 +50,13 @@ pub(crate) fn apply_operation(state: &mut State, cx: &mut Context<'_>, message: 
     if state.operation_status_updates.contains(uuid) {
         return;
     }
+    if state.identity.id().is_none() {
+        // The master has registered this agent, and its answer was lost. A status would name no agent, so that it could
+        // never be acknowledged. The master reconciles an operation that the registered agent does not report.
+        tracing::warn!("ignoring operation {uuid}, which came before the registration");
+        state.operation_status_updates.note_dropped(uuid);
+        return;
+    }
     if state.operation_status_updates.was_dropped(uuid) {
         tracing::info!("operation {uuid} comes after it was reported as dropped");
         return status::send_dropped(state, cx, message.framework_id, message.operation_uuid, None);

@@ -31,11 +31,13 @@ pub struct ContainerFlags {
     /// The directory to run the command in; /bin/sh of the container changes to it
     #[arg(long, short, value_name = "PATH", value_parser = absolute)]
     workdir: Option<String>,
-    /// A directory of the agent (/SOURCE:/PATH[:ro]), of a volume driver (NAME:/PATH) or of the sandbox (/PATH)
     #[arg(long, short, value_name = "[SOURCE:]PATH[:OPTIONS]", value_parser = volume)]
+    #[arg(
+        help = "A directory of the agent (/SOURCE:/PATH[:ro]), of a volume driver (NAME:/PATH) or of the sandbox (/PATH)"
+    )]
     volume: Vec<v1::Volume>,
-    /// The same with names: type=bind,source=/SOURCE,target=/PATH[,readonly]
     #[arg(long, value_name = "FIELDS", value_parser = mount)]
+    #[arg(help = "The same with names: type=bind,source=/SOURCE,target=/PATH[,readonly]")]
     mount: Vec<v1::Volume>,
     /// A network of the agents (CNI) to join; host is the network of the agent [default: host]
     #[arg(long, alias = "net", value_name = "NAME")]
