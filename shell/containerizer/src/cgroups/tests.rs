@@ -400,6 +400,8 @@ fn launch(id: &str) -> crate::Launch {
         rlimits: Vec::new(),
         binds: Vec::new(),
         requests: crate::Requests::default(),
+        stdin: crate::Input::Nothing,
+        nesting: None,
         stdout: crate::Output::Discard,
         stderr: crate::Output::Discard,
     }
