@@ -352,7 +352,7 @@ mod tests {
         };
         check("", "A pod looks like this");
         check(r#"{"tasks": []}"#, "no tasks");
-        check(r#"{"tasks": [{"name": "a", "comand": "x"}]}"#, "unknown field `comand`");
+        check(r#"{"tasks": [{"name": "a", "comment": "x"}]}"#, "unknown field `comment`");
         check(r#"{"tasks": [{"name": "a"}]}"#, "task 'a': it needs a command");
         check(r#"{"tasks": [{"name": "a", "command": 1}]}"#, "1 is no command");
         check(r#"{"tasks": [{"name": "a", "command": []}]}"#, "no command");
