@@ -62,6 +62,9 @@ fn message(state: &mut State, cx: &mut Context<'_>, PeerMessage { from, message,
         Message::ReregisterExecutor(message) => driver::driver_reregisters(state, cx, from, *message),
         Message::StatusUpdate(message) => driver::driver_updates(state, cx, from, *message),
         Message::ExecutorToFramework(message) => driver::driver_messages(state, cx, *message),
+        Message::ApplyOperation(message) if state.master.leads(&from) && state.identity.id().is_none() => {
+            apply::ignore_before_registration(state, &message);
+        }
         message if state.master.leads(&from) => handle_or_defer(state, cx, message),
         message => tracing::warn!("ignoring {} from {from}: not the leading master", message.name()),
     }

@@ -39,6 +39,15 @@ pub(crate) fn resume_recovered_operations(state: &mut State, cx: &mut Context<'_
     process_deferred(state, cx);
 }
 
+/// Ignores an operation of a master that has registered this agent, whose answer was lost. A status would name no agent,
+/// so that it could never be acknowledged. The master reconciles an operation that the registered agent does not report.
+pub(crate) fn ignore_before_registration(state: &mut State, message: &internal::ApplyOperationMessage) {
+    if let Ok(uuid) = Uuid::from_slice(&message.operation_uuid.value) {
+        tracing::warn!("ignoring operation {uuid}, which came before the registration");
+        state.operation_status_updates.note_dropped(uuid);
+    }
+}
+
 /// Applies an operation. The master has converted the resources already, so an operation that cannot be applied means
 /// that the two disagree about the resources. A Mesos agent aborts; this one reports it and registers again, which
 /// makes the two agree.
@@ -48,13 +57,6 @@ pub(crate) fn apply_operation(state: &mut State, cx: &mut Context<'_>, message: 
         return;
     };
     if state.operation_status_updates.contains(uuid) {
-        return;
-    }
-    if state.identity.id().is_none() {
-        // The master has registered this agent, and its answer was lost. A status would name no agent, so that it could
-        // never be acknowledged. The master reconciles an operation that the registered agent does not report.
-        tracing::warn!("ignoring operation {uuid}, which came before the registration");
-        state.operation_status_updates.note_dropped(uuid);
         return;
     }
     if state.operation_status_updates.was_dropped(uuid) {

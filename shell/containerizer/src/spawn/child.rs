@@ -101,7 +101,7 @@ pub(super) extern "C" fn run(argument: *mut c_void) -> c_int {
 }
 
 fn prepare(plan: &SpawnPlan) -> Result<(), (Step, Errno)> {
-    reset_signals();
+    reset_signals(if plan.report.is_some() { &PASSED_ON } else { &NO_SIGNALS });
     setsid().map_err(|errno| (Step::Session, errno))?;
     if let Some(record) = &plan.record {
         write_process_record(record)?;
@@ -138,23 +138,49 @@ fn privileges_failed((step, errno): (PrivilegeStep, Errno)) -> (Step, Errno) {
     (step, errno)
 }
 
-/// Resets ignored signals (Rust ignores SIGPIPE), which would stay ignored in the program, and the signal mask, which
-/// the parent has blocked so that none of its handlers runs here. The system call is direct because libc reserves
+/// The empty set of signals, for rt_sigprocmask(2).
+static NO_SIGNALS: u64 = 0;
+/// The signals that an init passes on to its program. They are blocked until it waits for them: the kernel drops signals to
+/// the first process of a pid namespace that has no handler for them, unless they are blocked (pid_namespaces(7)).
+static PASSED_ON: u64 = set_of(&[
+    libc::SIGHUP,
+    libc::SIGINT,
+    libc::SIGQUIT,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+    libc::SIGALRM,
+    libc::SIGTERM,
+    libc::SIGTSTP,
+    libc::SIGTTIN,
+    libc::SIGTTOU,
+    libc::SIGWINCH,
+]);
+
+const fn set_of(signals: &[i32]) -> u64 {
+    let (mut set, mut index) = (0, 0);
+    while index < signals.len() {
+        set |= 1 << (signals[index] - 1);
+        index += 1;
+    }
+    set
+}
+
+/// Resets ignored signals (Rust ignores SIGPIPE), which would stay ignored in the program, and sets the signal mask; the
+/// parent has blocked all signals so that none of its handlers runs here. The system call is direct because libc reserves
 /// signals 32 and 33.
 #[allow(unsafe_code)]
-fn reset_signals() {
+fn reset_signals(blocked: &u64) {
     /// `struct sigaction` of the kernel, all zero: `SIG_DFL` without flags. No architecture has a larger one.
     const DEFAULT: [u64; 4] = [0; 4];
-    static EMPTY: u64 = 0;
     const SET_SIZE: usize = size_of::<u64>();
     for signal in 1..=64 {
         // SAFETY: `DEFAULT` is valid for reads of a `struct sigaction`. Refusals (SIGKILL, SIGSTOP) do not matter.
         unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, DEFAULT.as_ptr(), ptr::null_mut::<c_void>(), SET_SIZE) };
     }
-    // SAFETY: `EMPTY` is a set of the size said.
+    // SAFETY: `blocked` is a set of the size said.
     unsafe {
         let no_old = ptr::null_mut::<c_void>();
-        libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const EMPTY, no_old, SET_SIZE)
+        libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const *blocked, no_old, SET_SIZE)
     };
 }
 
