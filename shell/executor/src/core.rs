@@ -1,15 +1,15 @@
 //! The decisions of a command executor about events, exits and timers. The code is pure: time and randomness come from
 //! a [`Clock`], and everything else is an [`Action`].
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use messages::v1;
-use messages::v1::executor::{Call, Event, call, event};
-use messages::v1::task_status::{Reason, Source};
+use messages::v1::executor::{Call, Event, event};
+use messages::v1::task_status::Reason;
 use messages::v1::{TaskState, framework_info::capability};
 use model::signal_name;
 
+use crate::calls::Calls;
 use crate::checks::{self, Checker, Checks, Outcome, Probe};
 
 /// The time from SIGTERM to SIGKILL if neither the task nor the kill sets one (the default of Mesos' `Slave`).
@@ -77,8 +77,7 @@ enum Ending {
 /// The state of a command executor.
 #[derive(Debug)]
 pub struct Executor {
-    framework: v1::FrameworkId,
-    id: v1::ExecutorId,
+    calls: Calls,
     shutdown_grace: Duration,
     recovery_timeout: Option<Duration>,
     /// Whether the framework accepts TASK_KILLING.
@@ -86,9 +85,6 @@ pub struct Executor {
     task: Option<v1::TaskInfo>,
     /// Whether the task was launched and none of its updates has been acknowledged.
     task_unacknowledged: bool,
-    /// The unacknowledged updates in the order in which they were made, by a sequence number, because uuids are random.
-    unacknowledged: BTreeMap<u64, call::Update>,
-    sequence: u64,
     running: bool,
     ending: Option<Ending>,
     /// The time of the first kill, and its grace period.
@@ -109,15 +105,12 @@ impl Executor {
     /// `recovery_timeout` is the wait for a restarting agent, `None` without checkpointing.
     pub fn new(framework: &str, id: &str, shutdown_grace: Duration, recovery_timeout: Option<Duration>) -> Self {
         Executor {
-            framework: v1::FrameworkId { value: framework.to_owned() },
-            id: v1::ExecutorId { value: id.to_owned() },
+            calls: Calls::new(framework, id),
             shutdown_grace,
             recovery_timeout,
             killing_state: false,
             task: None,
             task_unacknowledged: false,
-            unacknowledged: BTreeMap::new(),
-            sequence: 0,
             running: false,
             ending: None,
             grace: None,
@@ -133,21 +126,12 @@ impl Executor {
     /// Returns the SUBSCRIBE call with the task and updates that the agent may not know after its restart.
     pub fn subscribe(&self) -> Call {
         let tasks = self.task.iter().filter(|_| self.task_unacknowledged).cloned();
-        let subscribe = call::Subscribe {
-            unacknowledged_tasks: tasks.collect(),
-            unacknowledged_updates: self.unacknowledged.values().cloned().collect(),
-        };
-        self.call(call::Type::Subscribe, |c| c.subscribe = Some(Box::new(subscribe)))
-    }
-
-    /// Returns whether the agent has not confirmed some updates.
-    pub fn has_unacknowledged(&self) -> bool {
-        !self.unacknowledged.is_empty()
+        self.calls.subscribe(tasks.collect())
     }
 
     /// Returns the HEARTBEAT call.
     pub fn heartbeat(&self) -> Call {
-        self.call(call::Type::Heartbeat, |_| {})
+        self.calls.heartbeat()
     }
 
     /// Handles an event of the agent.
@@ -185,11 +169,11 @@ impl Executor {
     fn on_launch(&mut self, task: v1::TaskInfo, clock: &mut dyn Clock) -> Vec<Action> {
         if self.task.is_some() {
             // The agent never launches a second task. Accepting one would hide the first.
-            let status = self.status(&task, TaskState::TaskFailed, clock);
+            let status = self.calls.status(&task, TaskState::TaskFailed, clock);
             let message = "the command executor runs one task only".to_owned();
             return vec![self.update(v1::TaskStatus { message: Some(message), ..status })];
         }
-        let starting = self.status(&task, TaskState::TaskStarting, clock);
+        let starting = self.calls.status(&task, TaskState::TaskStarting, clock);
         self.task = Some(task.clone());
         self.task_unacknowledged = true;
         vec![self.update(starting), Action::Start(Box::new(task))]
@@ -199,7 +183,7 @@ impl Executor {
     pub fn on_started(&mut self, clock: &mut dyn Clock) -> Vec<Action> {
         self.running = true;
         let Some(task) = self.task.clone() else { return Vec::new() };
-        let running = self.status(&task, TaskState::TaskRunning, clock);
+        let running = self.calls.status(&task, TaskState::TaskRunning, clock);
         let mut actions = vec![self.update(running)];
         if let Some(limit) = task.max_completion_time {
             actions.push(Action::Arm(Timer::MaxCompletion, model::duration_from_proto(&limit)));
@@ -211,7 +195,7 @@ impl Executor {
     /// Handles a task's process that could not be started.
     pub fn on_start_failed(&mut self, reason: &str, clock: &mut dyn Clock) -> Vec<Action> {
         let Some(task) = self.task.clone() else { return Vec::new() };
-        let status = self.status(&task, TaskState::TaskFailed, clock);
+        let status = self.calls.status(&task, TaskState::TaskFailed, clock);
         let update = self.update(v1::TaskStatus { message: Some(reason.to_owned()), ..status });
         self.terminal(update)
     }
@@ -238,7 +222,7 @@ impl Executor {
             (None, Exit::Status(0)) => TaskState::TaskFinished,
             (None, _) => TaskState::TaskFailed,
         };
-        let mut status = self.status(&task, state, clock);
+        let mut status = self.calls.status(&task, state, clock);
         status.message = Some(match exit {
             Exit::Status(status) => format!("Command exited with status {status}"),
             Exit::Signal { signal, core } => {
@@ -305,7 +289,7 @@ impl Executor {
         self.grace = Some((clock.elapsed(), grace));
         let mut actions = Vec::new();
         if self.killing_state && ending == Ending::Killed {
-            let killing = self.status(&task, TaskState::TaskKilling, clock);
+            let killing = self.calls.status(&task, TaskState::TaskKilling, clock);
             actions.push(self.update(killing));
         }
         actions.push(Action::Terminate);
@@ -315,8 +299,8 @@ impl Executor {
 
     fn on_acknowledged(&mut self, uuid: &[u8]) -> Vec<Action> {
         self.task_unacknowledged = false;
-        self.unacknowledged.retain(|_, update| update.status.uuid.as_deref() != Some(uuid));
-        if self.terminal_sent && self.unacknowledged.is_empty() { vec![Action::Exit] } else { Vec::new() }
+        self.calls.acknowledged(uuid);
+        if self.terminal_sent && !self.calls.has_unacknowledged() { vec![Action::Exit] } else { Vec::new() }
     }
 
     /// Handles a timer.
@@ -372,7 +356,7 @@ impl Executor {
         let Some(verdict) = self.checks.handle(&task, checker, outcome, clock.elapsed()) else { return Vec::new() };
         let mut actions = Vec::new();
         if let Some(reason) = verdict.reason {
-            let mut status = self.status(&task, TaskState::TaskRunning, clock);
+            let mut status = self.calls.status(&task, TaskState::TaskRunning, clock);
             status.reason = Some(reason.into());
             status.healthy = self.checks.healthy;
             status.check_status = self.checks.check_status.map(Box::new);
@@ -392,36 +376,8 @@ impl Executor {
         self.running && self.ending.is_none()
     }
 
-    fn status(&self, task: &v1::TaskInfo, state: TaskState, clock: &mut dyn Clock) -> v1::TaskStatus {
-        v1::TaskStatus {
-            task_id: task.task_id.clone(),
-            agent_id: Some(task.agent_id.clone()),
-            executor_id: Some(self.id.clone()),
-            state: state.into(),
-            source: Some(Source::Executor.into()),
-            timestamp: Some(clock.now()),
-            uuid: Some(clock.uuid().to_vec()),
-            check_status: task.check.as_deref().and_then(checks::empty_status).map(Box::new),
-            ..Default::default()
-        }
-    }
-
     fn update(&mut self, status: v1::TaskStatus) -> Action {
-        let update = call::Update { status };
-        self.sequence += 1;
-        self.unacknowledged.insert(self.sequence, update.clone());
-        Action::Send(Box::new(self.call(call::Type::Update, |c| c.update = Some(Box::new(update)))))
-    }
-
-    fn call(&self, kind: call::Type, fill: impl FnOnce(&mut Call)) -> Call {
-        let mut call = Call {
-            framework_id: self.framework.clone(),
-            executor_id: self.id.clone(),
-            r#type: Some(kind.into()),
-            ..Default::default()
-        };
-        fill(&mut call);
-        call
+        Action::Send(Box::new(self.calls.update(status)))
     }
 }
 

@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | `core` | the decisions of the command executor about events, exits and timers; pure |
 //! | `clock` | the clock and the randomness of the operating system |
+//! | `calls` | the calls of an executor, and the updates that are not acknowledged; pure |
 //! | `checks` | when tasks are probed, and what a result means; pure |
 //! | `default_executor` | the default executor |
 //! | `environment` | the `MESOS_*` variables that the agent sets for its executors |
@@ -27,6 +28,7 @@
 //!
 //! Everything happens on one thread, because each task pays for this process's memory.
 
+mod calls;
 mod checks;
 mod chunked;
 mod clock;

@@ -113,17 +113,8 @@ impl EventLoop {
         }
         // Processes that the task left behind have this process as their parent, and are not found without it.
         process::kill_descendants();
-        self.write_last_updates();
+        last_updates::keep(&self.executor.subscribe());
         Ok(())
-    }
-
-    /// Writes the unconfirmed updates for the next agent, which finds that the container has ended.
-    fn write_last_updates(&self) {
-        if self.executor.has_unacknowledged()
-            && let Err(error) = last_updates::write(&self.executor.subscribe())
-        {
-            write_stderr(format_args!("executor: the last updates are lost: {error}"));
-        }
     }
 
     fn reap(&mut self) {

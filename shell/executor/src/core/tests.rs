@@ -297,7 +297,7 @@ impl Scenario {
     }
 
     fn last(&self) -> &v1::TaskStatus {
-        &self.executor.unacknowledged.values().last().expect("an update").status
+        &self.executor.calls.unacknowledged.values().last().expect("an update").status
     }
 }
 

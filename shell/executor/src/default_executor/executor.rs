@@ -9,14 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use messages::v1;
-use messages::v1::executor::{Call, Event, call, event};
+use messages::v1::executor::{Call, Event, event};
 use messages::v1::framework_info::capability;
-use messages::v1::task_status::Source;
 use messages::v1::{TaskState, framework_info::Capability};
 
 use super::actions::{Action, Key, Purpose, Reply, Timer};
 use super::container::{Container, Launch};
-use crate::checks;
+use crate::calls::Calls;
 use crate::core::{ACKNOWLEDGEMENT_TIMEOUT, Clock};
 
 /// The pause before a request is repeated.
@@ -54,9 +53,7 @@ pub struct DefaultExecutor {
     pub(super) killed_groups: BTreeSet<u64>,
     /// The last number that was given to a container or a group.
     pub(super) last_number: u64,
-    /// The unacknowledged updates in the order in which they were made, by a sequence number.
-    unacknowledged: BTreeMap<u64, call::Update>,
-    sequence: u64,
+    pub(super) calls: Calls,
     /// Whether a task was killed as unhealthy.
     pub(super) unhealthy: bool,
     pub(super) shutting_down: bool,
@@ -68,6 +65,7 @@ impl DefaultExecutor {
     /// Makes an executor without tasks.
     pub fn new(settings: Settings) -> Self {
         DefaultExecutor {
+            calls: Calls::new(&settings.framework, &settings.executor),
             settings,
             subscribed: false,
             killing_state: false,
@@ -77,8 +75,6 @@ impl DefaultExecutor {
             containers: BTreeMap::new(),
             killed_groups: BTreeSet::new(),
             last_number: 0,
-            unacknowledged: BTreeMap::new(),
-            sequence: 0,
             unhealthy: false,
             shutting_down: false,
             gave_up: false,
@@ -88,21 +84,12 @@ impl DefaultExecutor {
     /// Returns the SUBSCRIBE call with the tasks and updates that the agent may not know after its restart.
     pub fn subscribe(&self) -> Call {
         let tasks = self.containers.values().filter(|c| !c.acknowledged).map(|c| c.task.clone());
-        let subscribe = call::Subscribe {
-            unacknowledged_tasks: tasks.collect(),
-            unacknowledged_updates: self.unacknowledged.values().cloned().collect(),
-        };
-        self.call(call::Type::Subscribe, |c| c.subscribe = Some(Box::new(subscribe)))
-    }
-
-    /// Returns whether the agent has not confirmed some updates.
-    pub fn has_unacknowledged(&self) -> bool {
-        !self.unacknowledged.is_empty()
+        self.calls.subscribe(tasks.collect())
     }
 
     /// Returns the HEARTBEAT call.
     pub fn heartbeat(&self) -> Call {
-        self.call(call::Type::Heartbeat, |_| {})
+        self.calls.heartbeat()
     }
 
     /// Handles an event of the agent.
@@ -173,11 +160,11 @@ impl DefaultExecutor {
     }
 
     fn on_acknowledged(&mut self, acknowledged: &event::Acknowledged) -> Vec<Action> {
-        self.unacknowledged.retain(|_, update| update.status.uuid.as_deref() != Some(acknowledged.uuid.as_slice()));
+        self.calls.acknowledged(&acknowledged.uuid);
         let task = &acknowledged.task_id;
         self.containers.values_mut().filter(|c| c.task.task_id == *task).for_each(|c| c.acknowledged = true);
         let is_over = self.gave_up || self.containers.is_empty();
-        if is_over && self.unacknowledged.is_empty() { vec![Action::Exit] } else { Vec::new() }
+        if is_over && !self.calls.has_unacknowledged() { vec![Action::Exit] } else { Vec::new() }
     }
 
     /// Handles the reply to a request.
@@ -218,29 +205,9 @@ impl DefaultExecutor {
         self.last_number
     }
 
-    /// Returns a status of a task that has no container.
-    pub(super) fn status_without_container(
-        &self,
-        task: &v1::TaskInfo,
-        state: TaskState,
-        clock: &mut dyn Clock,
-    ) -> v1::TaskStatus {
-        v1::TaskStatus {
-            task_id: task.task_id.clone(),
-            agent_id: Some(task.agent_id.clone()),
-            executor_id: Some(v1::ExecutorId { value: self.settings.executor.clone() }),
-            state: state.into(),
-            source: Some(Source::Executor.into()),
-            timestamp: Some(clock.now()),
-            uuid: Some(clock.uuid().to_vec()),
-            check_status: task.check.as_deref().and_then(checks::empty_status).map(Box::new),
-            ..Default::default()
-        }
-    }
-
     /// Returns a status of the task of a container.
     pub(super) fn status(&self, container: &Container, state: TaskState, clock: &mut dyn Clock) -> v1::TaskStatus {
-        let mut status = self.status_without_container(&container.task, state, clock);
+        let mut status = self.calls.status(&container.task, state, clock);
         let id = Some(Box::new(container.id.clone()));
         status.container_status = Some(Box::new(v1::ContainerStatus { container_id: id, ..Default::default() }));
         status
@@ -255,20 +222,6 @@ impl DefaultExecutor {
 
     /// Sends a status, which is kept until it is acknowledged.
     pub(super) fn update(&mut self, status: v1::TaskStatus) -> Action {
-        let update = call::Update { status };
-        self.sequence += 1;
-        self.unacknowledged.insert(self.sequence, update.clone());
-        Action::Send(Box::new(self.call(call::Type::Update, |c| c.update = Some(Box::new(update)))))
-    }
-
-    fn call(&self, kind: call::Type, fill: impl FnOnce(&mut Call)) -> Call {
-        let mut call = Call {
-            framework_id: v1::FrameworkId { value: self.settings.framework.clone() },
-            executor_id: v1::ExecutorId { value: self.settings.executor.clone() },
-            r#type: Some(kind.into()),
-            ..Default::default()
-        };
-        fill(&mut call);
-        call
+        Action::Send(Box::new(self.calls.update(status)))
     }
 }

@@ -119,7 +119,7 @@ impl DefaultExecutor {
     /// Ends the executor after the last acknowledgement. The agent does not acknowledge updates of an executor that it
     /// shuts down.
     pub(super) fn finish(&mut self) -> Vec<Action> {
-        if self.shutting_down || !self.has_unacknowledged() {
+        if self.shutting_down || !self.calls.has_unacknowledged() {
             return vec![Action::Exit];
         }
         vec![Action::Arm(Timer::Acknowledgement, ACKNOWLEDGEMENT_TIMEOUT)]

@@ -54,7 +54,7 @@ impl DefaultExecutor {
         let state = if self.partition_aware { TaskState::TaskDropped } else { TaskState::TaskLost };
         let mut actions = Vec::new();
         for task in &group.tasks {
-            let status = self.status_without_container(task, state, clock);
+            let status = self.calls.status(task, state, clock);
             actions.push(self.update(status));
         }
         if self.containers.is_empty() {

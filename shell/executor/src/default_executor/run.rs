@@ -117,12 +117,8 @@ impl EventLoop {
             }
             self.fire_timers();
         }
-        // The next agent finds the unconfirmed updates when it finds that the container has ended.
-        if self.executor.has_unacknowledged()
-            && let Err(error) = last_updates::write(&self.executor.subscribe())
-        {
-            write_stderr(format_args!("executor: the last updates are lost: {error}"));
-        }
+        // The next agent finds the updates when it finds that the container has ended.
+        last_updates::keep(&self.executor.subscribe());
         Ok(())
     }
 
