@@ -214,32 +214,50 @@ impl Containers {
 
     /// Prepares and starts a container, on threads that may block.
     pub fn launch(self: &Arc<Self>, launch: Box<ContainerLaunch>) {
+        let limits = self.settings.limits(&launch.resources, &launch.limits);
+        let cancelled = self.begin(&launch.container, limits, &launch.sandbox, launch.volumes.clone());
+        let waits_for_network = fetch::has_files(&launch) || images::has_images(&launch);
+        self.run_blocking(waits_for_network, move |containers| {
+            let prepared = containers.prepare(&launch, &cancelled);
+            let started = prepared.and_then(|prepared| containers.start_prepared(prepared, &launch.volumes));
+            if let Err(reason) = started {
+                containers.shared.failed(&launch.container, reason);
+            }
+        });
+    }
+
+    /// Records a container that is being prepared. Returns the flag that its end sets.
+    fn begin(
+        &self,
+        container: &ContainerId,
+        limits: Limits,
+        sandbox: &Path,
+        volumes: Vec<ContainerVolume>,
+    ) -> Arc<AtomicBool> {
         let cancelled = Arc::new(AtomicBool::new(false));
         let live = LiveContainer {
-            phase: Phase::Preparing(self.settings.limits(&launch.resources, &launch.limits)),
+            phase: Phase::Preparing(limits),
             cancelled: cancelled.clone(),
-            sandbox: launch.sandbox.clone(),
+            sandbox: sandbox.to_owned(),
             switches_user: true,
-            volumes: launch.volumes.clone(),
+            volumes,
             shared_volumes: Vec::new(),
         };
-        self.shared.lock().insert(launch.container.clone(), live);
+        self.shared.lock().insert(container.clone(), live);
+        cancelled
+    }
+
+    /// Runs the preparation of a container on a thread that may block, when fewer than the bound are running. Those that
+    /// wait for the network have a bound of their own, so that they do not delay the others.
+    fn run_blocking(self: &Arc<Self>, waits_for_network: bool, work: impl FnOnce(&Self) + Send + 'static) {
         let containers = self.clone();
         self.runtime.spawn(async move {
-            let waits_for_network = fetch::has_files(&launch) || images::has_images(&launch);
             let permits = if waits_for_network { &containers.downloads } else { &containers.preparations };
             // The semaphore is never closed; without a permit the limit would not apply.
             let _permit = permits.acquire().await;
             let containers = containers.clone();
-            let work = move || {
-                let prepared = containers.prepare(&launch, &cancelled);
-                let started = prepared.and_then(|prepared| containers.start_prepared(prepared, &launch.volumes));
-                if let Err(reason) = started {
-                    containers.shared.failed(&launch.container, reason);
-                }
-            };
             // The task fails only if the runtime ends.
-            let _ = tokio::task::spawn_blocking(work).await;
+            let _ = tokio::task::spawn_blocking(move || work(&containers)).await;
         });
     }
 

@@ -12,7 +12,7 @@ use messages::v1;
 use super::fetch::FetchOptions;
 use super::images::ProvidedImages;
 use super::logger::ContainerLogger;
-use super::requests::{InvalidRequest, Place, container_info, requests};
+use super::requests::{InvalidRequest, Place, command_info, container_info, requests};
 
 /// The settings that all containers of an agent have in common.
 pub struct Settings {
@@ -95,25 +95,21 @@ pub fn describe(
     let requests = requests(container_info(launch), place, isolation, user.as_ref())?;
     // With an image, the launcher needs the rights to make the root. The program itself runs as the user.
     let user = user.filter(|_| images.is_none());
-    let command = match &launch.command_task {
-        Some(task) => task.command.as_deref(),
-        None => launch.executor_info.command.as_deref(),
-    };
-    let environment = command.and_then(|command| command.environment.as_deref());
-    let (stdout, stderr) = settings.container_logger.of_container(environment).map_err(Unsupported::ContainerLogger)?;
+    let given = command_info(launch).and_then(|command| command.environment.as_deref());
+    let (stdout, stderr) = settings.container_logger.of_container(given).map_err(Unsupported::ContainerLogger)?;
     let output = |name: &str, rotation| Output::File { path: launch.sandbox.join(name), rotation };
     let text = |(name, value): &(String, String)| (OsString::from(name), OsString::from(value));
+    // The command executor resolves the secrets of a command task and the variables of its image.
+    let own_command = launch.executor_info.command.as_deref().filter(|_| launch.command_task.is_none());
+    let of_image = images.filter(|_| launch.command_task.is_none()).map(|images| images.environment.as_slice());
+    let environment = with_image(launch.environment.clone(), own_command, of_image.unwrap_or_default());
     let init_argv = settings.init_argv.iter().map(OsString::from).collect();
     Ok(Launch {
         id: launch.container.clone(),
         program,
         argv,
         init: Some(Init { program: settings.executor.clone(), argv: init_argv }),
-        // The command executor resolves the secrets of a command task.
-        environment: with_secrets(
-            launch.executor_info.command.as_deref().filter(|_| launch.command_task.is_none()),
-            with_image(launch, images).iter().map(text).collect(),
-        ),
+        environment: with_secrets(own_command, environment.iter().map(text).collect()),
         working_directory: launch.sandbox.clone(),
         user,
         limits: settings.limits(&launch.resources, &launch.limits),
@@ -134,17 +130,18 @@ fn launch_info_argument(path: &Path) -> OsString {
     argument
 }
 
-/// Adds the variables of the image to the environment of a custom executor. As in Mesos, they replace what the agent
-/// sets by default, for instance PATH, and variables of the command replace them. The variables with which an executor
-/// finds its agent stay as they are. A command task gets the variables of its image from the command executor.
-fn with_image(launch: &ContainerLaunch, images: Option<&ProvidedImages>) -> Vec<(String, String)> {
-    let mut environment = launch.environment.clone();
-    let Some(images) = images.filter(|_| launch.command_task.is_none()) else { return environment };
-    let command = launch.executor_info.command.as_deref().and_then(|command| command.environment.as_deref());
-    let own = command.map(|own| own.variables.as_slice()).unwrap_or_default();
-    for (name, value) in &images.environment {
+/// Adds the variables of an image to the environment of a program that is started in it. As in Mesos, they replace what the
+/// agent sets by default, for instance PATH, and variables of the command replace them. The variables with which an
+/// executor finds its agent stay as they are.
+pub(super) fn with_image(
+    mut environment: Vec<(String, String)>,
+    command: Option<&v1::CommandInfo>,
+    of_image: &[(String, String)],
+) -> Vec<(String, String)> {
+    let own = command.and_then(|command| command.environment.as_deref()).map(|own| own.variables.as_slice());
+    for (name, value) in of_image {
         let is_identity = name.starts_with("MESOS_") || name.starts_with("LIBPROCESS_");
-        if !is_identity && !own.iter().any(|variable| variable.name == *name) {
+        if !is_identity && !own.unwrap_or_default().iter().any(|variable| variable.name == *name) {
             environment.retain(|(other, _)| other != name);
             environment.push((name.clone(), value.clone()));
         }

@@ -39,6 +39,14 @@ pub fn container_info(launch: &ContainerLaunch) -> Option<&v1::ContainerInfo> {
     }
 }
 
+/// Returns the `CommandInfo` of a command task or of a custom executor.
+pub fn command_info(launch: &ContainerLaunch) -> Option<&v1::CommandInfo> {
+    match &launch.command_task {
+        Some(task) => task.command.as_deref(),
+        None => launch.executor_info.command.as_deref(),
+    }
+}
+
 /// The place of a container, to which its requests are relative.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {

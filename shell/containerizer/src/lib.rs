@@ -11,6 +11,7 @@
 //! | [`Event`], [`Limitation`], [`Usage`] | events and measurements |
 //! | [`Target`] | the process whose view of the machine a session has |
 //! | [`CapabilitySet`], [`CapabilityRequest`] | capabilities of containers |
+//! | [`check_hostname`] | the host names that containers can have |
 //! | [`User`], [`resolve_user`] | the user that a container runs as |
 //! | [`SealedProgram`] | helper programs that cannot be written from inside a container |
 
@@ -25,6 +26,7 @@ mod disk_watcher;
 mod error;
 mod event;
 mod handles;
+mod hostname;
 mod isolation;
 mod isolators;
 mod kernel;
@@ -53,6 +55,7 @@ pub use devices::{AllowedDevice, DeviceKind};
 pub use error::Error;
 pub use event::{DeviceUsage, Event, Limitation, LimitationKind, OperationCounts, Usage};
 pub use handles::{NetClassHandles, parse_handles};
+pub use hostname::check_hostname;
 pub use launch::{
     Init, Input, Launch, Limits, Nesting, Output, Program, Rlimit, RlimitKind, Rotation, TerminalOptions,
 };

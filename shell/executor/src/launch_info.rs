@@ -29,8 +29,6 @@ pub struct LaunchInfo {
     pub isolation: Option<PathBuf>,
     /// The program, by path or name, and its arguments with `argv[0]`, combined from the task and the image.
     pub command: (String, Vec<String>),
-    /// The host name of the container; `None` for that of the host.
-    pub hostname: Option<String>,
     /// The directory with the files `hostname` and `hosts` of a container with a host name of its own.
     pub names: Option<PathBuf>,
 }

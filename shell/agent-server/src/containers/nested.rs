@@ -11,12 +11,15 @@ use ::agent::{ContainerEvent, ContainerExit, LaunchFailure, NestedLaunch, Recove
 use containerizer::{DescribedContainer, Init, Input, Launch, Nesting, Output, Program, TerminalOptions, User};
 use messages::v1;
 use model::{ContainerId, ReplyId};
+use provisioner::ImageConfig;
+use provisioner::runtime::NoCommand;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use super::{Containers, LiveContainer, Phase, describe_limitation, resolve_user};
+use super::{Containers, describe_limitation, resolve_user};
 use crate::fetch::Destination;
-use crate::images::{ISOLATION, ProvidedImages};
+use crate::images::{ISOLATION, ProvidedImages, nested_image, resolved};
+use crate::launch::{rlimits, with_image, with_secrets};
 use crate::requests::{Place, requests};
 use crate::sandbox;
 use crate::sessions::ContainerEnds;
@@ -73,31 +76,15 @@ struct Started {
 impl Containers {
     /// Prepares and starts a nested or standalone container, on threads that may block.
     pub fn launch_nested(self: &Arc<Self>, launch: Box<NestedLaunch>) {
-        let cancelled = Arc::new(AtomicBool::new(false));
-        let live = LiveContainer {
-            phase: Phase::Preparing(self.settings.limits(&launch.resources, &launch.limits)),
-            cancelled: cancelled.clone(),
-            sandbox: launch.sandbox.clone(),
-            switches_user: true,
-            volumes: Vec::new(),
-            shared_volumes: Vec::new(),
-        };
-        self.shared.lock().insert(launch.container.clone(), live);
-        let containers = self.clone();
-        self.runtime.spawn(async move {
-            let permits = if launch.command.uris.is_empty() { &containers.preparations } else { &containers.downloads };
-            // The semaphore is never closed; without a permit the limit would not apply.
-            let _permit = permits.acquire().await;
-            let containers = containers.clone();
-            let work = move || {
-                let prepared = containers.prepare_nested(&launch, &cancelled);
-                let started = prepared.and_then(|prepared| containers.start_prepared(prepared, &[]).map_err(other));
-                if let Err(failed) = started {
-                    containers.nested_failed(&launch.container, failed);
-                }
-            };
-            // The task fails only if the runtime ends.
-            let _ = tokio::task::spawn_blocking(work).await;
+        let limits = self.settings.limits(&launch.resources, &launch.limits);
+        let cancelled = self.begin(&launch.container, limits, &launch.sandbox, Vec::new());
+        let waits_for_network = !launch.command.uris.is_empty() || nested_image(&launch).is_some();
+        self.run_blocking(waits_for_network, move |containers| {
+            let prepared = containers.prepare_nested(&launch, &cancelled);
+            let started = prepared.and_then(|prepared| containers.start_prepared(prepared, &[]).map_err(other));
+            if let Err(failed) = started {
+                containers.nested_failed(&launch.container, failed);
+            }
         });
     }
 
@@ -125,9 +112,7 @@ impl Containers {
         self.fetches
             .fetch_into(&self.settings.fetch, to, &launch.command.uris, user.as_ref(), cancelled)
             .map_err(other)?;
-        let container = launch.info.as_ref();
-        let image = container.and_then(|container| container.mesos.as_deref()?.image.as_deref());
-        let started = match (image, launch.session) {
+        let started = match (nested_image(launch), launch.session) {
             (_, true) => self.session_program(launch, user)?,
             (Some(_), false) => self.program_in_image(launch, user, cancelled)?,
             (None, false) => {
@@ -166,9 +151,7 @@ impl Containers {
         }
         validation::supported::check_nested(&launch.command, container.as_ref(), &self.containerizer.isolators())
             .map_err(|error| error.to_string())?;
-        let has_image =
-            container.as_ref().is_some_and(|c| c.mesos.as_deref().is_some_and(|mesos| mesos.image.is_some()));
-        if launch.session && has_image {
+        if launch.session && nested_image(launch).is_some() {
             return Err(
                 "a session has the root file system of its parent: leave out 'container.mesos.image'".to_owned()
             );
@@ -195,15 +178,8 @@ impl Containers {
         let provided = self.images.provide_nested(launch, user.as_ref(), cancelled).map_err(other)?;
         let ProvidedImages { launch_info: file, command: (program, arguments), environment: of_image, .. } =
             provided.ok_or_else(|| other("the container has no image"))?;
-        let mut environment: Vec<(OsString, OsString)> = Vec::new();
-        let of_image = of_image.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let own = own_variables(&launch.command);
-        // The image sets PATH; the command replaces all variables.
-        let agents = launch.environment.iter().filter(|(name, _)| name != "PATH" || own.contains(&name.as_str()));
-        for (name, value) in of_image.chain(agents.map(|(name, value)| (name.as_str(), value.as_str()))) {
-            environment.retain(|(other, _)| other != name);
-            environment.push((name.into(), value.into()));
-        }
+        let environment = with_image(launch.environment.clone(), Some(&launch.command), &of_image);
+        let environment = environment.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         let isolation = file.with_file_name(ISOLATION);
         let words = [OsString::from("container-launch"), file.into(), program.into()];
         let argv = self.helper(words.into_iter().chain(arguments.into_iter().map(OsString::from)));
@@ -286,11 +262,11 @@ impl Containers {
             program: started.program,
             argv: started.argv,
             init: Some(Init { program: self.settings.executor.clone(), argv: init_argv }),
-            environment: crate::launch::with_secrets(Some(&launch.command), started.environment),
+            environment: with_secrets(Some(&launch.command), started.environment),
             working_directory: started.working_directory,
             user: started.user,
             limits: self.settings.limits(&launch.resources, &launch.limits),
-            rlimits: crate::launch::rlimits(launch.info.as_ref()),
+            rlimits: rlimits(launch.info.as_ref()),
             binds: Vec::new(),
             requests: requests.map_err(other)?,
             stdin,
@@ -348,28 +324,10 @@ fn terminal(launch: &NestedLaunch) -> Option<TerminalOptions> {
 /// The path by which an init starts its own program.
 const HELPER: &str = "/proc/self/exe";
 
-/// Returns the program and the arguments of a command, with `argv[0]`.
-fn program(command: &v1::CommandInfo) -> Result<(PathBuf, Vec<OsString>), &'static str> {
-    let value = command.value.as_deref().filter(|value| !value.is_empty());
-    // An unset field means true, the default of the schema.
-    match (command.shell.unwrap_or(true), value) {
-        (true, None) => Err("Shell specified but no command value provided"),
-        (true, Some(value)) => Ok(("/bin/sh".into(), ["sh", "-c", value].map(OsString::from).to_vec())),
-        (false, None) => Err("No executable is found"),
-        (false, Some(value)) => {
-            let mut argv: Vec<OsString> = command.arguments.iter().map(OsString::from).collect();
-            if argv.is_empty() {
-                argv.push(value.into());
-            }
-            Ok((value.into(), argv))
-        }
-    }
-}
-
-/// Returns the names of the variables that a command sets itself.
-fn own_variables(command: &v1::CommandInfo) -> Vec<&str> {
-    let own = command.environment.as_deref().map(|environment| environment.variables.as_slice());
-    own.unwrap_or_default().iter().map(|variable| variable.name.as_str()).collect()
+/// Returns the program and the arguments of a command without an image, with `argv[0]`.
+fn program(command: &v1::CommandInfo) -> Result<(PathBuf, Vec<OsString>), NoCommand> {
+    let (program, argv) = resolved(Some(command), &ImageConfig::default())?;
+    Ok((program.into(), argv.into_iter().map(OsString::from).collect()))
 }
 
 fn variable(text: Vec<u8>) -> Option<(OsString, OsString)> {
@@ -385,9 +343,10 @@ mod tests {
     #[test]
     fn a_command_is_a_program_with_arguments() {
         let check = |command: v1::CommandInfo, expect: Result<(&str, &[&str]), &str>| {
-            let given = program(&command);
-            let expect =
-                expect.map(|(path, argv)| (PathBuf::from(path), argv.iter().map(OsString::from).collect::<Vec<_>>()));
+            let given = program(&command).map_err(|error| error.to_string());
+            let expect = expect
+                .map_err(str::to_owned)
+                .map(|(path, argv)| (PathBuf::from(path), argv.iter().map(OsString::from).collect::<Vec<_>>()));
             assert_eq!(given, expect);
         };
         let command = |value: Option<&str>, shell, arguments: &[&str]| v1::CommandInfo {

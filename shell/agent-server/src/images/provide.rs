@@ -15,6 +15,7 @@ use provisioner::runtime::{NoCommand, RequestedCommand, resolve};
 use provisioner::{Credentials, ImageConfig, ImageReference, Provided, PullOptions, Rootfs};
 
 use super::images::Images;
+use crate::requests::{command_info, container_info};
 
 /// Why a container does not get its images.
 #[derive(Debug, thiserror::Error)]
@@ -103,11 +104,10 @@ impl Images {
         user: Option<&User>,
         cancelled: &Arc<AtomicBool>,
     ) -> Result<Option<ProvidedImages>, ImageError> {
-        let container = launch.info.as_ref();
         let wanted = Wanted {
-            root: container.and_then(|container| container.mesos.as_deref()?.image.as_deref()),
+            root: nested_image(launch),
             volumes: Vec::new(),
-            hostname: container.and_then(|container| container.hostname.as_deref()),
+            hostname: launch.info.as_ref().and_then(|container| container.hostname.as_deref()),
             command: Some(&launch.command),
         };
         let place = Place { container: &launch.container, sandbox: &launch.sandbox, names_user: launch.user.is_some() };
@@ -159,7 +159,6 @@ impl Images {
             isolation: Some(directory.join(ISOLATION)),
             command: resolved(wanted.command, &config)?,
             names: self.names(&directory, wanted, root.is_some())?,
-            hostname: wanted.hostname.map(str::to_owned),
             environment: config.env.clone(),
             root: root.map(|root| source(root.rootfs)),
         };
@@ -221,14 +220,7 @@ impl Images {
     /// Writes the files that name the host in a container with a host name of its own.
     fn names(&self, directory: &Path, wanted: &Wanted<'_>, has_root: bool) -> Result<Option<PathBuf>, ImageError> {
         let Some(hostname) = wanted.hostname.filter(|_| has_root) else { return Ok(None) };
-        if !is_host_name(hostname) {
-            let shown: String = hostname.chars().take(100).collect();
-            let problem = "expected at most 64 letters, digits, '-' and '.'";
-            return Err(ImageError::Invalid(format!(
-                "the hostname '{}' is invalid: {problem}",
-                model::visible(&shown)
-            )));
-        }
+        containerizer::check_hostname(hostname).map_err(|error| ImageError::Invalid(error.to_string()))?;
         let names = directory.join("etc");
         let failed = |source| ImageError::LaunchInfo { path: names.clone(), source };
         std::fs::DirBuilder::new().mode(0o755).recursive(true).create(&names).map_err(failed)?;
@@ -245,11 +237,7 @@ impl<'a> Wanted<'a> {
     /// # Errors
     /// A volume says nothing about where its files come from.
     fn of(launch: &'a ContainerLaunch) -> Result<Self, ImageError> {
-        let (container, command) = match &launch.command_task {
-            Some(task) => (task.container.as_deref(), task.command.as_deref()),
-            None => (launch.executor_info.container.as_deref(), launch.executor_info.command.as_deref()),
-        };
-        let Some(container) = container else { return Ok(Wanted::default()) };
+        let Some(container) = container_info(launch) else { return Ok(Wanted::default()) };
         let is_empty =
             |volume: &&v1::Volume| volume.image.is_none() && volume.host_path.is_none() && volume.source.is_none();
         if let Some(volume) = container.volumes.iter().find(is_empty) {
@@ -261,7 +249,7 @@ impl<'a> Wanted<'a> {
             root: container.mesos.as_deref().and_then(|mesos| mesos.image.as_deref()),
             volumes: container.volumes.iter().filter_map(|volume| Some((volume, volume.image.as_deref()?))).collect(),
             hostname: container.hostname.as_deref(),
-            command,
+            command: command_info(launch),
         })
     }
 }
@@ -269,6 +257,11 @@ impl<'a> Wanted<'a> {
 /// Returns whether a container asks for images, which may have to be pulled.
 pub fn has_images(launch: &ContainerLaunch) -> bool {
     Wanted::of(launch).is_ok_and(|wanted| wanted.root.is_some() || !wanted.volumes.is_empty())
+}
+
+/// Returns the image that a nested or standalone container asks for.
+pub fn nested_image(launch: &NestedLaunch) -> Option<&v1::Image> {
+    launch.info.as_ref()?.mesos.as_deref()?.image.as_deref()
 }
 
 /// Writes the launch info. The file belongs to the agent: a container that could write it would choose the root of the
@@ -297,33 +290,15 @@ fn source(rootfs: Rootfs) -> RootSource {
     }
 }
 
-fn resolved(command: Option<&v1::CommandInfo>, config: &ImageConfig) -> Result<(String, Vec<String>), NoCommand> {
+/// Returns the program of a command and of an image, and its arguments with `argv[0]`.
+///
+/// # Errors
+/// Neither of them names a program.
+pub fn resolved(command: Option<&v1::CommandInfo>, config: &ImageConfig) -> Result<(String, Vec<String>), NoCommand> {
     // An unset field means true, the default of the schema.
     let shell = command.is_some_and(|command| command.shell.unwrap_or(true));
     let value = command.and_then(|command| command.value.as_deref()).filter(|value| !value.is_empty());
     let arguments = command.map(|command| command.arguments.as_slice()).unwrap_or_default();
     let resolved = resolve(RequestedCommand { shell, value, arguments }, config)?;
     Ok((resolved.program, resolved.argv))
-}
-
-/// Returns whether a text is a host name that sethostname(2) and `/etc/hosts` take.
-fn is_host_name(text: &str) -> bool {
-    let inner = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'.';
-    (1..=64).contains(&text.len()) && text.bytes().all(inner) && !text.starts_with(['-', '.'])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_host_name_fits_into_a_line() {
-        let check = |text: &str, expect: bool| assert_eq!(is_host_name(text), expect, "{text}");
-        check("web-1.example", true);
-        check("", false);
-        check("a b", false);
-        check("a\n127.0.0.1 bank", false);
-        check("-a", false);
-        check(&"a".repeat(65), false);
-    }
 }

@@ -2,7 +2,7 @@
 
 use super::{ContainerContext, Isolator};
 use crate::launch_spec::LaunchSpec;
-use crate::{Error, Launch};
+use crate::{Error, Launch, check_hostname};
 
 /// Gives containers a mount namespace, mounts their volumes in it, and gives them the host name that they ask for.
 #[derive(Debug)]
@@ -24,32 +24,5 @@ impl Isolator for FilesystemLinux {
             spec.hostname = Some(name.clone());
         }
         Ok(())
-    }
-}
-
-/// The maximum length of a host name on Linux (sethostname(2)).
-const MAX_HOSTNAME: usize = 64;
-
-/// Checks a host name: letters, digits, hyphens and dots (RFC 1123).
-fn check_hostname(name: &str) -> Result<(), Error> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
-    if name.is_empty() || name.len() > MAX_HOSTNAME || !name.bytes().all(plain) {
-        return Err(Error::Request(format!(
-            "the host name must have 1 to {MAX_HOSTNAME} letters, digits, hyphens and dots"
-        )));
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_host_name_is_plain() {
-        for (name, expect) in [("db-1.example", true), ("", false), ("a b", false), ("a\n", false), ("é", false)] {
-            assert_eq!(check_hostname(name).is_ok(), expect, "{name:?}");
-        }
-        assert!(check_hostname(&"x".repeat(64)).is_ok() && check_hostname(&"x".repeat(65)).is_err());
     }
 }

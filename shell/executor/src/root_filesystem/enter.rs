@@ -7,14 +7,13 @@ use rustix::mount::{
     MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive, mount_change, unmount,
 };
 use rustix::process::{chdir, fchdir, pivot_root};
-use rustix::thread::UnshareFlags;
 
 use super::devices::{mount_devices, mount_shared_memory_on_host};
 use super::mount_point::{ContainerRoot, Kind, Links, remount_bind};
 use super::protected::protect;
 use super::source::mount_source;
 use super::staged_volumes::StagedVolumes;
-use super::user_namespace::{bind_host, is_rootless, unshare};
+use super::user_namespace::{bind_host, is_rootless, unshare_mounts};
 use super::volumes::mount_volumes;
 use crate::launch_info::{ImageIsolation, LaunchInfo};
 
@@ -38,7 +37,7 @@ const NAMES: [&str; 3] = ["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"];
 pub fn enter(info: &LaunchInfo, isolation: &ImageIsolation) -> Result<(), RootError> {
     let at = |step: &'static str| move |source: io::Error| RootError { step, source };
     let staged = StagedVolumes::open(&isolation.volumes).map_err(at("open the volumes"))?;
-    separate(info).map_err(at("separate mounts"))?;
+    separate().map_err(at("separate mounts"))?;
     let Some(source) = &info.root else {
         if !isolation.volumes.is_empty() {
             let reason = "absolute volumes need a container with the root of an image if it has images as volumes";
@@ -60,12 +59,8 @@ pub fn enter(info: &LaunchInfo, isolation: &ImageIsolation) -> Result<(), RootEr
     pivot(&root).map_err(at("change the root"))
 }
 
-fn separate(info: &LaunchInfo) -> io::Result<()> {
-    let names = if info.hostname.is_some() { UnshareFlags::NEWUTS } else { UnshareFlags::empty() };
-    unshare(UnshareFlags::NEWNS | names)?;
-    if let Some(hostname) = &info.hostname {
-        rustix::system::sethostname(hostname.as_bytes())?;
-    }
+fn separate() -> io::Result<()> {
+    unshare_mounts()?;
     // Mounts in the container do not propagate to the host, and unmounts on the host reach the container.
     Ok(mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)?)
 }

@@ -22,14 +22,14 @@ pub fn is_rootless() -> bool {
     IS_ROOTLESS.load(Ordering::Relaxed)
 }
 
-/// Enters new namespaces; without root, also a user namespace in which the user is root. The caller has one thread.
+/// Enters a new mount namespace; without root, also a user namespace in which the user is root. The caller has one thread.
 #[allow(unsafe_code)]
-pub fn unshare(namespaces: UnshareFlags) -> io::Result<()> {
+pub fn unshare_mounts() -> io::Result<()> {
     let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
     let is_root = rustix::process::geteuid().is_root();
     let user = if is_root { UnshareFlags::empty() } else { UnshareFlags::NEWUSER };
     // SAFETY: this process has one thread, and unshares no memory and no descriptors.
-    unsafe { rustix::thread::unshare_unsafe(namespaces | user) }?;
+    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNS | user) }?;
     if !is_root {
         IS_ROOTLESS.store(true, Ordering::Relaxed);
         fs::write("/proc/self/uid_map", format!("0 {uid} 1\n"))?;
@@ -86,7 +86,7 @@ struct MountAttributes {
 /// # Errors
 /// The kernel or its settings do not allow it.
 pub fn probe() -> io::Result<()> {
-    unshare(UnshareFlags::NEWNS)?;
+    unshare_mounts()?;
     let root = Path::new("/tmp");
     mount("tmpfs", root, "tmpfs", MountFlags::NOSUID, None)?;
     let directories = ["lower", "upper", "work", "merged"].map(|name| root.join(name));
