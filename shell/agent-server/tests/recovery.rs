@@ -181,7 +181,7 @@ impl Cluster {
             if status["state"] == state {
                 return status;
             }
-            assert!(["TASK_STARTING", "TASK_RUNNING"].iter().any(|early| status["state"] == *early), "{status}");
+            assert!(is_early(&status), "{status}");
         }
     }
 
@@ -223,6 +223,11 @@ impl Cluster {
         assert_eq!(cgroups(self.work.path()), Vec::<PathBuf>::new());
         self.kill();
     }
+}
+
+/// Returns whether a status is of a task that has not ended.
+fn is_early(status: &Value) -> bool {
+    ["TASK_STARTING", "TASK_RUNNING"].iter().any(|early| status["state"] == *early)
 }
 
 /// Kills the processes of a work directory. A task may have started a new session, but its environment names its
@@ -483,7 +488,7 @@ async fn a_kill_at_any_moment_of_a_launch_forgets_nothing() {
         // scheduler gets an update.
         let last = loop {
             let status = cluster.status().await;
-            if !["TASK_STARTING", "TASK_RUNNING"].iter().any(|early| status["state"] == *early) {
+            if !is_early(&status) {
                 break status;
             }
         };
@@ -505,7 +510,7 @@ async fn many_containers_are_found_again(number: usize) {
     let mut running = 0;
     while running < number {
         let status = cluster.status().await;
-        assert!(["TASK_STARTING", "TASK_RUNNING"].iter().any(|early| status["state"] == *early), "{status}");
+        assert!(is_early(&status), "{status}");
         running += usize::from(status["state"] == "TASK_RUNNING");
     }
     cluster.kill();

@@ -11,6 +11,7 @@ use wire::Limits;
 use super::cli::{CommandError, DETECTION, block_on, fail};
 use super::execute_container::container;
 use super::execute_package::upload;
+use super::run::pod;
 use crate::batch::{self, Observer};
 use crate::logging;
 use crate::mesos_flags::parse_or_exit;
@@ -137,18 +138,7 @@ fn framework(flags: &ExecuteFlags) -> Result<v1::FrameworkInfo, CommandError> {
 
 /// Returns the executor of a group, with the id and the resources that Mesos gives to it.
 fn default_executor() -> v1::ExecutorInfo {
-    let scalar = |(name, value): (&str, f64)| v1::Resource {
-        name: name.to_owned(),
-        r#type: v1::value::Type::Scalar.into(),
-        scalar: Some(v1::value::Scalar { value }),
-        ..Default::default()
-    };
-    v1::ExecutorInfo {
-        r#type: Some(v1::executor_info::Type::Default.into()),
-        executor_id: v1::ExecutorId { value: "default-executor".to_owned() },
-        resources: [("cpus", 0.1), ("mem", 32.0), ("disk", 32.0)].map(scalar).to_vec(),
-        ..Default::default()
-    }
+    pod::executor("default-executor", [("cpus", 0.1), ("mem", 32.0), ("disk", 32.0)])
 }
 
 /// Returns the task of `--task`, or the one that the other flags describe.

@@ -339,7 +339,7 @@ fn plan(args: &mut Run) -> Result<Plan, CommandError> {
     for command in tasks.iter_mut().filter_map(|task| task.command.as_deref_mut()) {
         command.user = command.user.take().or_else(|| args.container.user.clone());
     }
-    Ok(Plan::pod(pod::executor(&args.name), tasks))
+    Ok(Plan::pod(pod::executor(&args.name, pod::EXECUTOR), tasks))
 }
 
 fn tasks(args: &Run) -> Result<Vec<v1::TaskInfo>, CommandError> {

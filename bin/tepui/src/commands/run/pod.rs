@@ -16,8 +16,8 @@ use crate::commands::cli::CommandError;
 use crate::commands::numbers;
 use crate::commands::operate::amounts;
 
-/// The amounts of the executor of a pod: more than enough for a process that waits.
-const EXECUTOR: [(&str, f64); 3] = [("cpus", 0.1), ("mem", 32.0), ("disk", 10.0)];
+/// The resources of the executor of a pod: more than enough for a process that waits.
+pub(super) const EXECUTOR: [(&str, f64); 3] = [("cpus", 0.1), ("mem", 32.0), ("disk", 10.0)];
 
 /// An example, which the errors and the help show.
 pub const EXAMPLE: &str = r#"{
@@ -114,12 +114,12 @@ pub fn read(path: &Path, cpus: f64, mem: f64) -> Result<PodPlan, CommandError> {
     parse(&text, cpus, mem).map_err(|why| CommandError::Lines(format!("{}: {why}", path.display())))
 }
 
-/// Returns the executor of a pod of this name, which runs its tasks as a group.
-pub fn executor(name: &str) -> v1::ExecutorInfo {
+/// Returns the executor of a pod of this name, which runs its tasks as a group, with these resources for itself.
+pub fn executor(name: &str, resources: [(&str, f64); 3]) -> v1::ExecutorInfo {
     v1::ExecutorInfo {
         r#type: Some(v1::executor_info::Type::Default.into()),
         executor_id: v1::ExecutorId { value: name.to_owned() },
-        resources: EXECUTOR.map(|(name, amount)| scalar(name, amount)).to_vec(),
+        resources: resources.map(|(name, amount)| scalar(name, amount)).to_vec(),
         ..Default::default()
     }
 }
