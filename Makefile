@@ -5,11 +5,12 @@
 # make chaos SECONDS=N SEED=N  a real cluster with ZooKeeper, whose processes are killed and frozen
 # make properties ROUNDS=N  the property tests, N times with other cases
 # make fuzz SECONDS=N  each decoder with random bytes; needs a nightly toolchain and cargo-fuzz
+# make coverage       which part of the lines of each crate the tests run
 # make bench          the benchmarks of the crates; CRATE=NAME chooses one
 # make deny           licences, duplicates, bans, sources and advisories of dependencies
 # make build          target/release/tepui
 
-.PHONY: run test build soak chaos properties fuzz bench tools fmt clippy spelling deny doc unit test-build zookeeper pymesos smoke \
+.PHONY: run test build soak chaos properties fuzz bench coverage tools fmt clippy spelling deny doc unit test-build zookeeper pymesos smoke \
 	conformance skipped-begin
 
 TEPUI = target/release/tepui
@@ -83,6 +84,9 @@ pymesos: test-build
 	@tests/pymesos/setup.sh $(PYMESOS)
 	@tests/pymesos/run.sh $(TEST_TEPUI) $(PYMESOS)
 	@tests/pymesos/failover.sh $(TEST_TEPUI) $(PYMESOS)
+
+coverage: tools zookeeper
+	@scripts/coverage.sh
 
 # The properties of the pure crates with other cases than those of `make test`.
 properties: tools

@@ -19,23 +19,40 @@ pub struct SealedProgram {
 }
 
 impl SealedProgram {
-    /// Copies and seals the program at `path`.
+    /// Copies and seals the program at `path`. A copy that cannot be sealed is made anew: see [`until_sealed`].
     ///
     /// # Errors
     /// Returns the error of the operating system if the program cannot be read or copied.
     pub fn copy_of(path: &Path) -> io::Result<Self> {
         let mut source = File::open(path)?;
         let length = loadable_length(&mut source)?;
-        source.seek(SeekFrom::Start(0))?;
-
-        let fd = executable_memory()?;
-        let mut copy = File::from(fd);
-        io::copy(&mut source.take(length), &mut copy)?;
-        forget_sections(&mut copy)?;
-        let fd = OwnedFd::from(copy);
-        fcntl_add_seals(&fd, SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE)?;
-        Ok(SealedProgram { fd })
+        until_sealed(|| {
+            source.seek(SeekFrom::Start(0))?;
+            let mut copy = File::from(executable_memory()?);
+            io::copy(&mut (&source).take(length), &mut copy)?;
+            forget_sections(&mut copy)?;
+            let fd = OwnedFd::from(copy);
+            fcntl_add_seals(&fd, SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE)?;
+            Ok(SealedProgram { fd })
+        })
     }
+}
+
+/// How many copies are made before the agent gives up.
+const ATTEMPTS: usize = 16;
+
+/// Makes another copy while the kernel says that this one is in use. `F_SEAL_WRITE` waits about 150 ms for pages that
+/// something else in the kernel holds (page migration, reclaim, a batch of a processor's page lists), and then fails
+/// with EBUSY though nobody can write to the file (`memfd_wait_for_pins` in mm/memfd.c). On a machine short of memory
+/// this happens to a process that does nothing wrong, and the next copy has other pages.
+fn until_sealed<T>(mut copy: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    for _ in 1..ATTEMPTS {
+        match copy() {
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {}
+            outcome => return outcome,
+        }
+    }
+    copy()
 }
 
 impl AsFd for SealedProgram {
@@ -120,6 +137,27 @@ mod tests {
         let program = SealedProgram::copy_of(Path::new("/bin/true")).unwrap();
         // The descriptor is close-on-exec, which works for a program (but not for a script).
         assert!(Command::new(path_of(&program)).status().unwrap().success());
+    }
+
+    #[test]
+    fn a_copy_whose_pages_are_in_use_is_made_anew() {
+        let busy = || Err(Errno::BUSY.into());
+        let mut made = 0;
+        let outcome: io::Result<()> = until_sealed(|| {
+            made += 1;
+            if made < 3 { busy() } else { Ok(()) }
+        });
+        assert!(outcome.is_ok() && made == 3);
+
+        let mut made = 0;
+        let outcome: io::Result<()> = until_sealed(|| {
+            made += 1;
+            busy()
+        });
+        assert_eq!((outcome.unwrap_err().kind(), made), (io::ErrorKind::ResourceBusy, ATTEMPTS));
+
+        let outcome: io::Result<()> = until_sealed(|| Err(Errno::NOENT.into()));
+        assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 
     #[test]
