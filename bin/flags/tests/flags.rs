@@ -84,7 +84,7 @@ fn values_come_from_the_command_line_then_the_environment_then_the_default() {
 }
 
 #[test]
-fn switches_have_all_the_forms_of_mesos() {
+fn boolean_flags_accept_all_forms_of_mesos() {
     let check = |arguments: &[&str], expect: bool| {
         assert_eq!(master(arguments, &[]).flags.root_submissions, expect, "{arguments:?}");
     };
@@ -96,7 +96,7 @@ fn switches_have_all_the_forms_of_mesos() {
 }
 
 #[test]
-fn mistakes_are_named() {
+fn invalid_input_is_named() {
     let check = |arguments: &[&str], expect: &str| {
         let error = given::<MasterFlags>(arguments, &[]).expect_err("must be refused");
         assert!(error.contains(expect), "{arguments:?}: {error}");
@@ -129,7 +129,7 @@ fn mistakes_are_named() {
 }
 
 #[test]
-fn what_has_no_effect_says_so() {
+fn flags_without_effect_are_reported() {
     let parsed = master(&["--quorum=2", "--slave_ping_timeout=20secs"], &[]);
     assert_eq!(
         parsed.warnings,
@@ -206,7 +206,7 @@ fn defaults_and_extremes_are_valid_values() {
 
 /// Each value is tried on the command line and in a variable.
 #[test]
-fn nonsense_is_refused_by_every_flag() {
+fn every_flag_refuses_invalid_values() {
     for (definition, flag) in all_flags() {
         for value in nonsense(flag) {
             let argument = error_of_value(&definition, flag, &value);
@@ -233,14 +233,14 @@ fn nonsense_is_refused_by_every_flag() {
 }
 
 #[test]
-fn other_peoples_variables_may_be_anything() {
+fn variables_of_other_programs_are_ignored() {
     let bytes = || OsString::from_vec(b"\xff".to_vec());
     let environment = vec![(bytes(), os("x")), (os("OTHER"), bytes()), (os("MESOS_OTHER"), bytes())];
     assert_eq!(error_of(&MasterFlags::DEFINITION, Vec::new(), environment), None);
 }
 
 #[test]
-fn the_listing_shows_what_has_a_value() {
+fn the_listing_shows_flags_with_a_value() {
     let parsed: Parsed<AgentFlags> = given(&["--work_dir=/w", "--master=m"], &[]).expect("valid flags");
     let value = |name: &str| parsed.listing.get(name).map(String::as_str);
     assert_eq!(value("work_dir"), Some("/w"));
@@ -253,7 +253,7 @@ fn the_listing_shows_what_has_a_value() {
 }
 
 #[test]
-fn help_says_of_each_flag_what_it_does() {
+fn help_describes_every_flag() {
     for definition in DEFINITIONS {
         let text = help(&definition);
         for flag in definition.flags() {

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_left_out() {
+    fn unknown_details_are_omitted() {
         let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 5050);
         assert_eq!(
             sentence(address, None, None),

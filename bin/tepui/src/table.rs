@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_can_be_no_row_and_no_command() {
+    fn a_cell_cannot_break_the_table() {
         check(
             &["NAME", "X"],
             &[&["a\nfake  row", "\x1b[2J"], &["\u{202e}b", "c\u{9b}"]],
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn the_widest_columns_give_way() {
+    fn the_widest_columns_are_shortened() {
         let long = "m".repeat(40);
         check(
             &["TASK", "PATH", "MESSAGE"],
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_are_for_terminals() {
+    fn colours_are_used_on_terminals_only() {
         let rows = [vec![Cell::toned("TASK_FAILED", Tone::Bad), "a".into()]];
         assert_eq!(draw(&["S", "T"], &rows, FILE), "S            T\nTASK_FAILED  a\n");
         let coloured = draw(&["S", "T"], &rows, OutputDevice { width: Some(80), colours: true });

@@ -142,7 +142,7 @@ fn maps_contain_no_logic() {
 }
 
 #[test]
-fn files_can_be_held_in_the_head() {
+fn files_are_short_and_begin_with_their_subject() {
     let mut violations = Vec::new();
     for name in crates() {
         for (path, text) in sources(&name) {

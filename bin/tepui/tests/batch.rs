@@ -70,7 +70,7 @@ impl TaskGate {
 const FLAGS: [&str; 2] = ["--resources=cpus:1;mem:128", "--launcher=posix"];
 
 #[test]
-fn tasks_go_on_when_a_whole_cluster_is_killed_and_started_again() {
+fn tasks_continue_when_a_whole_cluster_is_killed_and_restarted() {
     let cluster = LocalCluster::start(TEPUI, 2, &FLAGS);
     let master = format!("--master=127.0.0.1:{}", cluster.port);
     let (gate, files) = (TaskGate::new(), tempfile::tempdir().unwrap());
@@ -99,7 +99,7 @@ fn two_masters(zk: &str) -> (Vec<Master>, usize) {
 }
 
 #[test]
-fn a_batch_follows_the_lead() {
+fn a_batch_follows_a_change_of_leader() {
     let Some(ensemble) = Ensemble::start(1) else { return };
     let zk = ensemble.url("/mesos");
     let (mut masters, first) = two_masters(&zk);
@@ -116,7 +116,7 @@ fn a_batch_follows_the_lead() {
 }
 
 #[test]
-fn a_stream_of_failures_goes_on_under_the_next_master() {
+fn a_stream_of_failures_continues_under_the_next_master() {
     let Some(ensemble) = Ensemble::start(1) else { return };
     let zk = ensemble.url("/mesos");
     let (mut masters, first) = two_masters(&zk);

@@ -203,7 +203,7 @@ fn number(name: &str, default: u64) -> u64 {
 }
 
 #[test]
-fn a_cluster_whose_parts_die_loses_no_task() {
+fn no_task_is_lost_when_processes_are_killed() {
     let Some(mut cluster) = Cluster::start() else { return };
     let (seconds, seed) = (number("CHAOS_SECONDS", 15), number("CHAOS_SEED", 1));
     let mut random = Random::new(seed);

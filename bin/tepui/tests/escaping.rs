@@ -56,7 +56,7 @@ async fn run(master: &Address) -> (Scheduler, Events<Event>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_others_name_steers_no_terminal() {
+async fn control_characters_of_names_reach_no_terminal() {
     let local = LocalCluster::start(TEPUI, 1, &["--resources=cpus:1;mem:128", "--launcher=posix"]);
     let master = format!("127.0.0.1:{}", local.port);
     let (scheduler, _events) = run(&master.parse().unwrap()).await;

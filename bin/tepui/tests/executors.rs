@@ -34,7 +34,7 @@ fn read(cluster: &LocalCluster, name: &str) -> String {
 
 /// The executor starts a daemon that has left its session and parents, and ends by a signal that it does not handle.
 #[test]
-fn a_careless_executor_ends_and_leaves_nothing() {
+fn a_careless_executor_leaves_no_processes() {
     for launcher in launchers() {
         let cluster = LocalCluster::start(TEPUI, 1, &["--resources=cpus:1;mem:128", &format!("--launcher={launcher}")]);
         let command = "setsid sh -c 'setsid sleep 1234.5 & :'; cat /proc/1/comm > first; kill -TERM $$; sleep 1000";

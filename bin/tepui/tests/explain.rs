@@ -63,7 +63,7 @@ impl Cluster {
 }
 
 #[test]
-fn what_keeps_offers_away_is_told() {
+fn reasons_against_offers_are_explained() {
     let cluster = Cluster::start();
     cluster.expect_success(&["partition", "set", "web", "--role=web", "--min=cpus:4,mem:1024MB", "--lends=false"]);
     cluster.expect_output(&["partition", "list"], "web");

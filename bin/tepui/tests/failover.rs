@@ -68,7 +68,7 @@ fn survives_a_restart(who: &str, agent: impl FnOnce(&str) -> Agent) {
 }
 
 #[test]
-fn an_agent_follows_the_lead() {
+fn an_agent_follows_a_change_of_leader() {
     follows_the_lead("our agent", Agent::start);
 }
 
@@ -82,7 +82,7 @@ fn genuine(mesos: &GenuineMesos) -> impl FnOnce(&str) -> Agent + '_ {
 }
 
 #[test]
-fn a_genuine_agent_follows_the_lead() {
+fn a_genuine_agent_follows_a_change_of_leader() {
     let Some(mesos) = genuine_mesos() else { return };
     follows_the_lead("a genuine agent", genuine(&mesos));
 }

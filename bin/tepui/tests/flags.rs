@@ -16,7 +16,7 @@ use testkit::scratch::free_port;
 use testkit::wait::{TIMEOUT, until};
 
 #[test]
-fn what_help_promises_is_read_by_somebody() {
+fn every_supported_flag_is_read() {
     /// The places where flags become options, and readers of the list of all flags.
     const READERS: [&str; 3] = ["bin/tepui/src", "core/views/src/master", "core/views/src/metrics"];
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -56,7 +56,7 @@ fn cpu(pid: u32) -> u64 {
 
 /// All flags are set at once: an accepted value must neither overflow nor keep a processor busy.
 #[test]
-fn clusters_work_with_the_least_and_the_greatest_value_of_every_flag() {
+fn clusters_work_with_the_minimum_and_maximum_of_every_flag() {
     use flags::Program as _;
     /// Flags that say where a process is found or how long the disk of this test may take.
     const EXCEPT: [&str; 3] = ["port", "advertise_port", "registry_fetch_timeout"];
@@ -84,7 +84,7 @@ fn clusters_work_with_the_least_and_the_greatest_value_of_every_flag() {
 }
 
 #[test]
-fn values_that_are_no_text_are_refused_without_a_panic() {
+fn values_that_are_not_utf8_are_refused() {
     use std::os::unix::ffi::OsStrExt;
     let bytes = std::ffi::OsStr::from_bytes(b"--work_dir=\xff");
     for program in ["master", "agent", "local", "mesos-execute"] {
@@ -106,7 +106,7 @@ fn text_below(folder: &Path) -> String {
 }
 
 #[test]
-fn an_address_is_discovered_and_the_log_is_a_file_that_is_served() {
+fn ip_discovery_and_the_served_log_file_work() {
     let (directory, port) = (tempfile::tempdir().unwrap(), free_port());
     let mut child = Command::new(env!("CARGO_BIN_EXE_tepui"))
         .args(["master", "--quiet", "--ip_discovery_command=echo ' 127.0.0.1 '", &format!("--port={port}")])
@@ -125,7 +125,7 @@ fn an_address_is_discovered_and_the_log_is_a_file_that_is_served() {
 }
 
 #[test]
-fn an_address_that_cannot_be_discovered_ends_the_start() {
+fn a_failed_ip_discovery_ends_the_start() {
     let check = |flags: &[&str], expect: &str| {
         let output = Command::new(env!("CARGO_BIN_EXE_tepui")).arg("master").args(flags).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
@@ -166,7 +166,7 @@ fn first_offers(port: u16, name: &str, capability: &str) -> (BufReader<TcpStream
 
 /// As in Mesos, the master does not answer the agent.
 #[test]
-fn an_agent_that_is_refused_says_so_in_its_own_log() {
+fn an_agent_logs_that_it_was_refused() {
     let check = |master_flags: &[&str], agent_flags: &[&str], expect: &str| {
         let master = Master::with(tempfile::tempdir().unwrap(), free_port(), master_flags);
         let agent_flags = [agent_flags, &["--registration_backoff_factor=10ms"]].concat();
@@ -180,7 +180,7 @@ fn an_agent_that_is_refused_says_so_in_its_own_log() {
 /// There are two agents, one of them in the region of the master. A framework that is not REGION_AWARE is offered only
 /// that one; one that is REGION_AWARE is offered the rest.
 #[test]
-fn agents_of_other_regions_are_offered_to_those_who_know_regions() {
+fn agents_of_other_regions_are_offered_to_region_aware_frameworks() {
     let master = Master::with(tempfile::tempdir().unwrap(), free_port(), &[&domain("here", "z1")]);
     let address = format!("127.0.0.1:{}", master.port);
     let _near = Agent::with(&address, &[&domain("here", "z2")]);
@@ -201,7 +201,7 @@ fn agents_of_other_regions_are_offered_to_those_who_know_regions() {
 
 /// A variable that is no text is not taken for one that is not set.
 #[test]
-fn variables_that_are_no_text_are_refused() {
+fn variables_that_are_not_utf8_are_refused() {
     use std::os::unix::ffi::OsStrExt;
     let check = |arguments: &[&str], variable: &str| {
         let program = env!("CARGO_BIN_EXE_tepui");

@@ -49,7 +49,7 @@ fn rounds_known(master: &Master) -> usize {
 }
 
 #[test]
-fn what_is_confirmed_is_kept_and_the_rest_waits() {
+fn confirmed_writes_survive_a_full_disk_and_others_wait() {
     let master = Master::ignoring("XFSZ", tempfile::tempdir().unwrap(), free_port(), &[]);
     let size = master.registry_size();
     limit_files(&master, &format!("{}", size + 200_000));
@@ -80,7 +80,7 @@ fn what_is_confirmed_is_kept_and_the_rest_waits() {
 
 /// The disk of the log is often that of the registry, so the log fails as well, and this must not cause a panic.
 #[test]
-fn a_log_that_cannot_be_written_ends_nothing() {
+fn an_unwritable_log_ends_no_process() {
     let mut master = Master::with_full_log_disk(tempfile::tempdir().unwrap(), free_port());
     let answer = put_weights(master.port, 0, TIMEOUT).expect("an answer");
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");

@@ -190,7 +190,7 @@ fn a_task_runs_in_its_image() {
 }
 
 #[test]
-fn a_task_without_its_image_says_why() {
+fn a_task_whose_image_is_missing_fails_with_the_reason() {
     let Some(cluster) = cluster() else { return };
     let check = |output: Output, code: i32, expect: &str| {
         assert_eq!(output.status.code(), Some(code), "{output:?}");

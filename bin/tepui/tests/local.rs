@@ -38,7 +38,7 @@ fn pid_of_master(local: &LocalCluster) -> u32 {
 }
 
 #[test]
-fn it_goes_on_without_an_agent_and_ends_with_its_master() {
+fn local_survives_its_agents_and_ends_with_its_master() {
     let mut local = LocalCluster::start(TEPUI, 2, &["--resources=cpus:1;mem:64", "--launcher=posix"]);
     let both = agents(local.port);
     mark_gone(&local, &both[0]);
@@ -53,7 +53,7 @@ fn it_goes_on_without_an_agent_and_ends_with_its_master() {
 }
 
 #[test]
-fn it_ends_with_its_terminal() {
+fn local_ends_with_its_terminal() {
     let mut local = LocalCluster::start(TEPUI, 1, &["--resources=cpus:1;mem:64", "--launcher=posix"]);
     let master = pid_of_master(&local);
     signal(local.program.child.id(), "-HUP");
@@ -64,7 +64,7 @@ fn it_ends_with_its_terminal() {
 
 /// A second cluster would take the answers of the first one for its own.
 #[test]
-fn a_second_one_at_the_same_place_leaves_the_first_alone() {
+fn a_second_local_cluster_does_not_disturb_the_first() {
     let first = LocalCluster::start(TEPUI, 1, &["--resources=cpus:1;mem:64", "--launcher=posix"]);
     let log = || std::fs::read(first.work.path().join("master.log")).unwrap();
     let before = log();

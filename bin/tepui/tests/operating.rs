@@ -95,7 +95,7 @@ fn disk_is_reserved_becomes_a_volume_and_is_given_back() {
 }
 
 #[test]
-fn an_agent_drains_and_is_taken_back() {
+fn an_agent_is_drained_and_reactivated() {
     let cluster = Cluster::start();
     let _task = cluster.begin(&["run", "--name", "sleeper", "--", "sleep 1000"]);
     until("it runs", || (cluster.tasks("TASK_RUNNING") == 1).then_some(()));
@@ -121,7 +121,7 @@ fn an_agent_drains_and_is_taken_back() {
 }
 
 #[tokio::test]
-async fn a_machine_is_scheduled_frameworks_answer_and_it_goes_down() {
+async fn a_scheduled_machine_is_brought_down_after_answers() {
     let mut cluster = Cluster::start();
     let mut framework = Framework::with_a_task(&cluster.master).await;
     cluster.tepui(&["maintenance", "schedule", "node7", "--start", "in 2h", "--for", "1h"]);
@@ -157,7 +157,7 @@ async fn a_machine_is_scheduled_frameworks_answer_and_it_goes_down() {
 }
 
 #[test]
-fn every_help_teaches_by_examples() {
+fn help_of_every_command_has_examples() {
     let help = |command: &[&str]| {
         let output =
             std::process::Command::new(env!("CARGO_BIN_EXE_tepui")).args(command).arg("--help").output().unwrap();
@@ -190,13 +190,13 @@ fn every_help_teaches_by_examples() {
 }
 
 #[test]
-fn the_guide_is_true() {
+fn the_guide_of_operators_is_correct() {
     let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operating.md")).unwrap();
     Cluster::with_agents(&["node7", "node8"]).follow(&guide);
 }
 
 #[test]
-fn the_guide_of_failures_is_true() {
+fn the_guide_of_failures_is_correct() {
     let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/failures.md")).unwrap();
     let ping = std::time::Duration::from_secs(15);
     let read = |json: &str| Policy::parse(json, ping).unwrap_or_else(|error| panic!("{json}: {error}"));

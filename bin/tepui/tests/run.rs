@@ -57,7 +57,7 @@ fn until_running(local: &LocalCluster, count: usize) {
 }
 
 #[test]
-fn one_task_is_its_output_and_its_exit_code() {
+fn a_single_task_shows_output_and_returns_the_exit_code() {
     let local = cluster();
     let check = |command: &str, code: i32, stdout: &[u8], stderr: &[u8]| {
         let output = output(&local, &["run", "--", command]);
@@ -165,7 +165,7 @@ fn mesos_execute_copies_a_package_into_hdfs() {
 }
 
 #[test]
-fn several_tasks_are_a_table() {
+fn several_tasks_are_shown_as_a_table() {
     let local = cluster();
     let table = output(&local, &["run", "-q", "-n", "2", "--", "exit $TEPUI_INSTANCE"]);
     assert_eq!(table.status.code(), Some(1));
@@ -183,7 +183,7 @@ fn several_tasks_are_a_table() {
 }
 
 #[test]
-fn a_closed_terminal_ends_what_runs_unless_it_is_ignored() {
+fn a_closed_terminal_ends_the_tasks_unless_sighup_is_ignored() {
     let local = cluster();
     let check = |name: &str, code: i32| {
         let mut run = begin(tepui(&local, &["run", "--", "sleep 1000"]));
@@ -255,7 +255,7 @@ fn a_run_in_the_background_is_waited_for_and_cancelled() {
 }
 
 #[test]
-fn a_run_that_somebody_cancels_says_so() {
+fn a_cancelled_run_reports_it() {
     let local = cluster();
     let run = begin(tepui(&local, &["run", "--", "sleep 1000"]));
     until_running(&local, 1);
@@ -267,7 +267,7 @@ fn a_run_that_somebody_cancels_says_so() {
 }
 
 #[test]
-fn why_nothing_starts_is_said_once() {
+fn the_reason_why_nothing_starts_is_shown_once() {
     let local = cluster();
     let mut run = begin(tepui(&local, &["run", "--cpus", "1000", "--", "true"]));
     let mut stderr = std::io::BufReader::new(run.stderr.take().unwrap());
@@ -286,7 +286,7 @@ fn why_nothing_starts_is_said_once() {
 }
 
 #[test]
-fn a_reader_that_goes_away_ends_the_task() {
+fn a_closed_stdout_ends_the_task() {
     let local = cluster();
     let mut run = begin(tepui(&local, &["run", "--", "yes"]));
     until_running(&local, 1);
@@ -318,7 +318,7 @@ fn output_that_cannot_be_written_is_an_error() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_named() {
+fn a_missing_file_is_named() {
     let local = cluster();
     said(&local, &["run", "--", "echo x"]);
     let missing = output(&local, &["logs", "--file", "core.17", "run"]);
@@ -349,7 +349,7 @@ fn the_state_of_the_cluster_is_shown_without_a_command() {
 }
 
 #[test]
-fn a_port_that_is_taken_names_who_holds_it() {
+fn a_port_in_use_names_its_process() {
     let local = cluster();
     let (port, work) = (format!("--port={}", local.port), tempfile::tempdir().unwrap());
     let work_dir = format!("--work_dir={}", work.path().display());
@@ -366,7 +366,7 @@ fn a_port_that_is_taken_names_who_holds_it() {
 }
 
 #[test]
-fn shells_and_man_are_served() {
+fn completions_and_man_pages_are_printed() {
     let tepui = |arguments: &[&str]| Command::new(TEPUI).args(arguments).output().unwrap();
     for shell in ["bash", "zsh", "fish"] {
         let script = text(&tepui(&["completions", shell]).stdout);

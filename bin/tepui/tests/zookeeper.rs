@@ -29,7 +29,7 @@ fn leader(masters: &[Master]) -> usize {
 }
 
 #[test]
-fn followers_point_at_the_leader_and_take_over() {
+fn followers_redirect_and_take_over() {
     let Some(ensemble) = Ensemble::start(3) else { return };
     let zk = ensemble.url("/mesos");
     let mut masters: Vec<Master> = (0..3).map(|_| Master::start(&zk, "2secs")).collect();
@@ -104,7 +104,7 @@ fn a_killed_leader_is_followed_at_once() {
 }
 
 #[test]
-fn a_lost_quorum_deposes_the_leader_and_its_return_elects_one() {
+fn a_lost_quorum_ends_the_term_and_its_return_elects_a_leader() {
     let Some(ensemble) = Ensemble::start(3) else { return };
     let zk = ensemble.url("/mesos");
     let masters: Vec<Master> = (0..2).map(|_| Master::start(&zk, "2secs")).collect();
@@ -243,7 +243,7 @@ fn a_master_of_another_region_ends() {
 
 /// A leader that was stopped (SIGSTOP, a suspended machine) while another was elected must not act when it continues.
 #[test]
-fn a_leader_that_slept_is_no_leader_when_it_wakes() {
+fn a_suspended_leader_does_not_lead_when_it_resumes() {
     let Some(ensemble) = Ensemble::start(1) else { return };
     let zk = ensemble.url("/mesos");
     let sleeper = Master::start(&zk, "2secs");

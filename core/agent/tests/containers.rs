@@ -160,7 +160,7 @@ fn nested_containers_end_with_their_parents() {
 }
 
 #[test]
-fn launches_that_fail_say_why() {
+fn failed_launches_report_the_reason() {
     let mut scenario = with_nested();
     scenario.launches_in("x.n", |_| {}).launches_in("C1.x.n", |_| {});
     check(
@@ -221,7 +221,7 @@ fn users_are_inherited() {
 }
 
 #[test]
-fn a_standalone_container_leaves_with_its_end() {
+fn a_standalone_container_is_removed_at_its_end() {
     let mut scenario = Scenario::registered();
     scenario.launches_in("s", |_| {});
     check(&mut scenario, "start nested s as the agent's user in /var/lib/mesos/containers/s");

@@ -62,7 +62,7 @@ fn directories_in_use_again_stay() {
 }
 
 #[test]
-fn nonsense_from_the_disk_changes_nothing() {
+fn invalid_disk_usage_is_ignored() {
     let mut scenario = finished();
     for usage in [f64::NAN, f64::INFINITY, -1.0] {
         scenario.input(Input::DiskUsage(usage));

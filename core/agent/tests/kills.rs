@@ -79,7 +79,7 @@ fn killing_one_queued_task_of_a_group_kills_the_group() {
 }
 
 #[test]
-fn a_kill_of_a_task_that_is_not_here_is_answered() {
+fn a_kill_of_an_unknown_task_is_answered() {
     let mut scenario = Scenario::running();
     scenario.master_kills("t9");
     check(
@@ -95,7 +95,7 @@ fn a_kill_of_a_task_that_is_not_here_is_answered() {
 }
 
 #[test]
-fn a_launch_that_its_kill_has_overtaken_is_refused() {
+fn a_launch_after_its_kill_is_refused() {
     let mut scenario = Scenario::running();
     scenario.master_reregisters_it();
     let before = scenario.resource_version();
@@ -149,7 +149,7 @@ fn an_executor_that_does_not_end_in_its_grace_period_is_destroyed() {
 }
 
 #[test]
-fn a_framework_that_is_shut_down_leaves_without_updates() {
+fn a_framework_that_is_shut_down_sends_no_updates() {
     let mut scenario = Scenario::running();
     scenario.updates("t1", "t1", TaskRunning).clear_log();
     scenario.master_sends(internal::ShutdownFrameworkMessage { framework_id: framework_id() });
@@ -178,7 +178,7 @@ fn a_framework_that_is_shut_down_leaves_without_updates() {
 }
 
 #[test]
-fn an_executor_of_an_ended_framework_is_told_to_go() {
+fn an_executor_of_a_removed_framework_is_shut_down() {
     let mut scenario = Scenario::launching();
     scenario.master_sends(internal::ShutdownFrameworkMessage { framework_id: framework_id() }).clear_log();
     scenario.subscribes("t1");
@@ -201,7 +201,7 @@ fn executors_that_call_tasks_staging_are_shut_down() {
 }
 
 #[test]
-fn draining_kills_with_the_shorter_grace_and_says_so() {
+fn draining_uses_the_shorter_grace_period() {
     let mut scenario = Scenario::running();
     scenario.updates("t1", "t1", TaskRunning).framework_acknowledges("t1", "U1").clear_log();
     let config = v1::DrainConfig { max_grace_period: Some(v1::DurationInfo { nanoseconds: 1 }), mark_gone: Some(true) };

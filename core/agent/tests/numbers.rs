@@ -37,7 +37,7 @@ fn kill_policy(nanoseconds: i64) -> Option<Box<v1::KillPolicy>> {
 }
 
 #[test]
-fn seconds_without_sense_are_survived() {
+fn invalid_seconds_are_tolerated() {
     for seconds in SECONDS {
         let mut scenario = Scenario::new();
         scenario.master_is(MASTER).fires(agent::Timer::Register);
@@ -66,7 +66,7 @@ fn seconds_without_sense_are_survived() {
 }
 
 #[test]
-fn durations_without_sense_are_survived() {
+fn invalid_durations_are_tolerated() {
     for nanoseconds in NANOSECONDS {
         let mut scenario = Scenario::registered();
         let mut task = command("t1");

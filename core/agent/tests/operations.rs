@@ -20,7 +20,7 @@ fn with_volume() -> Scenario {
 }
 
 #[test]
-fn a_reservation_is_durable_before_it_is_told() {
+fn a_reservation_is_durable_before_it_is_reported() {
     let mut scenario = Scenario::registered();
     scenario.disk_is_slow();
     scenario.applies(1, reserve(10));
@@ -51,7 +51,7 @@ fn an_operation_before_the_registration_is_not_applied() {
 }
 
 #[test]
-fn a_volume_is_written_down_then_made_then_told() {
+fn a_volume_is_recorded_then_created_then_reported() {
     let mut scenario = Scenario::registered();
     scenario.applies(1, reserve(10)).acknowledges_operation(1).clear_log();
     scenario.applies(2, create(volume("v", 10)));
@@ -81,7 +81,7 @@ fn a_destroyed_volume_is_deleted_before_one_of_the_same_name_is_made() {
 }
 
 #[test]
-fn tasks_wait_for_the_volume_that_is_made_for_them() {
+fn tasks_wait_for_their_volume_to_be_created() {
     let mut scenario = Scenario::registered();
     scenario.applies(1, reserve(10)).acknowledges_operation(1);
     scenario.applies(2, create(volume("v", 10))).clear_log();
@@ -107,7 +107,7 @@ fn tasks_wait_for_the_volume_that_is_made_for_them() {
 }
 
 #[test]
-fn a_kill_that_waited_is_not_answered_for_a_task_that_is_over() {
+fn a_deferred_kill_of_an_ended_task_is_not_answered() {
     let mut scenario = Scenario::registered();
     scenario.applies(1, reserve(20)).acknowledges_operation(1);
     scenario.applies(2, create(volume("v", 10))).runs(command("t1")).master_kills("t1");
@@ -123,7 +123,7 @@ fn a_kill_that_waited_is_not_answered_for_a_task_that_is_over() {
 
 /// The task's data would be written to a directory that is no volume, and be lost with the sandbox.
 #[test]
-fn a_task_does_not_start_on_a_volume_that_is_not_there() {
+fn a_task_does_not_start_without_its_volume() {
     let with_volume_and_task = |mut scenario: Scenario| {
         let mut task = command("t1");
         task.resources.push(volume("v", 10));
@@ -157,7 +157,7 @@ fn run_with_volume_at(path: &str) -> Scenario {
 
 /// Mesos shows plain names only, and deletes the data of all others with the sandbox.
 #[test]
-fn a_volume_is_shown_where_it_is_asked_for_or_its_task_is_refused() {
+fn a_volume_is_mounted_as_requested_or_its_task_is_refused() {
     for (path, expect) in [("data/db", "data/db"), ("./data//db/", "data/db"), ("/var/lib/db", "/var/lib/db")] {
         let scenario = run_with_volume_at(path);
         let volumes = &scenario.launched().volumes;
@@ -186,7 +186,7 @@ fn an_executor_that_cannot_have_its_volume_is_ended() {
 }
 
 #[test]
-fn a_volume_that_cannot_be_made_ends_the_agent() {
+fn a_volume_that_cannot_be_created_ends_the_agent() {
     let mut scenario = Scenario::registered();
     scenario.applies(1, reserve(10)).acknowledges_operation(1);
     scenario.applies(2, create(volume("v", 10))).clear_log();
@@ -223,7 +223,7 @@ fn a_status_is_repeated_until_it_is_acknowledged() {
 }
 
 #[test]
-fn a_new_scheduler_gets_at_once_what_the_old_one_did_not_acknowledge() {
+fn a_new_scheduler_gets_unacknowledged_updates_at_once() {
     let mut scenario = Scenario::registered();
     scenario.applies(1, reserve(10)).clear_log();
     let retry =
@@ -245,7 +245,7 @@ fn a_new_scheduler_gets_at_once_what_the_old_one_did_not_acknowledge() {
 }
 
 #[test]
-fn another_master_learns_of_resources_and_operations_first() {
+fn another_master_first_receives_resources_and_operations() {
     let mut scenario = Scenario::registered();
     scenario.applies(1, reserve(10)).clear_log();
     scenario.master_is("master@10.0.0.9:5050");
@@ -284,7 +284,7 @@ fn an_acknowledgement_after_a_report_is_followed_by_another_report() {
 }
 
 #[test]
-fn an_operation_that_a_broken_connection_still_holds_is_refused() {
+fn an_operation_of_a_broken_connection_is_refused() {
     let (mut scenario, before, after) = Scenario::reconnected();
     let mut apply = |number, version| scenario.applies_as_of(version, number, reserve(10)).take_log();
     let log = apply(1, before.clone());
@@ -295,7 +295,7 @@ fn an_operation_that_a_broken_connection_still_holds_is_refused() {
 }
 
 #[test]
-fn nothing_is_registered_that_a_crash_could_undo() {
+fn registration_reports_durable_state_only() {
     let mut scenario = Scenario::registered();
     scenario.disk_is_slow();
     scenario.applies(1, reserve(10)).master_is("master@10.0.0.9:5050").fires(Timer::Register);
@@ -305,7 +305,7 @@ fn nothing_is_registered_that_a_crash_could_undo() {
 }
 
 #[test]
-fn an_operation_that_does_not_fit_is_dropped_and_brings_the_two_together() {
+fn an_operation_that_does_not_apply_is_dropped_and_the_agent_reregisters() {
     let mut scenario = Scenario::registered();
     scenario.applies(1, create(volume("v", 10)));
     let log = scenario.take_log();
@@ -358,7 +358,7 @@ fn masters_and_frameworks_may_ask_for_operations() {
 }
 
 #[test]
-fn the_agent_shows_what_it_has_become() {
+fn readers_see_the_changed_resources() {
     let mut scenario = Scenario::registered();
     scenario.applies(1, reserve(10));
     let totals: Vec<String> = scenario
@@ -382,7 +382,7 @@ fn restarted(found: RecoveredResources) -> Scenario {
 }
 
 #[test]
-fn a_restarted_agent_finishes_what_was_under_way() {
+fn a_restarted_agent_finishes_operations_in_progress() {
     let mut scenario = restarted(RecoveredResources { target: Some(vec![recorded()]), ..Default::default() });
     check(&mut scenario, &format!("make volume {VOLUME}"));
     scenario.master_is(MASTER).fires(Timer::Register);
@@ -417,7 +417,7 @@ fn a_restarted_agent_repeats_the_statuses_of_its_predecessor() {
 }
 
 #[test]
-fn an_operation_that_a_mesos_agent_left_pending_is_done() {
+fn a_pending_operation_of_a_mesos_agent_is_finished() {
     let pending = v1::OperationStatus { state: v1::OperationState::OperationPending as i32, ..Default::default() };
     let operation = v1::Operation {
         info: destroy(volume("v", 10)),
@@ -435,7 +435,7 @@ fn an_operation_that_a_mesos_agent_left_pending_is_done() {
 }
 
 #[test]
-fn resources_that_the_flags_no_longer_have_are_an_error() {
+fn resources_missing_from_the_flags_are_an_error() {
     let found = RecoveredResources {
         resources: vec![v1::Resource { scalar: Some(v1::value::Scalar { value: 1e6 }), ..recorded() }],
         ..Default::default()
@@ -488,7 +488,7 @@ fn a_drain_waits_for_operations() {
 }
 
 #[test]
-fn an_agent_that_was_reactivated_takes_tasks_while_operations_go_on() {
+fn a_reactivated_agent_accepts_tasks_during_operations() {
     let mut scenario = Scenario::launching();
     scenario.applies(1, reserve(10)).clear_log();
     scenario.master_sends(internal::DrainSlaveMessage { config: v1::DrainConfig::default() }).clear_log();

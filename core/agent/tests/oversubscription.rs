@@ -60,7 +60,7 @@ impl Scenario {
 }
 
 #[test]
-fn a_fixed_estimate_is_told_once_and_to_every_master() {
+fn a_fixed_estimate_is_sent_once_to_every_master() {
     let mut scenario = fixed();
     scenario.fires(Timer::Oversubscription);
     check(
@@ -76,7 +76,7 @@ fn a_fixed_estimate_is_told_once_and_to_every_master() {
 }
 
 #[test]
-fn what_is_in_use_stays_in_the_total() {
+fn resources_in_use_stay_in_the_total() {
     let mut scenario = fixed();
     for id in ["a", "b", "c"] {
         scenario.runs(revocable(id, "e"));
@@ -87,7 +87,7 @@ fn what_is_in_use_stays_in_the_total() {
 }
 
 #[test]
-fn nothing_is_told_where_there_is_nothing_to_tell() {
+fn an_empty_estimate_is_not_sent() {
     let mut scenario = registered(ResourceEstimator::Load { margin: 0.2 }, QosController::default());
     scenario.fires(Timer::Oversubscription);
     check(&mut scenario, "measure for Oversubscription");
@@ -96,7 +96,7 @@ fn nothing_is_told_where_there_is_nothing_to_tell() {
 }
 
 #[test]
-fn idle_executors_lend_what_they_do_not_use() {
+fn unused_resources_of_executors_are_oversubscribed() {
     let mut scenario = registered(ResourceEstimator::Load { margin: 0.2 }, QosController::default());
     scenario.runs(custom("t", "e")).subscribes("e").updates("e", "t", TaskRunning).clear_log();
     // One sample says nothing about processors: 96 MB are allocated, and 20 MB and a fifth are in use.
@@ -143,7 +143,7 @@ fn a_high_load_ends_executors_on_revocable_resources_only() {
 }
 
 #[test]
-fn an_executor_that_is_not_started_yet_never_is() {
+fn a_preempted_executor_that_has_not_started_is_not_started() {
     let mut scenario = loaded(QosController { load_15min: Some(1.0), ..QosController::default() });
     scenario.disk_is_slow();
     scenario.runs(revocable("a", "e")).clear_log();
@@ -156,7 +156,7 @@ fn an_executor_that_is_not_started_yet_never_is() {
 }
 
 #[test]
-fn when_memory_is_short_the_largest_ends() {
+fn the_largest_executor_ends_when_memory_is_short() {
     let mut scenario = loaded(QosController { memory_available: Some(0.1), ..QosController::default() });
     for id in ["a", "b"] {
         scenario.runs(revocable(id, id)).subscribes(id);
@@ -181,7 +181,7 @@ fn when_memory_is_short_the_largest_ends() {
 }
 
 #[test]
-fn masters_are_told_how_the_machine_is() {
+fn the_usage_of_the_machine_is_sent_to_masters() {
     let mut scenario = loaded(QosController::default());
     scenario.input(Input::DiskUsage(0.75));
     scenario.take_log();

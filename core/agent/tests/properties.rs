@@ -570,7 +570,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 250, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn the_promises_hold_and_everything_settles(seed in any::<u8>(), actions in actions()) {
+    fn invariants_hold_and_everything_settles(seed in any::<u8>(), actions in actions()) {
         let mut world = World::new(seed);
         for act in actions {
             world.act(act);

@@ -338,7 +338,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn a_crash_at_any_moment_loses_nothing_that_was_confirmed(actions in actions()) {
+    fn a_crash_at_any_moment_loses_no_confirmed_record(actions in actions()) {
         let mut world = World::new();
         let mut started = BTreeSet::new();
         for act in &actions {
@@ -381,7 +381,7 @@ fn told(world: &World) -> v1::TaskStatus {
 }
 
 #[test]
-fn what_an_executor_left_in_writing_is_how_its_task_ended() {
+fn the_last_updates_of_an_executor_end_its_task() {
     let mut world = ended_meanwhile(|world| {
         let uuid = vec![7; 16];
         world.made.insert(uuid.clone());
@@ -406,7 +406,7 @@ fn what_an_executor_left_in_writing_is_how_its_task_ended() {
 }
 
 #[test]
-fn an_executor_whose_end_is_on_record_is_not_unknown() {
+fn a_recorded_end_of_an_executor_is_known() {
     let known = ended_meanwhile(|_| ContainerExit { status: Some(256), ..Default::default() });
     assert_eq!(told(&known).message(), "Executor terminated: exited with status 1");
     let unknown = ended_meanwhile(|_| ContainerExit::default());
@@ -431,7 +431,7 @@ fn smaller() -> Config {
 }
 
 #[test]
-fn executors_are_waited_for_as_long_as_others_come_back() {
+fn the_agent_waits_while_executors_reconnect() {
     let mut world = with_tasks(&["a", "b", "c"]);
     world.restart(config(), BTreeMap::new()).unwrap();
     let begun = world.core.now().monotonic;
@@ -464,7 +464,7 @@ fn executors_are_waited_for_as_long_as_others_come_back() {
 }
 
 #[test]
-fn cleaning_up_ends_everything_whatever_the_configuration_has_become() {
+fn cleanup_ends_everything_with_any_configuration() {
     let mut world = with_tasks(&["a", "b"]);
     let refused = world.restart(smaller(), BTreeMap::new()).unwrap_err();
     assert!(refused.to_string().starts_with("Incompatible agent info detected"), "{refused}");
@@ -485,7 +485,7 @@ fn cleaning_up_ends_everything_whatever_the_configuration_has_become() {
 }
 
 #[test]
-fn what_ran_before_a_reboot_has_ended_and_the_agent_is_the_same() {
+fn containers_end_and_the_agent_id_stays_after_a_reboot() {
     for (config, registers) in [(config(), "as before"), (smaller(), "a new one")] {
         let mut world = with_tasks(&["a"]);
         world.crash();
@@ -549,7 +549,7 @@ fn recovered_completed(world: &World, sandboxes: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn what_ended_is_remembered_as_long_as_its_sandbox_is_there() {
+fn ended_executors_are_kept_as_long_as_their_sandbox() {
     let mut world = World::new();
     world.act(&Action::Run(0));
     world.act(&Action::Run(1));
@@ -577,7 +577,7 @@ fn what_ended_is_remembered_as_long_as_its_sandbox_is_there() {
 }
 
 #[test]
-fn what_is_forgotten_is_removed_when_it_would_have_been() {
+fn sandboxes_without_records_are_removed_on_time() {
     const HOUR: Duration = Duration::from_secs(3600);
     let run = |executor: &str| format!("/w/slaves/S/frameworks/F/executors/{executor}/runs/C").into();
     let (mut agent, mut outbox, now) = (new_agent(1), Outbox::default(), World::new().core.now());
@@ -610,7 +610,7 @@ fn what_is_forgotten_is_removed_when_it_would_have_been() {
 
 /// The bound is far above the time on any machine; it only excludes absurd times.
 #[test]
-fn a_thousand_containers_are_recovered_in_no_time() {
+fn a_thousand_containers_are_recovered_quickly() {
     let mut world = World::new();
     for number in 0..1000 {
         let mut message = run_task(command(&format!("t{number}")));

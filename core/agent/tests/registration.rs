@@ -9,7 +9,7 @@ use messages::{Message, internal, v1};
 use scenario::*;
 
 #[test]
-fn an_agent_registers_stores_its_id_and_tells_its_resource_version() {
+fn an_agent_registers_stores_its_id_and_sends_its_resource_version() {
     let mut scenario = Scenario::new();
     scenario.disk_is_slow();
     scenario.master_is(MASTER);
@@ -42,7 +42,7 @@ fn registration_carries_what_a_mesos_master_checks() {
 }
 
 #[test]
-fn registration_is_repeated_with_waits_that_double_up_to_a_minute() {
+fn registration_is_retried_with_backoff_up_to_a_minute() {
     let mut scenario = Scenario::new();
     scenario.master_is(MASTER).clear_log();
     let mut waits = Vec::new();
@@ -61,7 +61,7 @@ fn registration_is_repeated_with_waits_that_double_up_to_a_minute() {
 }
 
 #[test]
-fn pings_are_answered_to_the_observer_and_silence_means_registering_again() {
+fn pings_are_answered_and_a_silent_master_causes_reregistration() {
     let mut scenario = Scenario::registered();
     scenario.sends(OBSERVER, internal::PingSlaveMessage { connected: true });
     check(&mut scenario, "send slave-observer(1)@10.0.0.1:5050: PongSlave\narm PingTimeout 75s");
@@ -79,7 +79,7 @@ fn pings_are_answered_to_the_observer_and_silence_means_registering_again() {
 }
 
 #[test]
-fn a_ping_from_a_master_that_has_lost_the_agent_makes_it_register_again() {
+fn a_ping_of_a_disconnected_agent_causes_reregistration() {
     let mut scenario = Scenario::running();
     scenario.sends(OBSERVER, internal::PingSlaveMessage { connected: false }).fires(Timer::Register);
     check(
@@ -95,7 +95,7 @@ fn a_ping_from_a_master_that_has_lost_the_agent_makes_it_register_again() {
 }
 
 #[test]
-fn a_broken_link_to_the_master_makes_it_register_again_and_others_do_not() {
+fn only_a_broken_link_to_the_master_causes_reregistration() {
     let mut scenario = Scenario::registered();
     scenario.input(Input::Exited(address("10.0.0.9:5050")));
     check(&mut scenario, "");
@@ -117,7 +117,7 @@ fn only_the_leading_master_is_obeyed() {
 }
 
 #[test]
-fn a_new_leader_gets_everything_that_runs_here() {
+fn a_new_leader_receives_all_running_tasks() {
     let mut scenario = Scenario::running();
     scenario.runs(custom("t2", "e")).clear_log();
     scenario.updates("t1", "t1", v1::TaskState::TaskRunning).clear_log();
@@ -179,7 +179,7 @@ fn tasks_that_never_arrived_are_reported_dropped_after_reregistration() {
 }
 
 #[test]
-fn what_a_broken_connection_still_holds_is_refused() {
+fn messages_of_a_broken_connection_are_refused() {
     // The master may have told the framework that the task is gone, since the registration did not list it.
     let (mut scenario, before, after) = Scenario::reconnected();
     scenario.master_sends(run_task_as_of(before, command("t1")));
@@ -190,7 +190,7 @@ fn what_a_broken_connection_still_holds_is_refused() {
 }
 
 #[test]
-fn a_state_that_a_crash_would_take_back_is_not_told() {
+fn a_state_is_reported_only_when_durable() {
     let mut scenario = Scenario::running();
     scenario.updates("t1", "t1", v1::TaskState::TaskRunning).framework_acknowledges("t1", "U1");
     scenario.disk_is_slow().updates("t1", "t1", v1::TaskState::TaskFinished);
@@ -260,7 +260,7 @@ fn a_master_may_shut_the_agent_down() {
 }
 
 #[test]
-fn masters_are_found_by_address_where_the_detector_gives_no_pid() {
+fn masters_are_compared_by_address_without_a_pid() {
     // This is the example of a MasterInfo that ZooKeeper has for 127.0.0.1.
     let mut scenario = Scenario::new();
     let info = v1::MasterInfo { ip: 16777343, port: 5050, ..Default::default() };

@@ -71,7 +71,7 @@ fn a_command_task_from_launch_to_end() {
 }
 
 #[test]
-fn readers_see_the_same_life_as_changes() {
+fn changes_describe_the_life_of_a_task() {
     let mut scenario = Scenario::registered();
     scenario.runs(command("t1"));
     scenario.container("C1", |container| ContainerEvent::Launched { container, pid: 1 });
@@ -99,7 +99,7 @@ fn readers_see_the_same_life_as_changes() {
 }
 
 #[test]
-fn the_container_is_described_as_mesos_does() {
+fn the_container_has_the_description_of_mesos() {
     let mut scenario = Scenario::registered();
     scenario.runs(command("t1"));
     let launch = scenario.launched();
@@ -134,7 +134,7 @@ fn the_container_is_described_as_mesos_does() {
 }
 
 #[test]
-fn checkpointing_frameworks_and_the_commands_own_variables_shape_the_environment() {
+fn the_environment_depends_on_checkpointing_and_the_command() {
     let mut scenario = Scenario::with(|config| {
         config.executor_environment_variables = vec![("PATH".into(), "/opt/bin".into()), ("LANG".into(), "C".into())];
         config.libprocess_ip = Some("10.0.0.2".into());
@@ -245,7 +245,7 @@ fn a_custom_executor_takes_more_tasks_and_its_exit_is_reported() {
 }
 
 #[test]
-fn a_broken_memory_limit_is_the_tasks_failure() {
+fn an_exceeded_memory_limit_fails_the_task() {
     let mut scenario = Scenario::running();
     scenario.updates("t1", "t1", TaskRunning).framework_acknowledges("t1", "U1").clear_log();
     scenario.breaks_limit("C1", Reason::ContainerLimitationMemory, "Memory limit exceeded");
@@ -319,7 +319,7 @@ fn nothing_starts_before_its_records_are_durable() {
 }
 
 #[test]
-fn launches_that_cannot_be_are_dropped_with_mesos_reasons() {
+fn impossible_launches_are_dropped_with_the_reasons_of_mesos() {
     let outdated = internal::ResourceVersionUuid { resource_provider_id: None, uuid: v1::Uuid { value: vec![0; 16] } };
     let mut scenario = Scenario::registered();
     scenario.master_sends(internal::RunTaskMessage {
@@ -358,7 +358,7 @@ fn launches_that_cannot_be_are_dropped_with_mesos_reasons() {
 }
 
 #[test]
-fn frameworks_that_know_no_partitions_see_lost_instead_of_dropped() {
+fn frameworks_without_partition_aware_get_lost_instead_of_dropped() {
     let mut scenario = Scenario::registered();
     let mut message = run_task(custom("t1", "e"));
     message.framework.capabilities.clear();
@@ -393,7 +393,7 @@ fn a_launch_for_an_older_id_of_this_agent_is_ignored() {
 }
 
 #[test]
-fn a_repeated_launch_of_a_task_that_is_here_changes_nothing() {
+fn a_repeated_launch_of_a_known_task_is_ignored() {
     let mut scenario = Scenario::running();
     scenario.runs(command("t1"));
     check(&mut scenario, "");
@@ -422,7 +422,7 @@ fn a_task_group_is_delivered_as_one() {
 }
 
 #[test]
-fn an_executor_that_comes_back_gets_a_new_stream_and_settles_what_was_lost() {
+fn a_reconnecting_executor_gets_a_new_stream_and_resends_updates() {
     let mut scenario = Scenario::registered();
     scenario.runs(custom("t1", "e")).subscribes("e").runs(custom("t2", "e"));
     scenario.updates("e", "t1", TaskRunning).framework_acknowledges("t1", "U1").clear_log();
@@ -451,7 +451,7 @@ fn an_executor_that_comes_back_gets_a_new_stream_and_settles_what_was_lost() {
 }
 
 #[test]
-fn the_executor_api_refuses_with_mesos_words() {
+fn the_executor_api_refuses_with_the_messages_of_mesos() {
     let mut scenario = Scenario::launching();
     scenario.updates("t1", "t1", TaskRunning);
     check(&mut scenario, "reply 403 Executor is not subscribed");
@@ -471,7 +471,7 @@ fn the_executor_api_refuses_with_mesos_words() {
 }
 
 #[test]
-fn messages_travel_both_ways() {
+fn messages_are_forwarded_in_both_directions() {
     let mut scenario = Scenario::running();
     let message = internal::FrameworkToExecutorMessage {
         slave_id: agent_id(),
@@ -500,7 +500,7 @@ fn messages_travel_both_ways() {
 }
 
 #[test]
-fn http_executors_hear_a_heartbeat_every_half_hour() {
+fn http_executors_get_a_heartbeat_every_half_hour() {
     let mut scenario = Scenario::running();
     scenario.input(Input::Timer(agent::Timer::ExecutorHeartbeat));
     check(&mut scenario, "event on 1: HEARTBEAT\narm ExecutorHeartbeat 1800s");

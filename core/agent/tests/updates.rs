@@ -15,7 +15,7 @@ fn retry(task: &str) -> Timer {
 }
 
 #[test]
-fn updates_of_a_task_go_one_after_the_other_with_the_latest_state() {
+fn updates_of_a_task_are_sent_in_order_with_the_latest_state() {
     let mut scenario = Scenario::running();
     scenario.updates("t1", "t1", TaskStarting).clear_log();
     scenario.updates("t1", "t1", TaskRunning);
@@ -54,7 +54,7 @@ fn an_update_waits_until_the_acknowledgement_before_it_is_durable() {
 }
 
 #[test]
-fn an_unacknowledged_update_is_repeated_ever_more_rarely() {
+fn an_unacknowledged_update_is_retried_with_backoff() {
     let mut scenario = Scenario::running();
     scenario.updates("t1", "t1", TaskRunning).clear_log();
     let mut waits = Vec::new();
@@ -68,7 +68,7 @@ fn an_unacknowledged_update_is_repeated_ever_more_rarely() {
 }
 
 #[test]
-fn acknowledgements_that_match_nothing_change_nothing() {
+fn acknowledgements_without_an_update_are_ignored() {
     let mut scenario = Scenario::running();
     scenario.updates("t1", "t1", TaskStarting).updates("t1", "t1", TaskRunning).clear_log();
     scenario.framework_acknowledges("t1", "U2");
@@ -93,7 +93,7 @@ fn acknowledgements_that_match_nothing_change_nothing() {
 }
 
 #[test]
-fn an_update_that_comes_twice_goes_once() {
+fn a_duplicate_update_is_forwarded_once() {
     let mut scenario = Scenario::running();
     scenario.updates("t1", "t1", TaskRunning).clear_log();
     scenario.updates("t1", "t1", TaskRunning);
@@ -104,7 +104,7 @@ fn an_update_that_comes_twice_goes_once() {
 }
 
 #[test]
-fn an_old_update_repeated_late_does_not_turn_the_task_back() {
+fn a_late_duplicate_does_not_revert_the_state() {
     let mut scenario = Scenario::running();
     scenario.updates("t1", "t1", TaskStarting).updates("t1", "t1", TaskRunning).updates("t1", "t1", TaskStarting);
     assert_eq!(scenario.metrics.tasks_running.get(), 1);
@@ -112,7 +112,7 @@ fn an_old_update_repeated_late_does_not_turn_the_task_back() {
 }
 
 #[test]
-fn nothing_follows_a_terminal_update() {
+fn no_update_follows_a_terminal_update() {
     let mut scenario = Scenario::running();
     scenario.updates("t1", "t1", TaskFinished).clear_log();
     scenario.updates("t1", "t1", TaskFailed);
@@ -134,7 +134,7 @@ fn updates_wait_while_there_is_no_master() {
 }
 
 #[test]
-fn a_new_scheduler_gets_at_once_what_the_old_one_did_not_acknowledge() {
+fn a_new_scheduler_gets_unacknowledged_updates_at_once() {
     let mut scenario = Scenario::running();
     scenario.updates("t1", "t1", TaskRunning).clear_log();
     let update = internal::UpdateFrameworkMessage {
@@ -152,7 +152,7 @@ fn a_new_scheduler_gets_at_once_what_the_old_one_did_not_acknowledge() {
 }
 
 #[test]
-fn a_flood_of_updates_is_refused_at_its_bound() {
+fn updates_beyond_the_bound_are_refused() {
     let mut scenario = Scenario::running();
     for number in 0..2000u32 {
         let mut status = status("t1", TaskRunning);

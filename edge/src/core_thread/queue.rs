@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn at_the_bound_nothing_more_is_taken_in() {
+    fn at_the_bound_further_items_are_refused() {
         for bound in [Bound { items: 1, bytes: 100 }, Bound { items: 9, bytes: 11 }] {
             let queue = BatchQueue::new(bound);
             for _ in 0..2 {
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_above_the_bound_goes_alone() {
+    fn an_item_above_the_bound_is_queued_alone() {
         let queue = BatchQueue::new(NINE);
         assert_eq!(queue.push(1, usize::MAX), Pushed::First);
         assert_eq!(queue.push(2, 0), Pushed::Full);

@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn an_exact_name_goes_before_an_encoded_one() {
+    fn an_exact_name_precedes_an_encoded_one() {
         let root = tempfile::tempdir().unwrap();
         let directory = root.path().join(OsStr::from_bytes(b"d\xff"));
         std::fs::create_dir(&directory).unwrap();

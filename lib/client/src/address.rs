@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_people_and_masters_write() {
+    fn addresses_are_parsed() {
         let check = |given: &str, expect: Option<&str>| {
             assert_eq!(given.parse::<Address>().ok().map(|a| a.to_string()).as_deref(), expect, "{given}");
         };

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_peer_says_stays_on_one_line_and_steers_nothing() {
+    fn control_characters_of_peers_are_escaped() {
         let status = |body: &str| Error::Status { address: address(), status: 400, body: body.to_owned() };
         check(status("no role 'a\x1b[2J\nb'"), "m:1 answered 400: no role 'a\\x1b[2J\\nb'");
         check(Error::Refused("\x07".to_owned()), "the master refused the framework: \\x07");

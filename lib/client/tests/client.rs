@@ -46,7 +46,7 @@ async fn redirects_lead_to_the_leader_and_loops_end() {
 }
 
 #[tokio::test]
-async fn a_refused_call_says_status_and_reason() {
+async fn a_refused_call_has_status_and_reason() {
     let peer = peer(vec![vec![response("400 Bad Request", "", b"Expecting 'type' to be present")]]).await;
     let error = MasterOperator::new(peer.address).get(v1::master::call::Type::GetHealth).await.expect_err("refused");
     assert!(error.to_string().ends_with("answered 400: Expecting 'type' to be present"), "{error}");
@@ -54,7 +54,7 @@ async fn a_refused_call_says_status_and_reason() {
 }
 
 #[tokio::test]
-async fn nobody_listening_is_said_plainly() {
+async fn a_refused_connection_has_a_plain_message() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let address = Address::new("127.0.0.1", listener.local_addr().expect("address").port());
     drop(listener);
@@ -63,7 +63,7 @@ async fn nobody_listening_is_said_plainly() {
 }
 
 #[tokio::test]
-async fn a_status_comes_with_what_to_do() {
+async fn an_error_status_has_advice() {
     let check = async |status: &str, said: &'static [u8], expect: &str| {
         let peer = peer(vec![vec![response(status, "", said)]]).await;
         let error = client::get_json(&peer.address, "/state").await.expect_err("refused");
@@ -103,7 +103,7 @@ async fn a_closed_connection_is_opened_again() {
 }
 
 #[tokio::test]
-async fn a_call_to_a_deposed_master_says_so() {
+async fn a_call_to_a_deposed_master_has_its_own_error() {
     let redirect = response("307 Temporary Redirect", "Location: //127.0.0.1:1/api/v1/scheduler\r\n", b"");
     let peer = peer(vec![vec![stream(&[subscribed()])], vec![redirect]]).await;
     let (scheduler, _events) = Scheduler::subscribe(&peer.address, framework()).await.expect("subscribed");
@@ -171,7 +171,7 @@ async fn a_listing_without_a_renamed_file_gives_no_position() {
 }
 
 #[tokio::test]
-async fn an_old_file_that_is_gone_before_it_is_read_is_looked_for_again() {
+async fn an_old_file_removed_before_its_read_is_searched_again() {
     let before: &[(&str, i64, u64)] = &[("stdout.1", 1, 2), ("stdout", 2, 1)];
     let after: &[(&str, i64, u64)] = &[("stdout.2", 1, 2), ("stdout.1", 2, 1), ("stdout", 3, 0)];
     let answers = [

@@ -28,7 +28,7 @@ async fn next(driver: &mut Driver) -> String {
 }
 
 #[tokio::test]
-async fn a_broken_stream_is_taken_up_under_the_same_id() {
+async fn a_broken_stream_is_resubscribed_with_the_same_id() {
     let first = stream(&[subscribed(), event(Type::Heartbeat)]);
     let second = stream(&[subscribed()]);
     let peer = peer(vec![vec![first], vec![second]]).await;
@@ -49,7 +49,7 @@ async fn a_broken_stream_is_taken_up_under_the_same_id() {
 }
 
 #[tokio::test]
-async fn a_dead_master_is_passed_over() {
+async fn an_unreachable_master_is_skipped() {
     let dead = peer(vec![]).await;
     let alive = peer(vec![vec![stream(&[subscribed()])]]).await;
     dead_for_good(&dead).await;
@@ -69,7 +69,7 @@ async fn dead_for_good(peer: &Peer) {
 }
 
 #[tokio::test]
-async fn failures_in_a_row_wait_longer_and_longer() {
+async fn consecutive_failures_wait_with_backoff() {
     let dead = peer(vec![]).await;
     dead_for_good(&dead).await;
     let mut driver = driver(&[&dead]);
@@ -86,7 +86,7 @@ async fn a_refusal_is_final() {
 }
 
 #[tokio::test]
-async fn so_is_an_error_later_on() {
+async fn a_later_error_event_is_final() {
     let peer = peer(vec![vec![stream(&[subscribed(), error_event("Framework failed over")])]]).await;
     let mut driver = driver(&[&peer]);
     assert_eq!(next(&mut driver).await, "subscribed as f-0");
@@ -94,7 +94,7 @@ async fn so_is_an_error_later_on() {
 }
 
 #[tokio::test]
-async fn silence_is_taken_for_death() {
+async fn missing_heartbeats_disconnect_the_driver() {
     let silent = open_stream(&[builders::subscribed("f-0", 0.002)]);
     // The second request never comes, so the connection stays open.
     let peer = peer(vec![vec![silent, Vec::new()]]).await;
@@ -107,7 +107,7 @@ async fn silence_is_taken_for_death() {
 }
 
 #[tokio::test]
-async fn without_a_master_there_is_advice() {
+async fn an_error_without_a_master_has_advice() {
     let mut driver = Driver::new([] as [Address; 0], framework());
     assert_eq!(next(&mut driver).await, "end: no master is named: give at least one host:port");
 }

@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_told() {
+    fn invalid_responses_are_reported() {
         for (bytes, told) in [
             (&b""[..], "connection: expected an answer, got end of stream"),
             (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort", "body: expected 9 bytes, got 5"),
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_the_bytes_it_says() {
+    fn a_request_is_encoded() {
         let host = "127.0.0.1:5050".parse().unwrap();
         let request = Request::post("/x").accept("a/b").text("{}");
         let bytes = String::from_utf8(request.to_bytes(host)).unwrap();

@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_person_sees_what_failed_where_and_why() {
+    fn the_report_shows_failed_cases_with_reasons() {
         let cases = [case("1.1", "it works"), case("1.2", "it is fast")];
         let cases: Vec<&Case> = cases.iter().collect();
         let failure = CaseError::unexpected("status", 200, 404);

@@ -248,7 +248,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_sound() {
+    fn the_definition_of_the_command_line_is_valid() {
         use clap::CommandFactory as _;
         Cli::command().debug_assert();
     }

@@ -92,7 +92,7 @@ fn task() -> TaskId {
 }
 
 #[test]
-fn every_agent_registers_as_a_process_of_its_own() {
+fn every_agent_registers_as_a_separate_process() {
     let mut scenario = Scenario::of(2);
     let senders: Vec<_> = scenario.sent().iter().map(|(r, m)| (r.from.to_string(), m.name())).collect();
     let register = "mesos.internal.RegisterSlaveMessage";
@@ -105,7 +105,7 @@ fn every_agent_registers_as_a_process_of_its_own() {
 }
 
 #[test]
-fn pings_are_answered_to_who_sent_them() {
+fn pings_are_answered_to_their_sender() {
     let mut scenario = Scenario::of(1);
     scenario.sent();
     scenario.send("slave-observer(9)@10.0.0.1:5050", "slave(1)", &internal::PingSlaveMessage { connected: true });
@@ -131,7 +131,7 @@ fn a_task_runs_and_ends_as_it_is_acknowledged() {
 }
 
 #[test]
-fn an_agent_tells_when_it_freed_resources() {
+fn an_agent_records_when_it_freed_resources() {
     let mut scenario = Scenario::of(1);
     scenario.registered(1).sent();
     let running = scenario.run_task(1).sent_update(TaskState::TaskRunning);
@@ -142,7 +142,7 @@ fn an_agent_tells_when_it_freed_resources() {
 }
 
 #[test]
-fn agents_bring_their_lasting_tasks_to_the_next_master() {
+fn agents_report_lasting_tasks_to_the_next_master() {
     let mut scenario = Scenario::of(2);
     scenario.fleet.set_tasks_endless();
     scenario.registered(1).registered(2).sent();
@@ -171,7 +171,7 @@ fn agents_bring_their_lasting_tasks_to_the_next_master() {
 }
 
 #[test]
-fn strangers_and_orders_to_stop_are_counted() {
+fn unknown_messages_and_shutdowns_are_counted() {
     let mut scenario = Scenario::of(1);
     let ping = internal::PingSlaveMessage { connected: true };
     for process in ["slave(2)", "slave(0)", "slave(x)", "master", ""] {
@@ -182,7 +182,7 @@ fn strangers_and_orders_to_stop_are_counted() {
 }
 
 #[test]
-fn those_who_registered_leave() {
+fn registered_agents_unregister() {
     let mut scenario = Scenario::of(2);
     scenario.registered(2).sent();
     scenario.fleet.leave(&mut scenario.out);

@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_agent_waits_for_its_own_next_offer() {
+    fn latencies_end_with_the_next_offer_of_the_agent() {
         let begin = Instant::now();
         let moments = |list: &[(&str, u64)]| -> Vec<AgentEvent> {
             list.iter().map(|(agent, at)| ((*agent).to_owned(), begin + Duration::from_millis(*at))).collect()

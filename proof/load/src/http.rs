@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn records_come_out_however_they_were_cut() {
+    fn records_are_decoded_from_any_chunks() {
         check(&format!("{HEAD}5\r\n3\nabc\r\n1\r\n1\r\n2;x=y\r\n\nd\r\n"), Ok(&["abc", "d"]));
         check(&format!("{HEAD}C\r\n10\n01234567\r\n\r\n"), Err("malformed chunk"));
     }

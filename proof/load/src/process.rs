@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_name_of_the_program_does_not_confuse() {
+    fn any_program_name_is_parsed() {
         let stat = "42 (a) b (c) S 1 42 42 0 -1 4194560 1 2 3 4 1500 250 0 0 20 0 30 0 100 200 300";
         assert_eq!(cpu_ticks(stat), Some(1750));
         assert_eq!(cpu_ticks("42 (a) S"), None);

@@ -184,7 +184,7 @@ fn updates_are_acknowledged_and_timed() {
 }
 
 #[test]
-fn a_task_that_ends_badly_is_counted() {
+fn failed_tasks_are_counted() {
     let mut scenario = Scenario::subscribed();
     scenario.offers(&[("O1", "S1")]).launch(1).update("task-1", TaskState::TaskLost, None);
     assert_eq!(
@@ -208,7 +208,7 @@ fn responses_answer_calls_in_order() {
 }
 
 #[test]
-fn an_error_event_is_remembered() {
+fn an_error_event_is_kept() {
     let mut scenario = Scenario::subscribed();
     scenario.event(Event {
         r#type: Some(event::Type::Error.into()),

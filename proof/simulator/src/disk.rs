@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_flushed_records_are_sure_to_survive() {
+    fn flushed_records_survive_a_crash() {
         let mut survivors = std::collections::BTreeSet::new();
         for seed in 0..50 {
             let mut disk = Disk::default();

@@ -59,13 +59,13 @@ mod tests {
     }
 
     #[test]
-    fn a_test_is_named_with_its_program() {
+    fn the_name_of_a_test_has_its_program() {
         assert_eq!(name("agent_server-1f00d", "volumes::tests::it_works"), "agent_server::volumes::tests::it_works");
-        assert!(current_test().ends_with("::skip::tests::a_test_is_named_with_its_program"), "{}", current_test());
+        assert!(current_test().ends_with("::skip::tests::the_name_of_a_test_has_its_program"), "{}", current_test());
     }
 
     #[test]
-    fn skipped_tests_of_several_processes_stand_in_one_file() {
+    fn several_processes_append_to_one_file() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("skipped");
         append(&file, &line("first", "it needs root")).unwrap();

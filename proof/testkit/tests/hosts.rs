@@ -23,19 +23,19 @@ fn a_program_prints_to_its_log_and_ends_with_its_owner() {
 
 #[test]
 #[should_panic(expected = "never: the impossible")]
-fn a_wait_for_the_impossible_ends_with_its_name() {
+fn a_wait_that_times_out_names_its_condition() {
     until_within(Duration::from_millis(1), "the impossible", || None::<()>);
 }
 
 #[test]
-fn free_ports_stand_in_a_row() {
+fn free_ports_are_consecutive() {
     let first = free_ports(3);
     let listeners: Vec<_> = (first..first + 3).map(|port| TcpListener::bind(("127.0.0.1", port))).collect();
     assert!(listeners.iter().all(Result::is_ok), "{listeners:?}");
 }
 
 #[test]
-fn nearer_files_are_found_first() {
+fn files_are_found_at_the_lowest_depth_first() {
     let directory = tempfile::tempdir().unwrap();
     let inner = directory.path().join("a/b");
     std::fs::create_dir_all(&inner).unwrap();

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_a_change_in_a_step_waits_for_it() {
+    fn messages_after_a_change_wait_for_it() {
         let mut deliveries = Deliveries::default();
         assert!(deliveries.admit(event(1)).is_some());
         let first = deliveries.change();

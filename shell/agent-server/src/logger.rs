@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_bounded_is_rotated() {
+    fn only_bounded_outputs_are_rotated() {
         let check = |stdout, stderr, expect: &[&str]| {
             let paths: Vec<_> =
                 rotated_outputs(Path::new("/box"), (stdout, stderr)).into_iter().map(|(p, _)| p).collect();
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unbounded_logger_stays_so() {
+    fn an_unbounded_logger_stays_unbounded() {
         assert_eq!(ContainerLogger::unbounded().of_container(None), Ok((None, None)));
     }
 }

@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn something_is_left_to_the_system() {
+    fn part_of_the_machine_is_left_to_the_system() {
         for (total, reserve, expect) in
             [(24_000.0, 1024.0, 22_976.0), (1000.0, 1024.0, 500.0), (2048.0, 1024.0, 1024.0)]
         {
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_has_something_to_offer() {
+    fn the_resources_of_a_machine_are_detected() {
         let machine = detect(Path::new("/nonexistent/work"));
         assert!(machine.cpus >= 1.0 && machine.mem_mb > 0.0 && machine.disk_mb > 0.0, "{machine:?}");
     }

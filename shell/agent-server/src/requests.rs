@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     #[allow(deprecated, reason = "older frameworks set the older field")]
-    fn capabilities_are_asked_for_in_one_form() {
+    fn capabilities_are_requested_in_one_form() {
         let info = |given: &[Capability]| {
             Some(Box::new(v1::CapabilityInfo { capabilities: given.iter().map(|one| *one as i32).collect() }))
         };

@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn removal_stays_inside() {
+    fn removal_stays_inside_the_directory() {
         let work = tempfile::tempdir().unwrap();
         let outside = tempfile::tempdir().unwrap();
         let kept = outside.path().join("kept");

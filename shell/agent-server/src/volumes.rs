@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn volumes_come_and_go_and_may_do_so_again() {
+    fn volumes_are_created_and_deleted_repeatedly() {
         let work = tempfile::tempdir().unwrap();
         let kept = work.path().join("kept");
         std::fs::create_dir(&kept).unwrap();
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sandbox_shows_a_volume_and_shows_it_no_more() {
+    fn a_volume_is_added_to_a_sandbox_and_removed() {
         let mounts = [SandboxMount::Link, SandboxMount::Directory];
         for (mount, path) in mounts.into_iter().flat_map(|mount| [(mount, "data"), (mount, "data/db/one")]) {
             let work = tempfile::tempdir().unwrap();
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_task_put_in_its_place_is_left_alone() {
+    fn files_that_a_task_put_in_place_of_a_volume_are_kept() {
         let mounts = [SandboxMount::Link, SandboxMount::Directory];
         for (mount, path) in mounts.into_iter().flat_map(|mount| [(mount, "data"), (mount, "data/db")]) {
             let work = tempfile::tempdir().unwrap();

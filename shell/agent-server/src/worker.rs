@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn jobs_are_done_in_order_whatever_becomes_of_one() {
+    fn jobs_run_in_order_even_if_one_fails() {
         let worker = Worker::start("test").unwrap();
         let (sender, done) = sync_channel(4);
         for number in 0..4 {

@@ -91,7 +91,7 @@ async fn media_types_are_negotiated_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn containers_that_are_not_there_are_not_found() {
+async fn calls_for_unknown_containers_are_answered_404() {
     let work = tempfile::tempdir().expect("a directory");
     let agent = agent(work.path());
     let nested = r#"{"value":"b","parent":{"value":"a"}}"#;

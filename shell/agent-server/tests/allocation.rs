@@ -23,10 +23,10 @@ fn main() -> ExitCode {
         return executor::main();
     }
     support::block_on(async {
-        a_partition_lends_and_takes_back().await;
-        a_limit_ends_what_is_offered().await;
+        a_partition_lends_and_reclaims_resources().await;
+        a_limit_bounds_the_offers().await;
         the_whitelist_is_watched().await;
-        what_lies_idle_is_offered_again_until_the_machine_suffers().await;
+        idle_resources_are_offered_as_revocable_until_the_machine_is_overloaded().await;
     });
     ExitCode::SUCCESS
 }
@@ -189,7 +189,7 @@ impl Framework {
     }
 }
 
-async fn a_partition_lends_and_takes_back() {
+async fn a_partition_lends_and_reclaims_resources() {
     let cluster = Cluster::start(|_| {}).await;
     let night = json!({ "role": "night", "resources": { "cpus": { "max": 4 } }, "preemptible": true });
     let day = json!({ "role": "day", "resources": { "cpus": { "min": 3 }, "mem": { "min": 512 } }, "priority": 1 });
@@ -235,7 +235,7 @@ async fn a_partition_lends_and_takes_back() {
     cluster.stop().await;
 }
 
-async fn a_limit_ends_what_is_offered() {
+async fn a_limit_bounds_the_offers() {
     let cluster = Cluster::start(|_| {}).await;
     cluster.quota("dev", json!({ "cpus": { "value": 1 }, "mem": { "value": 256 } })).await;
     let mut dev = cluster.framework("dev").await;
@@ -271,7 +271,7 @@ async fn the_whitelist_is_watched() {
 }
 
 /// The limit is a load that a machine exceeds as soon as one task is always busy.
-async fn what_lies_idle_is_offered_again_until_the_machine_suffers() {
+async fn idle_resources_are_offered_as_revocable_until_the_machine_is_overloaded() {
     let cluster = Cluster::with(
         |_| {},
         |agent| {

@@ -44,12 +44,12 @@ fn main() -> ExitCode {
     support::block_on(async {
         for kind in [Kind::Command, Kind::Driver] {
             for masters in [Masters::Genuine, Masters::Ours] {
-                a_task_goes_on(&mesos, kind, masters).await;
+                a_task_continues(&mesos, kind, masters).await;
                 a_task_that_ends_while_no_agent_runs_is_reported(&mesos, kind, masters).await;
             }
-            an_update_that_no_master_took_is_delivered(&mesos, kind).await;
+            an_update_that_reached_no_master_is_delivered(&mesos, kind).await;
         }
-        an_executor_that_died_meanwhile_is_missed(&mesos).await;
+        an_executor_that_died_meanwhile_is_reported(&mesos).await;
         pods::a_pod_goes_on(&mesos).await;
     });
     ExitCode::SUCCESS
@@ -231,7 +231,7 @@ fn genuine_agent(mesos: &GenuineMesos, work: &Path, master: SocketAddr, port: u1
     })
 }
 
-async fn a_task_goes_on(mesos: &GenuineMesos, kind: Kind, masters: Masters) {
+async fn a_task_continues(mesos: &GenuineMesos, kind: Kind, masters: Masters) {
     let mut cluster = Cluster::start(mesos, kind).await;
     cluster.launch().await;
     cluster.until("TASK_RUNNING").await;
@@ -281,7 +281,7 @@ async fn a_task_that_ends_while_no_agent_runs_is_reported(mesos: &GenuineMesos, 
 }
 
 /// The genuine agent has written the update down and could not say it to anybody.
-async fn an_update_that_no_master_took_is_delivered(mesos: &GenuineMesos, kind: Kind) {
+async fn an_update_that_reached_no_master_is_delivered(mesos: &GenuineMesos, kind: Kind) {
     let mut cluster = Cluster::start(mesos, kind).await;
     cluster.launch().await;
     cluster.until("TASK_RUNNING").await;
@@ -300,7 +300,7 @@ async fn an_update_that_no_master_took_is_delivered(mesos: &GenuineMesos, kind: 
     println!("an update that no master took ({kind:?}) ... ok");
 }
 
-async fn an_executor_that_died_meanwhile_is_missed(mesos: &GenuineMesos) {
+async fn an_executor_that_died_meanwhile_is_reported(mesos: &GenuineMesos) {
     let mut cluster = Cluster::start(mesos, Kind::Driver).await;
     cluster.launch().await;
     cluster.until("TASK_RUNNING").await;

@@ -28,19 +28,19 @@ fn main() -> ExitCode {
     }
     support::block_on(async {
         for launcher in launchers() {
-            a_task_outlives_the_agent_and_its_output_is_whole(launcher).await;
+            a_task_survives_the_agent_and_its_output_is_complete(launcher).await;
             a_task_that_ends_meanwhile_is_reported(launcher).await;
-            what_ended_before_is_still_shown(launcher).await;
-            an_executor_that_did_not_wait_for_the_agent_is_reported(launcher).await;
-            an_executor_that_was_killed_meanwhile_is_missed(launcher).await;
-            an_unacknowledged_update_comes_again_with_the_same_uuid(launcher).await;
-            without_its_runtime_directory_a_task_goes_on(launcher).await;
-            nothing_runs_of_an_agent_that_has_forgotten_everything(launcher).await;
+            completed_tasks_are_shown_after_a_restart(launcher).await;
+            an_executor_that_ended_without_the_agent_is_reported(launcher).await;
+            an_executor_that_was_killed_meanwhile_is_reported(launcher).await;
+            an_unacknowledged_update_is_resent_with_the_same_uuid(launcher).await;
+            a_task_continues_without_its_runtime_directory(launcher).await;
+            no_container_runs_after_all_records_are_lost(launcher).await;
         }
-        a_kill_at_any_moment_of_a_launch_forgets_nothing().await;
+        a_kill_at_any_moment_of_a_launch_loses_nothing().await;
         let many = std::env::var("RECOVERY_CONTAINERS").ok().and_then(|number| number.parse().ok());
-        many_containers_are_found_again(many.unwrap_or(20)).await;
-        without_checkpointing_nothing_is_left().await;
+        many_containers_are_recovered(many.unwrap_or(20)).await;
+        without_checkpointing_no_container_is_left().await;
         an_executor_that_hangs_is_ended().await;
         another_configuration_is_refused().await;
     });
@@ -326,7 +326,7 @@ fn spawn(master: &Running, work: &Path, port: u16) -> Child {
 /// A command that writes numbers until the file `end` appears.
 const COUNTING: &str = "i=0; while [ ! -e end ]; do i=$((i+1)); echo $i; sleep 0.01; done; echo last";
 
-async fn a_task_outlives_the_agent_and_its_output_is_whole(launcher: Launcher) {
+async fn a_task_survives_the_agent_and_its_output_is_complete(launcher: Launcher) {
     let mut cluster = Cluster::start_on(launcher).await;
     cluster.launch(COUNTING).await;
     cluster.until("TASK_RUNNING").await;
@@ -369,7 +369,7 @@ async fn a_task_that_ends_meanwhile_is_reported(launcher: Launcher) {
     println!("a task that ends meanwhile ({launcher:?}) ... ok");
 }
 
-async fn what_ended_before_is_still_shown(launcher: Launcher) {
+async fn completed_tasks_are_shown_after_a_restart(launcher: Launcher) {
     let mut cluster = Cluster::start_on(launcher).await;
     cluster.launch("echo done").await;
     cluster.until("TASK_FINISHED").await;
@@ -383,7 +383,7 @@ async fn what_ended_before_is_still_shown(launcher: Launcher) {
 }
 
 /// The runtime directory is in memory on most machines, and some machines clean it up.
-async fn without_its_runtime_directory_a_task_goes_on(launcher: Launcher) {
+async fn a_task_continues_without_its_runtime_directory(launcher: Launcher) {
     let mut cluster = Cluster::start_on(launcher).await;
     cluster.launch(COUNTING).await;
     cluster.until("TASK_RUNNING").await;
@@ -399,7 +399,7 @@ async fn without_its_runtime_directory_a_task_goes_on(launcher: Launcher) {
     println!("without its runtime directory ({launcher:?}) ... ok");
 }
 
-async fn nothing_runs_of_an_agent_that_has_forgotten_everything(launcher: Launcher) {
+async fn no_container_runs_after_all_records_are_lost(launcher: Launcher) {
     let mut cluster = Cluster::start_on(launcher).await;
     cluster.launch("sleep 1000").await;
     cluster.until("TASK_RUNNING").await;
@@ -418,7 +418,7 @@ async fn nothing_runs_of_an_agent_that_has_forgotten_everything(launcher: Launch
 }
 
 /// The executor ends after the recovery timeout, and writes its unacknowledged updates to its sandbox.
-async fn an_executor_that_did_not_wait_for_the_agent_is_reported(launcher: Launcher) {
+async fn an_executor_that_ended_without_the_agent_is_reported(launcher: Launcher) {
     let marks: &[&str] = if launcher == Launcher::Linux { &["impatient", "linux"] } else { &["impatient"] };
     for (status, state) in [(0, "TASK_FINISHED"), (3, "TASK_FAILED")] {
         let mut cluster = Cluster::start_with(true, marks).await;
@@ -437,7 +437,7 @@ async fn an_executor_that_did_not_wait_for_the_agent_is_reported(launcher: Launc
     println!("an executor that did not wait ({launcher:?}) ... ok");
 }
 
-async fn an_executor_that_was_killed_meanwhile_is_missed(launcher: Launcher) {
+async fn an_executor_that_was_killed_meanwhile_is_reported(launcher: Launcher) {
     let mut cluster = Cluster::start_on(launcher).await;
     cluster.launch("sleep 1000").await;
     cluster.until("TASK_RUNNING").await;
@@ -452,7 +452,7 @@ async fn an_executor_that_was_killed_meanwhile_is_missed(launcher: Launcher) {
     println!("an executor that was killed meanwhile ({launcher:?}) ... ok");
 }
 
-async fn an_unacknowledged_update_comes_again_with_the_same_uuid(launcher: Launcher) {
+async fn an_unacknowledged_update_is_resent_with_the_same_uuid(launcher: Launcher) {
     let mut cluster = Cluster::start_on(launcher).await;
     cluster.acknowledges = false;
     cluster.launch("exit 3").await;
@@ -477,7 +477,7 @@ async fn an_unacknowledged_update_comes_again_with_the_same_uuid(launcher: Launc
     println!("unacknowledged updates ({launcher:?}) ... ok");
 }
 
-async fn a_kill_at_any_moment_of_a_launch_forgets_nothing() {
+async fn a_kill_at_any_moment_of_a_launch_loses_nothing() {
     for delay in [0, 1, 2, 4, 8, 15, 30, 60] {
         let mut cluster = Cluster::start(true).await;
         cluster.launch("sleep 0.2").await;
@@ -503,7 +503,7 @@ async fn a_kill_at_any_moment_of_a_launch_forgets_nothing() {
 }
 
 /// The test also measures: `RECOVERY_CONTAINERS=1000 cargo test -p agent-server --test recovery -- --nocapture`.
-async fn many_containers_are_found_again(number: usize) {
+async fn many_containers_are_recovered(number: usize) {
     let mut cluster = Cluster::start_with(true, &["large"]).await;
     let tasks: Vec<String> = (0..number).map(|number| format!("t{number}")).collect();
     cluster.launch_all(&tasks, "sleep 10000").await;
@@ -535,7 +535,7 @@ async fn many_containers_are_found_again(number: usize) {
     cluster.stop().await;
 }
 
-async fn without_checkpointing_nothing_is_left() {
+async fn without_checkpointing_no_container_is_left() {
     let mut cluster = Cluster::start(false).await;
     cluster.launch("sleep 1000").await;
     cluster.until("TASK_RUNNING").await;

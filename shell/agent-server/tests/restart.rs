@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         _ => runtime.block_on(async {
             agents_and_tasks_are_back_after_a_crash().await;
             a_work_directory_has_one_master().await;
-            a_registry_that_cannot_be_trusted_is_kept_aside().await;
+            a_damaged_registry_is_renamed().await;
         }),
     }
     ExitCode::SUCCESS
@@ -162,7 +162,7 @@ async fn a_work_directory_has_one_master() {
 }
 
 /// No supervisor causes a cluster without its past to begin in place of the existing one.
-async fn a_registry_that_cannot_be_trusted_is_kept_aside() {
+async fn a_damaged_registry_is_renamed() {
     let refused = |work: &Path| {
         let error = master_server::start(options(0, work)).err().expect("a refusal");
         (error.to_string(), std::error::Error::source(&error).map(ToString::to_string))

@@ -22,15 +22,15 @@ fn main() -> ExitCode {
         _ => {}
     }
     support::block_on(async {
-        a_task_runs_and_leaves_its_output().await;
-        a_task_that_fails_says_how().await;
-        a_killed_task_is_gone().await;
+        a_task_runs_and_its_output_is_kept().await;
+        a_failed_task_reports_its_status().await;
+        a_killed_task_leaves_no_process().await;
         files_are_fetched_first().await;
         files_are_cached().await;
         a_container_that_cannot_be_prepared_fails_its_task().await;
-        a_task_that_cannot_be_isolated_as_asked_is_refused().await;
+        a_task_that_cannot_be_isolated_as_requested_is_refused().await;
         a_secret_arrives_or_the_task_is_refused().await;
-        a_task_cannot_lead_its_executor_astray().await;
+        the_environment_of_a_task_does_not_replace_that_of_its_executor().await;
         nested::nested_containers_run_in_their_parent().await;
         nested::nested_containers_end_with_their_parent().await;
         nested::a_session_has_the_streams_of_its_caller().await;
@@ -93,7 +93,7 @@ impl Cluster {
     }
 }
 
-async fn a_task_runs_and_leaves_its_output() {
+async fn a_task_runs_and_its_output_is_kept() {
     let mut cluster = Cluster::start().await;
     cluster.launch(json!({ "value": "echo hello; echo failure >&2; env" })).await;
     let finished = cluster.scheduler.until("TASK_FINISHED").await;
@@ -107,7 +107,7 @@ async fn a_task_runs_and_leaves_its_output() {
     cluster.stop().await;
 }
 
-async fn a_task_that_fails_says_how() {
+async fn a_failed_task_reports_its_status() {
     let mut cluster = Cluster::start().await;
     cluster.launch(json!({ "value": "exit 7" })).await;
     let failed = cluster.scheduler.until("TASK_FAILED").await;
@@ -115,7 +115,7 @@ async fn a_task_that_fails_says_how() {
     cluster.stop().await;
 }
 
-async fn a_killed_task_is_gone() {
+async fn a_killed_task_leaves_no_process() {
     let mut cluster = Cluster::start().await;
     cluster.launch(json!({ "shell": false, "value": "/bin/sleep", "arguments": ["sleep", "1000"] })).await;
     let running = cluster.scheduler.until("TASK_RUNNING").await;
@@ -162,7 +162,7 @@ async fn a_container_that_cannot_be_prepared_fails_its_task() {
 }
 
 /// An agent that ignores these fields would run the task without the isolation that it asks for.
-async fn a_task_that_cannot_be_isolated_as_asked_is_refused() {
+async fn a_task_that_cannot_be_isolated_as_requested_is_refused() {
     let linux = |info: Value| json!({ "type": "MESOS", "linux_info": info });
     let capabilities = json!({ "capabilities": ["NET_RAW"] });
     for (field, container) in [
@@ -209,7 +209,7 @@ async fn a_secret_arrives_or_the_task_is_refused() {
     cluster.stop().await;
 }
 
-async fn a_task_cannot_lead_its_executor_astray() {
+async fn the_environment_of_a_task_does_not_replace_that_of_its_executor() {
     let mut cluster = Cluster::start().await;
     let variables = json!([
         { "name": "MESOS_AGENT_ENDPOINT", "value": "127.0.0.1:1" },

@@ -22,12 +22,12 @@ fn main() -> ExitCode {
     }
     support::block_on(async {
         volumes_outlive_their_tasks(&LINKS).await;
-        a_volume_is_where_it_is_asked_for_or_its_task_is_refused(&LINKS, &["data/db"], &["/tmp", "", "."]).await;
+        a_volume_is_mounted_as_requested_or_its_task_is_refused(&LINKS, &["data/db"], &["/tmp", "", "."]).await;
         volumes_outlive_their_tasks(&Case { old: true, ..LINKS }).await;
         if rustix::process::geteuid().is_root() {
             volumes_outlive_their_tasks(&MOUNTS).await;
             let refused = ["/no/such/directory", "", "."];
-            a_volume_is_where_it_is_asked_for_or_its_task_is_refused(&MOUNTS, &["data/db", "/mnt"], &refused).await;
+            a_volume_is_mounted_as_requested_or_its_task_is_refused(&MOUNTS, &["data/db", "/mnt"], &refused).await;
         } else {
             testkit::skip::skipped("volumes::volumes_with_mounts", "they need root");
         }
@@ -95,7 +95,7 @@ async fn volumes_outlive_their_tasks(case: &Case) {
 }
 
 /// The tasks of this framework run as root, which may mount a volume over a directory of the host.
-async fn a_volume_is_where_it_is_asked_for_or_its_task_is_refused(case: &Case, given: &[&str], refused: &[&str]) {
+async fn a_volume_is_mounted_as_requested_or_its_task_is_refused(case: &Case, given: &[&str], refused: &[&str]) {
     for path in given.iter().chain(refused) {
         let mut cluster = Cluster::start(case).await;
         let file = cluster.work.path().join("volumes/roles/dev/v/file");

@@ -172,19 +172,19 @@ mod tests {
     }
 
     #[test]
-    fn strays_are_known_by_pid_and_start() {
+    fn orphans_are_recognised_by_pid_and_start_time() {
         let table = [ProcessEntry { started: 5, ..entry(10, 1, 3) }, entry(11, 10, 3), entry(12, 1, 3)];
         assert_eq!(ProcessTree::of_strays([(10, 5), (12, 9)]).members(&table), [10, 11]);
     }
 
     #[test]
-    fn a_zombie_is_no_member() {
+    fn a_zombie_does_not_belong() {
         let table = [ProcessEntry { zombie: true, ..entry(10, 1, 10) }];
         assert!(process_tree(10).members(&table).is_empty());
     }
 
     #[test]
-    fn a_new_process_with_the_old_pid_is_a_stranger() {
+    fn a_new_process_with_the_same_pid_does_not_belong() {
         let mut process_tree = process_tree(10);
         process_tree.leader_reaped();
         assert_eq!(process_tree.members(&[entry(11, 1, 10)]), [11]);
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_process_dies_last_and_alone() {
+    fn the_first_process_is_killed_last() {
         let kernel = FakeKernel::with_mounts("");
         let mut process_tree = process_tree(10);
         let alone = [entry(10, 1, 10)];

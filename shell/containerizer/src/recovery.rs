@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cgroup_belongs_to_who_has_the_sandbox() {
+    fn a_cgroup_belongs_to_the_agent_with_the_sandbox() {
         let other = tempfile::tempdir().unwrap();
         std::fs::create_dir(other.path().join("slaves")).unwrap();
         let sandbox = |work_dir: &Path| Sandbox { work_dir: work_dir.into(), container: ContainerId::new("c") };

@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_lost_and_the_oldest_goes() {
+    fn no_byte_is_lost_and_the_oldest_file_is_removed() {
         let Some(mut output) = RotatedOutput::with_cuts() else { return };
         for _ in 0..6 {
             output.write(30_000);
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_file_stays() {
+    fn a_small_file_is_not_rotated() {
         let mut output = RotatedOutput::new();
         output.write(100);
         output.rotate(200, 1);
@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn no_old_files_if_none_are_wanted() {
+    fn no_old_files_are_kept_if_none_are_configured() {
         let mut output = RotatedOutput::new();
         output.write(19_000);
         output.rotate(9000, 0);
@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_rotated_for_long_is_brought_below_its_bound() {
+    fn a_file_far_above_all_bounds_is_brought_below_them() {
         let Some(mut output) = RotatedOutput::with_cuts() else { return };
         output.write(30_000);
         output.rotate(20_000, 3);
@@ -428,7 +428,7 @@ mod tests {
 
     /// The method of logrotate, on file systems that cannot remove the beginning of a file.
     #[test]
-    fn without_the_cut_everything_is_copied() {
+    fn without_collapse_range_the_whole_file_is_copied() {
         let mut output = RotatedOutput::new();
         output.write(30_000);
         let rotating =
@@ -443,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn old_files_are_told_apart_by_their_time() {
+    fn old_files_are_distinguished_by_their_time() {
         let Some(mut output) = RotatedOutput::with_cuts() else { return };
         output.write(200_000);
         output.rotate(10_000, 50);
@@ -454,7 +454,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_task_plants_is_neither_followed_nor_cut() {
+    fn files_planted_by_the_task_are_not_followed_or_truncated() {
         let mut output = RotatedOutput::new();
         let secret = output.directory.path().join("secret");
         fs::write(&secret, [b's'; 90_000]).unwrap();

@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_found_again() {
+    fn checkpointed_containers_are_found() {
         let directory = tempfile::tempdir().unwrap();
         let runtime = RuntimeDir::open(directory.path()).unwrap();
         runtime.create(&id("ran")).unwrap();
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_was_cleaned_up_is_made_again() {
+    fn a_removed_directory_is_created_again() {
         let directory = tempfile::tempdir().unwrap();
         let runtime = RuntimeDir::open(directory.path()).unwrap();
         fs::remove_dir_all(directory.path()).unwrap();
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_was_only_born_is_found() {
+    fn a_process_with_a_record_but_no_state_is_found() {
         let directory = tempfile::tempdir().unwrap();
         let runtime = RuntimeDir::open(directory.path()).unwrap();
         let own = fs::read_to_string("/proc/self/stat").unwrap();
@@ -428,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_state_is_no_state() {
+    fn a_truncated_state_is_ignored() {
         for text in ["", "pid", "pid x\n", "started 3\n"] {
             assert_eq!(ContainerState::from_text(text), None, "{text:?}");
         }
@@ -439,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn another_process_with_the_pid_is_not_ours() {
+    fn another_process_with_the_same_pid_is_not_recovered() {
         let own = i32::try_from(std::process::id()).unwrap();
         let mut state = ContainerState::of(own, [&Output::Discard, &Output::Discard]);
         assert!(state.is_alive());

@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn root_is_known_everywhere() {
+    fn root_can_always_be_resolved() {
         let root = resolve_user("root").unwrap();
         assert_eq!((root.uid, root.gid), (0, 0));
         assert!(root.groups.contains(&0));

@@ -448,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_in_a_sandbox_is_no_way_out() {
+    fn a_link_in_a_sandbox_does_not_leave_it() {
         let directory = tempfile::tempdir().unwrap();
         let (sandbox, outside) = (directory.path().join("sandbox"), directory.path().join("outside"));
         std::fs::create_dir(&sandbox).unwrap();

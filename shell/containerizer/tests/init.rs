@@ -25,12 +25,12 @@ fn main() -> ExitCode {
         ("orphans_are_reaped", orphans_are_reaped),
         ("a_signal_has_its_default_action", a_signal_has_its_default_action),
         ("the_status_is_that_of_the_program", the_status_is_that_of_the_program),
-        ("a_program_that_cannot_be_executed_says_so", a_program_that_cannot_be_executed_says_so),
+        ("a_program_that_cannot_be_executed_reports_it", a_program_that_cannot_be_executed_reports_it),
         ("an_init_is_small", an_init_is_small),
         ("without_cgroups_no_daemon_escapes", without_cgroups_no_daemon_escapes),
         ("a_nested_container_sees_what_its_parent_sees", a_nested_container_sees_what_its_parent_sees),
-        ("a_later_agent_knows_the_end_of_a_nested_container", a_later_agent_knows_the_end_of_a_nested_container),
-        ("a_daemon_without_an_init_is_known_by_its_environment", a_daemon_is_known_by_its_environment),
+        ("a_later_agent_recovers_the_end_of_a_nested_container", a_later_agent_recovers_the_end_of_a_nested_container),
+        ("a_daemon_without_an_init_is_known_by_its_environment", a_daemon_is_found_by_its_environment),
     ];
     for (name, scenario) in scenarios {
         scenario(name);
@@ -128,7 +128,7 @@ fn the_status_is_that_of_the_program(test: &str) {
     }
 }
 
-fn a_program_that_cannot_be_executed_says_so(_: &str) {
+fn a_program_that_cannot_be_executed_reports_it(_: &str) {
     let host = posix();
     let mut launch = with_init(host.shell("c", ""));
     launch.program = Program::Path(PathBuf::from("/no/such/program"));
@@ -171,7 +171,7 @@ fn without_cgroups_no_daemon_escapes(_: &str) {
     assert!(!is_alive(daemon("d")));
 }
 
-fn a_daemon_is_known_by_its_environment(_: &str) {
+fn a_daemon_is_found_by_its_environment(_: &str) {
     let host = posix();
     let mut launch = host.shell("c", &format!("{DAEMON}; exit 0"));
     launch.environment.push(("MESOS_DIRECTORY".into(), host.sandbox("c").into()));
@@ -235,7 +235,7 @@ fn a_nested_container_sees_what_its_parent_sees(test: &str) {
     assert!(late.to_string().contains("'c' does not run"), "{late}");
 }
 
-fn a_later_agent_knows_the_end_of_a_nested_container(test: &str) {
+fn a_later_agent_recovers_the_end_of_a_nested_container(test: &str) {
     let Some(linux) = linux(test) else { return };
     for mut host in [posix(), linux] {
         host.launch(host.shell("c", "exec sleep 1000"));

@@ -48,8 +48,8 @@ fn has_memory_controller(host: &Host, test: &str) -> bool {
 }
 
 #[test]
-fn a_container_comes_and_goes_without_a_trace() {
-    let Some(host) = linux("a_container_comes_and_goes_without_a_trace", &ALL) else { return };
+fn a_container_leaves_nothing_behind_on_the_machine() {
+    let Some(host) = linux("a_container_leaves_nothing_behind_on_the_machine", &ALL) else { return };
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
     host.launch(host.shell("c", "echo $$; ls /proc | grep -c '^[0-9]'; cat /proc/self/cgroup; exit 4"));
     assert_eq!(host.exited("c"), Some(4 << 8));
@@ -63,8 +63,8 @@ fn a_container_comes_and_goes_without_a_trace() {
 }
 
 #[test]
-fn destroying_leaves_no_process_whatever_it_does() {
-    let Some(host) = linux("destroying_leaves_no_process_whatever_it_does", &["cgroups/cpu"]) else { return };
+fn destroy_leaves_no_process() {
+    let Some(host) = linux("destroy_leaves_no_process", &["cgroups/cpu"]) else { return };
     // The command starts daemons that leave session, group and parent, and a process that ignores SIGTERM.
     let command = "trap '' TERM; (setsid sh -c 'sleep 1000 & echo $!' &); (setsid setsid sleep 1000 &); echo ready; while :; do sleep 1; done";
     let pid = host.launch(host.shell("c", command));
@@ -87,8 +87,8 @@ fn daemons_end_with_the_first_process() {
 }
 
 #[test]
-fn a_container_that_needs_too_much_memory_is_ended_and_says_why() {
-    let test = "a_container_that_needs_too_much_memory_is_ended_and_says_why";
+fn a_container_that_exceeds_its_memory_is_ended_with_the_limitation() {
+    let test = "a_container_that_exceeds_its_memory_is_ended_with_the_limitation";
     let Some(host) = linux(test, &ALL) else { return };
     if !has_memory_controller(&host, test) {
         return;
@@ -172,8 +172,8 @@ fn a_container_runs_as_its_user() {
 }
 
 #[test]
-fn a_restarted_agent_takes_up_what_lives_and_sweeps_what_does_not() {
-    let Some(mut host) = linux("a_restarted_agent_takes_up_what_lives_and_sweeps_what_does_not", &ALL) else { return };
+fn a_restarted_agent_recovers_containers_and_destroys_orphans() {
+    let Some(mut host) = linux("a_restarted_agent_recovers_containers_and_destroys_orphans", &ALL) else { return };
     let stays = host.launch(host.shell("stays", "exec sleep 1000"));
     let goes = host.launch(host.shell("goes", "exec sleep 1000"));
     host.containerizer = None;
@@ -190,8 +190,8 @@ fn a_restarted_agent_takes_up_what_lives_and_sweeps_what_does_not() {
 
 /// The process sees itself as the first of its pid namespace; its record has to have the pid on the host.
 #[test]
-fn a_process_that_its_agent_never_knew_of_is_found() {
-    let Some(mut host) = linux("a_process_that_its_agent_never_knew_of_is_found", &ALL) else { return };
+fn a_process_without_a_checkpoint_is_found() {
+    let Some(mut host) = linux("a_process_without_a_checkpoint_is_found", &ALL) else { return };
     let pid = host.launch(host.shell("born", "exec sleep 1000"));
     host.containerizer = None;
     fs::remove_file(host.directory.path().join("run/containers/born/state")).unwrap();
@@ -237,8 +237,8 @@ fn directories_of_the_host_are_bound_into_a_container_only() {
 }
 
 #[test]
-fn a_link_in_the_sandbox_is_no_place_for_a_volume() {
-    let Some(host) = linux("a_link_in_the_sandbox_is_no_place_for_a_volume", &ALL) else { return };
+fn a_volume_is_not_mounted_over_a_link() {
+    let Some(host) = linux("a_volume_is_not_mounted_over_a_link", &ALL) else { return };
     let (source, elsewhere) = (host.sandbox("volume"), host.sandbox("elsewhere"));
     fs::create_dir(elsewhere.join("inner")).unwrap();
     std::os::unix::fs::symlink(&elsewhere, host.sandbox("c").join("data")).unwrap();
@@ -276,8 +276,8 @@ fn a_link_in_the_sandbox_is_not_followed_when_a_volume_is_taken_away() {
 }
 
 #[test]
-fn our_own_programs_run_sealed() {
-    let Some(host) = linux("our_own_programs_run_sealed", &ALL) else { return };
+fn the_own_programs_run_from_a_sealed_copy() {
+    let Some(host) = linux("the_own_programs_run_from_a_sealed_copy", &ALL) else { return };
     let program = SealedProgram::copy_of(std::path::Path::new("/bin/sh")).unwrap();
     let launch = Launch {
         program: containerizer::Program::Sealed(std::sync::Arc::new(program)),

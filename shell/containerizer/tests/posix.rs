@@ -103,7 +103,7 @@ fn rlimits_are_set() {
 }
 
 #[test]
-fn what_no_isolator_gives_is_refused() {
+fn requests_without_an_isolator_are_refused() {
     let host = Host::new(Launcher::Posix, &[]).unwrap();
     let mut launch = host.shell("c", "true");
     launch.rlimits = vec![Rlimit { kind: RlimitKind::Nofile, soft: Some(77), hard: Some(77) }];
@@ -160,7 +160,7 @@ fn a_restarted_agent_finds_its_containers() {
 
 /// The agent is killed after the process has started, and only the process itself has written a record.
 #[test]
-fn a_process_that_its_agent_never_knew_of_is_found() {
+fn a_process_without_a_checkpoint_is_found() {
     let mut host = posix();
     let pid = host.launch(host.shell("born", "exec sleep 1000"));
     host.containerizer = None;
@@ -236,7 +236,7 @@ fn outputs_are_rotated_while_the_container_runs_and_when_it_has_ended() {
 }
 
 #[test]
-fn outputs_go_on_while_the_agent_is_away_and_are_rotated_by_the_next() {
+fn outputs_continue_without_an_agent_and_are_rotated_by_the_next() {
     let mut host = posix();
     let wait = "until [ -e go ]; do sleep 0.01; done; ";
     let command = |then: &str| format!("echo up > up; {wait}{}", lines(20_000, &format!("echo done > done; {then}")));
@@ -271,7 +271,7 @@ fn an_output_that_is_a_pipe_is_refused_and_not_waited_for() {
 }
 
 #[test]
-fn a_container_destroyed_while_it_starts_comes_and_goes() {
+fn a_container_can_be_destroyed_while_it_starts() {
     let host = posix();
     for number in 0..20 {
         let name = format!("c{number}");

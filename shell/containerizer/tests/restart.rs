@@ -135,9 +135,9 @@ fn check(change: Change) {
 }
 
 #[test]
-fn whatever_changes_nothing_runs_that_nobody_knows() {
+fn no_unknown_container_runs_after_any_change() {
     if !is_root() {
-        skip("whatever_changes_nothing_runs_that_nobody_knows", "the linux launcher needs root");
+        skip("no_unknown_container_runs_after_any_change", "the linux launcher needs root");
     }
     Change::all().for_each(check);
 }
@@ -189,9 +189,9 @@ fn outputs_are_rotated_after_the_runtime_directory_was_lost() {
 
 /// The cgroup belongs to another agent with the same cgroup root. It does not run now and may return.
 #[test]
-fn what_another_agent_knows_is_left_alone() {
+fn containers_of_another_agent_are_not_destroyed() {
     if !is_root() {
-        return skip("what_another_agent_knows_is_left_alone", "it needs root");
+        return skip("containers_of_another_agent_are_not_destroyed", "it needs root");
     }
     let mut host = Host::new(Launcher::Linux, &["cgroups/cpu"]).unwrap();
     let work_dir = host.directory.path().join("work");

@@ -28,8 +28,8 @@ fn without_root(test: &str, check: fn()) {
 }
 
 #[test]
-fn containers_run_and_what_is_missing_is_said() {
-    without_root("containers_run_and_what_is_missing_is_said", check_what_is_missing);
+fn containers_run_and_missing_isolation_is_reported() {
+    without_root("containers_run_and_missing_isolation_is_reported", check_what_is_missing);
 }
 
 fn check_what_is_missing() {

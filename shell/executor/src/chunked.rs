@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn junk_is_an_error() {
+    fn invalid_input_is_an_error() {
         for input in [b"x\r\n".as_slice(), b"\r\n", b"+5\r\nhello", b"5\r\nhelloX\r\n", b"fffffffffffffffff\r\n"] {
             assert_eq!(decode(input, 100), Err(BadChunk), "{input:?}");
         }

@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn the_commands_variables_win() {
+    fn variables_of_the_command_take_precedence() {
         let mut task = task(with_variables(vec![variable("A", "task", variable::Type::Value)]));
         task.resources.push(Resource {
             allocation_info: Some(resource::AllocationInfo { role: Some("dev".into()) }),
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_arrive_or_nothing_runs() {
+    fn unresolved_secrets_prevent_the_start() {
         let secret = |value: Option<&[u8]>| Variable {
             name: "S".into(),
             r#type: Some(variable::Type::Secret as i32),
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_run_is_an_error() {
+    fn a_missing_command_is_an_error() {
         assert!(matches!(execution(&TaskInfo::default(), &[]), Err(InvalidCommand::NoCommand)));
         assert!(matches!(execution(&task(CommandInfo::default()), &[]), Err(InvalidCommand::NoValue)));
         let zero = CommandInfo { value: Some("a\0b".into()), ..CommandInfo::default() };

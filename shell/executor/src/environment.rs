@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn missing_variables_are_named() {
         assert!(read(&[("MESOS_AGENT_ENDPOINT", "")]).expect_err("incomplete").contains("MESOS_AGENT_ENDPOINT"));
         let bad = read(&[("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", "soon")]).expect_err("no duration");
         assert!(bad.contains("'soon'"), "{bad}");

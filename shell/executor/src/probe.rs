@@ -216,7 +216,7 @@ mod tests {
     use std::net::TcpListener;
 
     #[test]
-    fn the_first_line_tells() {
+    fn the_status_is_in_the_first_line() {
         assert_eq!(status(b"HTTP/1.1 204 No Content\r"), Some(204));
         assert_eq!(status(b"HTTP/1.0 500"), Some(500));
         assert_eq!(status(b"SSH-2.0-x 200"), None);

@@ -359,7 +359,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_are_found_however_they_arrive() {
+    fn frames_are_decoded_from_any_chunks() {
         let bytes = b"d\0\0\0\x02abs\0\0\0\x04\0\x18\0\x50d\0\0\0\0";
         for cut in 1..bytes.len() {
             let (mut received, mut found) = (Vec::new(), Vec::new());

@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         ("a_program_that_does_not_exist_fails_the_task", a_program_that_does_not_exist_fails_the_task),
         ("an_unhealthy_task_is_killed", an_unhealthy_task_is_killed),
         ("a_waiting_executor_is_small", a_waiting_executor_is_small),
-        ("the_agent_comes_back", the_agent_comes_back),
+        ("the_executor_reconnects_to_a_restarted_agent", the_executor_reconnects_to_a_restarted_agent),
         ("without_checkpointing_it_ends_with_the_agent", without_checkpointing_it_ends_with_the_agent),
     ];
     for (name, scenario) in scenarios.into_iter().chain(pods::SCENARIOS) {
@@ -170,7 +170,7 @@ fn a_waiting_executor_is_small() {
     agent.ended(0);
 }
 
-fn the_agent_comes_back() {
+fn the_executor_reconnects_to_a_restarted_agent() {
     let recovery =
         [("MESOS_CHECKPOINT", "1"), ("MESOS_RECOVERY_TIMEOUT", "1mins"), ("MESOS_SUBSCRIPTION_BACKOFF_MAX", "100ms")];
     let mut agent = Agent::start(&recovery);

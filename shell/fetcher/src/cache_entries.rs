@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn the_least_recently_used_make_room() {
+    fn the_least_recently_used_files_are_evicted() {
         let mut cache = CacheEntries::new(100, 10);
         for (uri, bytes, lookup, evicted, used) in [
             ("a", 40, Lookup::Download, vec![], 40),
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn others_wait_for_the_first_download_and_learn_its_result() {
+    fn concurrent_requests_wait_for_the_first_download() {
         for (bytes, expected) in
             [(Some(8), FileState::Complete), (Some(11), FileState::Failed), (None, FileState::Failed)]
         {

@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_named() {
+    fn invalid_input_is_named() {
         for (text, expected) in [
             ("[]", "expected a JSON object of hosts"),
             (r#"{"h": {"passphrase": "p"}}"#, "passphrase"),

@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_uri_that_names_no_file_says_so() {
+    fn a_uri_without_a_file_name_is_refused() {
         for uri in ["http://h/d/", "file:///d/", "/d/", "d/", "http://h/d//"] {
             assert!(matches!(destination(&item(uri, None)), Err(Reason::NoFileName)), "{uri}");
             assert!(destination(&item(uri, Some("a"))).is_ok(), "{uri}");

@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_are_told_and_the_rest_counted() {
+    fn the_first_warnings_are_printed_and_the_rest_counted() {
         let mut warnings = Warnings::default();
         for number in 0..25 {
             warnings.add(format!("w{number}"));

@@ -59,7 +59,7 @@ fn single_files_lose_their_extension() {
 }
 
 #[test]
-fn what_is_no_archive_by_name_is_left_alone_and_executables_are_not_unpacked() {
+fn other_files_and_executables_are_not_unpacked() {
     let test = TestSandbox::new();
     let report = fetch_archive(&test, "x.txt", friendly()).unwrap();
     assert!(!report.fetched[0].extracted);
@@ -70,7 +70,7 @@ fn what_is_no_archive_by_name_is_left_alone_and_executables_are_not_unpacked() {
 }
 
 #[test]
-fn archives_unpack_into_the_sandbox_itself_wherever_they_lie() {
+fn archives_are_unpacked_into_the_sandbox_from_any_location() {
     let test = TestSandbox::new();
     let uri = test.file("x", friendly());
     test.fetch(vec![Item { output_file: Some("deep/x.tar".into()), ..archive(uri) }]).unwrap();
@@ -126,7 +126,7 @@ fn absolute_members_lose_their_first_slash_as_with_tar() {
 
 /// MESOS-9038: a virtual environment and a JDK contain links to programs and files of the machine.
 #[test]
-fn links_that_lead_out_are_made_and_nothing_is_written_through_them() {
+fn links_out_of_the_sandbox_are_created_but_not_written_through() {
     let test = TestSandbox::new();
     let tar = Tar::default()
         .directory("venv/bin")
@@ -191,7 +191,7 @@ fn links_within_the_sandbox_are_followed_as_by_tar() {
 }
 
 #[test]
-fn a_link_to_nothing_is_no_link() {
+fn a_link_to_an_empty_path_is_refused() {
     let test = TestSandbox::new();
     let reason = reason(fetch_archive(&test, "x.tar", Tar::default().symlink("l", "").bytes()));
     assert!(matches!(reason, Reason::EmptyLink(_)), "{reason:?}");
@@ -236,7 +236,7 @@ fn archives_are_unpacked_as_by_tar() {
 }
 
 #[test]
-fn names_that_are_no_utf8_are_kept() {
+fn names_that_are_not_utf8_are_kept() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
     let tar = Tar::default().raw_member(EntryType::Regular, b"d/\xff\xfe", b"", b"x").bytes();
@@ -253,7 +253,7 @@ fn names_that_are_no_utf8_are_kept() {
 }
 
 #[test]
-fn a_hard_link_to_an_earlier_file_is_no_way_to_write_into_it() {
+fn a_hard_link_does_not_write_into_an_earlier_file() {
     let test = TestSandbox::new();
     let tar = Tar::default().file("a", "first").hardlink("b", "a").file("b", "second").bytes();
     fetch_archive(&test, "x.tar", tar).unwrap();
@@ -295,7 +295,7 @@ fn devices_are_left_out_with_a_warning_and_pipes_are_made() {
 }
 
 #[test]
-fn warnings_go_through_no_link() {
+fn warnings_are_not_written_through_a_link() {
     let test = TestSandbox::new();
     let tar = Tar::default().symlink("stderr", "../outside").member(EntryType::Char, "null", "", b"");
     fetch_archive(&test, "x.tar", tar.bytes()).unwrap();
@@ -306,7 +306,7 @@ fn warnings_go_through_no_link() {
 }
 
 #[test]
-fn bombs_stop_at_their_limit() {
+fn decompression_stops_at_the_limit() {
     let zeros = vec![0; 4 << 20];
     let content = String::from_utf8(zeros.clone()).unwrap();
     let bombs = [
@@ -396,7 +396,7 @@ proptest! {
     /// No sequence of members changes anything outside, wherever links lead. Each member is an archive of its own, so
     /// that a refused one does not end the attack.
     #[test]
-    fn no_sequence_of_members_gets_out(members in members()) {
+    fn no_sequence_of_members_writes_outside(members in members()) {
         let test = TestSandbox::new();
         for Member { kind, name, target } in members {
             let target = target.replace("TRAP", &test.trap());

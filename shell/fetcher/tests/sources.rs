@@ -47,7 +47,7 @@ fn relative_uris_are_relative_to_the_frameworks_home() {
 }
 
 #[test]
-fn what_is_no_regular_file_is_refused() {
+fn only_regular_files_are_copied() {
     let test = TestSandbox::new();
     let missing = test.beside("missing");
     assert!(matches!(reason(test.fetch(vec![item(missing.to_str().unwrap())])), Reason::Read(_)));
@@ -72,7 +72,7 @@ fn output_files_outside_the_sandbox_are_refused() {
 }
 
 #[test]
-fn mistakes_are_told_before_anything_is_fetched() {
+fn invalid_items_are_refused_before_any_download() {
     let test = TestSandbox::new();
     let uri = test.file("a.txt", "hello");
     for (wrong, output) in [("http://127.0.0.1:1/d/", None), ("ftp://h/a", None), ("http://h/a", Some("../a"))] {
@@ -109,7 +109,7 @@ fn hard_links_in_the_sandbox_are_replaced_and_not_written_through() {
 }
 
 #[test]
-fn http_files_arrive_as_they_are() {
+fn http_files_are_downloaded_unchanged() {
     let body: Vec<u8> = (0..200_000u32).map(|n| n as u8).collect();
     let compressed = gzip(b"hello");
     let (sent, packed) = (body.clone(), compressed.clone());
@@ -132,7 +132,7 @@ fn http_files_arrive_as_they_are() {
 }
 
 #[test]
-fn http_failures_are_told_apart() {
+fn http_failures_are_distinguished() {
     let server = Server::start(|address| {
         vec![
             ("/loop", redirect("/loop")),
@@ -158,7 +158,7 @@ fn http_failures_are_told_apart() {
 }
 
 #[test]
-fn a_download_that_stands_still_is_given_up() {
+fn a_stalled_download_fails() {
     let server = Server::start(|_| {
         vec![
             ("/body", Answer::Stalls(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc".to_vec())),
@@ -175,7 +175,7 @@ fn a_download_that_stands_still_is_given_up() {
 }
 
 #[test]
-fn files_have_a_bound_and_a_fetch_can_be_called_off() {
+fn files_are_bounded_and_a_fetch_can_be_cancelled() {
     let test = TestSandbox::new();
     let uri = test.file("a.txt", vec![0; 100_000]);
     let limits = Limits { file_bytes: 99_999, ..Limits::default() };
@@ -218,7 +218,7 @@ fn files_belong_to_the_tasks_user_and_are_read_as_that_user() {
 }
 
 #[test]
-fn a_sandbox_that_is_a_link_is_no_sandbox() {
+fn a_sandbox_must_not_be_a_link() {
     let test = TestSandbox::new();
     symlink(test.sandbox(), test.beside("link")).unwrap();
     let plan = Plan::new(test.beside("link"), vec![]);

@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_changes_something_needs_a_right() {
+    fn endpoints_that_change_something_require_an_action() {
         for row in TABLE.rows() {
             let changes = matches!(row.methods, Methods::Only(methods) if methods != ["GET"]);
             assert!(!changes || !row.actions.is_empty(), "{}", row.path());
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_follower_answers_what_is_its_own() {
+    fn a_follower_answers_requests_about_itself() {
         let check = |path: &str, expect: Availability| {
             assert_eq!(TABLE.resolve(path).map(|row| row.availability), Some(expect), "{path}");
         };

@@ -530,7 +530,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_keeps_no_master_from_ending() {
+    fn a_full_disk_does_not_delay_the_end_of_a_master() {
         let fixture = Fixture::new(TIMEOUT);
         fixture.set_disk(Disk::Full);
         fixture.store(1, "a");
@@ -546,7 +546,7 @@ mod tests {
     }
 
     #[test]
-    fn a_registry_that_cannot_be_read_is_tried_for_its_time() {
+    fn reading_the_registry_is_retried_until_the_timeout() {
         struct UnavailableStore(usize);
         impl Store for UnavailableStore {
             fn take_over(&mut self) -> Result<Entries, StoreError> {

@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_read_is_told() {
+    fn unread_registries_are_reported() {
         const OWN: &str = "registry/registry.redb";
         const MESOS: &str = "replicated_log/CURRENT";
         let zookeeper = || RegistryBackend::ZooKeeper {

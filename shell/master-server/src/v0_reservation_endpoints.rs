@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn incomplete_forms_say_what_is_missing() {
+    fn incomplete_forms_are_refused_with_the_missing_field() {
         for (route, field) in [
             (Form::Reserve, "resources"),
             (Form::Unreserve, "resources"),

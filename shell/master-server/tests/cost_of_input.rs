@@ -151,7 +151,7 @@ fn encoded(text: &str) -> String {
 
 /// This is one test, since the allocator counts for the whole program.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_costs_a_hundred_times_its_bytes() {
+async fn the_cost_of_input_is_proportional_to_its_size() {
     let master = master();
     let at = master.address;
     let mut complaints: Vec<String> = Vec::new();

@@ -45,7 +45,7 @@ fn check(body: &[u8], update: &str, framework: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_webhook_is_told_with_a_signature_until_it_takes_it() {
+async fn a_webhook_gets_signed_notifications_until_it_accepts() {
     let receiver = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}/hook?x=1", receiver.local_addr().expect("an address"));
     let directory = tempfile::tempdir().expect("a directory");
@@ -91,7 +91,7 @@ async fn registry_size(address: SocketAddr) -> f64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_master_knows_the_failures_of_the_one_before() {
+async fn a_master_recovers_the_failures_of_its_predecessor() {
     let directory = tempfile::tempdir().expect("a directory");
     let start = || {
         master_with(|options| {
@@ -121,7 +121,7 @@ async fn a_master_knows_the_failures_of_the_one_before() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hook_is_given_the_failure() {
+async fn an_exec_sink_gets_the_failure() {
     let directory = tempfile::tempdir().expect("a directory");
     let fifo = directory.path().join("fifo");
     let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;

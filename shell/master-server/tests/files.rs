@@ -58,7 +58,7 @@ async fn files_are_listed_read_and_downloaded() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn names_that_are_no_utf8_or_odd_are_listed_read_and_downloaded() {
+async fn names_that_are_not_utf8_are_listed_read_and_downloaded() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
     let root = tempfile::tempdir().expect("a directory");
@@ -102,7 +102,7 @@ fn escaped(text: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn mistakes_are_answered_as_in_mesos() {
+async fn errors_are_answered_as_in_mesos() {
     let root = tempfile::tempdir().expect("a directory");
     fs::write(root.path().join("stdout"), "x").expect("written");
     fs::create_dir(root.path().join("dir")).expect("created");
@@ -128,7 +128,7 @@ async fn mistakes_are_answered_as_in_mesos() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_path_leads_out() {
+async fn no_path_leaves_the_directory() {
     let outside = tempfile::tempdir().expect("a directory");
     fs::write(outside.path().join("secret"), "secret").expect("written");
     let root = tempfile::tempdir().expect("a directory");

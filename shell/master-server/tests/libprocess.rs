@@ -24,7 +24,7 @@ fn message(path: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn receipts_come_in_order_and_tell_whether_the_process_exists() {
+async fn responses_are_ordered_and_depend_on_the_process() {
     let master = master();
     let mut client = Client::connect(master.address).await;
     let batch = [
@@ -61,7 +61,7 @@ async fn a_malformed_body_is_dropped_and_answered_202() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_no_message_and_no_http_ends_the_connection() {
+async fn invalid_requests_end_the_connection() {
     let master = master();
     for junk in
         ["hello\r\n\r\n", "POST master/x HTTP/1.1\r\nLibprocess-From: a@127.0.0.1:1\r\n\r\n", "\u{0}\u{1}\r\n\r\n"]
@@ -199,7 +199,7 @@ async fn a_connection_may_stay_silent() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_sender_must_be_where_it_says_if_that_is_asked_for() {
+async fn the_address_of_a_sender_is_checked_if_configured() {
     let from = |address: &str, body: &str| {
         format!(
             "POST /master/x HTTP/1.1\r\nLibprocess-From: a@{address}:9\r\nContent-Length: {}\r\n\r\n{body}",

@@ -14,7 +14,7 @@ fn check(response: &Response, status: u16, body: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn paths_lead_where_they_do_in_mesos() {
+async fn paths_are_routed_as_in_mesos() {
     let master = master();
     let at = master.address;
     check(&get(at, "/health").await, 200, "");
@@ -123,7 +123,7 @@ async fn a_scheduler_subscribes_and_is_torn_down() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_has_seen_the_head_of_a_stream_finds_its_framework() {
+async fn a_framework_exists_once_the_head_of_its_stream_is_sent() {
     let master = master();
     let at = master.address;
     let mut streams = Vec::new();
@@ -155,7 +155,7 @@ async fn a_refused_subscription_is_an_event() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_scheduler_that_hangs_up_is_gone_at_once() {
+async fn a_scheduler_that_hangs_up_is_disconnected_at_once() {
     let master = master();
     let scheduler = Scheduler::subscribe(master.address, FRAMEWORK).await;
     let mut operator = Client::connect(master.address).await;
@@ -171,7 +171,7 @@ async fn a_scheduler_that_hangs_up_is_gone_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn operators_who_subscribe_together_miss_nothing_and_hear_nothing_twice() {
+async fn concurrent_operator_streams_get_every_event_once() {
     let master = master();
     let before = Scheduler::subscribe(master.address, FRAMEWORK).await;
     let mut operators = Vec::new();
@@ -223,7 +223,7 @@ async fn teardown_by_form() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_operators_set_is_read_as_unset() {
+async fn settings_of_operators_begin_unset() {
     let master = master();
     let at = master.address;
     for (path, unset) in
@@ -286,7 +286,7 @@ async fn the_verbosity_of_the_log_is_toggled() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn help_is_written_from_the_table() {
+async fn help_lists_the_endpoint_table() {
     let master = master();
     let at = master.address;
     let help = get(at, "/help").await;
@@ -325,7 +325,7 @@ async fn a_callback_is_a_name_or_refused() {
 
 /// Errors contain names that clients have chosen. People read them in a terminal or a browser.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn errors_steer_neither_a_terminal_nor_a_browser() {
+async fn errors_are_escaped_for_terminals_and_browsers() {
     let master = master();
     let at = master.address;
     let evil = r"\u001b]0;x\u0007<script>";
@@ -351,7 +351,7 @@ async fn errors_steer_neither_a_terminal_nor_a_browser() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_durable_and_who_is_excluded_is_shown() {
+async fn registry_and_offer_constraints_endpoints_work() {
     let master = master();
     let at = master.address;
     let weights = r#"[{"role":"r","weight":2.5}]"#;
@@ -370,7 +370,7 @@ async fn what_is_durable_and_who_is_excluded_is_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn operators_are_told_the_real_interval_of_heartbeats() {
+async fn subscribed_has_the_configured_heartbeat_interval() {
     let master = master_with(|options| options.config.heartbeat_interval = std::time::Duration::from_millis(1500));
     let mut operator = Client::connect(master.address).await;
     operator.send(post("/api/v1", JSON, r#"{"type":"SUBSCRIBE"}"#)).await;
@@ -380,7 +380,7 @@ async fn operators_are_told_the_real_interval_of_heartbeats() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_master_that_ends_sends_what_is_left_first() {
+async fn a_master_that_ends_sends_pending_answers_first() {
     let master = master();
     let mut scheduler = Scheduler::subscribe(master.address, FRAMEWORK).await;
     let mut idle = Client::connect(master.address).await;

@@ -21,7 +21,7 @@ async fn check(rest: &str, status: u16, body: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bodies_come_in_every_framing() {
+async fn bodies_are_read_in_every_framing() {
     check(&format!("Content-Length: 21\r\n\r\n{HEALTH}"), 200, HEALTHY).await;
     check(&format!("Transfer-Encoding: chunked\r\n\r\n15\r\n{HEALTH}\r\n0\r\n\r\n"), 200, HEALTHY).await;
     let two_chunks =
@@ -33,7 +33,7 @@ async fn bodies_come_in_every_framing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn too_much_is_refused_before_it_is_read() {
+async fn too_large_bodies_are_refused_before_they_are_read() {
     check("Content-Length: 67108865\r\n\r\n", 413, "67108864").await;
     let headers = "X: y\r\n".repeat(200);
     check(&format!("{headers}\r\n"), 431, "").await;
@@ -42,7 +42,7 @@ async fn too_much_is_refused_before_it_is_read() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn json_may_nest_only_so_deep() {
+async fn the_nesting_of_json_is_bounded() {
     // CVE-2018-11793: libprocess once overflowed its stack.
     for open in ["[", r#"{"a":"#] {
         let body = open.repeat(100_000);
@@ -51,7 +51,7 @@ async fn json_may_nest_only_so_deep() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bodies_that_never_come_take_nothing_from_others() {
+async fn announced_bodies_take_no_memory_from_others() {
     let master = master();
     let mut silent = Vec::new();
     // Each body may grow to the maximum; all of them together would exceed the memory budget of bodies.
@@ -96,7 +96,7 @@ async fn a_half_closed_connection_still_gets_its_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_connection_that_breaks_within_a_request_harms_nobody() {
+async fn a_connection_that_breaks_within_a_request_is_dropped() {
     let master = master();
     for part in ["P", "POST /api/v1 HTTP/1.1\r\nContent-Le", "POST /api/v1 HTTP/1.1\r\nContent-Length: 10\r\n\r\n{"] {
         let mut client = Client::connect(master.address).await;
@@ -110,7 +110,7 @@ async fn a_connection_that_breaks_within_a_request_harms_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn requests_are_answered_in_the_order_they_came() {
+async fn pipelined_requests_are_answered_in_order() {
     let master = master();
     let mut client = Client::connect(master.address).await;
     let slow = "GET /state HTTP/1.1\r\n\r\n";
@@ -126,7 +126,7 @@ async fn requests_are_answered_in_the_order_they_came() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_asks_for_it_gets_gzip() {
+async fn gzip_is_negotiated() {
     let flags = (0..100).map(|n| (format!("flag{n}"), "value".repeat(10))).collect();
     let master = master_with(|options| options.flags = flags);
     let state = async |accept: &str| request(master.address, format!("GET /state HTTP/1.1\r\n{accept}\r\n")).await;
@@ -144,7 +144,7 @@ async fn whoever_asks_for_it_gets_gzip() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_call_of_a_script_is_javascript() {
+async fn a_jsonp_response_is_javascript() {
     let master = master();
     let response = get(master.address, "/version?jsonp=cb").await;
     assert_eq!(response.header("content-type"), Some("text/javascript"));

@@ -25,7 +25,7 @@ async fn a_request_that_trickles_in_loses_its_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_byte_now_and_then_does_not_keep_a_request_alive() {
+async fn single_bytes_do_not_extend_the_timeout_of_a_request() {
     let master = master();
     for head in [
         "POST /api/v1 HTTP/1.1\r\nContent-Length: 1000\r\n\r\n",
@@ -44,7 +44,7 @@ async fn a_byte_now_and_then_does_not_keep_a_request_alive() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_between_requests_may_idle_for_ever() {
+async fn an_idle_connection_is_kept_open() {
     let master = master();
     let mut client = Client::connect(master.address).await;
     for _ in 0..3 {

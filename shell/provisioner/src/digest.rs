@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_digest_is_what_its_text_says() {
+    fn a_digest_is_parsed_from_its_text() {
         let empty = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(Digest::of(b"").to_string(), empty);
         assert_eq!(empty.parse::<Digest>(), Ok(Digest::of(b"")));
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_passes_a_reader_is_counted_to_the_end() {
+    fn the_reader_hashes_and_counts_all_bytes() {
         let mut reader = HashingReader::new(&b"hello"[..]);
         let mut two = [0; 2];
         reader.read_exact(&mut two).unwrap();

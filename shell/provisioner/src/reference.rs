@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_name_no_image() {
+    fn invalid_references_are_refused() {
         let long = "a/".repeat(200);
         for text in [
             "",

@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_read_as_mesos_does() {
+    fn names_are_parsed_as_in_mesos() {
         let check = |name: &str, expect: Option<(Label, i32)>| {
             assert_eq!(Member::parse(name).map(|member| (member.label, member.sequence)), expect, "{name}");
         };
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_what_mesos_writes() {
+    fn written_members_equal_those_of_mesos() {
         let info = Member::parse("json.info_0000000001").unwrap().info(JSON.as_bytes()).unwrap();
         assert_eq!(Member::parse("json.info_0000000001").unwrap().info(&encode_info(&info)).unwrap(), info);
         let written = String::from_utf8(encode_info(&info)).unwrap();
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn junk_is_named() {
+    fn invalid_data_is_named() {
         let check = |name: &str, data: &[u8]| {
             let error = Member::parse(name).unwrap().info(data).unwrap_err().to_string();
             assert!(error.contains(name), "{error}");

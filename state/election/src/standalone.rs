@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_given_is_a_name_kept() {
+    fn a_given_name_is_kept() {
         assert_eq!(standalone("localhost:5050").unwrap().hostname(), "localhost");
     }
 
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused_by_name() {
+    fn other_addresses_are_refused() {
         for text in ["", "127.0.0.1", "zk://h:2181/mesos", "127.0.0.1:99999"] {
             let error = standalone(text).unwrap_err().to_string();
             assert!(error.contains(&format!("'{text}'")), "{error}");

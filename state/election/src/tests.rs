@@ -50,7 +50,7 @@ async fn follower(fake: &FakeCoordinator, id: &str) -> Contender {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_next_one_leads_when_the_first_hands_over() {
+async fn the_next_candidate_leads_after_a_handover() {
     let fake = FakeCoordinator::new();
     let first = Contender::start(fake.clone(), &master("1"));
     let lease = leading(&first).await;
@@ -83,7 +83,7 @@ async fn a_leader_that_is_cut_off_stops_before_its_session_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_leader_that_slept_does_not_act_when_it_wakes() {
+async fn a_suspended_leader_does_not_act_when_it_resumes() {
     let fake = FakeCoordinator::new();
     let first = Contender::start(fake.clone(), &master("1"));
     let lease = leading(&first).await;
@@ -93,7 +93,7 @@ async fn a_leader_that_slept_does_not_act_when_it_wakes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_leader_survives_a_short_cut() {
+async fn a_leader_survives_a_short_partition() {
     let fake = FakeCoordinator::new();
     let first = Contender::start(fake.clone(), &master("1"));
     let lease = leading(&first).await;
@@ -108,7 +108,7 @@ async fn a_leader_survives_a_short_cut() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_leader_whose_node_is_removed_has_lost() {
+async fn a_leader_whose_node_is_removed_loses_leadership() {
     let fake = FakeCoordinator::new();
     let first = Contender::start(fake.clone(), &master("1"));
     let lease = leading(&first).await;
@@ -118,7 +118,7 @@ async fn a_leader_whose_node_is_removed_has_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_candidate_whose_session_ends_stands_again() {
+async fn a_candidate_whose_session_ends_contends_again() {
     let fake = FakeCoordinator::new();
     let first = Contender::start(fake.clone(), &master("1"));
     leading(&first).await;
@@ -137,7 +137,7 @@ async fn a_candidate_whose_session_ends_stands_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_leads_twice_at_once() {
+async fn at_most_one_candidate_leads() {
     let fake = FakeCoordinator::new();
     let first = Contender::start(fake.clone(), &master("1"));
     let lease = leading(&first).await;
@@ -153,7 +153,7 @@ async fn nobody_leads_twice_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dropped_candidate_gives_way() {
+async fn a_dropped_candidate_withdraws() {
     let fake = FakeCoordinator::new();
     let first = Contender::start(fake.clone(), &master("1"));
     leading(&first).await;
@@ -164,7 +164,7 @@ async fn a_dropped_candidate_gives_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_candidate_can_withdraw_before_there_is_a_service() {
+async fn a_candidate_can_withdraw_without_a_service() {
     let fake = FakeCoordinator::new();
     fake.connect(false);
     let first = Contender::start(fake.clone(), &master("1"));
@@ -195,7 +195,7 @@ async fn detectors_follow_the_lowest_readable_node() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_detector_forgets_the_leader_when_it_is_cut_off_for_a_session() {
+async fn a_detector_drops_the_leader_after_a_session_without_contact() {
     let fake = FakeCoordinator::new();
     fake.put("json.info_0000000009", &crate::member::encode_info(&master("9")));
     let elsewhere = fake.on_another_machine();
@@ -218,7 +218,7 @@ async fn a_standalone_master_leads() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_candidate_tells_the_name_of_its_node() {
+async fn a_candidate_reports_the_name_of_its_node() {
     let fake = FakeCoordinator::new();
     let first = Contender::start(fake.clone(), &master("1"));
     let mut node = first.node();
@@ -229,7 +229,7 @@ async fn a_candidate_tells_the_name_of_its_node() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dead_leader_whose_node_is_removed_is_followed_at_once() {
+async fn a_candidate_leads_at_once_after_node_cleanup() {
     let fake = FakeCoordinator::new();
     let first = Contender::start(fake.clone(), &master("1"));
     leading(&first).await;
@@ -264,7 +264,7 @@ async fn node_cleanup_is_retried_until_the_session_has_ended() {
 
 /// As in Mesos, the first node would lead, whatever it contains. An operator has to remove it.
 #[tokio::test(start_paused = true)]
-async fn a_candidate_waits_behind_junk() {
+async fn a_candidate_waits_behind_an_unreadable_node() {
     let fake = FakeCoordinator::new();
     // The numbers of later nodes are higher.
     fake.put("json.info_-000000001", b"{");

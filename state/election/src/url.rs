@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn urls_as_mesos_reads_them() {
+    fn urls_are_parsed_as_in_mesos() {
         check("zk://h:2181/mesos", Ok((None, "h:2181", "/mesos")));
         check("zk://a:1,b:2,c:3/path/to/it/ ", Ok((None, "a:1,b:2,c:3", "/path/to/it")));
         check("zk://jake:1@h:2181/mesos", Ok((Some("jake:1"), "h:2181", "/mesos")));
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn files_hold_urls() {
+    fn files_contain_urls() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("zk");
         std::fs::write(&path, "zk://u:p@h:2181/mesos\n").unwrap();

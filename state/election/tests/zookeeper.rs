@@ -68,7 +68,7 @@ async fn nodes_and_permissions_are_those_of_mesos() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn handing_over_takes_no_time() {
+async fn a_handover_is_immediate() {
     let Some(ensemble) = Ensemble::start(1) else { return };
     let first = Contender::start(at(&ensemble, "/mesos"), &master("1"));
     leads(&first).await;
@@ -90,7 +90,7 @@ async fn handing_over_takes_no_time() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lost_quorum_ends_a_leadership_and_its_return_begins_one() {
+async fn a_lost_quorum_ends_a_term_and_its_return_begins_one() {
     let Some(ensemble) = Ensemble::start(3) else { return };
     let first = Contender::start(at(&ensemble, "/mesos"), &master("1"));
     let detector = Detector::start(at(&ensemble, "/mesos"));

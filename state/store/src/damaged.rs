@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_moved_stays_where_it_is() {
+    fn a_file_that_cannot_be_moved_is_kept() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x.db");
         assert!(mark_damaged(&path, "it is away").is_err());

@@ -60,7 +60,7 @@ fn reopened(directory: &Path) -> Result<Entries, Error> {
 }
 
 #[test]
-fn what_was_committed_is_there_after_a_restart() {
+fn committed_values_survive_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     drop(written(directory.path()));
     assert_eq!(reopened(directory.path()).unwrap(), entries(&[("a", "1")]));
@@ -94,7 +94,7 @@ fn a_crash_at_any_commit_loses_nothing_committed() {
 
 /// Some pages of the next commit are written, without its last step, the switch to them.
 #[test]
-fn a_torn_commit_is_as_if_it_had_not_begun() {
+fn a_truncated_commit_has_no_effect() {
     let directory = tempfile::tempdir().unwrap();
     let mut store = written(directory.path());
     let before = std::fs::read(store.path()).unwrap();
@@ -179,7 +179,7 @@ fn a_damaged_file_is_kept_and_not_replaced() {
 }
 
 #[test]
-fn a_file_its_reader_rejects_is_kept() {
+fn a_file_with_invalid_content_is_renamed() {
     let directory = tempfile::tempdir().unwrap();
     let mut store = written(directory.path());
     let nonsense = std::io::Error::other("an agent without an id");
@@ -193,7 +193,7 @@ fn a_file_its_reader_rejects_is_kept() {
 }
 
 #[test]
-fn a_file_that_a_running_master_holds_is_not_taken_from_it() {
+fn a_file_in_use_by_a_running_master_is_not_opened() {
     let directory = tempfile::tempdir().unwrap();
     let held = written(directory.path());
     std::fs::OpenOptions::new().write(true).open(held.path()).unwrap().set_len(0).unwrap();
@@ -203,7 +203,7 @@ fn a_file_that_a_running_master_holds_is_not_taken_from_it() {
 
 /// The test has a file system of a few hundred kilobytes for itself, which only root can make.
 #[test]
-fn a_full_disk_is_waited_for() {
+fn commits_wait_while_the_disk_is_full() {
     let directory = tempfile::tempdir().unwrap();
     let Some(small) = Small::mount(directory.path()) else { return };
     let mut store = written(&small.0);
@@ -240,7 +240,7 @@ impl Drop for Small {
 }
 
 #[test]
-fn a_first_start_that_crashed_is_begun_again() {
+fn an_interrupted_first_start_is_repeated() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("registry.redb.new"), b"half").unwrap();
     assert_eq!(reopened(directory.path()).unwrap(), Entries::new());

@@ -46,7 +46,7 @@ fn entries(pairs: &[(&str, &[u8])]) -> Entries {
 }
 
 #[test]
-fn what_is_committed_is_found_by_the_next_leader_and_the_last_one_is_fenced() {
+fn commits_are_read_by_the_next_leader_and_the_former_is_fenced() {
     let Some(fixture) = Fixture::start(1) else { return };
     let (mut first, mut second) = (fixture.store(), fixture.store());
     assert!(matches!(first.commit(&[put("a", b"1")]), Err(Error::Fenced)), "nobody writes before the take-over");
@@ -82,7 +82,7 @@ fn values_and_commits_beyond_the_limits_of_zookeeper() {
 }
 
 #[test]
-fn a_commit_that_is_complete_in_the_journal_is_carried_out_and_half_a_one_never_was() {
+fn complete_journal_entries_are_applied_and_partial_ones_ignored() {
     let Some(fixture) = Fixture::start(1) else { return };
     let mut store = fixture.store();
     store.take_over().unwrap();
@@ -124,7 +124,7 @@ fn node_of(fixture: &Fixture, client: &Client) -> String {
 }
 
 #[test]
-fn junk_is_refused_and_left_alone() {
+fn invalid_data_is_refused_and_left_unchanged() {
     let Some(fixture) = Fixture::start(1) else { return };
     fixture.store().take_over().unwrap();
     let client = fixture.client();
@@ -143,7 +143,7 @@ fn junk_is_refused_and_left_alone() {
 }
 
 #[test]
-fn a_lost_quorum_is_waited_out() {
+fn commits_wait_while_the_quorum_is_lost() {
     let Some(fixture) = Fixture::start(3) else { return };
     let mut store = fixture.store();
     store.take_over().unwrap();
@@ -162,7 +162,7 @@ fn a_lost_quorum_is_waited_out() {
 }
 
 #[test]
-fn ten_thousand_agents_are_read_in_seconds() {
+fn reading_ten_thousand_agents_takes_seconds() {
     let Some(fixture) = Fixture::start(1) else { return };
     let mut store = fixture.store();
     store.take_over().unwrap();

@@ -388,7 +388,7 @@ mod tests {
 
     #[test]
     #[allow(deprecated)]
-    fn reserved_resources_are_left_alone() {
+    fn reserved_resources_are_not_used() {
         let mut plan = Plan::new(vec![task("a", 1.0)]);
         let mut reserved = offer("1", 4.0);
         reserved.resources[0].role = Some("eng".into());

@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn one_is_shown_with_all_that_was_done() {
+    fn a_failure_is_shown_with_its_actions() {
         let expect = [
             "failure    m-F7",
             "type       agent_suspicious",
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stream_says_when() {
+    fn the_stream_shows_times() {
         let check =
             |news: Value, expect: &str| assert_eq!(describe(&json!({"news": news, "failure": failure()})), expect);
         let who = "warning agent_suspicious of agent S1 (h)";
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_says_who_and_what_was_done() {
+    fn a_row_shows_the_object_and_the_action() {
         let failure = failure();
         let expect =
             ["F7", "warning", "agent_suspicious", "agent S1 (h)", "1m00s ago", "30s", "stop_offering", "silent"];

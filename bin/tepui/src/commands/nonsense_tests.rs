@@ -85,7 +85,7 @@ fn is_refused(command: &Command, arg: &Arg, value: &str) -> Result<bool, String>
 }
 
 #[test]
-fn what_has_no_meaning_is_refused() {
+fn invalid_values_are_refused() {
     let mut faults = Vec::new();
     let mut tried = 0;
     each_command(&Cli::command(), "", &mut |name, command| {

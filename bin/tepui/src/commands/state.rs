@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_ages_as_long_as_it_is_not_over() {
+    fn the_age_of_a_task_grows_until_its_end() {
         let check = |state: v1::TaskState, stamps: &[f64], expect: Option<f64>| {
             let status = |stamp: &f64| v1::TaskStatus { timestamp: Some(*stamp), ..Default::default() };
             let statuses = stamps.iter().map(status).collect();

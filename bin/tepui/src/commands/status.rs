@@ -152,7 +152,7 @@ mod tests {
     use client::Address;
 
     #[test]
-    fn what_is_there_is_told() {
+    fn the_state_of_the_cluster_is_described() {
         let master = Master { given: "m:5050".to_owned(), leader: Address::new("m", 5050) };
         let numbers = Numbers {
             agents: 3,

@@ -78,21 +78,21 @@ fn check<P: Program>(others: &[&str], start: impl Fn(&Parsed<P>) -> Result<(), S
 }
 
 #[test]
-fn a_master_refuses_what_follows_no_grammar() {
+fn a_master_refuses_malformed_values() {
     check::<MasterFlags>(&["--ip=127.0.0.1"], |parsed| {
         super::master::options(parsed).map(drop).map_err(|error| error.to_string())
     });
 }
 
 #[test]
-fn an_agent_refuses_what_follows_no_grammar() {
+fn an_agent_refuses_malformed_values() {
     check::<AgentFlags>(&["--ip=127.0.0.1", "--master=127.0.0.1:5050", "--work_dir=/tmp"], |parsed| {
         super::agent::options(parsed).map(drop).map_err(|error| error.to_string())
     });
 }
 
 #[test]
-fn execute_refuses_what_follows_no_grammar() {
+fn execute_refuses_malformed_values() {
     check::<ExecuteFlags>(&["--master=127.0.0.1:5050", "--name=n", "--command=true"], |parsed| {
         crate::commands::work_and_framework(&parsed.flags).map(drop).map_err(|error| error.to_string())
     });

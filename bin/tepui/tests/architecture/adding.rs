@@ -94,7 +94,7 @@ fn every_source_with_the_example_is_in_its_list() {
 }
 
 #[test]
-fn alternatives_and_explanations_are_not_touched() {
+fn alternatives_and_explanations_are_ignored() {
     let step = "`a/src/b.rs` (or `a/src/c.rs`), `a/src/d.rs`: as in `a/src/e.rs`.";
     assert_eq!(touched(step), ["a/src/b.rs", "a/src/d.rs"]);
 }

@@ -39,7 +39,7 @@ fn a_pod_ends_with_its_first_failure() {
 
 /// A shell, a program with input, files and the usage of a task in a pod and of a task of its own.
 #[test]
-fn commands_go_into_containers() {
+fn commands_run_inside_containers() {
     let local = cluster();
     let file = pod(&local, r#"{"name": "server", "command": "echo text > file; sleep 1000"}"#);
     let mut pod = begin(tepui(&local, &["run", "-q", "--pod", &file]));

@@ -82,7 +82,7 @@ fn records_of_a_run() -> Vec<Record> {
 }
 
 #[test]
-fn the_short_list_says_what_the_long_one_says() {
+fn records_of_a_recovered_state_restore_it() {
     // The states are compared after each record, not only at the end.
     for length in 0..=records_of_a_run().len() {
         let recovered_state: RecoveredState = records_of_a_run().into_iter().take(length).collect();
@@ -103,7 +103,7 @@ fn removed(executor: &str, container: &str) -> Record {
 }
 
 #[test]
-fn what_ended_and_was_acknowledged_is_history() {
+fn ended_and_acknowledged_tasks_are_history() {
     let mut recovered_state: RecoveredState =
         [framework("F", true), executor("e", "C1"), task("t", "C1")].into_iter().collect();
     for record in [
@@ -150,7 +150,7 @@ fn history_is_bounded() {
 }
 
 #[test]
-fn a_framework_that_does_not_checkpoint_leaves_nothing() {
+fn a_framework_without_checkpointing_leaves_no_records() {
     let mut recovered_state = RecoveredState::default();
     let records = [framework("F", false), executor("e", "C1"), task("t", "C1"), update("t", 1, TaskFinished)];
     for record in records.iter().chain([&Record::FrameworkRemoved(FrameworkId::new("F")), &acknowledged("t", 1)]) {

@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_case_has_a_number_of_its_own_and_a_sentence() {
+    fn every_case_has_a_unique_number_and_a_sentence() {
         let mut ids = BTreeSet::new();
         for case in all() {
             assert!(ids.insert(case.id), "{} is used twice", case.id);
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn the_forty_are_all_there() {
+    fn all_forty_cases_of_the_inventory_exist() {
         let covered: BTreeSet<u32> = all()
             .filter_map(|case| case.id.strip_prefix("13."))
             .filter_map(|rest| rest.trim_end_matches(|c: char| c.is_ascii_alphabetic()).parse().ok())

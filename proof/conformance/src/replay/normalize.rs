@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn times_ports_and_uuids_are_what_they_are() {
+    fn times_ports_and_uuids_are_normalized() {
         check(
             json!({"timestamp": 1.5, "port": 5050, "uuid": "abc=", "start_time": 1, "cpus": 1}),
             json!({"timestamp": "<time>", "port": "<port>", "uuid": "<uuid>", "start_time": "<time>", "cpus": 1.0}),

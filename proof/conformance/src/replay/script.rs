@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_shipped_can_be_read() {
+    fn the_recordings_can_be_parsed() {
         let recordings = load(&[]).unwrap();
         for recording in &recordings {
             assert!(!recording.title.is_empty());
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_takes_what_is_indented_below_it() {
+    fn a_step_contains_the_indented_lines() {
         let text = "title T\n# note\npost /x on s\n  {\"a\":\n   1}\n  let b /c\n  ignore /d\nget /y\n";
         let recording = parse(text).unwrap();
         assert_eq!(recording.title, "T");
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_named_by_line() {
+    fn errors_name_the_line() {
         for (text, reason) in [
             ("title T\nfrobnicate\n", "line 2: no step is written like this"),
             ("  {}\n", "line 1: indented, but no step is before it"),

@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_configuration_is_complete_and_sensible() {
+    fn a_configuration_must_be_complete_and_valid() {
         let check = |text: &str, expect: Result<(f64, u64, usize), &str>| {
             let found = ImageGcConfig::parse(text)
                 .map(|config| (config.headroom, config.interval.as_secs(), config.excluded.len()))
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn images_go_when_the_headroom_is_used() {
+    fn images_are_removed_when_the_headroom_is_used() {
         let config = ImageGcConfig { headroom: 0.1, interval: Duration::from_secs(1), excluded: BTreeSet::new() };
         assert!(!config.is_exceeded(0.89));
         assert!(config.is_exceeded(0.91));

@@ -215,7 +215,7 @@ mod tests {
     use messages::v1;
 
     #[test]
-    fn every_record_survives_its_bytes() {
+    fn records_round_trip() {
         let framework = FrameworkId::new("F");
         let (executor, container) = (ExecutorId::new("e"), ContainerId::new("c"));
         let id = || v1::TaskId { value: "t".into() };
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_later_version_writes_is_passed_over() {
+    fn records_of_later_versions_are_skipped() {
         // The bytes are field 1000, which does not exist.
         assert_eq!(decode(&[0xc2, 0x3e, 0x01, b'x']).unwrap(), None);
     }

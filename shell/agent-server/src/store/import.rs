@@ -315,7 +315,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(128))]
         /// Damaged files never cause a panic: what can be read is imported, the rest is counted or refused.
         #[test]
-        fn no_damage_is_too_much(which: prop::sample::Index, at: prop::sample::Index, bytes: [u8; 3], cut: bool) {
+        fn any_damage_is_tolerated(which: prop::sample::Index, at: prop::sample::Index, bytes: [u8; 3], cut: bool) {
             let directory = tempfile::tempdir().unwrap();
             left(directory.path());
             let path = which.get(&files(directory.path())).clone();
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_mesos_agent_left_is_understood() {
+    fn the_state_of_a_mesos_agent_is_read() {
         let directory = tempfile::tempdir().unwrap();
         let meta = directory.path();
         left(meta);

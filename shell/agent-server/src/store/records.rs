@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn damaged_records_are_kept_aside_and_no_new_agent_takes_their_place() {
+    fn damaged_records_are_renamed_and_no_new_agent_starts() {
         let (work_dir, path) = written();
         let good = fs::read(&path).unwrap();
         let mut flipped = [good.clone(), good[16..].to_vec()].concat();
@@ -300,7 +300,7 @@ mod tests {
 
     /// The agent is killed between the creation of the log and the first record.
     #[test]
-    fn a_first_start_that_was_killed_is_begun_again() {
+    fn an_interrupted_first_start_is_repeated() {
         let work_dir = tempfile::tempdir().unwrap();
         fs::create_dir(work_dir.path().join("meta")).unwrap();
         fs::write(work_dir.path().join("meta/boot_id"), "of a Mesos agent").unwrap();
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn records_that_are_missing_are_damage_and_no_records_are_an_operators_decision() {
+    fn missing_records_are_damage_unless_an_operator_removed_them() {
         let (work_dir, path) = written();
         fs::create_dir_all(work_dir.path().join("slaves/m-S1")).unwrap();
         fs::remove_file(&path).unwrap();
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn without_strictness_an_agent_begins_anew_once() {
+    fn without_strict_an_agent_starts_anew_once() {
         for refused_before in [true, false] {
             let (work_dir, path) = written();
             fs::write(&path, b"nothing").unwrap();
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_later_version_wrote_stays_where_it_is() {
+    fn a_store_of_a_later_version_is_left_unchanged() {
         let (work_dir, path) = written();
         let mut bytes = fs::read(&path).unwrap();
         bytes[8] = 9;

@@ -167,7 +167,7 @@ fn limits_in_v1() {
 }
 
 #[test]
-fn revocable_processors_get_what_others_leave() {
+fn revocable_processors_have_a_low_priority() {
     let revocable = Limits { low_priority: true, ..limits() };
     let first = |kernel: FakeKernel| {
         limit(&group(&kernel), &kernel, &revocable, PLAIN, true);
@@ -259,7 +259,7 @@ fn v2_controllers_are_passed_down_to_our_root() {
 }
 
 #[test]
-fn what_cannot_be_limited_is_said() {
+fn missing_controllers_are_reported() {
     let kernel = v2();
     kernel.refuse("/sys/fs/cgroup/cgroup.subtree_control");
     let isolation = Isolation::prepare(&kernel, &config()).unwrap();
@@ -299,7 +299,7 @@ fn killing_in_v2_is_one_write() {
 }
 
 #[test]
-fn cgroups_made_inside_go_too_and_the_root_when_it_is_empty() {
+fn nested_cgroups_and_an_empty_root_are_removed() {
     use crate::kernel::Kernel;
     let kernel = v2();
     let tree = tree(&kernel);
@@ -319,7 +319,7 @@ fn cgroups_made_inside_go_too_and_the_root_when_it_is_empty() {
 }
 
 #[test]
-fn a_root_that_disappeared_is_made_again() {
+fn a_missing_root_is_created_again() {
     let kernel = hybrid();
     let tree = tree(&kernel);
     tree.remove_roots(&kernel);
@@ -336,7 +336,7 @@ fn a_container_with_processes_is_not_removed() {
 }
 
 #[test]
-fn usage_is_what_the_controllers_say() {
+fn usage_is_read_from_the_controllers() {
     let measured = usage(&v2());
     assert_eq!((measured.cpus_user_secs, measured.cpus_system_secs), (Some(2.0), Some(1.0)));
     assert_eq!((measured.mem_total_bytes, measured.mem_rss_bytes), (Some(8192), Some(5000)));

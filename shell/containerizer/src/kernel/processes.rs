@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_understood_whatever_the_name() {
+    fn a_line_is_parsed_with_any_process_name() {
         let line = "42 (a) S (b)) R 7 42 41 0 -1 4194560 1 2 3 4 11 12 0 0 20 0 5 0 9001 10 77 0";
         let expected = ProcessEntry {
             pid: 42,
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn we_are_in_the_table() {
+    fn the_table_contains_this_process() {
         let own = i32::try_from(std::process::id()).unwrap();
         assert!(all().iter().any(|entry| entry.pid == own && !entry.zombie));
     }

@@ -254,7 +254,7 @@ mod tests {
 
     /// The agent has ended before the child could write its record, so that no agent would ever search for it.
     #[test]
-    fn a_child_without_its_agent_runs_nothing() {
+    fn a_child_whose_agent_has_ended_does_not_execute() {
         let directory = tempfile::tempdir().unwrap();
         let (record, trace) = (directory.path().join("born"), directory.path().join("it ran"));
         let plan = SpawnPlan::new(&touch(&trace, &record)).unwrap();

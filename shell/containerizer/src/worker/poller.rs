@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wake_before_the_wait_ends_it() {
+    fn a_wakeup_before_the_wait_ends_it() {
         let poller = Poller::new().unwrap();
         poller.waker().wake();
         assert_eq!(poller.wait(None).unwrap(), [Source::Wake]);

@@ -140,7 +140,7 @@ fn a_task_runs_and_the_executor_leaves_when_everything_is_acknowledged() {
 }
 
 #[test]
-fn failures_say_how() {
+fn failures_report_the_status() {
     Scenario::new()
         .launched()
         .exits(Exit::Status(3), &["TASK_FAILED (Command exited with status 3)", "Acknowledgement in 60s"]);
@@ -151,7 +151,7 @@ fn failures_say_how() {
 }
 
 #[test]
-fn a_kill_is_patient_and_then_not() {
+fn a_kill_escalates_after_the_grace_period() {
     Scenario::new()
         .launched()
         .event(kill(None), &["Terminate", "Grace in 3s"])
@@ -164,7 +164,7 @@ fn a_kill_is_patient_and_then_not() {
 }
 
 #[test]
-fn a_second_kill_may_shorten_the_patience() {
+fn a_second_kill_may_shorten_the_grace_period() {
     Scenario::new()
         .launched()
         .event(kill(Some(Duration::from_secs(600))), &["Terminate", "Grace in 600s"])
@@ -173,7 +173,7 @@ fn a_second_kill_may_shorten_the_patience() {
 }
 
 #[test]
-fn frameworks_that_want_it_hear_of_killing() {
+fn frameworks_with_the_capability_get_task_killing() {
     Scenario::new()
         .event(subscribed(&[capability::Type::TaskKillingState]), &[])
         .launched()
@@ -181,7 +181,7 @@ fn frameworks_that_want_it_hear_of_killing() {
 }
 
 #[test]
-fn shutdown_ends_the_task_within_the_agents_patience() {
+fn shutdown_ends_the_task_within_the_grace_period_of_the_agent() {
     Scenario::new().launched().event(shutdown(), &["Terminate", "Grace in 4s"]).exits(
         signal(libc::SIGTERM),
         &["TASK_KILLED (Command terminated with signal Terminated)", "Acknowledgement in 60s", "Exit"],
@@ -207,7 +207,7 @@ fn a_limit_on_the_time_is_a_failure_with_its_reason() {
 }
 
 #[test]
-fn without_checkpointing_a_lost_agent_is_the_end() {
+fn without_checkpointing_a_lost_agent_ends_the_executor() {
     let mut scenario = Scenario::new();
     scenario.launched();
     let actions = scenario.executor.on_disconnected();
@@ -215,7 +215,7 @@ fn without_checkpointing_a_lost_agent_is_the_end() {
 }
 
 #[test]
-fn with_checkpointing_it_waits_and_then_tells_what_was_not_acknowledged() {
+fn with_checkpointing_it_waits_and_resends_unacknowledged_updates() {
     let mut scenario = Scenario::checkpointing();
     scenario.launched().acknowledged(1, &[]);
     let actions = scenario.executor.on_disconnected();
@@ -227,7 +227,7 @@ fn with_checkpointing_it_waits_and_then_tells_what_was_not_acknowledged() {
 }
 
 #[test]
-fn a_second_task_is_refused_and_the_first_stays() {
+fn a_second_task_is_refused() {
     Scenario::new()
         .launched()
         .event(launch("other", "x"), &["TASK_FAILED (the command executor runs one task only)"])
@@ -247,7 +247,7 @@ fn a_repeated_kill_does_not_put_off_the_end() {
 }
 
 #[test]
-fn the_agent_has_the_first_word_about_memory() {
+fn an_exceeded_memory_limit_is_reported_by_the_agent() {
     let mut scenario = Scenario::new();
     scenario.launched();
     let actions = scenario.executor.on_exit(signal(libc::SIGKILL), true, &mut scenario.clock);
@@ -267,7 +267,7 @@ fn an_end_that_is_never_acknowledged_does_not_keep_the_executor() {
 }
 
 #[test]
-fn ends_are_worded_as_mesos_words_them() {
+fn messages_of_ends_are_those_of_mesos() {
     let dumped = Exit::Signal { signal: libc::SIGABRT, core: true };
     let text = "TASK_FAILED (Command terminated with signal Aborted (core dumped))";
     Scenario::new().launched().exits(dumped, &[text, "Acknowledgement in 60s"]);
@@ -336,7 +336,7 @@ fn an_unhealthy_task_is_killed_after_its_failures() {
 
 /// A master of Mesos passes on numbers that Tepui's master refuses.
 #[test]
-fn numbers_without_sense_neither_occupy_nor_end_the_executor() {
+fn invalid_numbers_neither_occupy_nor_end_the_executor() {
     let check = |delay: f64, interval: f64, port: u32, expect: [&str; 3]| {
         let health = v1::HealthCheck {
             r#type: Some(v1::health_check::Type::Tcp.into()),
@@ -410,7 +410,7 @@ fn a_check_reports_what_changes() {
 }
 
 #[test]
-fn an_end_while_the_agent_is_away_is_kept_for_it() {
+fn an_end_without_a_connection_is_reported_later() {
     let mut scenario = Scenario::checkpointing();
     scenario.launched();
     let actions = scenario.executor.on_disconnected();

@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_without_end_is_not_kept() {
+    fn an_endless_response_is_not_buffered() {
         let mut input = b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec();
         input.resize(MAX_BODY + 1000, b'x');
         assert_eq!(reply(false, &input, 4096), Reply::Broken);

@@ -263,7 +263,7 @@ fn a_group_runs_to_its_end() {
 }
 
 #[test]
-fn a_failed_task_takes_its_group_along_and_no_other() {
+fn a_failed_task_ends_its_group_and_no_other() {
     let mut scenario = Scenario::new();
     scenario.running().event(launch_group(vec![task("c")]), &["c TASK_STARTING", "launch 5"]);
     scenario
@@ -279,7 +279,7 @@ fn a_failed_task_takes_its_group_along_and_no_other() {
 
 /// Each row is what the agent says about the end of task `a`, and the terminal update.
 #[test]
-fn the_terminal_update_says_how_the_task_ended() {
+fn the_terminal_update_describes_the_end_of_the_task() {
     let check = |killed: bool, reply: Reply, expect: &str, reason: Option<Reason>| {
         let mut scenario = Scenario::new();
         scenario.event(launch_group(vec![task("a")]), &["a TASK_STARTING", "launch 2"]);
@@ -411,7 +411,7 @@ fn a_task_ends_after_its_maximum_completion_time() {
 }
 
 #[test]
-fn everything_goes_on_when_the_agent_comes_back() {
+fn requests_are_repeated_when_the_agent_reconnects() {
     let mut scenario = Scenario::of(true);
     scenario.running().event(launch_group(vec![task("c")]), &["c TASK_STARTING", "launch 5"]);
     scenario.event(kill("b", None), &["b TASK_KILLING", "kill 3 with 15", "Grace(3) in 3s"]);
@@ -471,7 +471,7 @@ fn an_agent_that_does_not_answer_waits_ends_the_executor() {
 }
 
 #[test]
-fn a_new_group_stops_the_end() {
+fn a_new_group_cancels_the_end_of_the_executor() {
     let mut scenario = Scenario::new();
     scenario
         .running()
@@ -483,7 +483,7 @@ fn a_new_group_stops_the_end() {
 }
 
 #[test]
-fn a_task_that_is_there_is_not_launched_again() {
+fn a_known_task_is_not_launched_again() {
     Scenario::new().running().event(launch_group(vec![task("a"), task("c")]), &["log", "c TASK_STARTING", "launch 5"]);
 }
 

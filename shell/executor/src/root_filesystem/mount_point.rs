@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_of_an_image_does_not_lead_out() {
+    fn a_link_of_an_image_does_not_leave_the_root() {
         let directory = tempfile::tempdir().unwrap();
         let (root, outside) = (directory.path().join("root"), directory.path().join("outside"));
         std::fs::create_dir(&root).unwrap();

@@ -112,7 +112,7 @@ impl Containers {
 pub const SCENARIOS: [(&str, fn()); 5] = [
     ("a_pod_runs_to_its_end", a_pod_runs_to_its_end),
     ("a_pod_survives_its_agent", a_pod_survives_its_agent),
-    ("a_stubborn_task_is_killed", a_stubborn_task_is_killed),
+    ("a_task_that_ignores_sigterm_is_killed", a_task_that_ignores_sigterm_is_killed),
     ("a_check_runs_in_the_container", a_check_runs_in_the_container),
     ("a_waiting_pod_is_small", a_waiting_pod_is_small),
 ];
@@ -197,7 +197,7 @@ fn a_pod_survives_its_agent() {
     agent.ended(0);
 }
 
-fn a_stubborn_task_is_killed() {
+fn a_task_that_ignores_sigterm_is_killed() {
     let (mut agent, mut stream) = running(&[], &["stubborn"]);
     stream.send(kill("stubborn", Duration::from_millis(100)));
     expect(&agent, &mut stream, "stubborn", TaskState::TaskKilling);

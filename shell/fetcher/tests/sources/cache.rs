@@ -93,7 +93,7 @@ fn an_archive_is_unpacked_from_the_cache() {
 }
 
 #[test]
-fn what_does_not_fit_is_fetched_without_the_cache() {
+fn files_that_do_not_fit_are_fetched_without_the_cache() {
     let server = WebServer::start(|_, head| match head.split(' ').nth(1) {
         Some("/small") => ok(&[1; 40]),
         Some("/other") => ok(&[2; 70]),

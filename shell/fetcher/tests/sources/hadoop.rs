@@ -47,7 +47,7 @@ fn other_schemes_are_copied_by_the_client() {
 }
 
 #[test]
-fn its_files_have_checksums_and_are_cached() {
+fn files_of_the_client_have_checksums_and_are_cached() {
     let test = TestSandbox::new();
     let cache = Arc::new(Cache::open(&test.beside("cache"), 100).unwrap());
     let cached = Item { cache: true, ..item("hdfs://h/a") };
@@ -62,7 +62,7 @@ fn its_files_have_checksums_and_are_cached() {
 }
 
 #[test]
-fn its_failures_are_told() {
+fn failures_of_the_client_are_reported() {
     let test = TestSandbox::new();
     let check = |script: &str, expected: &str| {
         let error = fetcher::fetch(&plan(&test, script, vec![item("hdfs://h/a")])).unwrap_err().to_string();
@@ -81,7 +81,7 @@ fn its_failures_are_told() {
 }
 
 #[test]
-fn it_ends_with_a_cancelled_fetch() {
+fn the_client_ends_with_a_cancelled_fetch() {
     let test = TestSandbox::new();
     let plan = plan(&test, "sleep 1000 & echo $! > ../child; wait", vec![item("hdfs://h/a")]);
     let cancelled = plan.cancelled.clone();

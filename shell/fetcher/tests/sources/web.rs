@@ -34,7 +34,7 @@ fn a_download_continues_where_it_broke_off_if_the_file_is_the_same() {
 }
 
 #[test]
-fn a_part_that_does_not_fit_is_not_used() {
+fn a_mismatching_part_is_discarded() {
     let server = WebServer::start(|number, _| match number {
         1 => half("ETag: \"v1\"\r\n"),
         2 => response("206 Partial Content", "Content-Length: 5\r\nContent-Range: bytes 0-4/10\r\n", "hello"),
@@ -48,7 +48,7 @@ fn a_part_that_does_not_fit_is_not_used() {
 }
 
 #[test]
-fn what_may_pass_is_tried_again_and_nothing_else() {
+fn only_transient_failures_are_retried() {
     let check = |answers: Vec<Answer>, expected: Result<&str, u16>, requests: usize| {
         let server = WebServer::start(move |number, _| answers.get(number - 1).or(answers.last()).unwrap().clone());
         let test = TestSandbox::new();

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused() {
+    fn invalid_configurations_are_refused() {
         for (text, expect) in [
             ("{}", "not a JSON list of sinks"),
             (r#"[{"type": "mail"}]"#, "unknown variant"),

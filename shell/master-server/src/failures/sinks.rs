@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_program_that_cannot_be_run_is_found_at_the_start() {
+    async fn a_program_that_cannot_run_is_refused_at_the_start() {
         let start = |text: &str| Sinks::start(&SinkOptions::parse(text).unwrap(), &Handle::current()).err();
         let error = start(r#"[{"type": "exec", "command": ["/nonexistent/page"]}]"#).unwrap();
         assert_eq!(error.to_string(), "cannot run /nonexistent/page");

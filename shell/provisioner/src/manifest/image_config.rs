@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_said_is_empty() {
+    fn missing_members_are_empty() {
         let check = |text: &str, expect: ImageConfig| assert_eq!(ImageConfig::parse(text.as_bytes()).unwrap(), expect);
         check("{}", ImageConfig::default());
         check(r#"{"config":null}"#, ImageConfig::default());

@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_broken_or_endless_is_refused() {
+    fn invalid_or_unbounded_documents_are_refused() {
         let many = format!(r#"{{"digest":"{A}"}},"#).repeat(200);
         let many = format!(r#"{{"config":{{"digest":"{A}"}},"layers":[{}]}}"#, many.trim_end_matches(','));
         assert_eq!(layers(None, &many).unwrap_err(), "more than 127 layers");

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn manifests_are_told_apart_by_their_type() {
+    fn manifests_are_distinguished_by_their_type() {
         let check = |text: &str, expect: Option<MediaType>| assert_eq!(MediaType::parse(text).ok(), expect, "{text}");
         check("application/vnd.oci.image.index.v1+json", Some(MediaType::Index));
         check("application/vnd.docker.distribution.manifest.v2+json; charset=utf-8", Some(MediaType::Image));

@@ -464,7 +464,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_shows_what_the_registry_says_of_it() {
+    fn an_error_has_the_message_of_the_registry() {
         let check = |text: &str, expect: &str| assert_eq!(detail(text.as_bytes()), expect);
         check(r#"{"errors":[{"code":"X","message":"no\u001b[1m"},{"message":"why"}]}"#, ": no[1m; why");
         check("<html>", "");

@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_named_without_its_secrets() {
+    fn errors_of_credentials_do_not_show_secrets() {
         let error = Credentials::parse(r#"{"auths":{"r.x":{"auth":"c2VjcmV0"}}}"#, "--docker_config").unwrap_err();
         let text = error.to_string();
         assert!(text.contains("--docker_config") && text.contains("r.x") && !text.contains("secret"), "{text}");

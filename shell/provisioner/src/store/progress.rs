@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn progress_is_told_in_layers_and_megabytes() {
+    fn progress_is_shown_in_layers_and_megabytes() {
         let progress = PullProgress::default();
         let check = |event: Option<PullEvent>, expect: &str| {
             event.iter().for_each(|event| progress.observe(event));

@@ -24,7 +24,7 @@ impl Drop for SmallDisk {
 }
 
 #[test]
-fn a_pull_onto_a_full_disk_says_so_and_leaves_nothing_wrong() {
+fn a_pull_onto_a_full_disk_fails_cleanly() {
     let Some(disk) = SmallDisk::mount() else {
         return skipped(&current_test(), "only root can mount a small file system");
     };

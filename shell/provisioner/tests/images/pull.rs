@@ -45,7 +45,7 @@ fn layers_are_shared_between_images() {
 }
 
 #[test]
-fn a_changed_tag_is_seen_when_asked_for() {
+fn a_changed_tag_is_noticed_if_requested() {
     let mut s = scenario();
     s.registry.add_image("t", &[layer().file("a", "old").gzip()]);
     let old = s.pull("t").unwrap();
@@ -80,7 +80,7 @@ fn the_image_of_this_platform_comes_from_an_index() {
 }
 
 #[test]
-fn a_broken_connection_goes_on_where_it_broke() {
+fn a_broken_download_is_resumed() {
     let s = scenario();
     let large = "0123456789abcdef".repeat(100_000);
     let packed = layer().file("a", &large).plain();
@@ -95,7 +95,7 @@ fn a_broken_connection_goes_on_where_it_broke() {
 }
 
 #[test]
-fn the_next_pull_goes_on_with_what_is_there() {
+fn the_next_pull_continues_partial_layers() {
     let mut s = scenario();
     s.options.registry.retries = 0;
     let packed = layer().file("a", &"0123456789abcdef".repeat(100_000)).plain();
@@ -115,7 +115,7 @@ fn the_next_pull_goes_on_with_what_is_there() {
 }
 
 #[test]
-fn a_wrong_beginning_is_fetched_anew() {
+fn a_wrong_partial_layer_is_fetched_anew() {
     let s = scenario();
     let packed = layer().file("a", "1").plain();
     let digest = &s.registry.add_image("t", std::slice::from_ref(&packed))[0];
@@ -125,7 +125,7 @@ fn a_wrong_beginning_is_fetched_anew() {
 }
 
 #[test]
-fn what_is_not_what_its_digest_says_is_refused() {
+fn content_with_a_wrong_digest_is_refused() {
     let s = scenario();
     let good = layer().file("a", "1").plain();
     let digest = &s.registry.add_image("t", std::slice::from_ref(&good))[0];
@@ -151,7 +151,7 @@ fn what_is_not_what_its_digest_says_is_refused() {
 }
 
 #[test]
-fn registries_that_are_busy_are_asked_again() {
+fn requests_to_busy_registries_are_retried() {
     let s = scenario();
     s.registry.add_image("t", &[layer().file("a", "1").gzip()]);
     let manifest = "/v2/app/manifests/t";
@@ -176,7 +176,7 @@ fn registries_that_are_busy_are_asked_again() {
 }
 
 #[test]
-fn tokens_and_passwords_reach_those_they_are_for() {
+fn credentials_reach_only_their_hosts() {
     let mut s = scenario();
     s.registry.add_image("t", &[layer().file("a", "1").gzip()]);
     let challenge = format!(r#"Bearer realm="http://{}/token",service="s""#, s.registry.authority);
@@ -235,7 +235,7 @@ fn a_mirror_is_asked_first() {
 }
 
 #[test]
-fn a_pull_can_be_called_off() {
+fn a_pull_can_be_cancelled() {
     let s = scenario();
     s.registry.add_image("t", &[layer().file("a", "1").gzip()]);
     s.options.cancelled.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -243,7 +243,7 @@ fn a_pull_can_be_called_off() {
 }
 
 #[test]
-fn what_nobody_needs_is_removed() {
+fn layers_without_an_image_are_removed() {
     let s = scenario();
     let base = layer().file("base", "x").gzip();
     s.registry.add_image("one", &[base.clone(), layer().file("a", "1").gzip()]);
@@ -260,7 +260,7 @@ fn what_nobody_needs_is_removed() {
 }
 
 #[test]
-fn a_layer_is_unpacked_as_overlayfs_wants_it() {
+fn a_layer_is_unpacked_in_the_format_of_overlayfs() {
     let s = scenario();
     let device = |builder: LayerBuilder| builder.raw("pipe", tar::EntryType::Fifo, b"", "", 0o600);
     let packed = device(layer())
@@ -325,7 +325,7 @@ fn a_hostile_layer_stays_in_its_directory() {
 }
 
 #[test]
-fn a_bomb_is_stopped() {
+fn a_decompression_bomb_is_refused() {
     let mut s = scenario();
     s.options.limits.unpacked_bytes = 1 << 20;
     s.registry.add_image("t", &[layer().file("a", &"0".repeat(2 << 20)).gzip()]);
@@ -337,7 +337,7 @@ fn a_bomb_is_stopped() {
 }
 
 #[test]
-fn layers_that_are_coming_are_told() {
+fn layers_in_progress_are_shown() {
     let s = scenario();
     s.registry.add_image("t", &[layer().file("a", &"x".repeat(3 << 20)).plain()]);
     let seen = std::sync::Mutex::new((0, 0));

@@ -119,16 +119,16 @@ fn check(test: &str, kind: &str) {
 }
 
 #[test]
-fn an_open_registry_gives_its_images() {
-    check("an_open_registry_gives_its_images", "plain");
+fn images_are_pulled_from_an_open_registry() {
+    check("images_are_pulled_from_an_open_registry", "plain");
 }
 
 #[test]
-fn a_registry_with_passwords_wants_one() {
-    check("a_registry_with_passwords_wants_one", "basic");
+fn images_are_pulled_with_a_password() {
+    check("images_are_pulled_with_a_password", "basic");
 }
 
 #[test]
-fn a_registry_with_a_certificate_of_its_own_is_believed_when_told() {
-    check("a_registry_with_a_certificate_of_its_own_is_believed_when_told", "tls");
+fn images_are_pulled_with_a_configured_certificate() {
+    check("images_are_pulled_with_a_configured_certificate", "tls");
 }

@@ -35,13 +35,13 @@ fn written(batches: &[&[&str]]) -> (tempfile::TempDir, PathBuf) {
 }
 
 #[test]
-fn what_was_written_is_read_in_order() {
+fn records_are_read_in_the_order_of_their_writes() {
     let (directory, _) = written(&[&["a", "b"], &[""], &["c"]]);
     assert_eq!(read(directory.path()).unwrap(), (vec!["a".into(), "b".into(), "".into(), "c".into()], 0));
 }
 
 #[test]
-fn wherever_a_crash_cuts_the_end_whole_batches_remain() {
+fn whole_batches_remain_after_any_truncation() {
     let (directory, path) = written(&[&["first", "second"], &["third"]]);
     let bytes = fs::read(&path).unwrap();
     let two = "tplf".len() + 8 + 4 + "third".len();
@@ -55,7 +55,7 @@ fn wherever_a_crash_cuts_the_end_whole_batches_remain() {
 }
 
 #[test]
-fn a_torn_end_is_overwritten() {
+fn a_truncated_end_is_overwritten() {
     let (directory, path) = written(&[&["kept"], &["torn"]]);
     let bytes = fs::read(&path).unwrap();
     fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
@@ -66,7 +66,7 @@ fn a_torn_end_is_overwritten() {
 }
 
 #[test]
-fn damage_before_the_end_is_not_passed_over() {
+fn damage_before_the_end_is_an_error() {
     let (directory, path) = written(&[&["first"], &["second"]]);
     let mut bytes = fs::read(&path).unwrap();
     bytes[16 + 12 + 4] ^= 1;
@@ -212,7 +212,7 @@ fn a_full_disk_delays_and_loses_nothing() {
 }
 
 #[test]
-fn after_a_failed_flush_nothing_is_promised() {
+fn nothing_is_confirmed_after_a_failed_flush() {
     let directory = tempfile::tempdir().unwrap();
     let disk = Disk::default();
     let (writer, received) = writer(Log::with_device(directory.path(), Box::new(disk.clone())).unwrap());
@@ -227,7 +227,7 @@ fn after_a_failed_flush_nothing_is_promised() {
 }
 
 #[test]
-fn the_order_holds_and_a_long_log_is_replaced() {
+fn the_order_is_kept_and_a_long_log_is_compacted() {
     let directory = tempfile::tempdir().unwrap();
     let (log, _) = Log::open(directory.path()).unwrap();
     let (writer, received) = writer(log);

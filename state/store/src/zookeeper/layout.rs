@@ -172,21 +172,21 @@ mod tests {
     proptest! {
         /// Other programs may write below the same path.
         #[test]
-        fn any_node_is_read_or_passed_over(name in ".*", data: Vec<u8>) {
+        fn any_node_is_read_or_skipped(name in ".*", data: Vec<u8>) {
             let _ = parse(&name);
             let _ = first_part(&data);
             let _ = unpack(&data);
         }
 
         #[test]
-        fn any_key_comes_back(key in ".*", part: u32) {
+        fn any_key_round_trips(key in ".*", part: u32) {
             let node = node(&key, part);
             let (_, name) = node.split_once('/').unwrap();
             prop_assert_eq!(parse(name), Some((key, part)));
         }
 
         #[test]
-        fn a_torn_journal_is_none(at: prop::sample::Index) {
+        fn a_truncated_journal_is_ignored(at: prop::sample::Index) {
             let packed = pack(&operations(&write("k", Some(30)), 3));
             let torn = &packed[..at.index(packed.len())];
             // A text that ends between two operations is a valid shorter one.
@@ -213,13 +213,13 @@ mod tests {
     }
 
     #[test]
-    fn ids_in_a_row_are_spread() {
+    fn consecutive_ids_are_distributed() {
         let used: std::collections::BTreeSet<u8> = (0..4000).map(|n| bucket(&format!("agents/0f-S{n}"))).collect();
         assert!(used.len() > 200, "{}", used.len());
     }
 
     #[test]
-    fn big_values_are_cut_and_shrunk_ones_leave_nothing() {
+    fn large_values_are_split_and_smaller_ones_replace_them() {
         let check = |length: Option<usize>, before: u32, written: usize, removed: usize| {
             let operations = operations(&write("k", length), before);
             let counts = (

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_in_the_way_is_not_followed() {
+    fn an_existing_link_is_not_followed() {
         let target = tempfile::tempdir().unwrap();
         let outside = target.path().join("outside");
         fs::write(&outside, "kept").unwrap();

@@ -195,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_are_told_apart() {
+    fn local_and_remote_paths_are_distinguished() {
         let check = |given: &str, expect: Option<(&str, &str)>| {
             assert_eq!(in_task(given).map(|it| (it.task, it.path)), expect, "{given}");
         };

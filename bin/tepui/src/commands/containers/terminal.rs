@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_keys_detach_however_they_arrive() {
+    fn two_keys_detach_in_any_chunks() {
         let check = |typed: &[&[u8]], expect: &[u8], detached: bool| {
             let mut keys = DetachKeys::default();
             let mut out = Vec::new();

@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_has_no_advice() {
+    fn unknown_reasons_have_no_advice() {
         assert_eq!(advice("SOMETHING_NEW"), None);
         assert!(advice("REFUSED").is_some());
     }

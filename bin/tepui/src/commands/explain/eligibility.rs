@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn offers_and_open_agents_are_told() {
+    fn offers_and_eligible_agents_are_shown() {
         check(
             json!([eligibility(2, json!([]), 12)]),
             &ExplainQuery { role: Some("eng".to_owned()), ..ExplainQuery::default() },
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn who_holds_offers_is_not_told_to_wait() {
+    fn a_framework_with_offers_is_not_advised_to_wait() {
         let summary = json!([{"code": "NOTHING_LEFT", "text": "nothing left", "agents": 12}]);
         check(
             json!([eligibility(3, summary, 0)]),
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_role_without_frameworks_is_said_to_be() {
+    fn a_role_without_frameworks_is_reported() {
         check(
             json!([]),
             &ExplainQuery { role: Some("x".to_owned()), ..ExplainQuery::default() },
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn an_agent_that_is_away_is_said_to_be() {
+    fn an_agent_that_is_not_registered_is_reported() {
         for condition in ["awaited", "unreachable"] {
             let lines = Eligibility(json!({"standings": [], "condition": condition, "health": null})).of_agent();
             assert!(
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_that_waits_is_told_shortly() {
+    fn a_waiting_batch_gets_a_short_explanation() {
         let check = |standings: Value, expect: Option<&[&str]>| {
             let counts = Eligibility(json!({ "standings": standings })).summary();
             let lines = counts.map(|(_, lines)| lines);

@@ -100,7 +100,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn the_reasoning_is_told() {
+    fn the_reasons_are_shown() {
         let health = json!({
             "phi": 9.25, "phi_threshold": 8.0, "silent_seconds": 45.0, "held": true, "operator_decides": false,
             "signals": {"load_per_processor": 0.5, "cpu_waiting": 0.5, "memory_available": 0.25, "disk_used": null},

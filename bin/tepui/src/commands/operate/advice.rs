@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn the_words_of_the_master_are_kept_and_advice_follows() {
+    fn advice_follows_the_message_of_the_master() {
         assert_eq!(
             refusal(400, "Agent is still in the DRAINING state"),
             "m:1 answered 400: Agent is still in the DRAINING state\nwhat to do: wait until it is drained: `tepui agents` shows it"

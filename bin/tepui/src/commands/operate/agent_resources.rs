@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_keeps_its_reservation() {
+    fn taken_resources_keep_their_reservation() {
         let check = |wanted: &str, expect: Option<Resources>| {
             let taken = agent_resources().take(&parse(wanted), |one| reserved_to(one, "eng"));
             assert_eq!(taken.ok(), expect, "{wanted}");

@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn amounts_are_read_as_people_write_them() {
+    fn amounts_are_parsed() {
         let check = |text: &str, expect: Result<&str, &str>| {
             let read = amounts(text).map(|amounts| amounts.to_string());
             match (read, expect) {

@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_one_leaves_defaults_to_the_master() {
+    fn a_new_partition_leaves_defaults_to_the_master() {
         check(
             &["--role", "r", "--min", "cpus:2,mem:1GB", "--max", "cpus:4"],
             Value::Null,
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_named_stays() {
+    fn unnamed_settings_are_kept() {
         let before = json!({
             "id": "p", "role": "r", "resources": {"cpus": {"min": 2.0, "max": 4.0}}, "priority": 3, "weight": 2.0,
             "lends": true, "preemptible": true, "used": {"cpus": 1.0},

@@ -204,7 +204,7 @@ mod tests {
     const NOW: Duration = Duration::from_secs(1_795_275_600);
 
     #[test]
-    fn times_are_read_as_people_write_them() {
+    fn times_are_parsed() {
         let check = |text: &str, expect: Option<&str>| {
             let read = read_moment(text, NOW).ok().map(|moment| moment.to_string());
             assert_eq!(read.as_deref(), expect, "{text}");
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_read_as_people_write_them() {
+    fn durations_are_parsed() {
         let check = |text: &str, expect: Option<u64>| {
             assert_eq!(duration(text).ok().map(|d| d.as_secs()), expect, "{text}");
         };
@@ -255,7 +255,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_again(minutes in 0_u64..130_000_000) {
+        fn printed_durations_are_parsed(minutes in 0_u64..130_000_000) {
             let moment = UtcTime::from(Duration::from_secs(minutes * 60));
             prop_assert_eq!(read_moment(&moment.to_string(), NOW), Ok(moment));
         }

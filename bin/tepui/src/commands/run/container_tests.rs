@@ -69,7 +69,7 @@ fn flags_fill_the_messages_of_mesos() {
 }
 
 #[test]
-fn mistakes_are_refused_with_what_to_do() {
+fn invalid_flags_are_refused_with_advice() {
     let check = |arguments: &[&str], expect: &str| {
         let error = read(arguments).unwrap_err();
         assert!(error.contains(expect), "{arguments:?}: {error}");

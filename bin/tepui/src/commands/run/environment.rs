@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_named() {
+    fn invalid_input_is_named() {
         for wrong in ["", "=1", "A\0=1"] {
             assert!(variable(wrong).is_err(), "{wrong:?}");
         }

@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_missing_is_said() {
+    fn missing_isolation_is_reported() {
         let check =
             |isolation: &str, expect: Option<&str>| assert_eq!(missing(isolation).as_deref(), expect, "{isolation}");
         check("cgroups/cpu,cgroups/mem,cgroups/pids,namespaces/pid,posix/rlimits", None);

@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn the_invalid_part_is_named() {
         let check = |text: &str, expect: &str| {
             let told = parse(text, 0.1, 32.0).unwrap_err();
             assert!(told.contains(expect), "{text}: {told}");
