@@ -72,7 +72,7 @@ unit: zookeeper
 test-build: tools
 	cargo test --workspace --locked --quiet --no-run
 
-# The whole thing from the outside: start, run, look, stop, and nothing is left behind.
+# Tests a cluster from the outside: it starts, runs tasks, is read and stopped, and no process, mount or cgroup remains.
 smoke: test-build
 	@scripts/smoke.sh $(TEST_TEPUI)
 

@@ -20,13 +20,13 @@ use testkit::wait::{TIMEOUT, until};
 /// The number of roles in each request to `/weights`; some of the requests make the file grow.
 const ROLES: usize = 2000;
 
-/// Sends one request. Returns `None` if it is not answered within `patience`.
-fn put_weights(port: u16, round: usize, patience: Duration) -> Option<String> {
+/// Sends one request. Returns `None` if it is not answered within `timeout`.
+fn put_weights(port: u16, round: usize, timeout: Duration) -> Option<String> {
     let weights: Vec<String> =
         (0..ROLES).map(|n| format!(r#"{{"role":"team-{round}-{n}-{}","weight":2}}"#, "x".repeat(100))).collect();
     let body = format!("[{}]", weights.join(","));
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.set_read_timeout(Some(patience)).unwrap();
+    stream.set_read_timeout(Some(timeout)).unwrap();
     let length = body.len();
     write!(stream, "PUT /weights HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}")
         .unwrap();

@@ -79,10 +79,10 @@ fn an_output_is_followed_over_rotations_and_a_killed_cluster() {
         let tasks = tepui(&["tasks", &master]).output().unwrap();
         String::from_utf8_lossy(&tasks.stdout).contains("rotated").then_some(())
     });
-    let (followed, trouble) = (work.path().join("followed"), work.path().join("trouble"));
+    let (followed, errors) = (work.path().join("followed"), work.path().join("errors"));
     let mut follow = until("the output can be followed", || {
         let mut logs = tepui(&["logs", &master, "--follow", "rotated"]);
-        let outputs = (File::create(&followed).unwrap(), File::create(&trouble).unwrap());
+        let outputs = (File::create(&followed).unwrap(), File::create(&errors).unwrap());
         let mut child = Ended(logs.stdin(Stdio::null()).stdout(outputs.0).stderr(outputs.1).spawn().unwrap());
         // The sandbox may not exist yet.
         let follows = until("it follows or has ended", || match child.0.try_wait().unwrap() {
@@ -96,10 +96,10 @@ fn an_output_is_followed_over_rotations_and_a_killed_cluster() {
 
     assert!(until("the task ends", || run.child.try_wait().unwrap()).success(), "{}", run.log());
     let ended = until("nothing is left to follow", || follow.0.try_wait().unwrap());
-    assert!(ended.success(), "{}", text(&trouble));
+    assert!(ended.success(), "{}", text(&errors));
     let expect: String = (0..LINES).map(line).collect();
     check_same("followed", &text(&followed), &expect);
-    assert!(!text(&trouble).contains("removed by rotation"), "{}", text(&trouble));
+    assert!(!text(&errors).contains("removed by rotation"), "{}", text(&errors));
 
     let all = tepui(&["logs", &master, "rotated"]).output().unwrap();
     check_same("all", &String::from_utf8(all.stdout).unwrap(), &expect);

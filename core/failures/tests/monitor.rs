@@ -1,6 +1,6 @@
 //! Scenarios of agents that fail, and the incidents and effects of the monitor.
 
-#![allow(clippy::unwrap_used, reason = "a story that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a scenario that cannot continue fails")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -336,8 +336,8 @@ impl Heir {
         let wall = harness.seconds + harness.ahead + after;
         let mut successor = Harness { monitor, seconds: 5, ahead: wall - 5, agents: harness.agents, told: Vec::new() };
         let mut effects = Vec::new();
-        let legacy = PersistedFailures { incidents: &self.incidents, failure_histories: &self.failure_histories };
-        successor.monitor.restore(successor.now(), legacy, registry_state, &mut effects);
+        let persisted = PersistedFailures { incidents: &self.incidents, failure_histories: &self.failure_histories };
+        successor.monitor.restore(successor.now(), persisted, registry_state, &mut effects);
         successor.told.extend(effects.iter().map(show));
         successor.observe(Event::MasterElected { recovered: successor.agents });
         successor.told.retain(|line| !line.contains("master m2"));

@@ -44,8 +44,8 @@ impl<T, R> Disk<T, R> {
     /// Keeps a random prefix of the records that were not flushed.
     pub fn crash(&mut self, random: &mut Random) {
         let flushing = std::mem::take(&mut self.flushing);
-        let lucky = random.below(flushing.len() as u64 + 1) as usize;
-        self.durable.extend(flushing.into_iter().take(lucky).map(|(_, record)| record));
+        let survivors = random.below(flushing.len() as u64 + 1) as usize;
+        self.durable.extend(flushing.into_iter().take(survivors).map(|(_, record)| record));
         self.written.clear();
     }
 

@@ -69,7 +69,7 @@ impl Direction {
     }
 }
 
-/// The fate of a packet that reaches its receiver.
+/// The delivery of a packet that reaches its receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
     Now,

@@ -1,7 +1,7 @@
 //! Removes the ephemeral node of a master that was killed. ZooKeeper notices the death of a process only when its
 //! session expires, though the kernel of the same machine knows at once. Each master with an election therefore starts
 //! a small helper process that outlives it, tells the helper the name of its node, and the helper removes the node when
-//! the master has died. Another master then leads within a second instead of after `--zk_session_timeout`.
+//! the master has ended. Another master then leads within a second instead of after `--zk_session_timeout`.
 //!
 //! Two masters cannot lead at once: the helper acts when the kernel reports by a pidfd that the process has ended,
 //! after which no code of it can run, and a pidfd cannot refer to a later process with the same number. If the helper
@@ -37,7 +37,7 @@ pub enum NodeCleanupError {
     Watch(#[source] std::io::Error),
     #[error(transparent)]
     Url(#[from] InvalidUrl),
-    #[error("cannot remove {node} of the master that has died; it stays until the session expires")]
+    #[error("cannot remove {node} of the master that has ended; it stays until the session expires")]
     Remove { node: String, source: CoordinationError },
 }
 
@@ -146,7 +146,7 @@ pub fn run(mut input: impl BufRead) -> Result<Option<String>, NodeCleanupError> 
     }
 }
 
-/// Opens a pidfd of the master; `None` if the master has died, in which case this process has another parent.
+/// Opens a pidfd of the master; `None` if the master has ended, in which case this process has another parent.
 fn watched(master: Pid) -> Result<Option<rustix::fd::OwnedFd>, NodeCleanupError> {
     let opened = pidfd_open(master, PidfdFlags::empty());
     // The check comes after the open: if the master is still the parent, the descriptor refers to it.
@@ -197,7 +197,7 @@ mod tests {
         check("0\nzk://127.0.0.1:1/m\n1000\n", Err("not by people"));
         check("4000000\nhttp://x\n1000\n", Err("not a zk:// URL"));
         check("4000000\nzk://127.0.0.1:1/m\nsoon\n", Err("not by people"));
-        // The process is not the parent, so the master has died: it had no node, or has withdrawn.
+        // The process is not the parent, so the master has ended: it had no node, or has withdrawn.
         check("4000000\nzk://127.0.0.1:1/m\n1000\n", Ok(None));
         check("4000000\nzk://127.0.0.1:1/m\n1000\njson.info_0000000001\n\n", Ok(None));
         check("4000000\nzk://127.0.0.1:1/m\n1000\njson.info_000", Ok(None));

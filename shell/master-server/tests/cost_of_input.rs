@@ -1,4 +1,4 @@
-//! Measures the cost of input that is no call of an API: bodies of the legacy endpoints and of partitions, query
+//! Measures the cost of input that is no call of an API: bodies of the v0 endpoints and of partitions, query
 //! strings, and the JSON of policies and sinks. As for calls (`master/tests/cost_of_input`), no input may take more
 //! than a hundred times its bytes in memory, and the time may not grow faster than its bytes.
 

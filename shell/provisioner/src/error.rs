@@ -81,7 +81,7 @@ pub enum LayerError {
     },
     #[error("'{0}' would be outside of the root")]
     Outside(String),
-    #[error("'{0}' is a link to nothing")]
+    #[error("'{0}' is a link to an empty path")]
     EmptyLink(String),
     #[error("'{0}' is of a kind that is not known")]
     Kind(String),

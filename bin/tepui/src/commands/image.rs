@@ -68,7 +68,7 @@ struct Place {
 struct Pull {
     #[command(flatten)]
     place: Place,
-    // No doc comment, in which the brackets would be links.
+    // This is no doc comment, because rustdoc would take the brackets for links.
     #[arg(help = "[REGISTRY/]REPOSITORY[:TAG][@DIGEST], or oci:DIR, oci-archive:FILE or docker-archive:FILE")]
     image: PullSource,
     /// The registry of images that name none

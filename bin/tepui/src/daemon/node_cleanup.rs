@@ -12,7 +12,7 @@ pub fn node_cleanup(_: Vec<OsString>) -> ExitCode {
     match run_node_cleanup(std::io::stdin().lock()) {
         Ok(None) => ExitCode::SUCCESS,
         Ok(Some(node)) => {
-            crate::output::write_stderr(format_args!("tepui: the master has died: removed its node {node}"));
+            crate::output::write_stderr(format_args!("tepui: the master has ended: removed its node {node}"));
             ExitCode::SUCCESS
         }
         Err(error) => fail(&CommandError::message(with_sources(&error))),

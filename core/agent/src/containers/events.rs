@@ -41,7 +41,7 @@ pub(crate) fn container_event(state: &mut State, cx: &mut Context<'_>, event: Co
         return nested_event(state, cx, event);
     }
     let Some((framework, executor)) = state.frameworks.by_container(container) else {
-        tracing::warn!("nothing is known of container {container}");
+        tracing::warn!("container {container} is unknown");
         return;
     };
     match event {

@@ -15,7 +15,7 @@ use crate::tasks::kill;
 /// configuration counts.
 pub(crate) fn drain(state: &mut State, cx: &mut Context<'_>, config: v1::DrainConfig) {
     if is_empty(&state.frameworks, &state.operation_status_updates) {
-        tracing::info!("nothing runs here: drained already");
+        tracing::info!("drained at once: no task is running");
         return;
     }
     let grace = config.max_grace_period.map(|grace| grace.nanoseconds / 1_000_000_000);

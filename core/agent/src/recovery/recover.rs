@@ -84,7 +84,7 @@ pub(crate) fn recover(state: &mut State, cx: &mut Context<'_>, recovery: Recover
     nested::recover(state, cx, nested);
     let is_known = |id: &ContainerId| state.frameworks.has_container(id) || state.nested_containers.contains(id);
     for container in alive.keys().filter(|container| !is_known(container)) {
-        tracing::warn!("ending container {container}: nothing on record goes on in it");
+        tracing::warn!("ending container {container}: no executor on record runs in it");
         destroy(cx, container);
     }
     schedule_unknown_sandboxes(&state.frameworks, &mut state.gc, cx, sandboxes);

@@ -131,10 +131,10 @@ fn forward_oversubscribed(state: &mut State, cx: &mut Context<'_>) {
     if state.oversubscription.total.as_ref() == Some(&total) {
         return;
     }
-    let news = state.oversubscription.total.is_some() || !total.is_empty();
+    let must_send = state.oversubscription.total.is_some() || !total.is_empty();
     state.oversubscription.total = Some(total.clone());
     state.metrics.set_oversubscribed(&total);
-    if let Some(master) = state.master.registered_pid().filter(|_| news) {
+    if let Some(master) = state.master.registered_pid().filter(|_| must_send) {
         let message = internal::UpdateSlaveMessage {
             slave_id: state.identity.proto(),
             update_oversubscribed_resources: Some(true),

@@ -86,9 +86,9 @@ impl Framework {
     }
 
     /// Creates a framework that is known only from agents. It is removed after its failover timeout, but not before
-    /// `patience`.
-    pub(super) fn recovered(snapshot: FrameworkSnapshot, now: Monotonic, patience: Duration) -> Self {
-        let deadline = now + failover_timeout_of(&snapshot.info).max(patience);
+    /// `minimum`.
+    pub(super) fn recovered(snapshot: FrameworkSnapshot, now: Monotonic, minimum: Duration) -> Self {
+        let deadline = now + failover_timeout_of(&snapshot.info).max(minimum);
         Self::new(snapshot, FrameworkState::Recovered { deadline })
     }
 

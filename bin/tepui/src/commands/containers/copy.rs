@@ -131,7 +131,7 @@ async fn to_task(target: &Target, from: &Path, to: &InTask<'_>) -> Result<ExitCo
         let mut buffer = vec![0; CHUNK];
         loop {
             let length = archive.read(&mut buffer).map_err(io("read a temporary file"))?;
-            // No bytes are the end of the input. Why a container takes no more of it, tar says.
+            // An empty write ends the input. If the container takes no more of it, tar prints the reason.
             if input.write(buffer[..length].to_vec()).await.is_err() || length == 0 {
                 break;
             }

@@ -15,10 +15,10 @@ const STDIN_CHUNK: usize = 16 << 10;
 /// The byte that ends the input of a terminal (EOT).
 const END_OF_TRANSMISSION: u8 = 4;
 
-/// What of this terminal goes to the container.
+/// The input that is forwarded to the container.
 #[derive(Debug, Clone, Copy)]
 pub struct Forwarding {
-    /// Whether what is typed goes to the container. Otherwise its stdin is closed at once, unless it has a terminal.
+    /// Whether stdin is forwarded. Otherwise the container's stdin is closed at once, unless it has a terminal.
     pub stdin: bool,
     /// Whether the container has a terminal.
     pub terminal: bool,
@@ -106,7 +106,7 @@ async fn forward(input: ContainerInput, forwarding: Forwarding, detach: oneshot:
                             true => keys.typed(&typed),
                             false => (typed, false),
                         };
-                        // No bytes would close the stdin.
+                        // An empty write would close the stdin.
                         if !bytes.is_empty() {
                             input.write(bytes).await?;
                         }
