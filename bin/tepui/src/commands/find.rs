@@ -59,7 +59,9 @@ pub fn framework<'a>(state: &'a State, given: &str) -> Result<&'a Framework, Com
     }
     match found.as_slice() {
         [one] => Ok(one),
-        [] => Err(CommandError::message(format!("no framework '{given}' is registered: `tepui frameworks --all` lists them"))),
+        [] => Err(CommandError::message(format!(
+            "no framework '{given}' is registered: `tepui frameworks --all` lists them"
+        ))),
         several => {
             let ids: Vec<&str> = several.iter().take(5).map(|one| short(framework_id(one))).collect();
             let count = several.len();
