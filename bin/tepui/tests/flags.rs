@@ -207,8 +207,8 @@ fn variables_that_are_not_utf8_are_refused() {
         let program = env!("CARGO_BIN_EXE_tepui");
         let value = std::ffi::OsStr::from_bytes(b"true\xff");
         let output = Command::new(program).args(arguments).env(variable, value).stdin(Stdio::null()).output().unwrap();
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success() && told.contains(variable), "{arguments:?}: {told}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && stderr.contains(variable), "{arguments:?}: {stderr}");
     };
     let port = format!("--port={}", free_port());
     check(&["master", "--ip=127.0.0.1", &port], "LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH");

@@ -61,8 +61,8 @@ fn a_single_task_shows_output_and_returns_the_exit_code() {
     let local = cluster();
     let check = |command: &str, code: i32, stdout: &[u8], stderr: &[u8]| {
         let output = output(&local, &["run", "--", command]);
-        let told = (output.status.code(), text(&output.stdout), text(&output.stderr));
-        assert_eq!(told, (Some(code), text(stdout), text(stderr)), "{command}");
+        let found = (output.status.code(), text(&output.stdout), text(&output.stderr));
+        assert_eq!(found, (Some(code), text(stdout), text(stderr)), "{command}");
         assert_eq!(output.stdout, stdout, "{command}");
     };
     check("echo out; echo err >&2; exit 3", 3, b"out\n", b"err\n");
@@ -312,8 +312,8 @@ fn output_that_cannot_be_written_is_an_error() {
         let output = tepui(&local, arguments).stdout(full()).output().unwrap();
         assert!(output.status.code().is_some_and(|code| code != 0), "{arguments:?}: {output:?}");
         assert_eq!(output.status.signal(), None);
-        let told = text(&output.stderr);
-        assert!(told.contains("cannot write") && told.contains("No space left on device"), "{arguments:?}: {told}");
+        let found = text(&output.stderr);
+        assert!(found.contains("cannot write") && found.contains("No space left on device"), "{arguments:?}: {found}");
     }
 }
 
@@ -322,8 +322,8 @@ fn a_missing_file_is_named() {
     let local = cluster();
     said(&local, &["run", "--", "echo x"]);
     let missing = output(&local, &["logs", "--file", "core.17", "run"]);
-    let told = text(&missing.stderr);
-    assert!(!missing.status.success() && told.contains("has no file '") && told.contains("/core.17'"), "{told}");
+    let found = text(&missing.stderr);
+    assert!(!missing.status.success() && found.contains("has no file '") && found.contains("/core.17'"), "{found}");
 }
 
 #[test]
@@ -356,10 +356,13 @@ fn a_port_in_use_names_its_process() {
     let runtime_dir = format!("--runtime_dir={}/run", work.path().display());
     let check = |arguments: &[&str]| {
         let output = Command::new(TEPUI).args(arguments).output().unwrap();
-        let told = text(&output.stderr);
-        assert!(!output.status.success(), "{told}");
-        assert!(told.contains(&format!("tepui: 127.0.0.1:{} is in use: '", local.port)), "{told}");
-        assert!(told.contains(" master --ip=127.0.0.1") && told.contains("take the next free port: --port="), "{told}");
+        let found = text(&output.stderr);
+        assert!(!output.status.success(), "{found}");
+        assert!(found.contains(&format!("tepui: 127.0.0.1:{} is in use: '", local.port)), "{found}");
+        assert!(
+            found.contains(" master --ip=127.0.0.1") && found.contains("take the next free port: --port="),
+            "{found}"
+        );
     };
     check(&["master", "--ip=127.0.0.1", &port, &work_dir]);
     check(&["agent", "--ip=127.0.0.1", &port, &work_dir, &runtime_dir, "--master=127.0.0.1:1", "--launcher=posix"]);

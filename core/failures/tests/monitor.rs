@@ -19,14 +19,14 @@ struct Harness {
     /// The seconds by which the wall clock is ahead of the monotonic clock.
     ahead: u64,
     agents: usize,
-    told: Vec<String>,
+    log: Vec<String>,
 }
 
 impl Harness {
     /// Creates a monitor of this many healthy agents, of which one may be held (or as `policy` says).
     fn with(agents: usize, policy: &str) -> Self {
         let monitor = Monitor::new(Policy::parse(policy, PING).unwrap(), "m");
-        let mut harness = Harness { monitor, seconds: 1000, ahead: 0, agents, told: Vec::new() };
+        let mut harness = Harness { monitor, seconds: 1000, ahead: 0, agents, log: Vec::new() };
         for number in 0..agents {
             harness.observe(Event::AgentAdded {
                 agent: id(number),
@@ -49,7 +49,7 @@ impl Harness {
     fn observe(&mut self, event: Event) {
         let mut effects = Vec::new();
         self.monitor.observe(self.now(), event, &mut effects);
-        self.told.extend(effects.iter().map(show));
+        self.log.extend(effects.iter().map(show));
     }
 
     /// Performs rounds of pings, which all agents answer but the silent ones.
@@ -71,7 +71,7 @@ impl Harness {
     }
 
     fn check(&mut self, expect: &[&str]) {
-        assert_eq!(std::mem::take(&mut self.told), expect);
+        assert_eq!(std::mem::take(&mut self.log), expect);
     }
 }
 
@@ -127,11 +127,11 @@ fn at_most_a_share_of_agents_is_held_and_others_state_the_bound() {
     let mut harness = Harness::of(5);
     harness.rounds(20, &[]);
     harness.rounds(3, &[1, 2]);
-    harness.told.retain(|line| line.starts_with("hold") || line.contains("not_held"));
+    harness.log.retain(|line| line.starts_with("hold") || line.contains("not_held"));
     harness.check(&["hold S1", "agent S2 agent_suspicious warning: not_held"]);
     // The second agent may be held when the first one has recovered.
     harness.rounds(1, &[2]);
-    harness.told.retain(|line| line.starts_with("hold") || line.starts_with("release"));
+    harness.log.retain(|line| line.starts_with("hold") || line.starts_with("release"));
     harness.check(&["release S1", "hold S2"]);
     // With fewer agents none may be held.
     harness.observe(Event::AgentRemoved(id(4)));
@@ -151,7 +151,7 @@ fn the_quarantine_of_a_flapping_agent_doubles_each_time() {
     for _ in 0..3 {
         harness.leaves_and_returns(1);
     }
-    assert!(harness.told.contains(&"agent S1 agent_flapping warning: quarantine".to_owned()), "{:?}", harness.told);
+    assert!(harness.log.contains(&"agent S1 agent_flapping warning: quarantine".to_owned()), "{:?}", harness.log);
     assert_eq!(held(&mut harness), 60);
     // One departure during probation is enough for an incident.
     harness.leaves_and_returns(1);
@@ -179,13 +179,13 @@ fn decisions_of_operators_override_policies() {
     harness.check(&[]);
     // An incident that begins anew is no incident that was overruled.
     harness.rounds(1, &[]);
-    harness.told.clear();
+    harness.log.clear();
     harness.rounds(4, &[1]);
-    assert!(harness.told.contains(&"hold S1".to_owned()), "{:?}", harness.told);
+    assert!(harness.log.contains(&"hold S1".to_owned()), "{:?}", harness.log);
     // A held agent is no longer the policies' from the operator's decision on.
-    harness.told.clear();
+    harness.log.clear();
     harness.observe(Event::OperatorDecided { agent: id(1), keeps_out: true });
-    assert!(harness.told.contains(&"release S1".to_owned()), "{:?}", harness.told);
+    assert!(harness.log.contains(&"release S1".to_owned()), "{:?}", harness.log);
 }
 
 /// An operator can reactivate an agent without deactivating it first.
@@ -198,14 +198,14 @@ fn a_quarantine_that_an_operator_ended_still_doubles_the_next() {
     for _ in 0..3 {
         harness.leaves_and_returns(1);
     }
-    harness.told.clear();
+    harness.log.clear();
     harness.observe(Event::OperatorDecided { agent: id(1), keeps_out: false });
     harness.check(&["agent S1 agent_flapping warning: offer_again", "release S1"]);
     assert!(quarantine(&harness).is_null());
     harness.rounds(1, &[]);
     harness.check(&["agent S1 agent_flapping warning: probation", "agent S1 agent_flapping over: probation"]);
     harness.leaves_and_returns(1);
-    assert!(harness.told.contains(&"hold S1".to_owned()), "{:?}", harness.told);
+    assert!(harness.log.contains(&"hold S1".to_owned()), "{:?}", harness.log);
     assert_eq!(quarantine(&harness), 120.0);
 }
 
@@ -281,7 +281,7 @@ fn disabled_policies_record_without_acting() {
     harness.leaves_and_returns(2);
     harness.leaves_and_returns(2);
     harness.leaves_and_returns(2);
-    assert!(harness.told.iter().all(|line| !line.starts_with("hold") && !line.contains(": ")), "{:?}", harness.told);
+    assert!(harness.log.iter().all(|line| !line.starts_with("hold") && !line.contains(": ")), "{:?}", harness.log);
     assert_eq!(harness.monitor.counts().held, 0);
 }
 
@@ -296,18 +296,18 @@ fn an_agent_that_was_unreachable_is_on_probation() {
         "agent S1 agent_unreachable over: probation",
     ]);
     harness.observe(Event::AgentDisconnected(id(1)));
-    assert!(harness.told.contains(&"hold S1".to_owned()), "{:?}", harness.told);
+    assert!(harness.log.contains(&"hold S1".to_owned()), "{:?}", harness.log);
 }
 
 /// The persisted state, and the monitor of a later master that begins with it while these agents are recovered.
-struct Heir {
+struct StoredFailures {
     incidents: BTreeMap<u64, Arc<Incident>>,
     failure_histories: BTreeMap<AgentId, Arc<FailureHistory>>,
 }
 
-impl Heir {
+impl StoredFailures {
     fn of(harness: &mut Harness) -> Self {
-        let mut successor = Heir { incidents: BTreeMap::new(), failure_histories: BTreeMap::new() };
+        let mut successor = StoredFailures { incidents: BTreeMap::new(), failure_histories: BTreeMap::new() };
         // A master persists a few at a time.
         while harness.monitor.has_unsaved() {
             let notes = harness.monitor.take_unsaved(harness.now(), 2);
@@ -334,13 +334,13 @@ impl Heir {
     ) -> Harness {
         let monitor = Monitor::new(Policy::parse(policy, PING).unwrap(), "m2");
         let wall = harness.seconds + harness.ahead + after;
-        let mut successor = Harness { monitor, seconds: 5, ahead: wall - 5, agents: harness.agents, told: Vec::new() };
+        let mut successor = Harness { monitor, seconds: 5, ahead: wall - 5, agents: harness.agents, log: Vec::new() };
         let mut effects = Vec::new();
         let persisted = PersistedFailures { incidents: &self.incidents, failure_histories: &self.failure_histories };
         successor.monitor.restore(successor.now(), persisted, registry_state, &mut effects);
-        successor.told.extend(effects.iter().map(show));
+        successor.log.extend(effects.iter().map(show));
         successor.observe(Event::MasterElected { recovered: successor.agents });
-        successor.told.retain(|line| !line.contains("master m2"));
+        successor.log.retain(|line| !line.contains("master m2"));
         successor
     }
 }
@@ -361,8 +361,8 @@ fn a_quarantine_survives_a_failover() {
     for _ in 0..3 {
         harness.leaves_and_returns(1);
     }
-    assert!(harness.told.contains(&"hold S1".to_owned()));
-    let notes = Heir::of(&mut harness);
+    assert!(harness.log.contains(&"hold S1".to_owned()));
+    let notes = StoredFailures::of(&mut harness);
     assert!(!harness.monitor.has_unsaved());
 
     // The first agent that returns is held, though it is the only registered one then.
@@ -382,7 +382,7 @@ fn a_quarantine_survives_a_failover() {
     assert_eq!((&explained["quarantine_seconds"], &explained["held"]), (&120.0.into(), &true.into()));
 
     // The result is the same if no master led when the quarantine ended.
-    let notes = Heir::of(&mut successor);
+    let notes = StoredFailures::of(&mut successor);
     let mut third = notes.takes_over(&successor, "{}", 600, recovered);
     third.returns(1);
     third.rounds(1, &[]);
@@ -397,7 +397,7 @@ fn disconnections_before_a_failover_count() {
     harness.leaves_and_returns(1);
     harness.seconds += 300;
     harness.leaves_and_returns(1);
-    let notes = Heir::of(&mut harness);
+    let notes = StoredFailures::of(&mut harness);
     let check = |after: u64, holds: bool| {
         let mut successor = notes.takes_over(&harness, "{}", after, recovered);
         successor.returns(1);
@@ -413,7 +413,7 @@ fn disconnections_before_a_failover_count() {
 fn a_jump_of_the_clock_does_not_extend_a_quarantine() {
     let mut harness = Harness::of(5);
     (0..3).for_each(|_| harness.leaves_and_returns(1));
-    let notes = Heir::of(&mut harness);
+    let notes = StoredFailures::of(&mut harness);
     // The clock of the next machine is ten minutes behind.
     harness.seconds -= 600;
     let mut successor = notes.takes_over(&harness, "{}", 0, recovered);
@@ -438,7 +438,7 @@ fn incidents_survive_a_failover() {
     harness.observe(Event::OperatorDecided { agent: id(3), keeps_out: true });
     harness.observe(Event::AgentUnreachable { agent: id(4), cause: "x".to_owned() });
     harness.observe(Event::FrameworkDisconnected { framework: FrameworkId::new("F"), name: "f".to_owned() });
-    let notes = Heir::of(&mut harness);
+    let notes = StoredFailures::of(&mut harness);
     let last = *notes.incidents.keys().last().unwrap();
     let mut successor = notes.takes_over(&harness, policy, 1, |agent| match agent.as_str() {
         "S4" => AgentRegistryState::Unreachable,
@@ -476,7 +476,7 @@ fn incidents_of_removed_agents_are_resolved() {
     let mut harness = Harness::of(5);
     (0..3).for_each(|_| harness.leaves_and_returns(1));
     harness.observe(Event::MasterElected { recovered: 3 });
-    let notes = Heir::of(&mut harness);
+    let notes = StoredFailures::of(&mut harness);
     let mut successor = notes.takes_over(&harness, "{}", 1, |_| AgentRegistryState::Gone);
     successor.check(&["agent S1 agent_flapping over: stop_offering", "master m master_failover over"]);
     assert_eq!(successor.monitor.take_unsaved(successor.now(), 100).failure_histories, [(id(1), None)].into());

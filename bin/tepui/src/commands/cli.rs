@@ -193,7 +193,7 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         // The result is help, a version or an error in the arguments.
-        Err(told) => return answered(&told),
+        Err(error) => return answered(&error),
     };
     block_on(async {
         let Some(command) = cli.command else { return status_of_default().await };
@@ -235,13 +235,13 @@ pub fn main() -> ExitCode {
 }
 
 /// Prints help, a version or an error in the arguments, in the words of clap.
-fn answered(told: &clap::Error) -> ExitCode {
-    match told.print() {
+fn answered(error: &clap::Error) -> ExitCode {
+    match error.print() {
         // The reader of the help has closed the pipe.
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             fail(&CommandError::Io { doing: "write".to_owned(), source: error })
         }
-        _ => ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(u8::MAX)),
+        _ => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(u8::MAX)),
     }
 }
 

@@ -107,7 +107,7 @@ fn invalid_values_are_refused() {
                         Ok(refused) if refused != means => {}
                         Ok(_) if means => faults.push(format!("{name} {} is refused", written(arg, &value))),
                         Ok(_) => faults.push(format!("{name} {} is accepted", written(arg, &value))),
-                        Err(told) => faults.push(format!("{name} {}: {told}", written(arg, &value))),
+                        Err(error) => faults.push(format!("{name} {}: {error}", written(arg, &value))),
                     }
                 }
             }
@@ -121,8 +121,8 @@ fn invalid_values_are_refused() {
 #[test]
 fn a_negative_number_is_no_argument() {
     let check = |arguments: &[&str], expect: &str| {
-        let told = Cli::command().try_get_matches_from(arguments).unwrap_err().to_string();
-        assert!(told.contains(expect), "{arguments:?}: {told}");
+        let error = Cli::command().try_get_matches_from(arguments).unwrap_err().to_string();
+        assert!(error.contains(expect), "{arguments:?}: {error}");
     };
     check(&["tepui", "run", "--instances", "0", "--", "x"], "--instances");
     check(&["tepui", "run", "--instances", "-1", "--", "x"], "'-1' for '--instances");

@@ -163,13 +163,13 @@ fn report(args: &Wait, state: &State, ended: &[&v1::Task], codes: &[u8]) {
         return;
     }
     if args.json {
-        let told = ended.iter().zip(codes).map(|(task, code)| {
+        let rows = ended.iter().zip(codes).map(|(task, code)| {
             json!({
                 "task": task.task_id.value, "framework": task.framework_id.value, "state": task.state().as_str_name(),
                 "exit": code, "message": message(task),
             })
         });
-        return output::json(serde_json::Value::from(told.collect::<Vec<_>>()));
+        return output::json(serde_json::Value::from(rows.collect::<Vec<_>>()));
     }
     let frameworks = state.framework_ids();
     let row = |(task, code): (&&v1::Task, &u8)| -> Vec<Cell> {

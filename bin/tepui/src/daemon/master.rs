@@ -221,10 +221,10 @@ mod tests {
 
     #[test]
     fn roles_are_checked() {
-        let told = |text: &str| roles(&List::parse(text).unwrap()).map_err(|failure| failure.to_string());
-        assert_eq!(told("dev, eng/web,").unwrap(), BTreeSet::from(["dev".to_owned(), "eng/web".to_owned()]));
+        let parse = |text: &str| roles(&List::parse(text).unwrap()).map_err(|failure| failure.to_string());
+        assert_eq!(parse("dev, eng/web,").unwrap(), BTreeSet::from(["dev".to_owned(), "eng/web".to_owned()]));
         for wrong in ["a//b", ".", "a,-b", "a b"] {
-            assert!(told(wrong).unwrap_err().contains("--roles: Failed to parse roles"), "{wrong}");
+            assert!(parse(wrong).unwrap_err().contains("--roles: Failed to parse roles"), "{wrong}");
         }
     }
 

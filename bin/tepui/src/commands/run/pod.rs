@@ -347,8 +347,8 @@ mod tests {
     #[test]
     fn the_invalid_part_is_named() {
         let check = |text: &str, expect: &str| {
-            let told = parse(text, 0.1, 32.0).unwrap_err();
-            assert!(told.contains(expect), "{text}: {told}");
+            let error = parse(text, 0.1, 32.0).unwrap_err();
+            assert!(error.contains(expect), "{text}: {error}");
         };
         check("", "A pod looks like this");
         check(r#"{"tasks": []}"#, "no tasks");
