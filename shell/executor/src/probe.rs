@@ -163,6 +163,9 @@ impl Bounded {
     }
 
     /// Returns the address of the peer.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system.
     pub fn peer(&self) -> io::Result<IpAddr> {
         Ok(self.stream.peer_addr()?.ip())
     }

@@ -126,6 +126,9 @@ impl<R: Read> HashingReader<R> {
     }
 
     /// Reads the remaining bytes, and returns the inner reader, the digest, and the number of bytes.
+    ///
+    /// # Errors
+    /// Returns the error of the inner reader.
     pub fn finish(mut self) -> io::Result<(R, Digest, u64)> {
         io::copy(&mut self, &mut io::sink())?;
         Ok((self.inner, self.hasher.finish(), self.bytes))

@@ -79,6 +79,10 @@ enum SelectedValue<'a> {
 }
 
 impl Constraint {
+    /// Compiles a constraint.
+    ///
+    /// # Errors
+    /// Returns why the constraint cannot be evaluated.
     pub fn new(constraint: &AttributeConstraint, limits: PatternLimits) -> Result<Self, InvalidConstraint> {
         Ok(Constraint {
             selector: Selector::new(&constraint.selector)?,

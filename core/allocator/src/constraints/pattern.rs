@@ -50,6 +50,10 @@ pub(crate) struct Pattern {
 }
 
 impl Pattern {
+    /// Compiles a pattern.
+    ///
+    /// # Errors
+    /// Returns why the pattern is invalid, or which limit it exceeds.
     pub fn new(text: &str, limits: PatternLimits) -> Result<Self, InvalidPattern> {
         let translated = re2_syntax::translate(text);
         let config = syntax::Config::new().nest_limit(MAX_NESTING);

@@ -90,6 +90,9 @@ impl AcceptedOffers {
 
     /// Returns the offers after an operation has been applied. Later operations cannot use a resized volume (Mesos
     /// reserves the right to resize asynchronously) or resources that a resource provider still has to create.
+    ///
+    /// # Errors
+    /// Returns why the operation does not apply to the resources of the offers.
     pub fn after(&self, operation: &Operation) -> Result<AcceptedOffers, String> {
         let mut after = self.clone();
         let spec = OperationSpec::of(operation.r#type());

@@ -13,6 +13,10 @@ pub(super) struct Constraints {
 }
 
 impl Constraints {
+    /// Compiles the offer constraints of a framework.
+    ///
+    /// # Errors
+    /// Returns the reason for which the constraints are refused.
     pub fn new(message: v1::scheduler::OfferConstraints, limits: PatternLimits) -> Result<Self, ValidationError> {
         let compiled = OfferConstraintsFilter::compile(&message, limits)
             .map_err(|reason| ValidationError::new(format!("Offer constraints are not valid: {reason}")))?;

@@ -54,6 +54,10 @@ impl<'a> Fields<'a> {
         Fields { rest: bytes }
     }
 
+    /// Returns the next field; `None` at the end of the message.
+    ///
+    /// # Errors
+    /// Returns how the bytes are malformed.
     pub fn next_field(&mut self) -> Result<Option<Field<'a>>, DecodeError> {
         if self.rest.is_empty() {
             return Ok(None);
@@ -77,6 +81,10 @@ impl<'a> Fields<'a> {
         Ok(Some(Field { number, payload }))
     }
 
+    /// Reads a varint.
+    ///
+    /// # Errors
+    /// Returns an error if the varint is truncated or longer than ten bytes.
     pub fn varint(&mut self) -> Result<u64, DecodeError> {
         let mut value = 0u64;
         for (index, byte) in self.rest.iter().take(10).enumerate() {

@@ -28,6 +28,9 @@ const SHM_BYTES: u64 = 64 << 20;
 
 /// Mounts `/dev`, `/dev/pts` and `/dev/shm`, with sizes and modes as in Mesos and Docker, and adds the devices of the
 /// operator.
+///
+/// # Errors
+/// Returns the error of the operating system.
 pub fn mount_devices(root: &ContainerRoot, isolation: &ImageIsolation) -> io::Result<()> {
     let dev = root.mount_point(Path::new("/dev"), Kind::Directory, Links::Refused)?;
     let flags = MountFlags::NOSUID | MountFlags::NOEXEC;
@@ -62,6 +65,9 @@ pub fn mount_devices(root: &ContainerRoot, isolation: &ImageIsolation) -> io::Re
 const SHM_MODE: Mode = Mode::from_raw_mode(0o1777);
 
 /// Mounts `/dev/shm` of a container that has the root of the host, if it asks for one of its own.
+///
+/// # Errors
+/// Returns the error of the operating system.
 pub fn mount_shared_memory_on_host(isolation: &ImageIsolation) -> io::Result<()> {
     match isolation.shm {
         Some(SharedMemory::Private { bytes }) => mount_shared_memory(Path::new("/dev/shm"), bytes),

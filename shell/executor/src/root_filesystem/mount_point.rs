@@ -51,16 +51,25 @@ const PATH: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
 
 impl ContainerRoot {
     /// Opens a directory of the host as a root.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system.
     pub fn open(path: &Path) -> io::Result<Self> {
         Ok(ContainerRoot(rustix::fs::open(path, PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW, Mode::empty())?))
     }
 
     /// Opens the same root once more.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system.
     pub fn try_clone(&self) -> io::Result<Self> {
         self.0.try_clone().map(ContainerRoot)
     }
 
     /// Opens a directory of the root as a root.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system.
     pub fn inner(&self, path: &Path) -> io::Result<Self> {
         self.existing(path, Links::InRoot).map(|point| ContainerRoot(point.0))
     }
@@ -70,6 +79,9 @@ impl ContainerRoot {
     }
 
     /// Opens a mount point. It is created with its parents if it is missing.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system.
     pub fn mount_point(&self, path: &Path, kind: Kind, links: Links) -> io::Result<MountPoint> {
         match self.existing(path, links) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -95,6 +107,9 @@ impl ContainerRoot {
     }
 
     /// Opens a mount point that exists.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system.
     pub fn existing(&self, path: &Path, links: Links) -> io::Result<MountPoint> {
         let relative = path.strip_prefix("/").unwrap_or(path);
         let relative = if relative.as_os_str().is_empty() { Path::new(".") } else { relative };
@@ -113,6 +128,9 @@ impl ContainerRoot {
 
 /// Changes the flags of a bind mount. Flags that it has already stay: a user namespace may not remove them
 /// (mount_namespaces(7), "Restrictions on mount namespaces").
+///
+/// # Errors
+/// Returns the error of the operating system.
 pub fn remount_bind(path: &Path, flags: MountFlags) -> io::Result<()> {
     let own = rustix::fs::statvfs(path)?.f_flag;
     let kept = [

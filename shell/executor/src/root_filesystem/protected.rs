@@ -28,6 +28,9 @@ const HIDDEN: [&str; 13] = [
 ];
 
 /// Protects those of the paths that exist; kernels differ.
+///
+/// # Errors
+/// Returns the error of the operating system.
 pub fn protect(root: &ContainerRoot) -> io::Result<()> {
     for path in READ_ONLY {
         let Some(point) = existing(root, path)? else { continue };

@@ -18,6 +18,9 @@ const MAX_OPTIONS: usize = 4095;
 
 /// Mounts the files of an image and returns the mount point. Device nodes of images have no effect: `/dev` is the
 /// system's.
+///
+/// # Errors
+/// Returns the error of the operating system.
 pub fn mount_source(source: &RootSource) -> io::Result<PathBuf> {
     match source {
         RootSource::Overlay(overlay) => mount_overlay(overlay).map(|()| overlay.target.clone()),

@@ -18,6 +18,10 @@ const PROC: u64 = 0x9fa0;
 pub struct StagedVolumes<'a>(Vec<(&'a Path, OwnedFd)>);
 
 impl<'a> StagedVolumes<'a> {
+    /// Opens the staged volumes.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system.
     pub fn open(volumes: &'a [StagedVolume]) -> io::Result<Self> {
         let flags = OpenTreeFlags::OPEN_TREE_CLONE
             | OpenTreeFlags::OPEN_TREE_CLOEXEC
@@ -28,6 +32,9 @@ impl<'a> StagedVolumes<'a> {
     }
 
     /// Mounts the volumes with such paths in the root of the container. Links of the image lead to places in the image.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system.
     pub fn mount(&self, root: &ContainerRoot, chosen: impl Fn(&Path) -> bool) -> io::Result<()> {
         let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
         for (path, tree) in self.0.iter().filter(|(path, _)| chosen(path)) {

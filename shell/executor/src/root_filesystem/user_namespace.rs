@@ -23,6 +23,9 @@ pub fn is_rootless() -> bool {
 }
 
 /// Enters a new mount namespace; without root, also a user namespace in which the user is root. The caller has one thread.
+///
+/// # Errors
+/// Returns the error of the operating system.
 #[allow(unsafe_code)]
 pub fn unshare_mounts() -> io::Result<()> {
     let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
@@ -42,6 +45,9 @@ pub fn unshare_mounts() -> io::Result<()> {
 
 /// Mounts a file system of the host at a mount point, read-only if asked for. A user namespace may not mount `/proc` and
 /// `/sys` of namespaces that it does not own.
+///
+/// # Errors
+/// Returns the error of the operating system.
 #[allow(unsafe_code)]
 pub fn bind_host(path: &Path, target: &Path, read_only: bool) -> io::Result<()> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;

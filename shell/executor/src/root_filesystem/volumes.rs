@@ -10,6 +10,9 @@ use super::source::mount_source;
 use crate::launch_info::{ImageVolume, LaunchInfo};
 
 /// Mounts the volumes in the root of a container, or in the host's root as the container sees it.
+///
+/// # Errors
+/// Returns the error of the operating system.
 pub fn mount_volumes(info: &LaunchInfo, root: Option<&ContainerRoot>) -> io::Result<()> {
     for volume in &info.volumes {
         let mounted = mount_volume(info, root, volume);

@@ -60,6 +60,9 @@ impl Read for ArchiveFile {
 
 impl ArchiveFiles {
     /// Opens a directory.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system.
     pub fn of_directory(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(ArchiveFiles::Directory(rustix::fs::open(path, flags, Mode::empty())?))

@@ -39,12 +39,18 @@ const ALL_PERMISSIONS: u32 = 0o7777;
 
 impl LayerRoot {
     /// Opens the directory, which the caller has created.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system.
     pub fn open(path: &Path) -> io::Result<Self> {
         let root = rustix::fs::open(path, DIRECTORY | OFlags::NOFOLLOW, Mode::empty())?;
         Ok(LayerRoot { root, last: None, is_root: rustix::process::geteuid().is_root() })
     }
 
     /// Makes a new file and replaces any file or link of that name.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system.
     pub fn create_file(&mut self, path: &LayerPath) -> io::Result<File> {
         self.replace(path)?;
         let parent = self.parent(&path.parent)?;
@@ -54,6 +60,9 @@ impl LayerRoot {
 
     /// Makes a directory, or takes the existing one. Returns whether it replaced a whiteout or a file: lower layers
     /// must not show through the directory then.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system.
     pub fn create_directory(&mut self, path: &LayerPath) -> io::Result<bool> {
         let parent = self.parent(&path.parent)?;
         match rustix::fs::mkdirat(parent, &*path.name, Mode::from_raw_mode(0o755)) {
@@ -71,6 +80,10 @@ impl LayerRoot {
         }
     }
 
+    /// Makes a symbolic link.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system.
     pub fn link_symbolically(&mut self, path: &LayerPath, target: &Path) -> io::Result<()> {
         self.replace(path)?;
         // The directory of an earlier path may be another one now.
@@ -80,6 +93,9 @@ impl LayerRoot {
 
     /// Makes a hard link to a file of this layer. If the target is a symbolic link, the hard link is to the symbolic
     /// link itself.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system.
     pub fn link_hard(&mut self, path: &LayerPath, target: &LayerPath) -> io::Result<()> {
         let source = open_in_root(self.root.as_fd(), &target.parent)?;
         rustix::fs::statat(&source, &*target.name, AtFlags::SYMLINK_NOFOLLOW)?;
@@ -92,6 +108,9 @@ impl LayerRoot {
     }
 
     /// Makes a device or a pipe. Without root, it makes an empty file in place of a device.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system.
     pub fn create_node(&mut self, path: &LayerPath, kind: FileType, device: u64) -> io::Result<()> {
         self.replace(path)?;
         let is_root = self.is_root;
@@ -103,6 +122,9 @@ impl LayerRoot {
 
     /// Hides a name of lower layers: the whiteout of overlayfs is a character device 0/0. An entry of that name in this
     /// layer stays, but an existing directory becomes opaque, because whiteouts apply to lower layers only.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system.
     pub fn white_out(&mut self, path: &LayerPath) -> io::Result<()> {
         let parent = self.parent(&path.parent)?;
         match rustix::fs::statat(parent, &*path.name, AtFlags::SYMLINK_NOFOLLOW) {
@@ -117,12 +139,18 @@ impl LayerRoot {
     }
 
     /// Hides the entries that lower layers have in a directory of this layer.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system.
     pub fn set_opaque(&mut self, directory: &LayerPath) -> io::Result<()> {
         let at = self.directory(directory)?;
         self.set_opaque_at(at.as_fd())
     }
 
     /// Hides the entries that lower layers have in the parent of `path`.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system.
     pub fn set_parent_opaque(&mut self, path: &LayerPath) -> io::Result<()> {
         let is_root = self.is_root;
         let parent = self.parent(&path.parent)?;
@@ -140,6 +168,9 @@ impl LayerRoot {
     }
 
     /// Sets owner, permissions and time of an open file. The owner comes first: a change of it clears set-user-id.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system.
     pub fn set_file_attributes(&self, file: &File, attributes: Attributes) -> io::Result<()> {
         if self.is_root {
             let (uid, gid) = (Uid::from_raw(attributes.uid), Gid::from_raw(attributes.gid));
@@ -150,22 +181,34 @@ impl LayerRoot {
     }
 
     /// Sets an extended attribute of an open file or directory.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system.
     pub fn set_attribute(file: BorrowedFd<'_>, name: &OsStr, value: &[u8]) -> io::Result<()> {
         Ok(rustix::fs::fsetxattr(file, name, value, XattrFlags::empty())?)
     }
 
     /// Opens a directory of the layer, for its attributes.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system.
     pub fn open_directory(&mut self, path: &LayerPath) -> io::Result<File> {
         Ok(File::from(self.directory(path)?))
     }
 
     /// Sets owner and permissions of a directory; without root its owner must be able to fill it.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system.
     pub fn set_directory_attributes(&self, directory: &File, attributes: Attributes) -> io::Result<()> {
         let needed = if self.is_root { 0 } else { 0o700 };
         self.set_file_attributes(directory, Attributes { mode: attributes.mode | needed, ..attributes })
     }
 
     /// Sets the owner and, except for links, the permissions of an entry that is not opened.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system.
     pub fn set_node_attributes(&mut self, path: &LayerPath, attributes: Attributes, is_link: bool) -> io::Result<()> {
         let is_root = self.is_root;
         let parent = self.parent(&path.parent)?;
@@ -189,6 +232,10 @@ impl LayerRoot {
         }
     }
 
+    /// Sets owner, permissions and time of the root directory.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system.
     pub fn set_root_attributes(&self, attributes: Attributes) -> io::Result<()> {
         self.set_directory_attributes(&File::from(self.root.try_clone()?), attributes)
     }

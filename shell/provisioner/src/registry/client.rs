@@ -178,6 +178,9 @@ impl RegistryClient {
     }
 
     /// Returns an error if the pull has been cancelled.
+    ///
+    /// # Errors
+    /// Returns [`RegistryError::Cancelled`] if the pull has been cancelled.
     pub fn check_cancelled(&self) -> Result<(), RegistryError> {
         if self.cancelled.load(Ordering::Relaxed) { Err(RegistryError::Cancelled) } else { Ok(()) }
     }

@@ -28,6 +28,9 @@ pub(super) struct Directories {
 impl Directories {
     /// Creates the directories that are missing. Only root (or the user of the agent) can read them, because images
     /// contain secrets.
+    ///
+    /// # Errors
+    /// Returns the directory that cannot be created, with the error of the operating system.
     pub fn create(root: &Path) -> Result<Self, Error> {
         let directories = Directories { root: root.to_owned() };
         for name in ["", "images", "layers", "blobs", "ingest", "staging", "in-use"] {
@@ -97,6 +100,9 @@ impl Directories {
     }
 
     /// Writes a small file so that it exists completely or not at all, even after a loss of power.
+    ///
+    /// # Errors
+    /// Returns the path of the file, with the error of the operating system.
     pub fn write_durably(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
         let staged = path.with_extension("new");
         let write = || -> io::Result<()> {

@@ -14,16 +14,25 @@ pub(super) struct Lock(#[allow(dead_code, reason = "its end is what unlocks")] F
 
 impl Lock {
     /// Waits for a shared lock.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system.
     pub fn shared(path: &Path) -> io::Result<Self> {
         lock(path, FlockOperation::LockShared).map(Lock)
     }
 
     /// Waits for an exclusive lock.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system.
     pub fn exclusive(path: &Path) -> io::Result<Self> {
         lock(path, FlockOperation::LockExclusive).map(Lock)
     }
 
     /// Returns an exclusive lock, or `None` if the lock is held.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system.
     pub fn try_exclusive(path: &Path) -> io::Result<Option<Self>> {
         match lock(path, FlockOperation::NonBlockingLockExclusive) {
             Ok(file) => Ok(Some(Lock(file))),
