@@ -25,7 +25,7 @@ pub use definition::{Definition, Flag, FlagGroup, Kind, Program, Section, Suppor
 pub use error::{Error, Origin};
 pub use help::help;
 pub use parse::{Invocation, Parsed, Values, parse};
-pub use samples::{extremes, nonsense};
+pub use samples::{extremes, invalid_values};
 pub use tables::{
     AddressFlags, AgentFlags, DEFINITIONS, ExecuteFlags, LocalFlags, LoggingFlags, MasterFlags, NetworkIsolationFlags,
 };

@@ -8,7 +8,7 @@ use crate::bounds::Bounds;
 use crate::definition::{Flag, Kind};
 
 /// Returns values that the flag must refuse: of another type, or out of bounds.
-pub fn nonsense(flag: &Flag) -> Vec<String> {
+pub fn invalid_values(flag: &Flag) -> Vec<String> {
     let mut samples: Vec<&str> = match flag.kind {
         Kind::Bool => vec!["", "2", "-1", "yes", "TRUE", "NaN"],
         Kind::Text | Kind::Path | Kind::WatchedFile | Kind::List => Vec::new(),

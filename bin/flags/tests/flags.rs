@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStringExt;
 
 use flags::{
     AgentFlags, Bounds, DEFINITIONS, Definition, Error, ExecuteFlags, Flag, Invocation, Kind, LocalFlags, MasterFlags,
-    Parsed, Program, Support, extremes, help, nonsense, parse,
+    Parsed, Program, Support, extremes, help, invalid_values, parse,
 };
 
 fn os(text: &str) -> OsString {
@@ -208,7 +208,7 @@ fn defaults_and_extremes_are_valid_values() {
 #[test]
 fn every_flag_refuses_invalid_values() {
     for (definition, flag) in all_flags() {
-        for value in nonsense(flag) {
+        for value in invalid_values(flag) {
             let argument = error_of_value(&definition, flag, &value);
             let variable = (os(&format!("MESOS_{}", flag.name.to_ascii_uppercase())), os(&value));
             // A required flag would be given twice, and the command line has precedence.

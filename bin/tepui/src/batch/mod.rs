@@ -1,6 +1,6 @@
 //! A one-shot framework: runs a list of tasks until all are over, and reports how they ended.
 
-mod ending;
+mod exit_codes;
 mod observer;
 mod plan;
 mod progress;
@@ -8,7 +8,7 @@ mod report;
 mod scheduler_loop;
 mod streams;
 
-pub use ending::{exit_code, signalled};
+pub use exit_codes::{exit_code, signalled};
 pub use observer::{Observer, Stalled};
 pub use plan::Plan;
 pub use progress::Progress;

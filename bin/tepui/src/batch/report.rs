@@ -7,7 +7,7 @@ use messages::v1;
 use messages::v1::TaskState as State;
 use serde_json::{Value, json};
 
-use super::ending::exit_code;
+use super::exit_codes::exit_code;
 use super::plan::TaskState;
 use super::scheduler_loop::Outcome;
 use crate::commands::{first_line, tone};

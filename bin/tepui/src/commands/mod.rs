@@ -14,9 +14,9 @@ mod find;
 mod frameworks;
 mod image;
 mod incidents;
-mod logs;
 #[cfg(test)]
-mod nonsense_tests;
+mod invalid_values_tests;
+mod logs;
 mod numbers;
 mod operate;
 mod run;

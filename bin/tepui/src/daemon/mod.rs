@@ -5,11 +5,11 @@ mod agent_isolation;
 mod agent_resources;
 mod common;
 mod container_logger;
+#[cfg(test)]
+mod invalid_values_tests;
 mod local;
 mod master;
 mod node_cleanup;
-#[cfg(test)]
-mod nonsense_tests;
 mod oversubscription;
 mod parent_death;
 

@@ -14,7 +14,7 @@ use super::detach;
 use super::live::{Live, say_what_is_missing};
 use super::live_pod::LivePod;
 use super::pod;
-use super::why::Why;
+use super::stall_explainer::StallExplainer;
 use crate::batch::{self, Batch, Observer, Outcome, Plan, Progress, Source, Stalled};
 use crate::commands::cli::{CommandError, Target};
 use crate::commands::explain::meaning;
@@ -249,7 +249,7 @@ fn interrupted(outcome: &Outcome) -> Option<ExitCode> {
 /// The observer of several tasks: shows progress, and why none of them starts.
 struct Watched {
     progress: Option<Progress>,
-    why: Why,
+    stall_explainer: StallExplainer,
     master: client::Address,
     framework: v1::FrameworkId,
     knows_isolation: bool,
@@ -259,7 +259,7 @@ impl Watched {
     fn new(args: &Run) -> Self {
         Watched {
             progress: (!args.quiet).then(Progress::new),
-            why: Why::default(),
+            stall_explainer: StallExplainer::default(),
             master: args.target.master.leader.clone(),
             framework: v1::FrameworkId::default(),
             knows_isolation: args.quiet || !std::io::stderr().is_terminal(),
@@ -289,7 +289,7 @@ impl Observer for Watched {
 
     fn stalled(&mut self, stalled: Stalled) {
         if self.progress.is_some() {
-            self.why.say(stalled);
+            self.stall_explainer.explain(stalled);
         }
     }
 

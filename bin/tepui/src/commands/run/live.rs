@@ -9,7 +9,7 @@ use messages::v1;
 use tokio::sync::Notify;
 
 use super::isolation::missing_on;
-use super::why::Why;
+use super::stall_explainer::StallExplainer;
 use crate::batch::{Observer, Source, Stalled, Streams};
 use crate::commands::state::short;
 use crate::output;
@@ -21,7 +21,7 @@ pub struct Live {
     framework: v1::FrameworkId,
     streams: Option<Streams>,
     nobody_reads: Arc<Notify>,
-    why: Why,
+    stall_explainer: StallExplainer,
     quiet: bool,
 }
 
@@ -29,7 +29,7 @@ impl Live {
     /// Creates an observer. `nobody_reads` is notified when the reader of stdout has closed it.
     pub fn new(master: Address, nobody_reads: Arc<Notify>, quiet: bool) -> Self {
         let framework = v1::FrameworkId::default();
-        Live { master, framework, streams: None, nobody_reads, why: Why::default(), quiet }
+        Live { master, framework, streams: None, nobody_reads, stall_explainer: StallExplainer::default(), quiet }
     }
 
     /// Returns when all of the output is copied.
@@ -63,7 +63,7 @@ impl Observer for Live {
     fn stalled(&mut self, stalled: Stalled) {
         self.master = stalled.master.clone();
         if !self.quiet {
-            self.why.say(stalled);
+            self.stall_explainer.explain(stalled);
         }
     }
 

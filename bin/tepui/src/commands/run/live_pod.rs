@@ -8,7 +8,7 @@ use client::{Address, Error};
 use messages::v1;
 use tokio::sync::Notify;
 
-use super::why::Why;
+use super::stall_explainer::StallExplainer;
 use crate::batch::{Observer, Plan, Source, Stalled, Streams};
 use crate::output;
 
@@ -23,7 +23,7 @@ pub struct LivePod {
     streams: BTreeMap<String, Streams>,
     shows_output: bool,
     nobody_reads: Arc<Notify>,
-    why: Why,
+    stall_explainer: StallExplainer,
 }
 
 impl LivePod {
@@ -38,7 +38,7 @@ impl LivePod {
             streams: BTreeMap::new(),
             shows_output,
             nobody_reads,
-            why: Why::default(),
+            stall_explainer: StallExplainer::default(),
         }
     }
 
@@ -79,7 +79,7 @@ impl Observer for LivePod {
 
     fn stalled(&mut self, stalled: Stalled) {
         self.master = stalled.master.clone();
-        self.why.say(stalled);
+        self.stall_explainer.explain(stalled);
     }
 
     fn lost(&mut self, error: &Error, retry_in: Duration) {

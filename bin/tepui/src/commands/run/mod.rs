@@ -10,9 +10,9 @@ mod live;
 mod live_pod;
 mod networks;
 pub mod pod;
+mod stall_explainer;
 mod units;
 mod volumes;
-mod why;
 
 pub use command::{Run, run};
 pub use isolation::missing;

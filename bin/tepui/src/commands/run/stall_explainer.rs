@@ -12,21 +12,21 @@ use crate::output;
 
 /// Asks the master and prints its answer, once for each set of reasons.
 #[derive(Debug, Default)]
-pub struct Why {
+pub struct StallExplainer {
     /// The codes of the reasons that were printed last.
-    said: Arc<Mutex<Vec<String>>>,
+    last_codes: Arc<Mutex<Vec<String>>>,
 }
 
-impl Why {
+impl StallExplainer {
     /// Asks the master and prints the reasons if they are new. Must be called inside a tokio runtime.
-    pub fn say(&self, stalled: Stalled) {
-        let said = self.said.clone();
+    pub fn explain(&self, stalled: Stalled) {
+        let last_codes = self.last_codes.clone();
         tokio::spawn(async move {
             let Some((codes, lines)) = ask(&stalled).await else { return };
-            let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
-            if *said != codes {
+            let mut last_codes = last_codes.lock().unwrap_or_else(PoisonError::into_inner);
+            if *last_codes != codes {
                 lines.into_iter().for_each(output::write_stderr);
-                *said = codes;
+                *last_codes = codes;
             }
         });
     }
