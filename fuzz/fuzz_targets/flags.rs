@@ -18,7 +18,7 @@ fuzz_target!(|text: &str| {
     given::<ExecuteFlags>(text);
     for word in text.split('\n') {
         if let Ok(duration) = parse_duration(word) {
-            // What is printed has fifteen digits, which may be a nanosecond too many of 292 years.
+            // The printed text has fifteen digits, so that a duration near 292 years may differ by a nanosecond.
             let _ = parse_duration(&format_duration(duration));
         }
         if let Ok(Bytes(bytes)) = Bytes::parse(word) {

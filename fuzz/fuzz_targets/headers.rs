@@ -8,7 +8,7 @@ fuzz_target!(|headers: [Option<&str>; 2]| {
     let [content_type, accept] = headers;
     let _ = content_type.and_then(ContentType::from_header);
     let answer = accept::negotiate(accept);
-    // What is negotiated is accepted.
+    // The negotiated type is one of the accepted ones.
     if let Some(answer) = answer {
         assert!(accept::accepts(accept, answer.as_str()));
     }

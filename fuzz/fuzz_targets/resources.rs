@@ -10,7 +10,7 @@ fuzz_target!(|text: &str| {
     let protos = resources.to_proto();
     let again = Resources::from_proto(&protos).expect("our own messages");
     assert_eq!(again, resources);
-    // The algebra holds on whatever comes in.
+    // The laws of the algebra hold for any input.
     assert!(resources.contains(&resources));
     let doubled = resources.clone() + resources.clone();
     assert!(doubled.contains(&resources));

@@ -150,7 +150,7 @@ pub struct NestedLaunch {
     pub root_sandbox: PathBuf,
     /// The user to run as; `None` for the agent's own.
     pub user: Option<String>,
-    /// The environment. A session gets the variables of its parent besides, where it has none of its own.
+    /// The environment. A session also gets the variables of its parent that it does not set itself.
     pub environment: Vec<(String, String)>,
     /// The resources of a container with cgroups of its own.
     pub resources: Vec<v1::Resource>,

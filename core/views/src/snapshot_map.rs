@@ -109,7 +109,7 @@ impl<V: Clone> SnapshotMap<V> {
         Some(value)
     }
 
-    /// Removes and returns the first value for which `is_it` is true. It looks at every entry.
+    /// Removes and returns the first value for which `is_it` is true. It visits every entry.
     pub fn remove_where(&mut self, is_it: impl Fn(&V) -> bool) -> Option<V> {
         let (key, _) = self.chunks.iter().flat_map(|chunk| chunk.entries.iter()).find(|(_, value)| is_it(value))?;
         let key = *key;

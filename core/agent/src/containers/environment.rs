@@ -86,8 +86,8 @@ pub(crate) fn executor_environment(config: &Config, parameters: &Parameters<'_>)
     environment
 }
 
-/// Returns the environment of a nested or standalone container, each name once. A session has the variables of its
-/// parent besides, which the shell adds. Secrets are not in it: the shell adds those, too.
+/// Returns the environment of a nested or standalone container, each name once. A session also has the variables of its
+/// parent, which the shell adds. Secrets are not in it: the shell adds those, too.
 pub(crate) fn nested_environment(
     config: &Config,
     command: &v1::CommandInfo,

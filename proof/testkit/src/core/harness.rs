@@ -50,7 +50,7 @@ impl<E: Environment> Harness<E> {
     }
 
     /// Replaces the machine by another one. The timers, the effects and the records that are not durable yet go with
-    /// the old machine. The time goes on.
+    /// the old machine. Time passes.
     pub fn replace_machine(&mut self, machine: E::Machine) {
         self.machine = machine;
         self.recorded.timers.clear();
