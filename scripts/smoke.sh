@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks the first steps of a new user: the batch of `make run` succeeds, the commands show the cluster, and no process,
-# cgroup or mount remains after the stop.
+# Checks the first steps of a new user: `make run ONESHOT=1` succeeds, the commands show the cluster, and no process, cgroup or
+# mount remains after the stop.
 #   smoke.sh TEPUI-BINARY
 set -euo pipefail
 tepui=$(realpath "$1")
@@ -16,8 +16,15 @@ until grep -q 'A cluster is running' "$work/local.out"; do
   sleep 0.1
 done
 master="127.0.0.1:$port"
-"$tepui" run --master $master --quiet --name demo --batch "$here/examples/demo.tasks" --instances 2 >"$work/table" || fail "the batch failed: $(cat "$work/table")"
-grep -q 'TASK_FINISHED' "$work/table" || fail "no finished task in the table"
+PORT=$((port + 100)) INSTANCES=1 "$here/scripts/run.sh" "$tepui" --oneshot >"$work/demo" 2>&1 || fail "make run ONESHOT=1: $(cat "$work/demo")"
+for text in 'demo.0 .*TASK_FINISHED' 'client *TASK_FINISHED'; do
+  grep -q "$text" "$work/demo" || fail "make run ONESHOT=1 does not show '$text': $(cat "$work/demo")"
+done
+if left_out=$(grep 'is left out' "$work/demo"); then
+  "$here/scripts/skipped.sh" add "smoke: an image in make run" "$left_out"
+else
+  grep -q 'programs in the image' "$work/demo" || fail "make run ONESHOT=1 shows no image: $(cat "$work/demo")"
+fi
 [ "$("$tepui" run --master $master --quiet --name hello -- 'echo hello from a task')" = "hello from a task" ] || fail "run does not show the output of a single task"
 [ "$("$tepui" logs --master $master hello)" = "hello from a task" ] || fail "logs do not show the output"
 code=0
