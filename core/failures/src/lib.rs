@@ -9,6 +9,7 @@
 //! | `incidents` | the open incidents and a bounded history |
 //! | `policy` | the recovery policy of the operator |
 //! | `subject` | the state of one monitored agent |
+//! | `task_health` | tasks whose health checks fail |
 //! | `monitor` | the [`Monitor`]: events in, incidents and effects out |
 //! | `remediation` | the agents that policies hold or drain, within limits |
 //! | `persisted` | the state that outlives a master, and its restoration |
@@ -24,6 +25,7 @@ mod remediation;
 mod signals;
 mod sliding_window;
 mod subject;
+mod task_health;
 
 pub use model::incident::{
     Action, Filter, Incident, IncidentUpdate, InvalidFilter, InvolvedObject, Kind, Severity, UnknownName,

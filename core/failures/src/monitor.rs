@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{AgentId, FrameworkId, Now};
+use model::{AgentId, FrameworkId, Now, TaskId};
 use rustc_hash::FxHashMap;
 
 use crate::incidents::{Finding, Incidents};
@@ -70,6 +70,17 @@ pub enum Event {
         agent: AgentId,
         /// Whether it failed.
         failed: bool,
+    },
+    /// The health checks of a task have a result, or the task is over.
+    TaskHealth {
+        /// The agent that it runs on.
+        agent: AgentId,
+        /// Its framework.
+        framework: FrameworkId,
+        /// The task.
+        task: TaskId,
+        /// The text about the checks that fail, which may be empty; `None` for a task that is healthy or over.
+        unhealthy: Option<String>,
     },
     /// An executor ended unexpectedly.
     ExecutorCrashed {
@@ -215,11 +226,18 @@ impl Monitor {
             Event::PingDue(agent) => self.check_agent(now, &agent, effects),
             Event::Reported { agent, signals } => self.reported(now, &agent, signals, effects),
             Event::TaskEnded { agent, failed } => self.task_ended(now, &agent, failed, effects),
+            Event::TaskHealth { agent, framework, task, unhealthy } => {
+                self.task_health(now, &agent, &framework, task, unhealthy, effects);
+            }
             Event::ExecutorCrashed { agent, framework } => self.executor_crashed(now, &agent, framework, effects),
             Event::OperatorDecided { agent, keeps_out } => self.operator_decided(now, &agent, keeps_out, effects),
             Event::DrainRefused { agent, reason } => self.drain_refused(now, &agent, &reason, effects),
             Event::FrameworkDisconnected { framework, name } => self.framework_left(now, framework, &name, effects),
-            Event::FrameworkConnected(framework) | Event::FrameworkRemoved(framework) => {
+            Event::FrameworkRemoved(framework) => {
+                self.forget_task_health(now, &framework, effects);
+                self.close_incident(now, Kind::FrameworkDisconnected, &InvolvedObject::Framework(framework), effects);
+            }
+            Event::FrameworkConnected(framework) => {
                 self.close_incident(now, Kind::FrameworkDisconnected, &InvolvedObject::Framework(framework), effects);
             }
             Event::RegistryStalled(reason) => self.registry_stalled(now, &reason, effects),
@@ -402,6 +420,7 @@ impl Monitor {
             self.unsaved.insert(agent.clone());
             subject.signals = None;
             subject.crashes.clear();
+            subject.unhealthy.clear();
             subject.task_results.clear();
         }
         if let Some(cause) = unreachable {
@@ -461,6 +480,7 @@ impl Monitor {
             self.suspect(now, agent, phi, silence, effects);
         }
         self.check_task_failures(now, agent, effects);
+        self.check_task_health(now, agent, effects);
         self.end_quarantine(now, agent, effects);
         self.remediate(now, agent, effects);
     }

@@ -148,6 +148,10 @@ impl Monitor {
         let hostname = || incident.hostname.clone().unwrap_or_default();
         let subject = self.subjects.entry(agent.clone()).or_insert_with(|| Box::new(Subject::new(hostname(), policy)));
         match (&incident.object, incident.kind) {
+            (InvolvedObject::Executors(_, framework), Kind::TaskUnhealthy) => {
+                subject.evidence_until = Some(now.monotonic + WORK_SPAN);
+                subject.unhealthy.follow(framework);
+            }
             (InvolvedObject::Executors(_, framework), _) => {
                 subject.evidence_until = Some(now.monotonic + WORK_SPAN);
                 subject.follow(framework);

@@ -9,6 +9,7 @@ use crate::phi::Suspicion;
 use crate::policy::Policy;
 use crate::signals::Signals;
 use crate::sliding_window::SlidingWindow;
+use crate::task_health::UnhealthyTasks;
 use model::incident::Kind;
 
 /// The time for which failures of tasks and crashes of executors count.
@@ -35,6 +36,7 @@ pub(crate) struct Subject {
     /// Whether each of the recently ended tasks failed.
     pub task_results: SlidingWindow<bool>,
     pub crashes: BTreeMap<FrameworkId, SlidingWindow<()>>,
+    pub unhealthy: UnhealthyTasks,
     pub departures: SlidingWindow<()>,
     pub quarantine: Option<Quarantine>,
     pub probation: Option<Monotonic>,
@@ -67,6 +69,7 @@ impl Subject {
             signals: None,
             task_results: SlidingWindow::new(WORK_SPAN, MAX_TASKS),
             crashes: BTreeMap::new(),
+            unhealthy: UnhealthyTasks::default(),
             departures: SlidingWindow::new(policy.flapping.within, MAX_DEPARTURES),
             quarantine: None,
             probation: None,

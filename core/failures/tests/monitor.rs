@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use failures::{AgentRegistryState, Effect, Event, FailureHistory, Monitor, PersistedFailures, Policy, Signals};
 use model::incident::Incident;
-use model::{AgentId, FrameworkId, Monotonic, Now, Timestamp};
+use model::{AgentId, FrameworkId, Monotonic, Now, TaskId, Timestamp};
 use proptest::prelude::*;
 
 const PING: Duration = Duration::from_secs(15);
@@ -274,6 +274,30 @@ fn task_failures_are_incidents_that_end() {
 }
 
 #[test]
+fn unhealthy_tasks_are_one_incident_per_framework_and_agent() {
+    let mut harness = Harness::of(5);
+    let health = |task: &str, unhealthy: Option<&str>| Event::TaskHealth {
+        agent: id(1),
+        framework: FrameworkId::new("f"),
+        task: TaskId::new(task),
+        unhealthy: unhealthy.map(str::to_owned),
+    };
+    for event in [health("a", Some(" (db)")), health("a", Some(" (db)")), health("b", Some("")), health("a", None)] {
+        harness.observe(event);
+    }
+    harness.check(&["executors of framework f on agent S1 task_unhealthy warning"]);
+    harness.observe(health("b", None));
+    harness.observe(health("b", None));
+    harness.check(&["executors of framework f on agent S1 task_unhealthy over"]);
+    harness.observe(health("c", Some("")));
+    harness.observe(Event::FrameworkRemoved(FrameworkId::new("f")));
+    harness.check(&[
+        "executors of framework f on agent S1 task_unhealthy warning",
+        "executors of framework f on agent S1 task_unhealthy over",
+    ]);
+}
+
+#[test]
 fn disabled_policies_record_without_acting() {
     let mut harness = Harness::with(5, "off");
     harness.rounds(20, &[]);
@@ -502,7 +526,13 @@ fn event() -> impl Strategy<Value = Event> {
             signals: Signals { disk_used: Some(share), memory_available: Some(1.0 - share), load: Some(share * 8.0), cpu_waiting: Some(share) },
         }),
         2 => (agent.clone(), any::<bool>()).prop_map(|(agent, failed)| Event::TaskEnded { agent, failed }),
-        2 => (agent.clone(), framework).prop_map(|(agent, framework)| Event::ExecutorCrashed { agent, framework }),
+        2 => (agent.clone(), framework.clone()).prop_map(|(agent, framework)| Event::ExecutorCrashed { agent, framework }),
+        2 => (agent.clone(), framework, 0..3u8, any::<bool>()).prop_map(|(agent, framework, task, healthy)| Event::TaskHealth {
+            agent,
+            framework,
+            task: TaskId::new(format!("t{task}")),
+            unhealthy: (!healthy).then(String::new),
+        }),
         1 => (agent, any::<bool>()).prop_map(|(agent, keeps_out)| Event::OperatorDecided { agent, keeps_out }),
     ]
 }
@@ -513,6 +543,7 @@ const EAGER: &str = r#"{"max_share": 0.4, "rules": [
     {"type": "memory_pressure", "action": "stop_offering"},
     {"type": "agent_disconnected", "action": "stop_offering"},
     {"type": "task_failure_rate", "action": "stop_offering"},
+    {"type": "task_unhealthy", "action": "stop_offering"},
     {"type": "executor_crash_loop", "action": "stop_offering"}]}"#;
 
 proptest! {

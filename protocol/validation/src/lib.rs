@@ -12,6 +12,7 @@ mod error;
 pub mod executor;
 pub mod executor_call;
 pub mod framework;
+pub mod health_checks;
 pub mod ids;
 pub mod master_call;
 pub mod offer;

@@ -5,8 +5,9 @@ use messages::schema::HasDescriptor;
 use messages::v1;
 use wire::{FieldVisit, SetField, visit_set_fields};
 
-use crate::ValidationError;
+use crate::health_checks::{self, NamedHealthCheck};
 use crate::supported_fields::{FIELDS, PATHS, Support};
+use crate::{ValidationError, Within};
 
 /// Checks a task that runs in the command executor. `isolators` are the names of the isolators in use.
 ///
@@ -14,7 +15,12 @@ use crate::supported_fields::{FIELDS, PATHS, Support};
 ///
 /// The error names the first field that is set and cannot be carried out with these isolators, and what is missing.
 pub fn check_task(task: &v1::TaskInfo, isolators: &[&str]) -> Result<(), ValidationError> {
-    check("task", task, isolators)
+    check("task", task, isolators)?;
+    for NamedHealthCheck { name, check: named } in health_checks::named(task.labels.as_deref())? {
+        let with_it = v1::TaskInfo { health_check: Some(Box::new(named)), ..Default::default() };
+        check("task", &with_it, isolators).within(&format!("Label '{}{name}'", health_checks::LABEL))?;
+    }
+    Ok(())
 }
 
 /// Checks an executor. Its tasks are not checked, since the executor runs them itself.
@@ -195,7 +201,7 @@ mod tests {
             Some("container.network_infos[1].name"),
         );
         check(container(|container| container.hostname = Some("h".into())), Some("container.hostname"));
-        check(container(|container| container.tty_info = Some(Default::default())), Some("container.tty_info"));
+        check(container(|container| container.tty_info = Some(Default::default())), None);
         let docker = v1::container_info::Type::Docker as i32;
         check(container(|container| container.r#type = docker), Some("container.type"));
     }

@@ -107,7 +107,7 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
             ("network_infos", ByField),
             ("linux_info", ByField),
             ("rlimit_info", ByField),
-            ("tty_info", Refused("terminals for containers")),
+            ("tty_info", Honoured),
         ],
     ),
     (

@@ -3,21 +3,26 @@
 //!
 //! A check only reports. A health check that fails often enough ends the task.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use messages::v1::check_status_info as info;
 use messages::v1::task_status::Reason;
 use messages::v1::{self, CheckInfo, CheckStatusInfo, HealthCheck, TaskInfo, check_info, health_check};
 
+use validation::health_checks::{self, NamedHealthCheck};
+
 use crate::core::Exit;
 
-/// One of the two checks of a task.
+/// One of the checks of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Checker {
     /// The check, which reports.
     Check,
     /// The health check, which may end the task.
     Health,
+    /// A further health check, by its place among the labels ([`validation::health_checks`]).
+    Named(u8),
 }
 
 /// The description of one probe.
@@ -61,13 +66,23 @@ pub enum Outcome {
 #[derive(Debug, Default)]
 pub struct Checks {
     started: Duration,
-    /// Whether failures count. Before the first success, failures within the grace period do not.
-    counting: bool,
-    failures: u32,
-    /// The last result of the health check; `None` before the first one that counts.
-    pub healthy: Option<bool>,
+    /// The health checks besides that of Mesos.
+    named: Vec<NamedHealthCheck>,
+    /// The results of the health checks that have some.
+    health: BTreeMap<Checker, Health>,
     /// The last result of the check. It is empty before the first one, and `None` without a check.
     pub check_status: Option<CheckStatusInfo>,
+}
+
+/// The results of one health check.
+#[derive(Debug, Default)]
+struct Health {
+    /// Whether failures count. Before the first success, failures within the grace period do not.
+    counting: bool,
+    /// The failures since the last success.
+    failures: u32,
+    /// The last result; `None` before the first one that counts.
+    healthy: Option<bool>,
 }
 
 /// What follows from the result of a probe.
@@ -82,23 +97,74 @@ pub struct Verdict {
 }
 
 impl Checks {
-    /// Makes the checks of a task that has started now.
+    /// Makes the checks of a task that has started now. [`invalid`] has refused a task whose labels are invalid.
     pub fn new(task: &TaskInfo, now: Duration) -> Self {
         let check_status = task.check.as_deref().and_then(empty_status);
-        Checks { started: now, check_status, ..Checks::default() }
+        let named = health_checks::named(task.labels.as_deref()).unwrap_or_default();
+        Checks { started: now, named, check_status, ..Checks::default() }
+    }
+
+    /// Returns the checks of the task.
+    pub fn checkers(&self, task: &TaskInfo) -> Vec<Checker> {
+        let named = (0..self.named.len()).filter_map(|index| u8::try_from(index).ok()).map(Checker::Named);
+        let check = task.check.iter().map(|_| Checker::Check);
+        check.chain(task.health_check.iter().map(|_| Checker::Health)).chain(named).collect()
+    }
+
+    fn health_check<'a>(&'a self, task: &'a TaskInfo, checker: Checker) -> Option<&'a HealthCheck> {
+        match checker {
+            Checker::Check => None,
+            Checker::Health => task.health_check.as_deref(),
+            Checker::Named(index) => self.named.get(usize::from(index)).map(|named| &named.check),
+        }
+    }
+
+    /// Returns whether the task is healthy, by all of its health checks; `None` while some have no result and none has failed.
+    pub fn healthy(&self, task: &TaskInfo) -> Option<bool> {
+        let results = self.checkers(task).into_iter().filter(|checker| *checker != Checker::Check);
+        let mut results = results.map(|checker| self.health.get(&checker).and_then(|health| health.healthy));
+        let (mut all, mut any) = (true, false);
+        for result in &mut results {
+            any = true;
+            match result {
+                Some(false) => return Some(false),
+                Some(true) => {}
+                None => all = false,
+            }
+        }
+        (any && all).then_some(true)
+    }
+
+    /// Returns the results of the further health checks, as the labels of a status.
+    pub fn labels(&self) -> Option<Box<v1::Labels>> {
+        let label = |(index, named): (usize, &NamedHealthCheck)| {
+            let health = self.health.get(&Checker::Named(u8::try_from(index).ok()?))?;
+            let value = match health.healthy? {
+                true => "healthy".to_owned(),
+                false => {
+                    format!("unhealthy: {} of {} failures", health.failures, named.check.consecutive_failures())
+                }
+            };
+            Some(v1::Label { key: format!("{}{}", health_checks::LABEL, named.name), value: Some(value) })
+        };
+        let labels: Vec<v1::Label> = self.named.iter().enumerate().filter_map(label).collect();
+        (!labels.is_empty()).then(|| Box::new(v1::Labels { labels }))
     }
 
     /// Handles the result of a probe. Returns `None` if the task has no such check.
     pub fn handle(&mut self, task: &TaskInfo, checker: Checker, outcome: Outcome, now: Duration) -> Option<Verdict> {
-        let (reason, is_fatal, interval) = match (checker, &task.check, &task.health_check) {
-            (Checker::Check, Some(check), _) => (self.checked(check, outcome), false, check.interval_seconds()),
-            (Checker::Health, _, Some(health)) => {
-                let (reason, is_fatal) = self.health_checked(health, outcome, now);
-                (reason, is_fatal, health.interval_seconds())
-            }
-            _ => return None,
-        };
-        Some(Verdict { reason, is_fatal, interval: self::interval(interval) })
+        if checker == Checker::Check {
+            let check = task.check.as_deref()?;
+            let reason = self.checked(check, outcome);
+            return Some(Verdict { reason, is_fatal: false, interval: interval(check.interval_seconds()) });
+        }
+        let check = self.health_check(task, checker)?.clone();
+        let age = now.saturating_sub(self.started);
+        let (is_news, is_fatal) = self.health.entry(checker).or_default().checked(&check, outcome, age);
+        // Clients of Mesos read a status without a result as unhealthy.
+        let is_news = is_news && self.healthy(task).is_some();
+        let reason = is_news.then_some(Reason::TaskHealthCheckStatusUpdated);
+        Some(Verdict { reason, is_fatal, interval: interval(check.interval_seconds()) })
     }
 
     /// Handles a result of the check, and reports a result that differs from the previous one.
@@ -114,44 +180,48 @@ impl Checks {
         Some(Reason::TaskCheckStatusUpdated)
     }
 
-    fn health_checked(&mut self, health: &HealthCheck, outcome: Outcome, now: Duration) -> (Option<Reason>, bool) {
-        if outcome == Outcome::Transient {
-            return (None, false);
-        }
-        if is_healthy(outcome) {
-            let has_changed = !self.counting || self.failures > 0;
-            self.counting = true;
-            self.failures = 0;
-            self.healthy = Some(true);
-            return (has_changed.then_some(Reason::TaskHealthCheckStatusUpdated), false);
-        }
-        let age = now.saturating_sub(self.started);
-        if !self.counting && age <= seconds(health.grace_period_seconds()) {
-            return (None, false);
-        }
-        self.counting = true;
-        self.failures += 1;
-        self.healthy = Some(false);
-        (Some(Reason::TaskHealthCheckStatusUpdated), self.failures >= health.consecutive_failures())
+    /// Returns the times from the start of a task to the first probe of each of its checks.
+    pub fn first_probes(&self, task: &TaskInfo) -> Vec<(Checker, Duration)> {
+        let delay = |checker| match checker {
+            Checker::Check => task.check.as_deref().map(CheckInfo::delay_seconds),
+            _ => self.health_check(task, checker).map(HealthCheck::delay_seconds),
+        };
+        let checkers = self.checkers(task).into_iter();
+        checkers.filter_map(|checker| Some((checker, seconds(delay(checker)?)))).collect()
+    }
+
+    /// Returns a probe of a task, and the time that it may take.
+    pub fn probe(&self, task: &TaskInfo, checker: Checker) -> Option<(Probe, Duration)> {
+        let (probe, timeout) = match checker {
+            Checker::Check => task.check.as_deref().and_then(|c| Some((probe_of(c)?, c.timeout_seconds())))?,
+            _ => self.health_check(task, checker).and_then(|h| Some((probe_of_health(h)?, h.timeout_seconds())))?,
+        };
+        Some((probe, probe_timeout(timeout)))
     }
 }
 
-/// Returns the times from the start of a task to the first probe of each of its checks.
-pub fn first_probes(task: &TaskInfo) -> Vec<(Checker, Duration)> {
-    let check = task.check.iter().map(|check| (Checker::Check, seconds(check.delay_seconds())));
-    let health = task.health_check.iter().map(|health| (Checker::Health, seconds(health.delay_seconds())));
-    check.chain(health).collect()
+impl Health {
+    /// Handles a result that came at this age of the task. Returns whether it is news, and whether the task has to end.
+    fn checked(&mut self, check: &HealthCheck, outcome: Outcome, age: Duration) -> (bool, bool) {
+        if outcome == Outcome::Transient {
+            return (false, false);
+        }
+        if is_healthy(outcome) {
+            let has_changed = !self.counting || self.failures > 0;
+            *self = Health { counting: true, failures: 0, healthy: Some(true) };
+            return (has_changed, false);
+        }
+        if !self.counting && age <= seconds(check.grace_period_seconds()) {
+            return (false, false);
+        }
+        *self = Health { counting: true, failures: self.failures.saturating_add(1), healthy: Some(false) };
+        (true, self.failures >= check.consecutive_failures())
+    }
 }
 
-/// Returns a probe of a task, and the time that it may take.
-pub fn probe(task: &TaskInfo, checker: Checker) -> Option<(Probe, Duration)> {
-    let (probe, timeout) = match checker {
-        Checker::Check => task.check.as_deref().and_then(|c| Some((probe_of(c)?, c.timeout_seconds())))?,
-        Checker::Health => {
-            task.health_check.as_deref().and_then(|h| Some((probe_of_health(h)?, h.timeout_seconds())))?
-        }
-    };
-    Some((probe, probe_timeout(timeout)))
+/// Returns why the checks of a task cannot be carried out; `None` if they can. Masters of Mesos do not know the labels.
+pub fn invalid(task: &TaskInfo) -> Option<String> {
+    health_checks::named(task.labels.as_deref()).err().map(|error| error.to_string())
 }
 
 /// Returns whether an outcome means healthy. As in Mesos, a redirect that is not followed counts as an answer.

@@ -176,6 +176,9 @@ impl Executor {
         let starting = self.calls.status(&task, TaskState::TaskStarting, clock);
         self.task = Some(task.clone());
         self.task_unacknowledged = true;
+        if let Some(reason) = checks::invalid(&task) {
+            return [vec![self.update(starting)], self.on_start_failed(&reason, clock)].concat();
+        }
         vec![self.update(starting), Action::Start(Box::new(task))]
     }
 
@@ -235,6 +238,7 @@ impl Executor {
         }
         if self.unhealthy {
             status.healthy = Some(false);
+            status.labels = self.checks.labels();
         }
         if self.ending == Some(Ending::MaxCompletion) {
             status.reason = Some(Reason::MaxCompletionTimeReached.into());
@@ -340,13 +344,13 @@ impl Executor {
     fn begin_checks(&mut self, clock: &mut dyn Clock) -> Vec<Action> {
         let Some(task) = &self.task else { return Vec::new() };
         self.checks = Checks::new(task, clock.elapsed());
-        let probes = checks::first_probes(task).into_iter();
+        let probes = self.checks.first_probes(task).into_iter();
         probes.map(|(checker, delay)| Action::Arm(Timer::Probe(checker), delay)).collect()
     }
 
     fn start_probe(&self, checker: Checker) -> Vec<Action> {
         let Some(task) = self.task.as_ref().filter(|_| self.is_checked()) else { return Vec::new() };
-        let probe = checks::probe(task, checker);
+        let probe = self.checks.probe(task, checker);
         probe.map(|(probe, timeout)| Action::Probe(checker, probe, timeout)).into_iter().collect()
     }
 
@@ -358,7 +362,8 @@ impl Executor {
         if let Some(reason) = verdict.reason {
             let mut status = self.calls.status(&task, TaskState::TaskRunning, clock);
             status.reason = Some(reason.into());
-            status.healthy = self.checks.healthy;
+            status.healthy = self.checks.healthy(&task);
+            status.labels = self.checks.labels();
             status.check_status = self.checks.check_status.map(Box::new);
             actions.push(self.update(status));
         }

@@ -7,8 +7,9 @@ use messages::v1;
 use super::cli::{CommandError, Target};
 use super::state::{State, age, first_line, is_called, short, tone};
 use crate::output;
-use crate::table::{Cell, OutputDevice, draw, duration};
+use crate::table::{Cell, OutputDevice, Tone, draw, duration};
 use model::is_terminal;
+use validation::health_checks::LABEL;
 
 #[derive(clap::Args)]
 pub struct Tasks {
@@ -44,27 +45,50 @@ pub async fn tasks(args: Tasks) -> Result<(), CommandError> {
     };
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
     let frameworks = state.framework_ids();
+    let shown = state.all_tasks().filter(|task| !(args.running && is_terminal(task.state())));
+    let shown: Vec<&v1::Task> = shown.filter(|task| wanted(&task.framework_id.value)).collect();
+    let has_health = shown.iter().any(|task| health(task).is_some());
     let row = |task: &v1::Task| -> Vec<Cell> {
         let (agent, framework) = (task.agent_id.value.as_str(), task.framework_id.value.as_str());
         let named = || agents.get(agent).cloned().unwrap_or_else(|| short(agent).to_owned());
-        vec![
+        let mut row: Vec<Cell> = vec![
             task.task_id.value.as_str().into(),
             Cell::toned(task.state().as_str_name(), tone(task.state())),
             if args.wide { agent.into() } else { named().into() },
             if args.wide { framework.into() } else { frameworks.of(framework).into() },
             age(task, now).map(duration).unwrap_or_default().into(),
-            last_message(task).into(),
-        ]
+        ];
+        if has_health {
+            row.push(health(task).map_or_else(|| "".into(), |(text, tone)| Cell::toned(text, tone)));
+        }
+        row.push(last_message(task).into());
+        row
     };
-    let shown = state.all_tasks().filter(|task| !(args.running && is_terminal(task.state())));
-    let rows: Vec<Vec<Cell>> = shown.filter(|task| wanted(&task.framework_id.value)).map(row).collect();
+    let rows: Vec<Vec<Cell>> = shown.into_iter().map(row).collect();
     if rows.is_empty() {
         output::line("No tasks. Start one with: tepui run -- echo hello");
     } else {
-        let header = ["TASK", "STATE", "AGENT", "FRAMEWORK", "TIME", "MESSAGE"];
+        let mut header = vec!["TASK", "STATE", "AGENT", "FRAMEWORK", "TIME"];
+        header.extend(has_health.then_some("HEALTH"));
+        header.push("MESSAGE");
         output::print(draw(&header, &rows, OutputDevice::stdout().wide(args.wide)));
     }
     Ok(())
+}
+
+/// Returns whether a task is healthy, by its last status, and which of its further health checks fail; `None` if no health
+/// check of it has a result.
+fn health(task: &v1::Task) -> Option<(String, Tone)> {
+    let status = task.statuses.last()?;
+    if status.healthy? {
+        return Some(("healthy".to_owned(), Tone::Good));
+    }
+    let labels = status.labels.as_deref().map(|labels| labels.labels.as_slice()).unwrap_or_default();
+    let is_failing = |label: &&v1::Label| label.value.as_deref().is_some_and(|value| value.starts_with("unhealthy"));
+    let failing = labels.iter().filter(is_failing).filter_map(|label| label.key.strip_prefix(LABEL));
+    let failing: Vec<&str> = failing.collect();
+    let names = if failing.is_empty() { String::new() } else { format!(" ({})", failing.join(", ")) };
+    Some((format!("unhealthy{names}"), Tone::Bad))
 }
 
 fn last_message(task: &v1::Task) -> String {

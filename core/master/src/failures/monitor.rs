@@ -7,7 +7,7 @@ use failures::AgentRegistryState;
 use machine::CallResponse;
 use messages::{tepui, v1};
 use model::master::Change;
-use model::{AgentId, FrameworkId, ReplyId, Upid};
+use model::{AgentId, FrameworkId, ReplyId, TaskId, Upid};
 
 use crate::draining::{cannot_drain, update_agent_activity};
 use crate::interface::{Context, Timer};
@@ -15,6 +15,7 @@ use crate::metrics::Metrics;
 use crate::peers::is_process_of;
 use crate::registry::{Continuation, Registry, RegistryOperation, store};
 use crate::state::State;
+use crate::tasks::task;
 
 /// The time between two writes of changed failures. All changes in it are written together, so that a day of many
 /// failures costs the registry no more than one commit per interval, with a bounded number of records. Pings and
@@ -219,6 +220,28 @@ pub(crate) fn observe_task_end(state: &mut State, cx: &mut Context<'_>, task: &v
         observe(state, cx, failures::Event::ExecutorCrashed { agent, framework });
     }
 }
+
+/// Observes what the health checks of a task say, or that it is over.
+pub(crate) fn observe_task_health(state: &mut State, cx: &mut Context<'_>, task: &v1::Task, status: &v1::TaskStatus) {
+    let is_over = task::is_terminal_or_unreachable(task.state());
+    let unhealthy = (!is_over && status.healthy == Some(false)).then(|| failing_checks(status));
+    let (agent, framework) = (AgentId::from(&task.agent_id), FrameworkId::from(&task.framework_id));
+    let task = TaskId::from(&task.task_id);
+    observe(state, cx, failures::Event::TaskHealth { agent, framework, task, unhealthy });
+}
+
+/// Returns the names of the further health checks that fail, in parentheses.
+fn failing_checks(status: &v1::TaskStatus) -> String {
+    let labels = status.labels.as_deref().map(|labels| labels.labels.as_slice()).unwrap_or_default();
+    let failing =
+        labels.iter().filter(|label| label.value.as_deref().is_some_and(|value| value.starts_with("unhealthy")));
+    let names = failing.filter_map(|label| label.key.strip_prefix(validation::health_checks::LABEL));
+    let names: Vec<String> = names.take(MAX_CHECKS_SHOWN).map(|name| name.chars().take(63).collect()).collect();
+    if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) }
+}
+
+/// The most names of checks in the details of an incident.
+const MAX_CHECKS_SHOWN: usize = 4;
 
 /// Tells the monitor if all recovered agents have re-registered.
 pub(crate) fn observe_recovery_complete(state: &mut State, cx: &mut Context<'_>) {

@@ -12,7 +12,7 @@ use super::task;
 use super::task::Task;
 use crate::allocation::recover_used;
 use crate::draining::check_drained;
-use crate::failures::observe_task_end;
+use crate::failures::{observe_task_end, observe_task_health};
 use crate::frameworks::Frameworks;
 use crate::interface::Context;
 use crate::metrics::Metrics;
@@ -41,6 +41,9 @@ pub(super) fn apply_status(
     let proto = task.proto().clone();
     cx.publish(Change::TaskUpdated { task: proto.clone(), status: status.clone() });
     move_gauge(&state.metrics, Some(before), Some(now));
+    if ended || status.healthy.is_some() {
+        observe_task_health(state, cx, &proto, &status);
+    }
     if let Some(freed) = freed {
         state.metrics.task_ended(now, status.source, status.reason);
         recover_used(&mut state.allocator, &state.metrics, cx, framework, &agent, &freed);

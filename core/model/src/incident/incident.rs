@@ -79,6 +79,8 @@ names! {
         TaskFailureRate = "task_failure_rate",
         /// Executors of one framework crash on an agent again and again.
         ExecutorCrashLoop = "executor_crash_loop",
+        /// Health checks of tasks of one framework on an agent fail.
+        TaskUnhealthy = "task_unhealthy",
         /// The connection to a framework's scheduler is lost.
         FrameworkDisconnected = "framework_disconnected",
         /// A master took over and waits for the agents of the one before it.
@@ -129,6 +131,7 @@ impl Kind {
             | Kind::CpuPressure
             | Kind::Overload
             | Kind::TaskFailureRate
+            | Kind::TaskUnhealthy
             | Kind::ExecutorCrashLoop => true,
         }
     }

@@ -4,7 +4,7 @@ use messages::v1::{DurationInfo, TaskInfo};
 
 use super::{Context, TaskIdUse};
 use crate::error::require;
-use crate::{ValidationError, Within, check, command, container, ids, resource};
+use crate::{ValidationError, Within, check, command, container, health_checks, ids, resource};
 
 pub(super) fn validate(task: &TaskInfo, context: &Context) -> Result<(), ValidationError> {
     ids::validate(&task.task_id.value)?;
@@ -17,6 +17,7 @@ pub(super) fn validate(task: &TaskInfo, context: &Context) -> Result<(), Validat
     if let Some(health_check) = &task.health_check {
         check::validate_health_check(health_check).within("Task uses invalid health check")?;
     }
+    health_checks::named(task.labels.as_deref())?;
     validate_resources(task)?;
     if let Some(command) = &task.command {
         command::validate(command).within("Task's `CommandInfo` is invalid")?;

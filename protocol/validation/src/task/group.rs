@@ -7,6 +7,7 @@ use prost::Message as _;
 use super::launch::sum;
 use super::{Context, common};
 use crate::error::require;
+use crate::health_checks;
 use crate::{ValidationError, Within, command, container, executor, resource, text};
 
 /// The least resources of an executor of a group; a default executor cannot run with less.
@@ -55,10 +56,10 @@ fn validate_task(task: &TaskInfo, context: &Context) -> Result<(), ValidationErr
     common::validate(task, context)?;
     require(task.executor.is_some(), "'TaskInfo.executor' must be set")?;
     if let Some(container) = &task.container {
-        let probes_network = task
-            .health_check
-            .as_ref()
-            .is_some_and(|check| matches!(check.r#type(), health_check::Type::Http | health_check::Type::Tcp));
+        let named = health_checks::named(task.labels.as_deref())?;
+        let mut checks = task.health_check.as_deref().into_iter().chain(named.iter().map(|named| &named.check));
+        let probes_network =
+            checks.any(|check| matches!(check.r#type(), health_check::Type::Http | health_check::Type::Tcp));
         require(
             container.network_infos.is_empty() || !probes_network,
             "HTTP and TCP health checks are not supported for nested containers not joining parent's network",

@@ -334,6 +334,61 @@ fn an_unhealthy_task_is_killed_after_its_failures() {
     assert_eq!(scenario.last().healthy, Some(false));
 }
 
+fn labelled(checks: &[(&str, &str)]) -> v1::Labels {
+    let label = |(name, check): &(&str, &str)| v1::Label {
+        key: format!("tepui.health_check.{name}"),
+        value: Some((*check).to_owned()),
+    };
+    v1::Labels { labels: checks.iter().map(label).collect() }
+}
+
+#[test]
+fn a_task_is_healthy_by_all_of_its_health_checks() {
+    let tcp = r#"{"type": "TCP", "tcp": {"port": 80}, "consecutive_failures": 2, "grace_period_seconds": 0}"#;
+    let mut scenario = Scenario::new();
+    let mut event = launch("t", "x");
+    if let Some(launched) = event.launch.as_mut() {
+        launched.task.labels = Some(Box::new(labelled(&[("a", tcp), ("b", tcp)])));
+    }
+    scenario.event(event, &["TASK_STARTING", "start 'x'"]);
+    scenario.starts(&["TASK_RUNNING", "Probe(Named(0)) in 15s", "Probe(Named(1)) in 15s"]);
+    scenario.clock.1 = Duration::from_secs(16);
+    let (a, b) = (Checker::Named(0), Checker::Named(1));
+    scenario.timer(Timer::Probe(b), &["Probe(Named(1), Tcp { port: 80, ipv6: false }, 20s)"]);
+    let (next_a, next_b) = ("Probe(Named(0)) in 10s", "Probe(Named(1)) in 10s");
+    // Nothing is known of the other check.
+    scenario.probed(a, Outcome::Tcp(true), &[next_a]);
+    scenario.probed(b, Outcome::Tcp(true), &["TASK_RUNNING", next_b]);
+    let results = |scenario: &Scenario| {
+        let labels = scenario.last().labels.as_deref().map(|labels| labels.labels.clone()).unwrap_or_default();
+        let values: Vec<String> = labels.into_iter().filter_map(|label| label.value).collect();
+        (scenario.last().healthy, values.join(", "))
+    };
+    assert_eq!(results(&scenario), (Some(true), "healthy, healthy".to_owned()));
+    scenario.probed(b, Outcome::Tcp(false), &["TASK_RUNNING", next_b]);
+    assert_eq!(results(&scenario), (Some(false), "healthy, unhealthy: 1 of 2 failures".to_owned()));
+    scenario.probed(a, Outcome::Tcp(true), &[next_a]);
+    scenario.probed(b, Outcome::NoResult, &["TASK_RUNNING", "Terminate", "Grace in 3s", next_b]);
+    scenario.exits(
+        signal(libc::SIGTERM),
+        &["TASK_KILLED (Command terminated with signal Terminated)", "Acknowledgement in 60s"],
+    );
+    assert_eq!(results(&scenario), (Some(false), "healthy, unhealthy: 2 of 2 failures".to_owned()));
+}
+
+/// A master of Mesos passes on labels that Tepui's master refuses. The task must not run without its check.
+#[test]
+fn a_task_with_an_invalid_label_fails() {
+    let mut scenario = Scenario::new();
+    let mut event = launch("t", "x");
+    if let Some(launched) = event.launch.as_mut() {
+        launched.task.labels = Some(Box::new(labelled(&[("a", r#"{"type": "TCP"}"#)])));
+    }
+    let failed =
+        "TASK_FAILED (Label 'tepui.health_check.a' is invalid: Expecting 'tcp' to be set for TCP health check)";
+    scenario.event(event, &["TASK_STARTING", failed, "Acknowledgement in 60s"]);
+}
+
 /// A master of Mesos passes on numbers that Tepui's master refuses.
 #[test]
 fn invalid_numbers_neither_occupy_nor_end_the_executor() {

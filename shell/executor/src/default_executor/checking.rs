@@ -6,11 +6,10 @@ use messages::v1::TaskState;
 
 use super::actions::{Action, Key, Purpose, Reply, Timer};
 use super::command_check::{CommandCheck, Next};
+use super::container::Container;
 use super::executor::DefaultExecutor;
-use crate::checks::{self, Checker, Outcome, Probe};
+use crate::checks::{Checker, Outcome, Probe};
 use crate::core::Clock;
-
-const CHECKERS: [Checker; 2] = [Checker::Check, Checker::Health];
 
 impl DefaultExecutor {
     /// Begins a probe that is due. A task that is being killed, and every task while the agent is away, is not probed.
@@ -19,7 +18,7 @@ impl DefaultExecutor {
         let Some(container) = self.containers.get_mut(&key).filter(|c| subscribed && c.is_running()) else {
             return Vec::new();
         };
-        match checks::probe(&container.task, checker) {
+        match container.checks.probe(&container.task, checker) {
             None => Vec::new(),
             Some((Probe::Command(command), timeout)) => {
                 let command = with_environment_of(&container.task, *command);
@@ -41,7 +40,7 @@ impl DefaultExecutor {
         let Some(container) = self.containers.get(&key).filter(|container| container.is_running()) else {
             return Vec::new();
         };
-        let probes = checks::first_probes(&container.task).into_iter().map(|(checker, _)| checker);
+        let probes = container.checks.checkers(&container.task).into_iter();
         // The result of a probe in progress is still to come.
         let idle = probes.filter(|checker| !container.probing.contains(checker));
         idle.map(|checker| Action::Arm(Timer::Probe(key, checker), std::time::Duration::ZERO)).collect()
@@ -51,7 +50,7 @@ impl DefaultExecutor {
     pub(super) fn cancel_checks(&mut self, key: Key) -> Vec<Action> {
         let Some(container) = self.containers.get_mut(&key) else { return Vec::new() };
         let used = container.command_checks.values_mut().map(CommandCheck::stop).filter(|stopped| *stopped).count();
-        if used == 0 { Vec::new() } else { cancel_requests(key) }
+        if used == 0 { Vec::new() } else { cancel_requests(key, container) }
     }
 
     pub(super) fn on_check_reply(
@@ -110,7 +109,10 @@ impl DefaultExecutor {
             status.uuid = Some(clock.uuid().to_vec());
             match checker {
                 Checker::Check => status.check_status = container.checks.check_status.map(Box::new),
-                Checker::Health => status.healthy = container.checks.healthy,
+                Checker::Health | Checker::Named(_) => {
+                    status.healthy = container.checks.healthy(&container.task);
+                    status.labels = container.checks.labels();
+                }
             }
             let status = status.clone();
             actions.push(self.update(status));
@@ -130,8 +132,9 @@ fn check_requests(key: Key, checker: Checker) -> [Purpose; 3] {
 }
 
 /// Returns the actions that close the connections of all checks of a container.
-pub(super) fn cancel_requests(key: Key) -> Vec<Action> {
-    CHECKERS.into_iter().flat_map(|checker| check_requests(key, checker)).map(Action::Cancel).collect()
+pub(super) fn cancel_requests(key: Key, container: &Container) -> Vec<Action> {
+    let checkers = container.command_checks.keys().copied();
+    checkers.flat_map(|checker| check_requests(key, checker)).map(Action::Cancel).collect()
 }
 
 /// Returns the command of a check with the variables of the task's command below its own.

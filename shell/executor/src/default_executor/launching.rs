@@ -30,11 +30,12 @@ impl DefaultExecutor {
             }
             let key = Key(self.next_number());
             let id = v1::ContainerId { value: uuid_text(clock.uuid()), parent: Some(Box::new(parent.clone())) };
+            let invalid = checks::invalid(&task);
             let container = Container {
                 id,
                 task,
                 group: number,
-                launch: Launch::Requested { repeated: false },
+                launch: invalid.map_or(Launch::Requested { repeated: false }, Launch::Refused),
                 acknowledged: false,
                 kill: None,
                 last_status: v1::TaskStatus::default(),
@@ -44,7 +45,9 @@ impl DefaultExecutor {
             };
             self.containers.insert(key, container);
             actions.extend(self.update_container(key, TaskState::TaskStarting, clock));
-            actions.extend(self.request_launch(key));
+            // The end of a task that the agent never launched comes by its answer to a wait, as for one that it refuses.
+            let refused = matches!(self.containers.get(&key), Some(Container { launch: Launch::Refused(_), .. }));
+            actions.extend(if refused { self.request_wait(key) } else { self.request_launch(key) });
         }
         actions
     }
@@ -105,7 +108,7 @@ impl DefaultExecutor {
         }
         container.checks = Checks::new(&container.task, clock.elapsed());
         let limit = container.task.max_completion_time;
-        let probes = checks::first_probes(&container.task);
+        let probes = container.checks.first_probes(&container.task);
         actions.extend(self.update_container(key, TaskState::TaskRunning, clock));
         actions.extend(self.request_wait(key));
         if let Some(limit) = limit {

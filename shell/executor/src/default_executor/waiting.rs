@@ -54,9 +54,10 @@ impl DefaultExecutor {
         status.limitation = termination.limitation;
         if self.unhealthy {
             status.healthy = Some(false);
+            status.labels = container.checks.labels();
         }
         let state = termination.state;
-        let mut actions = cancel_all(key);
+        let mut actions = cancel_all(key, container);
         actions.push(self.update(status));
         let takes_group = matches!(state, TaskState::TaskFailed | TaskState::TaskKilled);
         if takes_group && !self.shutting_down && self.killed_groups.insert(container.group) {
@@ -79,9 +80,9 @@ impl DefaultExecutor {
 }
 
 /// Closes the connections of a container that is gone, except those of checks, which are closed with them.
-fn cancel_all(key: Key) -> Vec<Action> {
+fn cancel_all(key: Key, container: &Container) -> Vec<Action> {
     let mut actions = vec![Action::Cancel(Purpose::Launch(key)), Action::Cancel(Purpose::Kill(key))];
-    actions.extend(super::checking::cancel_requests(key));
+    actions.extend(super::checking::cancel_requests(key, container));
     actions
 }
 

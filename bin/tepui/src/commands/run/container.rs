@@ -8,6 +8,7 @@ use messages::v1;
 use super::capabilities::{self, Named, capability};
 use super::environment::{self, Variable, variable};
 use super::networks::{Publish, network_infos, port_resource, publish};
+use super::pod;
 use super::units::{duration, megabytes, seconds};
 use super::volumes::{mount, volume};
 use crate::commands::cli::CommandError;
@@ -72,17 +73,22 @@ pub struct ContainerFlags {
     /// A shell command that tells whether the task is healthy; the task is killed if it fails too often
     #[arg(long, value_name = "COMMAND")]
     health_cmd: Option<String>,
+    #[arg(long, value_name = "NAME=CHECK", value_parser = named_check)]
+    #[arg(
+        help = "A further health check: NAME=http:PORT[/PATH], https:PORT[/PATH], tcp:PORT or cmd:COMMAND; all must succeed"
+    )]
+    health_check: Vec<NamedCheck>,
     /// The time until the first check and between checks [default: 15s, then 10s]
-    #[arg(long, value_name = "TIME", value_parser = duration, requires = "health_cmd")]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     health_interval: Option<Duration>,
     /// The time that one check may take [default: 20s]
-    #[arg(long, value_name = "TIME", value_parser = duration, requires = "health_cmd")]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     health_timeout: Option<Duration>,
     /// The number of failures in a row after which the task is killed [default: 3]
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..), requires = "health_cmd")]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     health_retries: Option<u32>,
     /// The time after the start in which failures do not count [default: 10s]
-    #[arg(long, value_name = "TIME", value_parser = duration, requires = "health_cmd")]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     health_start_period: Option<Duration>,
 }
 
@@ -149,6 +155,11 @@ impl ContainerFlags {
                     .to_owned(),
             ));
         }
+        let times = [self.health_interval, self.health_timeout, self.health_start_period];
+        let has_check = self.health_cmd.is_some() || !self.health_check.is_empty();
+        if !has_check && (times.iter().any(Option::is_some) || self.health_retries.is_some()) {
+            return Err(refused("--health-interval and its siblings need --health-cmd or --health-check".to_owned()));
+        }
         let ports: Vec<Publish> = self.publish.iter().flat_map(|Published(ports)| ports.clone()).collect();
         let network_infos = network_infos(&self.network, &ports).map_err(refused)?;
         let mut resources: Vec<_> = port_resource(&ports).into_iter().collect();
@@ -158,9 +169,9 @@ impl ContainerFlags {
             info: self.info(network_infos, matches!(user, "root" | "0")),
             variables: environment::variables(&self.env_file, &self.env, |name| std::env::var(name).ok())?,
             resources,
-            health_check: self.health_check(),
+            health_check: self.health_check().map(Box::new),
             kill_policy: self.stop_timeout.map(kill_policy),
-            labels: labels(&self.label),
+            labels: labels(self.label.iter().map(|text| label(text)).chain(self.named_checks()).collect()),
             workdir: self.workdir.clone(),
         })
     }
@@ -187,21 +198,28 @@ impl ContainerFlags {
         (info != plain).then(|| Box::new(info))
     }
 
-    fn health_check(&self) -> Option<Box<v1::HealthCheck>> {
-        let command =
-            v1::CommandInfo { value: Some(self.health_cmd.clone()?), shell: Some(true), ..Default::default() };
+    fn health_check(&self) -> Option<v1::HealthCheck> {
+        Some(self.with_times(command_check(self.health_cmd.as_deref()?)))
+    }
+
+    /// Returns the labels of the further health checks.
+    fn named_checks(&self) -> impl Iterator<Item = v1::Label> {
+        self.health_check
+            .iter()
+            .map(|named| pod::health_check_label(&named.name, &self.with_times(named.check.clone())))
+    }
+
+    fn with_times(&self, check: v1::HealthCheck) -> v1::HealthCheck {
         let seconds = |duration: Option<Duration>| duration.map(|duration| duration.as_secs_f64());
-        Some(Box::new(v1::HealthCheck {
-            r#type: Some(v1::health_check::Type::Command.into()),
-            command: Some(Box::new(command)),
+        v1::HealthCheck {
             // As in docker, the first check comes after an interval.
             delay_seconds: seconds(self.health_interval),
             interval_seconds: seconds(self.health_interval),
             timeout_seconds: seconds(self.health_timeout),
             consecutive_failures: self.health_retries,
             grace_period_seconds: seconds(self.health_start_period),
-            ..Default::default()
-        }))
+            ..check
+        }
     }
 }
 
@@ -256,12 +274,59 @@ fn kill_policy(grace: Duration) -> Box<v1::KillPolicy> {
     Box::new(v1::KillPolicy { grace_period: Some(v1::DurationInfo { nanoseconds }) })
 }
 
-fn labels(given: &[String]) -> Option<Box<v1::Labels>> {
-    let label = |text: &String| match text.split_once('=') {
+fn label(text: &str) -> v1::Label {
+    match text.split_once('=') {
         Some((key, value)) => v1::Label { key: key.to_owned(), value: Some(value.to_owned()) },
-        None => v1::Label { key: text.clone(), value: None },
+        None => v1::Label { key: text.to_owned(), value: None },
+    }
+}
+
+fn labels(labels: Vec<v1::Label>) -> Option<Box<v1::Labels>> {
+    (!labels.is_empty()).then(|| Box::new(v1::Labels { labels }))
+}
+
+/// A health check of `--health-check`, without its times.
+#[derive(Debug, Clone)]
+struct NamedCheck {
+    name: String,
+    check: v1::HealthCheck,
+}
+
+fn command_check(line: &str) -> v1::HealthCheck {
+    let command = v1::CommandInfo { value: Some(line.to_owned()), shell: Some(true), ..Default::default() };
+    let r#type = Some(v1::health_check::Type::Command.into());
+    v1::HealthCheck { r#type, command: Some(Box::new(command)), ..Default::default() }
+}
+
+fn named_check(text: &str) -> Result<NamedCheck, String> {
+    use v1::health_check::{HttpCheckInfo, TcpCheckInfo, Type};
+    let expected = || {
+        format!("'{text}': expected NAME=http:PORT[/PATH], NAME=https:PORT[/PATH], NAME=tcp:PORT or NAME=cmd:COMMAND")
     };
-    (!given.is_empty()).then(|| Box::new(v1::Labels { labels: given.iter().map(label).collect() }))
+    let (name, check) = text.split_once('=').ok_or_else(expected)?;
+    let (kind, rest) = check.split_once(':').ok_or_else(expected)?;
+    let port = |text: &str| text.parse::<u16>().ok().filter(|port| *port > 0).map(u32::from).ok_or_else(expected);
+    let check = match kind {
+        "cmd" if !rest.is_empty() => command_check(rest),
+        "tcp" => {
+            let tcp = Some(TcpCheckInfo { port: port(rest)?, protocol: None });
+            v1::HealthCheck { r#type: Some(Type::Tcp.into()), tcp, ..Default::default() }
+        }
+        "http" | "https" => {
+            let at = rest.find('/').unwrap_or(rest.len());
+            let (number, path) = rest.split_at(at);
+            let path = if path.is_empty() { "/" } else { path };
+            let (port, scheme) = (port(number)?, Some(kind.to_owned()));
+            let http =
+                Some(Box::new(HttpCheckInfo { port, scheme, path: Some(path.to_owned()), ..Default::default() }));
+            v1::HealthCheck { r#type: Some(Type::Http.into()), http, ..Default::default() }
+        }
+        _ => return Err(expected()),
+    };
+    let named = NamedCheck { name: name.to_owned(), check };
+    let labels = v1::Labels { labels: vec![pod::health_check_label(&named.name, &named.check)] };
+    validation::health_checks::named(Some(&labels)).map_err(|error| error.to_string())?;
+    Ok(named)
 }
 
 #[cfg(test)]

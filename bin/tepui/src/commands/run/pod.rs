@@ -53,6 +53,9 @@ struct Task {
     #[serde(default)]
     limits: BTreeMap<String, Value>,
     health_check: Option<HealthCheck>,
+    /// Further health checks by their names.
+    #[serde(default)]
+    health_checks: BTreeMap<String, HealthCheck>,
     check: Option<Check>,
     kill_grace: Option<String>,
     max_completion_time: Option<String>,
@@ -182,7 +185,17 @@ fn info(task: Task, cpus: f64, mem: f64, own_cgroup: bool) -> Result<v1::TaskInf
             || Box::new(v1::ContainerInfo { r#type: v1::container_info::Type::Mesos.into(), ..Default::default() });
         info.get_or_insert_with(none).linux_info.get_or_insert_default().share_cgroups = Some(false);
     }
+    let mut labels = Vec::new();
+    for (name, given) in task.health_checks {
+        labels.push(health_check_label(
+            &name,
+            &health_check(given).map_err(|why| format!("health_checks.{name}: {why}"))?,
+        ));
+    }
+    let labels = (!labels.is_empty()).then(|| Box::new(v1::Labels { labels }));
+    validation::health_checks::named(labels.as_deref()).map_err(|error| error.to_string())?;
     Ok(v1::TaskInfo {
+        labels,
         name: task.name.clone(),
         task_id: v1::TaskId { value: task.name },
         resources,
@@ -285,6 +298,12 @@ fn health_check(given: HealthCheck) -> Result<v1::HealthCheck, String> {
     };
     check.r#type = Some(kind.into());
     Ok(check)
+}
+
+/// Returns the label of a task for a further health check.
+pub(super) fn health_check_label(name: &str, check: &v1::HealthCheck) -> v1::Label {
+    let json = String::from_utf8_lossy(&wire::json::encode(check)).into_owned();
+    v1::Label { key: format!("{}{name}", validation::health_checks::LABEL), value: Some(json) }
 }
 
 fn check(given: Check) -> Result<v1::CheckInfo, String> {
