@@ -33,6 +33,7 @@ mod kernel;
 mod launch;
 mod launch_spec;
 mod process_tree;
+mod quiet_files;
 mod recovery;
 mod requests;
 mod rotate;

@@ -29,21 +29,22 @@ const MAX_BLOCK: u64 = 64 * 1024;
 const MAX_PEEKS: u64 = 1024;
 
 /// Rotates a file that has reached its bound as often as needed. An interrupted rotation is finished first; a file
-/// below the bound is checked for that only with `maybe_interrupted`.
+/// below the bound is checked for that only with `maybe_interrupted`. Returns the length of the file before; zero for a file that
+/// does not exist.
 ///
 /// # Errors
 /// Returns the error of the file, its directory or the disk. Nothing is lost, and the next call tries again.
-pub(crate) fn rotate_if_large(path: &Path, rotation: Rotation, maybe_interrupted: bool) -> io::Result<()> {
+pub(crate) fn rotate_if_large(path: &Path, rotation: Rotation, maybe_interrupted: bool) -> io::Result<u64> {
     // Links are not followed: the sandbox belongs to the task, and this thread may be root (as in MESOS-9564).
     let length = match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
         outcome => outcome?.len(),
     };
     let max_bytes = rotation.max_bytes.max(2 * MIN_BLOCK);
     let large = length >= max_bytes;
     let interrupted = (large || maybe_interrupted) && named(path, "rotating").symlink_metadata().is_ok();
     if !large && !interrupted {
-        return Ok(());
+        return Ok(length);
     }
     let file = open(path)?;
     let output = Rotating { path, file, max_bytes, max_files: rotation.max_files };
@@ -62,7 +63,7 @@ pub(crate) fn rotate_if_large(path: &Path, rotation: Rotation, maybe_interrupted
         }
         output.rotate()?;
     }
-    Ok(())
+    Ok(length)
 }
 
 /// Opens a regular file with a single name, because the task may have no right to the target of a hard link.

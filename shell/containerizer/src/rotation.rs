@@ -1,8 +1,8 @@
 //! Keeps the outputs of containers from filling the disk, without a process or a pipe per container.
 //!
 //! A container writes to its file directly (opened for appending), so its output does not depend on the agent. One
-//! thread of the agent checks the sizes every second and rotates files beyond their bounds (see [`crate::rotate`]); the
-//! thread exists only while there are files to check. While the agent is away the files grow and nothing is lost, and
+//! thread of the agent checks the sizes every second and rotates files beyond their bounds (see [`crate::rotate`]); files
+//! that nobody writes to are left out until the next write, and the thread exists only while there are files to check. While the agent is away the files grow and nothing is lost, and
 //! the next agent rotates them within a second of its start. The files of a container that ends are checked once more.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +15,7 @@ use std::time::Duration;
 use ids::ContainerId;
 
 use crate::Rotation;
+use crate::quiet_files::{FileKey, QuietFiles};
 use crate::rotate::rotate_if_large;
 use crate::trusted_file::TrustedFile;
 
@@ -23,16 +24,20 @@ fn untrusted_directories(container: &str) -> usize {
     2 * (ContainerId::new(container).depth() - 1)
 }
 
-fn rotate(path: &Path, rotation: Rotation, untrusted: usize, maybe_interrupted: bool) -> io::Result<()> {
+/// Rotates a file if it is large. Returns its length before; zero for a file that does not exist.
+fn rotate(path: &Path, rotation: Rotation, untrusted: usize, maybe_interrupted: bool) -> io::Result<u64> {
     match TrustedFile::find(path, untrusted) {
         Ok(file) => rotate_if_large(file.path(), rotation, maybe_interrupted),
         // The sandbox has been removed.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
         Err(error) => Err(error),
     }
 }
 
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The number of checks without a change after which a file is left alone until the next write.
+const QUIET_CHECKS: u32 = 3;
 
 /// The files to watch, shared with the thread that checks them.
 #[derive(Debug, Clone, Default)]
@@ -47,12 +52,34 @@ struct Watched {
     stopped: bool,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Outputs {
-    files: Vec<(PathBuf, Rotation)>,
+    files: Vec<OutputFile>,
     /// Whether the files have not been checked yet. An earlier agent may have left an unfinished rotation.
     fresh: bool,
     /// Whether the container has ended, so that the next check is the last.
+    ended: bool,
+}
+
+#[derive(Debug)]
+struct OutputFile {
+    path: PathBuf,
+    rotation: Rotation,
+    /// The length at the last check.
+    length: u64,
+    /// The number of checks since the length has changed.
+    unchanged: u32,
+    /// Whether the kernel reports the next write, so that no check is needed.
+    quiet: bool,
+}
+
+/// A file that is checked now.
+#[derive(Debug)]
+struct DueFile {
+    key: FileKey,
+    path: PathBuf,
+    rotation: Rotation,
+    fresh: bool,
     ended: bool,
 }
 
@@ -66,6 +93,8 @@ impl Rotator {
             return Ok(());
         }
         let mut watched = self.lock();
+        let file = |(path, rotation)| OutputFile { path, rotation, length: 0, unchanged: 0, quiet: false };
+        let files = files.into_iter().map(file).collect();
         watched.containers.insert(container.to_owned(), Outputs { files, fresh: true, ended: false });
         if !watched.running {
             let rotator = self.clone();
@@ -95,35 +124,53 @@ impl Rotator {
     fn run(&self) {
         // The error of a file is logged once, and not every second.
         let mut warned: BTreeSet<PathBuf> = BTreeSet::new();
-        loop {
-            let Some(due) = self.wait_for_check() else { return };
-            let files = due.iter().flat_map(|(container, outputs)| {
-                let untrusted = untrusted_directories(container);
-                outputs.files.iter().map(move |file| (file, untrusted, outputs.fresh))
-            });
-            for ((path, rotation), untrusted, fresh) in files {
+        let mut quiet = QuietFiles::new();
+        while let Some(due) = self.wait_for_check(&mut quiet) {
+            for file in due {
                 if self.lock().stopped {
                     return;
                 }
-                match rotate(path, *rotation, untrusted, fresh || warned.contains(path)) {
-                    Ok(()) => {
-                        warned.remove(path);
+                let untrusted = untrusted_directories(&file.key.0);
+                match rotate(&file.path, file.rotation, untrusted, file.fresh || warned.contains(&file.path)) {
+                    Ok(length) => {
+                        warned.remove(&file.path);
+                        self.checked(&file, length, untrusted, &mut quiet);
                     }
                     Err(error) => {
-                        if warned.insert(path.clone()) {
-                            tracing::warn!(path = %path.display(), %error, "cannot rotate an output");
+                        if warned.insert(file.path.clone()) {
+                            tracing::warn!(path = %file.path.display(), %error, "cannot rotate an output");
                         }
                     }
                 }
-            }
-            for (path, _) in due.values().filter(|outputs| outputs.ended).flat_map(|outputs| &outputs.files) {
-                warned.remove(path);
+                if file.ended {
+                    warned.remove(&file.path);
+                }
             }
         }
     }
 
-    /// Waits for the next check. Returns the outputs to check; `None` if there are none left to watch.
-    fn wait_for_check(&self) -> Option<BTreeMap<String, Outputs>> {
+    /// Notes the length of a file that was checked, and leaves a file alone that has not changed for a while.
+    fn checked(&self, file: &DueFile, length: u64, untrusted: usize, quiet: &mut QuietFiles) {
+        let (container, index) = &file.key;
+        let mut watched = self.lock();
+        let Some(known) = watched.containers.get_mut(container).and_then(|outputs| outputs.files.get_mut(*index))
+        else {
+            return;
+        };
+        known.unchanged = if known.length == length { known.unchanged.saturating_add(1) } else { 0 };
+        known.length = length;
+        if known.unchanged < QUIET_CHECKS {
+            return;
+        }
+        let Ok(trusted) = TrustedFile::find(&file.path, untrusted) else { return };
+        let is_watched = quiet.watch(trusted.path(), file.key.clone());
+        // A write before the watch is not reported.
+        let now = std::fs::symlink_metadata(trusted.path()).map_or(0, |data| data.len());
+        known.quiet = is_watched && now == length;
+    }
+
+    /// Waits for the next check. Returns the files to check; `None` if there are none left to watch.
+    fn wait_for_check(&self, quiet: &mut QuietFiles) -> Option<Vec<DueFile>> {
         let mut watched = self.lock();
         if !watched.stopped {
             (watched, _) = self.shared.1.wait_timeout(watched, CHECK_INTERVAL).unwrap_or_else(PoisonError::into_inner);
@@ -132,8 +179,29 @@ impl Rotator {
             watched.running = false;
             return None;
         }
-        let due = watched.containers.clone();
-        watched.containers.retain(|_, outputs| {
+        for (container, index) in quiet.take_written() {
+            let outputs = watched.containers.get_mut(&container);
+            if let Some(file) = outputs.and_then(|outputs| outputs.files.get_mut(index)) {
+                (file.quiet, file.unchanged) = (false, 0);
+            }
+        }
+        let mut due = Vec::new();
+        watched.containers.retain(|container, outputs| {
+            for (index, file) in outputs.files.iter().enumerate() {
+                let key = (container.clone(), index);
+                if outputs.ended {
+                    quiet.forget(&key);
+                }
+                if !file.quiet || outputs.ended {
+                    due.push(DueFile {
+                        key,
+                        path: file.path.clone(),
+                        rotation: file.rotation,
+                        fresh: outputs.fresh,
+                        ended: outputs.ended,
+                    });
+                }
+            }
             outputs.fresh = false;
             !outputs.ended
         });
