@@ -169,6 +169,13 @@ pub enum ContainerEvent {
         /// The step that failed.
         failure: LaunchFailure,
     },
+    /// The launch is under way and takes time, for instance because an image is being pulled.
+    Progress {
+        /// The container.
+        container: ContainerId,
+        /// How far it is, for people.
+        message: String,
+    },
     /// A signal was sent to a container.
     Signalled {
         /// The call that asked for it.

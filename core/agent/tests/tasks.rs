@@ -280,6 +280,30 @@ fn a_container_that_cannot_be_started_fails_the_task() {
 }
 
 #[test]
+fn a_task_hears_what_its_launch_waits_for() {
+    let mut scenario = Scenario::launching();
+    let progress = |container, done: &str| ContainerEvent::Progress { container, message: done.to_owned() };
+    scenario.container("C1", |container| progress(container, "1 of 2"));
+    check(
+        &mut scenario,
+        "store update U1 t1 STAGING
+         send master@10.0.0.1:5050: StatusUpdate U1 t1 STAGING '1 of 2'
+         arm UpdateRetry(\"F\", \"t1\") 10s",
+    );
+    // The framework has not acknowledged, so there is no further update.
+    scenario.container("C1", |container| progress(container, "2 of 2"));
+    check(&mut scenario, "");
+    scenario.framework_acknowledges("t1", "U1").clear_log();
+    scenario.container("C1", |container| progress(container, "2 of 2"));
+    assert!(scenario.sent().count() == 1);
+    // A task that runs waits for nothing.
+    let mut scenario = Scenario::running();
+    scenario.updates("t1", "t1", TaskRunning).framework_acknowledges("t1", "U1").clear_log();
+    scenario.container("C1", |container| progress(container, "late"));
+    check(&mut scenario, "");
+}
+
+#[test]
 fn an_executor_that_does_not_register_in_time_is_destroyed() {
     let mut scenario = Scenario::launching();
     scenario.container("C1", |container| ContainerEvent::Launched { container, pid: 1 });

@@ -116,6 +116,7 @@ enum Command {
     Deactivate(operate::Deactivate),
     Reactivate(operate::Reactivate),
     Gone(operate::Gone),
+    #[command(visible_alias = "images")]
     Image(image::ImageArgs),
     /// Show examples of what can be done
     Examples,

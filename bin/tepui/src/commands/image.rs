@@ -1,4 +1,6 @@
-//! `tepui image`: the images in an agent's store, without an agent.
+//! `tepui image`: the images in an agent's store, without an agent, and what agents are pulling.
+
+mod pulls;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal as _;
@@ -30,6 +32,7 @@ Examples:
   tepui image pull --plain-http localhost:5000/team/app:1.2
   tepui image import app.tar           # of docker save, or an OCI layout (file or directory)
   tepui image list
+  tepui image pulls                    # of all agents, with their progress
   tepui image remove busybox
   tepui image prune --keep busybox"
 )]
@@ -46,6 +49,8 @@ enum Command {
     Import(Import),
     /// List the images in the store
     List(List),
+    /// Show the images that the agents of the cluster are pulling
+    Pulls(pulls::Pulls),
     /// Remove an image, and the layers that no other image needs
     Remove(Remove),
     /// Remove all images except those to keep
@@ -190,6 +195,7 @@ pub async fn image(args: ImageArgs) -> Result<(), CommandError> {
         Command::Pull(args) => pull(args).await,
         Command::Import(args) => import(args).await,
         Command::List(args) => list(&args),
+        Command::Pulls(args) => pulls::pulls(args).await,
         Command::Remove(args) => {
             let report = Store::open(&args.place.store)?.remove(&args.image)?;
             report_removed(&report);

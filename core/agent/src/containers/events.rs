@@ -24,6 +24,7 @@ use crate::registration::master_connection::MasterConnection;
 use crate::registration::terminate;
 use crate::sandboxes::paths;
 use crate::state::State;
+use crate::updates::launch_progress::launch_progress;
 use crate::updates::status_update;
 use crate::updates::status_update::AgentGenerated;
 use crate::updates::status_update_manager::Origin;
@@ -34,9 +35,13 @@ pub(crate) fn container_event(state: &mut State, cx: &mut Context<'_>, event: Co
         ContainerEvent::Launched { container, .. }
         | ContainerEvent::LaunchFailed { container, .. }
         | ContainerEvent::NestedLaunchFailed { container, .. }
+        | ContainerEvent::Progress { container, .. }
         | ContainerEvent::UpdateFailed { container, .. }
         | ContainerEvent::Exited { container, .. } => container,
     };
+    if let ContainerEvent::Progress { container, message } = &event {
+        return launch_progress(state, cx, container, message);
+    }
     if state.nested_containers.contains(container) {
         return nested_event(state, cx, event);
     }
@@ -45,7 +50,7 @@ pub(crate) fn container_event(state: &mut State, cx: &mut Context<'_>, event: Co
         return;
     };
     match event {
-        ContainerEvent::Signalled { .. } | ContainerEvent::Removed { .. } => {}
+        ContainerEvent::Signalled { .. } | ContainerEvent::Removed { .. } | ContainerEvent::Progress { .. } => {}
         ContainerEvent::Launched { pid, .. } => {
             container_launched(&mut state.frameworks, cx, &framework, &executor, pid)
         }
@@ -84,7 +89,7 @@ fn nested_event(state: &mut State, cx: &mut Context<'_>, event: ContainerEvent) 
         ContainerEvent::Signalled { reply, failed } => nested_events::signalled(cx, reply, failed),
         ContainerEvent::Removed { container, failed } => nested_events::removed(state, cx, &container, failed),
         // Their resources do not change.
-        ContainerEvent::UpdateFailed { .. } => {}
+        ContainerEvent::UpdateFailed { .. } | ContainerEvent::Progress { .. } => {}
     }
 }
 

@@ -238,7 +238,8 @@ fn apply_status(
     if is_terminal(before) {
         return UpdateAction::Superseded;
     }
-    if executor.is_queued(task) && !is_terminal(after) {
+    // The agent itself reports what a task waits for.
+    if executor.is_queued(task) && !is_terminal(after) && after != TaskState::TaskStaging {
         tracing::warn!("executor {:?} reports on task {task:?}, which it was never given", executor.id);
         return UpdateAction::Superseded;
     }

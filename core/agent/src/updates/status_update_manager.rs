@@ -234,6 +234,12 @@ impl StatusUpdateManager {
         self.by_task.contains_key(&(framework.clone(), task.clone()))
     }
 
+    /// Returns whether an update of a task waits for its acknowledgement.
+    pub fn is_waiting(&self, framework: &FrameworkId, task: &TaskId) -> bool {
+        let stream = self.by_task.get(&(framework.clone(), task.clone()));
+        stream.is_some_and(|stream| !stream.pending.is_empty() || stream.unstored_acknowledgements > 0)
+    }
+
     /// Marks an update as durable, and returns the sender to tell.
     pub fn stored(&mut self, framework: &FrameworkId, task: &TaskId, uuid: &[u8]) -> Option<Origin> {
         let stream = self.by_task.get_mut(&(framework.clone(), task.clone()))?;

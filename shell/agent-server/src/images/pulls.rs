@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use provisioner::{PullEvent, PullProgress};
 
-/// The interval between two lines of the log about one pull.
-const LOGGED: Duration = Duration::from_secs(10);
+/// The interval between two reports about one pull, in the log and to its task.
+const REPORTED: Duration = Duration::from_secs(5);
 
 /// The pulls that are under way.
 #[derive(Debug, Default)]
@@ -82,8 +82,8 @@ impl Pulls {
 }
 
 impl Pull<'_> {
-    /// Takes a step into account, and logs the progress of long pulls.
-    pub fn observe(&self, event: &PullEvent) {
+    /// Takes a step into account, and logs and reports the progress of long pulls.
+    pub fn observe(&self, event: &PullEvent, report: &dyn Fn(String)) {
         self.progress.observe(event);
         match event {
             PullEvent::Layers { .. } => {
@@ -91,7 +91,7 @@ impl Pull<'_> {
             }
             PullEvent::Received { .. } | PullEvent::LayerDone { .. } => {
                 let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
-                if logged.elapsed() >= LOGGED {
+                if logged.elapsed() >= REPORTED {
                     *logged = Instant::now();
                     tracing::info!(
                         container = self.container,
@@ -99,6 +99,7 @@ impl Pull<'_> {
                         "pulling an image: {}",
                         self.progress
                     );
+                    report(format!("Pulling image '{}': {}", self.image, self.progress));
                 }
             }
         }
