@@ -4,6 +4,9 @@
 
 mod processes;
 
+#[path = "images/nested.rs"]
+mod nested;
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;

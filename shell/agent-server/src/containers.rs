@@ -273,7 +273,9 @@ impl Containers {
         // Volumes come before fetched files, so that a file cannot take the place of a volume.
         self.update_sandbox(&launch.container, &launch.sandbox, &[], &launch.volumes)?;
         self.fetches.fetch(&self.settings.fetch, launch, user.as_ref(), cancelled)?;
-        let images = self.images.provide(launch, user.as_ref(), cancelled).map_err(|error| error.to_string())?;
+        let report = self.shared.progress_of(&launch.container);
+        let images =
+            self.images.provide(launch, user.as_ref(), cancelled, &report).map_err(|error| error.to_string())?;
         // A link to a volume leads to nothing in an image.
         if images.as_ref().is_some_and(|images| images.has_root)
             && !launch.volumes.is_empty()
@@ -485,7 +487,13 @@ impl Shared {
         self.worker.run(move || images.destroy(&id));
     }
 
-    /// Queues an event for the core. There are at most two for each container.
+    /// Returns what reports to the core how far the launch of a container is.
+    fn progress_of(&self, container: &ContainerId) -> impl Fn(String) + Sync {
+        move |message| self.notify(ContainerEvent::Progress { container: container.clone(), message })
+    }
+
+    /// Queues an event for the core. There are at most two for each container, and one every few seconds while its images are
+    /// pulled.
     fn notify(&self, event: ContainerEvent) {
         self.inbox.send_control(InboxItem::Input(Input::Container(event)));
     }

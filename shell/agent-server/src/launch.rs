@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ::agent::ContainerLaunch;
-use containerizer::{Init, Input, Launch, Limits, Output, Program, Rlimit, RlimitKind, SealedProgram, User};
+use containerizer::{
+    Init, Input, Launch, Limits, Output, Program, Rlimit, RlimitKind, SealedProgram, TerminalOptions, User,
+};
 use messages::v1;
 
 use super::fetch::FetchOptions;
@@ -46,6 +48,11 @@ pub enum Unsupported {
     /// A request to an isolator is invalid.
     #[error("{0}")]
     Request(#[from] InvalidRequest),
+    /// The default executor only waits for its tasks.
+    #[error(
+        "'executor.container.tty_info' cannot be carried out: give the terminal to the tasks of the default executor"
+    )]
+    DefaultExecutorTerminal,
     /// A bound of the output in the environment of the command is invalid.
     #[error("{0}")]
     ContainerLogger(String),
@@ -60,6 +67,10 @@ pub fn check(launch: &ContainerLaunch, isolators: &[&str]) -> Result<(), Unsuppo
     match &launch.command_task {
         Some(task) => validation::supported::check_task(task, isolators)?,
         None => validation::supported::check_executor(&launch.executor_info, isolators)?,
+    }
+    if launch.command_task.is_none() && is_default(&launch.executor_info) && terminal(container_info(launch)).is_some()
+    {
+        return Err(Unsupported::DefaultExecutorTerminal);
     }
     Ok(())
 }
@@ -78,16 +89,23 @@ pub fn describe(
         let argv = words.iter().map(OsString::from).chain(further).collect();
         (Program::Sealed(settings.executor.clone()), argv)
     };
-    let is_default = launch.executor_info.r#type() == v1::executor_info::Type::Default;
+    let is_default = is_default(&launch.executor_info);
     let (program, argv) = match (&launch.command_task, images) {
         (Some(_), None) => own(&settings.executor_argv, Vec::new()),
         (Some(_), Some(images)) => own(&settings.executor_argv, vec![launch_info_argument(&images.launch_info)]),
         (None, None) if is_default => default_executor(settings, launch),
         (None, None) => custom(launch)?,
-        // The launcher enters the image and becomes the executor.
+        // The launcher mounts the volumes and becomes the executor, so that nested containers see them.
+        (None, Some(images)) if is_default => {
+            let words = settings.default_executor_argv.iter().map(OsString::from);
+            let before = [images.launch_info.clone().into(), OsString::from(HELPER)];
+            own(&settings.launcher_argv, before.into_iter().chain(words).collect())
+        }
+        // The init starts its own program again as the launcher, which enters the image and becomes the executor.
         (None, Some(ProvidedImages { launch_info, command: (program, argv), .. })) => {
             let words = std::iter::once(program).chain(argv).map(OsString::from);
-            own(&settings.launcher_argv, std::iter::once(launch_info.into()).chain(words).collect())
+            let words = std::iter::once(OsString::from(launch_info)).chain(words);
+            (Program::Path(HELPER.into()), settings.launcher_argv.iter().map(OsString::from).chain(words).collect())
         }
     };
     let isolation = images.map(|images| images.launch_info.with_file_name(super::images::ISOLATION));
@@ -117,6 +135,7 @@ pub fn describe(
         binds: Vec::new(),
         requests,
         stdin: Input::Nothing,
+        terminal: terminal(container_info(launch)).map(|options| TerminalOptions { waits: waits(launch), ..options }),
         nesting: None,
         stdout: output("stdout", stdout),
         stderr: output("stderr", stderr),
@@ -217,6 +236,30 @@ fn scalar(resources: &[v1::Resource], name: &str) -> Option<f64> {
 fn sandbox_disk(resources: &[v1::Resource]) -> Option<f64> {
     let plain = resources.iter().filter(|resource| resource.name == "disk" && resource.disk.is_none());
     plain.filter_map(|resource| resource.scalar.as_ref()).map(|scalar| scalar.value).reduce(|sum, value| sum + value)
+}
+
+/// The path by which an init starts its own program.
+pub(super) const HELPER: &str = "/proc/self/exe";
+
+/// Returns the terminal that a container asks for (`tty_info`).
+pub(super) fn terminal(container: Option<&v1::ContainerInfo>) -> Option<TerminalOptions> {
+    let info = container?.tty_info.as_ref()?;
+    let small = |number: u32| u16::try_from(number).unwrap_or(u16::MAX);
+    let (rows, columns) = info.window_size.map_or((0, 0), |size| (small(size.rows), small(size.columns)));
+    Some(TerminalOptions { rows, columns, waits: false })
+}
+
+/// The label of a task whose terminal keeps its output for the first reader (beyond Mesos, whose reader may come too late).
+const WAITS: (&str, &str) = ("tepui.terminal", "waits");
+
+fn waits(launch: &ContainerLaunch) -> bool {
+    let labels = launch.command_task.as_ref().and_then(|task| task.labels.as_deref());
+    let labels = labels.map(|labels| labels.labels.as_slice()).unwrap_or_default();
+    labels.iter().any(|label| (label.key.as_str(), label.value.as_deref()) == (WAITS.0, Some(WAITS.1)))
+}
+
+fn is_default(executor: &v1::ExecutorInfo) -> bool {
+    executor.r#type() == v1::executor_info::Type::Default
 }
 
 pub(super) fn rlimits(container: Option<&v1::ContainerInfo>) -> Vec<Rlimit> {

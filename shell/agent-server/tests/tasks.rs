@@ -35,6 +35,7 @@ fn main() -> ExitCode {
         nested::nested_containers_end_with_their_parent().await;
         nested::a_session_has_the_streams_of_its_caller().await;
         nested::a_session_can_have_a_terminal().await;
+        nested::a_command_task_can_have_a_terminal().await;
         nested::a_terminal_outlives_its_callers().await;
         nested::a_slow_reader_stops_the_program().await;
         nested::standalone_containers_belong_to_no_executor().await;
@@ -171,7 +172,6 @@ async fn a_task_that_cannot_be_isolated_as_requested_is_refused() {
         ("container.linux_info.seccomp.profile_name", linux(json!({ "seccomp": { "profile_name": "none.json" } }))),
         ("container.linux_info.ipc_mode", linux(json!({ "ipc_mode": "PRIVATE" }))),
         ("container.network_infos[0].name", json!({ "type": "MESOS", "network_infos": [{ "name": "none" }] })),
-        ("container.tty_info", json!({ "type": "MESOS", "tty_info": {} })),
         ("container.hostname", json!({ "type": "MESOS", "hostname": "h" })),
         (
             "container.rlimit_info.rlimits[0]",

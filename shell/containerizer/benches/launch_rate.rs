@@ -47,6 +47,7 @@ fn main() {
                 binds: Vec::new(),
                 requests: containerizer::Requests::default(),
                 stdin: containerizer::Input::Nothing,
+                terminal: None,
                 nesting: None,
                 stdout: Output::Discard,
                 stderr: Output::Discard,

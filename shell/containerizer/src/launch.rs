@@ -41,6 +41,8 @@ pub struct Launch {
     pub stdout: Output,
     /// The target of the standard error.
     pub stderr: Output,
+    /// The terminal of its program; `None` for a program without one.
+    pub terminal: Option<TerminalOptions>,
     /// The relation to the containers around it, for nested and standalone containers; `None` for an executor's.
     pub nesting: Option<Nesting>,
 }
@@ -55,14 +57,13 @@ pub struct Nesting {
     pub share_pid_namespace: bool,
     /// Whether it uses all namespaces of its parent (`ContainerClass::DEBUG` of Mesos).
     pub session: bool,
-    /// The terminal of its program, which the init owns: it writes the output to [`Launch::stdout`], and serves those that
-    /// connect to [`crate::Containerizer::connect`]. `None` for a program without a terminal.
-    pub terminal: Option<TerminalOptions>,
     /// The words of the agent about it, which a later agent gets back ([`Recovered::described`](crate::Recovered)).
     pub description: Vec<u8>,
 }
 
-/// The terminal of a container.
+/// The terminal of a container. The init owns it, or a sealed program, which is a helper of the agent and gets the argument
+/// `--terminal=` with what an init gets. The owner writes the output to [`Launch::stdout`], and serves those that connect to
+/// [`crate::Containerizer::connect`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TerminalOptions {
     /// The number of rows; zero for the default.

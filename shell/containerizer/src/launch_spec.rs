@@ -50,6 +50,8 @@ pub(crate) struct LaunchSpec {
     pub enter_mounts: Option<Pid>,
     /// The process whose pid namespace is entered, in place of a new one.
     pub enter_pids: Option<Pid>,
+    /// The process whose IPC namespace is entered, in place of a new one.
+    pub enter_ipc: Option<Pid>,
     /// The new namespaces.
     pub namespaces: Namespaces,
     /// The directories to mount in this order. They need a mount namespace.
@@ -74,7 +76,7 @@ pub(crate) struct LaunchSpec {
     pub cgroups_v1: Vec<PathBuf>,
     /// Whether the program must not be the first process of its container.
     pub needs_init: bool,
-    /// The terminal that the init makes, and the socket that it serves.
+    /// The terminal that the init or the helper of the agent makes, and the socket that it serves.
     pub terminal: Option<(TerminalOptions, Arc<OwnedFd>)>,
     /// The init process, and the file for the wait status of the program.
     pub init: Option<(Init, PathBuf)>,
@@ -97,6 +99,7 @@ impl LaunchSpec {
             untrusted_directories: 2 * (launch.id.depth() - 1),
             enter_mounts: None,
             enter_pids: None,
+            enter_ipc: None,
             namespaces: Namespaces::default(),
             mounts: Vec::new(),
             volumes: Vec::new(),

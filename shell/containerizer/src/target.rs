@@ -46,6 +46,13 @@ impl Target {
         variables.split(|byte| *byte == 0).filter(|text| text.contains(&b'=')).map(<[u8]>::to_vec).collect()
     }
 
+    /// Returns whether the first process runs with arguments that begin with these.
+    pub fn runs(&self, argv: &[String]) -> bool {
+        let words = fs::read(format!("/proc/{}/cmdline", self.first)).unwrap_or_default();
+        let mut words = words.split(|byte| *byte == 0);
+        argv.iter().all(|word| words.next() == Some(word.as_bytes()))
+    }
+
     /// Returns the working directory of the first process.
     pub fn working_directory(&self) -> Option<std::path::PathBuf> {
         fs::read_link(format!("/proc/{}/cwd", self.first)).ok()

@@ -1,6 +1,8 @@
 //! The loop of the command executor, which waits for the agent, the task and timers.
 
 use std::collections::BTreeMap;
+use std::ffi::CString;
+use std::io;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -18,6 +20,7 @@ use crate::memory;
 use crate::probe::Probes;
 use crate::process::{self, ChildSignal};
 use crate::subscriber::Subscriber;
+use crate::terminal::{self, Terminal};
 use crate::write_stderr::write_stderr;
 
 /// Runs `tepui executor` (`mesos-executor`), which is configured by its environment.
@@ -34,7 +37,12 @@ pub fn main() -> ExitCode {
         Some(Ok(image)) => Some(image),
         Some(Err(error)) => return fail(&error),
     };
-    match EventLoop::new(environment, variables, image).and_then(EventLoop::run) {
+    let terminal = std::env::args().find_map(|argument| Terminal::from_argument(argument.strip_prefix(TERMINAL)?));
+    let terminal = match terminal.transpose() {
+        Ok(terminal) => terminal,
+        Err(error) => return fail(&error),
+    };
+    match EventLoop::new(environment, variables, image, terminal).and_then(EventLoop::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
@@ -42,6 +50,8 @@ pub fn main() -> ExitCode {
 
 /// The argument that names the file of the launch info, for a task with an image.
 const LAUNCH_INFO: &str = "--launch_info=";
+/// The argument with the terminal of the task, in the words of an init.
+const TERMINAL: &str = "--terminal=";
 
 pub(crate) fn fail(error: &dyn std::error::Error) -> ExitCode {
     write_stderr(format_args!("executor: {}", model::with_sources(error)));
@@ -56,6 +66,8 @@ struct EventLoop {
     variables: Vec<(String, String)>,
     /// The image of the task; `None` if it runs on the host's files.
     image: Option<TaskImage>,
+    /// The terminal of the task, if it has one.
+    terminal: Option<Terminal>,
     executor: Executor,
     clock: SystemClock,
     agent: Subscriber,
@@ -73,6 +85,7 @@ impl EventLoop {
         environment: Environment,
         variables: Vec<(String, String)>,
         image: Option<TaskImage>,
+        terminal: Option<Terminal>,
     ) -> Result<Self, Error> {
         process::adopt_orphans()?;
         let executor = Executor::new(
@@ -95,6 +108,7 @@ impl EventLoop {
             done: false,
             variables,
             image,
+            terminal,
         })
     }
 
@@ -114,6 +128,9 @@ impl EventLoop {
         // Processes that the task left behind have this process as their parent, and are not found without it.
         process::kill_descendants();
         last_updates::keep(&self.executor.subscribe());
+        if let Some(terminal) = self.terminal {
+            terminal.finish();
+        }
         Ok(())
     }
 
@@ -121,6 +138,9 @@ impl EventLoop {
         for (pid, exit) in process::reap() {
             if Some(pid) == self.task {
                 self.task = None;
+                if let Some(terminal) = &mut self.terminal {
+                    terminal.read_available();
+                }
                 let out_of_memory = exit != Exit::Status(0) && process::out_of_memory();
                 let actions = self.executor.on_exit(exit, out_of_memory, &mut self.clock);
                 self.perform(actions);
@@ -162,7 +182,14 @@ impl EventLoop {
         if let Some(socket) = self.agent.socket() {
             fds.push(PollFd::new(socket, PollFlags::IN));
         }
-        match poll(&mut fds, timeout.as_ref()) {
+        let others = fds.len();
+        fds.extend(self.terminal.iter().flat_map(Terminal::poll_fds));
+        let polled = poll(&mut fds, timeout.as_ref());
+        let of_terminal: Vec<PollFlags> = fds.iter().skip(others).map(PollFd::revents).collect();
+        if let Some(terminal) = &mut self.terminal {
+            terminal.serve(&of_terminal);
+        }
+        match polled {
             Ok(0) if !self.memory_released => {
                 memory::release_unused();
                 self.memory_released = true;
@@ -219,7 +246,7 @@ impl EventLoop {
         };
         let started = execution
             .map_err(|error| error.to_string())
-            .and_then(|execution| process::start(&execution).map_err(|error| error.to_string()));
+            .and_then(|execution| self.start_program(&execution).map_err(|error| error.to_string()));
         let actions = match started {
             Ok(pid) => {
                 self.task = Some(pid);
@@ -231,6 +258,16 @@ impl EventLoop {
             }
         };
         self.perform(actions);
+    }
+
+    /// Starts the program of the task, on its terminal if it has one.
+    fn start_program(&self, execution: &Execution) -> io::Result<Pid> {
+        let Some(terminal) = &self.terminal else { return process::start(execution) };
+        // The launcher is root, and its program is the user of the task.
+        if let Some(user) = self.image.as_ref().and_then(|image| image.info.user.as_ref()) {
+            terminal.give_to(user.uid, user.gid)?;
+        }
+        process::start_on_terminal(execution, &CString::new(terminal::path_of(terminal.slave()))?)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The terminal of a container, which its init owns: it copies the output to the file and to those that are attached, and
+//! The terminal of a container, which its init or its command executor owns: it copies the output to the file and to those that are attached, and
 //! their input to the terminal. In Mesos the I/O switchboard does it, a process of its own; here as there, the terminal
 //! does not depend on the agent.
 //!
@@ -81,7 +81,9 @@ impl Terminal {
         let slave = ioctl_tiocgptpeer(&master, flags)?;
         rustix::io::ioctl_fionbio(&master, true)?;
         let terminal = Terminal { master, slave, listener, connections: Vec::new(), input: Vec::new(), waits: false };
-        terminal.resize(rows, columns);
+        if rows > 0 && columns > 0 {
+            terminal.resize(rows, columns);
+        }
         Ok(terminal)
     }
 
@@ -90,11 +92,10 @@ impl Terminal {
         self.slave.as_fd()
     }
 
+    /// Sets the size. Clients of Mesos set it to zero and back, so that programs draw their screen again.
     fn resize(&self, ws_row: u16, ws_col: u16) {
-        if ws_row > 0 && ws_col > 0 {
-            // A terminal has a size in any case.
-            let _ = tcsetwinsize(&self.master, Winsize { ws_row, ws_col, ws_xpixel: 0, ws_ypixel: 0 });
-        }
+        // A terminal has a size in any case.
+        let _ = tcsetwinsize(&self.master, Winsize { ws_row, ws_col, ws_xpixel: 0, ws_ypixel: 0 });
     }
 
     /// Serves the terminal until `other` is readable.
@@ -108,22 +109,34 @@ impl Terminal {
 
     /// Waits for the next events and serves them. Returns whether `other` is ready.
     fn serve_once(&mut self, other: BorrowedFd<'_>, wanted: PollFlags, timeout: Option<&Timespec>) -> io::Result<bool> {
-        let (ready, accepts, master, of_connections) = {
+        let (ready, events) = {
             let mut fds = vec![PollFd::from_borrowed_fd(other, wanted)];
-            let room = self.connections.len() < MAX_CONNECTIONS;
-            fds.push(PollFd::new(&self.listener, if room { PollFlags::IN } else { PollFlags::empty() }));
-            fds.push(PollFd::new(&self.master, self.wanted_of_master()));
-            let accepts_input = self.input.is_empty();
-            fds.extend(self.connections.iter().map(|connection| connection.poll(accepts_input)));
+            fds.extend(self.poll_fds());
             match poll(&mut fds, timeout) {
                 Err(Errno::INTR) => return Ok(false),
                 done => done?,
             };
             let mut events = fds.iter().map(PollFd::revents);
-            let mut next = || events.next().unwrap_or(PollFlags::empty());
-            (next(), next(), next(), events.collect::<Vec<_>>())
+            (events.next().unwrap_or(PollFlags::empty()), events.collect::<Vec<_>>())
         };
-        for (at, events) in of_connections.into_iter().enumerate() {
+        self.serve(&events);
+        Ok(!ready.is_empty())
+    }
+
+    /// Returns what to wait for, for a caller that waits for other things as well.
+    pub fn poll_fds(&self) -> impl Iterator<Item = PollFd<'_>> {
+        let room = self.connections.len() < MAX_CONNECTIONS;
+        let listener = PollFd::new(&self.listener, if room { PollFlags::IN } else { PollFlags::empty() });
+        let master = PollFd::new(&self.master, self.wanted_of_master());
+        let accepts_input = self.input.is_empty();
+        let connections = self.connections.iter().map(move |connection| connection.poll(accepts_input));
+        [listener, master].into_iter().chain(connections)
+    }
+
+    /// Serves the events of [`poll_fds`](Self::poll_fds), in the same order.
+    pub fn serve(&mut self, events: &[PollFlags]) {
+        let [accepts, master, of_connections @ ..] = events else { return };
+        for (at, events) in of_connections.iter().enumerate() {
             if !events.is_empty() {
                 self.serve_connection(at);
             }
@@ -139,7 +152,20 @@ impl Terminal {
         }
         self.waits &= !self.connections.iter().any(|connection| matches!(connection.kind, Kind::Reader(_)));
         self.connections.retain(|connection| !matches!(connection.kind, Kind::Closed));
-        Ok(!ready.is_empty())
+    }
+
+    /// Copies the output that the program has written, for instance before its end.
+    pub fn read_available(&mut self) {
+        while self.read_output() {}
+    }
+
+    /// Gives the end for the program to a user, who can then open it again.
+    ///
+    /// # Errors
+    /// Returns the error of fchown(2).
+    pub fn give_to(&self, uid: u32, gid: u32) -> io::Result<()> {
+        let (uid, gid) = (rustix::fs::Uid::from_raw(uid), rustix::fs::Gid::from_raw(gid));
+        Ok(rustix::fs::fchown(&self.slave, Some(uid), Some(gid))?)
     }
 
     /// The terminal is read while every reader has taken the output before, so that a slow reader stops the program.
@@ -239,7 +265,7 @@ impl Terminal {
                 break;
             }
         }
-        while self.read_output() {}
+        self.read_available();
         for connection in &mut self.connections {
             connection.flush_until(deadline);
         }

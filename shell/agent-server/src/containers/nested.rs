@@ -18,8 +18,8 @@ use tracing::warn;
 
 use super::{Containers, describe_limitation, resolve_user};
 use crate::fetch::Destination;
-use crate::images::{ISOLATION, ProvidedImages, nested_image, resolved};
-use crate::launch::{rlimits, with_image, with_secrets};
+use crate::images::{ISOLATION, ProvidedImages, nested_has_images, nested_image, resolved};
+use crate::launch::{HELPER, rlimits, with_image, with_secrets};
 use crate::requests::{Place, requests};
 use crate::sandbox;
 use crate::sessions::ContainerEnds;
@@ -78,7 +78,7 @@ impl Containers {
     pub fn launch_nested(self: &Arc<Self>, launch: Box<NestedLaunch>) {
         let limits = self.settings.limits(&launch.resources, &launch.limits);
         let cancelled = self.begin(&launch.container, limits, &launch.sandbox, Vec::new());
-        let waits_for_network = !launch.command.uris.is_empty() || nested_image(&launch).is_some();
+        let waits_for_network = !launch.command.uris.is_empty() || nested_has_images(&launch);
         self.run_blocking(waits_for_network, move |containers| {
             let prepared = containers.prepare_nested(&launch, &cancelled);
             let started = prepared.and_then(|prepared| containers.start_prepared(prepared, &[]).map_err(other));
@@ -112,10 +112,10 @@ impl Containers {
         self.fetches
             .fetch_into(&self.settings.fetch, to, &launch.command.uris, user.as_ref(), cancelled)
             .map_err(other)?;
-        let started = match (nested_image(launch), launch.session) {
+        let started = match (nested_has_images(launch), launch.session) {
             (_, true) => self.session_program(launch, user)?,
-            (Some(_), false) => self.program_in_image(launch, user, cancelled)?,
-            (None, false) => {
+            (true, false) => self.program_in_image(launch, user, cancelled)?,
+            (false, false) => {
                 let (program, argv) = program(&launch.command).map_err(other)?;
                 let environment = launch.environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
                 let working_directory = launch.sandbox.clone();
@@ -144,38 +144,31 @@ impl Containers {
     }
 
     fn check_nested(&self, launch: &NestedLaunch) -> Result<(), String> {
-        let mut container = launch.info.clone();
-        if let Some(container) = &mut container {
-            // The init of the container has its terminal.
-            container.tty_info = None;
-        }
-        validation::supported::check_nested(&launch.command, container.as_ref(), &self.containerizer.isolators())
+        let container = launch.info.as_ref();
+        validation::supported::check_nested(&launch.command, container, &self.containerizer.isolators())
             .map_err(|error| error.to_string())?;
         if launch.session && nested_image(launch).is_some() {
             return Err(
                 "a session has the root file system of its parent: leave out 'container.mesos.image'".to_owned()
             );
         }
-        let volumes = container.as_ref().map(|container| container.volumes.as_slice()).unwrap_or_default();
-        if volumes.iter().any(|volume| volume.image.is_some()) {
-            return Err(
-                "images as volumes of nested containers are not supported: give the volume to the executor".to_owned()
-            );
-        }
+        let volumes = container.map(|container| container.volumes.as_slice()).unwrap_or_default();
         if launch.session && !volumes.is_empty() {
             return Err("a session has the mounts of its parent: leave out 'container.volumes'".to_owned());
         }
         Ok(())
     }
 
-    /// Returns how a program is started in the root file system of an image. The launcher is root until it is there.
+    /// Returns how a program is started in the root file system of an image, or with images as volumes. The launcher is root
+    /// until it is there.
     fn program_in_image(
         &self,
         launch: &NestedLaunch,
         user: Option<User>,
         cancelled: &Arc<AtomicBool>,
     ) -> Result<Started, Failed> {
-        let provided = self.images.provide_nested(launch, user.as_ref(), cancelled).map_err(other)?;
+        let report = self.shared.progress_of(&launch.container);
+        let provided = self.images.provide_nested(launch, user.as_ref(), cancelled, &report).map_err(other)?;
         let ProvidedImages { launch_info: file, command: (program, arguments), environment: of_image, .. } =
             provided.ok_or_else(|| other("the container has no image"))?;
         let environment = with_image(launch.environment.clone(), Some(&launch.command), &of_image);
@@ -203,8 +196,8 @@ impl Containers {
         let working_directory = target.working_directory().unwrap_or_else(|| launch.sandbox.clone());
         let (program, argv) = program(&launch.command).map_err(other)?;
         let Some(pid) = target.in_image else {
-            // The root of the agent is not that of the container.
-            if self.images.has_container(&parent) {
+            // The root of the agent is not that of the container, unless its first process has mounted its volumes.
+            if self.images.has_container(&parent) && !target.runs(&self.settings.default_executor_argv) {
                 return Err(other(format!("container {parent} has not entered its image yet: try again")));
             }
             let program = Program::Path(program);
@@ -250,7 +243,6 @@ impl Containers {
             own_cgroups: linux.is_some_and(|linux| linux.share_cgroups == Some(false)),
             share_pid_namespace: linux.is_some_and(|linux| linux.share_pid_namespace == Some(true)),
             session: launch.session,
-            terminal: terminal(launch),
             description: serde_json::to_vec(&description).map_err(other)?,
         };
         let init_argv = self.settings.init_argv.iter().map(OsString::from).collect();
@@ -272,6 +264,7 @@ impl Containers {
             stdin,
             stdout,
             stderr,
+            terminal: terminal(launch),
             nesting: Some(nesting),
         })
     }
@@ -315,14 +308,8 @@ impl Containers {
 
 /// Returns the terminal that a container asks for. Nobody sees the output of a session before its caller reads it.
 fn terminal(launch: &NestedLaunch) -> Option<TerminalOptions> {
-    let info = launch.info.as_ref()?.tty_info.as_ref()?;
-    let small = |number: u32| u16::try_from(number).unwrap_or(u16::MAX);
-    let (rows, columns) = info.window_size.map_or((0, 0), |size| (small(size.rows), small(size.columns)));
-    Some(TerminalOptions { rows, columns, waits: launch.session })
+    Some(TerminalOptions { waits: launch.session, ..crate::launch::terminal(launch.info.as_ref())? })
 }
-
-/// The path by which an init starts its own program.
-const HELPER: &str = "/proc/self/exe";
 
 /// Returns the program and the arguments of a command without an image, with `argv[0]`.
 fn program(command: &v1::CommandInfo) -> Result<(PathBuf, Vec<OsString>), NoCommand> {

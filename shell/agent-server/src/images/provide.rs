@@ -80,7 +80,7 @@ struct Wanted<'a> {
 
 impl Images {
     /// Provides the images of a container. Returns `None` for a container without images. Blocks while images are
-    /// pulled.
+    /// pulled; `report` is told how far a long pull is.
     ///
     /// # Errors
     /// Returns [`ImageError`] if the container cannot have its images.
@@ -89,9 +89,10 @@ impl Images {
         launch: &ContainerLaunch,
         user: Option<&User>,
         cancelled: &Arc<AtomicBool>,
+        report: &(dyn Fn(String) + Sync),
     ) -> Result<Option<ProvidedImages>, ImageError> {
         let place = Place { container: &launch.container, sandbox: &launch.sandbox, names_user: launch.user.is_some() };
-        self.provide_wanted(place, &Wanted::of(launch)?, user, cancelled)
+        self.provide_wanted(place, &Wanted::of(launch)?, user, cancelled, report)
     }
 
     /// Provides the image of a nested or standalone container, like [`Images::provide`].
@@ -103,15 +104,16 @@ impl Images {
         launch: &NestedLaunch,
         user: Option<&User>,
         cancelled: &Arc<AtomicBool>,
+        report: &(dyn Fn(String) + Sync),
     ) -> Result<Option<ProvidedImages>, ImageError> {
         let wanted = Wanted {
             root: nested_image(launch),
-            volumes: Vec::new(),
+            volumes: image_volumes(launch.info.as_ref()),
             hostname: launch.info.as_ref().and_then(|container| container.hostname.as_deref()),
             command: Some(&launch.command),
         };
         let place = Place { container: &launch.container, sandbox: &launch.sandbox, names_user: launch.user.is_some() };
-        self.provide_wanted(place, &wanted, user, cancelled)
+        self.provide_wanted(place, &wanted, user, cancelled, report)
     }
 
     fn provide_wanted(
@@ -120,13 +122,14 @@ impl Images {
         wanted: &Wanted<'_>,
         user: Option<&User>,
         cancelled: &Arc<AtomicBool>,
+        report: &(dyn Fn(String) + Sync),
     ) -> Result<Option<ProvidedImages>, ImageError> {
         let images: Vec<&v1::Image> =
             wanted.root.into_iter().chain(wanted.volumes.iter().map(|(_, image)| *image)).collect();
         if images.is_empty() {
             return Ok(None);
         }
-        let mut provided = self.provisioned(place.container.as_str(), &images, cancelled)?.into_iter();
+        let mut provided = self.provisioned(place.container.as_str(), &images, cancelled, report)?.into_iter();
         let root = wanted.root.and_then(|_| provided.next());
         let mut config = root.as_ref().map(|root| root.image.config.clone()).unwrap_or_default();
         if self.options.ignore_runtime {
@@ -177,6 +180,7 @@ impl Images {
         container: &str,
         images: &[&v1::Image],
         cancelled: &Arc<AtomicBool>,
+        report: &(dyn Fn(String) + Sync),
     ) -> Result<Vec<Provided>, ImageError> {
         let provisioner = self.provisioner().map_err(|source| failed(images, source))?;
         let mut wanted: Vec<(ImageReference, PullOptions)> = Vec::new();
@@ -202,7 +206,7 @@ impl Images {
             let options = wanted.iter().find(|(other, _)| other == reference).map(|(_, options)| options);
             let pull = self.pulls.begin(container, &reference.to_string());
             let options = options.ok_or_else(|| provisioner::Error::NotFound(reference.to_string()))?;
-            provisioner.store().pull(reference, options, &|event| pull.observe(&event))
+            provisioner.store().pull(reference, options, &|event| pull.observe(&event, report))
         };
         provisioner.provide(container, &references, &find).map_err(|source| failed(images, source))
     }
@@ -247,7 +251,7 @@ impl<'a> Wanted<'a> {
         }
         Ok(Wanted {
             root: container.mesos.as_deref().and_then(|mesos| mesos.image.as_deref()),
-            volumes: container.volumes.iter().filter_map(|volume| Some((volume, volume.image.as_deref()?))).collect(),
+            volumes: image_volumes(Some(container)),
             hostname: container.hostname.as_deref(),
             command: command_info(launch),
         })
@@ -257,6 +261,17 @@ impl<'a> Wanted<'a> {
 /// Returns whether a container asks for images, which may have to be pulled.
 pub fn has_images(launch: &ContainerLaunch) -> bool {
     Wanted::of(launch).is_ok_and(|wanted| wanted.root.is_some() || !wanted.volumes.is_empty())
+}
+
+/// Returns the volumes of a container that are images.
+fn image_volumes(container: Option<&v1::ContainerInfo>) -> Vec<(&v1::Volume, &v1::Image)> {
+    let volumes = container.map(|container| container.volumes.as_slice()).unwrap_or_default();
+    volumes.iter().filter_map(|volume| Some((volume, volume.image.as_deref()?))).collect()
+}
+
+/// Returns whether a nested or standalone container asks for images.
+pub fn nested_has_images(launch: &NestedLaunch) -> bool {
+    nested_image(launch).is_some() || !image_volumes(launch.info.as_ref()).is_empty()
 }
 
 /// Returns the image that a nested or standalone container asks for.

@@ -68,10 +68,15 @@ impl Parent {
 
     /// Opens a connection for the input of a session.
     async fn input(&self, value: &str) -> Client {
+        self.input_of(&self.id(value)).await
+    }
+
+    /// Opens a connection for the input of a container.
+    async fn input_of(&self, id: &Value) -> Client {
         let headers = "Content-Type: application/recordio\r\nMessage-Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n";
         let mut client = Client::connect(self.cluster.agent.address).await;
         client.send(format!("POST /api/v1 HTTP/1.1\r\n{headers}\r\n")).await;
-        let first = json!({ "type": "CONTAINER_ID", "container_id": self.id(value) });
+        let first = json!({ "type": "CONTAINER_ID", "container_id": id });
         send_record(&mut client, &body("ATTACH_CONTAINER_INPUT", first)).await;
         client
     }
@@ -282,6 +287,52 @@ pub async fn a_session_can_have_a_terminal() {
     send_bytes(&mut input, "Aw==").await;
     rest(&mut output, "STDOUT").await;
     assert_eq!(parent.exit_status("i").await, 6 << 8);
+    parent.cluster.stop().await;
+}
+
+/// The conversation of `mesos task attach` of Mesos' command line (src/python/cli_new): the output first, then an input that ends
+/// after its first record, as a trial, and then the input itself, which begins with a size of zero to have the screen drawn.
+pub async fn a_command_task_can_have_a_terminal() {
+    let mut cluster = Cluster::start().await;
+    let command = "stty size; read line; stty size; echo got $line; tty -s && exit 4";
+    let task = json!({
+        "command": { "value": command },
+        "container": { "type": "MESOS", "tty_info": { "window_size": { "rows": 24, "columns": 80 } } },
+        "labels": { "labels": [{ "key": "tepui.terminal", "value": "waits" }] },
+    });
+    cluster.launch_with(task).await;
+    let running = cluster.scheduler.until("TASK_RUNNING").await;
+    let container = running["container_status"]["container_id"]["value"].as_str().expect("an id").to_owned();
+    let mut parent = Parent { cluster, container };
+    let id = json!({ "value": parent.container });
+    let mut output = Client::connect(parent.cluster.agent.address).await;
+    let attach = body("ATTACH_CONTAINER_OUTPUT", json!({ "container_id": id }));
+    let headers = format!("{JSON}Accept: application/recordio\r\nMessage-Accept: application/json\r\n");
+    output.send(post("/api/v1", &headers, attach)).await;
+    assert_eq!(output.head().await.expect("a head").status, 200);
+    let mut text = String::new();
+    while !text.contains("24 80") {
+        let event = output.event_of("DATA").await;
+        text.push_str(&decoded(event["data"]["data"].as_str().unwrap()));
+    }
+    let mut trial = parent.input_of(&id).await;
+    trial.send("0\r\n\r\n".to_owned()).await;
+    assert_eq!(trial.response().await.expect("a response").status, 200);
+    let mut input = parent.input_of(&id).await;
+    for (rows, columns) in [(0, 0), (30, 100)] {
+        let size = json!({ "type": "TTY_INFO", "tty_info": { "window_size": { "rows": rows, "columns": columns } } });
+        send_io(&mut input, json!({ "type": "CONTROL", "control": size })).await;
+    }
+    let heartbeat = json!({ "type": "HEARTBEAT", "heartbeat": { "interval": { "nanoseconds": 30_000_000_000u64 } } });
+    send_io(&mut input, json!({ "type": "CONTROL", "control": heartbeat })).await;
+    send_bytes(&mut input, "YWIK").await;
+    let text = rest(&mut output, "STDOUT").await;
+    assert!(text.contains("30 100") && text.contains("got ab"), "{text}");
+    let failed = parent.cluster.scheduler.until("TASK_FAILED").await;
+    assert_eq!(failed["message"], "Command exited with status 4");
+    // The output is in the sandbox as well.
+    let kept = std::fs::read_to_string(parent.sandbox().join("stdout")).unwrap();
+    assert!(kept.contains("24 80") && kept.contains("got ab"), "{kept}");
     parent.cluster.stop().await;
 }
 

@@ -401,6 +401,7 @@ fn launch(id: &str) -> crate::Launch {
         binds: Vec::new(),
         requests: crate::Requests::default(),
         stdin: crate::Input::Nothing,
+        terminal: None,
         nesting: None,
         stdout: crate::Output::Discard,
         stderr: crate::Output::Discard,

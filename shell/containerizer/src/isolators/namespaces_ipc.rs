@@ -6,7 +6,8 @@ use super::{ContainerContext, Isolator};
 use crate::launch_spec::LaunchSpec;
 use crate::{Error, IpcMode, Launch};
 
-/// Gives containers an IPC namespace and a `/dev/shm` of their own, unless they share those of the agent.
+/// Gives containers an IPC namespace and a `/dev/shm` of their own, unless they share those of the agent or, nested, of their
+/// parent (docs/isolators/namespaces-ipc.md of Mesos).
 #[derive(Debug)]
 pub(super) struct NamespacesIpc {
     /// `--default_container_shm_size`, in bytes.
@@ -29,24 +30,29 @@ impl Isolator for NamespacesIpc {
             let refused = "Only support specifying the size of /dev/shm when the IPC mode is `PRIVATE`";
             return Err(Error::Request(refused.to_owned()));
         }
-        if container.id.parent().is_some() && asked.mode != Some(IpcMode::Private) {
-            let refused =
-                "a nested container cannot join the IPC namespace of its parent yet: ask for the mode PRIVATE";
-            return Err(Error::Request(refused.to_owned()));
+        if launch.nesting.as_ref().is_some_and(|nesting| nesting.session) {
+            // Its `/dev/shm` is that of the mounts that it enters.
+            spec.enter_ipc = container.parent;
+            return Ok(());
         }
         let bytes = asked.shm_megabytes.map(|size| u64::from(size) << 20).or(self.default_shm).unwrap_or(SHM_BYTES);
         match asked.mode {
-            Some(IpcMode::ShareParent) if self.disallow_sharing => {
+            Some(IpcMode::ShareParent) if self.disallow_sharing && container.parent.is_none() => {
                 let refused = "Sharing agent IPC namespace with top-level container is not allowed";
                 return Err(Error::Request(refused.to_owned()));
             }
-            Some(IpcMode::ShareParent) => spec.shm = Some(SharedMemory::Host),
+            Some(IpcMode::ShareParent) => {
+                spec.enter_ipc = container.parent;
+                // A nested container is started among the mounts of its parent.
+                spec.shm = Some(SharedMemory::Host);
+            }
             Some(IpcMode::Private) => {
                 spec.namespaces.ipc = true;
                 spec.shm = Some(SharedMemory::Private { bytes });
             }
             None => {
-                spec.namespaces.ipc = true;
+                spec.enter_ipc = container.parent;
+                spec.namespaces.ipc = container.parent.is_none();
                 // As in Mesos, a container without an image then uses the `/dev/shm` of the host.
                 spec.shm = launch.requests.image.as_ref().map(|_| SharedMemory::Private { bytes });
             }

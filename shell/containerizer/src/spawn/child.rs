@@ -53,6 +53,7 @@ steps! {
     Record => "record its process",
     Orphan => "begin: the agent has ended",
     Cgroup => "enter its cgroups",
+    EnterIpc => "enter the IPC namespace of its parent",
     EnterMounts => "enter the mounts of its parent",
     Mounts => "separate its mounts",
     Proc => "mount /proc",
@@ -219,7 +220,19 @@ fn enter_mounts(plan: &SpawnPlan) -> Result<(), Errno> {
     Ok(())
 }
 
+/// Enters the IPC namespace of the parent container.
+#[allow(unsafe_code)]
+fn enter_ipc(plan: &SpawnPlan) -> Result<(), Errno> {
+    let Some(namespace) = &plan.enter_ipc else { return Ok(()) };
+    // SAFETY: `namespace` is an open descriptor.
+    match unsafe { libc::syscall(libc::SYS_setns, namespace.as_raw_fd(), libc::CLONE_NEWIPC) } {
+        0 => Ok(()),
+        _ => Err(last_error()),
+    }
+}
+
 fn separate_mounts(plan: &SpawnPlan) -> Result<(), (Step, Errno)> {
+    enter_ipc(plan).map_err(|errno| (Step::EnterIpc, errno))?;
     enter_mounts(plan).map_err(|errno| (Step::EnterMounts, errno))?;
     if plan.namespaces.mount {
         // Later mounts of the host appear inside; mounts made inside stay inside.

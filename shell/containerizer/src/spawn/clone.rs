@@ -241,6 +241,7 @@ mod tests {
             working_directory: "/".into(),
             user: None,
             stdin: crate::Input::Nothing,
+            terminal: None,
             nesting: None,
             stdout: Output::Discard,
             stderr: Output::Discard,

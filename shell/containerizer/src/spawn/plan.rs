@@ -44,6 +44,8 @@ pub(crate) struct SpawnPlan {
     pub(super) enter_mounts: Option<OwnedFd>,
     /// The pid namespace that the child is created in.
     pub(super) enter_pids: Option<OwnedFd>,
+    /// The IPC namespace to enter.
+    pub(super) enter_ipc: Option<OwnedFd>,
     pub(super) namespaces: Namespaces,
     pub(super) binds: Vec<PreparedBind>,
     /// The options of the tmpfs to mount on `/dev/shm`.
@@ -117,6 +119,7 @@ impl SpawnPlan {
             socket: None,
             enter_mounts: namespace(spec.enter_mounts, "mnt")?,
             enter_pids: namespace(spec.enter_pids, "pid")?,
+            enter_ipc: namespace(spec.enter_ipc, "ipc")?,
             namespaces: spec.namespaces,
             binds: binds(spec)?,
             shm: shm(spec)?,
@@ -148,18 +151,21 @@ impl SpawnPlan {
         status: &Path,
         terminal: Option<&(TerminalOptions, Arc<OwnedFd>)>,
     ) -> Result<(), SpawnError> {
-        // A helper of the agent does the work of an init itself.
-        let Executable::Path(program) = &self.program else { return Ok(()) };
+        let terminal = terminal.map(|terminal| self.open_terminal(terminal)).transpose()?;
+        let Executable::Path(program) = &self.program else {
+            // A helper of the agent does the work of an init itself.
+            if let Some(terminal) = terminal {
+                let mut argv = std::mem::take(&mut self.argv.owned);
+                argv.push(c_string(OsStr::new(&format!("--terminal={terminal}")), "an argument")?);
+                self.argv = Strings::new(argv);
+            }
+            return Ok(());
+        };
         let report = open(status, OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC, None)?;
         let mut argv = arguments(&init.argv)?;
         argv.push(c_string(OsStr::new(&report.as_raw_fd().to_string()), "an argument")?);
-        if let Some((terminal, socket)) = terminal {
-            let socket = above_standard_streams(socket.as_fd()).map_err(|source| at("a socket", source))?;
-            let TerminalOptions { rows, columns, waits } = terminal;
-            let waits = if *waits { ":waits" } else { "" };
-            let text = format!("terminal:{}:{rows}:{columns}{waits}", socket.as_raw_fd());
-            argv.push(c_string(OsStr::new(&text), "an argument")?);
-            self.socket = Some(socket);
+        if let Some(terminal) = terminal {
+            argv.push(c_string(OsStr::new(&terminal), "an argument")?);
         }
         argv.push(program.clone());
         argv.extend(self.argv.owned.iter().cloned());
@@ -167,6 +173,16 @@ impl SpawnPlan {
         self.program = Executable::Sealed(Arc::clone(&init.program));
         self.report = Some(report);
         Ok(())
+    }
+
+    /// Leaves the socket of the terminal open in the child. Returns the words about the terminal for its owner.
+    fn open_terminal(&mut self, (terminal, socket): &(TerminalOptions, Arc<OwnedFd>)) -> Result<String, SpawnError> {
+        let socket = above_standard_streams(socket.as_fd()).map_err(|source| at("a socket", source))?;
+        let TerminalOptions { rows, columns, waits } = terminal;
+        let waits = if *waits { ":waits" } else { "" };
+        let text = format!("terminal:{}:{rows}:{columns}{waits}", socket.as_raw_fd());
+        self.socket = Some(socket);
+        Ok(text)
     }
 
     /// Lets the child write its line of the process table into this file.

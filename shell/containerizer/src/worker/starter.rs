@@ -114,7 +114,9 @@ impl Starter {
         }
         // The exit status is known to a later agent only if an init has written it.
         spec.needs_init |= launch.nesting.is_some();
-        if let Some(terminal) = launch.nesting.as_ref().and_then(|nesting| nesting.terminal) {
+        // The process in the image is another one than the first, which later programs are started beside.
+        spec.needs_init |= launch.terminal.is_some() || launch.requests.image.is_some();
+        if let Some(terminal) = launch.terminal {
             let socket = self.runtime.listen(&launch.id);
             let socket = socket.map_err(crate::Error::system("cannot make the socket of the terminal"))?;
             spec.terminal = Some((terminal, Arc::new(socket)));

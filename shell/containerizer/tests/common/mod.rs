@@ -94,6 +94,7 @@ impl Host {
             binds: Vec::new(),
             requests: containerizer::Requests::default(),
             stdin: containerizer::Input::Nothing,
+            terminal: None,
             nesting: None,
             stdout: Output::File { path: sandbox.join("stdout"), rotation: None },
             stderr: Output::File { path: sandbox.join("stderr"), rotation: None },

@@ -49,7 +49,8 @@ pub async fn attach(args: Attach) -> Result<ExitCode, CommandError> {
     match ended? {
         Ended::Signal(signal) => Ok(ExitCode::from(signalled(signal))),
         Ended::Detached => {
-            output::write_stderr("\ndetached; the task goes on");
+            output::write_stderr("");
+            output::write_stderr("detached; the task goes on");
             Ok(ExitCode::SUCCESS)
         }
         Ended::Output => match target.agent.wait_container(target.id).await {

@@ -62,7 +62,12 @@ pub async fn exec(args: Exec) -> Result<ExitCode, CommandError> {
     let command = v1::CommandInfo { user: args.user, ..command(&args.command) };
     let launched = target.agent.launch_session(id.clone(), command, container).await;
     let mut output = launched.map_err(with_advice)?;
-    let input = target.agent.attach_input(id.clone()).await?;
+    // The answer comes with the end of the command, and needs no round trip then.
+    let wait = {
+        let (agent, id) = (target.agent.clone(), id.clone());
+        tokio::spawn(async move { agent.wait_container(id).await })
+    };
+    let input = target.agent.attach_input(id).await?;
     let forwarding = Forwarding { stdin: args.interactive, terminal: args.tty, detaches: false };
     let raw = match args.tty && args.interactive {
         true => {
@@ -74,7 +79,10 @@ pub async fn exec(args: Exec) -> Result<ExitCode, CommandError> {
     drop(raw);
     match ended? {
         Ended::Signal(signal) => Ok(ExitCode::from(signalled(signal))),
-        Ended::Output | Ended::Detached => Ok(exit_code(&target.agent.wait_container(id).await?)),
+        Ended::Output | Ended::Detached => match wait.await {
+            Ok(end) => Ok(exit_code(&end?)),
+            Err(error) => Err(CommandError::message(format!("the wait for the command ended by itself: {error}"))),
+        },
     }
 }
 

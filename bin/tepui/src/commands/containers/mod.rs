@@ -23,4 +23,6 @@ mod top;
 pub use attach::{Attach, attach};
 pub use copy::{Copy, copy};
 pub use exec::{Exec, exec};
+pub use relay::{Forwarding, relay};
+pub use terminal::{RawTerminal, size as terminal_size};
 pub use top::{Top, top};

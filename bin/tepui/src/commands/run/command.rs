@@ -13,10 +13,12 @@ use super::container::{Container, ContainerFlags};
 use super::detach;
 use super::live::{Live, say_what_is_missing};
 use super::live_pod::LivePod;
+use super::live_terminal::{LiveTerminal, WAITS};
 use super::pod;
 use super::stall_explainer::StallExplainer;
 use crate::batch::{self, Batch, Observer, Outcome, Plan, Progress, Source, Stalled};
 use crate::commands::cli::{CommandError, Target};
+use crate::commands::containers::terminal_size;
 use crate::commands::explain::meaning;
 use crate::commands::first_line;
 use crate::commands::numbers::{MAX_TASKS, cpus};
@@ -37,6 +39,7 @@ Examples:
   tepui run -- echo hello                    One task
   tepui run --instances 20 -- 'sleep 1; echo $TEPUI_INSTANCE'
   tepui run --image busybox -- ls /          In a container image
+  tepui run -it --image busybox -- sh        A shell in a terminal
   tepui run -e LANG -v /data:/data:ro -- ls /data
   tepui run --batch tasks.txt                One task per line of the file
   tepui run --pod pod.json                   Tasks that run together as a group
@@ -71,9 +74,15 @@ pub struct Run {
     batch: Option<PathBuf>,
     /// Run the tasks of this file together on one agent; if one fails, the others end. The file is JSON:
     /// {"name": "web", "tasks": [{"name": "a", "command": "sleep 1", "cpus": 0.1, "mem": 32}]}; each task may also have
-    /// image, user, env, uris, disk, limits, health_check, check, kill_grace and max_completion_time
+    /// image, user, env, uris, disk, limits, health_check, health_checks, check, kill_grace and max_completion_time
     #[arg(long, conflicts_with_all = ["command", "batch", "instances", "image", "uri", "env"])]
     pod: Option<PathBuf>,
+    /// Run the command in a terminal; its output is shown as that of `tepui attach`
+    #[arg(long, short, conflicts_with_all = ["pod", "json"])]
+    tty: bool,
+    /// Pass what is typed on to the terminal of the task
+    #[arg(long, short, requires = "tty", conflicts_with_all = ["batch", "detach"])]
+    interactive: bool,
     /// Print only the output of a single task, or only the table of several tasks
     #[arg(long, short)]
     quiet: bool,
@@ -101,7 +110,15 @@ const DEFAULT_NAME: &str = "run";
 ///
 /// Fails if no master can be reached, or if it refuses the framework.
 pub async fn run(mut args: Run) -> Result<ExitCode, CommandError> {
+    if args.interactive && !std::io::stdin().is_terminal() {
+        return Err(CommandError::message("stdin is no terminal: leave out --interactive (-i)"));
+    }
     let plan = plan(&mut args)?;
+    if args.interactive && plan.tasks().len() > 1 {
+        return Err(CommandError::message(
+            "one terminal serves one task: leave out --interactive (-i), or --instances",
+        ));
+    }
     if args.detach && !detach::is_background() {
         return detach::start().await;
     }
@@ -116,6 +133,7 @@ pub async fn run(mut args: Run) -> Result<ExitCode, CommandError> {
     }
     match plan.tasks() {
         _ if args.pod.is_some() => run_pod(&args, options, plan).await,
+        [_] if args.tty => run_in_terminal(&args, options, plan).await,
         [_] if !args.json => run_one(&args, options, plan).await,
         _ => run_several(&args, options, plan).await,
     }
@@ -145,11 +163,35 @@ async fn run_one(args: &Run, options: batch::Options, plan: Plan) -> Result<Exit
     if !read {
         return Ok(ExitCode::from(batch::signalled(SIGPIPE)));
     }
-    if let Some(code) = interrupted(&outcome) {
-        return Ok(code);
+    Ok(exit_code_of_one(args, &outcome))
+}
+
+/// Runs one task on a terminal, which this one is connected to, and returns its exit code.
+async fn run_in_terminal(args: &Run, options: batch::Options, plan: Plan) -> Result<ExitCode, CommandError> {
+    let mut live = LiveTerminal::new(args.target.master.leader.clone(), args.interactive);
+    let mut batch = Batch::new(options, plan)?;
+    match batch.run(&mut live).await {
+        Err(error) if is_removal(&error) => return Ok(print_removed()),
+        ended => ended?,
+    }
+    let connected = tokio::select! {
+        connected = live.finish(), if !batch.is_interrupted() => connected,
+        () = batch.cancelled() => Ok(()),
+    };
+    let outcome = batch.leave().await;
+    if let Err(error) = connected {
+        output::write_stderr(format_args!("tepui: the terminal of the task was lost: {error}"));
+    }
+    Ok(exit_code_of_one(args, &outcome))
+}
+
+/// Returns the exit code of a run of one task, and prints how the task ended if its own output does not say it.
+fn exit_code_of_one(args: &Run, outcome: &Outcome) -> ExitCode {
+    if let Some(code) = interrupted(outcome) {
+        return code;
     }
     let Some((task, state)) = outcome.plan.tasks().first().and_then(|task| Some((task, task.state?))) else {
-        return Ok(ExitCode::FAILURE);
+        return ExitCode::FAILURE;
     };
     let by_its_command = task.message.contains("exited with status") || task.message.contains("terminated with signal");
     if state != v1::TaskState::TaskFinished && !args.quiet && (!by_its_command || is_limit(task.reason.as_deref())) {
@@ -158,7 +200,7 @@ async fn run_one(args: &Run, options: batch::Options, plan: Plan) -> Result<Exit
         let reason = reason.map(|reason| format!(" ({})", meaning(reason))).unwrap_or_default();
         output::write_stderr(format_args!("tepui: task {id} is {state}: {}{reason}", first_line(&task.message)));
     }
-    Ok(ExitCode::from(batch::exit_code(state, &task.message)))
+    ExitCode::from(batch::exit_code(state, &task.message))
 }
 
 /// Returns whether an operator has torn the framework down. The text is that of Mesos (`Master::subscribe`).
@@ -391,6 +433,18 @@ fn task(
         user: args.container.user.clone(),
         ..container.command(words)?
     };
+    let (mut info, mut labels) = (container.info.clone(), container.labels.clone());
+    if args.tty {
+        let plain =
+            || Box::new(v1::ContainerInfo { r#type: v1::container_info::Type::Mesos.into(), ..Default::default() });
+        let tty_info = v1::TtyInfo { window_size: terminal_size() };
+        info.get_or_insert_with(plain).tty_info = Some(Box::new(tty_info));
+        if total == 1 && !args.detach {
+            let (key, value) = WAITS;
+            let label = v1::Label { key: key.to_owned(), value: Some(value.to_owned()) };
+            labels.get_or_insert_default().labels.push(label);
+        }
+    }
     let mut resources = vec![scalar("cpus", args.cpus), scalar("mem", args.mem)];
     resources.extend(container.resources.iter().cloned());
     Ok(v1::TaskInfo {
@@ -398,10 +452,10 @@ fn task(
         task_id: v1::TaskId { value: id },
         resources,
         command: Some(Box::new(command)),
-        container: container.info.clone(),
+        container: info,
         health_check: container.health_check.clone(),
         kill_policy: container.kill_policy.clone(),
-        labels: container.labels.clone(),
+        labels,
         ..Default::default()
     })
 }

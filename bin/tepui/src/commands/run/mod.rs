@@ -8,6 +8,7 @@ mod environment;
 mod isolation;
 mod live;
 mod live_pod;
+mod live_terminal;
 mod networks;
 pub mod pod;
 mod stall_explainer;
