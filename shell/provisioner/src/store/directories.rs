@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
+use super::layers::next_staging_name;
 use crate::{Digest, Error, LayerId};
 
 /// The paths of one store.
@@ -99,12 +100,13 @@ impl Directories {
         self.root.join("staging")
     }
 
-    /// Writes a small file so that it exists completely or not at all, even after a loss of power.
+    /// Writes a small file so that it exists completely or not at all, even after a loss of power. Several containers may pull
+    /// the same image and write the same file at once.
     ///
     /// # Errors
     /// Returns the path of the file, with the error of the operating system.
     pub fn write_durably(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
-        let staged = path.with_extension("new");
+        let staged = self.staging().join(next_staging_name());
         let write = || -> io::Result<()> {
             let mut file = File::create(&staged)?;
             file.write_all(bytes)?;

@@ -72,7 +72,12 @@ impl Store {
     }
 
     pub(super) fn remove_tree(&self, path: &Path) -> Result<(), Error> {
-        match fs::remove_dir_all(path) {
+        let removed = match fs::remove_dir_all(path) {
+            // A small file that was being written, or an archive that was being decompressed.
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => fs::remove_file(path),
+            removed => removed,
+        };
+        match removed {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(source) => Err(self.directories.failed("remove", path, source)),
