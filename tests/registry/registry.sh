@@ -14,7 +14,7 @@ install_packages() {
   if installed; then return; fi
   [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null || skip "please install the packages docker-registry, apache2-utils, openssl and busybox-static"
   # Tests start at the same time, and the package manager serves one of them.
-  exec 8>"${TMPDIR:-/tmp}/tepui-registry-install.lock"
+  exec 8>"${TMPDIR:-/tmp}/tepui-packages.lock"
   flock 8
   if installed; then exec 8>&-; return; fi
   # The policy keeps the installed services from starting by themselves.

@@ -18,7 +18,7 @@ install_package() {
   local packages=(zookeeper)
   command -v java >/dev/null || packages+=(default-jre-headless)
   # Tests start at the same time, and the package manager serves one of them.
-  exec 8>"${TMPDIR:-/tmp}/tepui-zookeeper-install.lock"
+  exec 8>"${TMPDIR:-/tmp}/tepui-packages.lock"
   flock 8
   if [ -e "$jar" ] && command -v java >/dev/null; then exec 8>&-; return; fi
   apt-get update -qq >&2 || skip "apt-get update failed"

@@ -152,6 +152,8 @@ pub enum ContainerEvent {
         container: ContainerId,
         /// The process id of the executor, in the pid namespace of the agent.
         pid: u32,
+        /// The networks that it has joined, with its addresses; empty for the network of the agent.
+        networks: Vec<v1::NetworkInfo>,
     },
     /// Fetching or starting failed, and no process runs. Everything is already cleaned up.
     LaunchFailed {

@@ -7,6 +7,7 @@ use model::Random;
 
 use crate::config::Config;
 use crate::containers::nested::NestedContainers;
+use crate::containers::networks::ContainerNetworks;
 use crate::draining::Drain;
 use crate::executors::heartbeats::Heartbeats;
 use crate::frameworks::index::Frameworks;
@@ -40,6 +41,8 @@ pub(crate) struct State {
     pub frameworks: Frameworks,
     /// The containers that were launched by calls, in other containers or by themselves.
     pub nested_containers: NestedContainers,
+    /// The networks of the containers that do not use the network of the agent.
+    pub container_networks: ContainerNetworks,
     /// The unacknowledged status updates of tasks.
     pub status_updates: StatusUpdateManager,
     /// The records that are being written.
@@ -82,6 +85,7 @@ impl State {
             master: MasterConnection::default(),
             frameworks: Frameworks::new(metrics.clone()),
             nested_containers: NestedContainers::default(),
+            container_networks: ContainerNetworks::default(),
             status_updates: StatusUpdateManager::default(),
             pending_writes: PendingWrites::default(),
             heartbeats: Heartbeats::default(),

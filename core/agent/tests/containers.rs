@@ -56,7 +56,7 @@ fn limits_are_the_sum_of_what_the_tasks_and_the_executor_may_use() {
 }
 
 fn launched(pid: u32) -> impl FnOnce(ContainerId) -> ContainerEvent {
-    move |container| ContainerEvent::Launched { container, pid }
+    move |container| ContainerEvent::Launched { container, pid, networks: Vec::new() }
 }
 
 fn exited(status: Option<i32>) -> impl FnOnce(ContainerId) -> ContainerEvent {

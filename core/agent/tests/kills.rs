@@ -39,7 +39,7 @@ fn a_task_killed_before_its_executor_came_never_runs() {
          send master@10.0.0.1:5050: StatusUpdate U1 t1 KILLED REASON_TASK_KILLED_DURING_LAUNCH 'Killed before delivery to the executor'
          arm UpdateRetry(\"F\", \"t1\") 10s",
     );
-    scenario.container("C1", |container| ContainerEvent::Launched { container, pid: 1 });
+    scenario.container("C1", |container| ContainerEvent::Launched { container, pid: 1, networks: Vec::new() });
     scenario.subscribes("t1");
     check(
         &mut scenario,
@@ -183,7 +183,7 @@ fn an_executor_of_a_removed_framework_is_shut_down() {
     scenario.master_sends(internal::ShutdownFrameworkMessage { framework_id: framework_id() }).clear_log();
     scenario.subscribes("t1");
     check(&mut scenario, "reply 200\nevent on 1: SHUTDOWN\nclose 1");
-    scenario.container("C1", |container| ContainerEvent::Launched { container, pid: 1 });
+    scenario.container("C1", |container| ContainerEvent::Launched { container, pid: 1, networks: Vec::new() });
     check(&mut scenario, "destroy C1");
 }
 

@@ -379,7 +379,7 @@ impl World {
             }
             Action::Launched(number) => {
                 if let Some(container) = self.pick_container(number) {
-                    self.input(Input::Container(ContainerEvent::Launched { container, pid: 1 }));
+                    self.input(Input::Container(ContainerEvent::Launched { container, pid: 1, networks: Vec::new() }));
                 }
             }
             Action::LaunchFailed(number) => {

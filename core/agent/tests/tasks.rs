@@ -24,7 +24,7 @@ fn a_command_task_from_launch_to_end() {
          arm ExecutorRegistration(\"C1\") 60s
          start command t1 in C1",
     );
-    scenario.container("C1", |container| ContainerEvent::Launched { container, pid: 4242 });
+    scenario.container("C1", |container| ContainerEvent::Launched { container, pid: 4242, networks: Vec::new() });
     check(&mut scenario, "");
     scenario.subscribes("t1");
     check(
@@ -74,7 +74,7 @@ fn a_command_task_from_launch_to_end() {
 fn changes_describe_the_life_of_a_task() {
     let mut scenario = Scenario::registered();
     scenario.runs(command("t1"));
-    scenario.container("C1", |container| ContainerEvent::Launched { container, pid: 1 });
+    scenario.container("C1", |container| ContainerEvent::Launched { container, pid: 1, networks: Vec::new() });
     scenario.subscribes("t1").updates("t1", "t1", TaskRunning).updates("t1", "t1", TaskFinished).exits("C1", 0);
     // The names of the updates are known only now.
     let changes = scenario.take_changes();
@@ -306,7 +306,7 @@ fn a_task_hears_what_its_launch_waits_for() {
 #[test]
 fn an_executor_that_does_not_register_in_time_is_destroyed() {
     let mut scenario = Scenario::launching();
-    scenario.container("C1", |container| ContainerEvent::Launched { container, pid: 1 });
+    scenario.container("C1", |container| ContainerEvent::Launched { container, pid: 1, networks: Vec::new() });
     scenario.passes(Duration::from_secs(59)).clear_log();
     scenario.passes(Duration::from_secs(1));
     check(&mut scenario, "destroy C1");

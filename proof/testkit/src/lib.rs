@@ -6,6 +6,7 @@
 //! | [`core`] | a harness for state machines: steps, records effects, answers stores, lets time pass |
 //! | `http` | a client that shows raw responses and event streams, a subscribed scheduler, a server that follows a
 //! script |
+//! | `network` | network namespaces of tests, and the plugins of CNI |
 //! | `process` | a program with its log, which ends with the test; a local cluster of Tepui |
 //! | `registry` | container images made on the spot, and a registry that serves them well or badly |
 //! | `scratch` | free ports, cgroup roots, a search for files |
@@ -49,6 +50,8 @@ pub mod builders;
 pub mod core;
 #[cfg(feature = "hosts")]
 pub mod http;
+#[cfg(feature = "hosts")]
+pub mod network;
 #[cfg(feature = "hosts")]
 pub mod process;
 #[cfg(feature = "hosts")]

@@ -68,6 +68,10 @@ fn check<M: HasDescriptor>(root: &str, message: &M, isolators: &[&str]) -> Resul
         };
         let isolator = |name: &str| match isolators.contains(&name) {
             true => Ok(FieldVisit::Descend),
+            // The isolator is in use wherever the agent knows networks.
+            false if name == "network/cni" => refuse(
+                "the isolator 'network/cni' (see its flags --network_cni_config_dir and --network_cni_plugins_dir)",
+            ),
             false => refuse(&format!("the isolator '{name}' (see its flag --isolation)")),
         };
         match support(&set) {

@@ -164,17 +164,23 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
         &[
             ("ip_addresses", ByField),
             // A network without a name is the network of the agent, which every container shares.
-            ("name", Refused("the isolator 'network/cni'")),
-            ("groups", Refused("the isolator 'network/cni'")),
+            ("name", Isolator("network/cni")),
+            // Plugins are told about them.
+            ("groups", Isolator("network/cni")),
             ("labels", Informational),
-            ("port_mappings", Refused("the isolator 'network/cni'")),
+            ("port_mappings", ByField),
         ],
     ),
     (
         "mesos.v1.NetworkInfo.IPAddress",
+        &[("protocol", OrIsolator(&["IPv4"], "network/cni")), ("ip_address", Isolator("network/cni"))],
+    ),
+    (
+        "mesos.v1.NetworkInfo.PortMapping",
         &[
-            ("protocol", Only(&["IPv4"], "the isolator 'network/cni'")),
-            ("ip_address", Refused("the isolator 'network/cni'")),
+            ("host_port", Isolator("network/cni")),
+            ("container_port", Isolator("network/cni")),
+            ("protocol", Isolator("network/cni")),
         ],
     ),
     (

@@ -23,7 +23,7 @@ use super::launch::{self, Settings};
 use super::sessions::Sessions;
 use super::volumes::{self, SandboxMount, VolumeError};
 use super::worker::Worker;
-use super::{sandbox, unacknowledged_updates};
+use super::{networks, sandbox, unacknowledged_updates};
 use edge::core_thread::{Inbox, InboxItem};
 
 /// The containers of an agent, from the command to launch them to their end.
@@ -207,6 +207,11 @@ impl Containers {
         self.containerizer.usage(container).ok()
     }
 
+    /// Returns the networks of a container; none for the network of the agent.
+    pub fn networks(&self, container: &ContainerId) -> Vec<v1::NetworkInfo> {
+        networks::network_infos(&self.containerizer.networks(container))
+    }
+
     /// Returns the ids of all containers that have not ended.
     pub fn live(&self) -> Vec<ContainerId> {
         self.shared.lock().keys().cloned().collect()
@@ -297,10 +302,9 @@ impl Containers {
             if entry.cancelled.load(Ordering::Acquire) {
                 return Err(destroyed());
             }
-            if let Phase::Preparing(limits) = entry.phase {
+            if let Phase::Preparing(limits) = std::mem::replace(&mut entry.phase, Phase::Started) {
                 prepared.limits = limits;
             }
-            entry.phase = Phase::Started;
             (entry.cancelled.clone(), entry.volumes.clone())
         };
         let sandbox = prepared.working_directory.clone();
@@ -449,9 +453,10 @@ impl Shared {
 
     fn report(&self, event: Event) {
         match event {
-            Event::Launched { id, pid } => {
+            Event::Launched { id, pid, networks } => {
                 if self.lock().contains_key(&id) {
-                    self.notify(ContainerEvent::Launched { container: id, pid });
+                    let networks = networks::network_infos(&networks);
+                    self.notify(ContainerEvent::Launched { container: id, pid, networks });
                 }
             }
             Event::LaunchFailed { id, reason } => self.failed(&id, reason),
@@ -517,15 +522,40 @@ fn resolve_user(name: &str) -> Result<Option<User>, String> {
 
 pub(super) fn describe_limitation(limitation: containerizer::Limitation) -> Limitation {
     use v1::task_status::Reason;
-    let (name, reason, limit) = match limitation.kind {
-        LimitationKind::Memory { limit } => ("mem", Reason::ContainerLimitationMemory, limit),
-        LimitationKind::Disk { limit } => ("disk", Reason::ContainerLimitationDisk, limit),
-    };
-    let resource = v1::Resource {
+    let scalar = |name: &str, bytes: u64| v1::Resource {
         name: name.to_owned(),
         r#type: v1::value::Type::Scalar as i32,
-        scalar: Some(v1::value::Scalar { value: limit as f64 / (1024.0 * 1024.0) }),
+        scalar: Some(v1::value::Scalar { value: bytes as f64 / (1024.0 * 1024.0) }),
         ..Default::default()
     };
+    let (reason, resource) = match limitation.kind {
+        LimitationKind::Memory { limit } => (Reason::ContainerLimitationMemory, scalar("mem", limit)),
+        LimitationKind::Disk { limit } => (Reason::ContainerLimitationDisk, scalar("disk", limit)),
+        LimitationKind::Ports { ports } => {
+            let range = |(first, last)| v1::value::Range { begin: u64::from(first), end: u64::from(last) };
+            let resource = v1::Resource {
+                name: "ports".to_owned(),
+                r#type: v1::value::Type::Ranges as i32,
+                ranges: Some(Box::new(v1::value::Ranges { range: ports.into_iter().map(range).collect() })),
+                ..Default::default()
+            };
+            (Reason::ContainerLimitation, resource)
+        }
+    };
     Limitation { reason, message: limitation.message, resources: vec![resource] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_of_others_are_a_limitation_with_their_ranges() {
+        let kind = LimitationKind::Ports { ports: vec![(31000, 31001), (8080, 8080)] };
+        let found = describe_limitation(containerizer::Limitation { kind, message: "m".to_owned() });
+        assert_eq!(found.reason, v1::task_status::Reason::ContainerLimitation);
+        let ranges = found.resources[0].ranges.as_deref().unwrap();
+        let ranges: Vec<_> = ranges.range.iter().map(|range| (range.begin, range.end)).collect();
+        assert_eq!((found.resources[0].name.as_str(), ranges), ("ports", vec![(31000, 31001), (8080, 8080)]));
+    }
 }

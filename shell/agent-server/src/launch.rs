@@ -111,6 +111,7 @@ pub fn describe(
     let isolation = images.map(|images| images.launch_info.with_file_name(super::images::ISOLATION));
     let place = Place { sandbox: &launch.sandbox, parent_sandbox: None };
     let requests = requests(container_info(launch), place, isolation, user.as_ref())?;
+    super::networks::check_reachable(&requests.networks, &launch.environment).map_err(InvalidRequest::from)?;
     // With an image, the launcher needs the rights to make the root. The program itself runs as the user.
     let user = user.filter(|_| images.is_none());
     let given = command_info(launch).and_then(|command| command.environment.as_deref());
@@ -217,6 +218,7 @@ impl Settings {
             memory_limit: scalar(ceilings, "mem").map(bytes),
             pids: None,
             disk: sandbox_disk(resources).map(bytes),
+            ports: ports(resources),
             low_priority: self.revocable_cpu_low_priority && resources.iter().any(revocable),
         }
     }
@@ -260,6 +262,14 @@ fn waits(launch: &ContainerLaunch) -> bool {
 
 fn is_default(executor: &v1::ExecutorInfo) -> bool {
     executor.r#type() == v1::executor_info::Type::Default
+}
+
+/// Returns the ports among resources, as inclusive ranges.
+pub fn ports(resources: &[v1::Resource]) -> Vec<(u16, u16)> {
+    let of_ports = resources.iter().filter(|resource| resource.name == "ports");
+    let ranges = of_ports.filter_map(|resource| resource.ranges.as_ref()).flat_map(|ranges| &ranges.range);
+    let port = |number: u64| u16::try_from(number).unwrap_or(u16::MAX);
+    ranges.map(|range| (port(range.begin), port(range.end))).collect()
 }
 
 pub(super) fn rlimits(container: Option<&v1::ContainerInfo>) -> Vec<Rlimit> {

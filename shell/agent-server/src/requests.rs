@@ -17,6 +17,9 @@ pub enum InvalidRequest {
     /// The number belongs to a later version of Mesos, or is missing.
     #[error("'container.linux_info' names an unknown capability: use those of CapabilityInfo in this version")]
     Capability,
+    /// The networks are not possible.
+    #[error("{0}")]
+    Network(#[from] super::networks::InvalidNetwork),
     /// A volume has no source, or several.
     #[error("the volume at '{0}' must have one source: 'host_path', 'image', or 'source' with its type")]
     VolumeSource(String),
@@ -80,6 +83,7 @@ pub fn requests(
         capabilities: linux.map(capabilities).transpose()?.unwrap_or_default(),
         ipc: linux.map(ipc).unwrap_or_default(),
         hostname: container.and_then(|container| container.hostname.clone()),
+        networks: super::networks::requests(container)?,
         seccomp: linux.and_then(|linux| linux.seccomp.as_ref()).map_or_else(SeccompRequest::default, |seccomp| {
             SeccompRequest::new(seccomp.profile_name.as_deref(), seccomp.unconfined.unwrap_or_default())
         }),

@@ -20,6 +20,7 @@ use super::host::AgentHost;
 use super::images::Images;
 use super::launch::Settings;
 use super::logger::rotated_outputs;
+use super::networks::network_infos;
 use super::options::{AgentOptions, ExecutorProgram};
 use super::publisher::Publisher;
 use super::store;
@@ -120,6 +121,7 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
         ended: ended(&recovered_state, &recovered, &work_dir),
         nested: recovered.described.iter().map(recovered_nested).collect(),
         alive: recovered.alive.into_iter().collect(),
+        networks: recovered.networks.iter().map(|(id, joined)| (id.clone(), network_infos(joined))).collect(),
         recovered_state: recovered_state.clone(),
         sandboxes: store::sandboxes(&work_dir),
         errors: opened.errors,

@@ -55,17 +55,21 @@ pub fn measure(containers: &Containers, wanted: &[ContainerId]) -> BTreeMap<Cont
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     let measured = wanted.iter().filter_map(|id| {
         let usage = containers.usage(id)?;
-        let measured = views::agent::Usage { statistics: Some(statistics(&usage, now)), status: status(&usage) };
+        let measured = views::agent::Usage {
+            statistics: Some(statistics(&usage, now)),
+            status: status(&usage, containers.networks(id)),
+        };
         Some((id.clone(), measured))
     });
     measured.collect()
 }
 
 /// Returns the status of a container as far as the kernel has it.
-fn status(usage: &containerizer::Usage) -> Option<v1::ContainerStatus> {
-    let net_cls = v1::cgroup_info::NetCls { classid: Some(usage.net_cls_classid?) };
-    let cgroup_info = v1::CgroupInfo { net_cls: Some(net_cls) };
-    Some(v1::ContainerStatus { cgroup_info: Some(Box::new(cgroup_info)), ..Default::default() })
+fn status(usage: &containerizer::Usage, network_infos: Vec<v1::NetworkInfo>) -> Option<v1::ContainerStatus> {
+    let net_cls = |classid| v1::CgroupInfo { net_cls: Some(v1::cgroup_info::NetCls { classid: Some(classid) }) };
+    let cgroup_info = usage.net_cls_classid.map(net_cls).map(Box::new);
+    let is_known = cgroup_info.is_some() || !network_infos.is_empty();
+    is_known.then(|| v1::ContainerStatus { cgroup_info, network_infos, ..Default::default() })
 }
 
 fn blkio(devices: &[DeviceUsage]) -> Option<v1::cgroup_info::blkio::Statistics> {
@@ -105,6 +109,7 @@ pub fn add_nested(containers: &Containers, call: &GetContainersCall, response: &
         let status = v1::ContainerStatus {
             container_id: Some(Box::new(v1::ContainerId::from(&id))),
             executor_pid: Some(pid),
+            network_infos: containers.networks(&id),
             ..v1::ContainerStatus::default()
         };
         Some(get_containers::Container {
@@ -146,6 +151,14 @@ fn statistics(usage: &containerizer::Usage, now: f64) -> v1::ResourceStatistics 
         disk_used_bytes: usage.disk_used_bytes,
         disk_limit_bytes: usage.disk_limit_bytes,
         blkio_statistics: blkio(&usage.devices).map(Box::new),
+        net_rx_packets: usage.network.map(|network| network.received.packets),
+        net_rx_bytes: usage.network.map(|network| network.received.bytes),
+        net_rx_errors: usage.network.map(|network| network.received.errors),
+        net_rx_dropped: usage.network.map(|network| network.received.dropped),
+        net_tx_packets: usage.network.map(|network| network.sent.packets),
+        net_tx_bytes: usage.network.map(|network| network.sent.bytes),
+        net_tx_errors: usage.network.map(|network| network.sent.errors),
+        net_tx_dropped: usage.network.map(|network| network.sent.dropped),
         ..Default::default()
     }
 }

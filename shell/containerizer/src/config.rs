@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ids::ContainerId;
 
-use crate::{AllowedDevice, CapabilityRequest, NetClassHandles, Rotation};
+use crate::{AllowedDevice, CapabilityRequest, NetClassHandles, NetworkDns, Rotation};
 
 /// The way in which processes are started and tracked (`--launcher`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -18,6 +18,54 @@ pub enum Launcher {
     Linux,
     /// Every container is a session and the tree of processes below it. Processes can escape from it.
     Posix,
+}
+
+/// The networks that containers can join by plugins (CNI).
+#[derive(Debug, Clone)]
+pub struct NetworkConfig {
+    /// The directory of configurations and the directories of plugins, separated by colons (`--network_cni_config_dir`,
+    /// `--network_cni_plugins_dir`). Without them there are no networks.
+    pub directories: Option<(PathBuf, String)>,
+    /// The directory with the state of containers in networks: `isolators/network/cni` below the runtime directory, or below
+    /// the work directory with `--network_cni_root_dir_persist`.
+    pub root: PathBuf,
+    /// How names are resolved in networks whose plugin does not say it (`--default_container_dns`).
+    pub dns: Vec<NetworkDns>,
+    /// Whether the traffic of containers is measured (`--network_cni_metrics`).
+    pub metrics: bool,
+    /// The time after which a plugin is killed.
+    pub plugin_timeout: Duration,
+}
+
+impl Default for NetworkConfig {
+    fn default() -> Self {
+        NetworkConfig {
+            directories: None,
+            root: "/var/run/mesos/isolators/network/cni".into(),
+            dns: Vec::new(),
+            metrics: true,
+            // An executor has a minute to register (`--executor_registration_timeout`).
+            plugin_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// How `network/ports` compares the ports that containers listen on with those of their resources.
+#[derive(Debug, Clone)]
+pub struct PortsConfig {
+    /// The interval (`--container_ports_watch_interval`).
+    pub watch_interval: Duration,
+    /// Whether a container that listens on other ports is ended, and not only logged (`--enforce_container_ports`).
+    pub enforced: bool,
+    /// The inclusive ranges of ports that are compared; `None` for all (`--container_ports_isolated_range`,
+    /// `--check_agent_port_range_only`).
+    pub isolated: Option<Vec<(u16, u16)>>,
+}
+
+impl Default for PortsConfig {
+    fn default() -> Self {
+        PortsConfig { watch_interval: Duration::from_secs(30), enforced: false, isolated: None }
+    }
 }
 
 /// The operator's choices, and the agent's records of its containers.
@@ -52,6 +100,10 @@ pub struct Config {
     pub allowed_devices: Vec<AllowedDevice>,
     /// The classes of network packets (`--cgroups_net_cls_primary_handle`, `--cgroups_net_cls_secondary_handles`).
     pub net_cls_handles: Option<NetClassHandles>,
+    /// The networks that containers can join.
+    pub networks: NetworkConfig,
+    /// The check of ports that containers listen on.
+    pub ports: PortsConfig,
     /// The directories below which missing sources of volumes are made (`--host_path_volume_force_creation`).
     pub host_path_volume_force_creation: Vec<PathBuf>,
     /// The directory of the profiles of system calls (`--seccomp_config_dir`).
@@ -88,6 +140,8 @@ impl Default for Config {
             enforce_container_disk_quota: false,
             allowed_devices: Vec::new(),
             net_cls_handles: None,
+            networks: NetworkConfig::default(),
+            ports: PortsConfig::default(),
             host_path_volume_force_creation: Vec::new(),
             seccomp_config_dir: None,
             seccomp_profile_name: None,

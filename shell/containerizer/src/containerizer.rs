@@ -17,7 +17,7 @@ use crate::target::Target;
 use crate::worker::{
     Command, ContainerHandle, Poller, QUEUE, Recovered, SharedContainers, StartRequest, Waker, Worker,
 };
-use crate::{Bind, Config, Error, Event, Launch, Limits, Usage, binds, recovery};
+use crate::{Bind, Config, Error, Event, JoinedNetwork, Launch, Limits, Usage, binds, recovery};
 
 /// Starts, watches, limits and destroys containers.
 ///
@@ -130,7 +130,8 @@ impl Containerizer {
             if shared.contains_key(&launch.id) {
                 return Err(Error::AlreadyExists(launch.id.to_string()));
             }
-            shared.insert(launch.id.clone(), ContainerHandle { limits: launch.limits, ..ContainerHandle::default() });
+            let handle = ContainerHandle { limits: launch.limits.clone(), ..ContainerHandle::default() };
+            shared.insert(launch.id.clone(), handle);
             parent
         };
         self.send(Command::Launch(Box::new(StartRequest { launch, parent })))
@@ -192,7 +193,7 @@ impl Containerizer {
         let known = {
             let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
             let known = shared.get_mut(id).ok_or_else(|| Error::NotFound(id.to_string()))?;
-            known.limits = limits;
+            known.limits = limits.clone();
             known.clone()
         };
         if known.pid.is_none() {
@@ -244,6 +245,11 @@ impl Containerizer {
         }
         let context = Isolation::context(&*self.kernel, id, known.cgroups.as_ref(), known.pid);
         Ok(self.isolation.isolators.usage(&context, &known.limits))
+    }
+
+    /// Returns the networks of a container; none for the network of the agent.
+    pub fn networks(&self, id: &ContainerId) -> Vec<JoinedNetwork> {
+        self.isolation.isolators.networks(id)
     }
 
     /// Returns the pid of the first process of a container; `None` if it does not run.

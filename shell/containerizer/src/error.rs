@@ -55,6 +55,9 @@ pub enum Error {
     /// What a container asks for contradicts itself or the flags of the agent. The text says so.
     #[error("{0}")]
     Request(String),
+    /// A container cannot join a network. The text names the network and what its plugin answered.
+    #[error("{0}")]
+    Network(String),
     /// A profile of system calls cannot be used.
     #[error("{0}")]
     Seccomp(String),

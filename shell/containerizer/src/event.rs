@@ -2,6 +2,8 @@
 
 use ids::ContainerId;
 
+use crate::cni::JoinedNetwork;
+
 /// Every accepted launch leads to `Launched` and then, once, to `Exited`; or to `LaunchFailed` only.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
@@ -11,6 +13,8 @@ pub enum Event {
         id: ContainerId,
         /// The first process, in the pid namespace of the agent.
         pid: u32,
+        /// Its networks; empty for the network of the agent.
+        networks: Vec<JoinedNetwork>,
     },
     /// The container could not be launched. No process of it runs, and everything that was made for it is removed.
     LaunchFailed {
@@ -41,12 +45,17 @@ pub struct Limitation {
 }
 
 /// The limits that a container can violate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LimitationKind {
     /// The container needed more memory than its limit.
     Memory {
         /// The limit in force, in bytes.
         limit: u64,
+    },
+    /// The container listened on ports that are not among its resources.
+    Ports {
+        /// The inclusive ranges of these ports.
+        ports: Vec<(u16, u16)>,
     },
     /// The sandbox used more disk space than its limit.
     Disk {
@@ -101,6 +110,39 @@ pub struct Usage {
     pub devices: Vec<DeviceUsage>,
     /// The class of the network packets of the container, the primary handle in the upper half.
     pub net_cls_classid: Option<u32>,
+    /// The traffic of the container in networks of its own.
+    pub network: Option<NetworkUsage>,
+}
+
+/// The traffic of a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct NetworkUsage {
+    /// What it has received.
+    pub received: PacketCounters,
+    /// What it has sent.
+    pub sent: PacketCounters,
+}
+
+/// Packets in one direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PacketCounters {
+    /// The bytes of all packets.
+    pub bytes: u64,
+    /// The number of packets.
+    pub packets: u64,
+    /// The number of errors.
+    pub errors: u64,
+    /// The number of packets that were dropped.
+    pub dropped: u64,
+}
+
+impl PacketCounters {
+    pub(crate) fn add(&mut self, bytes: u64, packets: u64, errors: u64, dropped: u64) {
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.packets = self.packets.saturating_add(packets);
+        self.errors = self.errors.saturating_add(errors);
+        self.dropped = self.dropped.saturating_add(dropped);
+    }
 }
 
 /// The operations of a container on a block device so far.

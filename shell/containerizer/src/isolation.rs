@@ -48,6 +48,9 @@ impl Isolation {
                 missing.push(format!("{} is not limited: that needs the linux launcher", described(controller)));
             }
         }
+        if matches!(tracking, Tracking::ProcessTree) && requested.has("network/ports") {
+            missing.push("the ports of containers are not checked: that needs the linux launcher".into());
+        }
         if requested.needs_root() && !kernel.is_root() {
             missing.push("processes and mounts of containers are not separated: that needs root".into());
         }

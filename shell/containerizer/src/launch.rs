@@ -134,7 +134,7 @@ pub struct Rotation {
 }
 
 /// The resources that a container may use. `cpus` and `memory` are what it was allocated (requests in Mesos).
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Limits {
     /// The processors, with fractions.
     pub cpus: f64,
@@ -148,6 +148,8 @@ pub struct Limits {
     pub pids: Option<u64>,
     /// The disk space of the sandbox in bytes; `None` for no limit.
     pub disk: Option<u64>,
+    /// The ports in the network of the agent, as inclusive ranges.
+    pub ports: Vec<(u16, u16)>,
     /// Whether the processors are revocable, so that the container gets what others leave
     /// (`--revocable_cpu_low_priority` of Mesos).
     pub low_priority: bool,

@@ -52,12 +52,20 @@ pub(crate) struct LaunchSpec {
     pub enter_pids: Option<Pid>,
     /// The process whose IPC namespace is entered, in place of a new one.
     pub enter_ipc: Option<Pid>,
+    /// The network namespace that is entered.
+    pub enter_network: Option<PathBuf>,
+    /// The UTS namespace that is entered, in place of a new one.
+    pub enter_host_name: Option<PathBuf>,
     /// The new namespaces.
     pub namespaces: Namespaces,
     /// The directories to mount in this order. They need a mount namespace.
     pub mounts: Vec<Bind>,
     /// The volumes to mount afterwards.
     pub volumes: Vec<VolumeMount>,
+    /// The files by which the container resolves names, over those of the host. They need a mount namespace.
+    pub name_files: Vec<VolumeMount>,
+    /// The directory with these files, for the root of an image.
+    pub names: Option<PathBuf>,
     /// An empty directory for the memory of volumes with secrets.
     pub secrets: PathBuf,
     /// What is mounted on `/dev/shm`; `None` for what the host has there, or the default of an image.
@@ -100,9 +108,13 @@ impl LaunchSpec {
             enter_mounts: None,
             enter_pids: None,
             enter_ipc: None,
+            enter_network: None,
+            enter_host_name: None,
             namespaces: Namespaces::default(),
             mounts: Vec::new(),
             volumes: Vec::new(),
+            name_files: Vec::new(),
+            names: None,
             secrets: PathBuf::new(),
             shm: None,
             image_devices: Vec::new(),
@@ -130,6 +142,7 @@ impl LaunchSpec {
             volumes: self.volumes.iter().filter_map(staged).collect(),
             shm: self.shm.take(),
             devices: std::mem::take(&mut self.image_devices),
+            names: self.names.take(),
         }
     }
 }

@@ -8,6 +8,9 @@
 //! | [`Nesting`], [`DescribedContainer`] | what nested and standalone containers have besides |
 //! | [`Init`] | the init process that starts its program, where one is needed |
 //! | [`Bind`] | a directory of the host inside a container |
+//! | [`NetworkConfig`], [`NetworkRequest`], [`JoinedNetwork`] | networks of containers (CNI) |
+//! | [`PortsConfig`] | the check of ports that containers listen on |
+//! | [`CniResult`], [`Dns`] | the answer of a CNI plugin |
 //! | [`Event`], [`Limitation`], [`Usage`] | events and measurements |
 //! | [`Target`] | the process whose view of the machine a session has |
 //! | [`CapabilitySet`], [`CapabilityRequest`] | capabilities of containers |
@@ -18,6 +21,7 @@
 mod binds;
 mod capabilities;
 mod cgroups;
+mod cni;
 mod config;
 mod containerizer;
 mod devices;
@@ -32,6 +36,7 @@ mod isolators;
 mod kernel;
 mod launch;
 mod launch_spec;
+mod port_watcher;
 mod process_tree;
 mod quiet_files;
 mod recovery;
@@ -50,11 +55,12 @@ mod worker;
 
 pub use binds::Bind;
 pub use capabilities::{CapabilityError, CapabilityRequest, CapabilitySet};
-pub use config::{Config, Launcher};
+pub use cni::{AddressRequest, CniResult, Dns, InvalidResult, JoinedNetwork, NetworkDns, NetworkRequest, PortMapping};
+pub use config::{Config, Launcher, NetworkConfig, PortsConfig};
 pub use containerizer::Containerizer;
 pub use devices::{AllowedDevice, DeviceKind};
 pub use error::Error;
-pub use event::{DeviceUsage, Event, Limitation, LimitationKind, OperationCounts, Usage};
+pub use event::{DeviceUsage, Event, Limitation, LimitationKind, NetworkUsage, OperationCounts, PacketCounters, Usage};
 pub use handles::{NetClassHandles, parse_handles};
 pub use hostname::check_hostname;
 pub use launch::{

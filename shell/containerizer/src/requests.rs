@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::{CapabilityRequest, User};
+use crate::{CapabilityRequest, NetworkRequest, User};
 
 /// What a container asks of single isolators. The default asks for nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Requests {
     pub hostname: Option<String>,
     /// The volumes, besides those of [`crate::Launch::binds`].
     pub volumes: Vec<Volume>,
+    /// The networks, in the order of the interfaces; empty for the network of the agent or of the parent.
+    pub networks: Vec<NetworkRequest>,
 }
 
 /// A program in an image. Another process enters the image and becomes the program; what isolates the program and not the

@@ -81,6 +81,10 @@ pub struct ImageIsolation {
     /// The devices besides those that every program expects.
     #[serde(default)]
     pub devices: Vec<ImageDevice>,
+    /// The directory with the files by which a container in networks of its own resolves names. It replaces that of the launch
+    /// info.
+    #[serde(default)]
+    pub names: Option<PathBuf>,
 }
 
 /// What is mounted on `/dev/shm`.

@@ -82,6 +82,8 @@ flags! {
                 "How containers get the files of their images: overlay (the layers are shared, the default) or copy.";
             image_gc_config: Option<Json> =>
                 "Removes images that no container uses when the disk of the store fills, e.g. {\"image_disk_headroom\":0.1,\"image_disk_watch_interval\":{\"nanoseconds\":3600000000000},\"excluded_images\":[]}. Without it, only PRUNE_IMAGES and `tepui image prune` remove images.";
+            default_container_dns: Option<Json> =>
+                "How names are resolved in CNI networks whose plugin does not say it, e.g. {\"mesos\":[{\"network_mode\":\"CNI\",\"dns\":{\"nameservers\":[\"8.8.8.8\"]}}]}.";
             [NoEffect: "helpers are built in"] {
                 launcher_dir: PathBuf => "The directory of helper programs.";
             }
@@ -89,7 +91,6 @@ flags! {
                 appc_simple_discovery_uri_prefix: String = "http://" => "Appc discovery prefix.";
                 appc_store_dir: PathBuf = "/tmp/mesos/store/appc" => "Appc image store.";
                 default_container_info: Json => "The ContainerInfo of executors that have none.";
-                default_container_dns: Json => "DNS of containers.";
                 disallow_sharing_agent_pid_namespace: bool = "false" => "Each container gets a PID namespace.";
                 volume_gid_range: String => "Group ids for shared volumes.";
             }

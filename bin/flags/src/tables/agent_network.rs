@@ -1,16 +1,30 @@
-//! The agent's flags for network isolation. Most of them exist in Mesos only in builds with the port-mapping isolator;
-//! they are recognised and have no effect.
+//! The agent's flags for network isolation: networks by plugins, ports of tasks, and those that exist in Mesos only in builds
+//! with the port-mapping isolator, which are recognised and have no effect.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::reasons::{NOT_IMPLEMENTED, PORT_MAPPING};
+use super::limits::POSITIVE;
+use super::reasons::PORT_MAPPING;
 use crate::macros::flags;
 
 flags! {
-    /// A struct without fields, since none of these flags has an effect.
+    /// The flags for the networks and ports of containers.
     NetworkIsolationFlags {
         "Network isolation" {
+            network_cni_config_dir: Option<PathBuf> =>
+                "The directory of configurations of CNI networks, which tasks can join by name. It is read again when a name is unknown.";
+            network_cni_plugins_dir: Option<String> =>
+                "The directories of CNI plugins, separated by colons, e.g. /usr/lib/cni. With both, the isolator network/cni is in use.";
+            network_cni_root_dir_persist: bool = "false" =>
+                "Keep the state of CNI networks below --work_dir, so that the next start after a reboot frees addresses.";
+            network_cni_metrics: bool = "true" => "Measure the traffic of containers in CNI networks.";
+            container_ports_watch_interval: Duration = "30secs", in POSITIVE =>
+                "The interval at which network/ports looks for ports that tasks listen on.";
+            enforce_container_ports: bool = "false" =>
+                "End tasks that listen on ports that are not among their resources, with network/ports. Without it, they are logged.";
+            check_agent_port_range_only: bool = "false" => "Look only at the ports that the agent offers, with network/ports.";
+            container_ports_isolated_range: Option<String> => "Look only at these ports, with network/ports, e.g. [0-35000].";
             [NoEffect: PORT_MAPPING] {
                 ephemeral_ports_per_container: String => "Ephemeral ports of each container.";
                 eth0_name: String => "The name of the public network interface.";
@@ -37,16 +51,6 @@ flags! {
                 network_enable_rate_statistics: bool => "Rates of traffic of containers.";
                 network_rate_statistics_window: Duration => "The time window of these rates.";
                 network_rate_statistics_interval: Duration => "The interval at which these rates are measured.";
-            }
-            [NoEffect: NOT_IMPLEMENTED] {
-                container_ports_watch_interval: Duration => "The interval at which ports of containers are checked.";
-                check_agent_port_range_only: bool => "Check only the ports that the agent offers.";
-                enforce_container_ports: bool => "Kill containers that listen on ports they were not given.";
-                container_ports_isolated_range: String => "The ports that are checked.";
-                network_cni_plugins_dir: PathBuf => "The directories of CNI plug-ins.";
-                network_cni_config_dir: PathBuf => "The directory of CNI configurations.";
-                network_cni_root_dir_persist: bool = "false" => "Keep the state of CNI over a reboot.";
-                network_cni_metrics: bool = "true" => "Metrics of CNI.";
             }
         }
     }

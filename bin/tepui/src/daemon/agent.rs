@@ -14,6 +14,7 @@ use model::Upid;
 use provisioner::{Backend, Credentials};
 
 use super::agent_isolation;
+use super::agent_networks;
 use super::agent_resources;
 use super::common::{domain, hostname, ip, sender_check, serve, until_end};
 use super::container_logger::container_logger;
@@ -79,6 +80,8 @@ pub(super) fn options(parsed: &Parsed<AgentFlags>) -> Result<AgentOptions, Comma
     options.container_logger = container_logger(flags.container_logger.as_deref(), &modules)?;
     options.history.completed_executors_per_framework = flags.max_completed_executors_per_framework;
     containers(flags, &mut options.containerizer)?;
+    let agent_resources = options.config.resources.to_proto();
+    agent_networks::configure(flags, &options.config.work_dir.clone(), &agent_resources, &mut options.containerizer)?;
     options.images = images(flags)?;
     options.flags = parsed.listing.clone().into_iter().collect();
     show_chosen(&mut options);

@@ -2,6 +2,7 @@
 
 mod agent;
 mod agent_isolation;
+mod agent_networks;
 mod agent_resources;
 mod common;
 mod container_logger;

@@ -42,6 +42,13 @@ pub(crate) fn container_event(state: &mut State, cx: &mut Context<'_>, event: Co
     if let ContainerEvent::Progress { container, message } = &event {
         return launch_progress(state, cx, container, message);
     }
+    match &event {
+        ContainerEvent::Launched { networks, .. } => {
+            state.container_networks.insert(container.clone(), networks.clone());
+        }
+        ContainerEvent::Exited { .. } => state.container_networks.remove(container),
+        _ => {}
+    }
     if state.nested_containers.contains(container) {
         return nested_event(state, cx, event);
     }
@@ -78,7 +85,7 @@ pub(crate) fn container_event(state: &mut State, cx: &mut Context<'_>, event: Co
 /// Hands a report to the module for nested and standalone containers.
 fn nested_event(state: &mut State, cx: &mut Context<'_>, event: ContainerEvent) {
     match event {
-        ContainerEvent::Launched { container, pid } => nested_events::launched(state, cx, &container, pid),
+        ContainerEvent::Launched { container, pid, .. } => nested_events::launched(state, cx, &container, pid),
         ContainerEvent::LaunchFailed { container, reason } => {
             nested_events::launch_failed(state, cx, &container, &reason, LaunchFailure::Other);
         }

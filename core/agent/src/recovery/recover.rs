@@ -41,6 +41,8 @@ pub struct Recovery {
     pub recovered_state: RecoveredState,
     /// The containers that still run, with the process id of their first process.
     pub alive: BTreeMap<ContainerId, u32>,
+    /// The networks of those that do not use the network of the agent.
+    pub networks: BTreeMap<ContainerId, Vec<v1::NetworkInfo>>,
     /// The known ends of other containers.
     pub ended: BTreeMap<ContainerId, ContainerExit>,
     /// The nested and standalone containers, those included that have ended and are not removed.
@@ -58,7 +60,7 @@ pub struct Recovery {
 ///
 /// Returns an error if the agent may not continue under its id; then nothing may be done for it at all.
 pub(crate) fn recover(state: &mut State, cx: &mut Context<'_>, recovery: Recovery) -> Result<(), Incompatible> {
-    let Recovery { recovered_state, alive, mut ended, nested, sandboxes, errors } = recovery;
+    let Recovery { recovered_state, alive, networks, mut ended, nested, sandboxes, errors } = recovery;
     state.metrics.recovery_errors.add(i64::try_from(errors).unwrap_or(i64::MAX));
     let rebooted = recovered_state.boot_id.is_some()
         && state.config.boot_id.is_some()
@@ -66,6 +68,9 @@ pub(crate) fn recover(state: &mut State, cx: &mut Context<'_>, recovery: Recover
     let recovered_state =
         reuse_agent_id(&state.config, &mut state.identity, &mut state.pending_writes, cx, recovered_state, rebooted)?;
     restore_resources(state, &recovered_state)?;
+    for (id, networks) in networks {
+        state.container_networks.insert(id, networks);
+    }
     let boot_id = state.config.boot_id.clone().filter(|id| recovered_state.boot_id.as_ref() != Some(id));
     register::publish_agent(state, cx);
     state.executor_recovery.begin(cx.now, rebooted);

@@ -8,10 +8,11 @@ use messages::v1::TaskState;
 use messages::v1::task_status::{Reason, Source};
 use messages::{internal, v1};
 use model::agent::Change;
-use model::{ExecutorId, FrameworkId, TaskId, Upid, is_terminal};
+use model::{ContainerId, ExecutorId, FrameworkId, TaskId, Upid, is_terminal};
 
 use crate::config::Config;
 use crate::containers::events;
+use crate::containers::networks::ContainerNetworks;
 use crate::effects::{Context, Record, Timer};
 use crate::frameworks::executor::Executor;
 use crate::frameworks::framework::is_partition_aware;
@@ -213,7 +214,7 @@ fn accept_update(
     let queued = executor.is_queued(&task);
     let never_ran = queued || (*origin == Origin::Agent && is_dropped(task_is));
     if !never_ran && !executor.is_terminated() {
-        describe_container(status, executor, &state.config.pid);
+        describe_container(status, executor, &state.container_networks, &state.config.pid);
     }
     let executor = executor.id.clone();
     Ok(apply_status(&state.config, &mut state.frameworks, cx, &framework_id, &executor, &task, &update.status))
@@ -483,13 +484,19 @@ fn set_draining_reason(status: &mut v1::TaskStatus, drain: &v1::DrainConfig, par
 
 /// Adds the data that service discovery of frameworks reads: the container, the executor's process, and an address,
 /// which is the agent's own unless the container has one.
-fn describe_container(status: &mut v1::TaskStatus, executor: &Executor, agent: &Upid) {
+fn describe_container(status: &mut v1::TaskStatus, executor: &Executor, networks: &ContainerNetworks, agent: &Upid) {
     let container = status.container_status.get_or_insert_default();
     if container.container_id.is_none() {
         container.container_id = Some(Box::new(v1::ContainerId::from(&executor.container)));
     }
     if container.executor_pid.is_none() {
         container.executor_pid = executor.pid();
+    }
+    // A container that is nested in that of the executor may have networks of its own.
+    let nested = container.container_id.as_deref().and_then(|id| ContainerId::try_from(id).ok());
+    let own = nested.filter(|id| id.is_inside(&executor.container)).unwrap_or_else(|| executor.container.clone());
+    if container.network_infos.is_empty() {
+        container.network_infos = networks.of(&own).to_vec();
     }
     if container.network_infos.is_empty() {
         let address = v1::network_info::IpAddress { protocol: None, ip_address: Some(agent.address.ip().to_string()) };

@@ -184,7 +184,7 @@ impl Scenario {
     /// Returns an agent on which the command executor of `t1` has registered and has the task.
     pub fn running() -> Self {
         let mut scenario = Scenario::launching();
-        scenario.container("C1", |container| ContainerEvent::Launched { container, pid: 4242 });
+        scenario.container("C1", |container| ContainerEvent::Launched { container, pid: 4242, networks: Vec::new() });
         scenario.subscribes("t1");
         scenario.clear_log();
         scenario

@@ -229,7 +229,9 @@ impl AgentHost {
         let reply = ReplyId(running.replies);
         let container = container.clone();
         let input = match event {
-            MachineEvent::Launched => Input::Container(ContainerEvent::Launched { container, pid: 1000 }),
+            MachineEvent::Launched => {
+                Input::Container(ContainerEvent::Launched { container, pid: 1000, networks: Vec::new() })
+            }
             MachineEvent::LaunchFailed => {
                 Input::Container(ContainerEvent::LaunchFailed { container, reason: "simulated failure".to_owned() })
             }

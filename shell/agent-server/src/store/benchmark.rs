@@ -104,7 +104,8 @@ impl Bench {
                 None
             }
             Effect::Command(Command::Container(ContainerCommand::Launch(launch))) => {
-                let event = ContainerEvent::Launched { container: launch.container.clone(), pid: 1 };
+                let event =
+                    ContainerEvent::Launched { container: launch.container.clone(), pid: 1, networks: Vec::new() };
                 self.tasks.insert(stream_id(self.tasks.len() as u128), launch.executor.to_string());
                 Some(Input::Container(event))
             }

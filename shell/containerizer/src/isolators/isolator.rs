@@ -1,5 +1,6 @@
 //! The trait of isolators, after `slave/isolator.proto` and `mesos::slave::Isolator` of Mesos.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -8,6 +9,7 @@ use ids::ContainerId;
 use rustix::process::Pid;
 
 use crate::cgroups::ContainerCgroups;
+use crate::cni::JoinedNetwork;
 use crate::kernel::Kernel;
 use crate::launch_spec::LaunchSpec;
 use crate::{Error, Launch, Limitation, Limits, Usage};
@@ -94,6 +96,12 @@ pub(crate) trait Isolator: fmt::Debug + Send + Sync {
         let _ = (container, usage);
     }
 
+    /// Returns the networks of a container that has networks of its own.
+    fn networks(&self, id: &ContainerId) -> Option<Vec<JoinedNetwork>> {
+        let _ = id;
+        None
+    }
+
     /// Recovers a container of an earlier process of the agent.
     ///
     /// # Errors
@@ -101,6 +109,11 @@ pub(crate) trait Isolator: fmt::Debug + Send + Sync {
     fn recover(&self, container: &ContainerContext<'_>) -> Result<(), Error> {
         let _ = container;
         Ok(())
+    }
+
+    /// Removes what is left of containers of which nothing else is left. `alive` are the containers that were recovered.
+    fn recovered(&self, alive: &BTreeSet<ContainerId>) {
+        let _ = alive;
     }
 
     /// Removes everything that was made for a container in which no process is left. Repeating it has no effect.

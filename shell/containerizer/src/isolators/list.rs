@@ -19,6 +19,8 @@ use super::linux_nnp::LinuxNnp;
 use super::linux_seccomp::LinuxSeccomp;
 use super::namespaces_ipc::NamespacesIpc;
 use super::namespaces_pid::NamespacesPid;
+use super::network_cni::NetworkCni;
+use super::network_ports::NetworkPorts;
 use super::posix_rlimits::PosixRlimits;
 use super::posix_usage::PosixUsage;
 use super::volume_host_path::VolumeHostPath;
@@ -49,7 +51,7 @@ enum Needs {
 }
 
 /// All isolators, in the order in which they are called.
-const LIST: [Entry; 23] = [
+const LIST: [Entry; 25] = [
     Entry {
         name: "cgroups/cpu",
         needs: Needs::Controller(Controller::Cpu),
@@ -118,6 +120,9 @@ const LIST: [Entry; 23] = [
     Entry { name: "volume/sandbox_path", needs: Needs::Root, make: |_| Box::new(VolumeSandboxPath) },
     Entry { name: "posix/rlimits", needs: Needs::Nothing, make: |_| Box::new(PosixRlimits) },
     Entry { name: "docker/runtime", needs: Needs::RootOrUserNamespace, make: |_| Box::new(DockerRuntime) },
+    Entry { name: "network/ports", needs: Needs::Root, make: |config| Box::new(NetworkPorts::new(config)) },
+    // This isolator comes after all that may refuse a container: plugins take long.
+    Entry { name: "network/cni", needs: Needs::Root, make: |config| Box::new(NetworkCni::new(config)) },
     // This isolator is always in use, and last: it measures the usage that the others do not measure.
     Entry { name: "posix/cpu", needs: Needs::Nothing, make: |_| Box::new(PosixUsage) },
 ];
@@ -167,7 +172,7 @@ const WITHOUT_EFFECT: [&str; 2] = ["filesystem/posix", "environment_secret"];
 
 /// Names of Mesos without an isolator here, and what an operator uses instead. The agent starts and reports them, as it
 /// does for missing rights. Containers that ask for one of them are refused.
-const NOT_IMPLEMENTED: [(&str, &str); 13] = [
+const NOT_IMPLEMENTED: [(&str, &str); 11] = [
     ("appc/runtime", "use docker/runtime, which runs Docker and OCI images"),
     ("cgroups/perf_event", "use perf on the cgroups below --cgroups_root"),
     ("disk/xfs", "use disk/du, which measures sandboxes and ends containers that exceed their quota"),
@@ -175,9 +180,7 @@ const NOT_IMPLEMENTED: [(&str, &str); 13] = [
     ("filesystem/shared", "use volume/host_path and volume/sandbox_path"),
     ("filesystem/windows", "this agent runs on Linux: use filesystem/linux"),
     ("gpu/nvidia", "allow the devices with cgroups/devices and --allowed_devices"),
-    ("network/cni", "containers use the network of the agent"),
     ("network/port_mapping", "containers use the network of the agent, on the ports that they are allocated"),
-    ("network/ports", "ports are allocated, and not enforced"),
     ("volume/csi", "mount the volume on the agent, and use volume/host_path"),
     ("windows/cpu", "this agent runs on Linux: use cgroups/cpu"),
     ("windows/mem", "this agent runs on Linux: use cgroups/mem"),
@@ -234,6 +237,11 @@ impl Requested {
     /// Returns whether a controller is wanted only if the machine has it, since the operator wants all that there are.
     pub(crate) fn is_optional(&self, controller: Controller) -> bool {
         !self.entries().any(|entry| entry.needs == Needs::Controller(controller) && self.explicit.contains(entry.name))
+    }
+
+    /// Returns whether an isolator is requested.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.names.contains(name)
     }
 
     /// Returns whether a requested isolator needs root for a reason other than controllers.

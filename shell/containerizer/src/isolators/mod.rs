@@ -13,6 +13,8 @@
 //! | `linux_capabilities`, `linux_nnp`, `linux_seccomp` | the privileges of programs |
 //! | `linux_devices` | the operator's devices in images |
 //! | `namespaces_ipc`, `namespaces_pid` | IPC and pid namespaces |
+//! | `network_cni` | networks by plugins |
+//! | `network_ports` | ports in the network of the agent |
 //! | `posix_rlimits` | resource limits (setrlimit(2)) |
 //! | `volume_host_path`, `volume_sandbox_path`, `volume_secret` | volumes |
 //! | `posix_usage` | the usage of processes, summed up where no controller measures it |
@@ -36,6 +38,8 @@ mod linux_seccomp;
 mod list;
 mod namespaces_ipc;
 mod namespaces_pid;
+mod network_cni;
+mod network_ports;
 mod posix_rlimits;
 mod posix_usage;
 mod set;

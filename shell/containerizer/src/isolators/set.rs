@@ -1,9 +1,13 @@
 //! The isolators in use, called in order.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::OwnedFd;
 
+use ids::ContainerId;
+
 use super::{Cause, ContainerContext, Isolator};
+use crate::cni::JoinedNetwork;
 use crate::launch_spec::LaunchSpec;
 use crate::{CapabilityRequest, Error, IpcMode, Launch, Limitation, Limits, SeccompRequest, Usage};
 
@@ -44,6 +48,9 @@ impl Isolators {
         }
         if spec.volumes.len() < launch.requests.volumes.len() {
             return Err(Error::NotIsolated { what: "volumes of these kinds", isolator: "filesystem/linux" });
+        }
+        if !launch.requests.networks.is_empty() && !self.has("network/cni") {
+            return Err(Error::NotIsolated { what: "networks", isolator: "network/cni" });
         }
         if spec.hostname.is_none() && launch.requests.hostname.is_some() {
             return Err(Error::NotIsolated { what: "host names of their own", isolator: "filesystem/linux" });
@@ -120,6 +127,24 @@ impl Isolators {
                 tracing::warn!(id = %container.id, %error, "{} is not in force any more", isolator.name());
             }
         }
+    }
+
+    /// Returns the networks of a container: its own, or those of the container that it is nested in. Without any, it uses the
+    /// network of the agent.
+    pub(crate) fn networks(&self, id: &ContainerId) -> Vec<JoinedNetwork> {
+        let mut next = Some(id.clone());
+        while let Some(id) = next {
+            if let Some(networks) = self.all.iter().find_map(|isolator| isolator.networks(&id)) {
+                return networks;
+            }
+            next = id.parent();
+        }
+        Vec::new()
+    }
+
+    /// Calls [`Isolator::recovered`] of all.
+    pub(crate) fn recovered(&self, alive: &BTreeSet<ContainerId>) {
+        self.all.iter().for_each(|isolator| isolator.recovered(alive));
     }
 
     /// Calls [`Isolator::cleanup`] of all, beginning with the last isolator.

@@ -5,6 +5,7 @@
 //! plan.
 
 use std::ffi::{c_char, c_int, c_void};
+use std::os::fd::OwnedFd;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
@@ -54,6 +55,8 @@ steps! {
     Orphan => "begin: the agent has ended",
     Cgroup => "enter its cgroups",
     EnterIpc => "enter the IPC namespace of its parent",
+    EnterNetwork => "enter its network",
+    EnterHostName => "share the host name of its parent",
     EnterMounts => "enter the mounts of its parent",
     Mounts => "separate its mounts",
     Proc => "mount /proc",
@@ -110,6 +113,8 @@ fn prepare(plan: &SpawnPlan) -> Result<(), (Step, Errno)> {
     for tasks in &plan.cgroup_tasks {
         rustix::io::write(tasks, b"0").map_err(|errno| (Step::Cgroup, errno))?;
     }
+    enter(&plan.enter_network, libc::CLONE_NEWNET).map_err(|errno| (Step::EnterNetwork, errno))?;
+    enter(&plan.enter_host_name, libc::CLONE_NEWUTS).map_err(|errno| (Step::EnterHostName, errno))?;
     separate_mounts(plan)?;
     if let Some(name) = &plan.hostname {
         rustix::system::sethostname(name.to_bytes()).map_err(|errno| (Step::Hostname, errno))?;
@@ -204,15 +209,25 @@ fn write_process_record(record: &ProcessRecord) -> Result<(), (Step, Errno)> {
     }
 }
 
+/// Enters a namespace of this kind.
+#[allow(unsafe_code)]
+fn enter(namespace: &Option<OwnedFd>, kind: c_int) -> Result<(), Errno> {
+    let Some(namespace) = namespace else { return Ok(()) };
+    // SAFETY: `namespace` is an open descriptor.
+    match unsafe { libc::syscall(libc::SYS_setns, namespace.as_raw_fd(), kind) } {
+        0 => Ok(()),
+        _ => Err(last_error()),
+    }
+}
+
 /// Enters the mount namespace of the parent container, and makes a copy of it if the child has its own. By setns(2), the
 /// caller must not share its root and working directory; the child is created without CLONE_FS.
 #[allow(unsafe_code)]
 fn enter_mounts(plan: &SpawnPlan) -> Result<(), Errno> {
-    let Some(namespace) = &plan.enter_mounts else { return Ok(()) };
-    // SAFETY: `namespace` is an open descriptor.
-    if unsafe { libc::syscall(libc::SYS_setns, namespace.as_raw_fd(), libc::CLONE_NEWNS) } != 0 {
-        return Err(last_error());
+    if plan.enter_mounts.is_none() {
+        return Ok(());
     }
+    enter(&plan.enter_mounts, libc::CLONE_NEWNS)?;
     // SAFETY: affects the mount namespace of this process only, which has one thread.
     if plan.namespaces.mount && unsafe { libc::syscall(libc::SYS_unshare, libc::CLONE_NEWNS) } != 0 {
         return Err(last_error());
@@ -220,19 +235,8 @@ fn enter_mounts(plan: &SpawnPlan) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Enters the IPC namespace of the parent container.
-#[allow(unsafe_code)]
-fn enter_ipc(plan: &SpawnPlan) -> Result<(), Errno> {
-    let Some(namespace) = &plan.enter_ipc else { return Ok(()) };
-    // SAFETY: `namespace` is an open descriptor.
-    match unsafe { libc::syscall(libc::SYS_setns, namespace.as_raw_fd(), libc::CLONE_NEWIPC) } {
-        0 => Ok(()),
-        _ => Err(last_error()),
-    }
-}
-
 fn separate_mounts(plan: &SpawnPlan) -> Result<(), (Step, Errno)> {
-    enter_ipc(plan).map_err(|errno| (Step::EnterIpc, errno))?;
+    enter(&plan.enter_ipc, libc::CLONE_NEWIPC).map_err(|errno| (Step::EnterIpc, errno))?;
     enter_mounts(plan).map_err(|errno| (Step::EnterMounts, errno))?;
     if plan.namespaces.mount {
         // Later mounts of the host appear inside; mounts made inside stay inside.

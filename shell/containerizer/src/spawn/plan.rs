@@ -46,6 +46,10 @@ pub(crate) struct SpawnPlan {
     pub(super) enter_pids: Option<OwnedFd>,
     /// The IPC namespace to enter.
     pub(super) enter_ipc: Option<OwnedFd>,
+    /// The network namespace that the child enters.
+    pub(super) enter_network: Option<OwnedFd>,
+    /// The UTS namespace that the child enters.
+    pub(super) enter_host_name: Option<OwnedFd>,
     pub(super) namespaces: Namespaces,
     pub(super) binds: Vec<PreparedBind>,
     /// The options of the tmpfs to mount on `/dev/shm`.
@@ -120,6 +124,8 @@ impl SpawnPlan {
             enter_mounts: namespace(spec.enter_mounts, "mnt")?,
             enter_pids: namespace(spec.enter_pids, "pid")?,
             enter_ipc: namespace(spec.enter_ipc, "ipc")?,
+            enter_network: spec.enter_network.as_deref().map(handle).transpose()?,
+            enter_host_name: spec.enter_host_name.as_deref().map(handle).transpose()?,
             namespaces: spec.namespaces,
             binds: binds(spec)?,
             shm: shm(spec)?,
@@ -234,10 +240,11 @@ fn shm(spec: &LaunchSpec) -> Result<Option<CString>, SpawnError> {
 
 /// Opens the volumes.
 fn volumes(spec: &LaunchSpec) -> Result<Vec<PreparedVolume>, SpawnError> {
-    if !spec.namespaces.mount && !spec.volumes.is_empty() {
+    let mut volumes = spec.name_files.iter().chain(&spec.volumes).peekable();
+    if !spec.namespaces.mount && volumes.peek().is_some() {
         return Err(SpawnError::SharedMounts);
     }
-    spec.volumes.iter().map(|volume| PreparedVolume::new(volume, &spec.secrets).map_err(SpawnError::Volume)).collect()
+    volumes.map(|volume| PreparedVolume::new(volume, &spec.secrets).map_err(SpawnError::Volume)).collect()
 }
 
 fn executable(spec: &LaunchSpec) -> Result<Executable, SpawnError> {
@@ -298,13 +305,14 @@ fn output(output: &Output, spec: &LaunchSpec) -> Result<OwnedFd, SpawnError> {
 /// Opens a namespace of a process.
 fn namespace(of: Option<Pid>, kind: &str) -> Result<Option<OwnedFd>, SpawnError> {
     let path = |pid: Pid| PathBuf::from(format!("/proc/{}/ns/{kind}", pid.as_raw_nonzero()));
-    let opened = of.map(|pid| {
-        let path = path(pid);
-        let fd = rustix::fs::open(&path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-            .map_err(|errno| at(&path.to_string_lossy(), errno.into()))?;
-        above_standard_streams(fd.as_fd()).map_err(|source| at(&path.to_string_lossy(), source))
-    });
-    opened.transpose()
+    of.map(|pid| handle(&path(pid))).transpose()
+}
+
+/// Opens the handle of a namespace.
+fn handle(path: &Path) -> Result<OwnedFd, SpawnError> {
+    let fd = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(|errno| at(&path.to_string_lossy(), errno.into()))?;
+    above_standard_streams(fd.as_fd()).map_err(|source| at(&path.to_string_lossy(), source))
 }
 
 /// Opens a regular file for appending. It does not wait for the other end of a pipe that an archive may have put in its

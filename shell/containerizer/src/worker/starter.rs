@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use executor::ImageIsolation;
 use ids::ContainerId;
@@ -24,6 +25,11 @@ use crate::spawn::{SpawnPlan, Spawned};
 use crate::{Launch, Limits};
 
 const MAX_THREADS: usize = 4;
+/// The number of threads that start containers in networks of their own. They wait for plugins, which other containers must
+/// not wait for.
+const NETWORK_THREADS: usize = 4;
+/// The pause between attempts to clean up after a container that did not start.
+const CLEAN_UP_PAUSE: Duration = Duration::from_millis(5);
 
 /// The parts that all starts use.
 pub(super) struct Starter {
@@ -52,7 +58,7 @@ impl Starter {
     /// Starts a container, or leaves nothing of it.
     fn start(&self, request: &StartRequest) -> Started {
         let launch = &request.launch;
-        let (id, limits) = (launch.id.clone(), launch.limits);
+        let (id, limits) = (launch.id.clone(), launch.limits.clone());
         let own_cgroups = launch.nesting.as_ref().is_some_and(|nesting| nesting.own_cgroups) && id.parent().is_some();
         let cgroups = if own_cgroups { self.isolation.own_cgroups(&id) } else { Ok(self.isolation.cgroups(&id)) };
         let cgroups = match cgroups {
@@ -62,7 +68,7 @@ impl Starter {
         let outcome = self.try_start(request, cgroups.as_ref());
         if outcome.is_err() {
             let context = Isolation::context(&*self.kernel, &id, cgroups.as_ref(), None);
-            if let Err(error) = self.isolation.isolators.cleanup(&context) {
+            if let Err(error) = self.clean_up(&context) {
                 tracing::warn!(%id, %error, "cannot clean up after a container that did not start");
             }
             if let Some(error) = cgroups.as_ref().and_then(|cgroups| cgroups.remove(&*self.kernel).err()) {
@@ -71,6 +77,16 @@ impl Starter {
             let _ = self.runtime.forget(&id);
         }
         Started { id, limits, cgroups, outcome }
+    }
+
+    /// Calls the isolators until those that work on other threads are done. They have deadlines.
+    fn clean_up(&self, context: &ContainerContext<'_>) -> std::io::Result<()> {
+        loop {
+            match self.isolation.isolators.cleanup(context) {
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => thread::sleep(CLEAN_UP_PAUSE),
+                result => return result,
+            }
+        }
     }
 
     fn try_start(
@@ -143,6 +159,8 @@ fn write_image_isolation(path: &Path, isolation: &ImageIsolation) -> Result<(), 
 pub(super) struct Starters {
     /// `None` after the stop.
     launches: Option<SyncSender<Box<StartRequest>>>,
+    /// Those of containers in networks of their own.
+    network_launches: Option<SyncSender<Box<StartRequest>>>,
     stopping: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -154,34 +172,41 @@ impl Starters {
         bound: usize,
         poller: &Poller,
     ) -> std::io::Result<(Self, Receiver<Started>)> {
-        let (launches, queue) = sync_channel::<Box<StartRequest>>(bound);
         let (results, started) = sync_channel(bound);
-        let queue = Arc::new(Mutex::new(queue));
         let stopping = Arc::new(AtomicBool::new(false));
-        let count = thread::available_parallelism().map_or(1, NonZeroUsize::get).clamp(2, MAX_THREADS);
-        let threads = (0..count)
-            .map(|_| {
+        let mut threads = Vec::new();
+        let mut pool = |name: &str, count: usize| {
+            let (launches, queue) = sync_channel::<Box<StartRequest>>(bound);
+            let queue = Arc::new(Mutex::new(queue));
+            for _ in 0..count {
                 let (starter, queue, stopping) = (Arc::clone(starter), Arc::clone(&queue), Arc::clone(&stopping));
                 let (results, waker) = (results.clone(), poller.waker());
-                thread::Builder::new()
-                    .name("start-container".into())
-                    .spawn(move || work(&starter, &queue, &stopping, &results, &waker))
-            })
-            .collect::<Result<_, _>>()?;
-        Ok((Starters { launches: Some(launches), stopping, threads }, started))
+                let run = move || work(&starter, &queue, &stopping, &results, &waker);
+                threads.push(thread::Builder::new().name(name.to_owned()).spawn(run)?);
+            }
+            Ok::<_, std::io::Error>(launches)
+        };
+        let count = thread::available_parallelism().map_or(1, NonZeroUsize::get).clamp(2, MAX_THREADS);
+        let launches = Some(pool("start-container", count)?);
+        let network_launches = Some(pool("start-network", NETWORK_THREADS)?);
+        Ok((Starters { launches, network_launches, stopping, threads }, started))
     }
 
-    pub(super) fn start(&self, launch: Box<StartRequest>) {
-        if let Some(launches) = &self.launches {
+    pub(super) fn start(&self, request: Box<StartRequest>) {
+        let launches = match request.launch.requests.networks.is_empty() {
+            true => &self.launches,
+            false => &self.network_launches,
+        };
+        if let Some(launches) = launches {
             // The threads end after this sender is dropped.
-            let _ = launches.send(launch);
+            let _ = launches.send(request);
         }
     }
 
     /// Waits for the launches in progress. Queued launches are not started.
     pub(super) fn finish(&mut self) {
         self.stopping.store(true, Ordering::Release);
-        self.launches = None;
+        (self.launches, self.network_launches) = (None, None);
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }

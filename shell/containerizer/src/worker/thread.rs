@@ -14,6 +14,7 @@ use super::container::{Container, Progress};
 use super::poller::{Poller, Source};
 use super::starter::{StartRequest, Started, Starter, Starters};
 use crate::cgroups::ContainerCgroups;
+use crate::cni::JoinedNetwork;
 use crate::isolation::{Isolation, Tracking};
 use crate::kernel::{Kernel, ProcessEntry};
 use crate::recovery::FoundContainer;
@@ -36,6 +37,8 @@ pub struct Recovered {
     /// The containers that have ended, with the wait status of their first process. Only the parent of that process
     /// learns the status, so most containers are missing here.
     pub ended: Vec<(ContainerId, i32)>,
+    /// The networks of those that run and do not use the network of the agent.
+    pub networks: BTreeMap<ContainerId, Vec<JoinedNetwork>>,
     /// The nested and standalone containers, those included that have ended and are not removed, parents first.
     pub described: Vec<DescribedContainer>,
 }
@@ -190,6 +193,10 @@ impl Worker {
             recovered.alive.push((id, pid.as_raw_nonzero().get().cast_unsigned()));
         }
         self.end_orphans();
+        let isolators = &self.starter.isolation.isolators;
+        isolators.recovered(&recovered.alive.iter().map(|(id, _)| id.clone()).collect());
+        let networks = |(id, _): &(ContainerId, u32)| (id.clone(), isolators.networks(id));
+        recovered.networks = recovered.alive.iter().map(networks).filter(|(_, joined)| !joined.is_empty()).collect();
         recovered.described = self.described(&recovered.alive);
         recovered
     }
@@ -307,7 +314,9 @@ impl Worker {
                 let context = Isolation::context(&*self.starter.kernel, &id, cgroups.as_ref(), Some(pid));
                 let isolated = self.starter.isolation.isolators.isolate(&context);
                 self.add_running(&id, process, cgroups, limits, state);
-                (self.events)(Event::Launched { id: id.clone(), pid: pid.as_raw_nonzero().get().cast_unsigned() });
+                let networks = self.starter.isolation.isolators.networks(&id);
+                let pid = pid.as_raw_nonzero().get().cast_unsigned();
+                (self.events)(Event::Launched { id: id.clone(), pid, networks });
                 if let Err(error) = &isolated {
                     tracing::error!(%id, %error, "a container that cannot be isolated is destroyed");
                 }
@@ -352,7 +361,7 @@ impl Worker {
     /// Lets callers see a container that runs, and applies limits that changed while it was being started.
     fn publish_running(&self, id: &ContainerId, mut known: ContainerHandle) {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        let wanted = shared.get(id).map_or(known.limits, |earlier| earlier.limits);
+        let wanted = shared.get(id).map_or_else(|| known.limits.clone(), |earlier| earlier.limits.clone());
         let context = Isolation::context(&*self.starter.kernel, id, known.cgroups.as_ref(), known.pid);
         if wanted != known.limits
             && let Err(error) = self.starter.isolation.isolators.update(&context, &wanted)

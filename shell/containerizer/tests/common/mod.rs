@@ -40,17 +40,27 @@ pub fn skip(test: &str, why: &str) {
 
 impl Host {
     pub fn new(launcher: Launcher, isolation: &[&str]) -> Result<Self, Error> {
+        Self::configured(launcher, isolation, |_, _| {})
+    }
+
+    /// Does the same as [`new`](Self::new), and changes the configuration before the start.
+    pub fn configured(
+        launcher: Launcher,
+        isolation: &[&str],
+        configure: impl FnOnce(&mut Config, &std::path::Path),
+    ) -> Result<Self, Error> {
         let directory = tempfile::tempdir().unwrap();
         // A user who is not root must be able to pass the directories above a sandbox.
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(directory.path(), open).unwrap();
-        let config = Config {
+        let mut config = Config {
             launcher,
             isolation: isolation.iter().map(|name| (*name).to_owned()).collect(),
             cgroups_root: cgroups_root(directory.path()),
             runtime_dir: directory.path().join("run"),
             ..Config::default()
         };
+        configure(&mut config, directory.path());
         let (containerizer, events) = start(&config)?;
         Ok(Host { containerizer: Some(containerizer), events, directory, config })
     }
@@ -105,7 +115,7 @@ impl Host {
         let id = launch.id.clone();
         self.containerizer().launch(launch).unwrap();
         match self.event() {
-            Event::Launched { id: launched, pid } if launched == id => pid,
+            Event::Launched { id: launched, pid, .. } if launched == id => pid,
             event => panic!("instead of a launch: {event:?}"),
         }
     }

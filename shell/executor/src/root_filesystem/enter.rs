@@ -51,7 +51,7 @@ pub fn enter(info: &LaunchInfo, isolation: &ImageIsolation) -> Result<(), RootEr
     mount_kernel(&root).map_err(at("mount /proc and /sys"))?;
     mount_devices(&root, isolation).map_err(at("mount /dev"))?;
     protect(&root).map_err(at("protect /proc and /sys"))?;
-    bind_names(&root, info).map_err(at("bind the files of names"))?;
+    bind_names(&root, isolation.names.as_deref().or(info.names.as_deref())).map_err(at("bind the files of names"))?;
     staged.mount(&root, |path| !path.starts_with(&info.sandbox_directory)).map_err(at("mount the volumes"))?;
     bind_sandbox(&root, info).map_err(at("bind the sandbox"))?;
     staged.mount(&root, |path| path.starts_with(&info.sandbox_directory)).map_err(at("mount the volumes"))?;
@@ -78,10 +78,11 @@ fn mount_kernel(root: &ContainerRoot) -> io::Result<()> {
     Ok(mount("sysfs", sys.path(), "sysfs", flags | MountFlags::RDONLY, None)?)
 }
 
-fn bind_names(root: &ContainerRoot, info: &LaunchInfo) -> io::Result<()> {
+/// Binds the files of names. A container with a host name of its own, or in networks of its own, has its own files in a
+/// directory.
+fn bind_names(root: &ContainerRoot, directory: Option<&Path>) -> io::Result<()> {
     for name in NAMES.map(Path::new) {
-        // A container with a host name of its own has its own files for it.
-        let own = info.names.as_deref().zip(name.file_name()).map(|(directory, file)| directory.join(file));
+        let own = directory.zip(name.file_name()).map(|(directory, file)| directory.join(file));
         let source = own.filter(|path| path.exists()).unwrap_or_else(|| PathBuf::from(name));
         if !source.exists() {
             continue;
