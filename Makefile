@@ -2,7 +2,7 @@
 # make run ONESHOT=1  the same, ending by itself
 # make test           all checks
 # make soak SEEDS=N   N simulated clusters with faults, on all cores
-# make chaos SECONDS=N SEED=N  a real cluster with ZooKeeper, whose processes are killed and frozen
+# make chaos SECONDS=N SEED=N  a real cluster with ZooKeeper, whose processes are killed and frozen; pulls killed at every moment
 # make properties ROUNDS=N  the property tests, N times with other cases
 # make fuzz SECONDS=N  each decoder with random bytes; needs a nightly toolchain and cargo-fuzz
 # make coverage       which part of the lines of each crate the tests run
@@ -21,7 +21,7 @@ FROM = 0
 SEED = 1
 ROUNDS = 20
 SECONDS = 60
-PROPERTIES = -p agent -p allocator -p fetcher -p failures -p master -p resources -p validation -p views -p wire
+PROPERTIES = -p agent -p allocator -p fetcher -p failures -p master -p provisioner -p resources -p validation -p views -p wire
 PYMESOS = target/pymesos
 
 build: tools
@@ -112,3 +112,4 @@ soak: tools
 
 chaos: tools zookeeper
 	CHAOS_SECONDS=$(SECONDS) CHAOS_SEED=$(SEED) cargo test --locked -p tepui --test chaos -- --nocapture
+	CRASH_ALL=1 cargo test --locked -p provisioner --test images crash -- --nocapture

@@ -2,7 +2,7 @@
 # Measures how long the pull of an image takes, in Tepui and in other programs: ten layers with 500 MB of files, from a registry on
 # this machine. Each pull begins with an empty store; the fastest of several counts.
 #   scripts/compare-images.sh [ROUNDS]      needs root; TEPUI=PROGRAM measures that one (default: target/release/tepui)
-# It compares with skopeo (copy into a directory, without unpacking) and docker, where they are installed and run.
+# It compares with skopeo (copy into a directory, without unpacking) and docker, which it installs, with a daemon of its own.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 rounds=${1:-3}
@@ -10,8 +10,27 @@ tepui=${TEPUI:-target/release/tepui}
 [ -x "$tepui" ] || cargo build --release --locked -q -p tepui
 registry=$PWD/tests/registry/registry.sh
 work=$(mktemp -d)
-stop() { "$registry" stop "$work/registry" || true; rm -rf "$work"; }
+stop() {
+  [ ! -e "$work/docker/pid" ] || { kill "$(cat "$work/docker/pid")" && tail --pid="$(cat "$work/docker/pid")" -f /dev/null; } || true
+  "$registry" stop "$work/registry" || true
+  rm -rf "$work"
+}
 trap stop EXIT
+tests/packages/install.sh curl python3 skopeo || echo "skopeo is not compared" >&2
+tests/packages/install.sh dockerd=docker.io || echo "docker is not compared" >&2
+# Starts a daemon that changes nothing of the machine's network, and waits until it serves.
+start_docker() {
+  mkdir -p "$work/docker"
+  export DOCKER_HOST=unix://$work/docker/socket
+  dockerd --data-root "$work/docker/data" --exec-root "$work/docker/exec" -H "$DOCKER_HOST" --pidfile "$work/docker/pid" \
+    --bridge=none --iptables=false --ip-forward=false >"$work/docker/log" 2>&1 </dev/null &
+  for _ in $(seq 100); do
+    docker version >/dev/null 2>&1 && return
+    sleep 0.1
+  done
+  tail -n 5 "$work/docker/log" >&2
+  return 1
+}
 at=$("$registry" start "$work/registry" plain)
 
 # Uploads a blob and prints its descriptor.
@@ -78,7 +97,7 @@ if command -v skopeo >/dev/null; then
   measure "skopeo copy (packed, not synced)" "rm -rf $work/oci" \
     "skopeo copy -q --src-tls-verify=false docker://$at/app:t oci:$work/oci:t"
 fi
-if docker version >/dev/null 2>&1; then
+if command -v dockerd >/dev/null && start_docker; then
   measure "docker pull (unpacked)" "docker rmi -f $at/app:t" "docker pull -q $at/app:t"
   docker rmi -f "$at/app:t" >/dev/null 2>&1 || true
 fi

@@ -175,8 +175,8 @@ fn every_flag_of_mesos_is_known_once() {
     };
     // `--failure_sinks` and `--recovery_policy` are not flags of Mesos.
     assert_eq!(count(MasterFlags::DEFINITION, 6 + 2), 70);
-    // Neither is `--fetcher_host_settings`.
-    assert_eq!(count(AgentFlags::DEFINITION, 6 + 1), 159);
+    // Neither are `--fetcher_host_settings` and `--image_registry_settings`.
+    assert_eq!(count(AgentFlags::DEFINITION, 6 + 2), 159);
     assert_eq!(count(ExecuteFlags::DEFINITION, 6), 29);
     assert!(LocalFlags::DEFINITION.find("num_slaves").is_some());
 }

@@ -4,6 +4,8 @@
 
 #[path = "architecture/adding.rs"]
 mod adding;
+#[path = "architecture/hostile_input.rs"]
+mod hostile_input;
 #[path = "architecture/manifests.rs"]
 mod manifests;
 #[path = "architecture/skipped.rs"]

@@ -8,6 +8,8 @@
 
 #[path = "../../../tests/zookeeper/ensemble.rs"]
 mod ensemble;
+#[path = "chaos/images.rs"]
+mod images;
 mod processes;
 
 use std::collections::BTreeMap;

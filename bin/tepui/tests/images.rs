@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "images/hostile.rs"]
+mod hostile;
 mod processes;
 
 #[path = "images/nested.rs"]
@@ -318,10 +320,14 @@ fn images_are_removed_when_the_disk_is_full_and_copies_work() {
 fn a_task_has_its_image_without_root() {
     let Some(cluster) = rootless_cluster() else { return };
     let command = "cat /etc/greeting; id -u; ls /; echo x > /new && cat /new; echo y > file && cat file; \
-                   ls /dev/null /proc/self/status; echo z > /proc/sys/kernel/hostname || echo read-only";
+                   ls /dev/null /proc/self/status; echo z > /proc/sys/kernel/hostname || echo read-only; \
+                   cat /proc/self/setgroups";
     let printed = cluster.printed(&["--", command]);
     let root = "bin\ndev\netc\nmnt\nproc\nsys\n";
-    assert_eq!(printed, format!("hello from the image\n0\n{root}x\ny\n/dev/null\n/proc/self/status\nread-only\n"));
+    assert_eq!(
+        printed,
+        format!("hello from the image\n0\n{root}x\ny\n/dev/null\n/proc/self/status\nread-only\ndeny\n")
+    );
     until("the root file systems are removed", || (cluster.roots() == 0).then_some(()));
 }
 

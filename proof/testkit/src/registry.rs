@@ -25,12 +25,23 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// The number of bytes of the body after which the connection breaks.
     pub breaks_after: Option<usize>,
+    /// The number of bytes of the body after which nothing more comes until the client gives up.
+    pub stalls_after: Option<usize>,
+    /// Whether the body is repeated until the client gives up.
+    pub is_endless: bool,
 }
 
 impl Answer {
     /// Answers 200 with this body.
     pub fn ok(body: impl Into<Vec<u8>>) -> Self {
-        Answer { status: 200, headers: Vec::new(), body: body.into(), breaks_after: None }
+        Answer {
+            status: 200,
+            headers: Vec::new(),
+            body: body.into(),
+            breaks_after: None,
+            stalls_after: None,
+            is_endless: false,
+        }
     }
 
     /// Answers with this status and nothing else.
@@ -47,6 +58,18 @@ impl Answer {
     /// Breaks the connection after that many bytes of the body.
     pub fn breaks_after(mut self, bytes: usize) -> Self {
         self.breaks_after = Some(bytes);
+        self
+    }
+
+    /// Stops after that many bytes of the body, and keeps the connection open.
+    pub fn stalls_after(mut self, bytes: usize) -> Self {
+        self.stalls_after = Some(bytes);
+        self
+    }
+
+    /// Repeats the body for ever.
+    pub fn endless(mut self) -> Self {
+        self.is_endless = true;
         self
     }
 }
@@ -114,9 +137,13 @@ impl Registry {
 
     /// Serves an image under this tag and returns the digests of its layers.
     pub fn add_image(&self, tag: &str, layers: &[Layer]) -> Vec<String> {
+        self.add_image_with(tag, layers, r#"{"Cmd":["sh"],"Env":["A=b"]}"#)
+    }
+
+    /// Serves an image with this `config` as JSON, like [`add_image`](Self::add_image).
+    pub fn add_image_with(&self, tag: &str, layers: &[Layer], config: &str) -> Vec<String> {
         let diff_ids: Vec<String> = layers.iter().map(|layer| format!("\"{}\"", digest_of(&layer.archive))).collect();
-        let config =
-            format!(r#"{{"config":{{"Cmd":["sh"],"Env":["A=b"]}},"rootfs":{{"diff_ids":[{}]}}}}"#, diff_ids.join(","));
+        let config = format!(r#"{{"config":{config},"rootfs":{{"diff_ids":[{}]}}}}"#, diff_ids.join(","));
         let digests: Vec<String> = layers.iter().map(|layer| self.add_blob(&layer.packed)).collect();
         let descriptor = |digest: &str, size: usize| format!(r#"{{"digest":"{digest}","size":{size}}}"#);
         let descriptors: Vec<String> =
@@ -184,6 +211,11 @@ fn serve(stream: TcpStream, state: &Mutex<State>) {
         if respond(&mut writer, &asked, &answer).is_err() || answer.breaks_after.is_some() {
             return;
         }
+        if answer.stalls_after.is_some() {
+            // The read ends when the client closes the connection.
+            let _ = reader.read(&mut [0]);
+            return;
+        }
     }
 }
 
@@ -213,7 +245,11 @@ fn respond(writer: &mut TcpStream, asked: &Asked, answer: &Answer) -> std::io::R
         Some(start) => (206, answer.body.get(start..).unwrap_or_default()),
         None => (answer.status, &answer.body[..]),
     };
-    let mut head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n", body.len());
+    let framing = match answer.is_endless {
+        true => "connection: close".to_owned(),
+        false => format!("content-length: {}", body.len()),
+    };
+    let mut head = format!("HTTP/1.1 {status} X\r\n{framing}\r\n");
     if let Some(start) = start {
         head.push_str(&format!("content-range: bytes {start}-{}/{}\r\n", answer.body.len() - 1, answer.body.len()));
     }
@@ -221,7 +257,13 @@ fn respond(writer: &mut TcpStream, asked: &Asked, answer: &Answer) -> std::io::R
         head.push_str(&format!("{name}: {value}\r\n"));
     }
     writer.write_all(format!("{head}\r\n").as_bytes())?;
-    writer.write_all(&body[..answer.breaks_after.unwrap_or(body.len()).min(body.len())])?;
+    let end = answer.breaks_after.or(answer.stalls_after).unwrap_or(body.len()).min(body.len());
+    writer.write_all(&body[..end])?;
+    if answer.is_endless {
+        loop {
+            writer.write_all(body)?;
+        }
+    }
     writer.flush()
 }
 
@@ -257,6 +299,18 @@ impl LayerBuilder {
         bytes[157..157 + link.len()].copy_from_slice(link.as_bytes());
         header.set_cksum();
         self.0.append(&header, content).unwrap();
+        self
+    }
+
+    /// Adds a member with any header.
+    pub fn member(mut self, header: &tar::Header, content: &[u8]) -> Self {
+        self.0.append(header, content).unwrap();
+        self
+    }
+
+    /// Adds PAX records, which belong to the next member.
+    pub fn pax(mut self, records: &[(&str, &[u8])]) -> Self {
+        self.0.append_pax_extensions(records.iter().copied()).unwrap();
         self
     }
 

@@ -9,6 +9,7 @@ use ::agent::ContainerLaunch;
 use containerizer::{
     Init, Input, Launch, Limits, Output, Program, Rlimit, RlimitKind, SealedProgram, TerminalOptions, User,
 };
+use executor::quoted_environment;
 use messages::v1;
 
 use super::fetch::FetchOptions;
@@ -122,13 +123,15 @@ pub fn describe(
     let own_command = launch.executor_info.command.as_deref().filter(|_| launch.command_task.is_none());
     let of_image = images.filter(|_| launch.command_task.is_none()).map(|images| images.environment.as_slice());
     let environment = with_image(launch.environment.clone(), own_command, of_image.unwrap_or_default());
+    let environment = with_secrets(own_command, environment.iter().map(text).collect());
     let init_argv = settings.init_argv.iter().map(OsString::from).collect();
     Ok(Launch {
         id: launch.container.clone(),
         program,
         argv,
         init: Some(Init { program: settings.executor.clone(), argv: init_argv }),
-        environment: with_secrets(own_command, environment.iter().map(text).collect()),
+        // With an image, helpers of the agent run as root before the program.
+        environment: if images.is_some() { quoted_environment(environment) } else { environment },
         working_directory: launch.sandbox.clone(),
         user,
         limits: settings.limits(&launch.resources, &launch.limits),

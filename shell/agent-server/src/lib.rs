@@ -37,4 +37,5 @@ pub use launch::ports;
 pub use logger::{ContainerLogger, set_options, set_size};
 pub use machine_resources::{MachineResources, detect as detect_resources};
 pub use options::{AgentOptions, ExecutorProgram};
+pub use sessions::input::check as check_attach_record;
 pub use start::start;

@@ -3,13 +3,14 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Component, Path};
 
 use containerizer::User;
 use rustix::fs::{Gid, Mode, OFlags, ResolveFlags, Uid};
 use rustix::io::Errno;
+use untrusted_files::{remove_tree, remove_tree_at};
 
 /// The mode of a sandbox. Only the task's user and group may read it, because sandboxes hold private data.
 const MODE: u32 = 0o750;
@@ -121,10 +122,7 @@ pub fn remove_nested(root: &Path, sandbox: &Path) -> io::Result<()> {
         Err(Errno::NOENT) => return Ok(()),
         opened => opened?,
     };
-    match std::fs::remove_dir_all(Path::new(&format!("/proc/self/fd/{}", parent.as_raw_fd())).join(name)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        done => done,
-    }
+    remove_tree_at(parent.as_fd(), name)
 }
 
 fn create_file(path: &Path) -> io::Result<File> {
@@ -146,8 +144,7 @@ fn point_latest(sandbox: &Path, runs: &Path) -> io::Result<()> {
     std::fs::rename(&next, &latest)
 }
 
-/// Removes a tree below `work_dir`. Links inside are removed and never followed, as std guarantees for
-/// `remove_dir_all`.
+/// Removes a tree below `work_dir`. Links inside are removed and never followed.
 ///
 /// # Errors
 /// Returns an error if a part of the path is a link, the path is outside `work_dir`, or the removal fails.
@@ -164,10 +161,7 @@ pub fn remove(work_dir: &Path, path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
     }
-    match std::fs::remove_dir_all(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        done => done,
-    }
+    remove_tree(path)
 }
 
 #[cfg(test)]

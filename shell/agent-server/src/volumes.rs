@@ -66,13 +66,7 @@ fn empty(directory: &Path) -> io::Result<()> {
         entries => entries?,
     };
     for entry in entries {
-        let entry = entry?;
-        // The type is that of the entry itself, so that links are not followed.
-        if entry.file_type()?.is_dir() {
-            fs::remove_dir_all(entry.path())?;
-        } else {
-            fs::remove_file(entry.path())?;
-        }
+        untrusted_files::remove_tree(&entry?.path())?;
     }
     Ok(())
 }

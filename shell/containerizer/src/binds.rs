@@ -7,10 +7,11 @@
 
 use std::ffi::{CString, OsStr};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use executor::set_mount_attributes;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount_remount, move_mount, open_tree};
@@ -131,7 +132,7 @@ fn clone_of(bind: &PreparedBind) -> Result<OwnedFd, Errno> {
 }
 
 fn attach(tree: &OwnedFd, bind: &PreparedBind) -> Result<(), Errno> {
-    let sealed = if bind.read_only { read_only(tree.as_fd()) } else { Ok(()) };
+    let sealed = if bind.read_only { set_mount_attributes(tree.as_fd(), true, 0) } else { Ok(()) };
     let target = directory(bind)?;
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     match sealed {
@@ -158,54 +159,10 @@ fn open_beneath(root: &OwnedFd, path: impl rustix::path::Arg) -> Result<OwnedFd,
     rustix::fs::openat2(root, path, DIRECTORY, Mode::empty(), beneath)
 }
 
-/// `struct mount_attr` of linux/mount.h.
-#[repr(C)]
-struct MountAttributes {
-    set: u64,
-    clear: u64,
-    propagation: u64,
-    user_namespace: u64,
-}
-
-fn read_only(tree: BorrowedFd<'_>) -> Result<(), Errno> {
-    set(tree, MountAttributes { set: MOUNT_ATTR_RDONLY, clear: 0, propagation: 0, user_namespace: 0 })
-}
-
 /// Sets whether a detached tree of mounts is read-only, and lets it receive the later mounts of its source. If it is not
 /// `bidirectional`, its own mounts stay in it.
 pub(crate) fn set_attributes(tree: BorrowedFd<'_>, read_only: bool, bidirectional: bool) -> Result<(), Errno> {
-    set(
-        tree,
-        MountAttributes {
-            set: if read_only { MOUNT_ATTR_RDONLY } else { 0 },
-            clear: 0,
-            propagation: if bidirectional { 0 } else { libc::MS_SLAVE },
-            user_namespace: 0,
-        },
-    )
-}
-
-const MOUNT_ATTR_RDONLY: u64 = 1;
-
-#[allow(unsafe_code)]
-fn set(tree: BorrowedFd<'_>, attributes: MountAttributes) -> Result<(), Errno> {
-    let flags = libc::AT_EMPTY_PATH | libc::AT_RECURSIVE;
-    // SAFETY: the path is a C string, `attributes` is valid for reads and as long as said.
-    let code = unsafe {
-        libc::syscall(
-            libc::SYS_mount_setattr,
-            tree.as_raw_fd(),
-            c"".as_ptr(),
-            flags,
-            &raw const attributes,
-            size_of::<MountAttributes>(),
-        )
-    };
-    if code == 0 {
-        return Ok(());
-    }
-    // SAFETY: the pointer is always valid for reads.
-    Err(Errno::from_raw_os_error(unsafe { *libc::__errno_location() }))
+    set_mount_attributes(tree, read_only, if bidirectional { 0 } else { libc::MS_SLAVE })
 }
 
 /// Runs `work` on a thread that has joined the mount namespace of a process. setns(2) demands that the thread shares no

@@ -71,6 +71,7 @@ pub use requests::{
 };
 pub use runtime_dir::adopt;
 pub use sealed::SealedProgram;
+pub use seccomp::{InvalidSeccompProfile, check_seccomp_profile};
 pub use target::Target;
 pub use user::{User, resolve_user};
 pub use worker::{DescribedContainer, Recovered};

@@ -9,6 +9,7 @@ use messages::v1::{CommandInfo, TaskInfo};
 use rustix::process::Pid;
 
 use crate::launch_info::LaunchInfo;
+use crate::quoted_environment::quoted_name;
 
 /// A program with its arguments and environment, in the form of execve(2).
 #[derive(Debug, PartialEq)]
@@ -106,7 +107,7 @@ impl TaskImage {
         Ok(Execution {
             program: CString::new("/proc/self/exe")?,
             arguments: words.map(CString::new).collect::<Result<_, _>>()?,
-            environment: in_form_of_execve(environment(task, command, &inherited)?)?,
+            environment: quoted_in_form_of_execve(environment(task, command, &inherited)?)?,
         })
     }
 }
@@ -144,6 +145,13 @@ pub fn execution(task: &TaskInfo, inherited: &[(String, String)]) -> Result<Exec
 
 fn in_form_of_execve(environment: BTreeMap<&str, &[u8]>) -> Result<Vec<CString>, InvalidCommand> {
     let variable = |(name, value): (&str, &[u8])| CString::new([name.as_bytes(), b"=", value].concat());
+    Ok(environment.into_iter().map(variable).collect::<Result<_, _>>()?)
+}
+
+/// Returns the same for a program that the launcher starts.
+fn quoted_in_form_of_execve(environment: BTreeMap<&str, &[u8]>) -> Result<Vec<CString>, InvalidCommand> {
+    let variable =
+        |(name, value): (&str, &[u8])| CString::new([&quoted_name(name.as_bytes()), &b"="[..], value].concat());
     Ok(environment.into_iter().map(variable).collect::<Result<_, _>>()?)
 }
 

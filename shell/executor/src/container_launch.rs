@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::ffi::{CStr, CString, NulError, OsString};
 use std::fs::File;
 use std::io;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -16,6 +16,7 @@ use rustix::process::{Gid, Uid, chdir};
 
 use crate::launch_info::{ImageIsolation, LaunchInfo, UserIds};
 use crate::privileges::{PrivilegeStep, Privileges};
+use crate::quoted_environment::unquoted_name;
 use crate::root_filesystem::{self, RootError};
 use crate::write_stderr::write_stderr;
 
@@ -82,6 +83,8 @@ fn launch_program() -> Result<Infallible, LaunchError> {
     let isolation = isolation(&info)?;
     let program = Program::of(given)?;
     root_filesystem::enter(&info, &isolation)?;
+    // The working directory of an image may lead through /proc/self/fd to what is open here.
+    close_descriptors();
     let directory = &info.working_directory;
     std::fs::create_dir_all(directory).map_err(|source| LaunchError::Directory { path: directory.clone(), source })?;
     isolation.privileges.before_user().map_err(privileges_failed)?;
@@ -126,6 +129,8 @@ fn enter_container() -> Result<Infallible, LaunchError> {
         rustix::thread::ThreadNameSpaceType::empty() | kind,
     )
     .map_err(|errno| failed(errno.into()))?;
+    drop(namespace);
+    close_descriptors();
     isolation.privileges.before_user().map_err(privileges_failed)?;
     if let Some(user) = user.filter(|user| user.uid != 0) {
         become_user(&user).map_err(|source| LaunchError::User { uid: user.uid, source })?;
@@ -187,6 +192,8 @@ fn enter_directory(path: &Path) -> Result<(), LaunchError> {
 /// The program that is executed in the end.
 struct Program {
     name: OsString,
+    /// The search path.
+    path: OsString,
     argv: Vec<CString>,
     environment: Vec<CString>,
 }
@@ -195,23 +202,27 @@ impl Program {
     fn of(mut given: impl Iterator<Item = OsString>) -> Result<Self, LaunchError> {
         let name = given.next().ok_or(LaunchError::Arguments)?;
         let argv = given.map(|text| CString::new(text.into_vec())).collect::<Result<_, _>>()?;
+        let mut path = None;
         let environment = std::env::vars_os().map(|(name, value)| {
-            let mut text = name.into_vec();
+            let name = unquoted_name(&name);
+            if name == "PATH" {
+                path = Some(value.clone());
+            }
+            let mut text = name.as_bytes().to_vec();
             text.push(b'=');
             text.extend(value.into_vec());
             CString::new(text)
         });
-        Ok(Program { name, argv, environment: environment.collect::<Result<_, _>>()? })
+        let environment = environment.collect::<Result<_, _>>()?;
+        Ok(Program { name, path: path.unwrap_or_else(|| DEFAULT_PATH.into()), argv, environment })
     }
 
     /// Takes on the privileges and executes the program, which is looked up in the current root as by execvp(3).
     fn execute(self, privileges: &Privileges) -> Result<Infallible, LaunchError> {
         let shown = self.name.to_string_lossy().chars().take(200).collect::<String>();
-        close_descriptors();
-        let path = std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
         let candidates: Vec<PathBuf> = match self.name.as_encoded_bytes().contains(&b'/') {
             true => vec![PathBuf::from(&self.name)],
-            false => std::env::split_paths(&path).map(|directory| directory.join(&self.name)).collect(),
+            false => std::env::split_paths(&self.path).map(|directory| directory.join(&self.name)).collect(),
         };
         let argv: Vec<&CStr> = self.argv.iter().map(CString::as_c_str).collect();
         let environment: Vec<&CStr> = self.environment.iter().map(CString::as_c_str).collect();
@@ -246,13 +257,13 @@ fn execve(path: &CStr, argv: &[&CStr], environment: &[&CStr]) -> io::Error {
     io::Error::last_os_error()
 }
 
-/// Closes all descriptors but the standard streams on execve(2), so that the program has no open file of the agent or
-/// the executor (CVE-2024-21626).
+/// Closes all descriptors but the standard streams, so that neither the working directory nor the program has an open
+/// file of the agent or the executor (CVE-2024-21626).
 #[allow(unsafe_code)]
 fn close_descriptors() {
-    // SAFETY: the call only sets a flag on descriptors of this process. Kernels before 5.11 do not know the flag; our
-    // descriptors are all opened with it.
-    unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    // SAFETY: no value of this process owns a descriptor here. Kernels before 5.9 do not know the call; our descriptors
+    // are all closed by execve(2) as well.
+    unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, 0u32) };
 }
 
 #[cfg(test)]

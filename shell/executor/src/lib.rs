@@ -17,9 +17,11 @@
 //! | `last_updates` | the updates of an executor that ends before its agent has confirmed them |
 //! | `launch_info` | the description of a container with an image, which the agent writes for the launcher |
 //! | `memory` | returns unused memory while the executor waits |
+//! | `mount_attributes` | attributes of mounts that are not attached yet |
 //! | `privileges` | capabilities, `no_new_privs` and filters of system calls, and how a program gets them |
 //! | `probe` | carries out the probes of checks |
 //! | `process` | starting, signalling and reaping the task |
+//! | `quoted_environment` | the environment of programs in images, without effect on the helpers that start them |
 //! | `run` | the loop of the command executor |
 //! | `subscriber` | the event stream and calls of an executor across restarts of the agent |
 //! | `terminal` | the terminal of a container |
@@ -42,9 +44,11 @@ mod init;
 mod last_updates;
 mod launch_info;
 mod memory;
+mod mount_attributes;
 mod privileges;
 mod probe;
 mod process;
+mod quoted_environment;
 mod root_filesystem;
 mod run;
 mod subscriber;
@@ -60,5 +64,7 @@ pub use launch_info::{
     ImageDevice, ImageIsolation, ImageVolume, LaunchInfo, OverlayDirectories, RootSource, SharedMemory, StagedVolume,
     UserIds,
 };
+pub use mount_attributes::set_mount_attributes;
 pub use privileges::{Capabilities, Filter, Instruction, PrivilegeStep, Privileges};
+pub use quoted_environment::quoted_environment;
 pub use run::main;

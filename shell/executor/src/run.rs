@@ -1,7 +1,7 @@
 //! The loop of the command executor, which waits for the agent, the task and timers.
 
 use std::collections::BTreeMap;
-use std::ffi::CString;
+use std::ffi::{CString, OsString};
 use std::io;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -19,19 +19,13 @@ use crate::last_updates;
 use crate::memory;
 use crate::probe::Probes;
 use crate::process::{self, ChildSignal};
+use crate::quoted_environment::unquoted_name;
 use crate::subscriber::Subscriber;
 use crate::terminal::{self, Terminal};
 use crate::write_stderr::write_stderr;
 
 /// Runs `tepui executor` (`mesos-executor`), which is configured by its environment.
 pub fn main() -> ExitCode {
-    let variables: Vec<(String, String)> =
-        std::env::vars_os().filter_map(|(n, v)| Some((n.into_string().ok()?, v.into_string().ok()?))).collect();
-    let find = |name: &str| variables.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone());
-    let environment = match Environment::read(find) {
-        Ok(environment) => environment,
-        Err(error) => return fail(&error),
-    };
     let image = match std::env::args().find_map(|argument| argument.strip_prefix(LAUNCH_INFO).map(TaskImage::read)) {
         None => None,
         Some(Ok(image)) => Some(image),
@@ -40,6 +34,16 @@ pub fn main() -> ExitCode {
     let terminal = std::env::args().find_map(|argument| Terminal::from_argument(argument.strip_prefix(TERMINAL)?));
     let terminal = match terminal.transpose() {
         Ok(terminal) => terminal,
+        Err(error) => return fail(&error),
+    };
+    // With an image, the agent has quoted the variables of the task.
+    let name = |name: OsString| if image.is_some() { unquoted_name(&name).to_owned() } else { name };
+    let variables: Vec<(String, String)> = std::env::vars_os()
+        .filter_map(|(given, value)| Some((name(given).into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let find = |name: &str| variables.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone());
+    let environment = match Environment::read(find) {
+        Ok(environment) => environment,
         Err(error) => return fail(&error),
     };
     match EventLoop::new(environment, variables, image, terminal).and_then(EventLoop::run) {

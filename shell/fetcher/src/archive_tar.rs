@@ -4,19 +4,16 @@ use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::PathBuf;
 
-use tar::{Archive, Entry, EntryType};
+use tar::{Entry, EntryType};
+use untrusted_files::{TarMember, for_each_tar_member, is_link_target};
 
-use crate::byte_limit::{self, ByteBudget, LimitedReader};
+use crate::byte_limit::{self, ByteBudget};
 use crate::error::Reason;
 use crate::fetch::write_error;
 use crate::plan::Plan;
 use crate::sandbox::{Sandbox, set_file_mode, set_modified};
-use crate::sandbox_path::{InvalidPath, SandboxPath, is_link_target};
+use crate::sandbox_path::{InvalidPath, SandboxPath};
 use crate::warnings::Warnings;
-
-/// The maximum number of bytes between two members: headers with long names and attributes, which the decoder keeps in
-/// memory.
-const HEADER_BYTES: u64 = 1 << 20;
 
 /// The maximum of remembered names of omitted members, to which hard links may refer.
 const MAX_LEFT_OUT: usize = 10_000;
@@ -27,35 +24,20 @@ pub(crate) fn unpack(
     plan: &Plan,
     warnings: &mut Warnings,
 ) -> Result<(), Reason> {
-    // The decoder reads headers by itself and members on request, from one stream. The budget of headers is refilled
-    // while a member is read.
-    let headers = ByteBudget::new(HEADER_BYTES);
-    let mut archive = Archive::new(LimitedReader::new(archive, headers.clone()));
     let unpacked = ByteBudget::new(plan.limits.unpacked_bytes);
     let mut unpacking = Unpacking { sandbox, plan, unpacked, warnings, left_out: BTreeSet::new() };
     let mut members = 0;
-    for entry in archive.entries().map_err(Reason::Archive)? {
-        let entry = entry.map_err(Reason::Archive)?;
-        members += 1;
-        if members > plan.limits.entries {
-            return Err(Reason::TooManyMembers(plan.limits.entries));
-        }
-        unpacking.member(Refilling { entry, headers: headers.clone() })?;
-        headers.refill();
-    }
-    Ok(())
-}
-
-struct Refilling<'a, R: Read> {
-    entry: Entry<'a, R>,
-    headers: ByteBudget,
-}
-
-impl<R: Read> Read for Refilling<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        self.headers.refill();
-        self.entry.read(buffer)
-    }
+    for_each_tar_member(
+        archive,
+        |error, _| Reason::Archive(error),
+        |member| {
+            members += 1;
+            if members > plan.limits.entries {
+                return Err(Reason::TooManyMembers(plan.limits.entries));
+            }
+            unpacking.member(member)
+        },
+    )
 }
 
 struct Unpacking<'a> {
@@ -67,7 +49,7 @@ struct Unpacking<'a> {
 }
 
 impl Unpacking<'_> {
-    fn member<R: Read>(&mut self, mut member: Refilling<'_, R>) -> Result<(), Reason> {
+    fn member<R: Read>(&mut self, mut member: TarMember<'_, R>) -> Result<(), Reason> {
         let path = member.entry.path().map_err(Reason::Archive)?.into_owned();
         let sandbox_path = match SandboxPath::of_member(&path) {
             Ok(sandbox_path) => sandbox_path,

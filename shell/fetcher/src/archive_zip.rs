@@ -6,6 +6,7 @@ use std::io::{self, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use untrusted_files::is_link_target;
 use zip::ZipArchive;
 use zip::read::ZipFile;
 
@@ -14,7 +15,7 @@ use crate::error::Reason;
 use crate::fetch::write_error;
 use crate::plan::Plan;
 use crate::sandbox::{Sandbox, set_file_mode};
-use crate::sandbox_path::{InvalidPath, SandboxPath, is_link_target};
+use crate::sandbox_path::{InvalidPath, SandboxPath};
 use crate::warnings::Warnings;
 
 /// `S_IFMT` and the file types, in the upper half of a member's external attributes.

@@ -2,22 +2,21 @@
 
 use std::cell::Cell;
 use std::io::{self, Read, Write};
-use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::Reason;
 
-/// The number of bytes that a fetch may still cost. Clones share it.
-#[derive(Debug, Clone)]
+/// The number of bytes that a fetch may still cost.
+#[derive(Debug)]
 pub(crate) struct ByteBudget {
     total: u64,
-    left: Rc<Cell<u64>>,
+    left: Cell<u64>,
 }
 
 impl ByteBudget {
     /// Makes a budget of `total` bytes.
     pub fn new(total: u64) -> Self {
-        ByteBudget { total, left: Rc::new(Cell::new(total)) }
+        ByteBudget { total, left: Cell::new(total) }
     }
 
     /// Subtracts `amount` bytes.
@@ -28,11 +27,6 @@ impl ByteBudget {
         let left = self.left.get().checked_sub(amount).ok_or(Reason::TooLarge(self.total))?;
         self.left.set(left);
         Ok(())
-    }
-
-    /// Restores the total.
-    pub fn refill(&self) {
-        self.left.set(self.total);
     }
 }
 
@@ -63,26 +57,5 @@ pub(crate) fn copy(
         budget.spend(read as u64)?;
         to.write_all(buffer.get(..read).unwrap_or_default()).map_err(&failed_to_write)?;
         copied += read as u64;
-    }
-}
-
-/// A reader that fails when its budget is used up. It bounds what a decoder reads and buffers by itself.
-pub(crate) struct LimitedReader<R> {
-    inner: R,
-    budget: ByteBudget,
-}
-
-impl<R> LimitedReader<R> {
-    /// Makes a reader that spends from `budget`.
-    pub fn new(inner: R, budget: ByteBudget) -> Self {
-        LimitedReader { inner, budget }
-    }
-}
-
-impl<R: Read> Read for LimitedReader<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.budget.spend(read as u64).map_err(|reason| io::Error::other(reason.to_string()))?;
-        Ok(read)
     }
 }

@@ -15,7 +15,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 
-use crate::layer::{is_opaque, remove_entry};
+use untrusted_files::remove_tree_at;
+
+use crate::layer::is_opaque;
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 const FILE: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
@@ -49,7 +51,7 @@ impl LayerCopy {
         }
         if is_opaque(from) {
             for name in names(to)? {
-                remove_entry(to, OsStr::from_bytes(name.to_bytes()))?;
+                remove_tree_at(to, OsStr::from_bytes(name.to_bytes()))?;
             }
         }
         for name in names(from)? {
@@ -89,7 +91,7 @@ impl LayerCopy {
             let inner_to = rustix::fs::openat(to, name, DIRECTORY, Mode::empty())?;
             return self.directory(inner_from.as_fd(), inner_to.as_fd(), path, depth + 1);
         }
-        remove_entry(to, shown)?;
+        remove_tree_at(to, shown)?;
         if kind == FileType::CharacterDevice && stat.st_rdev == 0 {
             return Ok(());
         }

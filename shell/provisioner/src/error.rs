@@ -63,6 +63,12 @@ pub enum Error {
     Ambiguous(PathBuf),
     #[error("the image in the archive '{}' has no name: give it one with --as", .0.display())]
     Unnamed(PathBuf),
+    #[error(
+        "image '{image}' is not signed by the key '{keys}' ({found} signatures at its registry): sign it with 'cosign sign', or change the keys"
+    )]
+    Signature { image: String, keys: String, found: usize },
+    #[error("image '{0}' must be signed, and archives have no signatures: pull it from its registry")]
+    UnsignedArchive(String),
     #[error("cancelled")]
     Cancelled,
 }
@@ -83,6 +89,10 @@ pub enum LayerError {
     Outside(String),
     #[error("'{0}' is a link to an empty path")]
     EmptyLink(String),
+    #[error("'{link}' is a hard link to '{target}', which this layer does not have: build the image anew")]
+    LinkTarget { link: String, target: String },
+    #[error("'{0}' is a sparse file in a form that is not supported: make the layer without --sparse")]
+    Sparse(String),
     #[error("'{0}' is of a kind that is not known")]
     Kind(String),
     #[error("more than {0} files")]

@@ -5,6 +5,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use untrusted_files::remove_tree;
+
 use crate::backend::copy_layers;
 use crate::store::{from_list, listed};
 use crate::{Error, Image, ImageReference, LayerId, Store};
@@ -162,10 +164,8 @@ impl Provisioner {
     /// A file cannot be removed.
     pub fn destroy(&self, container: &str) -> Result<(), Error> {
         let path = self.directory(container);
-        match remove_all(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", &path, error)),
-            _ => self.store.release(&path),
-        }
+        remove_tree(&path).map_err(|source| failed("remove", &path, source))?;
+        self.store.release(&path)
     }
 
     /// Removes the files of containers that ended while no agent ran.
@@ -196,32 +196,6 @@ impl Provisioner {
         }
         Ok(names)
     }
-}
-
-/// Removes a directory with everything in it. Without root, directories whose permissions keep their own owner out are
-/// opened first; overlayfs makes one of these.
-fn remove_all(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            open_directories(path)?;
-            fs::remove_dir_all(path)
-        }
-        removed => removed,
-    }
-}
-
-fn open_directories(path: &Path) -> io::Result<()> {
-    let mut open = vec![path.to_owned()];
-    while let Some(directory) = open.pop() {
-        fs::set_permissions(&directory, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
-        for entry in fs::read_dir(&directory)? {
-            let entry = entry?;
-            if entry.file_type()?.is_dir() {
-                open.push(entry.path());
-            }
-        }
-    }
-    Ok(())
 }
 
 fn failed(action: &'static str, path: &Path, source: io::Error) -> Error {

@@ -75,6 +75,8 @@ flags! {
                 "Directories separated by colons; the missing sources of HOST_PATH volumes below them are made.";
             sandbox_directory: PathBuf = "/mnt/mesos/sandbox" => "The path of the sandbox in containers with an image.";
             docker_registry: String = "https://registry-1.docker.io" => "The registry of images whose names have no registry, or a directory with archives of images: /path has IMAGE.tar, as docker save writes it.";
+            image_registry_settings: Option<PathBuf> =>
+                "A file of JSON with the settings of registries by host[:port]: mirrors, plain_http, certificate_authorities, and signed_by, the files of public keys (PEM) of which one must have signed the images, as by cosign. The key * stands for all other registries.";
             docker_config: Option<Json> => "Credentials for registries in the format of Docker's config.json, or file:///path of such a file.";
             docker_store_dir: PathBuf = "/tmp/mesos/store/docker" => "The directory of the image store, which `tepui image` lists and changes.";
             docker_ignore_runtime: bool = "false" => "Ignore the program, the environment and the working directory of images.";

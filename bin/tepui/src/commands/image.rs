@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use provisioner::{
-    Credentials, Image, ImageReference, ImportOptions, Platform, PruneReport, PullEvent, PullOptions, PullProgress,
-    RegistryOptions, Store,
+    Credentials, Image, ImageReference, ImportOptions, Platform, PruneReport, PublicKey, PullEvent, PullOptions,
+    PullProgress, RegistryOptions, SignaturePolicy, Store,
 };
 use serde_json::json;
 
@@ -93,6 +93,9 @@ struct Pull {
     /// A file of certificates (PEM) to believe instead of the usual ones
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
+    /// A file with a public key (PEM) that must have signed the image, as by cosign; of several, one (can be repeated)
+    #[arg(long = "key", value_name = "FILE")]
+    keys: Vec<PathBuf>,
     /// For which kind of machine, as OS/ARCHITECTURE [default: this one]
     #[arg(long, value_parser = platform)]
     platform: Option<Platform>,
@@ -213,6 +216,9 @@ async fn pull(args: Pull) -> Result<(), CommandError> {
     let store = Store::open(&args.place.store)?;
     let image = match &args.image {
         PullSource::Registry(image) => image.clone(),
+        PullSource::Archive(_) if !args.keys.is_empty() => {
+            return Err(CommandError::message("--key: archives have no signatures: pull the image from its registry"));
+        }
         PullSource::Archive(path) => {
             let platform = args.platform.clone();
             let (path, place, json) = (path.clone(), args.place, args.json);
@@ -285,7 +291,10 @@ fn options(args: &Pull, image: &ImageReference) -> Result<PullOptions, CommandEr
     if args.plain_http {
         registry.insecure.extend(image.registry().map(str::to_owned));
     }
-    let mut options = PullOptions { registry, refresh: args.refresh, ..PullOptions::default() };
+    let keys = args.keys.iter().map(|path| PublicKey::read(path)).collect::<Result<Vec<_>, _>>();
+    let mut signatures = SignaturePolicy::default();
+    signatures.require_everywhere(keys.map_err(|error| CommandError::message(error.to_string()))?);
+    let mut options = PullOptions { registry, signatures, refresh: args.refresh, ..PullOptions::default() };
     if let Some(platform) = &args.platform {
         options.platform = platform.clone();
     }
@@ -357,6 +366,7 @@ fn shown(image: &Image) -> serde_json::Value {
         "layers": image.layers.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "packed_bytes": image.packed_bytes,
         "pulled_at": image.pulled_at,
+        "signed_by": image.signed_by.map(|key| key.to_string()),
         "config": config,
     })
 }

@@ -11,7 +11,7 @@ use containerizer::Launcher;
 use flags::{AgentFlags, BackendName, Containerizers, Json, LauncherName, Parsed, ReconfigurationName, RecoverName};
 use messages::v1::agent_info::capability::Type as Capability;
 use model::Upid;
-use provisioner::{Backend, Credentials};
+use provisioner::{Backend, Credentials, RegistrySettings};
 
 use super::agent_isolation;
 use super::agent_networks;
@@ -246,6 +246,11 @@ fn images(flags: &AgentFlags) -> Result<ImageOptions, CommandError> {
     } else {
         options.registry.default_registry.clone_from(registry);
         options.registry.validate().map_err(|error| CommandError::message(format!("--docker_registry: {error}")))?;
+    }
+    if let Some(path) = &flags.image_registry_settings {
+        RegistrySettings::read(path)
+            .and_then(|settings| settings.apply(&mut options.registry, &mut options.signatures))
+            .map_err(|error| CommandError::message(format!("--image_registry_settings: {error}")))?;
     }
     options.ignore_runtime = flags.docker_ignore_runtime;
     options.backend = match flags.image_provisioner_backend {

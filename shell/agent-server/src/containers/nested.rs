@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicBool;
 
 use ::agent::{ContainerEvent, ContainerExit, LaunchFailure, NestedLaunch, RecoveredNested};
 use containerizer::{DescribedContainer, Init, Input, Launch, Nesting, Output, Program, TerminalOptions, User};
+use executor::quoted_environment;
 use messages::v1;
 use model::{ContainerId, ReplyId};
 use provisioner::ImageConfig;
@@ -71,6 +72,8 @@ struct Started {
     program_user: Option<User>,
     /// The file of what isolates the program in an image.
     isolation: Option<PathBuf>,
+    /// Whether helpers of the agent run as root before the program, because it is in an image.
+    in_image: bool,
 }
 
 impl Containers {
@@ -127,6 +130,7 @@ impl Containers {
                     program_user: user.clone(),
                     user,
                     isolation: None,
+                    in_image: false,
                 }
             }
         };
@@ -179,7 +183,8 @@ impl Containers {
         let program = Program::Path(PathBuf::from(HELPER));
         let working_directory = launch.sandbox.clone();
         let (program_user, isolation) = (user, Some(isolation));
-        Ok(Started { program, argv, environment, working_directory, user: None, program_user, isolation })
+        let in_image = true;
+        Ok(Started { program, argv, environment, working_directory, user: None, program_user, isolation, in_image })
     }
 
     /// Returns how a program is started beside that of the parent, with its environment, its root and its working
@@ -202,7 +207,17 @@ impl Containers {
             }
             let program = Program::Path(program);
             let program_user = user.clone();
-            return Ok(Started { program, argv, environment, working_directory, user, program_user, isolation: None });
+            let (isolation, in_image) = (None, false);
+            return Ok(Started {
+                program,
+                argv,
+                environment,
+                working_directory,
+                user,
+                program_user,
+                isolation,
+                in_image,
+            });
         };
         if launch.command.user.is_some() {
             let reason =
@@ -214,7 +229,8 @@ impl Containers {
         let words = [OsString::from("container-enter"), file.into(), pid.to_string().into(), program.into()];
         let argv = self.helper(words.into_iter().chain(argv));
         let program = Program::Path(HELPER.into());
-        Ok(Started { program, argv, environment, working_directory, user: None, program_user: None, isolation: None })
+        let (user, program_user, isolation, in_image) = (None, None, None, true);
+        Ok(Started { program, argv, environment, working_directory, user, program_user, isolation, in_image })
     }
 
     /// Returns the arguments with which an init starts itself again as a helper.
@@ -245,6 +261,8 @@ impl Containers {
             session: launch.session,
             description: serde_json::to_vec(&description).map_err(other)?,
         };
+        let environment = with_secrets(Some(&launch.command), started.environment);
+        let environment = if started.in_image { quoted_environment(environment) } else { environment };
         let init_argv = self.settings.init_argv.iter().map(OsString::from).collect();
         let parent_sandbox = launch.container.parent().and_then(|_| launch.sandbox.parent()?.parent());
         let place = Place { sandbox: &launch.sandbox, parent_sandbox };
@@ -254,7 +272,7 @@ impl Containers {
             program: started.program,
             argv: started.argv,
             init: Some(Init { program: self.settings.executor.clone(), argv: init_argv }),
-            environment: with_secrets(Some(&launch.command), started.environment),
+            environment,
             working_directory: started.working_directory,
             user: started.user,
             limits: self.settings.limits(&launch.resources, &launch.limits),

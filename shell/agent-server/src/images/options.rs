@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use messages::v1;
-use provisioner::{Backend, Credentials, ImageReference, RegistryOptions};
+use provisioner::{Backend, Credentials, ImageReference, RegistryOptions, SignaturePolicy};
 use serde::Deserialize;
 
 /// The settings for images.
@@ -15,6 +15,8 @@ pub struct ImageOptions {
     pub store: PathBuf,
     /// `--docker_registry`, and the other options of requests to registries.
     pub registry: RegistryOptions,
+    /// Which images must be signed, and by whom (`--image_registry_settings`).
+    pub signatures: SignaturePolicy,
     /// The directory of archives that takes the place of registries, if `--docker_registry` is a path.
     pub archives: Option<PathBuf>,
     /// `--docker_config`.
@@ -34,6 +36,7 @@ impl Default for ImageOptions {
         ImageOptions {
             store: PathBuf::from("/tmp/mesos/store/docker"),
             registry: RegistryOptions::default(),
+            signatures: SignaturePolicy::default(),
             archives: None,
             credentials: Credentials::default(),
             sandbox_directory: PathBuf::from("/mnt/mesos/sandbox"),

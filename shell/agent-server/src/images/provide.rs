@@ -194,6 +194,7 @@ impl Images {
             let options = PullOptions {
                 registry: self.options.registry.clone(),
                 archives: self.options.archives.clone(),
+                signatures: self.options.signatures.clone(),
                 credentials: self.credentials(docker)?,
                 refresh: !image.cached.unwrap_or(true),
                 cancelled: Arc::clone(cancelled),

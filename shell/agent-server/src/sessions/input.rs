@@ -52,6 +52,14 @@ pub fn decode(encoding: ContentType, record: &[u8]) -> Result<InputAction, Strin
     action(attach)
 }
 
+/// Checks a record of ATTACH_CONTAINER_INPUT after the first one.
+///
+/// # Errors
+/// Returns the text that refuses the record.
+pub fn check(encoding: ContentType, record: &[u8]) -> Result<(), String> {
+    decode(encoding, record).map(drop)
+}
+
 fn action(attach: &AttachContainerInput) -> Result<InputAction, String> {
     let io: &ProcessIo =
         attach.process_io.as_deref().ok_or("Expecting 'attach_container_input.process_io' to be present")?;

@@ -327,6 +327,66 @@ fn a_missing_root_is_created_again() {
     assert!(kernel.log().contains(&"mkdir /sys/fs/cgroup/unified/mesos/c".to_owned()));
 }
 
+/// The agent is killed after each change that it makes for two containers, from the first cgroup to the last. The next
+/// agent finds and removes what is left by the cgroups alone.
+#[test]
+fn whenever_the_agent_is_killed_the_next_one_removes_the_cgroups() {
+    use crate::kernel::Kernel;
+    for tracking in ["/sys/fs/cgroup/freezer", "/sys/fs/cgroup", "/sys/fs/cgroup/unified"] {
+        let make = match tracking {
+            "/sys/fs/cgroup/freezer" => v1,
+            "/sys/fs/cgroup" => v2,
+            _ => hybrid,
+        };
+        let mut changes = 0;
+        loop {
+            let kernel = make();
+            kernel.end_after(changes);
+            let work = || -> Result<(), Error> {
+                let Tracking::Cgroups(tree) = Isolation::prepare(&kernel, &config())?.tracking else {
+                    panic!("cgroups")
+                };
+                for (id, pid) in [("c", "7"), ("d", "8")] {
+                    let group = tree.group(&ContainerId::new(id));
+                    group.create(&kernel, &tree)?;
+                    group.limit_cpu(&kernel, &limits(), true)?;
+                    group.limit_memory(&kernel, &limits(), true, true)?;
+                    kernel.file(&format!("{tracking}/mesos/{id}/cgroup.procs"), pid);
+                    let nested = tree.group(&ContainerId::new(format!("{id}.n")));
+                    nested.create(&kernel, &tree)?;
+                    let removed = nested.remove(&kernel);
+                    removed.map_err(Error::io("cannot remove", tracking))?;
+                    group.kill(&kernel);
+                    kernel.file(&format!("{tracking}/mesos/{id}/cgroup.procs"), "");
+                    group.remove(&kernel).map_err(Error::io("cannot remove", tracking))?;
+                }
+                Ok(())
+            };
+            let _ = work();
+            let was_killed = kernel.restart();
+            let tree = tree(&kernel);
+            for id in tree.containers(&kernel) {
+                let group = tree.group(&id);
+                group.kill(&kernel);
+                // The processes have ended.
+                kernel.file(&format!("{tracking}/mesos/{id}/cgroup.procs"), "");
+                group.remove(&kernel).unwrap();
+            }
+            tree.remove_roots(&kernel);
+            for root in ["/sys/fs/cgroup", "/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup/memory", tracking] {
+                let left = kernel.subdirectories(Path::new(root)).unwrap();
+                let ours = left.iter().filter(|path| path.ends_with("mesos")).count();
+                assert_eq!(ours, 0, "after {changes} changes: {left:?}");
+            }
+            if !was_killed {
+                assert!(changes > 10);
+                break;
+            }
+            changes += 1;
+        }
+    }
+}
+
 #[test]
 fn a_container_with_processes_is_not_removed() {
     let kernel = v2();

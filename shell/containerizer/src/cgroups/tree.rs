@@ -259,9 +259,10 @@ impl ContainerCgroups {
     }
 
     /// Removes the cgroups, including those that processes of the container created inside. Callers repeat it after an
-    /// error, which means that a cgroup is still in use.
+    /// error, which means that a cgroup is still in use. That which tracks the processes comes last: by it, the next agent
+    /// finds a container whose removal was interrupted.
     pub(crate) fn remove(&self, kernel: &dyn Kernel) -> io::Result<()> {
-        self.directories.iter().try_for_each(|(_, path)| remove_tree(kernel, path))
+        self.directories.iter().rev().try_for_each(|(_, path)| remove_tree(kernel, path))
     }
 }
 

@@ -24,6 +24,22 @@ struct State {
     refused: BTreeSet<PathBuf>,
     log: Vec<String>,
     not_root: bool,
+    /// The number of changes until the process ends that makes them; `None` while it lives.
+    changes_left: Option<u64>,
+}
+
+impl State {
+    /// Counts a change of the kernel. A process that has ended makes none.
+    fn change(&mut self) -> io::Result<()> {
+        match &mut self.changes_left {
+            None => Ok(()),
+            Some(0) => Err(io::Error::other("the process has ended")),
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+        }
+    }
 }
 
 impl FakeKernel {
@@ -53,6 +69,16 @@ impl FakeKernel {
         self.state().refused.insert(path.into());
     }
 
+    /// Ends the process that uses the kernel after this many further changes, which all succeed.
+    pub(crate) fn end_after(&self, changes: u64) {
+        self.state().changes_left = Some(changes);
+    }
+
+    /// Begins the next process. Returns whether the last one has ended in the middle of its work.
+    pub(crate) fn restart(&self) -> bool {
+        self.state().changes_left.take() == Some(0)
+    }
+
     pub(crate) fn without_root(self) -> Self {
         self.state().not_root = true;
         self
@@ -79,6 +105,7 @@ impl Kernel for FakeKernel {
 
     fn write(&self, path: &Path, value: &str) -> io::Result<()> {
         let mut state = self.state();
+        state.change()?;
         state.log.push(format!("{} = {value}", path.display()));
         if state.refused.contains(path) {
             return Err(io::ErrorKind::PermissionDenied.into());
@@ -89,7 +116,9 @@ impl Kernel for FakeKernel {
     }
 
     fn attach_device_program(&self, cgroup: &Path, program: &[u64]) -> io::Result<()> {
-        self.state().log.push(format!("{} runs {} instructions", cgroup.display(), program.len()));
+        let mut state = self.state();
+        state.change()?;
+        state.log.push(format!("{} runs {} instructions", cgroup.display(), program.len()));
         Ok(())
     }
 
@@ -98,9 +127,11 @@ impl Kernel for FakeKernel {
         if !path.parent().is_some_and(|parent| state.directories.contains(parent)) {
             return Err(absent());
         }
-        if !state.directories.insert(path.into()) {
+        if state.directories.contains(path) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
+        state.change()?;
+        state.directories.insert(path.into());
         state.log.push(format!("mkdir {}", path.display()));
         let template =
             state.templates.iter().filter(|(root, _)| path.starts_with(root)).max_by_key(|(r, _)| r.as_os_str().len());
@@ -120,6 +151,7 @@ impl Kernel for FakeKernel {
         if has_children || has_processes {
             return Err(io::ErrorKind::ResourceBusy.into());
         }
+        state.change()?;
         state.log.push(format!("rmdir {}", path.display()));
         state.directories.remove(path);
         state.files.retain(|file, _| !file.starts_with(path));
@@ -137,6 +169,7 @@ impl Kernel for FakeKernel {
     /// The process dies and leaves its cgroups.
     fn signal(&self, pid: Pid, signal: Signal) -> io::Result<()> {
         let mut state = self.state();
+        state.change()?;
         let number = pid.as_raw_nonzero().to_string();
         state.log.push(format!("kill {number} {}", signal.as_raw()));
         for (_, pids) in state.files.iter_mut().filter(|(path, _)| path.ends_with("cgroup.procs")) {

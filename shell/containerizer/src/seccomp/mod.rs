@@ -5,8 +5,10 @@
 //! | `profile` | the format: parsing, and which rules apply to a container |
 //! | `default_profile` | the profile of an agent without profiles of its own |
 //! | `compile` | the program for the kernel |
+//! | `check` | whether a profile can be used at all |
 //! | `syscalls` | the numbers of system calls |
 
+mod check;
 mod compile;
 mod default_profile;
 mod profile;
@@ -14,6 +16,7 @@ mod syscalls;
 #[cfg(test)]
 mod tests;
 
+pub use check::{InvalidSeccompProfile, check_seccomp_profile};
 pub(crate) use compile::compile;
 pub(crate) use default_profile::default_profile;
 pub(crate) use profile::{Circumstances, Profile};

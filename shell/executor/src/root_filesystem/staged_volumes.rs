@@ -10,9 +10,6 @@ use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 use super::mount_point::{ContainerRoot, Kind, Links};
 use crate::launch_info::StagedVolume;
 
-/// The type of procfs (statfs(2)). Nothing is mounted in it, whatever links an image has (CVE-2019-16884).
-const PROC: u64 = 0x9fa0;
-
 /// The volumes, cloned before the mounts of the container are separated: a clone keeps the propagation that the
 /// containerizer has given it.
 pub struct StagedVolumes<'a>(Vec<(&'a Path, OwnedFd)>);
@@ -42,9 +39,6 @@ impl<'a> StagedVolumes<'a> {
             let file_type = FileType::from_raw_mode(rustix::fs::fstat(tree)?.st_mode);
             let kind = if file_type == FileType::Directory { Kind::Directory } else { Kind::File };
             let point = root.mount_point(path, kind, Links::InRoot).map_err(at)?;
-            if rustix::fs::fstatfs(&point)?.f_type as u64 == PROC {
-                return Err(at(io::Error::other("it is in /proc of the container")));
-            }
             move_mount(tree, c"", point.as_fd(), c"", flags).map_err(|errno| at(errno.into()))?;
         }
         Ok(())

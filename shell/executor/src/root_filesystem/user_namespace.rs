@@ -4,7 +4,7 @@
 use std::ffi::CString;
 use std::fs;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,6 +13,7 @@ use rustix::mount::{MountFlags, OpenTreeFlags, mount};
 use rustix::thread::UnshareFlags;
 
 use super::source::overlay_options;
+use crate::mount_attributes::set_mount_attributes;
 
 /// Whether this process is in a user namespace of its own.
 static IS_ROOTLESS: AtomicBool = AtomicBool::new(false);
@@ -48,43 +49,16 @@ pub fn unshare_mounts() -> io::Result<()> {
 ///
 /// # Errors
 /// Returns the error of the operating system.
-#[allow(unsafe_code)]
 pub fn bind_host(path: &Path, target: &Path, read_only: bool) -> io::Result<()> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
     let tree = rustix::mount::open_tree(rustix::fs::CWD, path, flags)?;
     if read_only {
-        let attributes = MountAttributes { set: MOUNT_ATTR_RDONLY, clear: 0, propagation: 0, user_namespace: 0 };
-        // SAFETY: the path is a C string, `attributes` is valid for reads and as long as said.
-        let code = unsafe {
-            libc::syscall(
-                libc::SYS_mount_setattr,
-                tree.as_raw_fd(),
-                c"".as_ptr(),
-                libc::AT_EMPTY_PATH | libc::AT_RECURSIVE,
-                &raw const attributes,
-                size_of::<MountAttributes>(),
-            )
-        };
-        if code != 0 {
-            return Err(io::Error::last_os_error());
-        }
+        set_mount_attributes(tree.as_fd(), true, 0)?;
     }
     let target = rustix::fs::open(target, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
     let flags =
         rustix::mount::MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | rustix::mount::MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     Ok(rustix::mount::move_mount(&tree, c"", &target, c"", flags)?)
-}
-
-/// `MOUNT_ATTR_RDONLY` of linux/mount.h.
-const MOUNT_ATTR_RDONLY: u64 = 1;
-
-/// `struct mount_attr` of linux/mount.h.
-#[repr(C)]
-struct MountAttributes {
-    set: u64,
-    clear: u64,
-    propagation: u64,
-    user_namespace: u64,
 }
 
 /// Tries what containers with images need without root, on a file system that ends with this process.

@@ -7,9 +7,9 @@ use std::path::{Component, Path};
 use std::sync::Arc;
 
 use tar::{Archive, EntryType};
+use untrusted_files::{AllowedReader, HeaderAllowance};
 
 use super::files::ArchiveFile;
-use crate::layer::{AllowedReader, HeaderAllowance};
 
 /// The maximum number of members. An archive has a few files for each layer.
 const MAX_MEMBERS: usize = 100_000;
@@ -39,7 +39,7 @@ impl TarIndex {
     /// # Errors
     /// The file is no tar archive, or has more members than an archive of images may have.
     pub fn read(file: File) -> io::Result<Self> {
-        let allowance = HeaderAllowance::new();
+        let allowance = HeaderAllowance::default();
         let mut members = BTreeMap::new();
         let mut reader = file.try_clone()?;
         reader.rewind()?;

@@ -4,6 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
+use untrusted_files::MAX_PATH;
+
 /// A path below the root of a layer, split into its parent and its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LayerPath {
@@ -11,9 +13,6 @@ pub(super) struct LayerPath {
     pub parent: PathBuf,
     pub name: OsString,
 }
-
-/// The longest path of Linux.
-const MAX_PATH: usize = 4096;
 
 impl LayerPath {
     /// Reads the name of a member. Leading slashes and `.` do not matter; `None` is the root itself.
@@ -36,6 +35,11 @@ impl LayerPath {
         let Some(name) = path.file_name().map(OsStr::to_owned) else { return Ok(None) };
         path.pop();
         Ok(Some(LayerPath { parent: path, name }))
+    }
+
+    /// Returns the path as a text for people.
+    pub fn shown(&self) -> String {
+        self.parent.join(&self.name).display().to_string()
     }
 
     /// Returns the path with the same parent and another name.

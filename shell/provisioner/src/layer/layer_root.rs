@@ -9,10 +9,12 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
+
+use untrusted_files::{MAX_LINKS, remove_tree_at, target_below_root};
 
 use super::layer_path::LayerPath;
 
@@ -126,7 +128,11 @@ impl LayerRoot {
     /// # Errors
     /// Returns the error of the operating system.
     pub fn white_out(&mut self, path: &LayerPath) -> io::Result<()> {
-        let parent = self.parent(&path.parent)?;
+        let parent = match self.parent(&path.parent) {
+            // The layer has a file in the place of the directory, so that nothing of it shows through.
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(()),
+            parent => parent?,
+        };
         match rustix::fs::statat(parent, &*path.name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => self.set_opaque(path),
             Ok(_) => Ok(()),
@@ -153,7 +159,10 @@ impl LayerRoot {
     /// Returns the error of the operating system.
     pub fn set_parent_opaque(&mut self, path: &LayerPath) -> io::Result<()> {
         let is_root = self.is_root;
-        let parent = self.parent(&path.parent)?;
+        let parent = match self.parent(&path.parent) {
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(()),
+            parent => parent?,
+        };
         Ok(rustix::fs::fsetxattr(parent, opaque_attribute(is_root), b"y", XattrFlags::empty())?)
     }
 
@@ -236,6 +245,11 @@ impl LayerRoot {
     ///
     /// # Errors
     /// Returns the error of the operating system.
+    /// Sets the times of the root after all entries have been made.
+    pub fn set_root_time(&self, modified: Timespec) {
+        let _ = rustix::fs::futimens(&self.root, &times(modified));
+    }
+
     pub fn set_root_attributes(&self, attributes: Attributes) -> io::Result<()> {
         self.set_directory_attributes(&File::from(self.root.try_clone()?), attributes)
     }
@@ -249,7 +263,7 @@ impl LayerRoot {
             Err(Errno::ISDIR | Errno::PERM) => {
                 let parent = parent.try_clone_to_owned()?;
                 self.last = None;
-                remove_entry(parent.as_fd(), &path.name)
+                remove_tree_at(parent.as_fd(), &path.name)
             }
             Err(errno) => Err(errno.into()),
         }
@@ -282,7 +296,7 @@ impl LayerRoot {
             at = match open_in_root(self.root.as_fd(), &so_far) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound && links < MAX_LINKS => {
                     let target = rustix::fs::readlinkat(&at, name, Vec::new())?;
-                    let target = below_root(&parent, Path::new(OsStr::from_bytes(target.to_bytes())));
+                    let target = target_below_root(&parent, Path::new(OsStr::from_bytes(target.to_bytes())));
                     self.make_directories(&target, links + 1)?
                 }
                 opened => opened?,
@@ -290,22 +304,6 @@ impl LayerRoot {
         }
         Ok(at)
     }
-}
-
-/// The maximum number of links that are followed, as in the kernel.
-const MAX_LINKS: u32 = 40;
-
-/// Returns the target of a link in a directory as a path below the root. `..` does not lead above the root.
-fn below_root(directory: &Path, target: &Path) -> PathBuf {
-    let mut path = if target.is_absolute() { PathBuf::new() } else { directory.to_owned() };
-    for component in target.components() {
-        match component {
-            Component::Normal(name) => path.push(name),
-            Component::ParentDir => drop(path.pop()),
-            Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
-        }
-    }
-    path
 }
 
 /// Returns the attribute by which overlayfs recognises an opaque directory. In a user namespace (mount option
@@ -334,36 +332,4 @@ pub(crate) fn is_opaque(directory: BorrowedFd<'_>) -> bool {
     ["trusted.overlay.opaque", "user.overlay.opaque"]
         .into_iter()
         .any(|name| rustix::fs::fgetxattr(directory, name, &mut value).is_ok() && value == *b"y")
-}
-
-/// Removes an entry of a directory, with everything below it; nothing if there is none.
-pub(crate) fn remove_entry(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
-    match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
-        Ok(()) | Err(Errno::NOENT) => Ok(()),
-        Err(Errno::ISDIR | Errno::PERM) => remove_directory(parent, name, 0),
-        Err(errno) => Err(errno.into()),
-    }
-}
-
-/// The maximum depth of a member's directory.
-const MAX_DEPTH: usize = 2048;
-
-fn remove_directory(parent: BorrowedFd<'_>, name: &OsStr, depth: usize) -> io::Result<()> {
-    if depth > MAX_DEPTH {
-        return Err(io::Error::other("directories are nested too deeply"));
-    }
-    let directory = rustix::fs::openat(parent, name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty())?;
-    for entry in rustix::fs::Dir::read_from(&directory)? {
-        let entry = entry?;
-        let child = OsStr::from_bytes(entry.file_name().to_bytes());
-        if child == "." || child == ".." {
-            continue;
-        }
-        match rustix::fs::unlinkat(&directory, child, AtFlags::empty()) {
-            Ok(()) => {}
-            Err(Errno::ISDIR | Errno::PERM) => remove_directory(directory.as_fd(), child, depth + 1)?,
-            Err(errno) => return Err(errno.into()),
-        }
-    }
-    Ok(rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)?)
 }

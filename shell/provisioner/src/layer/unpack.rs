@@ -8,11 +8,12 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{FileType, Timespec, makedev};
-use tar::{Archive, Entry, EntryType};
+use tar::{Entry, EntryType};
+use untrusted_files::{MAX_HEADERS, TarMember, for_each_tar_member, is_link_target};
 
-use super::header_limit::{AllowedReader, HeaderAllowance, MAX_HEADERS};
 use super::layer_path::LayerPath;
 use super::layer_root::{Attributes, LayerRoot};
+use super::pax_records::{Records, pax_records};
 use super::whiteout::Whiteout;
 use crate::error::LayerError;
 
@@ -37,18 +38,12 @@ pub(super) fn unpack(
 ) -> Result<(), LayerError> {
     let failed = |source| LayerError::Write { path: directory.display().to_string(), source };
     let root = LayerRoot::open(directory).map_err(failed)?;
-    let allowance = HeaderAllowance::new();
-    let mut archive = Archive::new(AllowedReader::new(archive, allowance.clone()));
-    let mut unpacking = Unpacking { root, limits, files: 0, bytes: 0, times: Vec::new(), cancelled };
-    let broken = |source: io::Error, allowance: &HeaderAllowance| match allowance.is_used_up() {
+    let mut unpacking = Unpacking { root, limits, files: 0, bytes: 0, times: Vec::new(), root_time: None, cancelled };
+    let broken = |source: io::Error, is_too_long: bool| match is_too_long {
         true => LayerError::Headers(MAX_HEADERS),
         false => LayerError::Read(source),
     };
-    for entry in archive.entries().map_err(LayerError::Read)? {
-        let entry = entry.map_err(|source| broken(source, &allowance))?;
-        unpacking.member(Member { entry, allowance: allowance.clone() })?;
-        allowance.refill();
-    }
+    for_each_tar_member(archive, broken, |member| unpacking.member(member))?;
     unpacking.finish();
     Ok(())
 }
@@ -61,24 +56,13 @@ struct Unpacking<'a> {
     /// The modification times of directories. They are set at the end, because each new file in a directory changes its
     /// time.
     times: Vec<(LayerPath, Timespec)>,
+    /// That of the root, if the layer has it as a member.
+    root_time: Option<Timespec>,
     cancelled: &'a AtomicBool,
 }
 
-/// A member whose contents are no headers.
-struct Member<'a, R: Read> {
-    entry: Entry<'a, R>,
-    allowance: HeaderAllowance,
-}
-
-impl<R: Read> Read for Member<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.allowance.refill();
-        self.entry.read(buffer)
-    }
-}
-
 impl Unpacking<'_> {
-    fn member<R: Read>(&mut self, mut member: Member<'_, R>) -> Result<(), LayerError> {
+    fn member<R: Read>(&mut self, mut member: TarMember<'_, R>) -> Result<(), LayerError> {
         if self.cancelled.load(Ordering::Relaxed) {
             return Err(LayerError::Read(io::Error::from(io::ErrorKind::Interrupted)));
         }
@@ -89,13 +73,19 @@ impl Unpacking<'_> {
         let name = member.entry.path().map_err(LayerError::Read)?.into_owned();
         let shown = name.display().to_string();
         let outside = |()| LayerError::Outside(shown.clone());
-        let attributes = attributes(&member.entry)?;
+        let Records { attributes: extended, modified } = match member.entry.pax_extensions() {
+            Ok(extensions) => pax_records(extensions, &shown)?,
+            Err(source) => return Err(LayerError::Read(source)),
+        };
+        let mut attributes = attributes(&member.entry)?;
+        attributes.modified = modified.unwrap_or(attributes.modified);
         let Some(path) = LayerPath::parse(&name).map_err(outside)? else {
             // The member is the root itself.
             if member.entry.header().entry_type() == EntryType::Directory {
                 self.root
                     .set_root_attributes(attributes)
                     .map_err(|source| LayerError::Write { path: shown, source })?;
+                self.root_time = Some(attributes.modified);
             }
             return Ok(());
         };
@@ -110,7 +100,6 @@ impl Unpacking<'_> {
         let kind = member.entry.header().entry_type();
         match kind {
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
-                let extended = extended_attributes(&mut member.entry)?;
                 let mut file = self.root.create_file(&path).map_err(failed)?;
                 self.copy(&mut member, &mut file, &shown)?;
                 self.root.set_file_attributes(&file, attributes).map_err(failed)?;
@@ -118,7 +107,6 @@ impl Unpacking<'_> {
                 set_extended(file.as_fd(), &extended).map_err(failed)
             }
             EntryType::Directory => {
-                let extended = extended_attributes(&mut member.entry)?;
                 if self.root.create_directory(&path).map_err(failed)? {
                     self.root.set_opaque(&path).map_err(failed)?;
                 }
@@ -139,7 +127,10 @@ impl Unpacking<'_> {
                 let target = member.entry.link_name().map_err(LayerError::Read)?;
                 let target = target.ok_or(LayerError::EmptyLink(shown.clone()))?;
                 let target = LayerPath::parse(&target).map_err(outside)?.ok_or(LayerError::EmptyLink(shown.clone()))?;
-                self.root.link_hard(&path, &target).map_err(failed)
+                self.root.link_hard(&path, &target).map_err(|source| match source.kind() {
+                    io::ErrorKind::NotFound => LayerError::LinkTarget { link: shown.clone(), target: target.shown() },
+                    _ => failed(source),
+                })
             }
             EntryType::Char | EntryType::Block | EntryType::Fifo => {
                 let number = |found: io::Result<Option<u32>>| found.ok().flatten().unwrap_or(0);
@@ -180,6 +171,9 @@ impl Unpacking<'_> {
         for (path, modified) in std::mem::take(&mut self.times) {
             self.root.set_directory_time(&path, modified);
         }
+        if let Some(modified) = self.root_time {
+            self.root.set_root_time(modified);
+        }
     }
 }
 
@@ -200,31 +194,9 @@ fn attributes<R: Read>(entry: &Entry<'_, R>) -> Result<Attributes, LayerError> {
     })
 }
 
-/// The names and values of extended attributes.
-type ExtendedAttributes = Vec<(Vec<u8>, Vec<u8>)>;
-
-/// The prefix of extended attributes in PAX headers (`star` and Docker).
-const XATTR: &[u8] = b"SCHILY.xattr.";
-
-/// Returns the attributes that an image may set: capabilities and the attributes of users. Attributes of overlayfs
-/// would let a layer show files of other layers, and those of security modules are for the host to set.
-fn extended_attributes<R: Read>(entry: &mut Entry<'_, R>) -> Result<ExtendedAttributes, LayerError> {
-    let Some(extensions) = entry.pax_extensions().map_err(LayerError::Read)? else { return Ok(Vec::new()) };
-    let mut found = Vec::new();
-    for extension in extensions {
-        let extension = extension.map_err(LayerError::Read)?;
-        let Some(name) = extension.key_bytes().strip_prefix(XATTR) else { continue };
-        let is_user = name.starts_with(b"user.") && !name.starts_with(b"user.overlay.");
-        if is_user || name == b"security.capability" {
-            found.push((name.to_vec(), extension.value_bytes().to_vec()));
-        }
-    }
-    Ok(found)
-}
-
 /// Sets the attributes. An error is ignored on file systems without such attributes, and for users who may not set
 /// them.
-fn set_extended(file: std::os::fd::BorrowedFd<'_>, attributes: &ExtendedAttributes) -> io::Result<()> {
+fn set_extended(file: std::os::fd::BorrowedFd<'_>, attributes: &[(Vec<u8>, Vec<u8>)]) -> io::Result<()> {
     for (name, value) in attributes {
         match LayerRoot::set_attribute(file, OsStr::from_bytes(name), value) {
             Err(error) if matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied) => {}
@@ -232,9 +204,4 @@ fn set_extended(file: std::os::fd::BorrowedFd<'_>, attributes: &ExtendedAttribut
         }
     }
     Ok(())
-}
-
-fn is_link_target(target: &Path) -> bool {
-    let bytes = target.as_os_str().as_bytes();
-    !bytes.is_empty() && bytes.len() < 4096 && !bytes.contains(&0)
 }

@@ -1,6 +1,8 @@
 //! Sends requests to registries: chooses the host and the credentials, repeats requests, and follows redirects.
 
+use std::collections::BTreeMap;
 use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -26,6 +28,8 @@ type Body = ureq::Body;
 /// A client of all registries, with the options of one pull.
 pub(crate) struct RegistryClient {
     agent: Agent,
+    /// The agents of registries with certificates of their own.
+    agents: BTreeMap<String, Agent>,
     options: RegistryOptions,
     credentials: Credentials,
     tokens: Tokens,
@@ -58,22 +62,14 @@ impl RegistryClient {
         credentials: Credentials,
         cancelled: Arc<AtomicBool>,
     ) -> Result<Self, RegistryError> {
-        let mut config = Config::builder()
-            .user_agent(AutoHeaderValue::Provided(concat!("tepui/", env!("CARGO_PKG_VERSION")).to_owned().into()))
-            // A layer must arrive unchanged: some servers or clients would decompress it on the way.
-            .accept_encoding(AutoHeaderValue::Provided(String::from("identity").into()))
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_resolve(Some(CONNECT_TIMEOUT))
-            .timeout_connect(Some(CONNECT_TIMEOUT))
-            .timeout_recv_response(Some(options.stall_timeout))
-            .timeout_per_read(Some(options.stall_timeout));
-        if let Some(path) = &options.certificate_authorities {
-            config = config.tls_config(TlsConfig::builder().root_certs(certificates(path)?).build());
-        }
+        let agent = agent(&options, options.certificate_authorities.as_deref())?;
+        let agents = options
+            .authorities
+            .iter()
+            .map(|(registry, path)| Ok((registry.clone(), self::agent(&options, Some(path.as_path()))?)));
         Ok(RegistryClient {
-            agent: config.build().new_agent(),
+            agent,
+            agents: agents.collect::<Result<_, RegistryError>>()?,
             options,
             credentials,
             tokens: Tokens::default(),
@@ -170,6 +166,33 @@ impl RegistryClient {
     ) -> Result<Vec<u8>, RegistryError> {
         let (stream, _) = self.blob(endpoint, reference, digest, 0)?;
         read_limited(&digest.to_string(), stream, MAX_DOCUMENT)
+    }
+
+    /// Fetches the list of the manifests that refer to another one, filtered by their kind if the registry can do so. It is
+    /// `None` if the registry has no such list (OCI distribution specification, "Listing Referrers").
+    ///
+    /// # Errors
+    /// The registry does not give it.
+    pub fn referrers(
+        &self,
+        endpoint: &Endpoint,
+        reference: &ImageReference,
+        digest: Digest,
+        artifact_type: &str,
+    ) -> Result<Option<Vec<u8>>, RegistryError> {
+        let repository = endpoint.repository(reference);
+        let kind = percent_encoded(artifact_type);
+        let url = format!("{endpoint}/v2/{repository}/referrers/{digest}?artifactType={kind}");
+        let response = self.get(endpoint, &repository, &url, &[])?;
+        match response.status().as_u16() {
+            200 => read_small(&url, response, MAX_DOCUMENT).map(Some),
+            404 | 405 => Ok(None),
+            _ => Err(status_error(&url, response)),
+        }
+    }
+
+    fn agent_of(&self, url: &str) -> &Agent {
+        origin(url).and_then(|(_, authority)| self.agents.get(&authority)).unwrap_or(&self.agent)
     }
 
     /// Returns how often a failed request is repeated.
@@ -287,12 +310,15 @@ impl RegistryClient {
                     ("scope", request.scope),
                     ("client_id", "tepui"),
                 ];
-                self.agent.post(realm).send_form(form).map_err(transport)?
+                self.agent_of(realm).post(realm).send_form(form).map_err(transport)?
             }
-            Some(Login::Password { user, password }) => {
-                self.agent.get(&url).header("authorization", basic(&user, &password)).call().map_err(transport)?
-            }
-            Some(Login::RegistryToken(_)) | None => self.agent.get(&url).call().map_err(transport)?,
+            Some(Login::Password { user, password }) => self
+                .agent_of(&url)
+                .get(&url)
+                .header("authorization", basic(&user, &password))
+                .call()
+                .map_err(transport)?,
+            Some(Login::RegistryToken(_)) | None => self.agent_of(&url).get(&url).call().map_err(transport)?,
         };
         match response.status().as_u16() {
             200 => {}
@@ -314,7 +340,7 @@ impl RegistryClient {
     ) -> Result<Response<Body>, RegistryError> {
         let mut at = url.to_owned();
         for _ in 0..=MAX_REDIRECTS {
-            let mut request = self.agent.get(&at);
+            let mut request = self.agent_of(&at).get(&at);
             for (name, value) in headers {
                 request = request.header(*name, *value);
             }
@@ -323,6 +349,10 @@ impl RegistryClient {
             }
             let transport = |source| RegistryError::Transport { url: without_query(&at), source: Box::new(source) };
             let response = request.call().map_err(transport)?;
+            if response.status().as_u16() == 401 && origin(&at) != origin(url) {
+                // Only the registry itself may ask for its credentials (CVE-2020-15157).
+                return Err(status_error(&at, response));
+            }
             if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
                 return Ok(response);
             }
@@ -345,7 +375,26 @@ struct TokenRequest<'a> {
     login: Option<Login>,
 }
 
-fn certificates(path: &std::path::Path) -> Result<RootCerts, RegistryError> {
+/// Makes the part of the client that has connections, which believes certificates of these authorities.
+fn agent(options: &RegistryOptions, authorities: Option<&Path>) -> Result<Agent, RegistryError> {
+    let mut config = Config::builder()
+        .user_agent(AutoHeaderValue::Provided(concat!("tepui/", env!("CARGO_PKG_VERSION")).to_owned().into()))
+        // A layer must arrive unchanged: some servers or clients would decompress it on the way.
+        .accept_encoding(AutoHeaderValue::Provided(String::from("identity").into()))
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .timeout_resolve(Some(CONNECT_TIMEOUT))
+        .timeout_connect(Some(CONNECT_TIMEOUT))
+        .timeout_recv_response(Some(options.stall_timeout))
+        .timeout_per_read(Some(options.stall_timeout));
+    if let Some(path) = authorities {
+        config = config.tls_config(TlsConfig::builder().root_certs(certificates(path)?).build());
+    }
+    Ok(config.build().new_agent())
+}
+
+fn certificates(path: &Path) -> Result<RootCerts, RegistryError> {
     let failed = |problem: String| RegistryError::Certificates { path: path.display().to_string(), problem };
     let text = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
     let mut certificates: Vec<Certificate<'static>> = Vec::new();

@@ -7,6 +7,7 @@ mod credentials;
 mod endpoint;
 mod error;
 mod options;
+mod settings;
 mod token;
 
 pub(crate) use blob::BlobReader;
@@ -14,3 +15,5 @@ pub(crate) use client::{ManifestAnswer, RegistryClient};
 pub use credentials::Credentials;
 pub use error::RegistryError;
 pub use options::RegistryOptions;
+pub(crate) use options::authority;
+pub use settings::{RegistrySettings, SettingsError};

@@ -20,10 +20,20 @@ pub struct RegistryOptions {
     pub insecure: BTreeSet<String>,
     /// A file of PEM certificates that are trusted besides those of the system.
     pub certificate_authorities: Option<PathBuf>,
+    /// The same for single registries (`host[:port]`), in place of that file.
+    pub authorities: BTreeMap<String, PathBuf>,
     /// The maximum pause within an answer.
     pub stall_timeout: Duration,
     /// How often a request is repeated after a transient failure.
     pub retries: u32,
+}
+
+/// Returns `host` or `host:port` of a registry by its name or URL.
+///
+/// # Errors
+/// The text is something else.
+pub(crate) fn authority(registry: &str) -> Result<String, RegistryError> {
+    Endpoint::parse(registry).map(|endpoint| endpoint.authority().to_owned())
 }
 
 impl Default for RegistryOptions {
@@ -33,6 +43,7 @@ impl Default for RegistryOptions {
             mirrors: BTreeMap::new(),
             insecure: BTreeSet::new(),
             certificate_authorities: None,
+            authorities: BTreeMap::new(),
             stall_timeout: Duration::from_secs(60),
             retries: 5,
         }
@@ -46,6 +57,11 @@ impl RegistryOptions {
     /// The value is not the URL of a registry.
     pub fn validate(&self) -> Result<(), RegistryError> {
         self.endpoint(&self.default_registry).map(drop)
+    }
+
+    /// Returns `host` or `host:port` of the registry of an image.
+    pub(crate) fn authority(&self, reference: &ImageReference) -> Result<String, RegistryError> {
+        Ok(self.endpoint(reference.registry().unwrap_or(&self.default_registry))?.authority().to_owned())
     }
 
     /// Returns the endpoints that may have an image, the best first. The last one is the image's own registry.

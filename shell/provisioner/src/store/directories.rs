@@ -9,6 +9,7 @@
 //! | `ingest/<hex>` | the beginning of a packed layer that is being fetched |
 //! | `ingest/<hex>.lock` | locked by the pull that fetches it |
 //! | `staging/<name>/` | a layer that is being unpacked |
+//! | `boot` | the boot of the machine whose first process has cleaned the store |
 //! | `in-use/<hex>.json` | the layers that one container uses, by the digest of the container's directory |
 
 use std::fs::{self, File};
@@ -19,6 +20,11 @@ use rustix::io::Errno;
 
 use super::layers::next_staging_name;
 use crate::{Digest, Error, LayerId};
+
+/// Returns the path of a file that becomes another one when it is complete. No other thread or process uses it.
+fn staged(path: &Path) -> PathBuf {
+    path.with_extension(format!("{}.new", next_staging_name()))
+}
 
 /// The paths of one store.
 #[derive(Debug, Clone)]
@@ -46,6 +52,10 @@ impl Directories {
 
     pub fn lock(&self) -> PathBuf {
         self.root.join("lock")
+    }
+
+    pub fn boot(&self) -> PathBuf {
+        self.root.join("boot")
     }
 
     pub fn images(&self) -> PathBuf {
@@ -106,7 +116,7 @@ impl Directories {
     /// # Errors
     /// Returns the path of the file, with the error of the operating system.
     pub fn write_durably(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
-        let staged = self.staging().join(next_staging_name());
+        let staged = staged(path);
         let write = || -> io::Result<()> {
             let mut file = File::create(&staged)?;
             file.write_all(bytes)?;
@@ -114,6 +124,13 @@ impl Directories {
             fs::rename(&staged, path)?;
             path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
         };
+        write().map_err(|source| self.failed("write", path, source))
+    }
+
+    /// Writes a small file so that other processes see it completely or not at all.
+    pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+        let staged = staged(path);
+        let write = || fs::write(&staged, bytes).and_then(|()| fs::rename(&staged, path));
         write().map_err(|source| self.failed("write", path, source))
     }
 

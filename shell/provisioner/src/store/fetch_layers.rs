@@ -19,6 +19,8 @@ pub(super) struct Documents<'a> {
     pub config: ImageConfig,
     /// The layers, the lowest first.
     pub layers: Vec<&'a Descriptor>,
+    /// The key that has signed the image, if it had to be signed.
+    pub signed_by: Option<Digest>,
 }
 
 /// Adds one layer, which the store does not have.
@@ -34,7 +36,7 @@ impl Store {
         progress: &(dyn Fn(PullEvent) + Sync),
         fetch: &FetchLayer<'_>,
     ) -> Result<Image, Error> {
-        let Documents { digest, config, layers: descriptors } = documents;
+        let Documents { digest, config, layers: descriptors, signed_by } = documents;
         let arriving: Vec<Arriving<'_>> = descriptors
             .iter()
             .enumerate()
@@ -52,6 +54,7 @@ impl Store {
             layers,
             packed_bytes: descriptors.iter().filter_map(|layer| layer.size).sum(),
             pulled_at: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            signed_by,
             config,
         };
         self.record(&image)?;

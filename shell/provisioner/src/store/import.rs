@@ -68,6 +68,7 @@ impl Store {
                     digest: resolved.digest,
                     config: resolved.config.clone(),
                     layers: resolved.layers.iter().map(|(descriptor, _)| descriptor).collect(),
+                    signed_by: None,
                 };
                 let image = self.add_image(name.to_string(), documents, options, progress, &|number, arriving| {
                     let path = resolved.layers.get(number).map(|(_, path)| path.as_str()).unwrap_or_default();

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::boot::boot_id;
 use super::image::LayerId;
 use super::lock::Lock;
 use super::store_root::Store;
@@ -47,10 +48,7 @@ impl Store {
         let bytes = serde_json::to_vec(&record)
             .map_err(|error| Error::manifest("the record of the container's layers", error))?;
         // The record need not survive a loss of power, because the container does not.
-        let path = self.directories.in_use(container);
-        let staged = path.with_extension("new");
-        let write = || fs::write(&staged, bytes).and_then(|()| fs::rename(&staged, &path));
-        write().map_err(|source| self.directories.failed("write", &path, source))?;
+        self.directories.write(&self.directories.in_use(container), &bytes)?;
         Ok(true)
     }
 
@@ -93,11 +91,6 @@ impl Store {
             _ => Ok(()),
         }
     }
-}
-
-/// Returns the id of this boot of the machine (random(4)); empty if it cannot be read.
-fn boot_id() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 
 /// Writes layers in the form of a container's `layers` file: one hexadecimal digest a line.

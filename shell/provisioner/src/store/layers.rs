@@ -116,7 +116,7 @@ impl Store {
             Err(_) if path.is_dir() => self.remove_tree(staging)?,
             Err(source) => return Err(self.directories.failed("create", &path, source)),
         }
-        self.directories.write_durably(&self.directories.blob(digest), layer.0.hex().as_bytes())?;
+        self.directories.write(&self.directories.blob(digest), layer.0.hex().as_bytes())?;
         Ok(layer)
     }
 

@@ -1,5 +1,6 @@
 //! The store: layers and images on disk, shared by all containers and by the command line.
 
+mod boot;
 mod directories;
 mod fetch_layers;
 mod image;

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io;
 use std::path::Path;
+
+use untrusted_files::remove_tree;
 
 use super::image::LayerId;
 use super::store_root::Store;
@@ -53,6 +54,11 @@ impl Store {
         for name in self.names(&self.directories.staging())? {
             self.remove_tree(&self.directories.staging().join(name))?;
         }
+        for directory in [self.directories.images(), self.directories.blobs(), self.directories.all_in_use()] {
+            for name in self.names(&directory)?.iter().filter(|name| name.ends_with(".new")) {
+                self.remove_tree(&directory.join(name))?;
+            }
+        }
         for name in self.names(&self.directories.ingest())? {
             if name.ends_with(".lock") {
                 let path = self.directories.ingest().join(&name);
@@ -72,16 +78,7 @@ impl Store {
     }
 
     pub(super) fn remove_tree(&self, path: &Path) -> Result<(), Error> {
-        let removed = match fs::remove_dir_all(path) {
-            // A small file that was being written, or an archive that was being decompressed.
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => fs::remove_file(path),
-            removed => removed,
-        };
-        match removed {
-            Ok(()) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(source) => Err(self.directories.failed("remove", path, source)),
-        }
+        remove_tree(path).map_err(|source| self.directories.failed("remove", path, source))
     }
 
     pub(super) fn names(&self, directory: &Path) -> Result<Vec<String>, Error> {

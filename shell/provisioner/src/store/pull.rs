@@ -13,7 +13,8 @@ use super::store_root::Store;
 use crate::layer::UnpackLimits;
 use crate::manifest::{ConfigSource, Descriptor, ImageManifest, Manifest, choose};
 use crate::registry::{BlobReader, ManifestAnswer, RegistryClient};
-use crate::{Credentials, Digest, Error, ImageConfig, ImageReference, Platform, RegistryOptions};
+use crate::signature::{Signed, verify};
+use crate::{Credentials, Digest, Error, ImageConfig, ImageReference, Platform, RegistryOptions, SignaturePolicy};
 
 /// The options of a pull.
 #[derive(Debug, Clone)]
@@ -30,6 +31,8 @@ pub struct PullOptions {
     pub parallel: usize,
     /// Whether the registry is asked even if the store has the image (`Image.cached` = false of Mesos).
     pub refresh: bool,
+    /// Which images must be signed, and by whom.
+    pub signatures: SignaturePolicy,
     /// The directory of archives that images are taken from in place of registries (`--docker_registry=/path`).
     pub archives: Option<PathBuf>,
     /// The pull ends soon after this is set.
@@ -45,6 +48,7 @@ impl Default for PullOptions {
             limits: Limits::default(),
             parallel: 4,
             refresh: false,
+            signatures: SignaturePolicy::default(),
             archives: None,
             cancelled: Arc::default(),
         }
@@ -90,19 +94,33 @@ impl Store {
         options: &PullOptions,
         progress: &(dyn Fn(PullEvent) + Sync),
     ) -> Result<Image, Error> {
-        if let Some(image) = self.find(reference)?.filter(|_| !options.refresh) {
+        let keys = options.signatures.keys(options.registry.authority(reference)?.as_str());
+        // The policy may be a new one since the image was pulled.
+        let is_signed =
+            |image: &Image| keys.is_empty() || keys.iter().any(|key| Some(key.fingerprint()) == image.signed_by);
+        if let Some(image) = self.find(reference)?.filter(|image| !options.refresh && is_signed(image)) {
             return Ok(image);
         }
         if let Some(directory) = &options.archives {
+            if !keys.is_empty() {
+                return Err(Error::UnsignedArchive(reference.to_string()));
+            }
             return self.pull_archive(directory, reference, options, progress);
         }
         let path = self.directories.lock();
         let _lock = Lock::shared(&path).map_err(|source| self.directories.failed("lock", &path, source))?;
         let client =
             RegistryClient::new(options.registry.clone(), options.credentials.clone(), Arc::clone(&options.cancelled))?;
-        let (answer, digest, manifest) = resolve(&client, reference, &options.platform)?;
+        let Resolved { answer, digests, digest, manifest } = resolve(&client, reference, &options.platform)?;
+        let signed_by = match keys {
+            [] => None,
+            keys => {
+                let signed = Signed { reference, answer: &answer, digests: &digests };
+                Some(verify(&client, &signed, keys)?.fingerprint())
+            }
+        };
         let config = fetch_config(&client, &answer, reference, &manifest)?;
-        let documents = Documents { digest, config, layers: manifest.layers.iter().collect() };
+        let documents = Documents { digest, config, layers: manifest.layers.iter().collect(), signed_by };
         let source = LayerSource { client: &client, answer: &answer, reference, progress };
         self.add_image(reference.to_string(), documents, options, progress, &|_, arriving| {
             self.fetch_layer(&source, arriving)
@@ -165,23 +183,32 @@ struct LayerSource<'a> {
     progress: &'a (dyn Fn(PullEvent) + Sync),
 }
 
+/// The manifest of an image, and what has led to it.
+struct Resolved {
+    answer: ManifestAnswer,
+    /// The digests of the index, if there is one, and of the manifest.
+    digests: Vec<Digest>,
+    digest: Digest,
+    manifest: ImageManifest,
+}
+
 /// Finds the manifest of the image for this platform, either directly or through an index.
-fn resolve(
-    client: &RegistryClient,
-    reference: &ImageReference,
-    platform: &Platform,
-) -> Result<(ManifestAnswer, Digest, ImageManifest), Error> {
+fn resolve(client: &RegistryClient, reference: &ImageReference, platform: &Platform) -> Result<Resolved, Error> {
     let answer = client.manifest(reference)?;
     let digest = check_digest(&answer, reference.digest(), "the manifest")?;
+    let mut digests = vec![digest];
     let entry = match Manifest::parse(answer.media_type.as_deref(), &answer.bytes)? {
-        Manifest::Image(manifest) => return Ok((answer, digest, manifest)),
+        Manifest::Image(manifest) => return Ok(Resolved { answer, digests, digest, manifest }),
         Manifest::Index(entries) => choose(&entries, platform)?.descriptor.clone(),
     };
     let name = entry.digest.to_string();
     let answer = client.manifest_at(&answer.endpoint, reference, &name)?;
     let digest = check_digest(&answer, Some(entry.digest), "the manifest in the index")?;
     match Manifest::parse(answer.media_type.as_deref(), &answer.bytes)? {
-        Manifest::Image(manifest) => Ok((answer, digest, manifest)),
+        Manifest::Image(manifest) => {
+            digests.push(digest);
+            Ok(Resolved { answer, digests, digest, manifest })
+        }
         Manifest::Index(_) => Err(Error::manifest("the index", "it leads to another index")),
     }
 }

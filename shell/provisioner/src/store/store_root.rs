@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::directories::Directories;
-use super::image::{Image, LayerId};
+use super::image::{Image, LayerId, StoredImage};
 use super::lock::Lock;
 use super::prune::PruneReport;
 use crate::{Error, ImageReference};
@@ -28,6 +28,11 @@ impl Store {
         // If another process is pulling, its files are incomplete for now. They are cleaned up another time.
         if let Some(_lock) = store.try_lock()? {
             store.remove_leftovers()?;
+            store.begin_boot()?;
+        }
+        // A process that has ended may have left it.
+        if store.stored()?.iter().any(|(_, stored)| stored.is_of_this_boot()) {
+            store.settle_in_background();
         }
         Ok(store)
     }
@@ -37,15 +42,7 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub fn list(&self) -> Result<Vec<Image>, Error> {
-        let directory = self.directories.images();
-        let failed = |source| self.directories.failed("read", &directory, source);
-        let mut images = Vec::new();
-        for entry in fs::read_dir(&directory).map_err(failed)? {
-            let path = entry.map_err(failed)?.path();
-            if path.extension().is_some_and(|extension| extension == "json") {
-                images.extend(self.read(&path)?);
-            }
-        }
+        let mut images: Vec<Image> = self.stored()?.into_iter().filter_map(|(_, stored)| stored.valid()).collect();
         images.sort_by(|a: &Image, b| a.reference.cmp(&b.reference));
         Ok(images)
     }
@@ -55,8 +52,8 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub fn find(&self, reference: &ImageReference) -> Result<Option<Image>, Error> {
-        let image = self.read(&self.directories.image(&reference.to_string()))?;
-        Ok(image.filter(|image| image.layers.iter().all(|layer| self.has_layer(*layer))))
+        let stored = self.read_stored(&self.directories.image(&reference.to_string()))?;
+        Ok(stored.and_then(StoredImage::valid).filter(|image| image.layers.iter().all(|layer| self.has_layer(*layer))))
     }
 
     /// Returns the directory of a layer, in the form that overlayfs stacks.
@@ -69,9 +66,11 @@ impl Store {
     /// # Errors
     /// There is no such image, it is being pulled, or the store cannot be written.
     pub fn remove(&self, reference: &ImageReference) -> Result<PruneReport, Error> {
-        let _lock = self.try_lock()?.ok_or(Error::Busy)?;
+        let _lock = self.lock_soon()?.ok_or(Error::Busy)?;
         let path = self.directories.image(&reference.to_string());
-        let Some(image) = self.read(&path)? else { return Err(Error::NotFound(reference.to_string())) };
+        let Some(StoredImage { image, .. }) = self.read_stored(&path)? else {
+            return Err(Error::NotFound(reference.to_string()));
+        };
         fs::remove_file(&path).map_err(|source| self.directories.failed("remove", &path, source))?;
         let mut report = self.remove_unused_layers()?;
         report.images.push(image.reference);
@@ -84,7 +83,7 @@ impl Store {
     /// # Errors
     /// An image is being pulled, or the store cannot be written.
     pub fn prune(&self, keep: &BTreeSet<ImageReference>) -> Result<PruneReport, Error> {
-        let _lock = self.try_lock()?.ok_or(Error::Busy)?;
+        let _lock = self.lock_soon()?.ok_or(Error::Busy)?;
         let in_use = self.layers_in_use()?;
         let mut removed = Vec::new();
         for image in self.list()? {
@@ -108,28 +107,22 @@ impl Store {
         self.directories.layer(layer).is_dir()
     }
 
+    fn lock_soon(&self) -> Result<Option<Lock>, Error> {
+        let path = self.directories.lock();
+        Lock::exclusive_soon(&path).map_err(|source| self.directories.failed("lock", &path, source))
+    }
+
     pub(super) fn try_lock(&self) -> Result<Option<Lock>, Error> {
         let path = self.directories.lock();
         Lock::try_exclusive(&path).map_err(|source| self.directories.failed("lock", &path, source))
     }
 
-    /// Writes the record of an image after all its files are on the disk.
-    pub(super) fn record(&self, image: &Image) -> Result<(), Error> {
-        let layers = self.directories.layers();
-        let sync = || -> io::Result<()> { Ok(rustix::fs::syncfs(fs::File::open(&layers)?)?) };
-        sync().map_err(|source| self.directories.failed("write", &layers, source))?;
-        let path = self.directories.image(&image.reference);
-        let bytes =
-            serde_json::to_vec_pretty(image).map_err(|error| Error::manifest("the record of the image", error))?;
-        self.directories.write_durably(&path, &bytes)
-    }
-
     /// Reads the record of an image. A record that cannot be parsed counts as missing, so that the image is pulled
     /// again.
-    fn read(&self, path: &Path) -> Result<Option<Image>, Error> {
+    pub(super) fn read_stored(&self, path: &Path) -> Result<Option<StoredImage>, Error> {
         match fs::read(path) {
             Ok(bytes) => match serde_json::from_slice(&bytes) {
-                Ok(image) => Ok(Some(image)),
+                Ok(stored) => Ok(Some(stored)),
                 Err(error) => {
                     tracing::warn!(
                         "the record of an image, '{}', cannot be read and is not used: {error}",

@@ -4,6 +4,11 @@
 mod archives;
 mod common;
 mod containers;
+mod crash;
+mod equality;
 mod full_disk;
+mod hostile;
+mod properties;
 mod pull;
 mod real_registry;
+mod signatures;

@@ -319,7 +319,11 @@ fn a_hostile_layer_stays_in_its_directory() {
     check("link", layer().symlink("l", outside).file("l/x", "1").gzip(), None);
     check("up", layer().symlink("l", "../../../outside").file("l/x", "1").gzip(), None);
     check("hard", layer().hardlink("h", "../../../../etc/passwd").gzip(), Some("outside of the root"));
-    check("hard-link", layer().symlink("l", "/etc").hardlink("h", "l/passwd").gzip(), Some("cannot write"));
+    check(
+        "hard-link",
+        layer().symlink("l", "/etc").hardlink("h", "l/passwd").gzip(),
+        Some("which this layer does not have"),
+    );
     check("empty-link", layer().symlink("l", "").gzip(), Some("link to an empty path"));
     check("swapped", layer().directory("d").file("d/a", "1").symlink("d", outside).file("d/x", "1").gzip(), None);
 }
