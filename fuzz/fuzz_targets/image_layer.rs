@@ -20,7 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
     };
     assert_eq!(names(directory.path()), ["layout", "store"]);
     let store = directory.path().join("store");
-    assert_eq!(names(&store), ["blobs", "boot", "images", "in-use", "ingest", "layers", "lock", "staging"]);
+    assert_eq!(names(&store), ["blobs", "boot", "images", "implied", "in-use", "ingest", "layers", "lock", "staging"]);
     assert!(names(&store.join("staging")).is_empty());
 });
 

@@ -4,10 +4,11 @@
 //! `RESOLVE_IN_ROOT`), so that neither `..` nor an absolute link leads out. The last part of a path is never followed.
 //! CVE-2019-14271 and CVE-2021-41091 are examples of writes or reads through links of an image.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +24,8 @@ pub(super) struct LayerRoot {
     /// The parent of the previous member. It is kept because consecutive members are mostly in the same directory.
     last: Option<(PathBuf, OwnedFd)>,
     is_root: bool,
+    /// The directories that were made for files in them, and that are no members so far.
+    implied: BTreeSet<PathBuf>,
 }
 
 /// The owner, the permissions and the modification time.
@@ -46,7 +49,7 @@ impl LayerRoot {
     /// Returns the error of the operating system.
     pub fn open(path: &Path) -> io::Result<Self> {
         let root = rustix::fs::open(path, DIRECTORY | OFlags::NOFOLLOW, Mode::empty())?;
-        Ok(LayerRoot { root, last: None, is_root: rustix::process::geteuid().is_root() })
+        Ok(LayerRoot { root, last: None, is_root: rustix::process::geteuid().is_root(), implied: BTreeSet::new() })
     }
 
     /// Makes a new file and replaces any file or link of that name.
@@ -72,6 +75,7 @@ impl LayerRoot {
             Err(Errno::EXIST) => {
                 let stat = rustix::fs::statat(parent, &*path.name, AtFlags::SYMLINK_NOFOLLOW)?;
                 if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+                    self.list(path)?;
                     return Ok(false);
                 }
                 rustix::fs::unlinkat(parent, &*path.name, AtFlags::empty())?;
@@ -281,14 +285,34 @@ impl LayerRoot {
         Ok(self.last.as_ref().map_or(self.root.as_fd(), |(_, fd)| fd.as_fd()))
     }
 
+    /// Takes into account that a directory is a member.
+    fn list(&mut self, path: &LayerPath) -> io::Result<()> {
+        if !self.implied.is_empty() {
+            let root = self.root.try_clone()?;
+            if let Some(parent) = real_path(&root, self.parent(&path.parent)?) {
+                self.implied.remove(&parent.join(&path.name));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the directories that were made for files in them and are no members. They are still there, and no links.
+    pub fn implied(&self) -> Vec<PathBuf> {
+        let flags = DIRECTORY | OFlags::NOFOLLOW;
+        let resolve = IN_ROOT | ResolveFlags::NO_SYMLINKS;
+        let exists = |path: &&PathBuf| rustix::fs::openat2(&self.root, *path, flags, Mode::empty(), resolve).is_ok();
+        self.implied.iter().filter(exists).cloned().collect()
+    }
+
     /// Makes the directories of a path. A link on the way may lead to a directory that only lower layers have. That
     /// directory is made in this layer as well, and overlayfs merges the two.
-    fn make_directories(&self, path: &Path, links: u32) -> io::Result<OwnedFd> {
+    fn make_directories(&mut self, path: &Path, links: u32) -> io::Result<OwnedFd> {
         let mut at = self.root.try_clone()?;
         let mut so_far = PathBuf::new();
         for name in path {
             match rustix::fs::mkdirat(&at, name, Mode::from_raw_mode(0o755)) {
-                Ok(()) | Err(Errno::EXIST) => {}
+                Ok(()) => self.implied.extend(real_path(&self.root, at.as_fd()).map(|parent| parent.join(name))),
+                Err(Errno::EXIST) => {}
                 Err(errno) => return Err(errno.into()),
             }
             let parent = so_far.clone();
@@ -304,6 +328,12 @@ impl LayerRoot {
         }
         Ok(at)
     }
+}
+
+/// Returns the path of a directory below the root without links; `None` if it is longer than a path can be.
+fn real_path(root: &OwnedFd, directory: BorrowedFd<'_>) -> Option<PathBuf> {
+    let path = |fd: BorrowedFd<'_>| std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).ok();
+    path(directory)?.strip_prefix(path(root.as_fd())?).ok().map(Path::to_owned)
 }
 
 /// Returns the attribute by which overlayfs recognises an opaque directory. In a user namespace (mount option

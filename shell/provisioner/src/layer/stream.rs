@@ -1,7 +1,7 @@
 //! The stream of a layer: its compression, and the digests of the compressed and the uncompressed form.
 
 use std::io::{self, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use flate2::read::MultiGzDecoder;
@@ -14,7 +14,7 @@ use crate::error::LayerError;
 use crate::manifest::Compression;
 
 /// The properties of a layer that was unpacked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unpacked {
     /// The digest of the bytes as they came.
     pub digest: Digest,
@@ -22,6 +22,8 @@ pub(crate) struct Unpacked {
     pub packed_bytes: u64,
     /// The digest of the uncompressed archive (`diff_id` of the image's configuration).
     pub diff_id: Digest,
+    /// The directories that the layer has files in without listing them.
+    pub implied: Vec<PathBuf>,
 }
 
 const BUFFER: usize = 256 * 1024;
@@ -40,13 +42,13 @@ pub(crate) fn unpack_stream(
     let mut packed = BufReader::with_capacity(BUFFER, HashingReader::new(stream));
     let compression = Compression::detect(io::BufRead::fill_buf(&mut packed).map_err(LayerError::Read)?);
     // The stream may continue after the end of the archive, with padding.
-    let archive_of = |archive: &mut dyn Read| -> Result<Digest, LayerError> {
+    let archive_of = |archive: &mut dyn Read| -> Result<(Digest, Vec<PathBuf>), LayerError> {
         let mut hashed = HashingReader::new(archive);
-        unpack(&mut hashed, directory, limits, cancelled)?;
+        let implied = unpack(&mut hashed, directory, limits, cancelled)?;
         let (_, diff_id, _) = hashed.finish().map_err(LayerError::Read)?;
-        Ok(diff_id)
+        Ok((diff_id, implied))
     };
-    let diff_id = match compression {
+    let (diff_id, implied) = match compression {
         Compression::None => archive_of(&mut packed)?,
         Compression::Gzip => archive_of(&mut MultiGzDecoder::new(&mut packed))?,
         Compression::Zstd => archive_of(&mut ZstdFrames::new(&mut packed))?,
@@ -54,5 +56,5 @@ pub(crate) fn unpack_stream(
     // The decoder has read the archive to its end. Bytes that are left belong to the digest only.
     io::copy(&mut packed, &mut io::sink()).map_err(LayerError::Read)?;
     let (_, digest, packed_bytes) = packed.into_inner().finish().map_err(LayerError::Read)?;
-    Ok(Unpacked { digest, packed_bytes, diff_id })
+    Ok(Unpacked { digest, packed_bytes, diff_id, implied })
 }

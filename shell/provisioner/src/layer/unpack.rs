@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{FileType, Timespec, makedev};
@@ -26,7 +26,7 @@ pub(crate) struct UnpackLimits {
     pub bytes: u64,
 }
 
-/// Unpacks an archive into a directory.
+/// Unpacks an archive into a directory. Returns the directories that it has files in without listing them.
 ///
 /// # Errors
 /// The archive is broken or hostile, costs more than the limits, or the directory cannot be written.
@@ -35,7 +35,7 @@ pub(super) fn unpack(
     directory: &Path,
     limits: UnpackLimits,
     cancelled: &AtomicBool,
-) -> Result<(), LayerError> {
+) -> Result<Vec<PathBuf>, LayerError> {
     let failed = |source| LayerError::Write { path: directory.display().to_string(), source };
     let root = LayerRoot::open(directory).map_err(failed)?;
     let mut unpacking = Unpacking { root, limits, files: 0, bytes: 0, times: Vec::new(), root_time: None, cancelled };
@@ -44,8 +44,7 @@ pub(super) fn unpack(
         false => LayerError::Read(source),
     };
     for_each_tar_member(archive, broken, |member| unpacking.member(member))?;
-    unpacking.finish();
-    Ok(())
+    Ok(unpacking.finish())
 }
 
 struct Unpacking<'a> {
@@ -167,13 +166,14 @@ impl Unpacking<'_> {
         }
     }
 
-    fn finish(mut self) {
+    fn finish(mut self) -> Vec<PathBuf> {
         for (path, modified) in std::mem::take(&mut self.times) {
             self.root.set_directory_time(&path, modified);
         }
         if let Some(modified) = self.root_time {
             self.root.set_root_time(modified);
         }
+        self.root.implied()
     }
 }
 

@@ -6,6 +6,7 @@
 //! | `images/<hex>.json` | one image by the digest of its reference; these files determine which images the store has |
 //! | `layers/<hex>/` | one unpacked layer by its `diff_id`, complete from the moment it has this name |
 //! | `blobs/<hex>` | the `diff_id` of a packed layer by its digest |
+//! | `implied/<hex>` | the directories that a layer has files in without listing them |
 //! | `ingest/<hex>` | the beginning of a packed layer that is being fetched |
 //! | `ingest/<hex>.lock` | locked by the pull that fetches it |
 //! | `staging/<name>/` | a layer that is being unpacked |
@@ -40,7 +41,7 @@ impl Directories {
     /// Returns the directory that cannot be created, with the error of the operating system.
     pub fn create(root: &Path) -> Result<Self, Error> {
         let directories = Directories { root: root.to_owned() };
-        for name in ["", "images", "layers", "blobs", "ingest", "staging", "in-use"] {
+        for name in ["", "images", "layers", "blobs", "implied", "ingest", "staging", "in-use"] {
             let path = if name.is_empty() { root.to_owned() } else { root.join(name) };
             fs::create_dir_all(&path).map_err(|source| directories.failed("create", &path, source))?;
         }
@@ -82,6 +83,14 @@ impl Directories {
 
     pub fn blob(&self, digest: Digest) -> PathBuf {
         self.blobs().join(digest.hex())
+    }
+
+    pub fn all_implied(&self) -> PathBuf {
+        self.root.join("implied")
+    }
+
+    pub fn implied(&self, layer: LayerId) -> PathBuf {
+        self.all_implied().join(layer.0.hex())
     }
 
     pub fn ingest(&self) -> PathBuf {

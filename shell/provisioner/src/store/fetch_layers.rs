@@ -47,7 +47,7 @@ impl Store {
                 cancelled: &options.cancelled,
             })
             .collect();
-        let layers = self.add_layers(&arriving, options, progress, fetch)?;
+        let layers = self.with_corrected_directories(self.add_layers(&arriving, options, progress, fetch)?)?;
         let image = Image {
             reference,
             digest,

@@ -47,7 +47,7 @@ pub struct Image {
     pub reference: String,
     /// The digest of its manifest.
     pub digest: Digest,
-    /// The layers, the lowest first.
+    /// The layers, the lowest first. The last one may be of the store's own making, with properties of directories.
     pub layers: Vec<LayerId>,
     /// The size of its packed layers, in bytes.
     pub packed_bytes: u64,

@@ -109,6 +109,7 @@ impl Store {
             return Err(Error::DigestMismatch { what, expected, found: unpacked.diff_id });
         }
         let layer = LayerId(unpacked.diff_id);
+        self.record_implied(layer, &unpacked.implied)?;
         let path = self.directories.layer(layer);
         match fs::rename(staging, &path) {
             Ok(()) => {}
@@ -120,7 +121,7 @@ impl Store {
         Ok(layer)
     }
 
-    fn make_staging(&self) -> Result<PathBuf, Error> {
+    pub(super) fn make_staging(&self) -> Result<PathBuf, Error> {
         let path = self.directories.staging().join(next_staging_name());
         fs::create_dir(&path).map_err(|source| self.directories.failed("create", &path, source))?;
         // This is the default mode of an image's root. The directory of the store keeps other users out.

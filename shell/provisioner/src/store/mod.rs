@@ -4,6 +4,7 @@ mod boot;
 mod directories;
 mod fetch_layers;
 mod image;
+mod implied_directories;
 mod import;
 mod in_use;
 mod layers;

@@ -46,6 +46,12 @@ impl Store {
                 fs::remove_file(&path).map_err(|source| self.directories.failed("remove", &path, source))?;
             }
         }
+        for name in self.names(&self.directories.all_implied())? {
+            let layer = Digest::from_hex(&name).ok().map(LayerId);
+            if !layer.is_some_and(|layer| self.has_layer(layer)) {
+                self.remove_tree(&self.directories.all_implied().join(&name))?;
+            }
+        }
         Ok(report)
     }
 

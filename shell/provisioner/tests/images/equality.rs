@@ -162,10 +162,9 @@ fn upper(root: &Path) {
     std::fs::write(at("absolute/x"), "a directory now").unwrap();
     std::fs::write(at("a/b/c/deep"), "changed").unwrap();
     std::fs::hard_link(at("a/b/c/deep"), at("a/b/new")).unwrap();
-    // umoci puts directories into a layer only if their own properties have changed.
-    for (name, mode) in [("empty", 0o700), ("a", 0o751), ("a/b", 0o711), ("a/b/c", 0o770)] {
-        std::fs::set_permissions(at(name), PermissionsExt::from_mode(mode)).unwrap();
-    }
+    // umoci puts a directory into a layer only if its own properties have changed: not `sticky`.
+    std::fs::set_permissions(at("empty"), PermissionsExt::from_mode(0o700)).unwrap();
+    std::fs::write(at("sticky/new"), "7").unwrap();
 }
 
 /// An overlay that is unmounted when the test ends.

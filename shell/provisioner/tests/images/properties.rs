@@ -61,7 +61,7 @@ proptest! {
         prop_assert_eq!(std::fs::read_to_string(outside.join("a")).unwrap(), "kept");
         prop_assert_eq!(names(s.directory.path()), ["o", "store"]);
         let store = s.directory.path().join("store");
-        prop_assert_eq!(names(&store), ["blobs", "boot", "images", "in-use", "ingest", "layers", "lock", "staging"]);
+        prop_assert_eq!(names(&store), ["blobs", "boot", "images", "implied", "in-use", "ingest", "layers", "lock", "staging"]);
         prop_assert_eq!(names(&store.join("staging")), [""; 0]);
         s.store.prune(&Default::default()).unwrap();
         prop_assert_eq!(names(&store.join("layers")), [""; 0]);
