@@ -72,6 +72,8 @@ pub fn requests(
 ) -> Result<Requests, InvalidRequest> {
     let linux = container.and_then(|container| container.linux_info.as_deref());
     let volumes = container.map(|container| container.volumes.as_slice()).unwrap_or_default();
+    let has_root =
+        container.and_then(|container| container.mesos.as_deref()).is_some_and(|mesos| mesos.image.is_some());
     Ok(Requests {
         // An image is no part of the host, and mounted elsewhere.
         volumes: volumes
@@ -79,7 +81,7 @@ pub fn requests(
             .filter(|given| given.image.is_none())
             .map(|given| volume(given, place))
             .collect::<Result<_, _>>()?,
-        image: image.map(|isolation| InImage { isolation, user: user.cloned() }),
+        image: image.map(|isolation| InImage { isolation, user: user.cloned(), has_root }),
         capabilities: linux.map(capabilities).transpose()?.unwrap_or_default(),
         ipc: linux.map(ipc).unwrap_or_default(),
         hostname: container.and_then(|container| container.hostname.clone()),

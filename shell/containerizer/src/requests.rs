@@ -32,6 +32,8 @@ pub struct InImage {
     pub isolation: PathBuf,
     /// The user of the program; `None` for that of the agent.
     pub user: Option<User>,
+    /// Whether the container has the root of an image, and not only images as volumes.
+    pub has_root: bool,
 }
 
 /// The interprocess communication that a container asks for (`LinuxInfo.ipc_mode` and `shm_size`).

@@ -53,8 +53,9 @@ impl Isolator for NamespacesIpc {
             None => {
                 spec.enter_ipc = container.parent;
                 spec.namespaces.ipc = container.parent.is_none();
-                // As in Mesos, a container without an image then uses the `/dev/shm` of the host.
-                spec.shm = launch.requests.image.as_ref().map(|_| SharedMemory::Private { bytes });
+                // As in Mesos, a container without the root of an image then uses the `/dev/shm` of the host.
+                let has_root = launch.requests.image.as_ref().is_some_and(|image| image.has_root);
+                spec.shm = has_root.then_some(SharedMemory::Private { bytes });
             }
         }
         Ok(())
