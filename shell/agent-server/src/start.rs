@@ -55,7 +55,7 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
 
     let inbox = Inbox::new();
     let executor = executor_program(options.executor)?;
-    let sealed = SealedProgram::copy_of(&executor.path);
+    let sealed = SealedProgram::relocated_copy_of(&executor.path, &executor.argv);
     let sealed = sealed.map_err(|source| Error::Executor { path: executor.path, source })?;
     let settings = Settings {
         executor: Arc::new(sealed),

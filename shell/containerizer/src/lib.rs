@@ -37,6 +37,7 @@ mod kernel;
 mod launch;
 mod launch_spec;
 mod port_watcher;
+mod prelink;
 mod process_tree;
 mod quiet_files;
 mod recovery;

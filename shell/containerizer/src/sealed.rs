@@ -5,12 +5,20 @@
 //! from a sealed memory file.
 
 use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+use crate::prelink::prelink;
 
 /// A sealed copy of an executable in memory. All containers run from the same pages.
 #[derive(Debug)]
@@ -24,6 +32,40 @@ impl SealedProgram {
     /// # Errors
     /// Returns the error of the operating system if the program cannot be read or copied.
     pub fn copy_of(path: &Path) -> io::Result<Self> {
+        Self::copy(path, |_| Ok(()))
+    }
+
+    /// Copies and seals the program at `path`, and relocates the copy where that is possible: many processes are going to
+    /// run it ([`prelink`]). The program is run once with `arguments`, which begin with `argv[0]`, to see whether the
+    /// relocated copy works here: it has to exit, with any code, within [`TRIAL`]. If it does not, the copy is a plain one.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system if the program cannot be read or copied.
+    pub fn relocated_copy_of(path: &Path, arguments: &[String]) -> io::Result<Self> {
+        let random = RandomState::new().hash_one(std::process::id());
+        let mut is_relocated = false;
+        let copy = Self::copy(path, |copy| prelink(copy, random).map(|done| is_relocated = done))?;
+        if is_relocated && !copy.exits(arguments) {
+            tracing::warn!("the relocated copy of {} does not run: a plain copy is used", path.display());
+            return Self::copy_of(path);
+        }
+        Ok(copy)
+    }
+
+    /// Runs the program with nothing but these arguments, and returns whether it exits.
+    fn exits(&self, arguments: &[String]) -> bool {
+        let mut command = Command::new(format!("/proc/self/fd/{}", self.fd.as_raw_fd()));
+        command.arg0(arguments.first().map_or("", String::as_str)).args(arguments.iter().skip(1)).env_clear();
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let Ok(mut child) = command.spawn() else { return false };
+        if !ends_within(&child, TRIAL) {
+            // The process may have ended in the meantime.
+            let _ = child.kill();
+        }
+        child.wait().is_ok_and(|status| status.code().is_some())
+    }
+
+    fn copy(path: &Path, mut change: impl FnMut(&File) -> io::Result<()>) -> io::Result<Self> {
         let mut source = File::open(path)?;
         let length = loadable_length(&mut source)?;
         until_sealed(|| {
@@ -31,11 +73,22 @@ impl SealedProgram {
             let mut copy = File::from(executable_memory()?);
             io::copy(&mut (&source).take(length), &mut copy)?;
             forget_sections(&mut copy)?;
+            change(&copy)?;
             let fd = OwnedFd::from(copy);
             fcntl_add_seals(&fd, SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE)?;
             Ok(SealedProgram { fd })
         })
     }
+}
+
+/// The time in which a program that has nothing to do exits, on a machine that is very busy.
+const TRIAL: Duration = Duration::from_secs(10);
+
+fn ends_within(child: &Child, time: Duration) -> bool {
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let Some(Ok(process)) = pid.map(|pid| pidfd_open(pid, PidfdFlags::empty())) else { return false };
+    let time = Timespec { tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX), tv_nsec: 0 };
+    poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&time)).is_ok_and(|ready| ready > 0)
 }
 
 /// How many copies are made before the agent gives up.
@@ -125,8 +178,6 @@ fn number(bytes: &[u8], at: usize, length: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::fd::AsRawFd;
-    use std::process::Command;
 
     fn path_of(program: &SealedProgram) -> String {
         format!("/proc/self/fd/{}", program.fd.as_raw_fd())
@@ -178,5 +229,74 @@ mod tests {
         assert!(copied < own.metadata().unwrap().len());
         let listed = Command::new(path_of(&program)).arg("--list").output().unwrap();
         assert!(listed.status.success());
+    }
+
+    /// A test program of Rust has relocations of the usual kinds. Where the linker makes others, the copy is plain.
+    #[test]
+    fn a_relocated_copy_runs_and_unwinds() {
+        assert!(std::env::var_os(PANIC).is_none(), "on purpose");
+        let own = std::env::current_exe().unwrap();
+        let arguments = ["own".to_owned(), "--list".to_owned()];
+        let copies = [SealedProgram::copy_of(&own), SealedProgram::relocated_copy_of(&own, &arguments)];
+        let [plain, relocated] = copies.map(Result::unwrap);
+        let is_fixed = |program: &SealedProgram| {
+            let mut header = [0; 64];
+            std::os::unix::fs::FileExt::read_exact_at(&File::from(program.fd.try_clone().unwrap()), &mut header, 0)
+                .unwrap();
+            number(&header, 16, 2) == 2
+        };
+        assert!(!is_fixed(&plain));
+        assert_eq!(is_fixed(&relocated), cfg!(target_arch = "x86_64"));
+        let list = |program| Command::new(path_of(program)).arg("--list").output().unwrap().stdout;
+        assert_eq!(list(&relocated), list(&plain));
+        let mut again = Command::new(path_of(&relocated));
+        let outcome = again
+            .args(["--exact", "sealed::tests::a_relocated_copy_runs_and_unwinds"])
+            .env(PANIC, "")
+            .output()
+            .unwrap();
+        assert_eq!(outcome.status.code(), Some(101), "the harness catches the panic");
+        assert!(String::from_utf8_lossy(&outcome.stdout).contains("on purpose"));
+    }
+
+    /// Set in the process of a test that has to panic.
+    const PANIC: &str = "TEPUI_TEST_PANICS";
+
+    #[test]
+    fn a_program_of_another_kind_is_copied_as_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let script = directory.path().join("script");
+        std::fs::write(&script, "#!/bin/sh\n").unwrap();
+        let copy = SealedProgram::relocated_copy_of(&script, &[]).unwrap();
+        let mut text = String::new();
+        File::open(path_of(&copy)).unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "#!/bin/sh\n");
+        // Debian's programs may export symbols, which have addresses as well.
+        let copy = SealedProgram::relocated_copy_of(Path::new("/bin/true"), &["true".to_owned()]).unwrap();
+        assert!(Command::new(path_of(&copy)).status().unwrap().success());
+    }
+
+    /// No damage to a program file makes the agent panic or write out of bounds.
+    #[test]
+    fn damaged_programs_are_left_or_changed_within_their_bounds() {
+        let own = std::env::current_exe().unwrap();
+        let mut file = File::open(&own).unwrap();
+        let length = loadable_length(&mut file).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("program");
+        let mut bytes = vec![0; usize::try_from(length).unwrap()];
+        file.seek(SeekFrom::Start(0)).unwrap();
+        file.read_exact(&mut bytes).unwrap();
+        let mut copy = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
+        copy.write_all(&bytes).unwrap();
+        for at in 0..64 + 56 * 12 {
+            for value in [0, 0xff, 0x7f] {
+                let old = std::mem::replace(&mut bytes[at], value);
+                std::os::unix::fs::FileExt::write_all_at(&copy, &bytes[..4096], 0).unwrap();
+                let _ = prelink(&copy, 0);
+                assert_eq!(copy.metadata().unwrap().len(), length);
+                bytes[at] = old;
+            }
+        }
     }
 }
