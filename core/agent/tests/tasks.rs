@@ -529,3 +529,22 @@ fn http_executors_get_a_heartbeat_every_half_hour() {
     scenario.input(Input::Timer(agent::Timer::ExecutorHeartbeat));
     check(&mut scenario, "event on 1: HEARTBEAT\narm ExecutorHeartbeat 1800s");
 }
+
+/// A master of Mesos has no bounds for them.
+#[test]
+fn lists_that_would_cost_descriptors_and_processes_are_refused() {
+    let mut task = command("t1");
+    let volume = v1::Volume { container_path: "data".into(), host_path: Some("/data".into()), ..v1::Volume::default() };
+    let container = v1::ContainerInfo { volumes: vec![volume; 20_000], ..v1::ContainerInfo::default() };
+    task.container = Some(Box::new(container));
+    let mut scenario = Scenario::registered();
+    let log = scenario.runs(task).take_log();
+    assert!(log.contains("t1 DROPPED REASON_TASK_INVALID"), "{log}");
+    assert!(log.contains("'ContainerInfo.volumes' has 20000 elements and may have 256"), "{log}");
+    assert!(!log.contains("start "), "{log}");
+
+    let tasks: Vec<String> = (0..513).map(|number| format!("t{number}")).collect();
+    let tasks: Vec<&str> = tasks.iter().map(String::as_str).collect();
+    let log = scenario.master_sends(run_group("e", &tasks)).take_log();
+    assert!(log.contains("'TaskGroupInfo.tasks' has 513 elements and may have 512"), "{log}");
+}

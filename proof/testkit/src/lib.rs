@@ -3,6 +3,7 @@
 //! | module | contents |
 //! | --- | --- |
 //! | [`builders`] | messages, built by sentences: frameworks, tasks, resources, operations, calls |
+//! | `inputs` | every field of the messages that a process receives, filled or changed, and what that costs |
 //! | [`core`] | a harness for state machines: steps, records effects, answers stores, lets time pass |
 //! | `http` | a client that shows raw responses and event streams, a subscribed scheduler, a server that follows a
 //! script |
@@ -13,7 +14,7 @@
 //! | `wait` | waits for a condition, with a deadline |
 //! | [`skip`] | reports tests that cannot run on this machine |
 //!
-//! The modules without a link need the feature `hosts`. Nothing but tests depends on this crate.
+//! The modules without a link need the feature `hosts`; for `inputs`, the feature of this name is enough. Nothing but tests depends on this crate.
 //!
 //! # A test of a scheduler
 //!
@@ -50,6 +51,8 @@ pub mod builders;
 pub mod core;
 #[cfg(feature = "hosts")]
 pub mod http;
+#[cfg(feature = "inputs")]
+pub mod inputs;
 #[cfg(feature = "hosts")]
 pub mod network;
 #[cfg(feature = "hosts")]

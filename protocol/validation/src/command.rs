@@ -3,14 +3,16 @@
 use messages::v1::{self, environment::variable, secret};
 
 use crate::error::require;
-use crate::{ValidationError, Within};
+use crate::{ValidationError, Within, bounds};
 
-/// Checks the environment of a command; Mesos checks nothing else of it.
+/// Checks the environment of a command, as Mesos does, and the length of its lists.
 ///
 /// # Errors
 ///
-/// The reason is that of `validateEnvironment` in Mesos' `src/common/validation.cpp`, for the first invalid variable.
+/// The reason is that of `validateEnvironment` in Mesos' `src/common/validation.cpp`, for the first invalid variable, or
+/// that of [`bounds`].
 pub fn validate(command: &v1::CommandInfo) -> Result<(), ValidationError> {
+    bounds::validate_command(command)?;
     let mut variables = command.environment.iter().flat_map(|environment| &environment.variables);
     variables.try_for_each(validate_variable)
 }

@@ -3,14 +3,15 @@
 use messages::v1::{self, container_info, volume::source};
 
 use crate::error::require;
-use crate::{ValidationError, Within};
+use crate::{ValidationError, Within, bounds};
 
-/// Checks the description of a container and its volumes.
+/// Checks the description of a container and its volumes, and the length of its lists.
 ///
 /// # Errors
 ///
-/// The reason is that of `validateContainerInfo` in Mesos' `src/common/validation.cpp`.
+/// The reason is that of `validateContainerInfo` in Mesos' `src/common/validation.cpp`, or that of [`bounds`].
 pub fn validate(container: &v1::ContainerInfo) -> Result<(), ValidationError> {
+    bounds::validate_container(container)?;
     // Mesos only logs it when the typed part of the union belongs to another type.
     for volume in &container.volumes {
         validate_volume(volume).within("Invalid volume")?;

@@ -7,7 +7,7 @@ use prost::Message as _;
 use resources::Resources;
 
 use crate::error::require;
-use crate::{ValidationError, Within, command, container, ids, resource};
+use crate::{ValidationError, Within, bounds, command, container, ids, resource};
 
 /// Checks an `ExecutorInfo` by itself.
 ///
@@ -81,6 +81,7 @@ fn validate_framework_id(executor: &ExecutorInfo, expected: &str) -> Result<(), 
 fn validate_resources(executor: &ExecutorInfo) -> Result<(), ValidationError> {
     let resources = &executor.resources;
     resource::validate(resources).within("Executor uses invalid resources")?;
+    bounds::validate_persistent_volumes(resources).within("Executor uses invalid resources")?;
     resource::validate_unique_persistence(resources).within("Executor uses duplicate persistence ID")?;
     resource::validate_allocated_to_single_role(resources).within("Invalid executor resources")?;
     resource::validate_revocable_mix(resources).within("Executor mixes revocable and non-revocable resources")

@@ -4,6 +4,7 @@
 
 pub mod agent_call;
 pub mod agent_message;
+pub mod bounds;
 pub mod check;
 pub mod command;
 pub mod container;

@@ -7,6 +7,7 @@ use messages::{internal, v1};
 use model::agent::{Change, ExecutorState, FrameworkSnapshot};
 use model::{ContainerId, ExecutorId, FrameworkId, Role, TaskId, Upid};
 use resources::Resources;
+use validation::bounds;
 
 use crate::config::Config;
 use crate::containers::limits::executor_limits;
@@ -184,6 +185,9 @@ fn check_launch(state: &State, launch: &Launch, id: &ExecutorId) -> Result<(), D
             return dropped(Reason::TaskInvalid, &format!("Invalid id: {invalid}"), DropAction::SendExitedExecutor);
         }
     }
+    if let Err(invalid) = check_bounds(launch) {
+        return dropped(Reason::TaskInvalid, invalid.reason(), DropAction::SendExitedExecutor);
+    }
     let total = match total_of(&launch.executor.resources, &launch.tasks) {
         Ok(total) => total,
         Err(error) => {
@@ -234,6 +238,15 @@ fn check_launch(state: &State, launch: &Launch, id: &ExecutorId) -> Result<(), D
         }
         _ => Ok(()),
     }
+}
+
+/// Checks the lists whose elements cost the agent more than memory, since a master of Mesos has not checked them.
+fn check_bounds(launch: &Launch) -> Result<(), validation::ValidationError> {
+    if launch.group {
+        bounds::GROUP_TASKS.check(launch.tasks.len())?;
+    }
+    launch.tasks.iter().try_for_each(bounds::validate_task)?;
+    bounds::validate_executor(&launch.executor)
 }
 
 fn has_checkpointed_resources(agent_resources: &AgentResources, used: &[v1::Resource]) -> bool {

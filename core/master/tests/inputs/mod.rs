@@ -3,23 +3,16 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a scenario that cannot go on fails")]
 
-mod samples;
-
-use std::collections::BTreeMap;
-
 use master::{Caller, Input, OperatorCall, SchedulerCall, SchedulerSubscribe};
 use messages::Message;
-use messages::schema::{FieldDescriptor, HasDescriptor, Kind, MessageDescriptor};
+use messages::schema::{HasDescriptor, MessageDescriptor};
 use messages::v1;
 use model::{ReplyId, StreamId};
-pub use samples::{Samples, insert};
 use serde_json::{Value, json};
+pub use testkit::inputs::Samples;
 use wire::Limits;
 
 use crate::common::{self, AgentPeer, Cluster, Scheduler};
-
-/// The number of places of a message in which a field is tested.
-const WAYS: usize = 2;
 
 /// A cluster in which the calls have an effect.
 pub struct Subject {
@@ -57,15 +50,8 @@ impl Subject {
     }
 }
 
-/// The processing of the encoded bytes of an input.
-type Process = dyn Fn(&mut Subject, &[u8]);
-
-/// A kind of input: its type, JSON that every input of the kind contains, and the processing of encoded bytes.
-pub struct InputKind {
-    pub desc: &'static MessageDescriptor,
-    pub base: Value,
-    pub process: Box<Process>,
-}
+/// A kind of input of a master.
+pub type InputKind = testkit::inputs::InputKind<Subject>;
 
 /// Returns all kinds of inputs.
 pub fn input_kinds(subject: &Subject) -> Vec<InputKind> {
@@ -176,45 +162,5 @@ fn peer_message(name: &'static str) -> impl Fn(&mut Subject, &[u8]) {
         };
         subject.cluster.send(&from, message);
         (subject.after)(&mut subject.cluster, None);
-    }
-}
-
-/// Calls `visit` with the paths to the wanted fields below `desc`, each field of a type in at most [`WAYS`] places.
-pub fn visit_fields(
-    desc: &'static MessageDescriptor,
-    wanted: &dyn Fn(&FieldDescriptor) -> bool,
-    visit: &mut dyn FnMut(&[&'static FieldDescriptor]),
-) {
-    let mut places: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    visit_below(desc, &mut Vec::new(), &mut |owner, path| {
-        let field = path[path.len() - 1];
-        if !wanted(field) {
-            return;
-        }
-        let count = places.entry((owner.name, field.name)).or_default();
-        *count += 1;
-        if *count <= WAYS {
-            visit(path);
-        }
-    });
-}
-
-/// Calls `visit` with every type and the path to each of its fields. Types that contain themselves are entered once.
-fn visit_below(
-    desc: &'static MessageDescriptor,
-    path: &mut Vec<&'static FieldDescriptor>,
-    visit: &mut dyn FnMut(&'static MessageDescriptor, &[&'static FieldDescriptor]),
-) {
-    for field in desc.fields {
-        path.push(field);
-        visit(desc, path);
-        if let Kind::Message(nested) = field.kind
-            && !path[..path.len() - 1]
-                .iter()
-                .any(|above| matches!(above.kind, Kind::Message(m) if m.name == nested.name))
-        {
-            visit_below(nested, path, visit);
-        }
-        path.pop();
     }
 }

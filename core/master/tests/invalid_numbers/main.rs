@@ -14,10 +14,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use common::Cluster;
-use inputs::{InputKind, Subject, input_kinds, insert, visit_fields};
+use inputs::{InputKind, Subject, input_kinds};
 use master::Input;
 use messages::schema::{FieldDescriptor, Kind, Label};
 use serde_json::{Value, json};
+use testkit::inputs::{insert, visit_fields};
 use wire::Limits;
 
 /// The placeholder of a double in JSON, which cannot represent NaN. No other field has this value.

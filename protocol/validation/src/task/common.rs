@@ -4,7 +4,7 @@ use messages::v1::{DurationInfo, TaskInfo};
 
 use super::{Context, TaskIdUse};
 use crate::error::require;
-use crate::{ValidationError, Within, check, command, container, health_checks, ids, resource};
+use crate::{ValidationError, Within, bounds, check, command, container, health_checks, ids, resource};
 
 pub(super) fn validate(task: &TaskInfo, context: &Context) -> Result<(), ValidationError> {
     ids::validate(&task.task_id.value)?;
@@ -60,6 +60,7 @@ fn validate_resources(task: &TaskInfo) -> Result<(), ValidationError> {
     let resources = &task.resources;
     require(!resources.is_empty(), "Task uses no resources")?;
     resource::validate(resources).within("Task uses invalid resources")?;
+    bounds::validate_persistent_volumes(resources).within("Task uses invalid resources")?;
     resource::validate_unique_persistence(resources).within("Task uses duplicate persistence ID")?;
     resource::validate_allocated_to_single_role(resources).within("Invalid task resources")?;
     resource::validate_revocable_mix(resources).within("Task mixes revocable and non-revocable resources")

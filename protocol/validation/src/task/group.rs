@@ -8,7 +8,7 @@ use super::launch::sum;
 use super::{Context, common};
 use crate::error::require;
 use crate::health_checks;
-use crate::{ValidationError, Within, command, container, executor, resource, text};
+use crate::{ValidationError, Within, bounds, command, container, executor, resource, text};
 
 /// The least resources of an executor of a group; a default executor cannot run with less.
 const MIN_CPUS: f64 = 0.01;
@@ -43,8 +43,9 @@ pub fn validate_executor_copies(group: &TaskGroupInfo, executor: &ExecutorInfo) 
 /// # Errors
 ///
 /// The reason is that of `task::group::validate` in Mesos' `src/master/validation.cpp`, for the first rule that is
-/// broken.
+/// broken, or that of [`bounds`].
 pub fn validate(group: &TaskGroupInfo, executor: &ExecutorInfo, context: &Context) -> Result<(), ValidationError> {
+    bounds::GROUP_TASKS.check(group.tasks.len())?;
     for task in &group.tasks {
         validate_task(task, context).within(&format!("Task '{}' is invalid", task.task_id.value))?;
     }

@@ -30,12 +30,17 @@ const MAX_THREADS: usize = 4;
 const NETWORK_THREADS: usize = 4;
 /// The pause between attempts to clean up after a container that did not start.
 const CLEAN_UP_PAUSE: Duration = Duration::from_millis(5);
+/// Each volume is an open descriptor from before the start of its container until after it.
+const MANY_VOLUMES: usize = 16;
 
 /// The parts that all starts use.
 pub(super) struct Starter {
     pub(super) kernel: Arc<dyn Kernel>,
     pub(super) isolation: Arc<Isolation>,
     pub(super) runtime: Arc<RuntimeDir>,
+    /// Held while a container with more than [`MANY_VOLUMES`] volumes is started, so that the agent has the descriptors
+    /// of one such container only.
+    pub(super) many_volumes: Mutex<()>,
 }
 
 /// A container to start.
@@ -101,6 +106,8 @@ impl Starter {
         });
         created.map_err(|error| format!("cannot remember the container: {error}"))?;
         let spec = self.spec(request, cgroups).map_err(|error| with_sources(&error))?;
+        let _turn = (spec.volumes.len() > MANY_VOLUMES)
+            .then(|| self.many_volumes.lock().unwrap_or_else(PoisonError::into_inner));
         let process = SpawnPlan::new(&spec).and_then(|plan| self.kernel.spawn(&plan));
         let process = process.map_err(|error| with_sources(&error))?;
 

@@ -108,7 +108,7 @@ impl Worker {
         shared: SharedContainers,
         events: Box<dyn FnMut(Event) + Send>,
     ) -> std::io::Result<Self> {
-        let starter = Arc::new(Starter { kernel, isolation, runtime });
+        let starter = Arc::new(Starter { kernel, isolation, runtime, many_volumes: Mutex::default() });
         let (starters, started) = Starters::new(&starter, QUEUE, &poller)?;
         Ok(Worker {
             starter,

@@ -4,9 +4,13 @@ use messages::schema::{FieldDescriptor, Kind, Label, MessageDescriptor};
 use serde_json::{Value, json};
 
 /// The entities of the cluster that the messages name.
+#[derive(Debug, Clone)]
 pub struct Samples {
+    /// The id of a framework.
     pub framework: String,
+    /// The id of an agent.
     pub agent: String,
+    /// The id of an offer of it to the framework.
     pub offer: String,
 }
 
