@@ -36,6 +36,7 @@ fn main() -> ExitCode {
             an_unacknowledged_update_is_resent_with_the_same_uuid(launcher).await;
             a_task_continues_without_its_runtime_directory(launcher).await;
             no_container_runs_after_all_records_are_lost(launcher).await;
+            tasks_survive_the_removal_of_the_directories_of_a_running_agent(launcher).await;
         }
         a_kill_at_any_moment_of_a_launch_loses_nothing().await;
         let many = std::env::var("RECOVERY_CONTAINERS").ok().and_then(|number| number.parse().ok());
@@ -415,6 +416,55 @@ async fn no_container_runs_after_all_records_are_lost(launcher: Launcher) {
     until_async("it comes to pass", async || cgroups(cluster.work.path()).is_empty().then_some(())).await;
     cluster.stop().await;
     println!("everything forgotten ({launcher:?}) ... ok");
+}
+
+/// The agent writes its records anew, so that the next process knows the tasks of the time before and of the time after.
+async fn tasks_survive_the_removal_of_the_directories_of_a_running_agent(launcher: Launcher) {
+    let marks: &[&str] = if launcher == Launcher::Linux { &["linux"] } else { &[] };
+    // The last case is the work directory itself.
+    for vanished in [&["records"][..], &["slaves", "meta", "records", "run"], &[""]] {
+        let mut cluster = Cluster::start_on(launcher).await;
+        std::fs::create_dir(cluster.work.path().join("meta")).expect("made");
+        cluster.launch("sleep 1000").await;
+        cluster.until("TASK_RUNNING").await;
+        let before = cluster.agent_id().await;
+        for directory in vanished {
+            let directory = cluster.work.path().join(directory);
+            // The agent may make something in it at the same time.
+            until_async("it is removed", async || {
+                (std::fs::remove_dir_all(&directory).is_ok() || !directory.exists()).then_some(())
+            })
+            .await;
+        }
+        let records = cluster.work.path().join("records");
+        let log = |entry: &std::fs::DirEntry| entry.path().extension().is_some_and(|extension| extension == "log");
+        until_async("the records are written anew", async || {
+            std::fs::read_dir(&records).into_iter().flatten().flatten().find(log)
+        })
+        .await;
+        cluster.launch_all(&["later".to_owned()], "sleep 1000").await;
+        cluster.until("TASK_RUNNING").await;
+        cluster.kill();
+        for mark in marks {
+            std::fs::write(cluster.work.path().join(mark), "").expect("written");
+        }
+        cluster.restart();
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, cluster.port));
+        until_async("the agent is back", async || {
+            tokio::net::TcpStream::connect(address).await.ok()?;
+            (get(address, "/metrics/snapshot").await.json()["slave/registered"] == 1.0).then_some(())
+        })
+        .await;
+        assert_eq!(cluster.agent_id().await, before, "the agent has kept its id");
+        for task in ["t", "later"] {
+            let kill = format!(r#""type":"KILL","kill":{{"task_id":{{"value":"{task}"}}}}"#);
+            assert_eq!(cluster.scheduler.call(cluster.master.address, &kill).await.status, 202);
+            let killed = cluster.until("TASK_KILLED").await;
+            assert_eq!((&killed["task_id"]["value"], &killed["source"]), (&json!(task), &json!("SOURCE_EXECUTOR")));
+        }
+        cluster.stop().await;
+    }
+    println!("removed directories ({launcher:?}) ... ok");
 }
 
 /// The executor ends after the recovery timeout, and writes its unacknowledged updates to its sandbox.

@@ -198,6 +198,13 @@ impl<F: Fn(Input) + Send + 'static> Journal for RecordJournal<F> {
                     "the disk is full: nothing is started or confirmed until there is room"
                 );
             }
+            // Users want their tasks to go on. The agent has all records in memory, so nothing is lost; the alternative
+            // would be to end before another task is accepted, which helps nobody.
+            WriterEvent::Renewed(path) => error!(
+                path = %path.display(),
+                "the agent's records have been removed while it runs, and it has written them anew; sandboxes and volumes \
+                 that were removed are lost: find out what cleans up its --work_dir"
+            ),
             WriterEvent::Resumed => info!("there is room on the disk again"),
             WriterEvent::Failed(failed) => {
                 let reason = format!("cannot write records: {}", with_sources(&failed));

@@ -20,6 +20,12 @@ pub enum LogError {
     Damaged { path: PathBuf, offset: u64 },
     #[error("'{path}' has been truncated: no record can be read any more")]
     CutShort { path: PathBuf },
+    /// The file of the log was removed or moved away while it was written to.
+    #[error(
+        "the log in '{path}' has been replaced by another one while this process wrote to it: keep one of them, and start \
+         the process again"
+    )]
+    Replaced { path: PathBuf },
     #[error("a record of {size} bytes is larger than the limit of a log ({limit} bytes)")]
     TooLarge { size: usize, limit: usize },
     /// After a failed flush the content of the disk is unknown: the kernel may have dropped data that it could not

@@ -1,7 +1,13 @@
 //! The file of a log: `<directory>/<generation>.log`. A compaction writes the next generation beside it and then
 //! removes the old one. After a crash at any point, the newest complete file is the log.
+//!
+//! The file may be removed while it is open: by a job that cleans up, by hand, or because a disk is mounted over the
+//! directory. What is written to it afterwards reaches no later process, although every write succeeds. [`Log::is_displaced`]
+//! notices it, and [`Log::renew`] begins a new file with everything that its owner still has.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,12 +26,16 @@ pub struct Log {
     path: PathBuf,
     generation: u64,
     device: Box<dyn Device>,
+    identity: Identity,
     /// The number of bytes that are durable.
     length: u64,
     poisoned: bool,
     /// The lock of the directory, because two processes would overwrite each other's records.
     lock: Option<File>,
 }
+
+/// The device and the inode of a file (stat(2)), which no two files have at the same time.
+type Identity = (u64, u64);
 
 /// The content of a log when it was opened.
 #[derive(Debug, Default)]
@@ -73,11 +83,13 @@ impl Log {
         for old in older {
             remove(&path_of(directory, *old));
         }
+        let identity = identity_of(&file).map_err(LogError::io("look at", &path))?;
         let log = Log {
             directory: directory.to_owned(),
             path,
             generation,
             device: Box::new(file),
+            identity,
             length,
             poisoned: false,
             lock,
@@ -139,6 +151,43 @@ impl Log {
         }
     }
 
+    /// Returns whether the path of the log no longer leads to the file that is written to. An error that says nothing
+    /// about that, such as one of the disk, is no sign of it.
+    pub fn is_displaced(&self) -> bool {
+        match fs::metadata(&self.path) {
+            Ok(found) => (found.dev(), found.ino()) != self.identity,
+            Err(error) => matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
+        }
+    }
+
+    /// Begins a new file with these records in place of a log that [was displaced](Self::is_displaced), and makes the
+    /// directory again. The earlier file is not touched, wherever it is now.
+    ///
+    /// # Errors
+    /// Returns [`LogError::Replaced`] if there is another log now, which may belong to another process or to another time:
+    /// only a person can decide between them. Returns [`LogError`] if the directory or the file cannot be made. The log
+    /// is then as before.
+    pub fn renew(&mut self, records: impl IntoIterator<Item = Vec<u8>>) -> Result<(), LogError> {
+        let directory = self.directory.clone();
+        fs::create_dir_all(&directory).map_err(LogError::io("make the directory", &directory))?;
+        // The own lock is in force if only the log was removed; its second owner would wait for the first.
+        let own = self.lock.as_ref().and_then(|lock| identity_of(lock).ok());
+        let found = fs::metadata(directory.join("lock")).ok().map(|lock| (lock.dev(), lock.ino()));
+        let taken = if own.is_some() && own == found { None } else { Some(lock(&directory)?) };
+        if !generations(&directory)?.is_empty() {
+            return Err(LogError::Replaced { path: directory });
+        }
+        let next = Log::create(&directory, self.generation + 1, records)?;
+        let lock = taken.or_else(|| self.lock.take());
+        *self = Log { lock, ..next };
+        Ok(())
+    }
+
+    /// Returns the file that is written to.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Returns the length of the log in bytes.
     pub fn length(&self) -> u64 {
         self.length
@@ -157,8 +206,9 @@ impl Log {
             remove(&temporary);
         }
         let (file, length) = created?;
+        let identity = identity_of(&file).map_err(LogError::io("look at", &path))?;
         let directory = directory.to_owned();
-        Ok(Log { directory, path, generation, device: Box::new(file), length, poisoned: false, lock: None })
+        Ok(Log { directory, path, generation, device: Box::new(file), identity, length, poisoned: false, lock: None })
     }
 
     #[cfg(test)]
@@ -166,6 +216,10 @@ impl Log {
         let log = Log::create(directory, 1, [])?;
         Ok(Log { device, ..log })
     }
+}
+
+fn identity_of(file: &File) -> io::Result<Identity> {
+    file.metadata().map(|found| (found.dev(), found.ino()))
 }
 
 /// Locks the directory, and retries for some time: a process that the earlier owner was just starting holds its lock

@@ -151,6 +151,7 @@ enum Callback {
     Durable(Vec<u32>),
     Stalled,
     Resumed,
+    Renewed,
     Failed,
 }
 
@@ -158,12 +159,14 @@ enum Callback {
 struct RecordingJournal {
     callbacks: SyncSender<Callback>,
     durable: Vec<u32>,
+    encoded: usize,
 }
 
 impl Journal for RecordingJournal {
     type Entry = u32;
 
     fn encode(&mut self, entry: &u32) -> Option<Vec<u8>> {
+        self.encoded += 1;
         entry.is_multiple_of(2).then(|| vec![7; 100_000])
     }
 
@@ -173,7 +176,7 @@ impl Journal for RecordingJournal {
     }
 
     fn snapshot(&mut self) -> Vec<Vec<u8>> {
-        vec![format!("{} so far", self.durable.len()).into_bytes()]
+        vec![format!("{} so far", self.encoded).into_bytes()]
     }
 
     fn on_event(&mut self, event: WriterEvent) {
@@ -183,6 +186,7 @@ impl Journal for RecordingJournal {
                 Callback::Stalled
             }
             WriterEvent::Resumed => Callback::Resumed,
+            WriterEvent::Renewed(_) => Callback::Renewed,
             WriterEvent::Failed(_) => Callback::Failed,
         };
         self.callbacks.send(callbacks).unwrap();
@@ -191,7 +195,7 @@ impl Journal for RecordingJournal {
 
 fn writer(log: Log) -> (Writer<u32>, Receiver<Callback>) {
     let (callbacks, received) = sync_channel(1000);
-    (Writer::start(log, RecordingJournal { callbacks, durable: Vec::new() }).unwrap(), received)
+    (Writer::start(log, RecordingJournal { callbacks, durable: Vec::new(), encoded: 0 }).unwrap(), received)
 }
 
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -248,4 +252,59 @@ fn the_order_is_kept_and_a_long_log_is_compacted() {
     assert!(statistics.flushes.load(Ordering::Relaxed) <= 200);
     let length: u64 = fs::read_dir(directory.path()).unwrap().map(|e| e.unwrap().metadata().unwrap().len()).sum();
     assert!(length < 14 << 20, "{length}");
+}
+
+/// How a log can vanish under its writer.
+const DISPLACEMENTS: [fn(&Path); 4] = [
+    |records| fs::remove_file(records.join("0000000001.log")).unwrap(),
+    |records| fs::remove_dir_all(records).unwrap(),
+    |records| fs::remove_dir_all(records.parent().unwrap()).unwrap(),
+    // Something else is mounted or put in its place.
+    |records| {
+        fs::rename(records.parent().unwrap(), records.parent().unwrap().with_extension("old")).unwrap();
+        fs::create_dir_all(records).unwrap();
+    },
+];
+
+#[test]
+fn a_log_that_vanishes_is_written_anew() {
+    for (number, displace) in DISPLACEMENTS.into_iter().enumerate() {
+        // With an entry that comes afterwards, and without one.
+        for entry_follows in [true, false] {
+            let outer = tempfile::tempdir().unwrap();
+            let records = outer.path().join("work/records");
+            let (writer, received) = writer(Log::open(&records).unwrap().0);
+            writer.write(2).unwrap();
+            assert_eq!(received.recv_timeout(TIMEOUT).unwrap(), Callback::Durable(vec![2]));
+            displace(&records);
+            if entry_follows {
+                writer.write(4).unwrap();
+            }
+            assert_eq!(received.recv_timeout(TIMEOUT).unwrap(), Callback::Renewed, "{number}");
+            if entry_follows {
+                assert_eq!(received.recv_timeout(TIMEOUT).unwrap(), Callback::Durable(vec![4]));
+            }
+            assert!(matches!(Log::open(&records), Err(LogError::InUse { .. })), "{number}: the new log has an owner");
+            drop(writer);
+            // The new log begins with a snapshot, which has the entry unless a check came before it.
+            let found = read(&records).unwrap().0;
+            let in_snapshot: usize = found[0].strip_suffix(" so far").unwrap().parse().unwrap();
+            assert_eq!(in_snapshot + found.len() - 1, 1 + usize::from(entry_follows), "{number}");
+        }
+    }
+}
+
+#[test]
+fn another_log_in_its_place_is_left_alone() {
+    let outer = tempfile::tempdir().unwrap();
+    let records = outer.path().join("records");
+    let (writer, received) = writer(Log::open(&records).unwrap().0);
+    fs::rename(&records, outer.path().join("old")).unwrap();
+    let (mut other, _) = Log::open(&records).unwrap();
+    append(&mut other, &["of another"]);
+    drop(other);
+    let _ = writer.write(2);
+    assert_eq!(received.recv_timeout(TIMEOUT).unwrap(), Callback::Failed);
+    drop(writer);
+    assert_eq!(read(&records).unwrap().0, ["of another"]);
 }

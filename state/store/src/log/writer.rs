@@ -1,7 +1,8 @@
 //! The thread that commits: all waiting entries become durable by one write and one flush.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -16,6 +17,8 @@ const QUEUE: usize = 65_536;
 const MAX_GROUP: usize = 4 << 20;
 /// The pause between attempts to write to a full disk.
 const PAUSE: Duration = Duration::from_secs(1);
+/// The interval in which an idle writer checks whether its log is still in its place.
+const CHECK: Duration = Duration::from_secs(1);
 /// The size in bytes below which a log is not compacted.
 const MIN_COMPACTION: u64 = 8 << 20;
 /// A log is compacted when it has grown by this factor since the last compaction.
@@ -32,7 +35,7 @@ pub trait Journal: Send + 'static {
     /// Reports that these entries, and all before them, are durable.
     fn durable(&mut self, entries: Vec<Self::Entry>);
 
-    /// Returns the shortest list of records that is equivalent to all durable entries.
+    /// Returns the shortest list of records that is equivalent to all entries that were [encoded](Self::encode).
     fn snapshot(&mut self) -> Vec<Vec<u8>>;
 
     /// Receives an event of the log.
@@ -46,6 +49,8 @@ pub enum WriterEvent {
     Stalled(LogError),
     /// The disk has free space again.
     Resumed,
+    /// The log was removed, moved away, or hidden by a mount. Its content was written to this new file.
+    Renewed(PathBuf),
     /// The writer has failed, and writes nothing any more.
     Failed(LogError),
 }
@@ -133,14 +138,33 @@ struct Committer<J: Journal> {
 
 impl<J: Journal> Committer<J> {
     fn run(mut self) {
-        while let Ok(first) = self.entries.recv() {
-            if let Err(error) = self.commit(first) {
+        loop {
+            let done = match self.entries.recv_timeout(CHECK) {
+                Ok(first) => self.commit(first),
+                // Without this check, what was written before would be lost if no further entry came.
+                Err(RecvTimeoutError::Timeout) if self.log.is_displaced() => match self.renew() {
+                    // The next entry or the next check tries again.
+                    Err(full) if full.is_full() => continue,
+                    done => done,
+                },
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            if let Err(error) = done {
                 // The queue closes with this thread, so that later writes fail.
                 self.journal.on_event(WriterEvent::Failed(error));
                 return;
             }
             self.compact_if_long();
         }
+    }
+
+    /// Writes everything to a new log, since the old one is not in its place any more.
+    fn renew(&mut self) -> Result<(), LogError> {
+        self.log.renew(self.journal.snapshot())?;
+        self.compact_at = compaction_of(self.log.length());
+        self.journal.on_event(WriterEvent::Renewed(self.log.path().to_owned()));
+        Ok(())
     }
 
     fn commit(&mut self, first: J::Entry) -> Result<(), LogError> {
@@ -170,7 +194,11 @@ impl<J: Journal> Committer<J> {
     fn append(&mut self, frame: &mut Frame) -> Result<(), LogError> {
         let mut stalled = false;
         loop {
-            match self.log.append(frame) {
+            let appended = self.log.append(frame);
+            // The frame is durable only if its file is found again. The check comes after the write, so that a removal
+            // before it is not missed; the journal has the frame's entries already.
+            let written = if self.log.is_displaced() { self.renew() } else { appended };
+            match written {
                 Ok(()) => {
                     if stalled {
                         self.journal.on_event(WriterEvent::Resumed);
