@@ -39,3 +39,8 @@ pub use machine_resources::{MachineResources, detect as detect_resources};
 pub use options::{AgentOptions, ExecutorProgram};
 pub use sessions::input::check as check_attach_record;
 pub use start::start;
+
+/// The log of an agent's records, for benchmarks.
+pub mod records {
+    pub use crate::store::{OpenedLog, Records, open};
+}

@@ -6,10 +6,8 @@
 //! | `records` | the log in `<work_dir>/records`: reading it at the start, writing it from then on |
 //! | `import` | what a C++ Mesos agent has left in `<work_dir>/meta` |
 
-#[cfg(test)]
-mod benchmark;
 mod codec;
 mod import;
 mod records;
 
-pub use records::{Records, open, sandboxes};
+pub use records::{OpenedLog, Records, open, sandboxes};

@@ -160,7 +160,6 @@ impl Records {
     }
 
     /// Returns the counters of the log.
-    #[cfg(test)]
     pub fn statistics(&self) -> &store::log::Statistics {
         self.0.statistics()
     }
@@ -198,6 +197,7 @@ impl<F: Fn(Input) + Send + 'static> Journal for RecordJournal<F> {
                     "the disk is full: nothing is started or confirmed until there is room"
                 );
             }
+            WriterEvent::Resumed => info!("there is room on the disk again"),
             // Users want their tasks to go on. The agent has all records in memory, so nothing is lost; the alternative
             // would be to end before another task is accepted, which helps nobody.
             WriterEvent::Renewed(path) => error!(
@@ -205,7 +205,6 @@ impl<F: Fn(Input) + Send + 'static> Journal for RecordJournal<F> {
                 "the agent's records have been removed while it runs, and it has written them anew; sandboxes and volumes \
                  that were removed are lost: find out what cleans up its --work_dir"
             ),
-            WriterEvent::Resumed => info!("there is room on the disk again"),
             WriterEvent::Failed(failed) => {
                 let reason = format!("cannot write records: {}", with_sources(&failed));
                 (self.report)(Input::StoreFailed(reason));

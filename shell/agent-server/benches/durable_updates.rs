@@ -1,12 +1,19 @@
 //! Measures how many status updates of concurrent tasks one agent makes durable, and with how many flushes of the disk.
 //!
-//! The core, the log and the disk are real; the test acts as master, executors and sockets. Every task has one
+//! The core, the log and the disk are real; the program acts as master, executors and sockets. Every task has one
 //! unconfirmed update at all times, and sends the next once it is confirmed. The master acknowledges each update, which
 //! is a record as well.
 //!
-//! `cargo test --release -p agent-server --lib durable_updates -- --ignored --nocapture`
+//! `cargo bench -p agent-server --bench durable_updates` prints a line; a number as an argument is the number of updates.
+//! The result depends on the disk of the system's directory for temporary files (`TMPDIR`).
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a program of its own"
+)]
 
-use machine::StateMachine;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,12 +24,13 @@ use ::agent::{
     Agent, Command, Config, ContainerCommand, ContainerEvent, Effect, ExecutorCall, ExecutorSubscribe, Input, Metrics,
     Outbox, Timer,
 };
+use machine::StateMachine;
 use messages::v1::executor::{call, event};
 use messages::{Message, internal, v1};
 use model::{Monotonic, Now, ReplyId, StreamId, Timestamp, Upid};
 use testkit::builders::*;
 
-use super::{Records, open};
+use agent_server::records::{Records, open};
 
 const TASKS: usize = 500;
 const UPDATES: usize = 20_000;
@@ -171,9 +179,9 @@ fn run_task(number: usize) -> internal::RunTaskMessage {
     }
 }
 
-#[test]
-#[ignore = "a measurement that depends on the disk"]
-fn durable_updates() {
+fn main() {
+    // cargo passes `--bench`.
+    let updates = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(UPDATES);
     let work = tempfile::tempdir().unwrap();
     let mut machine = Bench::new(work.path());
     for number in 0..TASKS {
@@ -186,20 +194,20 @@ fn durable_updates() {
     }
     let flushes = machine.store.statistics().flushes.load(Ordering::Relaxed);
     let records = machine.store.statistics().records.load(Ordering::Relaxed);
-    (machine.confirmed, machine.wanted) = (0, UPDATES);
+    (machine.confirmed, machine.wanted) = (0, updates);
     let begun = Instant::now();
     for stream in streams {
         let first = machine.update(stream);
         machine.input(first);
     }
-    machine.until(|machine| machine.confirmed >= UPDATES);
+    machine.until(|machine| machine.confirmed >= updates);
     let took = begun.elapsed().as_secs_f64();
     let flushes = machine.store.statistics().flushes.load(Ordering::Relaxed) - flushes;
     let records = machine.store.statistics().records.load(Ordering::Relaxed) - records;
     println!(
-        "{TASKS} tasks, {UPDATES} updates in {took:.2} s: {:.0} durable updates/s, {records} records, {flushes} flushes, \
+        "{TASKS} tasks, {updates} updates in {took:.2} s: {:.0} durable updates/s, {records} records, {flushes} flushes, \
          {:.4} flushes per update",
-        UPDATES as f64 / took,
-        flushes as f64 / UPDATES as f64
+        updates as f64 / took,
+        flushes as f64 / updates as f64
     );
 }
