@@ -25,6 +25,7 @@ PROPERTIES = -p agent -p allocator -p fetcher -p failures -p master -p provision
 PYMESOS = target/pymesos
 
 build: tools
+	@scripts/build-notice.py
 	cargo build --release --locked -p tepui
 
 run: build
