@@ -2,7 +2,7 @@
 
 use crate::output;
 
-const EXAMPLES: &str = "\
+pub const EXAMPLES: &str = "\
 A cluster on this machine
   tepui local                                   starts one master and two agents; keep it running
   tepui                                         in another terminal: shows the state of the cluster
@@ -20,7 +20,7 @@ Show
   tepui tasks --running                         running tasks
   tepui agents                                  agents and how much of them is in use
   tepui explain task run.7                      explains the state of a task
-  tepui explain role web --needs cpus:4,mem:8GB explains why no task of this size starts
+  tepui explain role ci --needs cpus:4,mem:8GB  explains why no task of this size starts
   tepui failures --open                         current failures
 
 Share

@@ -4,6 +4,8 @@ mod agents;
 mod cancel;
 mod cli;
 mod containers;
+#[cfg(test)]
+mod document_tests;
 mod examples;
 mod execute;
 mod execute_container;

@@ -469,3 +469,7 @@ pub(super) fn scalar(name: &str, value: f64) -> v1::Resource {
         ..Default::default()
     }
 }
+
+#[cfg(test)]
+#[path = "document_tests.rs"]
+mod document_tests;
