@@ -21,7 +21,7 @@ FROM = 0
 SEED = 1
 ROUNDS = 20
 SECONDS = 60
-PROPERTIES = -p agent -p allocator -p fetcher -p failures -p master -p provisioner -p resources -p validation -p views -p wire
+PROPERTIES = -p agent -p allocator -p docker -p fetcher -p failures -p master -p provisioner -p resources -p validation -p views -p wire
 PYMESOS = target/pymesos
 
 build: tools

@@ -112,9 +112,45 @@ choices! {
         /// Any change is allowed.
         Any = "any",
     }
-    /// The value of `--containerizers`.
-    Containerizers {
-        /// The Mesos containerizer.
-        Mesos = "mesos",
+}
+
+/// The value of `--containerizers`: who launches containers, in the order in which they are asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Containerizers(pub Vec<ExecutorContainerizer>);
+
+impl Value for Containerizers {
+    const KIND: Kind = Kind::List;
+    const BOUNDS: Bounds = Bounds::NotEmpty;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let expected = || "expected mesos, docker, or both, separated by a comma".to_owned();
+        let mut names = Vec::new();
+        for word in text.split(',').map(str::trim) {
+            let name = ExecutorContainerizer::parse(word).map_err(|_| expected())?;
+            if names.contains(&name) {
+                return Err(expected());
+            }
+            names.push(name);
+        }
+        Ok(Containerizers(names))
+    }
+
+    fn size(&self) -> Size {
+        Size::Length(self.0.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn containerizers_have_an_order() {
+        use ExecutorContainerizer::{Docker, Mesos};
+        assert_eq!(Containerizers::parse("docker, mesos"), Ok(Containerizers(vec![Docker, Mesos])));
+        assert_eq!(Containerizers::parse("mesos"), Ok(Containerizers(vec![Mesos])));
+        for text in ["", "podman", "mesos,", "mesos,mesos"] {
+            assert!(Containerizers::parse(text).is_err(), "{text}");
+        }
     }
 }

@@ -271,7 +271,7 @@ fn help_describes_every_flag() {
         "  --disk_watch_interval=DURATION  (default: 1mins; at least 100ms)\n",
         "  --work_dir=PATH  (required)\n",
         "  --recover=reconnect|cleanup  (default: reconnect)\n",
-        "  Accepted, without effect: the docker containerizer is not implemented yet.\n",
+        "  Accepted, without effect: executors outlive the agent without it.\n",
     ] {
         assert!(text.contains(part), "{part} is not in {text}");
     }

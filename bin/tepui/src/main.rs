@@ -43,6 +43,7 @@ fn program(name: &str) -> Option<Program> {
         // The agent starts these programs.
         "executor" | "mesos-executor" => Some(|_| executor::main()),
         "default-executor" | "mesos-default-executor" => Some(|_| executor::default_executor()),
+        "docker-executor" | "mesos-docker-executor" => Some(|_| executor::docker_executor()),
         "container-init" => Some(|_| executor::init()),
         "container-launch" => Some(|_| executor::container_launch()),
         "container-enter" => Some(|_| executor::container_enter()),

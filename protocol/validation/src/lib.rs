@@ -22,6 +22,7 @@ pub mod quota;
 pub mod resource;
 pub mod scheduler_call;
 pub mod supported;
+mod supported_by_docker;
 mod supported_fields;
 pub mod task;
 mod text;

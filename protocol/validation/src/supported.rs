@@ -6,6 +6,7 @@ use messages::v1;
 use wire::{FieldVisit, SetField, visit_set_fields};
 
 use crate::health_checks::{self, NamedHealthCheck};
+use crate::supported_by_docker::DOCKER_FIELDS;
 use crate::supported_fields::{FIELDS, PATHS, Support};
 use crate::{ValidationError, Within};
 
@@ -15,10 +16,14 @@ use crate::{ValidationError, Within};
 ///
 /// The error names the first field that is set and cannot be carried out with these isolators, and what is missing.
 pub fn check_task(task: &v1::TaskInfo, isolators: &[&str]) -> Result<(), ValidationError> {
-    check("task", task, isolators)?;
+    check_task_with(task, isolators, Table::Mesos)
+}
+
+fn check_task_with(task: &v1::TaskInfo, isolators: &[&str], table: Table) -> Result<(), ValidationError> {
+    check_with("task", task, isolators, table)?;
     for NamedHealthCheck { name, check: named } in health_checks::named(task.labels.as_deref())? {
         let with_it = v1::TaskInfo { health_check: Some(Box::new(named)), ..Default::default() };
-        check("task", &with_it, isolators).within(&format!("Label '{}{name}'", health_checks::LABEL))?;
+        check_with("task", &with_it, isolators, table).within(&format!("Label '{}{name}'", health_checks::LABEL))?;
     }
     Ok(())
 }
@@ -30,6 +35,24 @@ pub fn check_task(task: &v1::TaskInfo, isolators: &[&str]) -> Result<(), Validat
 /// The error is that of [`check_task`].
 pub fn check_executor(executor: &v1::ExecutorInfo, isolators: &[&str]) -> Result<(), ValidationError> {
     check("executor", executor, isolators)
+}
+
+/// Checks a task that runs in a container at Docker.
+///
+/// # Errors
+///
+/// The error names the first field that is set and cannot be carried out there, and what is missing.
+pub fn check_docker_task(task: &v1::TaskInfo) -> Result<(), ValidationError> {
+    check_task_with(task, &[], Table::Docker)
+}
+
+/// Checks an executor in a container at Docker.
+///
+/// # Errors
+///
+/// The error is that of [`check_docker_task`].
+pub fn check_docker_executor(executor: &v1::ExecutorInfo) -> Result<(), ValidationError> {
+    check_with("executor", executor, &[], Table::Docker)
 }
 
 /// Checks the command and the description of a nested or standalone container.
@@ -58,7 +81,31 @@ pub fn check_nested(
     check("container", &container, isolators)
 }
 
+/// Which containerizer carries a description out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Table {
+    Mesos,
+    Docker,
+}
+
+impl Table {
+    /// Returns the rows of a message.
+    fn rows(self, message: &str) -> Option<&'static [(&'static str, Support)]> {
+        let own = DOCKER_FIELDS.iter().filter(|_| self == Table::Docker);
+        own.chain(FIELDS).find(|(name, _)| *name == message).map(|(_, rows)| *rows)
+    }
+}
+
 fn check<M: HasDescriptor>(root: &str, message: &M, isolators: &[&str]) -> Result<(), ValidationError> {
+    check_with(root, message, isolators, Table::Mesos)
+}
+
+fn check_with<M: HasDescriptor>(
+    root: &str,
+    message: &M,
+    isolators: &[&str],
+    table: Table,
+) -> Result<(), ValidationError> {
     visit_set_fields(message, &mut |set: SetField<'_>| {
         let refuse = |missing: &str| {
             let path = set.path;
@@ -74,7 +121,7 @@ fn check<M: HasDescriptor>(root: &str, message: &M, isolators: &[&str]) -> Resul
             ),
             false => refuse(&format!("the isolator '{name}' (see its flag --isolation)")),
         };
-        match support(&set) {
+        match support(&set, table) {
             Some(Support::Honoured | Support::Informational) => Ok(FieldVisit::Skip),
             Some(Support::ByField) => Ok(FieldVisit::Descend),
             Some(Support::Isolator(name)) => isolator(name),
@@ -98,14 +145,13 @@ fn check<M: HasDescriptor>(root: &str, message: &M, isolators: &[&str]) -> Resul
     })
 }
 
-fn support(set: &SetField<'_>) -> Option<Support> {
+fn support(set: &SetField<'_>, table: Table) -> Option<Support> {
     // Positions in repeated fields do not matter.
     let is_at = |path: &str| set.path.split('.').map(|part| part.split('[').next()).eq(path.split('.').map(Some));
     if let Some((_, support)) = PATHS.iter().find(|(path, _)| is_at(path)) {
         return Some(*support);
     }
-    let (_, fields) = FIELDS.iter().find(|(message, _)| *message == set.message.name)?;
-    fields.iter().find(|(name, _)| *name == set.field.name).map(|(_, support)| *support)
+    table.rows(set.message.name)?.iter().find(|(name, _)| *name == set.field.name).map(|(_, support)| *support)
 }
 
 #[cfg(test)]
@@ -119,14 +165,22 @@ mod tests {
 
     /// Every field of every message in the table has its row, and every row has its field.
     #[test]
-    fn the_table_contains_every_field() {
-        let mut seen: BTreeSet<&str> = BTreeSet::new();
+    fn the_tables_contain_every_field() {
+        let own: BTreeSet<&str> = FIELDS.iter().map(|(name, _)| *name).collect();
+        assert_eq!(walk(Table::Mesos), own);
+        let seen = walk(Table::Docker);
+        assert!(DOCKER_FIELDS.iter().all(|(name, _)| seen.contains(name)));
+    }
+
+    /// Returns the messages that are looked into.
+    fn walk(table: Table) -> BTreeSet<&'static str> {
+        let mut seen: BTreeSet<&'static str> = BTreeSet::new();
         let mut open: Vec<&'static MessageDescriptor> = vec![v1::TaskInfo::desc(), v1::ExecutorInfo::desc()];
         while let Some(message) = open.pop() {
             if !seen.insert(message.name) {
                 continue;
             }
-            let rows = FIELDS.iter().find(|(name, _)| *name == message.name).map(|(_, rows)| *rows);
+            let rows = table.rows(message.name);
             let rows = rows.unwrap_or_else(|| panic!("{} is looked into and has no rows", message.name));
             let names: BTreeSet<&str> = rows.iter().map(|(name, _)| *name).collect();
             let fields: BTreeSet<&str> = message.fields.iter().map(|field| field.name).collect();
@@ -151,11 +205,36 @@ mod tests {
                 }
             }
         }
-        let rows: BTreeSet<&str> = FIELDS.iter().map(|(name, _)| *name).collect();
-        assert_eq!(rows, seen);
         for name in ["ContainerInfo", "LinuxInfo", "NetworkInfo", "TaskInfo", "CommandInfo", "ExecutorInfo"] {
             assert!(seen.contains(format!("mesos.v1.{name}").as_str()), "{name}");
         }
+        seen
+    }
+
+    #[test]
+    fn docker_carries_out_what_it_has() {
+        let docker = v1::container_info::DockerInfo { image: "a".into(), ..Default::default() };
+        let task = |fill: fn(&mut ContainerInfo)| {
+            container(|container| {
+                container.r#type = v1::container_info::Type::Docker as i32;
+                container.docker = Some(Box::new(docker.clone()));
+                fill(container);
+            })
+        };
+        check_docker_task(&task(|container| container.hostname = Some("h".into()))).unwrap();
+        check_docker_task(&task(|container| {
+            container.network_infos = vec![NetworkInfo { name: Some("n".into()), ..Default::default() }];
+        }))
+        .unwrap();
+        let refused = |fill: fn(&mut ContainerInfo)| check_docker_task(&task(fill)).unwrap_err().to_string();
+        let seccomp = refused(|container| {
+            let seccomp = SeccompInfo { profile_name: Some("p".into()), ..Default::default() };
+            container.linux_info = Some(Box::new(LinuxInfo { seccomp: Some(seccomp), ..Default::default() }));
+        });
+        assert!(seccomp.contains("'task.container.linux_info.seccomp.profile_name'"), "{seccomp}");
+        let terminal = refused(|container| container.tty_info = Some(Default::default()));
+        assert!(terminal.contains("'task.container.tty_info'"), "{terminal}");
+        assert!(check_docker_task(&container(|_| {})).is_err());
     }
 
     fn container(fill: impl FnOnce(&mut ContainerInfo)) -> v1::TaskInfo {

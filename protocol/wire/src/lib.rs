@@ -8,12 +8,14 @@
 //! | [`visit_set_fields`] | which fields of a message are set |
 //! | [`json`] | Mesos JSON, which is not proto3 JSON |
 //! | [`recordio`], [`StreamEvent`] | the framing of event streams, and what they carry |
+//! | [`http`] | responses of HTTP/1.1, for clients that have no runtime |
 //! | [`libprocess`] | the messages between processes: one HTTP request each |
 //! | [`v0`] | the only v0 message whose bytes differ from v1 |
 //! | [`accept`], [`ContentType`] | which of the two encodings a client sends and wants |
 
 pub mod accept;
 mod content_type;
+pub mod http;
 pub mod json;
 pub mod libprocess;
 mod limits;

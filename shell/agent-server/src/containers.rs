@@ -1,6 +1,7 @@
 //! Connects the core's container commands to the containerizer. Sandboxes and fetches come first, on threads that may
 //! block, and a container may be destroyed meanwhile.
 
+mod choice;
 mod nested;
 
 use std::collections::HashMap;
@@ -11,11 +12,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ::agent::{ContainerEvent, ContainerExit, ContainerLaunch, ContainerVolume, Input, Limitation};
 use containerizer::{Containerizer, Event, LimitationKind, Limits, Recovered, User};
 use messages::v1;
-use model::ContainerId;
+use model::{ContainerId, TaskId};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
+use super::docker::{DockerContainerizer, helper_limits};
 use super::fetch::{self, Fetches};
 use super::host::AgentHost;
 use super::images::{self, Images};
@@ -34,6 +36,8 @@ pub struct Containers {
     images: Arc<Images>,
     runtime: Handle,
     worker: Worker,
+    /// The containerizers in their order (`--containerizers`).
+    order: Vec<ContainerizerName>,
     preparations: Semaphore,
     downloads: Semaphore,
     /// The counters of succeeded and failed fetches.
@@ -42,6 +46,7 @@ pub struct Containers {
     pub sessions: Sessions,
 }
 
+pub use choice::{ContainerizerName, choose};
 pub use nested::recovered_nested;
 
 /// The maximum of sandboxes that are made at once. More of them would wait for the same disk.
@@ -55,6 +60,9 @@ struct Shared {
     sessions: Sessions,
     inbox: Arc<Inbox<AgentHost>>,
     images: Arc<Images>,
+    /// The containers at Docker; `None` if it is not one of the containerizers.
+    docker: Option<Arc<DockerContainerizer>>,
+    runtime: Handle,
     worker: Worker,
     /// The containers that have not ended. The core's thread takes this lock, so no thread holds it while blocking.
     live: Mutex<HashMap<ContainerId, LiveContainer>>,
@@ -62,15 +70,31 @@ struct Shared {
     ownership: Mutex<()>,
 }
 
+/// What the records of the agent say about a container that runs.
+#[derive(Debug)]
+pub struct RecoveredContainer {
+    /// The sandbox; `None` for a container that no record names.
+    pub sandbox: Option<PathBuf>,
+    /// Who has launched it.
+    pub containerizer: ContainerizerName,
+    /// The task whose executor the agent has generated.
+    pub task: Option<TaskId>,
+}
+
 /// The new limits and volumes of a running container.
 pub struct ContainerChange {
     /// The container to change.
     pub container: ContainerId,
-    /// The new limits.
-    pub limits: Limits,
+    /// The resources that the container is allocated from now on.
+    pub resources: Vec<v1::Resource>,
+    /// Upper bounds of `cpus` and `mem`, where they differ.
+    pub limits: Vec<v1::Resource>,
     /// The volumes that the container has to see.
     pub volumes: Vec<ContainerVolume>,
 }
+
+/// The reason why new tasks of a custom executor at Docker cannot have volumes.
+const NO_FURTHER_VOLUMES: &str = "a container of Docker cannot get further persistent volumes while it runs";
 
 /// Calls a function when it is dropped.
 struct Finally<F: FnOnce()>(Option<F>);
@@ -84,6 +108,7 @@ impl<F: FnOnce()> Drop for Finally<F> {
 }
 
 struct LiveContainer {
+    containerizer: ContainerizerName,
     phase: Phase,
     cancelled: Arc<AtomicBool>,
     sandbox: PathBuf,
@@ -104,25 +129,29 @@ enum Phase {
 }
 
 impl Containers {
-    /// Starts the containerizer and returns the containers that it has recovered. `sandbox_of` returns the sandbox of a
-    /// recovered container.
+    /// Starts the containerizers and returns the containers that were recovered. `recovered_of` returns what the
+    /// records say about a container. Without `docker`, there are no containers at Docker.
     ///
     /// # Errors
     /// Returns the error of the containerizer if it cannot start.
     pub fn start(
         config: containerizer::Config,
-        settings: Settings,
+        settings: Arc<Settings>,
         images: Arc<Images>,
         runtime: Handle,
         inbox: Arc<Inbox<AgentHost>>,
         worker: Worker,
-        sandbox_of: impl Fn(&ContainerId) -> Option<PathBuf>,
+        order: Vec<ContainerizerName>,
+        docker: Option<Arc<DockerContainerizer>>,
+        recovered_of: impl Fn(&ContainerId) -> RecoveredContainer,
     ) -> Result<(Arc<Self>, Recovered), containerizer::Error> {
         let sessions = Sessions::default();
         let shared = Arc::new(Shared {
             sessions: sessions.clone(),
             inbox,
             images: Arc::clone(&images),
+            docker,
+            runtime: runtime.clone(),
             worker: worker.clone(),
             live: Mutex::new(HashMap::new()),
             ownership: Mutex::new(()),
@@ -133,10 +162,15 @@ impl Containers {
         let containerizer = Containerizer::new(config, move |event| reporter.report(event))?;
         let recovered = containerizer.recovered();
         for (id, _) in &recovered.alive {
+            let RecoveredContainer { sandbox, containerizer, task } = recovered_of(id);
+            if let Some(docker) = shared.docker.as_ref().filter(|_| containerizer == ContainerizerName::Docker) {
+                docker.recover(id, task);
+            }
             let found = LiveContainer {
+                containerizer,
                 phase: Phase::Recovered,
                 cancelled: Arc::default(),
-                sandbox: sandbox_of(id).unwrap_or_default(),
+                sandbox: sandbox.unwrap_or_default(),
                 switches_user: true,
                 volumes: Vec::new(),
                 shared_volumes: Vec::new(),
@@ -155,18 +189,14 @@ impl Containers {
             worker,
             containerizer,
             shared,
-            settings: Arc::new(settings),
+            order,
+            settings,
             images,
             runtime,
             fetches,
             sessions,
         };
         Ok((Arc::new(containers), recovered))
-    }
-
-    /// Returns the limits of a container with these resources.
-    pub fn limits(&self, resources: &[v1::Resource], ceilings: &[v1::Resource]) -> Limits {
-        self.settings.limits(resources, ceilings)
     }
 
     /// Changes a container on the worker's thread, after earlier changes, and then calls `done`.
@@ -176,7 +206,7 @@ impl Containers {
         let done = Finally(Some(done));
         self.worker.run(move || {
             let _done = done;
-            containers.update_limits(&change.container, change.limits);
+            containers.update_resources(&change.container, &change.resources, &change.limits);
             containers.update_volumes(&change.container, change.volumes);
         });
     }
@@ -204,7 +234,10 @@ impl Containers {
 
     /// Returns the usage of a container; `None` if it has ended or has not started.
     pub fn usage(&self, container: &ContainerId) -> Option<containerizer::Usage> {
-        self.containerizer.usage(container).ok()
+        match self.shared.docker_of(container) {
+            Some(docker) => docker.usage(&self.containerizer, container),
+            None => self.containerizer.usage(container).ok(),
+        }
     }
 
     /// Returns the networks of a container; none for the network of the agent.
@@ -220,10 +253,17 @@ impl Containers {
     /// Prepares and starts a container, on threads that may block.
     pub fn launch(self: &Arc<Self>, launch: Box<ContainerLaunch>) {
         let limits = self.settings.limits(&launch.resources, &launch.limits);
-        let cancelled = self.begin(&launch.container, limits, &launch.sandbox, launch.volumes.clone());
-        let waits_for_network = fetch::has_files(&launch) || images::has_images(&launch);
+        let chosen = choose(&self.order, &launch);
+        let containerizer = chosen.unwrap_or(ContainerizerName::Mesos);
+        let cancelled = self.begin(&launch.container, containerizer, limits, &launch.sandbox, launch.volumes.clone());
+        let is_docker = containerizer == ContainerizerName::Docker;
+        let waits_for_network = is_docker || fetch::has_files(&launch) || images::has_images(&launch);
         self.run_blocking(waits_for_network, move |containers| {
-            let prepared = containers.prepare(&launch, &cancelled);
+            let prepared = match chosen {
+                Some(ContainerizerName::Mesos) => containers.prepare(&launch, &cancelled),
+                Some(ContainerizerName::Docker) => containers.prepare_docker(&launch, &cancelled),
+                None => Err(choice::none_of(&containers.order)),
+            };
             let started = prepared.and_then(|prepared| containers.start_prepared(prepared, &launch.volumes));
             if let Err(reason) = started {
                 containers.shared.failed(&launch.container, reason);
@@ -235,12 +275,14 @@ impl Containers {
     fn begin(
         &self,
         container: &ContainerId,
+        containerizer: ContainerizerName,
         limits: Limits,
         sandbox: &Path,
         volumes: Vec<ContainerVolume>,
     ) -> Arc<AtomicBool> {
         let cancelled = Arc::new(AtomicBool::new(false));
         let live = LiveContainer {
+            containerizer,
             phase: Phase::Preparing(limits),
             cancelled: cancelled.clone(),
             sandbox: sandbox.to_owned(),
@@ -291,25 +333,46 @@ impl Containers {
         launch::describe(&self.settings, launch, user, images.as_ref()).map_err(|error| error.to_string())
     }
 
+    /// Makes the sandbox, its volumes and its files, and pulls the image, for a container at Docker.
+    fn prepare_docker(
+        &self,
+        launch: &ContainerLaunch,
+        cancelled: &Arc<AtomicBool>,
+    ) -> Result<containerizer::Launch, String> {
+        let docker = self.shared.docker.as_ref().ok_or_else(|| choice::none_of(&self.order))?;
+        launch::check_docker(launch).map_err(|error| error.to_string())?;
+        let user = launch.user.as_deref().map(resolve_user).transpose()?.flatten();
+        sandbox::create(&launch.sandbox, user.as_ref())
+            .map_err(|error| format!("Failed to create sandbox '{}': {error}", launch.sandbox.display()))?;
+        self.update_sandbox(&launch.container, &launch.sandbox, &[], &launch.volumes)?;
+        self.fetches.fetch(&self.settings.fetch, launch, user.as_ref(), cancelled)?;
+        docker.prepare(launch, user.as_ref(), cancelled)
+    }
+
     /// Starts a prepared container. A `destroy` may come before, which is seen here, or after, which finds the
     /// container. A `destroy` in between has found no container, so that the container is destroyed here.
     fn start_prepared(&self, mut prepared: containerizer::Launch, shown: &[ContainerVolume]) -> Result<(), String> {
         let id = prepared.id.clone();
         let destroyed = || "Container destroyed while preparing".to_owned();
-        let (cancelled, volumes) = {
+        let (cancelled, volumes, is_docker) = {
             let mut live = self.shared.lock();
             let entry = live.get_mut(&id).ok_or_else(destroyed)?;
             if entry.cancelled.load(Ordering::Acquire) {
                 return Err(destroyed());
             }
+            let is_docker = entry.containerizer == ContainerizerName::Docker;
             if let Phase::Preparing(limits) = std::mem::replace(&mut entry.phase, Phase::Started) {
-                prepared.limits = limits;
+                prepared.limits = if is_docker { helper_limits(&limits) } else { limits };
             }
-            (entry.cancelled.clone(), entry.volumes.clone())
+            (entry.cancelled.clone(), entry.volumes.clone(), is_docker)
         };
         let sandbox = prepared.working_directory.clone();
+        if is_docker && volumes.iter().any(|volume| !shown.contains(volume)) {
+            return Err(NO_FURTHER_VOLUMES.to_owned());
+        }
         self.update_sandbox(&id, &sandbox, shown, &volumes)?;
-        if self.containerizer.separates_mounts() {
+        // Docker mounts the volumes of its containers.
+        if self.containerizer.separates_mounts() && !is_docker {
             prepared.binds = volumes.iter().map(|volume| volumes::bind(&sandbox, volume)).collect();
         }
         // The lock is released, because the launch may wait for the containerizer, whose reports need the lock.
@@ -322,14 +385,21 @@ impl Containers {
         Ok(())
     }
 
-    fn update_limits(&self, container: &ContainerId, limits: Limits) {
+    fn update_resources(&self, container: &ContainerId, resources: &[v1::Resource], ceilings: &[v1::Resource]) {
+        let limits = self.settings.limits(resources, ceilings);
+        let docker = self.shared.docker_of(container).cloned();
         let mut live = self.shared.lock();
         let Some(entry) = live.get_mut(container) else { return };
         match &mut entry.phase {
             Phase::Preparing(waiting) => *waiting = limits,
             Phase::Started | Phase::Recovered => {
                 drop(live);
-                if let Err(error) = self.containerizer.update(container, limits) {
+                let own = if docker.is_some() { helper_limits(&limits) } else { limits };
+                if let Some(docker) = docker {
+                    // A daemon that hangs delays the other containers by no more than one question.
+                    docker.update(container, resources, ceilings);
+                }
+                if let Err(error) = self.containerizer.update(container, own) {
                     // The container has probably just ended.
                     debug!(%container, %error, "cannot change the limits of a container");
                 }
@@ -371,6 +441,12 @@ impl Containers {
         shown: &[ContainerVolume],
         wanted: &[ContainerVolume],
     ) -> Result<(), String> {
+        if self.shared.docker_of(container).is_some() {
+            return match wanted.iter().any(|volume| !shown.contains(volume)) {
+                true => Err(NO_FURTHER_VOLUMES.to_owned()),
+                false => Ok(()),
+            };
+        }
         // Mounts of the container's first process do not reach those of a program in an image.
         if self.images.has_container(container) && wanted.iter().any(|volume| !shown.contains(volume)) {
             return Err("a container with an image cannot get further persistent volumes while it runs".to_owned());
@@ -394,7 +470,9 @@ impl Containers {
         shown: &[ContainerVolume],
         wanted: &[ContainerVolume],
     ) -> Result<(), String> {
-        let mount = if self.containerizer.separates_mounts() { SandboxMount::Directory } else { SandboxMount::Link };
+        let is_docker = self.shared.docker_of(id).is_some();
+        let separates_mounts = self.containerizer.separates_mounts() || is_docker;
+        let mount = if separates_mounts { SandboxMount::Directory } else { SandboxMount::Link };
         for volume in shown.iter().filter(|volume| !wanted.contains(volume)) {
             if mount == SandboxMount::Directory
                 && let Err(error) = self.containerizer.unbind(id, &volumes::bind(sandbox, volume))
@@ -406,7 +484,10 @@ impl Containers {
         }
         let switches_user = self.shared.lock().get(id).is_none_or(|live| live.switches_user);
         for volume in wanted.iter().filter(|volume| !shown.contains(volume)) {
-            volumes::check_mount(volume, mount, switches_user).map_err(|error| error.to_string())?;
+            // An absolute path is one in the image of Docker, and not on the agent.
+            if !is_docker {
+                volumes::check_mount(volume, mount, switches_user).map_err(|error| error.to_string())?;
+            }
             self.shared.acquire_volume(id, sandbox, volume).map_err(|error| error.to_string())?;
             volumes::add_to_sandbox(sandbox, volume, mount).map_err(|error| error.to_string())?;
         }
@@ -425,6 +506,12 @@ impl Containers {
 }
 
 impl Shared {
+    /// Returns the containers at Docker, if this is one of them.
+    fn docker_of(&self, container: &ContainerId) -> Option<&Arc<DockerContainerizer>> {
+        let is_docker = |live: &LiveContainer| live.containerizer == ContainerizerName::Docker;
+        self.docker.as_ref().filter(|_| self.lock().get(container).is_some_and(is_docker))
+    }
+
     /// Sets the owner of a volume for a container. As in Mesos, a shared volume in use keeps its owner. Of two
     /// containers that begin to use a volume together, the first determines the owner, and the second waits until the
     /// owner is written.
@@ -451,7 +538,7 @@ impl Shared {
         }
     }
 
-    fn report(&self, event: Event) {
+    fn report(self: &Arc<Self>, event: Event) {
         match event {
             Event::Launched { id, pid, networks } => {
                 if self.lock().contains_key(&id) {
@@ -461,6 +548,7 @@ impl Shared {
             }
             Event::LaunchFailed { id, reason } => self.failed(&id, reason),
             Event::Exited { id, status, limitation } => {
+                let docker = self.docker_of(&id).cloned();
                 let ended = self.lock().remove(&id);
                 self.remove_root(&id);
                 self.sessions.end(&id);
@@ -472,13 +560,34 @@ impl Shared {
                         Some(_) => Vec::new(),
                     };
                     let exit = ContainerExit { status, limitation, last_updates };
-                    self.notify(ContainerEvent::Exited { container: id, exit });
+                    match docker {
+                        None => self.notify(ContainerEvent::Exited { container: id, exit }),
+                        Some(docker) => self.end_at_docker(docker, id, exit),
+                    }
                 }
             }
         }
     }
 
+    /// Ends the container at Docker, whose process has ended, before the core gives its resources to others.
+    fn end_at_docker(self: &Arc<Self>, docker: Arc<DockerContainerizer>, id: ContainerId, mut exit: ContainerExit) {
+        let shared = self.clone();
+        self.runtime.spawn(async move {
+            let (own, container) = (docker.clone(), id.clone());
+            // The task fails only if the runtime ends.
+            let ended = tokio::task::spawn_blocking(move || own.end(&container)).await;
+            if exit.last_updates.is_empty() && exit.limitation.is_none() {
+                exit.last_updates.extend(ended.ok().flatten());
+            }
+            shared.notify(ContainerEvent::Exited { container: id.clone(), exit });
+            docker.remove_ended(&id).await;
+        });
+    }
+
     fn failed(&self, id: &ContainerId, reason: String) {
+        if let Some(docker) = self.docker_of(id) {
+            docker.forget(id);
+        }
         self.remove_root(id);
         self.sessions.end(id);
         if self.lock().remove(id).is_some() {

@@ -84,7 +84,7 @@ impl AgentHost {
                 return self.remove_nested(container, sandbox, root_sandbox);
             }
             ContainerCommand::Update { container, resources, limits, volumes } => {
-                ContainerChange { limits: self.containers.limits(&resources, &limits), container, volumes }
+                ContainerChange { container, resources, limits, volumes }
             }
         };
         let (number, inbox) = (self.deliveries.change(), self.inbox.clone());

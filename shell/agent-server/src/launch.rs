@@ -76,6 +76,18 @@ pub fn check(launch: &ContainerLaunch, isolators: &[&str]) -> Result<(), Unsuppo
     Ok(())
 }
 
+/// Checks a container at Docker like [`check`]. What a custom executor asks for is checked in its own description.
+///
+/// # Errors
+/// Returns the first field that cannot be carried out.
+pub fn check_docker(launch: &ContainerLaunch) -> Result<(), Unsupported> {
+    match &launch.command_task {
+        Some(task) => validation::supported::check_docker_task(task)?,
+        None => validation::supported::check_docker_executor(&launch.executor_info)?,
+    }
+    Ok(())
+}
+
 /// Returns the containerizer's description of a container.
 ///
 /// # Errors

@@ -5,6 +5,7 @@ mod container_calls;
 mod containers;
 mod deliveries;
 mod detector;
+mod docker;
 mod endpoints;
 mod error;
 mod executor_api;
@@ -30,6 +31,8 @@ mod usage;
 mod volumes;
 mod worker;
 
+pub use containers::ContainerizerName;
+pub use docker::DockerOptions;
 pub use error::Error;
 pub use fetch::FetchOptions;
 pub use images::{ImageGcConfig, ImageOptions, InvalidGcConfig};

@@ -8,6 +8,8 @@ use edge::libprocess::message::SenderCheck;
 use views::agent::Limits;
 use views::master::Build;
 
+use super::containers::ContainerizerName;
+use super::docker::DockerOptions;
 use super::fetch::FetchOptions;
 use super::images::ImageOptions;
 use super::logger::ContainerLogger;
@@ -53,6 +55,10 @@ pub struct AgentOptions {
     pub fetch: FetchOptions,
     /// The settings for images.
     pub images: ImageOptions,
+    /// `--containerizers`: who launches containers, in the order in which they are asked.
+    pub containerizers: Vec<ContainerizerName>,
+    /// The settings of the Docker containerizer; `None` if it is not one of the containerizers.
+    pub docker: Option<DockerOptions>,
     /// `--http_heartbeat_interval`: the time between heartbeats on the output of a session.
     pub http_heartbeat_interval: Duration,
     /// `--revocable_cpu_low_priority`: whether containers with revocable processors get low priority.
@@ -91,6 +97,8 @@ impl AgentOptions {
             container_logger: ContainerLogger::default(),
             fetch: FetchOptions::default(),
             images: ImageOptions::default(),
+            containerizers: vec![ContainerizerName::Mesos],
+            docker: None,
             http_heartbeat_interval: Duration::from_secs(30),
             revocable_cpu_low_priority: true,
             flags: Vec::new(),

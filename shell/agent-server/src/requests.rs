@@ -75,6 +75,7 @@ pub fn requests(
     let has_root =
         container.and_then(|container| container.mesos.as_deref()).is_some_and(|mesos| mesos.image.is_some());
     Ok(Requests {
+        is_helper: false,
         // An image is no part of the host, and mounted elsewhere.
         volumes: volumes
             .iter()

@@ -12,9 +12,10 @@ use model::{ContainerId, Upid};
 use views::agent::{StaticInfo, View};
 
 use super::app::AgentApp;
-use super::containers::{Containers, recovered_nested};
+use super::containers::{ContainerizerName, Containers, RecoveredContainer, recovered_nested};
 use super::deliveries::Deliveries;
 use super::detector::follow;
+use super::docker::{DockerContainerizer, is_docker};
 use super::endpoints::PROCESS;
 use super::host::AgentHost;
 use super::images::Images;
@@ -57,7 +58,7 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
     let executor = executor_program(options.executor)?;
     let sealed = SealedProgram::relocated_copy_of(&executor.path, &executor.argv);
     let sealed = sealed.map_err(|source| Error::Executor { path: executor.path, source })?;
-    let settings = Settings {
+    let settings = Arc::new(Settings {
         executor: Arc::new(sealed),
         init_argv: executor.argv.iter().take(1).cloned().chain(["container-init".to_owned()]).collect(),
         launcher_argv: executor.argv.iter().take(1).cloned().chain(["container-launch".to_owned()]).collect(),
@@ -66,7 +67,7 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
         container_logger: options.container_logger,
         fetch: options.fetch,
         revocable_cpu_low_priority: options.revocable_cpu_low_priority,
-    };
+    });
     let clock = Clock::start();
     let opened = store::open(&work_dir, options.strict)?;
     for (container, pid) in &opened.foreign_containers {
@@ -92,6 +93,12 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
     };
     let worker = Worker::start("containers").map_err(edge::Error::Thread)?;
     let images = Arc::new(Images::new(options.images, &work_dir));
+    let docker = options.docker.map(|docker| Arc::new(DockerContainerizer::new(docker, settings.clone(), &work_dir)));
+    let is_at_docker = |id: &ContainerId| {
+        is_docker(opened.recovered_state.executor_info(id).and_then(|info| info.container.as_deref()))
+    };
+    let containerizer_of =
+        |id: &ContainerId| if is_at_docker(id) { ContainerizerName::Docker } else { ContainerizerName::Mesos };
     let (containers, recovered) = Containers::start(
         containerizer_config,
         settings,
@@ -99,9 +106,24 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
         runtime.clone(),
         inbox.clone(),
         worker,
-        sandbox_of,
+        options.containerizers,
+        docker.clone(),
+        |id| RecoveredContainer {
+            sandbox: sandbox_of(id),
+            containerizer: containerizer_of(id),
+            task: opened.recovered_state.command_task(id),
+        },
     )
     .map_err(|error| Error::Containerizer(error.to_string()))?;
+    let at_docker: BTreeMap<String, docker::Known> = opened
+        .recovered_state
+        .containers()
+        .filter(|id| is_at_docker(id))
+        .map(|id| {
+            let is_alive = recovered.alive.iter().any(|(alive, _)| alive == id);
+            (id.as_str().to_owned(), if is_alive { docker::Known::Alive } else { docker::Known::Ended })
+        })
+        .collect();
 
     let facts = StaticInfo {
         build: options.build.clone(),
@@ -118,7 +140,7 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
     let mut outbox = Outbox::default();
     let recovered_state = opened.recovered_state.clone();
     let found = Recovery {
-        ended: ended(&recovered_state, &recovered, &work_dir),
+        ended: ended(&recovered_state, &recovered, &work_dir, docker.as_deref()),
         nested: recovered.described.iter().map(recovered_nested).collect(),
         alive: recovered.alive.into_iter().collect(),
         networks: recovered.networks.iter().map(|(id, joined)| (id.clone(), network_infos(joined))).collect(),
@@ -171,6 +193,9 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
     let running = launch("agent-core", bound, clock, host, inbox.clone(), app, end)?;
     tokio::spawn(follow(detector, inbox.clone(), running.ended()));
     tokio::spawn(images.collect_garbage(running.ended()));
+    if let Some(docker) = docker {
+        tokio::spawn(docker.clean_up(at_docker));
+    }
     Ok(running.with_unregister(Arc::new(move || inbox.send_control(InboxItem::Input(Input::Unregister)))))
 }
 
@@ -193,16 +218,23 @@ fn ended(
     recovered_state: &RecoveredState,
     recovered: &Recovered,
     work_dir: &Path,
+    docker: Option<&DockerContainerizer>,
 ) -> BTreeMap<ContainerId, ContainerExit> {
     let alive: BTreeSet<&ContainerId> = recovered.alive.iter().map(|(id, _)| id).collect();
     let statuses: BTreeMap<&ContainerId, i32> = recovered.ended.iter().map(|(id, status)| (id, *status)).collect();
+    let last_updates = |id: &ContainerId| {
+        let sandbox = recovered_state.sandbox(work_dir, id);
+        let kept = sandbox.map(|path| unacknowledged_updates::read(&path)).unwrap_or_default();
+        let info = recovered_state.executor_info(id).and_then(|info| info.container.as_deref());
+        match docker.filter(|_| kept.is_empty() && is_docker(info)).zip(recovered_state.command_task(id)) {
+            Some((docker, task)) => docker.status_of_ended(id, &task).into_iter().collect(),
+            None => kept,
+        }
+    };
     let exit = |id: &ContainerId| ContainerExit {
         status: statuses.get(id).copied(),
         limitation: None,
-        last_updates: recovered_state
-            .sandbox(work_dir, id)
-            .map(|path| unacknowledged_updates::read(&path))
-            .unwrap_or_default(),
+        last_updates: last_updates(id),
     };
     recovered_state.containers().filter(|id| !alive.contains(id)).map(|id| (id.clone(), exit(id))).collect()
 }

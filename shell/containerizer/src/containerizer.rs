@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use ids::ContainerId;
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 
+use crate::cgroups::ContainerCgroups;
 use crate::isolation::Isolation;
 use crate::kernel::{Kernel, SystemKernel};
 use crate::runtime_dir::RuntimeDir;
@@ -250,6 +251,16 @@ impl Containerizer {
     /// Returns the networks of a container; none for the network of the agent.
     pub fn networks(&self, id: &ContainerId) -> Vec<JoinedNetwork> {
         self.isolation.isolators.networks(id)
+    }
+
+    /// Returns the usage of a container that somebody else has put into cgroups of its own, by its first process. Its
+    /// sandbox belongs to the container `id`. A process in no cgroup of its own has no usage: it has just ended
+    /// (MESOS-8480).
+    pub fn usage_of_process(&self, id: &ContainerId, pid: u32, limits: &Limits) -> Option<Usage> {
+        let pid = Pid::from_raw(i32::try_from(pid).ok()?)?;
+        let cgroups = ContainerCgroups::of_process(&*self.kernel, &self.isolation.hierarchies, pid)?;
+        let context = Isolation::context(&*self.kernel, id, Some(&cgroups), Some(pid));
+        Some(self.isolation.isolators.usage(&context, limits))
     }
 
     /// Returns the pid of the first process of a container; `None` if it does not run.

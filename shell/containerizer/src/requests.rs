@@ -8,6 +8,9 @@ use crate::{CapabilityRequest, NetworkRequest, User};
 /// What a container asks of single isolators. The default asks for nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Requests {
+    /// Whether the program is a helper of the agent that acts for it: it keeps the agent's privileges and its view of the
+    /// machine, and is limited like any container.
+    pub is_helper: bool,
     /// The image that the program runs in; `None` for the files of the host.
     pub image: Option<InImage>,
     /// The capabilities of the program.

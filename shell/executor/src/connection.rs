@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use messages::v1::executor::{Call, Event};
 use wire::Limits;
+use wire::http::{Chunked, InvalidHead, ResponseHead, parse_head};
 use wire::recordio::Decoder;
 
-use crate::chunked::Chunked;
 use crate::environment::Environment;
 
 /// The timeout of reads and writes. The agent is on this machine, so a longer wait means that it is stuck, and a retry
 /// does no harm.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// The maximum length of the head of a response in bytes.
-pub const MAX_HEAD: usize = 64 << 10;
+/// The maximum length of the text of a refusal in bytes.
+const MAX_BODY: usize = 64 << 10;
 const MAX_EVENT: usize = 64 << 20;
 
 /// Why a request to the agent failed.
@@ -27,6 +27,12 @@ pub enum Error {
     Refused { status: u16, body: String },
     #[error("the agent sent something that is not the executor API: {0}")]
     Protocol(String),
+}
+
+impl From<InvalidHead> for Error {
+    fn from(invalid: InvalidHead) -> Self {
+        Error::Protocol(invalid.to_string())
+    }
 }
 
 impl Error {
@@ -82,7 +88,7 @@ impl Caller {
                         return Err(Error::Protocol("an answer that ends too early".to_owned()));
                     }
                     rest.extend_from_slice(&buffer[..n]);
-                    if rest.len() > MAX_HEAD {
+                    if rest.len() > MAX_BODY {
                         break;
                     }
                 }
@@ -203,20 +209,8 @@ pub fn post(environment: &Environment, path: &str, accept: &str, body: &[u8]) ->
     bytes
 }
 
-/// What the head of a response says.
-#[derive(Debug)]
-pub struct Head {
-    /// The HTTP status.
-    pub status: u16,
-    /// The length of the body in bytes, if the head says it.
-    pub length: Option<usize>,
-    /// Whether the body comes in chunks.
-    pub chunked: bool,
-    keep_alive: bool,
-}
-
 /// Reads the head of a response. Returns it with the bytes after it that were read as well.
-fn read_head(stream: &mut TcpStream) -> Result<(Head, Vec<u8>), Error> {
+fn read_head(stream: &mut TcpStream) -> Result<(ResponseHead, Vec<u8>), Error> {
     let mut bytes = Vec::new();
     loop {
         let mut buffer = [0; 1024];
@@ -229,30 +223,5 @@ fn read_head(stream: &mut TcpStream) -> Result<(Head, Vec<u8>), Error> {
             bytes.drain(..length);
             return Ok((head, bytes));
         }
-        if bytes.len() > MAX_HEAD {
-            return Err(Error::Protocol("a response head without end".to_owned()));
-        }
     }
-}
-
-/// Parses the head of a response. Returns it with its length; `None` if it is not complete.
-///
-/// # Errors
-/// Returns [`Error::Protocol`] if the bytes are not the head of an HTTP response.
-pub fn parse_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, Error> {
-    let mut headers = [httparse::EMPTY_HEADER; 32];
-    let mut response = httparse::Response::new(&mut headers);
-    let parsed = response.parse(bytes).map_err(|e| Error::Protocol(e.to_string()))?;
-    let httparse::Status::Complete(length) = parsed else { return Ok(None) };
-    let value = |name: &str| {
-        let header = response.headers.iter().find(|h| h.name.eq_ignore_ascii_case(name));
-        header.map(|h| String::from_utf8_lossy(h.value).to_ascii_lowercase())
-    };
-    let head = Head {
-        status: response.code.unwrap_or_default(),
-        length: value("content-length").and_then(|v| v.trim().parse().ok()),
-        chunked: value("transfer-encoding").is_some_and(|v| v.contains("chunked")),
-        keep_alive: value("connection").is_none_or(|v| !v.contains("close")),
-    };
-    Ok(Some((head, length)))
 }

@@ -67,6 +67,47 @@ pub enum Exit {
     Signal { signal: i32, core: bool },
 }
 
+/// What runs a task, which the texts for people name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Runner {
+    /// A process of this executor.
+    Command,
+    /// A container of Docker.
+    Docker,
+}
+
+impl Runner {
+    fn noun(self) -> &'static str {
+        match self {
+            Runner::Command => "Command",
+            Runner::Docker => "Container",
+        }
+    }
+
+    fn adjective(self) -> &'static str {
+        match self {
+            Runner::Command => "command",
+            Runner::Docker => "docker",
+        }
+    }
+}
+
+/// What every update of a task that runs in Docker says about its container.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ContainerDetails {
+    /// What Docker knows about the container, as JSON: the `data` of TASK_RUNNING, as in Mesos.
+    pub inspection: Vec<u8>,
+    /// Its addresses, if its network is not that of the agent.
+    pub network: Option<v1::NetworkInfo>,
+}
+
+/// The memory limit that ended a container of Docker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryLimit {
+    /// The limit in bytes; zero if it is unknown.
+    pub bytes: u64,
+}
+
 /// Why the executor is ending the task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
@@ -78,11 +119,16 @@ enum Ending {
 #[derive(Debug)]
 pub struct Executor {
     calls: Calls,
+    runner: Runner,
+    /// The time from the first signal to SIGKILL if neither the task nor the kill sets one.
+    default_grace: Duration,
     shutdown_grace: Duration,
     recovery_timeout: Option<Duration>,
     /// Whether the framework accepts TASK_KILLING.
     killing_state: bool,
     task: Option<v1::TaskInfo>,
+    /// What updates say about a container of Docker that runs.
+    details: Option<ContainerDetails>,
     /// Whether the task was launched and none of its updates has been acknowledged.
     task_unacknowledged: bool,
     running: bool,
@@ -106,10 +152,13 @@ impl Executor {
     pub fn new(framework: &str, id: &str, shutdown_grace: Duration, recovery_timeout: Option<Duration>) -> Self {
         Executor {
             calls: Calls::new(framework, id),
+            runner: Runner::Command,
+            default_grace: DEFAULT_GRACE,
             shutdown_grace,
             recovery_timeout,
             killing_state: false,
             task: None,
+            details: None,
             task_unacknowledged: false,
             running: false,
             ending: None,
@@ -121,6 +170,15 @@ impl Executor {
             terminal_sent: false,
             shutdown: false,
         }
+    }
+
+    /// Makes it the executor of a task in Docker. As in Mesos, the task has the time of a SHUTDOWN for ending on a kill,
+    /// unless one is given.
+    #[must_use]
+    pub fn for_docker(mut self, default_grace: Option<Duration>) -> Self {
+        self.runner = Runner::Docker;
+        self.default_grace = default_grace.unwrap_or(self.shutdown_grace);
+        self
     }
 
     /// Returns the SUBSCRIBE call with the task and updates that the agent may not know after its restart.
@@ -170,7 +228,7 @@ impl Executor {
         if self.task.is_some() {
             // The agent never launches a second task. Accepting one would hide the first.
             let status = self.calls.status(&task, TaskState::TaskFailed, clock);
-            let message = "the command executor runs one task only".to_owned();
+            let message = format!("Attempted to run multiple tasks using a \"{}\" executor", self.runner.adjective());
             return vec![self.update(v1::TaskStatus { message: Some(message), ..status })];
         }
         let starting = self.calls.status(&task, TaskState::TaskStarting, clock);
@@ -182,11 +240,25 @@ impl Executor {
         vec![self.update(starting), Action::Start(Box::new(task))]
     }
 
+    /// Handles the start of the task's container in Docker. A kill may have come before, which then takes effect.
+    pub fn on_container_started(&mut self, details: ContainerDetails, clock: &mut dyn Clock) -> Vec<Action> {
+        self.details = Some(details);
+        match self.grace.filter(|_| self.ending.is_some()) {
+            None => self.on_started(clock),
+            Some((begun, grace)) => {
+                self.running = true;
+                let left = grace.saturating_sub(clock.elapsed().saturating_sub(begun));
+                vec![Action::Terminate, Action::Arm(Timer::Grace, left)]
+            }
+        }
+    }
+
     /// Handles the start of the task's process.
     pub fn on_started(&mut self, clock: &mut dyn Clock) -> Vec<Action> {
         self.running = true;
         let Some(task) = self.task.clone() else { return Vec::new() };
-        let running = self.calls.status(&task, TaskState::TaskRunning, clock);
+        let mut running = self.calls.status(&task, TaskState::TaskRunning, clock);
+        running.data = self.details.as_mut().map(|details| std::mem::take(&mut details.inspection));
         let mut actions = vec![self.update(running)];
         if let Some(limit) = task.max_completion_time {
             actions.push(Action::Arm(Timer::MaxCompletion, model::duration_from_proto(&limit)));
@@ -197,10 +269,14 @@ impl Executor {
 
     /// Handles a task's process that could not be started.
     pub fn on_start_failed(&mut self, reason: &str, clock: &mut dyn Clock) -> Vec<Action> {
-        let Some(task) = self.task.clone() else { return Vec::new() };
-        let status = self.calls.status(&task, TaskState::TaskFailed, clock);
+        let Some(task) = self.task.clone().filter(|_| !self.terminal_sent) else { return Vec::new() };
+        let state = match self.ending {
+            Some(Ending::Killed) => TaskState::TaskKilled,
+            _ => TaskState::TaskFailed,
+        };
+        let status = self.calls.status(&task, state, clock);
         let update = self.update(v1::TaskStatus { message: Some(reason.to_owned()), ..status });
-        self.terminal(update)
+        self.terminal_actions(update)
     }
 
     /// Handles the end of the task's first process. `out_of_memory` means that the kernel has killed a process of this
@@ -211,28 +287,47 @@ impl Executor {
             self.out_of_memory = Some(exit);
             return vec![Action::Arm(Timer::Limitation, LIMITATION_TIMEOUT)];
         }
-        self.report(exit, clock)
+        self.report(Some(exit), None, clock)
     }
 
-    fn report(&mut self, exit: Exit, clock: &mut dyn Clock) -> Vec<Action> {
+    /// Handles the end of the task's container in Docker. `exit` is `None` if Docker does not say how it ended.
+    pub fn on_container_ended(
+        &mut self,
+        exit: Option<Exit>,
+        out_of_memory: Option<MemoryLimit>,
+        clock: &mut dyn Clock,
+    ) -> Vec<Action> {
+        self.running = false;
+        // A process of the container was killed, and the container may have gone on and succeeded.
+        let limit = out_of_memory.filter(|_| exit != Some(Exit::Status(0)) && self.ending.is_none());
+        self.report(exit, limit, clock)
+    }
+
+    fn report(&mut self, exit: Option<Exit>, limit: Option<MemoryLimit>, clock: &mut dyn Clock) -> Vec<Action> {
         let Some(task) = self.task.clone() else { return Vec::new() };
         if self.terminal_sent {
             return Vec::new();
         }
         let state = match (self.ending, exit) {
+            (_, None) => TaskState::TaskFailed,
             (Some(Ending::Killed), _) => TaskState::TaskKilled,
             (Some(Ending::MaxCompletion), _) => TaskState::TaskFailed,
-            (None, Exit::Status(0)) => TaskState::TaskFinished,
+            (None, Some(Exit::Status(0))) => TaskState::TaskFinished,
             (None, _) => TaskState::TaskFailed,
         };
         let mut status = self.calls.status(&task, state, clock);
+        let noun = self.runner.noun();
         status.message = Some(match exit {
-            Exit::Status(status) => format!("Command exited with status {status}"),
-            Exit::Signal { signal, core } => {
+            None => "Failed to get exit status of container".to_owned(),
+            Some(Exit::Status(status)) => format!("{noun} exited with status {status}"),
+            Some(Exit::Signal { signal, core }) => {
                 let core = if core { " (core dumped)" } else { "" };
-                format!("Command terminated with signal {}{core}", signal_name(signal))
+                format!("{noun} terminated with signal {}{core}", signal_name(signal))
             }
         });
+        if let Some(limit) = limit {
+            add_memory_limit(&mut status, limit);
+        }
         if self.out_of_memory.is_some() {
             status.reason = Some(Reason::ContainerLimitationMemory.into());
         }
@@ -244,6 +339,10 @@ impl Executor {
             status.reason = Some(Reason::MaxCompletionTimeReached.into());
         }
         let update = self.update(status);
+        self.terminal_actions(update)
+    }
+
+    fn terminal_actions(&mut self, update: Action) -> Vec<Action> {
         let mut actions = self.terminal(update);
         if self.shutdown {
             // The agent does not acknowledge updates of an executor that it shuts down.
@@ -260,13 +359,15 @@ impl Executor {
     fn on_kill(&mut self, kill: &event::Kill, clock: &mut dyn Clock) -> Vec<Action> {
         let Some(task) = self.task.clone().filter(|t| t.task_id == kill.task_id) else { return Vec::new() };
         let policy = kill.kill_policy.as_ref().or(task.kill_policy.as_ref());
-        let grace = policy.and_then(|p| p.grace_period.as_ref()).map_or(DEFAULT_GRACE, model::duration_from_proto);
+        let grace = policy.and_then(|p| p.grace_period.as_ref()).map_or(self.default_grace, model::duration_from_proto);
         self.end(Ending::Killed, grace, clock)
     }
 
     fn on_shutdown(&mut self, clock: &mut dyn Clock) -> Vec<Action> {
         self.shutdown = true;
-        if !self.running {
+        // A container of Docker that is about to start is ended first.
+        let is_starting = self.runner == Runner::Docker && self.task.is_some() && !self.terminal_sent;
+        if !self.running && !is_starting {
             return vec![Action::Exit];
         }
         // The grace period ends a little before the agent destroys the container, so that the update is still sent.
@@ -314,7 +415,7 @@ impl Executor {
             Timer::MaxCompletion if self.running => self.end(Ending::MaxCompletion, Duration::ZERO, clock),
             Timer::Recovery => self.agent_lost(),
             Timer::Limitation => match self.out_of_memory {
-                Some(exit) => self.report(exit, clock),
+                Some(exit) => self.report(Some(exit), None, clock),
                 None => Vec::new(),
             },
             Timer::Probe(checker) => self.start_probe(checker),
@@ -370,7 +471,8 @@ impl Executor {
         if verdict.is_fatal {
             self.unhealthy = true;
             let policy = task.kill_policy.as_ref().and_then(|policy| policy.grace_period.as_ref());
-            actions.extend(self.end(Ending::Killed, policy.map_or(DEFAULT_GRACE, model::duration_from_proto), clock));
+            let grace = policy.map_or(self.default_grace, model::duration_from_proto);
+            actions.extend(self.end(Ending::Killed, grace, clock));
         }
         actions.push(Action::Arm(Timer::Probe(checker), verdict.interval));
         actions
@@ -381,8 +483,29 @@ impl Executor {
         self.running && self.ending.is_none()
     }
 
-    fn update(&mut self, status: v1::TaskStatus) -> Action {
+    fn update(&mut self, mut status: v1::TaskStatus) -> Action {
+        if let Some(network) = self.details.as_ref().and_then(|details| details.network.clone()) {
+            status.container_status.get_or_insert_default().network_infos = vec![network];
+        }
         Action::Send(Box::new(self.calls.update(status)))
+    }
+}
+
+/// Says in a status that the container needed more memory than its limit, as the agent says it of its own containers.
+fn add_memory_limit(status: &mut v1::TaskStatus, limit: MemoryLimit) {
+    let mebibytes = limit.bytes as f64 / f64::from(1 << 20);
+    let exit = status.message.take().unwrap_or_default();
+    let requested = if limit.bytes > 0 { format!(": Requested: {mebibytes:.1}MB") } else { String::new() };
+    status.message = Some(format!("Memory limit exceeded{requested}; {exit}"));
+    status.reason = Some(Reason::ContainerLimitationMemory.into());
+    if limit.bytes > 0 {
+        let resource = v1::Resource {
+            name: "mem".to_owned(),
+            r#type: v1::value::Type::Scalar.into(),
+            scalar: Some(v1::value::Scalar { value: mebibytes }),
+            ..Default::default()
+        };
+        status.limitation = Some(Box::new(v1::TaskResourceLimitation { resources: vec![resource] }));
     }
 }
 

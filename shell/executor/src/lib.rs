@@ -8,9 +8,9 @@
 //! | `calls` | the calls of an executor, and the updates that are not acknowledged; pure |
 //! | `checks` | when tasks are probed, and what a result means; pure |
 //! | `default_executor` | the default executor |
+//! | `docker_executor` | the executor of tasks in Docker |
 //! | `environment` | the `MESOS_*` variables that the agent sets for its executors |
 //! | `connection` | blocking HTTP to the agent: calls, and the event stream |
-//! | `chunked` | the transfer coding of the event stream |
 //! | `command` | what exactly is executed for a task |
 //! | `container_launch`, `root_filesystem` | the launcher of programs in the root file system of an image |
 //! | `init` | the init process that starts custom executors and looks after their processes |
@@ -32,13 +32,13 @@
 
 mod calls;
 mod checks;
-mod chunked;
 mod clock;
 mod command;
 mod connection;
 mod container_launch;
 mod core;
 mod default_executor;
+mod docker_executor;
 mod environment;
 mod init;
 mod last_updates;
@@ -58,6 +58,7 @@ mod write_stderr;
 
 pub use container_launch::{enter as container_enter, has_rootless_images, launch as container_launch};
 pub use default_executor::main as default_executor;
+pub use docker_executor::{DockerLaunch, main as docker_executor};
 pub use environment::Environment;
 pub use init::main as init;
 pub use launch_info::{

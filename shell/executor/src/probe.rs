@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use messages::v1::{CommandInfo, TaskInfo};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::checks::{Outcome, Probe};
 use crate::command::{Execution, InvalidCommand};
@@ -34,6 +35,8 @@ pub struct Probes<K> {
     sender: SyncSender<(K, Outcome)>,
     /// Becomes readable when a thread has a result.
     signal: Arc<OwnedFd>,
+    /// The network namespace of the task; `None` for that of this process.
+    network: Option<Arc<OwnedFd>>,
     commands: BTreeMap<K, (Pid, Instant)>,
 }
 
@@ -45,12 +48,17 @@ impl<K: Copy + Ord + Send + 'static> Probes<K> {
     pub fn new() -> io::Result<Self> {
         let (sender, results) = sync_channel(RESULTS);
         let signal = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
-        Ok(Probes { results, sender, signal, commands: BTreeMap::new() })
+        Ok(Probes { results, sender, signal, network: None, commands: BTreeMap::new() })
     }
 
     /// Returns the descriptor that becomes readable when a thread has a result.
     pub fn signal(&self) -> &OwnedFd {
         &self.signal
+    }
+
+    /// Lets further probes of ports connect in this network namespace; `None` for that of this process.
+    pub fn enter_network(&mut self, network: Option<Arc<OwnedFd>>) {
+        self.network = network;
     }
 
     /// Begins a probe. Returns the outcome if it is known at once. `execution` says how a command is started where the task
@@ -93,9 +101,13 @@ impl<K: Copy + Ord + Send + 'static> Probes<K> {
         stack: usize,
         look: impl FnOnce() -> io::Result<Outcome> + Send + 'static,
     ) -> Option<Outcome> {
-        let (sender, signal) = (self.sender.clone(), Arc::clone(&self.signal));
+        let (sender, signal, network) = (self.sender.clone(), Arc::clone(&self.signal), self.network.clone());
         let work = move || {
-            let _ = sender.send((checker, look().unwrap_or(Outcome::NoResult)));
+            // The thread ends with the probe, so that no other work is in that network (setns(2)).
+            let entered = network.map_or(Ok(()), |network| {
+                move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network)).map_err(io::Error::from)
+            });
+            let _ = sender.send((checker, entered.and_then(|()| look()).unwrap_or(Outcome::NoResult)));
             let _ = rustix::io::write(&*signal, &1u64.to_ne_bytes());
         };
         match thread::Builder::new().stack_size(stack).spawn(work) {

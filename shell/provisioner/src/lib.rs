@@ -29,6 +29,6 @@ pub use error::Error;
 pub use manifest::{ImageConfig, Platform};
 pub use provisioner::{Backend, Overlay, Provided, Provisioner, Rootfs};
 pub use reference::{ImageReference, InvalidReference};
-pub use registry::{Credentials, RegistryError, RegistryOptions, RegistrySettings, SettingsError};
+pub use registry::{Credentials, RegistryError, RegistryLogin, RegistryOptions, RegistrySettings, SettingsError};
 pub use signature::{InvalidKey, PublicKey, SignaturePolicy};
 pub use store::{Image, ImportOptions, LayerId, Limits, PruneReport, PullEvent, PullOptions, PullProgress, Store};

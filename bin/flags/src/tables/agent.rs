@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::limits::{INTERVAL, POSITIVE, SHARE, ZK_SESSION, secs, up_to_secs};
-use super::reasons::{MODULES, NO_DOCKER, NOT_IMPLEMENTED, SECURITY};
+use super::reasons::{MODULES, NO_DOCKER_VOLUME, NOT_IMPLEMENTED, SECURITY};
 use super::{AddressFlags, LoggingFlags, NetworkIsolationFlags};
 use crate::bounds::Bounds;
 use crate::choices::{BackendName, Containerizers, LauncherName, ReconfigurationName, RecoverName};
@@ -59,7 +59,8 @@ flags! {
             work_dir: PathBuf => "The directory of sandboxes and of the agent's state.";
             runtime_dir: Option<PathBuf> =>
                 "The directory of state that need not survive a reboot. Without it, /var/run/mesos for root, otherwise run below --work_dir.";
-            containerizers: Containerizers = "mesos" => "The containerizers.";
+            containerizers: Containerizers = "mesos" =>
+                "Who launches containers: mesos, docker, or both, e.g. docker,mesos. Docker takes those whose type is DOCKER, by the daemon at --docker_socket.";
             isolation: Option<List> =>
                 "Comma-separated isolators, e.g. cgroups/cpu,cgroups/mem,cgroups/pids,namespaces/pid,linux/capabilities,linux/seccomp. Without it, those for processors, memory, processes, pid and mount namespaces, images, volumes and rlimits, as far as this machine and user allow.";
             launcher: Option<LauncherName> =>
@@ -85,7 +86,7 @@ flags! {
             image_gc_config: Option<Json> =>
                 "Removes images that no container uses when the disk of the store fills, e.g. {\"image_disk_headroom\":0.1,\"image_disk_watch_interval\":{\"nanoseconds\":3600000000000},\"excluded_images\":[]}. Without it, only PRUNE_IMAGES and `tepui image prune` remove images.";
             default_container_dns: Option<Json> =>
-                "How names are resolved in CNI networks whose plugin does not say it, e.g. {\"mesos\":[{\"network_mode\":\"CNI\",\"dns\":{\"nameservers\":[\"8.8.8.8\"]}}]}.";
+                "How names are resolved in CNI networks whose plugin does not say it, and in networks of Docker, e.g. {\"mesos\":[{\"network_mode\":\"CNI\",\"dns\":{\"nameservers\":[\"8.8.8.8\"]}}],\"docker\":[{\"network_mode\":\"BRIDGE\",\"dns\":{\"nameservers\":[\"8.8.8.8\"]}}]}.";
             [NoEffect: "helpers are built in"] {
                 launcher_dir: PathBuf => "The directory of helper programs.";
             }
@@ -138,13 +139,19 @@ flags! {
             }
         }
         "Docker" {
-            [NoEffect: NO_DOCKER] {
+            docker_socket: String = "/var/run/docker.sock" => "The unix socket of the Docker daemon, with --containerizers=docker,mesos.";
+            docker_stop_timeout: Duration = "0ns" =>
+                "The time between the stop signal and SIGKILL of a container at Docker, where neither the task nor the kill names one. With 0ns a kill waits for --executor_shutdown_grace_period.";
+            docker_remove_delay: Duration = "6hrs" => "How long containers at Docker that have ended are kept.";
+            docker_kill_orphans: bool = "true" =>
+                "Remove containers at Docker that Mesos or Tepui has started and no agent on this machine knows.";
+            [NoEffect: "the agent speaks with the daemon at --docker_socket itself"] {
                 docker: String = "docker" => "The docker program.";
-                docker_remove_delay: Duration = "6hrs" => "Time before containers are removed.";
-                docker_kill_orphans: bool = "true" => "Kill unknown containers.";
+            }
+            [NoEffect: "executors outlive the agent without it"] {
                 docker_mesos_image: String => "Image of the agent itself.";
-                docker_socket: PathBuf = "/var/run/docker.sock" => "Docker's socket.";
-                docker_stop_timeout: Duration = "0ns" => "Grace period of docker stop.";
+            }
+            [NoEffect: NO_DOCKER_VOLUME] {
                 docker_volume_checkpoint_dir: PathBuf = "/var/run/mesos/isolators/docker/volume" =>
                     "State of docker volumes.";
                 docker_volume_chown: bool = "false" => "Change the owner of docker volumes.";

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use client::Address;
-use flags::{ExecuteFlags, Json, Parsed};
+use flags::{ExecuteFlags, ExecutorContainerizer, Json, Parsed};
 use messages::v1;
 use wire::Limits;
 
@@ -153,9 +153,13 @@ fn task(flags: &ExecuteFlags) -> Result<v1::TaskInfo, CommandError> {
             v1::CommandInfo { value: Some(line.to_owned()), shell: Some(true), ..Default::default() }
         }
         Some(line) => {
-            let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-            let value = Some(words.first().cloned().unwrap_or_default());
-            v1::CommandInfo { value, shell: Some(false), arguments: words, ..Default::default() }
+            let mut arguments: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+            let value = Some(arguments.first().cloned().unwrap_or_default());
+            // Docker puts the value before the arguments; Mesos expects it among them, as execve(2) does.
+            if flags.containerizer == ExecutorContainerizer::Docker && !arguments.is_empty() {
+                arguments.remove(0);
+            }
+            v1::CommandInfo { value, shell: Some(false), arguments, ..Default::default() }
         }
         // The image has a command of its own.
         None if !flags.shell && flags.docker_image.is_some() => {

@@ -6,9 +6,11 @@ use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
 use agent::{ReconfigurationPolicy, Recover};
-use agent_server::{AgentOptions, ImageGcConfig, ImageOptions, start};
+use agent_server::{AgentOptions, ContainerizerName, DockerOptions, ImageGcConfig, ImageOptions, start};
 use containerizer::Launcher;
-use flags::{AgentFlags, BackendName, Containerizers, Json, LauncherName, Parsed, ReconfigurationName, RecoverName};
+use flags::{
+    AgentFlags, BackendName, ExecutorContainerizer, Json, LauncherName, Parsed, ReconfigurationName, RecoverName,
+};
 use messages::v1::agent_info::capability::Type as Capability;
 use model::Upid;
 use provisioner::{Backend, Credentials, RegistrySettings};
@@ -83,6 +85,10 @@ pub(super) fn options(parsed: &Parsed<AgentFlags>) -> Result<AgentOptions, Comma
     let agent_resources = options.config.resources.to_proto();
     agent_networks::configure(flags, &options.config.work_dir.clone(), &agent_resources, &mut options.containerizer)?;
     options.images = images(flags)?;
+    options.containerizers = flags.containerizers.0.iter().map(containerizer).collect();
+    if options.containerizers.contains(&ContainerizerName::Docker) {
+        options.docker = Some(docker(flags, &options.images)?);
+    }
     options.flags = parsed.listing.clone().into_iter().collect();
     show_chosen(&mut options);
     Ok(options)
@@ -174,7 +180,6 @@ fn variables(text: &str) -> Result<Vec<(String, String)>, CommandError> {
 }
 
 fn containers(flags: &AgentFlags, config: &mut containerizer::Config) -> Result<(), CommandError> {
-    let Containerizers::Mesos = flags.containerizers;
     config.launcher = match flags.launcher {
         None => Launcher::Auto,
         Some(LauncherName::Linux) => Launcher::Linux,
@@ -267,6 +272,50 @@ fn images(flags: &AgentFlags) -> Result<ImageOptions, CommandError> {
         options.credentials = credentials.map_err(|error| CommandError::message(error.to_string()))?;
     }
     Ok(options)
+}
+
+fn containerizer(name: &ExecutorContainerizer) -> ContainerizerName {
+    match name {
+        ExecutorContainerizer::Mesos => ContainerizerName::Mesos,
+        ExecutorContainerizer::Docker => ContainerizerName::Docker,
+    }
+}
+
+/// Returns the settings of the Docker containerizer.
+fn docker(flags: &AgentFlags, images: &ImageOptions) -> Result<DockerOptions, CommandError> {
+    let socket = flags.docker_socket.parse();
+    let dns = match &flags.default_container_dns {
+        None => None,
+        Some(Json(text)) => Some(container_dns(text)?),
+    };
+    Ok(DockerOptions {
+        socket: socket.map_err(|error| CommandError::message(format!("--docker_socket: {error}")))?,
+        stop_timeout: flags.docker_stop_timeout,
+        remove_delay: flags.docker_remove_delay,
+        kill_orphans: flags.docker_kill_orphans,
+        credentials: images.credentials.clone(),
+        sandbox_directory: flags.sandbox_directory.clone(),
+        dns,
+        cgroups_enable_cfs: flags.cgroups_enable_cfs,
+        cgroups_limit_swap: flags.cgroups_limit_swap,
+    })
+}
+
+/// Reads the part for Docker of a `ContainerDNSInfo` in JSON.
+fn container_dns(text: &str) -> Result<serde_json::Value, CommandError> {
+    let wanted = || {
+        let example = r#"{"docker":[{"network_mode":"BRIDGE","dns":{"nameservers":["8.8.8.8"]}}]}"#;
+        CommandError::message(format!("--default_container_dns: 'docker' is invalid; expected e.g. {example}"))
+    };
+    let value: serde_json::Value = serde_json::from_str(text).map_err(|_| wanted())?;
+    let is_entry = |entry: &serde_json::Value| {
+        matches!(entry["network_mode"].as_str(), Some("BRIDGE" | "USER")) && entry["dns"].is_object()
+    };
+    let is_valid = match value.get("docker") {
+        None => true,
+        Some(entries) => entries.as_array().is_some_and(|entries| entries.iter().all(is_entry)),
+    };
+    if is_valid { Ok(value) } else { Err(wanted()) }
 }
 
 /// Checks that the root is a path below the hierarchy, because the agent cleans up all cgroups in it.

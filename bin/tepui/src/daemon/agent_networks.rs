@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use containerizer::{Dns, NetworkDns, PortsConfig};
-use flags::{AgentFlags, Json};
+use flags::{AgentFlags, ExecutorContainerizer, Json};
 use messages::v1;
 
 use crate::commands::CommandError;
@@ -22,7 +22,8 @@ pub(super) fn configure(
     let base = if given.network_cni_root_dir_persist { work_dir } else { &config.runtime_dir };
     config.networks.root = base.join("isolators/network/cni");
     config.networks.metrics = given.network_cni_metrics;
-    config.networks.dns = dns(flags.default_container_dns.as_ref())?;
+    let uses_docker = flags.containerizers.0.contains(&ExecutorContainerizer::Docker);
+    config.networks.dns = dns(flags.default_container_dns.as_ref(), uses_docker)?;
     config.networks.directories = match (&given.network_cni_config_dir, given.network_cni_plugins_dir.as_deref()) {
         (None, None) => None,
         (_, None | Some("")) => {
@@ -100,7 +101,7 @@ fn ranges(text: &str) -> Option<Vec<(u16, u16)>> {
 }
 
 /// Reads a `ContainerDNSInfo` in JSON. Its part for Docker has no effect here.
-fn dns(given: Option<&Json>) -> Result<Vec<NetworkDns>, CommandError> {
+fn dns(given: Option<&Json>, uses_docker: bool) -> Result<Vec<NetworkDns>, CommandError> {
     let Some(Json(text)) = given else { return Ok(Vec::new()) };
     let wanted = |problem: &str| {
         let example = r#"{"mesos":[{"network_mode":"CNI","network_name":"net","dns":{"nameservers":["8.8.8.8"]}}]}"#;
@@ -111,7 +112,7 @@ fn dns(given: Option<&Json>) -> Result<Vec<NetworkDns>, CommandError> {
     if let Some(key) = object.keys().find(|key| !matches!(key.as_str(), "mesos" | "docker")) {
         return Err(wanted(&format!("'{}' is neither 'mesos' nor 'docker'", model::visible(key))));
     }
-    if value.get("docker").is_some() {
+    if value.get("docker").is_some() && !uses_docker {
         tracing::warn!("--default_container_dns: 'docker' has no effect, since this agent does not use Docker");
     }
     let list = match value.get("mesos") {
@@ -151,7 +152,7 @@ mod tests {
 
     #[test]
     fn name_servers_are_those_of_networks() {
-        let read = |text: &str| dns(Some(&Json(text.to_owned()))).map_err(|error| error.to_string());
+        let read = |text: &str| dns(Some(&Json(text.to_owned())), false).map_err(|error| error.to_string());
         let found = read(
             r#"{"mesos":[{"network_mode":"CNI","dns":{"nameservers":["8.8.8.8"],"search":["a.example"]}},
                 {"network_mode":"CNI","network_name":"net","dns":{"nameservers":["fd00::1"]}}]}"#,

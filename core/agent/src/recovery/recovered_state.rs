@@ -68,6 +68,14 @@ impl RecoveredState {
         Some(&self.frameworks.get(framework)?.executors.get(executor)?.info)
     }
 
+    /// Returns the task of a container whose executor the agent has generated for it; `None` for every other container.
+    pub fn command_task(&self, container: &ContainerId) -> Option<TaskId> {
+        let (framework, executor) = self.containers.get(container)?;
+        let found = self.frameworks.get(framework)?.executors.get(executor)?;
+        // Such an executor has the id of its task.
+        found.command_task.then(|| TaskId::from(&v1::TaskId { value: executor.to_string() }))
+    }
+
     /// Applies a record. Returns false if it need not outlive the agent.
     pub fn apply(&mut self, record: &Record) -> bool {
         if self.is_volatile(record) {

@@ -17,7 +17,7 @@ use provisioner::runtime::NoCommand;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use super::{Containers, describe_limitation, resolve_user};
+use super::{ContainerizerName, Containers, describe_limitation, resolve_user};
 use crate::fetch::Destination;
 use crate::images::{ISOLATION, ProvidedImages, nested_has_images, nested_image, resolved};
 use crate::launch::{HELPER, rlimits, with_image, with_secrets};
@@ -80,7 +80,7 @@ impl Containers {
     /// Prepares and starts a nested or standalone container, on threads that may block.
     pub fn launch_nested(self: &Arc<Self>, launch: Box<NestedLaunch>) {
         let limits = self.settings.limits(&launch.resources, &launch.limits);
-        let cancelled = self.begin(&launch.container, limits, &launch.sandbox, Vec::new());
+        let cancelled = self.begin(&launch.container, ContainerizerName::Mesos, limits, &launch.sandbox, Vec::new());
         let waits_for_network = !launch.command.uris.is_empty() || nested_has_images(&launch);
         self.run_blocking(waits_for_network, move |containers| {
             let prepared = containers.prepare_nested(&launch, &cancelled);
@@ -104,6 +104,10 @@ impl Containers {
     }
 
     fn prepare_nested(&self, launch: &NestedLaunch, cancelled: &Arc<AtomicBool>) -> Result<Launch, Failed> {
+        // The process that stands for a container at Docker is a helper of the agent, whose view of the machine it has.
+        if self.shared.docker_of(&launch.container.root()).is_some() {
+            return Err(other("Nested containers are not supported".to_owned()));
+        }
         self.check_nested(launch).map_err(other)?;
         let user = launch.user.as_deref().map(resolve_user).transpose().map_err(other)?.flatten();
         let created = sandbox::create_nested(&launch.root_sandbox, &launch.sandbox, user.as_ref());

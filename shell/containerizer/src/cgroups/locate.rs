@@ -50,15 +50,30 @@ impl ContainerCgroups {
     }
 }
 
-/// Returns the part of the process's path that ends with the container. The process may be in a cgroup below it.
-fn own_directory(
-    lines: &str,
-    version: Version,
-    controller: Option<Controller>,
-    mount: &Path,
-    id: &ContainerId,
-) -> Option<PathBuf> {
-    let path = lines.lines().find_map(|line| {
+impl ContainerCgroups {
+    /// Returns the cgroups that this process is in, whoever has made them; `None` if one of them is the root.
+    pub(crate) fn of_process(kernel: &dyn Kernel, hierarchies: &Hierarchies, pid: Pid) -> Option<ContainerCgroups> {
+        let lines = kernel.read(&PathBuf::from(format!("/proc/{}/cgroup", pid.as_raw_nonzero()))).ok()?;
+        let location = |controller: Controller| {
+            let (version, mount) = hierarchies.location(controller)?;
+            let path = path_of(&lines, version, Some(controller))?.trim_matches('/');
+            let is_own = !path.is_empty() && !path.split('/').any(|part| part == "..");
+            is_own.then(|| (version, mount.join(path)))
+        };
+        let controllers: BTreeMap<_, _> =
+            Controller::ALL.into_iter().filter_map(|controller| Some((controller, location(controller)?))).collect();
+        (!controllers.is_empty()).then(|| ContainerCgroups {
+            controllers: Arc::new(controllers),
+            directories: Vec::new(),
+            shared: Vec::new(),
+            between: Vec::new(),
+        })
+    }
+}
+
+/// Returns the cgroup of a process in the hierarchy of a controller.
+fn path_of(lines: &str, version: Version, controller: Option<Controller>) -> Option<&str> {
+    lines.lines().find_map(|line| {
         let mut fields = line.splitn(3, ':');
         let (number, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
         let is_it = match (version, controller) {
@@ -67,7 +82,18 @@ fn own_directory(
             (Version::V1, None) => false,
         };
         is_it.then_some(path)
-    })?;
+    })
+}
+
+/// Returns the part of the process's path that ends with the container. The process may be in a cgroup below it.
+fn own_directory(
+    lines: &str,
+    version: Version,
+    controller: Option<Controller>,
+    mount: &Path,
+    id: &ContainerId,
+) -> Option<PathBuf> {
+    let path = path_of(lines, version, controller)?;
     let mut directory = mount.to_owned();
     for part in path.split('/').filter(|part| !part.is_empty()) {
         // A path that leaves the hierarchy belongs to another cgroup namespace.

@@ -11,6 +11,19 @@ use crate::cni::JoinedNetwork;
 use crate::launch_spec::LaunchSpec;
 use crate::{CapabilityRequest, Error, IpcMode, Launch, Limitation, Limits, SeccompRequest, Usage};
 
+/// The isolators that separate a program from the agent, which a helper of the agent is not ([`crate::Requests::is_helper`]).
+const OF_PROGRAMS: [&str; 9] = [
+    "filesystem/linux",
+    "filesystem/posix",
+    "namespaces/pid",
+    "namespaces/ipc",
+    "linux/capabilities",
+    "linux/seccomp",
+    "linux/nnp",
+    "linux/devices",
+    "cgroups/devices",
+];
+
 /// The isolators that the operator requests and the machine supports.
 #[derive(Debug)]
 pub(crate) struct Isolators {
@@ -42,7 +55,9 @@ impl Isolators {
         launch: &Launch,
         spec: &mut LaunchSpec,
     ) -> Result<(), Error> {
-        self.all.iter().try_for_each(|isolator| isolator.prepare(container, launch, spec))?;
+        let is_used = |name: &str| !launch.requests.is_helper || !OF_PROGRAMS.contains(&name);
+        let used = self.all.iter().filter(|isolator| is_used(isolator.name()));
+        used.into_iter().try_for_each(|isolator| isolator.prepare(container, launch, spec))?;
         if spec.mounts.len() < launch.binds.len() {
             return Err(Error::NotIsolated { what: "volumes", isolator: "filesystem/linux" });
         }

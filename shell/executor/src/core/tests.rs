@@ -230,7 +230,7 @@ fn with_checkpointing_it_waits_and_resends_unacknowledged_updates() {
 fn a_second_task_is_refused() {
     Scenario::new()
         .launched()
-        .event(launch("other", "x"), &["TASK_FAILED (the command executor runs one task only)"])
+        .event(launch("other", "x"), &["TASK_FAILED (Attempted to run multiple tasks using a \"command\" executor)"])
         .exits(Exit::Status(0), &["TASK_FINISHED (Command exited with status 0)", "Acknowledgement in 60s"]);
 }
 

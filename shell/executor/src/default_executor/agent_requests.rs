@@ -7,10 +7,10 @@ use std::net::TcpStream;
 
 use messages::v1::agent::Call;
 use rustix::event::{PollFd, PollFlags};
+use wire::http::Response;
 
 use super::actions::{Purpose, Reply};
-use crate::chunked::Chunked;
-use crate::connection::{self, ACCEPT, Head, MAX_HEAD};
+use crate::connection::{self, ACCEPT};
 use crate::environment::Environment;
 
 /// The maximum length of an answer in bytes. The text of a refused launch is the longest.
@@ -30,17 +30,8 @@ struct Request {
     stream: TcpStream,
     unsent: Vec<u8>,
     response: Response,
-}
-
-/// The part of a response that has arrived.
-#[derive(Debug)]
-struct Response {
-    /// Whether the body of a successful response is left out.
+    /// Whether only the end of a successful response matters.
     is_stream: bool,
-    head: Option<Head>,
-    /// The bytes of the head until it is complete, then those of the body.
-    bytes: Vec<u8>,
-    chunked: Chunked,
 }
 
 impl AgentRequests {
@@ -58,9 +49,8 @@ impl AgentRequests {
         let Some(stream) = stream.filter(|stream| stream.set_nonblocking(true).is_ok()) else {
             return Some(Reply::Broken);
         };
-        let response =
-            Response { is_stream: purpose.is_stream(), head: None, bytes: Vec::new(), chunked: Chunked::new() };
-        let mut request = Request { stream, unsent, response };
+        let response = Response::new(MAX_BODY);
+        let mut request = Request { stream, unsent, response, is_stream: purpose.is_stream() };
         if request.write().is_err() {
             return Some(Reply::Broken);
         }
@@ -123,11 +113,16 @@ impl Request {
         let mut buffer = [0; 4096];
         loop {
             match self.stream.read(&mut buffer) {
-                Ok(0) => return Some(self.response.end()),
+                Ok(0) if self.response.end().is_ok() => return Some(self.reply()),
+                Ok(0) => return Some(Reply::Broken),
                 Ok(read) => match self.response.push(&buffer[..read]) {
-                    Ok(true) => return Some(self.response.take()),
-                    Ok(false) => {}
-                    Err(Invalid) => return Some(Reply::Broken),
+                    Ok(true) => return Some(self.reply()),
+                    Ok(false) => {
+                        if self.is_stream && self.response.status() == Some(200) {
+                            drop(self.response.take_body());
+                        }
+                    }
+                    Err(_) => return Some(Reply::Broken),
                 },
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -135,110 +130,13 @@ impl Request {
             }
         }
     }
-}
 
-/// The peer does not speak HTTP, or says more than any agent does.
-struct Invalid;
-
-impl Response {
-    /// Takes bytes in. Returns whether the response is complete.
-    fn push(&mut self, bytes: &[u8]) -> Result<bool, Invalid> {
-        if self.head.is_some() {
-            return self.push_body(bytes);
+    fn reply(&mut self) -> Reply {
+        let body = self.response.take_body();
+        match self.response.status() {
+            Some(200) if self.is_stream => Reply::Answered { status: 200, body: Vec::new() },
+            Some(status) => Reply::Answered { status, body },
+            None => Reply::Broken,
         }
-        self.bytes.extend_from_slice(bytes);
-        match connection::parse_head(&self.bytes).map_err(|_| Invalid)? {
-            None if self.bytes.len() > MAX_HEAD => Err(Invalid),
-            None => Ok(false),
-            Some((head, length)) => {
-                self.head = Some(head);
-                let rest = self.bytes.split_off(length);
-                self.bytes = Vec::new();
-                self.push_body(&rest)
-            }
-        }
-    }
-
-    fn push_body(&mut self, bytes: &[u8]) -> Result<bool, Invalid> {
-        let Some(head) = &self.head else { return Ok(false) };
-        if head.chunked {
-            self.chunked.push(bytes, &mut self.bytes).map_err(|_| Invalid)?;
-        } else {
-            self.bytes.extend_from_slice(bytes);
-        }
-        if self.is_stream && head.status == 200 {
-            // Only the end of the stream matters.
-            self.bytes = Vec::new();
-        }
-        if self.bytes.len() > MAX_BODY {
-            return Err(Invalid);
-        }
-        Ok(match head.length {
-            _ if head.chunked => self.chunked.is_done(),
-            Some(length) => self.bytes.len() >= length,
-            None => false,
-        })
-    }
-
-    /// Handles the end of the connection, which ends a body of unknown length.
-    fn end(&mut self) -> Reply {
-        match &self.head {
-            Some(head) if !head.chunked && head.length.is_none() => self.take(),
-            _ => Reply::Broken,
-        }
-    }
-
-    fn take(&mut self) -> Reply {
-        let status = self.head.as_ref().map_or(0, |head| head.status);
-        Reply::Answered { status, body: std::mem::take(&mut self.bytes) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn reply(is_stream: bool, input: &[u8], step: usize) -> Reply {
-        let mut response = Response { is_stream, head: None, bytes: Vec::new(), chunked: Chunked::new() };
-        for piece in input.chunks(step) {
-            match response.push(piece) {
-                Ok(true) => return response.take(),
-                Ok(false) => {}
-                Err(Invalid) => return Reply::Broken,
-            }
-        }
-        response.end()
-    }
-
-    #[test]
-    fn a_response_ends_as_its_head_says_however_it_arrives() {
-        let check = |is_stream: bool, input: &str, expect: Option<(u16, &str)>| {
-            let expect = match expect {
-                Some((status, body)) => Reply::Answered { status, body: body.into() },
-                None => Reply::Broken,
-            };
-            for step in 1..=input.len() {
-                assert_eq!(reply(is_stream, input.as_bytes(), step), expect, "{input:?} in steps of {step}");
-            }
-        };
-        check(false, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", Some((200, "ok")));
-        check(
-            false,
-            "HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n",
-            Some((404, "no")),
-        );
-        check(false, "HTTP/1.1 200 OK\r\n\r\nto the end", Some((200, "to the end")));
-        check(true, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n3\nabc\r\n0\r\n\r\n", Some((200, "")));
-        check(true, "HTTP/1.1 400 Bad Request\r\nContent-Length: 3\r\n\r\nwhy", Some((400, "why")));
-        check(true, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n3\nabc\r\n", None);
-        check(false, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok", None);
-        check(false, "SSH-2.0\r\n", None);
-    }
-
-    #[test]
-    fn an_endless_response_is_not_buffered() {
-        let mut input = b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec();
-        input.resize(MAX_BODY + 1000, b'x');
-        assert_eq!(reply(false, &input, 4096), Reply::Broken);
     }
 }

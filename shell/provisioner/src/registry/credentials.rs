@@ -19,6 +19,19 @@ pub struct Credentials {
     default_helper: Option<String>,
 }
 
+/// The credentials for one registry: a name and a password, or one of the tokens. What is not used is empty.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct RegistryLogin {
+    /// The name of the user.
+    pub username: String,
+    /// The password.
+    pub password: String,
+    /// A token that the token server exchanges for another.
+    pub identity_token: String,
+    /// A token for the registry itself.
+    pub registry_token: String,
+}
+
 /// The credentials for one registry.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Login {
@@ -97,6 +110,22 @@ impl Credentials {
         self.helpers.extend(other.helpers);
         self.default_helper = other.default_helper.or(self.default_helper);
         self
+    }
+
+    /// Returns the credentials for a registry (`host` or `host:port`) in the form that a Docker daemon takes them, if there
+    /// are any.
+    ///
+    /// # Errors
+    /// A credential helper fails.
+    pub fn login(&self, authority: &str) -> Result<Option<RegistryLogin>, RegistryError> {
+        let login = self.of(authority)?.map(|login| match login {
+            Login::Password { user, password } => {
+                RegistryLogin { username: user, password, ..RegistryLogin::default() }
+            }
+            Login::IdentityToken(token) => RegistryLogin { identity_token: token, ..RegistryLogin::default() },
+            Login::RegistryToken(token) => RegistryLogin { registry_token: token, ..RegistryLogin::default() },
+        });
+        Ok(login)
     }
 
     /// Returns the credentials for a registry, from a helper if one is named for it.

@@ -12,7 +12,7 @@ mod token;
 
 pub(crate) use blob::BlobReader;
 pub(crate) use client::{ManifestAnswer, RegistryClient};
-pub use credentials::Credentials;
+pub use credentials::{Credentials, RegistryLogin};
 pub use error::RegistryError;
 pub use options::RegistryOptions;
 pub(crate) use options::authority;

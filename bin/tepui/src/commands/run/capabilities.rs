@@ -1,5 +1,7 @@
 //! `--cap-add` and `--cap-drop`: the capabilities of a task, as docker reads them.
 
+use std::fmt;
+
 use messages::v1;
 use messages::v1::capability_info::Capability;
 
@@ -26,6 +28,15 @@ const DEFAULT: [Capability; 14] = [
 pub enum Named {
     All,
     One(Capability),
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Named::All => f.write_str("ALL"),
+            Named::One(capability) => f.write_str(capability.as_str_name()),
+        }
+    }
 }
 
 /// Reads a name such as `NET_ADMIN`, `cap_net_admin` or `ALL`.

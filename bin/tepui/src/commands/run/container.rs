@@ -6,6 +6,7 @@ use std::time::Duration;
 use messages::v1;
 
 use super::capabilities::{self, Named, capability};
+use super::docker::{Containerizer, DockerFlags, docker};
 use super::environment::{self, Variable, variable};
 use super::networks::{Publish, network_infos, port_resource, publish};
 use super::pod;
@@ -20,6 +21,12 @@ pub struct ContainerFlags {
     /// The container image to run in; without a command it runs its own
     #[arg(long)]
     image: Option<String>,
+    /// Who runs the container: mesos, or docker for the Docker daemons of agents with --containerizers=docker,mesos
+    #[arg(long, value_name = "NAME", value_enum, default_value_t)]
+    containerizer: Containerizer,
+    /// A further option of `docker run` for --containerizer docker, e.g. init or log-driver=journald
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    docker_option: Vec<String>,
     /// The user to run as on the agents [default: the user of this command]
     #[arg(long, short, value_parser = user)]
     pub(super) user: Option<String>,
@@ -40,7 +47,7 @@ pub struct ContainerFlags {
     #[arg(long, value_name = "FIELDS", value_parser = mount)]
     #[arg(help = "The same with names: type=bind,source=/SOURCE,target=/PATH[,readonly]")]
     mount: Vec<v1::Volume>,
-    /// A network of the agents (CNI) to join; host is the network of the agent [default: host]
+    /// A network of the agents to join; host is the network of the agent [default: host]
     #[arg(long, alias = "net", value_name = "NAME")]
     network: Vec<String>,
     /// A port of the agent that leads to one of the container, in the first --network
@@ -61,7 +68,7 @@ pub struct ContainerFlags {
     /// A capability to take from those of docker's containers, or ALL
     #[arg(long, value_name = "NAME", value_parser = capability)]
     cap_drop: Vec<Named>,
-    /// Refused, because no message of Mesos carries it; mount what is to be protected with :ro
+    /// Make the root file system read-only, with --containerizer docker; no message of Mesos carries it otherwise
     #[arg(long)]
     read_only: bool,
     /// A label of the task
@@ -148,6 +155,18 @@ impl ContainerFlags {
     /// A file cannot be read, or flags contradict each other.
     pub fn container(&self, default_user: &str) -> Result<Container, CommandError> {
         let refused = |text: String| CommandError::message(text);
+        let times = [self.health_interval, self.health_timeout, self.health_start_period];
+        let has_check = self.health_cmd.is_some() || !self.health_check.is_empty();
+        if !has_check && (times.iter().any(Option::is_some) || self.health_retries.is_some()) {
+            return Err(refused("--health-interval and its siblings need --health-cmd or --health-check".to_owned()));
+        }
+        let ports: Vec<Publish> = self.publish.iter().flat_map(|Published(ports)| ports.clone()).collect();
+        if self.containerizer == Containerizer::Docker {
+            return self.at_docker(&ports);
+        }
+        if !self.docker_option.is_empty() {
+            return Err(refused("--docker-option needs --containerizer docker".to_owned()));
+        }
         if self.read_only {
             return Err(refused(
                 "--read-only: no message of Mesos carries it, so the task would be able to write to its root file system; \
@@ -155,24 +174,54 @@ impl ContainerFlags {
                     .to_owned(),
             ));
         }
-        let times = [self.health_interval, self.health_timeout, self.health_start_period];
-        let has_check = self.health_cmd.is_some() || !self.health_check.is_empty();
-        if !has_check && (times.iter().any(Option::is_some) || self.health_retries.is_some()) {
-            return Err(refused("--health-interval and its siblings need --health-cmd or --health-check".to_owned()));
-        }
-        let ports: Vec<Publish> = self.publish.iter().flat_map(|Published(ports)| ports.clone()).collect();
         let network_infos = network_infos(&self.network, &ports).map_err(refused)?;
-        let mut resources: Vec<_> = port_resource(&ports).into_iter().collect();
-        resources.extend(self.gpus.map(|count| super::command::scalar("gpus", f64::from(count))));
         let user = self.user.as_deref().unwrap_or(default_user);
+        let info = self.info(network_infos, matches!(user, "root" | "0"));
+        self.with(info, &ports, self.workdir.clone())
+    }
+
+    /// Returns what the flags mean for a container at Docker.
+    fn at_docker(&self, ports: &[Publish]) -> Result<Container, CommandError> {
+        let flags = DockerFlags {
+            image: self.image.as_deref(),
+            networks: &self.network,
+            ports,
+            workdir: self.workdir.as_deref(),
+            cap_add: &self.cap_add,
+            cap_drop: &self.cap_drop,
+            read_only: self.read_only,
+            shm_size: self.shm_size,
+            options: &self.docker_option,
+        };
+        let (docker, network) = docker(&flags).map_err(CommandError::message)?;
+        let info = v1::ContainerInfo {
+            r#type: v1::container_info::Type::Docker.into(),
+            docker: Some(Box::new(docker)),
+            volumes: self.volume.iter().chain(&self.mount).cloned().collect(),
+            hostname: self.hostname.clone(),
+            network_infos: network.into_iter().collect(),
+            ..Default::default()
+        };
+        self.with(Some(Box::new(info)), ports, None)
+    }
+
+    /// Returns what the flags mean for a task with this container. Docker has an option for the directory of the command.
+    fn with(
+        &self,
+        info: Option<Box<v1::ContainerInfo>>,
+        ports: &[Publish],
+        workdir: Option<String>,
+    ) -> Result<Container, CommandError> {
+        let mut resources: Vec<_> = port_resource(ports).into_iter().collect();
+        resources.extend(self.gpus.map(|count| super::command::scalar("gpus", f64::from(count))));
         Ok(Container {
-            info: self.info(network_infos, matches!(user, "root" | "0")),
+            info,
             variables: environment::variables(&self.env_file, &self.env, |name| std::env::var(name).ok())?,
             resources,
             health_check: self.health_check().map(Box::new),
             kill_policy: self.stop_timeout.map(kill_policy),
             labels: labels(self.label.iter().map(|text| label(text)).chain(self.named_checks()).collect()),
-            workdir: self.workdir.clone(),
+            workdir,
         })
     }
 
@@ -232,10 +281,12 @@ impl Container {
     /// `--workdir` is given without a command.
     pub fn command(&self, words: &[String]) -> Result<v1::CommandInfo, CommandError> {
         let shell = |line: String| v1::CommandInfo { value: Some(line), shell: Some(true), ..Default::default() };
+        // Docker puts the value before the arguments; Mesos expects it among them, as execve(2) does.
+        let is_docker = self.info.as_ref().is_some_and(|info| info.docker.is_some());
         let program = |words: &[String]| v1::CommandInfo {
             value: words.first().cloned(),
             shell: Some(false),
-            arguments: words.to_vec(),
+            arguments: words.get(usize::from(is_docker && !words.is_empty())..).unwrap_or_default().to_vec(),
             ..Default::default()
         };
         Ok(match (words, &self.workdir) {

@@ -69,6 +69,40 @@ fn flags_fill_the_messages_of_mesos() {
 }
 
 #[test]
+fn flags_fill_the_description_for_docker() {
+    let check = |arguments: &[&str], pointer: &str, expect: Value| {
+        let docker = ["--containerizer=docker", "--image=busybox"];
+        let task = read(&[&docker[..], arguments].concat()).unwrap();
+        assert_eq!(task.pointer(pointer).cloned().unwrap_or(Value::Null), expect, "{arguments:?}: {task}");
+    };
+    let option = |key: &str, value: &str| json!([{ "key": key, "value": value }]);
+    check(&[], "/container/type", json!("DOCKER"));
+    check(&[], "/container/docker/image", json!("busybox"));
+    check(&["--", "echo a"], "/command/value", json!("echo a"));
+    check(&["--", "ls", "-l"], "/command/arguments", json!(["-l"]));
+    check(&["--", "ls", "-l"], "/command/value", json!("ls"));
+    check(&["-p", "31000:80"], "/container/docker/network", json!("BRIDGE"));
+    check(&["-p", "31000:80"], "/container/docker/port_mappings/0/container_port", json!(80));
+    check(&["-p", "31000:80"], "/resources/0/ranges/range", json!([{ "begin": 31000, "end": 31000 }]));
+    check(&["--network=none"], "/container/docker/network", json!("NONE"));
+    check(&["--network=net"], "/container/docker/network", json!("USER"));
+    check(&["--network=net"], "/container/network_infos/0/name", json!("net"));
+    check(&["--read-only"], "/container/docker/parameters", option("read-only", "true"));
+    check(&["-w", "/d"], "/container/docker/parameters", option("workdir", "/d"));
+    check(&["--cap-add=NET_ADMIN"], "/container/docker/parameters", option("cap-add", "NET_ADMIN"));
+    check(&["--docker-option=init"], "/container/docker/parameters", option("init", "true"));
+    check(&["--docker-option=--log-opt=a=b"], "/container/docker/parameters", option("log-opt", "a=b"));
+    let refused = |arguments: &[&str], expect: &str| {
+        let error = read(arguments).unwrap_err();
+        assert!(error.contains(expect), "{arguments:?}: {error}");
+    };
+    refused(&["--containerizer=docker"], "needs --image");
+    refused(&["--containerizer=docker", "--image=a", "--net=a", "--net=b"], "one network");
+    refused(&["--containerizer=docker", "--image=a", "--net=host", "-p", "1:1"], "--publish needs");
+    refused(&["--docker-option=init"], "needs --containerizer docker");
+}
+
+#[test]
 fn invalid_flags_are_refused_with_advice() {
     let check = |arguments: &[&str], expect: &str| {
         let error = read(arguments).unwrap_err();

@@ -4,6 +4,7 @@ mod capabilities;
 mod command;
 mod container;
 mod detach;
+mod docker;
 mod environment;
 mod isolation;
 mod live;

@@ -5,18 +5,19 @@ const MAX_LINE: usize = 4096;
 
 /// The stream is not chunked as HTTP/1.1 defines it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the agent's response is not chunked as HTTP/1.1 defines it")]
+#[error("the response is not chunked as HTTP/1.1 defines it")]
 pub struct BadChunk;
 
 /// The decoder of one response body.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Chunked {
     line: Vec<u8>,
     state: State,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum State {
+    #[default]
     Size,
     Data(u64),
     DataEnd,
