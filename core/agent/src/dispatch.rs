@@ -18,7 +18,7 @@ use crate::registration::{register, terminate};
 use crate::state::State;
 use crate::tasks::{kill, launch};
 use crate::updates::status_update;
-use crate::usage::{agent_health, estimator};
+use crate::usage::{agent_usage, estimator};
 
 /// Calls the module that decides about an input.
 pub(crate) fn input(state: &mut State, cx: &mut Context<'_>, input: Input) {
@@ -124,7 +124,7 @@ fn fired(state: &mut State, cx: &mut Context<'_>, timer: Timer) {
             reconnect::send_reconnect_executor(&state.config, &state.executor_recovery, &state.identity, cx)
         }
         Timer::Gc => state.gc.collect(cx),
-        Timer::DiskWatch => agent_health::disk_watch_due(&state.config, &state.master, cx),
+        Timer::DiskWatch => agent_usage::disk_watch_due(&state.config, &state.master, cx),
     }
 }
 

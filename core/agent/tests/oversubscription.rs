@@ -190,10 +190,7 @@ fn the_usage_of_the_machine_is_sent_to_masters() {
     let usage =
         MachineUsage { load, processors: Some(4), cpu_waiting, memory_available: Some(0.5), ..MachineUsage::default() };
     scenario.measures(Timer::DiskWatch, usage.clone());
-    check(
-        &mut scenario,
-        "send master@10.0.0.1:5050: tepui.AgentHealth load 2.5 of 4, cpu 0.125, memory 0.5, disk 0.75",
-    );
+    check(&mut scenario, "send master@10.0.0.1:5050: tepui.AgentUsage load 2.5 of 4, cpu 0.125, memory 0.5, disk 0.75");
     // No estimate is sent while there is no master.
     scenario.input(Input::MasterDetected(None));
     scenario.take_log();

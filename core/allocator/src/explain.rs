@@ -69,7 +69,7 @@ pub enum IneligibilityReason {
     /// After a failover with quota set, nothing is offered before this many more agents have re-registered.
     Recovering {
         /// The number of agents that have to re-register.
-        awaited: usize,
+        missing: usize,
         /// The latest end of the pause.
         until: Monotonic,
     },
@@ -146,8 +146,8 @@ impl fmt::Display for IneligibilityReason {
             }
             IneligibilityReason::DoesNotFit(names) => write!(f, "not enough {} left for the demand", list(names)),
             IneligibilityReason::Filtered { .. } => f.write_str("refused by the framework"),
-            IneligibilityReason::Recovering { awaited, .. } => {
-                write!(f, "the master waits for {awaited} more agents to return before it offers anything")
+            IneligibilityReason::Recovering { missing, .. } => {
+                write!(f, "the master waits for {missing} more agents to return before it offers anything")
             }
         }
     }
@@ -195,7 +195,7 @@ impl Allocator {
 
     fn recovery_reason(&self, now: Monotonic) -> Option<IneligibilityReason> {
         let until = self.paused_until().filter(|until| *until > now)?;
-        Some(IneligibilityReason::Recovering { awaited: self.awaited_agents()?, until })
+        Some(IneligibilityReason::Recovering { missing: self.missing_agents()?, until })
     }
 
     fn resource_reasons(&self, check: &EligibilityCheck<'_>) -> Vec<IneligibilityReason> {

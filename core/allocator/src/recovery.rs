@@ -42,7 +42,7 @@ impl Allocator {
     }
 
     /// Returns how many more agents the pause waits for; `None` without a pause.
-    pub fn awaited_agents(&self) -> Option<usize> {
+    pub fn missing_agents(&self) -> Option<usize> {
         self.pause.map(|pause| pause.agents.saturating_sub(self.agents.len()))
     }
 }

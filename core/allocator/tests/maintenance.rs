@@ -253,9 +253,9 @@ fn without_quota_there_is_no_pause_after_a_failover() {
 fn with_quota_the_pause_lasts_until_most_agents_return() {
     recovering(3, true)
         .expect_no_offers()
-        .with_allocator(|allocator| assert_eq!(allocator.awaited_agents(), Some(1)))
+        .with_allocator(|allocator| assert_eq!(allocator.missing_agents(), Some(1)))
         .add_agent(&agent("a2", "cpus:1;mem:100"))
-        .with_allocator(|allocator| assert_eq!(allocator.awaited_agents(), None))
+        .with_allocator(|allocator| assert_eq!(allocator.missing_agents(), None))
         .expect_offer_counts(&[("f1", 2)]);
 }
 
@@ -271,7 +271,7 @@ fn the_pause_ends_with_the_timeout() {
 fn a_single_agent_causes_no_pause() {
     scenario()
         .with_allocator(|allocator| allocator.start_recovery(Monotonic::default(), 1, true))
-        .with_allocator(|allocator| assert_eq!(allocator.awaited_agents(), None));
+        .with_allocator(|allocator| assert_eq!(allocator.missing_agents(), None));
 }
 
 #[test]
@@ -280,7 +280,7 @@ fn the_share_of_agents_that_ends_the_pause_is_configurable() {
     Scenario::with(options)
         .with_allocator(|allocator| allocator.start_recovery(Monotonic::default(), 10, true))
         .add_framework(&framework("f1", &["r"]))
-        .with_allocator(|allocator| assert_eq!(allocator.awaited_agents(), Some(1)))
+        .with_allocator(|allocator| assert_eq!(allocator.missing_agents(), Some(1)))
         .add_agent(&agent("a1", "cpus:1;mem:100"))
         .expect_offer_counts(&[("f1", 1)]);
 }

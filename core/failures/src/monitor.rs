@@ -283,7 +283,7 @@ impl Monitor {
                 severity: Severity::Info,
                 object: InvolvedObject::Master(self.master.clone()),
                 hostname: None,
-                details: format!("it took over; {recovered} agents of the master before it are awaited"),
+                details: format!("it took over; {recovered} agents of the master before it have not re-registered yet"),
             };
             self.open_incident(now, finding, effects);
         }

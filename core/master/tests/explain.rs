@@ -38,15 +38,18 @@ fn explain_lists_the_reasons() {
     let answer = ask(&mut c, about(&f.id));
     assert_eq!(answer.status, Status::Ok);
     let document: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
-    let standing = &document["standings"][0];
-    assert_eq!((&standing["framework"], &standing["name"]), (&f.id.as_str().into(), &"n".into()));
-    assert_eq!((&standing["agents"], &standing["offers"], &standing["open"]), (&3.into(), &1.into(), &0.into()));
-    let mut codes: Vec<_> = standing["summary"].as_array().unwrap().iter().map(|one| one["code"].as_str()).collect();
+    let eligibility = &document["eligibilities"][0];
+    assert_eq!((&eligibility["framework"], &eligibility["name"]), (&f.id.as_str().into(), &"n".into()));
+    assert_eq!(
+        (&eligibility["agents"], &eligibility["offers"], &eligibility["open"]),
+        (&3.into(), &1.into(), &0.into())
+    );
+    let mut codes: Vec<_> = eligibility["summary"].as_array().unwrap().iter().map(|one| one["code"].as_str()).collect();
     codes.sort_unstable();
     assert_eq!(codes, [Some("FRAMEWORK_LACKS_CAPABILITY"), Some("NOTHING_LEFT"), Some("REFUSED")]);
-    let refused = standing["summary"].as_array().unwrap().iter().find(|one| one["code"] == "REFUSED").unwrap();
+    let refused = eligibility["summary"].as_array().unwrap().iter().find(|one| one["code"] == "REFUSED").unwrap();
     assert!((59.0..=60.0).contains(&refused["seconds"].as_f64().unwrap()), "{refused}");
-    assert_eq!(standing["details"][0]["hostname"], "host");
+    assert_eq!(eligibility["details"][0]["hostname"], "host");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use common::*;
 use failures::Policy;
 use machine::CallResponse;
 use master::{Caller, Effect, Explain, Input, RegistryOperation};
-use messages::tepui::AgentHealth;
+use messages::tepui::AgentUsage;
 use messages::{Message, v1};
 use model::incident::Kind;
 use model::master::Change;
@@ -62,7 +62,7 @@ fn offered_agents(c: &mut Cluster, f: &Scheduler) -> Vec<String> {
 }
 
 fn explain(c: &mut Cluster, agent: &str) -> serde_json::Value {
-    explained(c, agent)["health"].clone()
+    explained(c, agent)["failures"].clone()
 }
 
 fn explained(c: &mut Cluster, agent: &str) -> serde_json::Value {
@@ -84,9 +84,9 @@ fn a_suspicious_agent_is_not_offered() {
     assert_eq!(c.metrics.slaves_inactive.get(), 1);
     let f = c.framework();
     assert_eq!(offered_agents(&mut c, &f), ["m-S0", "m-S2", "m-S3"]);
-    let health = explain(&mut c, "m-S1");
-    assert!(health["phi"].as_f64().unwrap() > 8.0, "{health}");
-    assert_eq!((&health["held"], &health["policy"]["allowed"]), (&true.into(), &2.into()));
+    let failures = explain(&mut c, "m-S1");
+    assert!(failures["phi"].as_f64().unwrap() > 8.0, "{failures}");
+    assert_eq!((&failures["held"], &failures["policy"]["allowed"]), (&true.into(), &2.into()));
 
     // The agent answers again, so it is offered again.
     c.environment.silent.clear();
@@ -226,7 +226,7 @@ fn the_incident_of_an_unknown_framework_ends() {
 fn signals_alone_cause_no_registry_writes() {
     let mut c = cluster(HALF);
     let report = |c: &mut Cluster, number: u16, disk_used: f64| {
-        c.send(&peer(number).pid, health_report(&peer(number), disk_used));
+        c.send(&peer(number).pid, usage_report(&peer(number), disk_used));
     };
     for round in 0..100 {
         (0..4).for_each(|number| report(&mut c, number, 0.5 + f64::from(round) / 1000.0));
@@ -329,13 +329,13 @@ fn a_disconnected_agent_is_explained() {
     c.environment.silent.insert(peer(1).pid);
     c.pass(6 * PING);
     let answer = explained(&mut c, "m-S1");
-    assert_eq!((&answer["condition"], &answer["standings"]), (&"unreachable".into(), &serde_json::json!([])));
-    assert_eq!(answer["health"]["incidents"][0]["type"], "agent_unreachable");
+    assert_eq!((&answer["condition"], &answer["eligibilities"]), (&"unreachable".into(), &serde_json::json!([])));
+    assert_eq!(answer["failures"]["incidents"][0]["type"], "agent_unreachable");
     assert_eq!(explained(&mut c, "m-S2")["condition"], "registered");
 }
 
-fn health_report(agent: &AgentPeer, disk_used: f64) -> AgentHealth {
-    AgentHealth {
+fn usage_report(agent: &AgentPeer, disk_used: f64) -> AgentUsage {
+    AgentUsage {
         agent_id: v1::AgentId { value: agent.id.clone() },
         disk_used: Some(disk_used),
         load: Some(2.0),
@@ -349,8 +349,8 @@ fn an_agent_under_pressure_is_drained_if_configured() {
     let policy =
         r#"{"max_share": 0.25, "rules": [{"type": "disk_pressure", "severity": "critical", "action": "drain"}]}"#;
     let mut c = cluster(policy);
-    c.send(&peer(1).pid, health_report(&peer(1), 0.99));
-    c.send(&peer(2).pid, health_report(&peer(2), 0.99));
+    c.send(&peer(1).pid, usage_report(&peer(1), 0.99));
+    c.send(&peer(2).pid, usage_report(&peer(2), 0.99));
     let expect = ["disk_pressure agent m-S1 open [drain]", "disk_pressure agent m-S2 open [not_drained]"];
     assert_eq!(incidents(&c), expect);
     let drains = |peer: &AgentPeer| c.sent_to(&peer.pid).iter().any(|m| matches!(m, Message::DrainSlave(_)));
@@ -366,7 +366,7 @@ fn a_reactivated_agent_is_not_drained_again_by_the_next_master() {
     let policy =
         r#"{"max_share": 0.5, "rules": [{"type": "disk_pressure", "severity": "critical", "action": "drain"}]}"#;
     let mut c = cluster(policy);
-    c.send(&peer(1).pid, health_report(&peer(1), 0.99));
+    c.send(&peer(1).pid, usage_report(&peer(1), 0.99));
     c.pass(PING);
     assert!(c.environment.registry.agents[&AgentId::new("m-S1")].deactivated);
     assert_eq!(c.operator(reactivate_agent("m-S1")), CallResponse::ok());
@@ -375,13 +375,13 @@ fn a_reactivated_agent_is_not_drained_again_by_the_next_master() {
         let back = reregister(&peer(number), "cpus:4;mem:1024");
         c.send(&peer(number).pid, back);
     }
-    c.send(&peer(1).pid, health_report(&peer(1), 0.99));
+    c.send(&peer(1).pid, usage_report(&peer(1), 0.99));
     c.pass(PING);
     assert!(!c.environment.registry.agents[&AgentId::new("m-S1")].deactivated);
     assert_eq!(explain(&mut c, "m-S1")["overruled"], serde_json::json!(["disk_pressure"]));
     // An incident that begins anew is not overruled.
-    c.send(&peer(1).pid, health_report(&peer(1), 0.1));
-    c.send(&peer(1).pid, health_report(&peer(1), 0.99));
+    c.send(&peer(1).pid, usage_report(&peer(1), 0.1));
+    c.send(&peer(1).pid, usage_report(&peer(1), 0.99));
     assert!(c.environment.registry.agents[&AgentId::new("m-S1")].deactivated);
 }
 
@@ -393,18 +393,18 @@ fn an_agent_that_cannot_drain_uses_no_share_of_the_limit() {
     let mut unable = reregister(&peer(1), "cpus:4;mem:1024");
     unable.agent_capabilities.retain(|c| c.r#type() != v1::agent_info::capability::Type::AgentDraining);
     c.send(&peer(1).pid, unable);
-    c.send(&peer(1).pid, health_report(&peer(1), 0.99));
-    c.send(&peer(2).pid, health_report(&peer(2), 0.99));
+    c.send(&peer(1).pid, usage_report(&peer(1), 0.99));
+    c.send(&peer(2).pid, usage_report(&peer(2), 0.99));
     let expect = ["disk_pressure agent m-S1 open [drain not_drained]", "disk_pressure agent m-S2 open [drain]"];
     assert_eq!(incidents(&c), expect);
 }
 
 #[test]
-fn health_reports_of_other_senders_are_dropped() {
+fn usage_reports_of_other_senders_are_dropped() {
     let mut c = cluster(HALF);
     let stranger: Upid = "slave(1)@127.0.0.1:9999".parse().unwrap();
-    c.send(&stranger, health_report(&peer(1), 0.99));
-    c.send(&peer(2).pid, health_report(&peer(1), 0.99));
+    c.send(&stranger, usage_report(&peer(1), 0.99));
+    c.send(&peer(2).pid, usage_report(&peer(1), 0.99));
     assert_eq!(incidents(&c), Vec::<String>::new());
 }
 

@@ -4,7 +4,7 @@ use prost::Message as _;
 
 use crate::internal::*;
 use crate::schema::{HasDescriptor, MessageDescriptor};
-use crate::tepui::AgentHealth;
+use crate::tepui::AgentUsage;
 use crate::v1;
 
 /// A message of this name is not part of the protocol. libprocess drops such messages and still answers 202.
@@ -148,5 +148,5 @@ messages! {
     ReregisterExecutor(ReregisterExecutorMessage) = "mesos.internal.ReregisterExecutorMessage",
     DrainSlave(DrainSlaveMessage) = "mesos.internal.DrainSlaveMessage",
     Shutdown(ShutdownMessage) = "mesos.internal.ShutdownMessage",
-    AgentHealth(AgentHealth) = "tepui.AgentHealth",
+    AgentUsage(AgentUsage) = "tepui.AgentUsage",
 }

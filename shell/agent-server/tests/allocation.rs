@@ -100,12 +100,12 @@ impl Cluster {
     async fn explains(&self, framework: &Framework, code: &str) -> Value {
         let path = format!("/explain?framework={}", framework.scheduler.framework);
         let only = |answer: &Value| {
-            let summary = answer["standings"][0]["summary"].as_array().cloned().unwrap_or_default();
+            let summary = answer["eligibilities"][0]["summary"].as_array().cloned().unwrap_or_default();
             summary.len() == 1 && summary[0]["code"] == code
         };
         let answer = self.until(&path, only).await;
-        assert_eq!(answer["standings"][0]["role"], framework.role.as_str());
-        answer["standings"][0]["details"][0]["reasons"][0].clone()
+        assert_eq!(answer["eligibilities"][0]["role"], framework.role.as_str());
+        answer["eligibilities"][0]["details"][0]["reasons"][0].clone()
     }
 
     async fn stop(self) {

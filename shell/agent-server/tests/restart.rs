@@ -106,14 +106,14 @@ async fn registered(master: SocketAddr, agent: &Value) -> usize {
     operator.send(post("/api/v1", JSON, r#"{"type":"SUBSCRIBE"}"#)).await;
     assert_eq!(operator.head().await.expect("a head").status, 200);
     let state = operator.event_of("SUBSCRIBED").await["subscribed"]["get_state"]["get_agents"].clone();
-    let awaited = state["recovered_agents"].as_array().map_or(0, Vec::len);
+    let recovered = state["recovered_agents"].as_array().map_or(0, Vec::len);
     if state["agents"].as_array().is_some_and(|agents| !agents.is_empty()) {
         assert_eq!(state["agents"][0]["agent_info"]["id"]["value"], *agent);
     } else {
         let added = operator.event_of("AGENT_ADDED").await;
         assert_eq!(added["agent_added"]["agent"]["agent_info"]["id"]["value"], *agent);
     }
-    awaited
+    recovered
 }
 
 async fn agents_and_tasks_are_back_after_a_crash() {

@@ -1,7 +1,7 @@
 //! The state of running containers on disk, by which a restarted agent finds them.
 //!
 //! `<runtime_dir>/containers/<id>/` exists before anything of the container does. The process itself writes the file
-//! `born` before it executes its program, and the agent writes `state` once the program runs. A crash before both
+//! `process_record` before it executes its program, and the agent writes `state` once the program runs. A crash before both
 //! leaves an empty directory, which means that the remains of a container may have to be removed. The directory does
 //! not outlive the boot of the machine (`/var/run`), as processes do not, so nothing is flushed to disk.
 
@@ -62,7 +62,7 @@ impl RuntimeDir {
 
     /// Returns the file into which the process of a container writes its line of the process table.
     pub(crate) fn process_record(&self, id: &ContainerId) -> PathBuf {
-        self.directory(id).join("born")
+        self.directory(id).join("process_record")
     }
 
     /// Returns the directory on which the memory of volumes with secrets is mounted for a moment.
@@ -154,7 +154,7 @@ impl RuntimeDir {
         let state = |id: &ContainerId| {
             let read = |name| fs::read_to_string(self.directory(id).join(name)).ok();
             let state = read("state").and_then(|text| ContainerState::from_text(&text));
-            state.or_else(|| ContainerState::from_process_record(&read("born")?))
+            state.or_else(|| ContainerState::from_process_record(&read("process_record")?))
         };
         ids.map(|id| (id.clone(), state(&id))).collect()
     }
@@ -364,7 +364,10 @@ mod tests {
         runtime.create(&id("crashed")).unwrap();
         let child = id("ran").child("child").unwrap();
         runtime.create(&child).unwrap();
-        assert_eq!(runtime.process_record(&child), directory.path().join("containers/ran/containers/child/born"));
+        assert_eq!(
+            runtime.process_record(&child),
+            directory.path().join("containers/ran/containers/child/process_record")
+        );
         assert_eq!(runtime.all(), [(id("crashed"), None), (id("ran"), Some(state())), (child, None)]);
         runtime.forget(&id("ran")).unwrap();
         runtime.forget(&id("ran")).unwrap();

@@ -192,13 +192,13 @@ fn a_restarted_agent_recovers_containers_and_destroys_orphans() {
 #[test]
 fn a_process_without_a_checkpoint_is_found() {
     let Some(mut host) = linux("a_process_without_a_checkpoint_is_found", &ALL) else { return };
-    let pid = host.launch(host.shell("born", "exec sleep 1000"));
+    let pid = host.launch(host.shell("recorded", "exec sleep 1000"));
     host.containerizer = None;
-    fs::remove_file(host.directory.path().join("run/containers/born/state")).unwrap();
+    fs::remove_file(host.directory.path().join("run/containers/recorded/state")).unwrap();
     host.restart();
-    assert_eq!(host.containerizer().recovered().alive, [(id("born"), pid)]);
-    host.containerizer().destroy(&id("born")).unwrap();
-    host.exited("born");
+    assert_eq!(host.containerizer().recovered().alive, [(id("recorded"), pid)]);
+    host.containerizer().destroy(&id("recorded")).unwrap();
+    host.exited("recorded");
     assert!(host.cgroups().is_empty());
 }
 

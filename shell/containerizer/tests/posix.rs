@@ -162,13 +162,13 @@ fn a_restarted_agent_finds_its_containers() {
 #[test]
 fn a_process_without_a_checkpoint_is_found() {
     let mut host = posix();
-    let pid = host.launch(host.shell("born", "exec sleep 1000"));
+    let pid = host.launch(host.shell("recorded", "exec sleep 1000"));
     host.containerizer = None;
-    std::fs::remove_file(host.directory.path().join("run/containers/born/state")).unwrap();
+    std::fs::remove_file(host.directory.path().join("run/containers/recorded/state")).unwrap();
     host.restart();
-    assert_eq!(host.containerizer().recovered().alive, [(id("born"), pid)]);
-    host.containerizer().destroy(&id("born")).unwrap();
-    host.exited("born");
+    assert_eq!(host.containerizer().recovered().alive, [(id("recorded"), pid)]);
+    host.containerizer().destroy(&id("recorded")).unwrap();
+    host.exited("recorded");
     assert!(!is_alive(pid));
 }
 

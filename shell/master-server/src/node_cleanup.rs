@@ -21,7 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 /// The command of `tepui` that runs the helper.
-pub const COMMAND: &str = "last-will";
+pub const COMMAND: &str = "node-cleanup";
 /// The maximum of a line of the input in bytes. A longer line is not from a master.
 const MAX_LINE: usize = 64 * 1024;
 

@@ -74,10 +74,10 @@ impl Publisher {
         let mut events = Vec::new();
         for change in changes.drain(..) {
             state.view.apply(&change);
-            if let Change::Incident(incident, news) = &change {
+            if let Change::Incident(incident, update) = &change {
                 let State { view, watchers, .. } = &mut *state;
-                watchers.notify(incident, *news, view);
-                self.sinks.notify(incident, *news);
+                watchers.notify(incident, *update, view);
+                self.sinks.notify(incident, *update);
             }
             if !state.subscribers.is_empty() {
                 events.extend(state.view.events(&change).into_iter().map(Arc::new));

@@ -39,7 +39,7 @@ fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 fn check(body: &[u8], update: &str, framework: &str) {
     let notice: Value = serde_json::from_slice(body).expect("JSON");
     let failure = &notice["failure"];
-    assert_eq!((&notice["news"], &failure["type"]), (&update.into(), &"framework_disconnected".into()), "{notice}");
+    assert_eq!((&notice["event"], &failure["type"]), (&update.into(), &"framework_disconnected".into()), "{notice}");
     assert_eq!(failure["object"]["id"], framework);
     assert_eq!(failure["recovered_at"].is_null(), update == "detected", "{notice}");
 }

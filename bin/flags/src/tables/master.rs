@@ -70,7 +70,7 @@ flags! {
             recovery_policy: Option<JsonOrOff> =>
                 "What the master does about failures: JSON with enabled, max_share, rules, suspicion, thresholds, flapping and probation_secs, or off. Without it, suspicious and flapping agents, up to 20% of all, are not offered until they have recovered. See docs/failures.md.";
             failure_sinks: Option<Json> =>
-                "Who is notified of failures: a JSON list of sinks of type log, webhook (url, secret_file) or exec (command), each with severity, types and news. See docs/failures.md.";
+                "Who is notified of failures: a JSON list of sinks of type log, webhook (url, secret_file) or exec (command), each with severity, types and events. See docs/failures.md.";
             whitelist: Option<WatchedFile> =>
                 "A file of host names; only agents on these hosts are offered. The master watches the file for changes. * means no whitelist.";
         }

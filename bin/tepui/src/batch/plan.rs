@@ -436,7 +436,7 @@ mod tests {
         assert_eq!(needs_reconciliation(&plan), ["b", "c"]);
         assert_eq!(plan.needs_reconciliation()[0].1.as_ref().map(|agent| agent.value.as_str()), Some("agent-1"));
         assert!(!plan.update(&update("b", State::TaskRunning), 2.0));
-        assert_eq!(needs_reconciliation(&plan), ["c"], "also if it is no news");
+        assert_eq!(needs_reconciliation(&plan), ["c"], "also if its state is known");
         assert!(plan.update(&update("c", State::TaskGone), 2.0));
         assert_eq!(needs_reconciliation(&plan), Vec::<String>::new());
 

@@ -76,7 +76,7 @@ pub async fn agents(args: Agents) -> Result<(), CommandError> {
         row.resize(header.len(), "-".into());
         row
     };
-    rows.extend(state.agents.recovered_agents.iter().map(|info| away(info, "awaited")));
+    rows.extend(state.agents.recovered_agents.iter().map(|info| away(info, "recovered")));
     rows.extend(unreachable.iter().map(|info| away(info, "unreachable")));
     if rows.is_empty() {
         output::line(format!(

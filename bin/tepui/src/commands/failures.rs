@@ -207,15 +207,15 @@ fn print_line(line: String, json: bool) {
     if json {
         return output::json(line);
     }
-    if let Ok(news) = serde_json::from_str::<Value>(&line) {
-        output::line(describe(&news));
+    if let Ok(event) = serde_json::from_str::<Value>(&line) {
+        output::line(describe(&event));
     }
 }
 
 /// Returns one line of the stream as text.
-fn describe(news: &Value) -> String {
-    let failure = &news["failure"];
-    let what = news["news"].as_str().unwrap_or("known");
+fn describe(event: &Value) -> String {
+    let failure = &event["failure"];
+    let what = event["event"].as_str().unwrap_or("known");
     let last = failure["actions"].as_array().and_then(|actions| actions.last());
     let (at, detail) = match (what, last) {
         ("acted", Some(action)) => (&action["at"], format!("{}: {}", text(action, "action"), text(action, "reason"))),
@@ -269,7 +269,7 @@ mod tests {
     #[test]
     fn the_stream_shows_times() {
         let check =
-            |news: Value, expect: &str| assert_eq!(describe(&json!({"news": news, "failure": failure()})), expect);
+            |event: Value, expect: &str| assert_eq!(describe(&json!({"event": event, "failure": failure()})), expect);
         let who = "warning agent_suspicious of agent S1 (h)";
         check(Value::Null, &format!("1970-01-01 00:01:40 UTC F7 known {who}: silent"));
         check("acted".into(), &format!("1970-01-01 00:01:41 UTC F7 acted {who}: stop_offering: r"));

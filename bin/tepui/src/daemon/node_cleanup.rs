@@ -1,4 +1,4 @@
-//! `tepui last-will`: a helper process that a master in an election starts and that outlives it.
+//! `tepui node-cleanup`: a helper process that a master in an election starts and that outlives it.
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -119,7 +119,7 @@ impl DeferredMessages {
             | Message::ReconnectExecutor(_)
             | Message::ReregisterExecutor(_)
             | Message::Shutdown(_)
-            | Message::AgentHealth(_) => false,
+            | Message::AgentUsage(_) => false,
         }
     }
 
@@ -190,7 +190,7 @@ impl DeferredMessages {
             | Message::ReregisterExecutor(_)
             | Message::DrainSlave(_)
             | Message::Shutdown(_)
-            | Message::AgentHealth(_) => false,
+            | Message::AgentUsage(_) => false,
         })
     }
 

@@ -13,7 +13,7 @@ use crate::effects::{Command, Context, Timer};
 use crate::frameworks::executor::Executor;
 use crate::frameworks::index::Frameworks;
 use crate::state::State;
-use crate::usage::{agent_health, qos};
+use crate::usage::{agent_usage, qos};
 
 /// `--resource_estimator`: the estimator of oversubscribed resources.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -98,7 +98,7 @@ pub(crate) fn estimate_due(state: &mut State, cx: &mut Context<'_>) {
 
 pub(crate) fn usage_measured(state: &mut State, cx: &mut Context<'_>, due: &Timer, usage: MachineUsage) {
     if *due == Timer::DiskWatch {
-        return agent_health::send_agent_health(&state.gc, &state.identity, &state.master, cx, &usage);
+        return agent_usage::send_agent_usage(&state.gc, &state.identity, &state.master, cx, &usage);
     }
     state.oversubscription.measured(cx.now.monotonic, usage);
     match due {

@@ -3,11 +3,11 @@
 //! | module | owns |
 //! | --- | --- |
 //! | `machine_usage` | the measurements of the shell |
-//! | `agent_health` | the health report to the master |
+//! | `agent_usage` | the usage report to the master |
 //! | `estimator` | the estimate of oversubscribed resources |
 //! | `qos` | the end of executors on revocable resources when the machine is overloaded |
 
-pub(crate) mod agent_health;
+pub(crate) mod agent_usage;
 pub(crate) mod estimator;
 mod machine_usage;
 pub(crate) mod qos;

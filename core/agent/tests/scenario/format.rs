@@ -206,7 +206,7 @@ fn message(message: &Message, names: &mut Names) -> String {
             format!("{name} {} {}", m.task_id.value, names.update(&m.uuid))
         }
         Message::RunTask(m) => format!("{name} {}", m.task.task_id.value),
-        Message::AgentHealth(m) => format!(
+        Message::AgentUsage(m) => format!(
             "{name} load {} of {}, cpu {}, memory {}, disk {}",
             m.load(),
             m.processors(),

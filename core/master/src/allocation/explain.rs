@@ -36,10 +36,10 @@ fn explanation(state: &State, now: Monotonic, question: &ExplainQuery) -> CallRe
         .map(|eligibility| offer_eligibility(&state.frameworks, &state.offers, now, eligibility))
         .collect();
     let document = json!({
-        "standings": eligibilities,
+        "eligibilities": eligibilities,
         "truncated": answer.truncated,
         "condition": question.agent.as_ref().map(|id| condition(&state.agents, &state.recovery, id)),
-        "health": question.agent.as_ref().and_then(|id| state.monitor.explain(now, id)),
+        "failures": question.agent.as_ref().and_then(|id| state.monitor.explain(now, id)),
     });
     CallResponse::new(Status::Ok, document.to_string())
 }
@@ -49,7 +49,7 @@ fn condition(agents: &Agents, recovery: &Recovery, id: &AgentId) -> &'static str
     if agents.get(id.as_str()).is_some() {
         "registered"
     } else if recovery.contains(id.as_str()) {
-        "awaited"
+        "recovered"
     } else {
         "unreachable"
     }

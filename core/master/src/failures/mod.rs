@@ -3,6 +3,6 @@
 mod monitor;
 
 pub(crate) use monitor::{
-    FailurePersistence, agent_health, failures_persisted, observe, observe_recovery_complete, observe_task_end,
+    FailurePersistence, agent_usage, failures_persisted, observe, observe_recovery_complete, observe_task_end,
     observe_task_health, persist_failures, reactivate_held, reply_when_persisted, restore_failures,
 };

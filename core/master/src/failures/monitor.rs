@@ -187,7 +187,7 @@ pub(crate) fn reply_when_persisted(
     }
 }
 
-pub(crate) fn agent_health(state: &mut State, cx: &mut Context<'_>, from: &Upid, message: &tepui::AgentHealth) {
+pub(crate) fn agent_usage(state: &mut State, cx: &mut Context<'_>, from: &Upid, message: &tepui::AgentUsage) {
     let agent = AgentId::from(&message.agent_id);
     if !is_process_of(&state.agents, from, agent.as_str()) {
         return;

@@ -110,7 +110,7 @@ fn event_of(message: &Message) -> Option<Event> {
         | Message::ReregisterExecutor(_)
         | Message::DrainSlave(_)
         | Message::Shutdown(_)
-        | Message::AgentHealth(_) => None,
+        | Message::AgentUsage(_) => None,
     }
 }
 

@@ -7,7 +7,7 @@ use model::{AgentId, FrameworkId, Upid};
 
 use crate::agents::{Agents, pong, register_agent, reregister_agent, unregister_agent, update_agent};
 use crate::calls::{accept, decline, kill, reconcile, revive};
-use crate::failures::agent_health;
+use crate::failures::agent_usage;
 use crate::frameworks::{
     Frameworks, deactivate_framework_message, driver_call, register_framework, remove_framework, reregister_framework,
 };
@@ -42,7 +42,7 @@ pub(crate) fn message(state: &mut State, cx: &mut Context<'_>, input: PeerMessag
         }
         Message::UpdateOperationStatus(message) => operation_status_update(state, cx, &from, *message),
 
-        Message::AgentHealth(message) => agent_health(state, cx, &from, &message),
+        Message::AgentUsage(message) => agent_usage(state, cx, &from, &message),
 
         Message::SchedulerCall(bytes) => driver_call(state, cx, &from, &bytes),
         Message::SubmitSchedulerRequest(_) => {

@@ -62,12 +62,12 @@ pub(super) fn read_incident(record: proto::Incident) -> Result<Incident, Unknown
     })
 }
 
-pub(super) fn history_record(agent: &AgentId, history: &FailureHistory) -> proto::Conduct {
-    proto::Conduct {
+pub(super) fn history_record(agent: &AgentId, history: &FailureHistory) -> proto::FailureHistory {
+    proto::FailureHistory {
         agent: agent.to_string(),
         hostname: Some(history.hostname.clone()),
         departures: history.departures.iter().map(|at| at.nanos()).collect(),
-        quarantine: history.quarantine.map(|(until, length)| proto::conduct::Quarantine {
+        quarantine: history.quarantine.map(|(until, length)| proto::failure_history::Quarantine {
             until: until.nanos(),
             length: u64::try_from(length.as_nanos()).unwrap_or(u64::MAX),
         }),
@@ -77,7 +77,7 @@ pub(super) fn history_record(agent: &AgentId, history: &FailureHistory) -> proto
     }
 }
 
-pub(super) fn read_history(record: proto::Conduct) -> Result<(AgentId, Arc<FailureHistory>), UnknownName> {
+pub(super) fn read_history(record: proto::FailureHistory) -> Result<(AgentId, Arc<FailureHistory>), UnknownName> {
     let drained = record.drained();
     let quarantine = record.quarantine.map(|q| (Timestamp::from_nanos(q.until), Duration::from_nanos(q.length)));
     let overruled = record.overruled.iter().map(|name| name.parse());

@@ -83,7 +83,7 @@ impl Key {
             Key::Weight(role) => format!("weights/{role}"),
             Key::Partition(id) => format!("partitions/{id}"),
             Key::Incident(number) => format!("incidents/{number}"),
-            Key::FailureHistory(id) => format!("conduct/{id}"),
+            Key::FailureHistory(id) => format!("failure_histories/{id}"),
         }
     }
 }
@@ -293,7 +293,7 @@ impl RegistryState {
                 self.incidents.insert(number, Arc::new(incident));
                 Key::Incident(number)
             }
-            "conduct" => {
+            "failure_histories" => {
                 let (id, history) = read_history(record(&key, value)?).map_err(|source| unknown(&key, source))?;
                 self.failure_histories.insert(id.clone(), history);
                 Key::FailureHistory(id)

@@ -142,7 +142,7 @@ fn a_commit_writes_what_changed() {
     check(&[incident(3, true, false)], &["+incidents/3"]);
     check(&[incident(3, true, false), incident(3, false, false)], &["-incidents/3"]);
     check(&[incident(3, false, false)], &[]);
-    check(&[history(1, true, true), history(1, false, true)], &["-conduct/m-S1"]);
+    check(&[history(1, true, true), history(1, false, true)], &["-failure_histories/m-S1"]);
     check(&[history(1, false, true)], &[]);
 }
 

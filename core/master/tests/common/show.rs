@@ -163,7 +163,7 @@ pub fn effect(effect: &Effect) -> String {
 fn change(change: &Change) -> String {
     match change {
         Change::AgentAdded(agent) => format!("agent {} added: {}", agent.id, agent.total),
-        Change::AgentsRecovered(agents) => format!("{} agents awaited", agents.len()),
+        Change::AgentsRecovered(agents) => format!("{} agents recovered", agents.len()),
         Change::UnreachableRecovered(agents) => format!("agents {agents:?} unreachable as before"),
         Change::UnreachableForgotten(agents) => format!("agents {agents:?} forgotten"),
         Change::AgentUpdated(agent) => {

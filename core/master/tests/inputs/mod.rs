@@ -102,7 +102,7 @@ pub fn input_kinds(subject: &Subject) -> Vec<InputKind> {
         ("mesos.internal.LaunchTasksMessage", json!({"framework_id": {"value": samples.framework}})),
         ("mesos.internal.ReconcileTasksMessage", json!({"framework_id": {"value": samples.framework}})),
         ("mesos.internal.ResourceRequestMessage", json!({"framework_id": {"value": samples.framework}})),
-        ("tepui.AgentHealth", json!({})),
+        ("tepui.AgentUsage", json!({})),
     ];
     kinds.extend(messages.map(|(name, base)| {
         let Ok(Some(desc)) = Message::descriptor_of(name) else { panic!("{name} has no descriptor") };

@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn a_child_whose_agent_has_ended_does_not_execute() {
         let directory = tempfile::tempdir().unwrap();
-        let (record, trace) = (directory.path().join("born"), directory.path().join("it ran"));
+        let (record, trace) = (directory.path().join("process_record"), directory.path().join("it ran"));
         let plan = SpawnPlan::new(&touch(&trace, &record)).unwrap();
         let child = spawn(&plan).unwrap();
         rustix::process::waitpid(Some(child.pid), rustix::process::WaitOptions::empty()).unwrap();

@@ -16,7 +16,7 @@ pub struct SinkOptions {
     /// The kinds of incidents; empty for all.
     pub types: Vec<Kind>,
     /// The updates of an incident that cause a notification.
-    pub news: Vec<IncidentUpdate>,
+    pub events: Vec<IncidentUpdate>,
 }
 
 /// The target of notifications.
@@ -62,7 +62,7 @@ struct SinkSpec {
     severity: Option<Severity>,
     #[serde(default)]
     types: Vec<Kind>,
-    news: Option<Vec<IncidentUpdate>>,
+    events: Option<Vec<IncidentUpdate>>,
 }
 
 const WEBHOOK_TIMEOUT: u32 = 10;
@@ -103,7 +103,7 @@ impl SinkOptions {
     /// Returns whether the sink is notified about this update of an incident.
     pub fn matches(&self, incident: &Incident, update: IncidentUpdate) -> bool {
         incident.severity >= self.severity
-            && self.news.contains(&update)
+            && self.events.contains(&update)
             && (self.types.is_empty() || self.types.contains(&incident.kind))
     }
 }
@@ -131,8 +131,8 @@ impl SinkSpec {
             target,
             severity: self.severity.unwrap_or(Severity::Warning),
             types: self.types,
-            news: self
-                .news
+            events: self
+                .events
                 .unwrap_or_else(|| vec![IncidentUpdate::Detected, IncidentUpdate::Changed, IncidentUpdate::Recovered]),
         })
     }
@@ -157,13 +157,13 @@ mod tests {
     #[test]
     fn sinks_are_read_with_their_defaults() {
         let text = r#"[{"type": "log"}, {"type": "webhook", "url": "https://h/x", "severity": "critical"},
-                       {"type": "exec", "command": ["/bin/page", "me"], "news": ["recovered"]}]"#;
+                       {"type": "exec", "command": ["/bin/page", "me"], "events": ["recovered"]}]"#;
         let sinks = SinkOptions::parse(text).unwrap();
         assert_eq!(sinks[0].severity, Severity::Warning);
         assert_eq!(sinks[1].severity, Severity::Critical);
         let command = vec!["/bin/page".to_owned(), "me".to_owned()];
         assert_eq!(sinks[2].target, Target::Exec { command, timeout: Duration::from_secs(30), concurrency: 1 });
-        assert_eq!(sinks[2].news, [IncidentUpdate::Recovered]);
+        assert_eq!(sinks[2].events, [IncidentUpdate::Recovered]);
     }
 
     #[test]

@@ -36,7 +36,7 @@ struct Sink {
 
 /// One notification for a sink.
 pub struct Notification {
-    /// The id, `<incident>-<news>-<number>`. Repetitions of the notification have the same id, and no other
+    /// The id, `<incident>-<event>-<number>`. Repetitions of the notification have the same id, and no other
     /// notification has it.
     pub id: String,
     /// The JSON body.
@@ -109,7 +109,7 @@ impl Sinks {
 impl Notification {
     fn new(incident: &Arc<Incident>, update: IncidentUpdate, number: u64) -> Self {
         let body = json!({
-            "news": update.as_str(),
+            "event": update.as_str(),
             "failure": incident.to_json(),
         });
         Notification {

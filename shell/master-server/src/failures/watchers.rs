@@ -33,11 +33,11 @@ impl Watchers {
         self.0.retain(|(other, ..)| !Arc::ptr_eq(other, watcher));
     }
 
-    pub fn notify(&mut self, incident: &Incident, news: IncidentUpdate, view: &View) {
+    pub fn notify(&mut self, incident: &Incident, update: IncidentUpdate, view: &View) {
         if self.0.is_empty() {
             return;
         }
-        let line = Bytes::from(line(incident, Some(news)));
+        let line = Bytes::from(line(incident, Some(update)));
         let is_shown = |visibility: &Visibility| {
             visibility.is_everything() || view.snapshot().seen_by(visibility.clone()).shows_incident(incident)
         };
@@ -83,7 +83,7 @@ impl Watchers {
 /// Renders an incident as one line of JSON. `update` is `None` for an incident from before the request.
 pub fn line(incident: &Incident, update: Option<IncidentUpdate>) -> Vec<u8> {
     let mut line = json!({
-        "news": update.map(IncidentUpdate::as_str),
+        "event": update.map(IncidentUpdate::as_str),
         "failure": incident.to_json(),
     })
     .to_string()

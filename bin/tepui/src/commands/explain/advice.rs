@@ -69,7 +69,7 @@ mod tests {
             IneligibilityReason::BelowMinimum => IneligibilityReason::TooLarge(Vec::new()),
             IneligibilityReason::TooLarge(_) => IneligibilityReason::DoesNotFit(Vec::new()),
             IneligibilityReason::DoesNotFit(_) => IneligibilityReason::Filtered { until },
-            IneligibilityReason::Filtered { .. } => IneligibilityReason::Recovering { awaited: 1, until },
+            IneligibilityReason::Filtered { .. } => IneligibilityReason::Recovering { missing: 1, until },
             IneligibilityReason::Recovering { .. } => return None,
         })
     }

@@ -37,7 +37,7 @@ Examples:
   tepui explain framework spark --needs cpus:4,mem:8GB
                                   Why none of its tasks of that size starts
   tepui explain task web.1        What happened to the task
-  tepui explain agent S3          To which frameworks an agent is not offered and why, and its health";
+  tepui explain agent S3          To which frameworks an agent is not offered and why, and its failures";
 
 pub async fn explain(args: Explain) -> Result<(), CommandError> {
     let (kind, subject) = match args.subject.as_slice() {

@@ -46,8 +46,8 @@ impl Eligibility {
     }
 
     pub fn lines(&self, query: &ExplainQuery) -> Vec<String> {
-        let standings = list(&self.0, "standings");
-        if standings.is_empty() {
+        let eligibilities = list(&self.0, "eligibilities");
+        if eligibilities.is_empty() {
             return vec![match (&query.role, &query.framework) {
                 (Some(role), None) => {
                     format!("no framework is subscribed to role {role} or a role below it: nobody asks for its share")
@@ -56,7 +56,7 @@ impl Eligibility {
                     .to_owned(),
             }];
         }
-        let mut lines: Vec<String> = standings.iter().flat_map(|one| of(one, query.framework.is_none())).collect();
+        let mut lines: Vec<String> = eligibilities.iter().flat_map(|one| of(one, query.framework.is_none())).collect();
         if self.0["truncated"] == true {
             lines.push("there is more: name one framework or one agent to see all of it".to_owned());
         }
@@ -66,22 +66,24 @@ impl Eligibility {
     /// Returns the codes of the reasons why nothing is offered, and one or two sentences about them. Returns `None` if
     /// an offer is on its way or nothing prevents an offer.
     pub fn summary(&self) -> Option<(Vec<String>, Vec<String>)> {
-        let standings = list(&self.0, "standings");
-        if standings.iter().any(|eligibility| number(eligibility, "open") > 0 || number(eligibility, "offers") > 0) {
+        let eligibilities = list(&self.0, "eligibilities");
+        if eligibilities.iter().any(|eligibility| number(eligibility, "open") > 0 || number(eligibility, "offers") > 0)
+        {
             return None;
         }
-        if standings.iter().all(|eligibility| number(eligibility, "agents") == 0) {
+        if eligibilities.iter().all(|eligibility| number(eligibility, "agents") == 0) {
             let line = "nothing starts: no agent is registered; start one: tepui agent --help";
             return Some((vec!["NO_AGENTS".to_owned()], vec![line.to_owned()]));
         }
-        let summary: Vec<&Value> = standings.iter().flat_map(|eligibility| list(eligibility, "summary")).collect();
+        let summary: Vec<&Value> = eligibilities.iter().flat_map(|eligibility| list(eligibility, "summary")).collect();
         // The framework's own offer filters last for seconds and are not worth a message.
         let counts: Vec<&Value> = summary.into_iter().filter(|count| text(count, "code") != "REFUSED").collect();
         if counts.is_empty() {
             return None;
         }
         let codes: Vec<String> = counts.iter().map(|count| text(count, "code").to_owned()).collect();
-        let agents: u64 = standings.iter().map(|eligibility| number(eligibility, "agents")).max().unwrap_or_default();
+        let agents: u64 =
+            eligibilities.iter().map(|eligibility| number(eligibility, "agents")).max().unwrap_or_default();
         let counted = counts.iter().map(|count| format!("{} {}", number(count, "agents"), phrase(count)));
         let counted: Vec<String> = counted.collect();
         let noun = if agents == 1 { "agent" } else { "agents" };
@@ -92,12 +94,12 @@ impl Eligibility {
 
     /// Explains one agent for all frameworks.
     pub fn of_agent(&self) -> Vec<String> {
-        if let Some(condition @ ("unreachable" | "awaited")) = self.0["condition"].as_str() {
+        if let Some(condition @ ("unreachable" | "recovered")) = self.0["condition"].as_str() {
             return away(condition);
         }
-        let standings = list(&self.0, "standings");
+        let eligibilities = list(&self.0, "eligibilities");
         let mut lines = Vec::new();
-        for eligibility in standings {
+        for eligibility in eligibilities {
             let Some(detail) = list(eligibility, "details").first() else { continue };
             if lines.is_empty() {
                 let available = text(detail, "available");
@@ -111,7 +113,7 @@ impl Eligibility {
         if lines.is_empty() {
             lines.push("no framework is subscribed: nobody could be offered this agent".to_owned());
         }
-        let codes = standings.iter().flat_map(|one| list(one, "summary")).map(|one| text(one, "code"));
+        let codes = eligibilities.iter().flat_map(|one| list(one, "summary")).map(|one| text(one, "code"));
         lines.extend(advise(codes));
         lines
     }
@@ -119,7 +121,7 @@ impl Eligibility {
 
 fn away(condition: &str) -> Vec<String> {
     let (how, advice) = match condition {
-        "awaited" => (
+        "recovered" => (
             "it was registered with the master before, and has not come back yet",
             "wait, or start it again; after --agent_reregister_timeout it is unreachable",
         ),
@@ -212,8 +214,8 @@ mod tests {
         })
     }
 
-    fn check(standings: Value, query: &ExplainQuery, expected: &[&str]) {
-        assert_eq!(Eligibility(json!({ "standings": standings })).lines(query), expected);
+    fn check(eligibilities: Value, query: &ExplainQuery, expected: &[&str]) {
+        assert_eq!(Eligibility(json!({ "eligibilities": eligibilities })).lines(query), expected);
     }
 
     fn about_framework() -> ExplainQuery {
@@ -278,9 +280,9 @@ mod tests {
     #[test]
     fn an_agent_is_explained_for_each_framework() {
         let reason = json!([{"code": "NOT_WHITELISTED", "text": "not in the master's --whitelist", "agents": 1}]);
-        let answer = Eligibility(json!({ "standings": [eligibility(0, reason, 0)] }));
+        let answer = Eligibility(json!({ "eligibilities": [eligibility(0, reason, 0)] }));
         let mut full = answer.json().clone();
-        full["standings"][0]["details"][0]["available"] = json!("{}");
+        full["eligibilities"][0]["details"][0]["available"] = json!("{}");
         assert_eq!(Eligibility(full).of_agent()[0], "agent S3 (host) has nothing left");
         assert_eq!(
             answer.of_agent(),
@@ -294,8 +296,8 @@ mod tests {
 
     #[test]
     fn an_agent_that_is_not_registered_is_reported() {
-        for condition in ["awaited", "unreachable"] {
-            let lines = Eligibility(json!({"standings": [], "condition": condition, "health": null})).of_agent();
+        for condition in ["recovered", "unreachable"] {
+            let lines = Eligibility(json!({"eligibilities": [], "condition": condition, "failures": null})).of_agent();
             assert!(
                 lines[0].ends_with("so nothing of it can be offered") && lines[1].contains("start it"),
                 "{lines:?}"
@@ -305,8 +307,8 @@ mod tests {
 
     #[test]
     fn a_waiting_batch_gets_a_short_explanation() {
-        let check = |standings: Value, expect: Option<&[&str]>| {
-            let counts = Eligibility(json!({ "standings": standings })).summary();
+        let check = |eligibilities: Value, expect: Option<&[&str]>| {
+            let counts = Eligibility(json!({ "eligibilities": eligibilities })).summary();
             let lines = counts.map(|(_, lines)| lines);
             assert_eq!(lines, expect.map(|lines| lines.iter().map(|line| (*line).to_owned()).collect()));
         };

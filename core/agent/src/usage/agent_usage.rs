@@ -1,7 +1,7 @@
-//! The health report of the machine to a master that supports it: Tepui's does, Mesos' drops a message with an unknown
+//! The usage report of the machine to a master that supports it: Tepui's does, Mesos' drops a message with an unknown
 //! name.
 
-use messages::tepui::AgentHealth;
+use messages::tepui::AgentUsage;
 
 use crate::config::Config;
 use crate::effects::{Command, Context, Timer};
@@ -19,7 +19,7 @@ pub(crate) fn disk_watch_due(config: &Config, master: &MasterConnection, cx: &mu
 }
 
 /// Sends a measurement to the master.
-pub(crate) fn send_agent_health(
+pub(crate) fn send_agent_usage(
     gc: &Gc,
     identity: &Identity,
     master: &MasterConnection,
@@ -27,7 +27,7 @@ pub(crate) fn send_agent_health(
     usage: &MachineUsage,
 ) {
     let Some(master) = master.registered_pid() else { return };
-    let message = AgentHealth {
+    let message = AgentUsage {
         agent_id: identity.proto(),
         load: usage.load.map(|load| load.five_minutes),
         processors: usage.processors.map(f64::from),
