@@ -3,9 +3,9 @@
 
 use std::ffi::OsString;
 
-use flags::{AgentFlags, Bytes, ExecuteFlags, LocalFlags, MasterFlags, Program, Value, format_bytes};
+use flags::{AgentFlags, Bytes, ExecuteFlags, LocalFlags, MasterFlags, Program, Value};
 use libfuzzer_sys::fuzz_target;
-use model::{format_duration, parse_duration};
+use model::{format_bytes, format_duration, parse_duration};
 
 fuzz_target!(|text: &str| {
     // A value that names a file would be read: the input must decide everything.

@@ -3,9 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use model::format_duration;
-
-use crate::value::format_bytes;
+use model::{format_bytes, format_duration};
 
 /// The values that a flag accepts among those of its type. Both ends are included.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -29,4 +29,4 @@ pub use samples::{extremes, invalid_values};
 pub use tables::{
     AddressFlags, AgentFlags, DEFINITIONS, ExecuteFlags, LocalFlags, LoggingFlags, MasterFlags, NetworkIsolationFlags,
 };
-pub use value::{Bytes, Field, Json, JsonOrOff, List, Percent, Rate, Value, WatchedFile, format_bytes};
+pub use value::{Bytes, Field, Json, JsonOrOff, List, Percent, Rate, Value, WatchedFile};

@@ -2,6 +2,7 @@
 //! snapshots in them.
 
 pub mod agent;
+mod byte_size;
 mod caller;
 mod clock;
 mod duration;
@@ -15,6 +16,7 @@ mod task_state;
 mod visible;
 mod wait_status;
 
+pub use byte_size::{InvalidByteSize, format_bytes, parse_bytes};
 pub use caller::Caller;
 pub use clock::{Monotonic, Now, Timestamp};
 pub use duration::{InvalidDuration, duration_from_proto, duration_to_proto, format_duration, parse_duration};

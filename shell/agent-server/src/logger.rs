@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use containerizer::Rotation;
-use flags::{Bytes, Value as _};
 use messages::v1;
+use model::parse_bytes;
 
 /// The default bound of an output: Mesos' `max_stdout_size`, and Kubernetes' five files, of which four are old.
 pub const DEFAULT_ROTATION: Rotation = Rotation { max_bytes: 10 << 20, max_files: 4 };
@@ -80,7 +80,7 @@ pub fn rotated_outputs(
 /// # Errors
 /// Returns why the text is not a size, or that the size is less than a page.
 pub fn set_size(rotation: &mut Option<Rotation>, text: &str) -> Result<(), String> {
-    match Bytes::parse(text.trim())?.0 {
+    match parse_bytes(text.trim()).map_err(|error| error.to_string())? {
         bytes if bytes < MIN_BYTES => Err(format!("expected at least {MIN_BYTES}B, a page, and not {bytes}B")),
         bytes => {
             rotation.get_or_insert(DEFAULT_ROTATION).max_bytes = bytes;
