@@ -6,10 +6,10 @@ mod processes;
 
 use std::process::{Command, Stdio};
 
-use client::{Address, Events, Scheduler};
 use messages::v1;
 use messages::v1::scheduler::Event;
 use processes::TEPUI;
+use tepui_client::{Address, Events, Scheduler};
 use testkit::process::LocalCluster;
 
 const NAME: &str = "\x1b[31mred\x1b[0m\nfake row\u{9b}2J\u{202e}";

@@ -3,11 +3,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-use client::{Address, Events, Scheduler};
 use messages::v1;
 use messages::v1::TaskState::{TaskFinished, TaskRunning, TaskStarting};
 use messages::v1::framework_info::capability::Type::PartitionAware;
 use messages::v1::scheduler::Event;
+use tepui_client::{Address, Events, Scheduler};
 use testkit::builders::*;
 use testkit::process::LocalCluster;
 use testkit::scratch::find_file;

@@ -6,7 +6,6 @@
 #[path = "operating/cluster.rs"]
 mod cluster;
 
-use client::{Address, Events, Scheduler};
 use cluster::{Cluster, blocks, until};
 use failures::{Policy, SuspicionOptions};
 use master_server::SinkOptions;
@@ -15,6 +14,7 @@ use messages::v1::scheduler::call::{AcceptInverseOffers, Type};
 use messages::v1::scheduler::{Call, Event};
 use model::incident::Kind;
 use serde_json::json;
+use tepui_client::{Address, Events, Scheduler};
 
 #[test]
 fn quota_and_partitions_limit_a_role() {

@@ -1,4 +1,8 @@
-//! The Rust library for frameworks and operators of a Mesos cluster (v1 API).
+//! `tepui-client` is the Rust library for frameworks and operators of a cluster of Tepui or of Apache Mesos. It speaks
+//! the v1 HTTP APIs of masters and agents; it needs no C library and no `protoc`.
+//!
+//! A *framework* is offered resources by the master and launches tasks on them. An *operator* reads the state of the
+//! cluster and changes its settings. Messages are the types of [`v1`], which are Mesos' own.
 //!
 //! | type | for |
 //! | --- | --- |
@@ -10,14 +14,40 @@
 //! | [`Files`], [`Follow`], [`FollowRotated`] | sandboxes and logs |
 //! | [`detect`], [`Address`] | the leading master, by its address or by ZooKeeper |
 //!
+//! # First steps
+//!
+//! A program beside a checkout of Tepui has these dependencies:
+//!
+//! ```toml
+//! [dependencies]
+//! tepui-client = { path = "../tepui/lib/client" }
+//! tokio = { version = "1", features = ["macros", "rt-multi-thread"] }
+//! ```
+//!
+//! `tepui local` starts a cluster on this machine, at 127.0.0.1:5050. The program lists its agents:
+//!
+//! ```no_run
+//! use tepui_client::v1::master::call::Type;
+//! use tepui_client::{Address, MasterOperator};
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), tepui_client::Error> {
+//!     let master = MasterOperator::new(Address::new("127.0.0.1", 5050));
+//!     let agents = master.get(Type::GetAgents).await?.get_agents.unwrap_or_default();
+//!     for agent in agents.agents {
+//!         println!("{} is {}", agent.agent_info.hostname, if agent.active { "active" } else { "inactive" });
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
 //! # A complete framework
 //!
 //! The program subscribes at a master, launches one task on the first offer that suffices, waits for its end, and
 //! removes the framework. It survives a failover of the master: the driver subscribes again with the same framework id.
 //!
 //! ```no_run
-//! use client::{Driver, DriverEvent, Scheduler};
-//! use messages::v1;
+//! use tepui_client::{Driver, DriverEvent, Scheduler, v1};
 //!
 //! const CPUS: f64 = 0.1;
 //! const MEM: f64 = 32.0;
@@ -39,7 +69,7 @@
 //! }
 //!
 //! /// Launches the task, unless it was launched before or the offer is too small. Then the offer is declined.
-//! async fn use_offer(scheduler: &Scheduler, offer: v1::Offer, launched: &mut bool) -> Result<(), client::Error> {
+//! async fn use_offer(scheduler: &Scheduler, offer: v1::Offer, launched: &mut bool) -> Result<(), tepui_client::Error> {
 //!     if *launched || amount(&offer, "cpus") < CPUS || amount(&offer, "mem") < MEM {
 //!         return scheduler.decline(vec![offer.id], None).await;
 //!     }
@@ -56,7 +86,7 @@
 //! }
 //!
 //! #[tokio::main]
-//! async fn main() -> Result<(), client::Error> {
+//! async fn main() -> Result<(), tepui_client::Error> {
 //!     let info = v1::FrameworkInfo {
 //!         user: "root".into(),
 //!         name: "example".into(),
@@ -125,6 +155,7 @@ pub use error::Error;
 pub use events::Events;
 pub use files::{Chunk, FileInfo, Files, Follow};
 pub use lines::{Lines, lines};
+pub use messages::v1;
 pub use operator::{AgentOperator, FileContents, MasterOperator, delete, get_json, post_form, put_json};
 pub use rotated::{FollowRotated, Piece};
 pub use scheduler::Scheduler;

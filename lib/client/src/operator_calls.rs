@@ -2,10 +2,10 @@
 //! checks and effects are those of Mesos' operator API.
 //!
 //! ```no_run
-//! use client::{Address, MasterOperator, operator_calls};
-//! use messages::v1::AgentId;
+//! use tepui_client::v1::AgentId;
+//! use tepui_client::{Address, MasterOperator, operator_calls};
 //!
-//! # async fn run() -> Result<(), client::Error> {
+//! # async fn run() -> Result<(), tepui_client::Error> {
 //! let master: Address = "127.0.0.1:5050".parse()?;
 //! let agent = AgentId { value: "8f4c…-S3".into() };
 //! MasterOperator::new(master).call(&operator_calls::drain_agent(agent, None, false)).await?;

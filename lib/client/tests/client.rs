@@ -6,9 +6,9 @@
 mod containers;
 mod peer;
 
-use client::{Address, Error, Files, MasterOperator, Scheduler};
 use messages::v1;
 use peer::{framework, peer, stream, subscribed};
+use tepui_client::{Address, Error, Files, MasterOperator, Scheduler};
 use testkit::builders::{error_event, event};
 use testkit::http::{accepted, protobuf_response, response};
 use tokio::net::TcpListener;
@@ -58,7 +58,7 @@ async fn a_refused_connection_has_a_plain_message() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let address = Address::new("127.0.0.1", listener.local_addr().expect("address").port());
     drop(listener);
-    let error = client::get_json(&address, "/state").await.expect_err("no server");
+    let error = tepui_client::get_json(&address, "/state").await.expect_err("no server");
     assert!(error.is_transient() && error.to_string().contains("is it running"), "{error}");
 }
 
@@ -66,7 +66,7 @@ async fn a_refused_connection_has_a_plain_message() {
 async fn an_error_status_has_advice() {
     let check = async |status: &str, said: &'static [u8], expect: &str| {
         let peer = peer(vec![vec![response(status, "", said)]]).await;
-        let error = client::get_json(&peer.address, "/state").await.expect_err("refused");
+        let error = tepui_client::get_json(&peer.address, "/state").await.expect_err("refused");
         assert!(error.to_string().contains(expect), "{error}");
         error.is_transient()
     };

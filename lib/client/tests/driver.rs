@@ -6,9 +6,9 @@ mod peer;
 
 use std::time::Duration;
 
-use client::{Address, Backoff, Driver, DriverEvent, Error};
 use messages::v1::scheduler::event::Type;
 use peer::{Peer, framework, open_stream, peer, stream, subscribed};
+use tepui_client::{Address, Backoff, Driver, DriverEvent, Error};
 use testkit::builders::{self, error_event, event};
 
 const IMPATIENT: Backoff = Backoff { first: Duration::from_millis(1), most: Duration::from_millis(4) };

@@ -19,13 +19,13 @@
 //! # A test of a scheduler
 //!
 //! A scheduler is tested against a server that follows a script: the answers to the first connection, the second and so
-//! on. The server also records its requests. Here the scheduler of the `client` library subscribes and declines an
+//! on. The server also records its requests. Here the scheduler of `tepui_client` subscribes and declines an
 //! offer:
 //!
 //! ```
 //! # #[cfg(feature = "hosts")]
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-//! use client::{Address, Scheduler};
+//! use tepui_client::{Address, Scheduler};
 //! use messages::v1::scheduler::call;
 //! use testkit::builders::{framework, offer_id, subscribed};
 //! use testkit::http::{ScriptedServer, accepted, event_stream};

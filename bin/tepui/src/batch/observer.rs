@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use client::{Address, Error};
 use messages::v1;
+use tepui_client::{Address, Error};
 
 use super::plan::Plan;
 use crate::output;

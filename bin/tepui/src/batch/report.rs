@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use client::{Address, get_json};
 use messages::v1;
 use messages::v1::TaskState as State;
 use serde_json::{Value, json};
+use tepui_client::{Address, get_json};
 
 use super::exit_codes::exit_code;
 use super::plan::TaskState;

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use client::{Address, Driver, DriverEvent, Error, Scheduler};
 use messages::v1;
 use messages::v1::scheduler::{Event, call};
+use tepui_client::{Address, Driver, DriverEvent, Error, Scheduler};
 
 use super::observer::{Observer, Stalled};
 use super::plan::Plan;

@@ -4,8 +4,8 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use client::{Address, Error, Files, FollowRotated, Piece, get_json};
 use messages::v1;
+use tepui_client::{Address, Error, Files, FollowRotated, Piece, get_json};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 

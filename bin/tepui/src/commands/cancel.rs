@@ -1,8 +1,8 @@
 //! `tepui cancel`: ends tasks, runs and frameworks.
 
-use client::{Error, post_form};
 use messages::v1;
 use model::is_terminal;
+use tepui_client::{Error, post_form};
 
 use super::cli::{CommandError, Target};
 use super::find;

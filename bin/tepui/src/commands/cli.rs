@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use client::Address;
 use model::{visible, with_sources};
+use tepui_client::Address;
 
 use super::{
     agents, cancel, containers, examples, explain, failures, frameworks, image, logs, operate, run, shell, status,
@@ -69,7 +69,7 @@ pub const DETECTION: Duration = Duration::from_secs(10);
 fn master(given: &str) -> Result<Master, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|source| CommandError::Io { doing: "start".to_owned(), source })?;
-    let leader = runtime.block_on(client::detect(given, DETECTION))?;
+    let leader = runtime.block_on(tepui_client::detect(given, DETECTION))?;
     Ok(Master { given: given.to_owned(), leader })
 }
 
@@ -142,10 +142,10 @@ struct VersionArgs {
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     #[error(transparent)]
-    Client(#[from] client::Error),
+    Client(#[from] tepui_client::Error),
     /// A refusal with a known message, and what to do about it.
     #[error("{0}\nwhat to do: {1}")]
-    WithAdvice(#[source] client::Error, &'static str),
+    WithAdvice(#[source] tepui_client::Error, &'static str),
     #[error(transparent)]
     Master(master_server::Error),
     #[error(transparent)]
@@ -265,7 +265,7 @@ async fn status_of_default() -> Result<ExitCode, CommandError> {
             return Err(CommandError::message(format!("{MASTER}={} is not UTF-8", given.to_string_lossy())));
         }
     };
-    let leader = client::detect(&given, DETECTION).await?;
+    let leader = tepui_client::detect(&given, DETECTION).await?;
     status::show(&Master { given, leader }, false).await
 }
 
@@ -295,7 +295,7 @@ pub fn fail(failure: &dyn std::error::Error) -> ExitCode {
 async fn version(args: VersionArgs) -> Result<(), CommandError> {
     let own = env!("CARGO_PKG_VERSION");
     let master = match &args.master {
-        Some(address) => Some(client::get_json(address, "/version").await?),
+        Some(address) => Some(tepui_client::get_json(address, "/version").await?),
         None => None,
     };
     if args.json {

@@ -3,9 +3,9 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use client::Address;
 use flags::{ExecuteFlags, ExecutorContainerizer, Json, Parsed};
 use messages::v1;
+use tepui_client::Address;
 use wire::Limits;
 
 use super::cli::{CommandError, DETECTION, block_on, fail};
@@ -32,7 +32,7 @@ pub fn execute(arguments: Vec<OsString>) -> ExitCode {
 async fn run(flags: &ExecuteFlags) -> Result<ExitCode, CommandError> {
     let (mut work, framework) = work_and_framework(flags)?;
     // This fails early if there is no master.
-    client::detect(&flags.master, DETECTION).await?;
+    tepui_client::detect(&flags.master, DETECTION).await?;
     if let (Work::Task(task), Some(value)) = (&mut work, upload(flags).await?) {
         let command = task.command.get_or_insert_default();
         command.uris.push(v1::command_info::Uri { value, ..Default::default() });
@@ -239,12 +239,12 @@ pub fn resolve(arguments: Vec<OsString>) -> ExitCode {
         Err(error) => return fail(&CommandError::message(format!("--timeout: {error}"))),
     };
     block_on(async {
-        let address = client::detect(given, timeout).await?;
+        let address = tepui_client::detect(given, timeout).await?;
         if given.starts_with("zk://") {
             output::line(address);
             return Ok(ExitCode::SUCCESS);
         }
-        let state = client::get_json(&address, "/state").await?;
+        let state = tepui_client::get_json(&address, "/state").await?;
         let leader = state["leader"].as_str().ok_or_else(|| CommandError::message("no master leads"))?;
         output::line(leader.parse::<Address>()?);
         Ok(ExitCode::SUCCESS)

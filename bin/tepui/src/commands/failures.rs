@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use client::{Lines, get_json, lines};
 use serde_json::Value;
+use tepui_client::{Lines, get_json, lines};
 
 use super::cli::{CommandError, DETECTION, Master, Target};
 use super::operate::time::UtcTime;
@@ -183,10 +183,10 @@ async fn follow(master: &Master, args: &Failures) -> Result<(), CommandError> {
 }
 
 /// Connects again, to the current leader.
-async fn again(master: &Master, args: &Failures) -> Result<Lines, client::Error> {
+async fn again(master: &Master, args: &Failures) -> Result<Lines, tepui_client::Error> {
     let begun = Instant::now();
     loop {
-        let found = match client::detect(&master.given, DETECTION).await {
+        let found = match tepui_client::detect(&master.given, DETECTION).await {
             Ok(leader) => lines(&leader, &args.path()).await,
             Err(error) => Err(error),
         };
@@ -197,7 +197,7 @@ async fn again(master: &Master, args: &Failures) -> Result<Lines, client::Error>
     }
 }
 
-fn ended(how: &str, error: &client::Error) -> CommandError {
+fn ended(how: &str, error: &tepui_client::Error) -> CommandError {
     CommandError::Lines(format!(
         "{how}, and no master could be found again: {error}\nwhat to do: run it again when one leads"
     ))

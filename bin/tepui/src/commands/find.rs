@@ -1,9 +1,9 @@
 //! Finds the task or agent that an argument names, and the sandbox of a task.
 
-use client::{Address, get_json};
 use messages::v1;
 use messages::v1::master::response::get_agents::Agent;
 use messages::v1::master::response::get_frameworks::Framework;
+use tepui_client::{Address, get_json};
 
 use super::cli::CommandError;
 use super::incidents::OpenIncidents;

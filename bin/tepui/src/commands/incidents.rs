@@ -1,9 +1,9 @@
 //! Information from open failures that the master's lists do not contain: which agents are unreachable, and which are
 //! kept from offers by a recovery policy.
 
-use client::{Address, get_json};
 use messages::v1;
 use serde_json::Value;
+use tepui_client::{Address, get_json};
 
 /// The open failures.
 #[derive(Debug, Default)]

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use messages::v1;
 
-use client::{Files, Follow, FollowRotated, Piece};
+use tepui_client::{Files, Follow, FollowRotated, Piece};
 
 use super::cli::{CommandError, Target};
 use super::find;
@@ -126,7 +126,7 @@ impl Source {
         Ok(Source::File(files.follow(path, start)))
     }
 
-    async fn available(&mut self) -> Result<Piece, client::Error> {
+    async fn available(&mut self) -> Result<Piece, tepui_client::Error> {
         match self {
             Source::Output(output) => output.available().await,
             Source::File(file) => Ok(Piece { data: file.available().await?, skipped: false }),

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use client::{Address, MasterOperator};
 use messages::v1;
 use messages::v1::master::response::{GetAgents, GetFrameworks, GetState, GetTasks, get_frameworks};
 use model::is_terminal;
+use tepui_client::{Address, MasterOperator};
 
 use super::cli::CommandError;
 use crate::table::Tone;

@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use client::get_json;
 use messages::v1::TaskState;
 use model::is_terminal;
 use serde_json::{Value, json};
+use tepui_client::get_json;
 
 use super::cli::{CommandError, Master, Target};
 use super::incidents::OpenIncidents;
@@ -49,7 +49,7 @@ pub async fn status(args: Status) -> Result<ExitCode, CommandError> {
 /// Like [`status`], for the cluster that is used by default.
 pub async fn show(master: &Master, as_json: bool) -> Result<ExitCode, CommandError> {
     let state = match State::get(master).await {
-        Err(CommandError::Client(client::Error::Connect { .. })) if !as_json => {
+        Err(CommandError::Client(tepui_client::Error::Connect { .. })) if !as_json => {
             no_cluster(master);
             return Ok(ExitCode::FAILURE);
         }
@@ -149,7 +149,7 @@ fn size(megabytes: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use client::Address;
+    use tepui_client::Address;
 
     #[test]
     fn the_state_of_the_cluster_is_described() {

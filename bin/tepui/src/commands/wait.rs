@@ -137,7 +137,7 @@ async fn until_over(args: &Wait, mut state: State, subjects: &[Subject]) -> Resu
 async fn ask(args: &Wait) -> Result<State, CommandError> {
     let begun = Instant::now();
     loop {
-        let answer = match client::detect(&args.target.master.given, DETECTION).await {
+        let answer = match tepui_client::detect(&args.target.master.given, DETECTION).await {
             Ok(leader) => State::get(&leader).await,
             Err(error) => Err(CommandError::Client(error)),
         };

@@ -9,8 +9,8 @@ use std::process::{ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use agent_server::detect_resources;
-use client::{Address, get_json};
 use flags::{LauncherName, LocalFlags, Parsed};
+use tepui_client::{Address, get_json};
 use tokio::process::{Child, Command};
 
 use super::parent_death::LOCAL_PARENT;

@@ -1,9 +1,9 @@
 //! Sessions in containers, and attaching to them.
 
-use client::{Address, AgentOperator, Error, OutputPiece};
 use messages::v1::agent::process_io::{Control, Data, control, data};
 use messages::v1::agent::{Call, ProcessIo, call, process_io};
 use messages::v1::{CommandInfo, ContainerId, DurationInfo};
+use tepui_client::{Address, AgentOperator, Error, OutputPiece};
 use testkit::http::response;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;

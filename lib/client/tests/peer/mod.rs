@@ -3,9 +3,9 @@
 
 use std::ops::Deref;
 
-use client::Address;
 use messages::v1;
 use messages::v1::scheduler::Event;
+use tepui_client::Address;
 use testkit::builders;
 use testkit::http::{ScriptedServer, event_stream, open_event_stream};
 

@@ -56,7 +56,7 @@ pub async fn attach(args: Attach) -> Result<ExitCode, CommandError> {
         Ended::Output => match target.agent.wait_container(target.id).await {
             Ok(end) => Ok(exit_code(&end)),
             // The agent forgets the container of a command task at its end; `tepui wait` has its exit code.
-            Err(client::Error::Status { status: 404, .. }) => Ok(ExitCode::SUCCESS),
+            Err(tepui_client::Error::Status { status: 404, .. }) => Ok(ExitCode::SUCCESS),
             Err(error) => Err(error.into()),
         },
     }

@@ -5,9 +5,9 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use client::OutputPiece;
 use messages::v1;
 use std::io::Write;
+use tepui_client::OutputPiece;
 
 use super::archive;
 use super::exec::{command, exit_code, with_advice};
@@ -154,7 +154,7 @@ async fn to_task(target: &Target, from: &Path, to: &InTask<'_>) -> Result<ExitCo
 struct Session<'a> {
     container: &'a TaskContainer,
     id: v1::ContainerId,
-    output: client::ContainerOutput,
+    output: tepui_client::ContainerOutput,
     complaints: Vec<u8>,
 }
 

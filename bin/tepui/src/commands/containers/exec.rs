@@ -3,8 +3,8 @@
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use client::{ContainerEnd, Error};
 use messages::v1;
+use tepui_client::{ContainerEnd, Error};
 
 use super::relay::{Ended, Forwarding, relay};
 use super::target::TaskContainer;

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use client::{ContainerInput, ContainerOutput, Error, OutputPiece};
+use tepui_client::{ContainerInput, ContainerOutput, Error, OutputPiece};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
@@ -121,7 +121,7 @@ async fn forward(input: ContainerInput, forwarding: Forwarding, detach: oneshot:
             }
         }
     };
-    let result: Result<bool, client::InputClosed> = open.await;
+    let result: Result<bool, tepui_client::InputClosed> = open.await;
     if result == Ok(true) {
         // The receiver is there until this task is aborted.
         let _ = detach.send(());

@@ -1,9 +1,9 @@
 //! The container of the task that an argument names, and its agent.
 
-use client::AgentOperator;
 use messages::v1;
 use messages::v1::agent::{Call, call};
 use model::is_terminal;
+use tepui_client::AgentOperator;
 
 use crate::commands::cli::{CommandError, Master};
 use crate::commands::find;

@@ -1,7 +1,7 @@
 //! The answers of `GET /explain` as text.
 
-use client::{Address, get_json};
 use serde_json::Value;
+use tepui_client::{Address, get_json};
 
 use super::advice::advice;
 use crate::commands::cli::CommandError;

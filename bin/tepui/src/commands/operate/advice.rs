@@ -1,7 +1,7 @@
 //! Advice for refusals of the master, chosen by their text. The texts are those of Mesos, so this also works with its
 //! masters.
 
-use client::Error;
+use tepui_client::Error;
 
 use crate::commands::cli::CommandError;
 
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     fn refusal(status: u16, body: &str) -> String {
-        let address = client::Address::new("m", 1);
+        let address = tepui_client::Address::new("m", 1);
         advised(Error::Status { address, status, body: body.to_owned() }).to_string()
     }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use client::operator_calls;
 use messages::v1::{AgentId, DrainState};
+use tepui_client::operator_calls;
 
 use super::operator_call::OperatorCall;
 use super::time::duration;

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use client::Address;
 use messages::v1::MachineId;
 use messages::v1::maintenance::Schedule;
 use messages::v1::master::response::get_agents::Agent;
+use tepui_client::Address;
 
 use crate::commands::cli::CommandError;
 use crate::commands::find;

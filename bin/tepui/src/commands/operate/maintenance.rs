@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use client::{MasterOperator, operator_calls};
 use messages::v1::allocator::inverse_offer_status::Status;
 use messages::v1::maintenance::{ClusterStatus, Schedule, Window};
 use messages::v1::{DurationInfo, MachineId, TimeInfo, Unavailability};
+use tepui_client::{MasterOperator, operator_calls};
 
 use super::machines::{self, Machines, same, text, texts};
 use super::operator_call::OperatorCall;

@@ -1,7 +1,7 @@
 //! A call of the operator API, and the report of its result.
 
-use client::MasterOperator;
 use messages::v1::master::Call;
+use tepui_client::MasterOperator;
 
 use super::advice::advised;
 use crate::commands::cli::{CommandError, Target};

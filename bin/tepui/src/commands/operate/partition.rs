@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use client::{Error, delete, get_json, put_json};
 use serde_json::{Map, Value, json};
+use tepui_client::{Error, delete, get_json, put_json};
 
 use super::advice::advised;
 use super::amounts::{Amounts, amounts};

@@ -1,8 +1,8 @@
 //! `tepui quota` manages quota.
 
-use client::{get_json, operator_calls};
 use messages::v1::quota::QuotaConfig;
 use serde_json::Value;
+use tepui_client::{get_json, operator_calls};
 
 use super::amounts::{Amounts, amounts};
 use super::operator_call::OperatorCall;
@@ -84,7 +84,7 @@ pub async fn quota(args: Quota) -> Result<(), CommandError> {
 }
 
 async fn list(args: List) -> Result<(), CommandError> {
-    let status = client::MasterOperator::new(args.target.master.leader.clone()).quotas().await?;
+    let status = tepui_client::MasterOperator::new(args.target.master.leader.clone()).quotas().await?;
     if args.json {
         output::json(String::from_utf8_lossy(&wire::json::encode(&status)));
         return Ok(());

@@ -1,10 +1,10 @@
 //! `tepui reserve` and `tepui unreserve` manage reservations.
 
-use client::operator_calls;
 use messages::v1;
 use messages::v1::resource::ReservationInfo;
 use messages::v1::resource::reservation_info::Type;
 use resources::Resources;
+use tepui_client::operator_calls;
 
 use super::agent_resources::{AgentResources, reserved_to};
 use super::amounts::resources;

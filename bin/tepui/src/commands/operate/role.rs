@@ -1,7 +1,7 @@
 //! `tepui role` lists roles.
 
-use client::{Address, MasterOperator, get_json};
 use serde_json::Value;
+use tepui_client::{Address, MasterOperator, get_json};
 
 use super::amounts::Amounts;
 use crate::commands::cli::{CommandError, Target};

@@ -1,12 +1,12 @@
 //! `tepui volume` manages persistent volumes.
 
-use client::operator_calls;
 use messages::v1;
 use messages::v1::master::response::get_agents::Agent;
 use messages::v1::resource::{DiskInfo, SharedInfo, disk_info::Persistence};
 use messages::v1::volume::Mode;
 use resources::{Resource, Scalar};
 use serde_json::{Value, json};
+use tepui_client::operator_calls;
 
 use super::agent_resources::{AgentResources, reserved_to};
 use super::amounts::megabytes;

@@ -1,7 +1,7 @@
 //! `tepui weight` manages the weights of roles.
 
-use client::{MasterOperator, operator_calls};
 use messages::v1::WeightInfo;
+use tepui_client::{MasterOperator, operator_calls};
 
 use super::operator_call::OperatorCall;
 use crate::commands::cli::{CommandError, Target};

@@ -204,8 +204,8 @@ fn exit_code_of_one(args: &Run, outcome: &Outcome) -> ExitCode {
 }
 
 /// Returns whether an operator has torn the framework down. The text is that of Mesos (`Master::subscribe`).
-fn is_removal(error: &client::Error) -> bool {
-    matches!(error, client::Error::Refused(why) if why.contains("Framework has been removed"))
+fn is_removal(error: &tepui_client::Error) -> bool {
+    matches!(error, tepui_client::Error::Refused(why) if why.contains("Framework has been removed"))
 }
 
 fn print_removed() -> ExitCode {
@@ -292,7 +292,7 @@ fn interrupted(outcome: &Outcome) -> Option<ExitCode> {
 struct Watched {
     progress: Option<Progress>,
     stall_explainer: StallExplainer,
-    master: client::Address,
+    master: tepui_client::Address,
     framework: v1::FrameworkId,
     knows_isolation: bool,
 }
@@ -335,7 +335,7 @@ impl Observer for Watched {
         }
     }
 
-    fn lost(&mut self, error: &client::Error, retry_in: Duration) {
+    fn lost(&mut self, error: &tepui_client::Error, retry_in: Duration) {
         output::write_stderr(format_args!("{error}; trying again in {retry_in:?}"));
     }
 

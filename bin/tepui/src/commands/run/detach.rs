@@ -107,7 +107,7 @@ struct StartReporter {
 }
 
 impl StartReporter {
-    fn failed(&mut self, error: client::Error) -> CommandError {
+    fn failed(&mut self, error: tepui_client::Error) -> CommandError {
         let failure = CommandError::Client(error);
         if !self.reported {
             output::json(json!({ "error": model::with_sources(&failure) }));

@@ -1,6 +1,6 @@
 //! Describes in a sentence what an agent does not isolate.
 
-use client::{Address, get_json};
+use tepui_client::{Address, get_json};
 
 /// Returns the isolation that is missing if an agent isolates according to `--isolation`; `None` if nothing is missing.
 pub fn missing(isolation: &str) -> Option<String> {

@@ -4,8 +4,8 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
 
-use client::{Address, Error};
 use messages::v1;
+use tepui_client::{Address, Error};
 use tokio::sync::Notify;
 
 use super::isolation::missing_on;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use client::{Address, Error};
 use messages::v1;
+use tepui_client::{Address, Error};
 use tokio::sync::Notify;
 
 use super::stall_explainer::StallExplainer;

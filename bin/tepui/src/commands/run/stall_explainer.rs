@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use client::Error;
+use tepui_client::Error;
 
 use crate::batch::Stalled;
 use crate::commands::cli::CommandError;
