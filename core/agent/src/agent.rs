@@ -9,12 +9,12 @@ use crate::config::Config;
 use crate::dispatch;
 use crate::effects::{AgentEffects, Context, Outbox, Timer};
 use crate::input::Input;
-use crate::metrics::Metrics;
 use crate::operations::{RecoveredResources, apply};
 use crate::recovery::{Incompatible, Recovery, reconnect, recover};
 use crate::registration::register;
 use crate::state::State;
 use crate::usage::estimator;
+use model::agent::Metrics;
 
 /// An agent. After [`Agent::start`], [`StateMachine::step`] takes every input.
 #[derive(Debug)]

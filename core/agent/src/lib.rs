@@ -12,7 +12,6 @@ mod effects;
 mod executors;
 mod frameworks;
 mod input;
-mod metrics;
 mod operations;
 mod pending_writes;
 mod recovery;
@@ -34,7 +33,7 @@ pub use input::{
     LaunchFailure, Limitation, NestedContainerRequest,
 };
 pub use machine::PeerMessage;
-pub use metrics::{Metrics, ResourceGauges};
+pub use model::agent::Metrics;
 pub use operations::{ContainerVolume, RecoveredResources, VolumeChange};
 pub use recovery::{Incompatible, ReconfigurationPolicy, RecoveredState, Recovery};
 pub use usage::{ContainerUsage, LoadAverage, MachineUsage, QosController, ResourceEstimator};

@@ -11,7 +11,6 @@ use crate::containers::networks::ContainerNetworks;
 use crate::draining::Drain;
 use crate::executors::heartbeats::Heartbeats;
 use crate::frameworks::index::Frameworks;
-use crate::metrics::Metrics;
 use crate::operations::RecoveredResources;
 use crate::operations::agent_resources::AgentResources;
 use crate::operations::deferred_messages::DeferredMessages;
@@ -23,6 +22,7 @@ use crate::registration::master_connection::MasterConnection;
 use crate::sandboxes::gc::Gc;
 use crate::updates::status_update_manager::StatusUpdateManager;
 use crate::usage::Oversubscription;
+use model::agent::Metrics;
 
 /// The components of an agent.
 #[derive(Debug)]

@@ -174,7 +174,7 @@ fn a_framework_that_is_shut_down_sends_no_updates() {
          arm Gc 544320s",
     );
     assert_eq!(scenario.metrics.tasks_running.get(), 0);
-    assert_eq!(scenario.metrics.used.mem.get(), 0);
+    assert_eq!(scenario.metrics.used.firm("mem"), 0.0);
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn a_fixed_estimate_is_sent_once_to_every_master() {
         "arm Oversubscription 15s
          send master@10.0.0.1:5050: UpdateSlave oversubscribed [cpus{REV}:2]",
     );
-    assert_eq!(scenario.metrics.revocable_total.cpus.get(), 2000);
+    assert_eq!(scenario.metrics.total.revocable("cpus"), 2.0);
     scenario.fires(Timer::Oversubscription);
     check(&mut scenario, "arm Oversubscription 15s");
     scenario.master_is(MASTER).fires(Timer::Register).master_reregisters_it();

@@ -239,7 +239,7 @@ fn a_custom_executor_takes_more_tasks_and_its_exit_is_reported() {
     }
     assert!(scenario.take_changes().ends_with("framework F removed"));
     assert_eq!(scenario.metrics.frameworks_active.get(), 0);
-    assert_eq!(scenario.metrics.used.cpus.get(), 0);
+    assert_eq!(scenario.metrics.used.firm("cpus"), 0.0);
     assert_eq!(scenario.metrics.tasks_failed.get(), 2);
     assert_eq!(scenario.metrics.executors_terminated.get(), 1);
 }

@@ -32,7 +32,6 @@ mod failures;
 mod frameworks;
 mod interface;
 mod master;
-pub mod metrics;
 mod offers;
 mod operations;
 mod peers;
@@ -48,8 +47,8 @@ pub use interface::{
 };
 pub use machine::PeerMessage;
 pub use master::Master;
-pub use metrics::Metrics;
 pub use model::Caller;
+pub use model::master::Metrics;
 pub use offers::OffersEvent;
 pub use registry::{
     AgentRecord, CorruptRegistry, Entry, MachineKey, RegistryOperation, RegistryState, UnreachableRecord,

@@ -8,10 +8,10 @@ use model::Now;
 use model::master::Change;
 
 use crate::interface::{Config, Context, Input, MasterEffects, Outbox, Timer};
-use crate::metrics::Metrics;
 use crate::registry::RegistryState;
 use crate::state::State;
 use crate::{agents, allocation, calls, failures, frameworks, offers, peers, policy, registry};
+use model::master::Metrics;
 
 /// The decisions of a master. [`StateMachine::step`] takes every input.
 #[derive(Debug)]

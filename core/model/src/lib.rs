@@ -9,7 +9,7 @@ mod duration;
 mod error_chain;
 pub mod incident;
 pub mod master;
-mod metric;
+mod metrics;
 mod random;
 mod record_write;
 mod task_state;
@@ -25,7 +25,7 @@ pub use ids::{
     AgentId, ContainerId, ExecutorId, FrameworkId, InvalidContainerId, InvalidUpid, OfferId, Principal, ReplyId, Role,
     StreamId, TaskId, Upid,
 };
-pub use metric::MetricValue;
+pub use metrics::{MetricDefinition, MetricKind, MetricValue, ResourceGauges};
 pub use random::Random;
 pub use record_write::RecordWrite;
 pub use task_state::is_terminal;

@@ -17,7 +17,6 @@ use crate::frameworks::executor::{Executor, ExecutorConnection, Termination};
 use crate::frameworks::framework::{Framework, is_partition_aware};
 use crate::frameworks::index::Frameworks;
 use crate::input::{ContainerEvent, ContainerExit, LaunchFailure};
-use crate::metrics::Metrics;
 use crate::operations::container_volumes;
 use crate::registration::identity::Identity;
 use crate::registration::master_connection::MasterConnection;
@@ -28,6 +27,7 @@ use crate::updates::launch_progress::launch_progress;
 use crate::updates::status_update;
 use crate::updates::status_update::AgentGenerated;
 use crate::updates::status_update_manager::Origin;
+use model::agent::Metrics;
 
 pub(crate) fn container_event(state: &mut State, cx: &mut Context<'_>, event: ContainerEvent) {
     let container = match &event {

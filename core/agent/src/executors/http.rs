@@ -13,13 +13,13 @@ use crate::executors::messages::event;
 use crate::frameworks::index::Frameworks;
 use crate::frameworks::task::task_state;
 use crate::input::{ExecutorCall, ExecutorSubscribe};
-use crate::metrics::Metrics;
 use crate::registration::master_connection::MasterConnection;
 use crate::state::State;
 use crate::tasks::{kill, launch};
 use crate::updates::status_update;
 use crate::updates::status_update::{AgentGenerated, UpdateRejected};
 use crate::updates::status_update_manager::Origin;
+use model::agent::Metrics;
 
 pub(crate) fn executor_subscribes(state: &mut State, cx: &mut Context<'_>, subscribe: ExecutorSubscribe) {
     let ExecutorSubscribe { reply, stream, call, caller: _ } = subscribe;

@@ -11,7 +11,7 @@ use model::{ContainerId, ExecutorId, FrameworkId, StreamId, TaskId, Upid, is_ter
 use resources::Resources;
 
 use super::task::task_state;
-use crate::metrics::Metrics;
+use model::agent::Metrics;
 
 /// The connection of an executor.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use super::executor::{Batch, Executor, ExecutorConnection};
 use super::framework::Framework;
 use super::task::{append_status, task_state};
 use crate::effects::Context;
-use crate::metrics::Metrics;
+use model::agent::Metrics;
 
 /// All frameworks that have something on this agent.
 ///

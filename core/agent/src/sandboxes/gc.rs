@@ -9,7 +9,7 @@ use model::Monotonic;
 use model::agent::Change;
 
 use crate::effects::{Command, Context, Timer};
-use crate::metrics::Metrics;
+use model::agent::Metrics;
 
 /// The most sandboxes that wait for removal. At this bound the oldest sandbox is removed at once, which frees the
 /// memory of its entry for the next one.

@@ -12,9 +12,9 @@ use crate::effects::{Context, Timer};
 use crate::frameworks::executor::{Executor, Termination};
 use crate::frameworks::framework::{Framework, gone_state};
 use crate::frameworks::index::Frameworks;
-use crate::metrics::Metrics;
 use crate::state::State;
 use crate::usage::Oversubscription;
+use model::agent::Metrics;
 
 /// `--qos_controller`: the limits beyond which the machine is overloaded. Without limits nothing is corrected (the noop
 /// controller of Mesos).

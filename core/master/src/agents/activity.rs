@@ -3,7 +3,7 @@
 use allocator::Allocator;
 use model::AgentId;
 
-use crate::metrics::Metrics;
+use model::master::Metrics;
 
 /// A change of whether offers are made of an agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,8 +10,8 @@ use resources::{Conversion, Resources};
 
 use super::activity::ActivityChange;
 use super::capabilities::AgentCapabilities;
-use crate::metrics::Metrics;
 use crate::operations::Provider;
+use model::master::Metrics;
 
 /// A registered agent. Its methods keep dependent fields consistent.
 #[derive(Debug)]

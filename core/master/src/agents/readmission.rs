@@ -19,10 +19,10 @@ use crate::draining::{check_drained, drain_state_of, send_drain};
 use crate::failures::observe_recovery_complete;
 use crate::frameworks::{Frameworks, recover_framework, roles_of};
 use crate::interface::Context;
-use crate::metrics::Metrics;
 use crate::registry::{Continuation, Registry, RegistryOperation, store};
 use crate::state::State;
 use crate::tasks::{Tasks, add_executor, add_task, forward_master_generated, task};
+use model::master::Metrics;
 
 /// Continues once the registry has the agent as admitted again.
 pub(crate) fn readmitted(

@@ -10,13 +10,13 @@ use super::removal_limiter::schedule_mark_unreachable;
 use crate::failures::{observe, observe_recovery_complete};
 use crate::frameworks::Frameworks;
 use crate::interface::{Config, Context, Timer};
-use crate::metrics::Metrics;
 use crate::offers::rescind_offers_of_agent;
 use crate::operations::remove_operations_on_agent;
 use crate::registry::{Continuation, Registry, RegistryOperation, store};
 use crate::state::State;
 use crate::support::time_info;
 use crate::tasks::{MasterGenerated, Tasks, forward_master_generated, remove_executor, terminate_task};
+use model::master::Metrics;
 
 /// Handles the end of the link of an agent. Its tasks stay until the agent is removed, except those of frameworks that
 /// do not checkpoint: their executors end with the agent process.

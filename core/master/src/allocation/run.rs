@@ -12,10 +12,10 @@ use super::timer::AllocationTimer;
 use crate::agents::{Agent, Agents};
 use crate::frameworks::{Framework, Frameworks};
 use crate::interface::{Config, Context, Timer};
-use crate::metrics::Metrics;
 use crate::offers::{Allocation, offer};
 use crate::policy::{make_inverse_offers, preempt};
 use crate::state::State;
+use model::master::Metrics;
 
 /// The default of `Filters.refuse_seconds`, as in Mesos.
 const DEFAULT_REFUSE_DURATION: Duration = Duration::from_secs(5);

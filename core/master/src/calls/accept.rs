@@ -17,11 +17,11 @@ use crate::agents::upgrade;
 use crate::allocation::{recover_resources, refuse_duration};
 use crate::frameworks::{Frameworks, framework_metrics};
 use crate::interface::{Config, Context};
-use crate::metrics::Metrics;
 use crate::offers::{Offers, discard_offer, take_offer};
 use crate::operations::{apply_offer_operation, drop_operation, validate_syntax_and_feedback};
 use crate::state::State;
 use crate::tasks::{MasterGenerated, refuse_task};
+use model::master::Metrics;
 
 pub(crate) fn accept(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkId, call: Accept) {
     count_accept(&state.metrics, &call);

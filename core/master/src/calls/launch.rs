@@ -12,9 +12,9 @@ use super::accepted_offers::AcceptedOffers;
 use crate::agents::{Agent, Agents};
 use crate::frameworks::{Framework, Frameworks};
 use crate::interface::Context;
-use crate::metrics::Metrics;
 use crate::state::State;
 use crate::tasks::{MasterGenerated, Task, Tasks, add_executor, add_task, refuse_task, task};
+use model::master::Metrics;
 
 /// Validates and launches each task separately. A refused task does not prevent the launch of the next one.
 pub(crate) fn launch(

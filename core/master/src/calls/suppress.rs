@@ -6,7 +6,7 @@ use model::{FrameworkId, Role};
 
 use crate::frameworks::Frameworks;
 use crate::interface::Context;
-use crate::metrics::Metrics;
+use model::master::Metrics;
 
 pub(crate) fn suppress(
     allocator: &mut Allocator,

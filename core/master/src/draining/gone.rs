@@ -8,11 +8,11 @@ use crate::agents::{UnreachableAgent, finish_agent_removal, frameworks_on, remov
 use crate::failures::{observe, observe_recovery_complete};
 use crate::frameworks::Frameworks;
 use crate::interface::Context;
-use crate::metrics::Metrics;
 use crate::registry::{Continuation, Registry, RegistryOperation, store};
 use crate::state::State;
 use crate::support::time_info;
 use crate::tasks::{MasterGenerated, Tasks, forward_master_generated};
+use model::master::Metrics;
 
 const GONE: &str = "Agent has been marked gone";
 

@@ -11,11 +11,11 @@ use model::{AgentId, FrameworkId, ReplyId, TaskId, Upid};
 
 use crate::draining::{cannot_drain, update_agent_activity};
 use crate::interface::{Context, Timer};
-use crate::metrics::Metrics;
 use crate::peers::is_process_of;
 use crate::registry::{Continuation, Registry, RegistryOperation, store};
 use crate::state::State;
 use crate::tasks::task;
+use model::master::Metrics;
 
 /// The time between two writes of changed failures. All changes in it are written together, so that a day of many
 /// failures costs the registry no more than one commit per interval, with a bounded number of records. Pings and

@@ -20,12 +20,12 @@ use crate::agents::Agents;
 use crate::allocation::{allocator_add_framework, allocator_update_framework};
 use crate::failures::observe;
 use crate::interface::{Config, Context, SchedulerSubscribe, Timer};
-use crate::metrics::Metrics;
 use crate::offers::{discard_offers, rescind_offers_of_framework, rescind_offers_of_unsubscribed_roles};
 use crate::operations::{Operations, adopt_operations_of};
 use crate::peers::Links;
 use crate::state::State;
 use crate::tasks::Tasks;
+use model::master::Metrics;
 
 /// A subscription that has passed the checks of its content.
 struct Subscription {

@@ -11,9 +11,9 @@ use super::index::Offers;
 use crate::allocation::recover_resources;
 use crate::frameworks::Frameworks;
 use crate::interface::{Config, Context, Timer};
-use crate::metrics::Metrics;
 use crate::policy::{end_inverse_offer, end_inverse_offers_of_framework, rescind_inverse_offers_of_agent};
 use crate::state::State;
+use model::master::Metrics;
 
 /// Resources of one agent that the allocator has decided to offer to one role of a framework.
 pub(crate) struct Allocation {

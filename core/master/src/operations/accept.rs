@@ -12,10 +12,10 @@ use crate::agents::Agents;
 use crate::calls::{AcceptedOffers, complete};
 use crate::frameworks::{Connection, Frameworks, framework_metrics};
 use crate::interface::Context;
-use crate::metrics::Metrics;
 use crate::offers::rescind_offer;
 use crate::state::State;
 use crate::tasks::Tasks;
+use model::master::Metrics;
 
 /// Checks the syntax of an operation, and whether feedback is possible if the operation asks for it. An operation that
 /// fails is dropped.

@@ -11,8 +11,8 @@ use crate::agents::{Agents, send_checkpointed_resources};
 use crate::allocation::recover_used;
 use crate::draining::check_drained;
 use crate::interface::Context;
-use crate::metrics::Metrics;
 use crate::state::State;
+use model::master::Metrics;
 
 /// Returns the agent's new total. Agents know no allocation.
 pub(super) fn total_after(

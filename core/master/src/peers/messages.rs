@@ -12,10 +12,10 @@ use crate::frameworks::{
     Frameworks, deactivate_framework_message, driver_call, register_framework, remove_framework, reregister_framework,
 };
 use crate::interface::Context;
-use crate::metrics::Metrics;
 use crate::operations::operation_status_update;
 use crate::state::State;
 use crate::tasks::{acknowledge, executor_message, exited_executor, framework_message, status_update};
+use model::master::Metrics;
 
 pub(crate) fn message(state: &mut State, cx: &mut Context<'_>, input: PeerMessage) {
     let PeerMessage { from, caller: _, to, message } = input;

@@ -17,10 +17,10 @@ use super::change::Policy;
 use super::machines::{self, machine_of};
 use crate::agents::{Agent, Agents, remove_agent};
 use crate::interface::Context;
-use crate::metrics::Metrics;
 use crate::offers::rescind_offers_of_agent;
 use crate::registry::{MachineKey, Registry};
 use crate::state::State;
+use model::master::Metrics;
 
 /// The message to agents of a machine that is taken down, and the cause of their removal.
 const DOWN: &str = "Operator initiated 'Machine DOWN'";

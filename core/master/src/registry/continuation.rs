@@ -14,9 +14,9 @@ use crate::agents::{admitted, agent_removed, marked_unreachable, readmitted, rer
 use crate::draining::{AgentStateChange, agent_state_stored, marked_drained, marked_gone};
 use crate::failures::{failures_persisted, reply_when_persisted};
 use crate::interface::{Config, Context};
-use crate::metrics::Metrics;
 use crate::policy::{PolicyChange, apply_policy_change};
 use crate::state::State;
+use model::master::Metrics;
 
 /// The continuation of a change once its record is durable.
 #[derive(Debug)]

@@ -11,9 +11,9 @@ use super::pending::Registry;
 use super::{Continuation, RegistryOperation};
 use crate::failures::observe;
 use crate::interface::{Config, Context, Timer};
-use crate::metrics::Metrics;
 use crate::state::State;
 use crate::support::time_info;
+use model::master::Metrics;
 
 pub(crate) fn prune_registry(config: &Config, metrics: &Metrics, registry: &mut Registry, cx: &mut Context<'_>) {
     cx.arm(Timer::RegistryGc, cx.now.monotonic + config.registry_gc_interval);

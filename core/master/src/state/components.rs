@@ -11,7 +11,6 @@ use crate::allocation::AllocationTimer;
 use crate::failures::FailurePersistence;
 use crate::frameworks::Frameworks;
 use crate::interface::Config;
-use crate::metrics::Metrics;
 use crate::offers::Offers;
 use crate::operations::Operations;
 use crate::peers::Links;
@@ -19,6 +18,7 @@ use crate::policy::{InverseOffers, Policy, PreemptedTasks};
 use crate::registry::{Registry, RegistryState};
 use crate::support::{Ids, TimingWheel};
 use crate::tasks::Tasks;
+use model::master::Metrics;
 
 /// The state of a master.
 #[derive(Debug)]

@@ -13,9 +13,9 @@ use crate::allocation::recover_used;
 use crate::failures::observe;
 use crate::frameworks::Frameworks;
 use crate::interface::Context;
-use crate::metrics::Metrics;
 use crate::peers::is_process_of;
 use crate::state::State;
+use model::master::Metrics;
 
 pub(crate) fn add_executor(
     state: &mut State,

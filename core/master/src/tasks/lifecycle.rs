@@ -15,8 +15,8 @@ use crate::draining::check_drained;
 use crate::failures::{observe_task_end, observe_task_health};
 use crate::frameworks::Frameworks;
 use crate::interface::Context;
-use crate::metrics::Metrics;
 use crate::state::State;
+use model::master::Metrics;
 
 /// Applies a status to a task. `forwarded` says whether its framework is sent the status and will acknowledge it.
 ///

@@ -7,7 +7,7 @@ use messages::v1::scheduler::call::Type as Call;
 use messages::v1::scheduler::event::Type as Event;
 use resources::operation::OperationSpec;
 
-use crate::metric::MetricValue;
+use crate::metrics::MetricValue;
 
 /// The length of the array for each enum: one more than its largest number.
 const CALLS: usize = 18;

@@ -3,93 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use messages::v1::TaskState;
+use model::master::{Metrics, OperationStateCounters};
 use resources::Name;
 use resources::operation::OperationSpec;
 
 use super::{Counters, MetricSet, lower};
 use crate::master::entity::Framework;
 use crate::master::{RoleShare, Snapshot, policy};
-
-/// The metrics that Mesos always shows and a view does not know: the master and its shell count them.
-const COUNTED_ELSEWHERE: [&str; 74] = [
-    "dropped_messages",
-    "elected",
-    "event_queue_dispatches",
-    "event_queue_http_requests",
-    "event_queue_messages",
-    "http_cache_hits",
-    "invalid_executor_to_framework_messages",
-    "invalid_framework_to_executor_messages",
-    "invalid_operation_status_update_acknowledgements",
-    "invalid_operation_status_updates",
-    "invalid_status_update_acknowledgements",
-    "invalid_status_updates",
-    "messages_authenticate",
-    "messages_deactivate_framework",
-    "messages_decline_offers",
-    "messages_executor_to_framework",
-    "messages_exited_executor",
-    "messages_framework_to_executor",
-    "messages_kill_task",
-    "messages_launch_tasks",
-    "messages_operation_status_update",
-    "messages_operation_status_update_acknowledgement",
-    "messages_reconcile_operations",
-    "messages_reconcile_tasks",
-    "messages_register_framework",
-    "messages_register_slave",
-    "messages_reregister_framework",
-    "messages_reregister_slave",
-    "messages_resource_request",
-    "messages_revive_offers",
-    "messages_status_update",
-    "messages_status_update_acknowledgement",
-    "messages_suppress_offers",
-    "messages_unregister_framework",
-    "messages_unregister_slave",
-    "messages_update_slave",
-    "operations/dropped",
-    "operations/error",
-    "operations/failed",
-    "operations/finished",
-    "operations/gone_by_operator",
-    "operations/pending",
-    "operations/recovering",
-    "operations/total",
-    "operations/unreachable",
-    "operator_event_stream_subscribers",
-    "recovery_slave_removals",
-    "slave_registrations",
-    "slave_removals",
-    "slave_removals/reason_registered",
-    "slave_removals/reason_unhealthy",
-    "slave_removals/reason_unregistered",
-    "slave_reregistrations",
-    "slave_shutdowns_canceled",
-    "slave_shutdowns_completed",
-    "slave_shutdowns_scheduled",
-    "slave_unreachable_canceled",
-    "slave_unreachable_completed",
-    "slave_unreachable_scheduled",
-    "tasks_dropped",
-    "tasks_error",
-    "tasks_failed",
-    "tasks_finished",
-    "tasks_gone",
-    "tasks_gone_by_operator",
-    "tasks_killed",
-    "tasks_lost",
-    "uptime_secs",
-    "valid_executor_to_framework_messages",
-    "valid_framework_to_executor_messages",
-    "valid_operation_status_update_acknowledgements",
-    "valid_operation_status_updates",
-    "valid_status_update_acknowledgements",
-    "valid_status_updates",
-];
-
-const OPERATION_STATES: [&str; 9] =
-    ["dropped", "error", "failed", "finished", "gone_by_operator", "pending", "recovering", "total", "unreachable"];
 
 pub(super) const ACTIVE: [TaskState; 6] = [
     TaskState::TaskStaging,
@@ -143,21 +63,16 @@ const EVENTS: [&str; 11] = [
     "update_operation_status",
 ];
 const OFFERS: [&str; 4] = ["accepted", "declined", "rescinded", "sent"];
+
 /// Returns every metric of a master by its Mesos name, ascending.
 ///
-/// `counters` are those of the master and of its shell: counters and gauges of the cluster as a whole (agents,
+/// `counters` are those of the master ([`Metrics`]) and of its shell; one that they do not have is zero. The counters and gauges of the cluster as a whole (agents,
 /// frameworks, tasks by state, resources) are kept by the master alone. The snapshot has those that belong to one
 /// framework, role or principal.
 pub fn master(snapshot: &Snapshot, counters: &Counters) -> Vec<(String, f64)> {
     let mut metric_set = MetricSet::default();
-    for name in COUNTED_ELSEWHERE {
-        metric_set.set(format!("master/{name}"), 0.0);
-    }
-    for operation in OperationSpec::conversions().map(|spec| spec.field) {
-        for state in OPERATION_STATES {
-            metric_set.set(format!("master/operations/{operation}/{state}"), 0.0);
-        }
-    }
+    metric_set.zeros(Metrics::DEFINITIONS);
+    OperationStateCounters::names().for_each(|name| metric_set.set(name, 0.0));
     frameworks(&mut metric_set, snapshot);
     resources(&mut metric_set, snapshot);
     metric_set.joined_with(counters)

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Counters;
 use messages::v1::TaskState;
+use model::MetricDefinition;
 use resources::{Name, Resources};
 
 #[derive(Debug, Default)]
@@ -12,6 +13,11 @@ pub(super) struct MetricSet(BTreeMap<String, f64>);
 impl MetricSet {
     pub(super) fn set(&mut self, name: impl Into<String>, value: f64) {
         self.0.insert(name.into(), value);
+    }
+
+    /// Sets all metrics of a table to zero.
+    pub(super) fn zeros(&mut self, definitions: &[MetricDefinition]) {
+        definitions.iter().for_each(|definition| self.set(definition.name, 0.0));
     }
 
     pub(super) fn count(&mut self, name: impl Into<String>, count: usize) {

@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use model::{MetricKind as Kind, agent, master};
+
 const MEGABYTE: f64 = 1_048_576.0;
 
 /// The family and the labels of one sample.
@@ -15,12 +17,6 @@ struct Sample {
     family: String,
     labels: Vec<(&'static str, String)>,
     value: f64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Counter,
-    Gauge,
 }
 
 /// Writes metrics, as [`super::master`] and [`super::agent`] return them, in the exposition format 0.0.4.
@@ -59,7 +55,7 @@ fn escaped(text: &str) -> String {
 
 fn sample(name: &str, value: f64) -> (Kind, Sample) {
     let (stem, labels) = split(name);
-    let kind = if is_counter(name) { Kind::Counter } else { Kind::Gauge };
+    let kind = kind(name);
     let (stem, value) = in_base_units(&stem, value);
     let mut family = format!("mesos_{}", stem.replace(|c: char| !c.is_ascii_alphanumeric(), "_"));
     if kind == Kind::Counter && !family.ends_with("_total") {
@@ -151,37 +147,11 @@ fn in_base_units(stem: &str, value: f64) -> (String, f64) {
     }
 }
 
-/// Returns whether a metric only grows; all others may fall.
-fn is_counter(name: &str) -> bool {
-    const ENDED: [&str; 8] = ["finished", "failed", "killed", "error", "lost", "dropped", "gone", "gone_by_operator"];
-    const GROWING: [&str; 14] = [
-        "master/messages_",
-        "master/valid_",
-        "master/invalid_",
-        "master/slave_registrations",
-        "master/slave_reregistrations",
-        "master/slave_removals",
-        "master/slave_shutdowns_",
-        "master/slave_unreachable_",
-        "master/recovery_slave_removals",
-        "master/dropped_messages",
-        "master/http_cache_hits",
-        "slave/valid_",
-        "slave/invalid_",
-        "allocator/mesos/allocation_runs",
-    ];
-    const GROWING_ON_AGENTS: [&str; 9] = [
-        "slave/container_launch_errors",
-        "slave/executors_terminated",
-        "slave/executors_preempted",
-        "slave/recovery_errors",
-        "gc/path_removals_failed",
-        "gc/path_removals_succeeded",
-        "containerizer/fetcher/task_fetches_failed",
-        "containerizer/fetcher/task_fetches_succeeded",
-        "containerizer/mesos/container_destroy_errors",
-    ];
-    let of_tasks = name.strip_prefix("master/tasks_").or_else(|| name.strip_prefix("slave/tasks_"));
+/// Returns whether a metric only grows; all others may fall. The tables of the cores say it of each metric with a fixed
+/// name; of those with a composed name, the number of events is a counter.
+fn kind(name: &str) -> Kind {
+    let tables = [master::Metrics::DEFINITIONS, agent::Metrics::DEFINITIONS];
+    let defined = tables.into_iter().flatten().find(|definition| definition.name == name);
     let parts: Vec<&str> = name.split('/').collect();
     let of_framework = matches!(
         parts.as_slice(),
@@ -190,12 +160,11 @@ fn is_counter(name: &str) -> bool {
     );
     let of_cause = matches!(parts.as_slice(), ["master", state, source, _]
         if state.starts_with("task_") && source.starts_with("source_"));
-    of_tasks.is_some_and(|state| ENDED.contains(&state))
-        || of_framework
-        || of_cause
-        || name.ends_with("_ms/count")
-        || GROWING.iter().any(|prefix| name.starts_with(prefix))
-        || GROWING_ON_AGENTS.contains(&name)
+    match defined {
+        Some(definition) => definition.kind,
+        None if of_framework || of_cause || name.ends_with("_ms/count") => Kind::Counter,
+        None => Kind::Gauge,
+    }
 }
 
 #[cfg(test)]
@@ -256,6 +225,37 @@ mod tests {
             r#"mesos_allocator_mesos_quota_roles_resources_mem_consumed_bytes{role="a/b"} 1048576"#,
         );
         check("frameworks/a/b/messages_received", 2.0, r#"mesos_frameworks_messages_received{principal="a/b"} 2"#);
+    }
+
+    #[test]
+    fn what_only_grows_is_a_counter() {
+        let check = |name: &str, expect: &str| {
+            let text = text(&[(name.to_owned(), 1.0)]);
+            let kind =
+                text.lines().find(|line| line.starts_with("# TYPE")).and_then(|line| line.split(' ').next_back());
+            assert_eq!(kind, Some(expect), "{name}");
+        };
+        let counters = [
+            "master/failures/detected",
+            "master/failures/agents_not_held",
+            "master/failures/notifications_sent",
+            "master/partition_preemptions",
+            "master/tasks_lost",
+            "master/task_lost/source_slave/reason_slave_removed",
+            "master/frameworks/a/b/offers/sent",
+            "slave/executors_preempted",
+            "registrar/state_store_ms/count",
+        ];
+        let gauges = [
+            "master/failures/open",
+            "master/failures/agents_held",
+            "master/operations/pending",
+            "master/tasks_unreachable",
+            "slave/executors_running",
+            "registrar/state_store_ms/max",
+        ];
+        counters.iter().for_each(|name| check(name, "counter"));
+        gauges.iter().for_each(|name| check(name, "gauge"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! One metric that a core writes and readers read at any time.
+//! One value that a core writes and readers read at any time.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 

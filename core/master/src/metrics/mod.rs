@@ -1,5 +1,0 @@
-//! The counters and gauges of a master.
-
-mod counters;
-
-pub use counters::Metrics;
