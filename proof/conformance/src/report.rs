@@ -16,6 +16,10 @@ pub struct Column {
 const ID_WIDTH: usize = 8;
 const COLUMN_WIDTH: usize = 8;
 
+/// Writes the outcomes of cases as a table with one column for each master.
+///
+/// # Errors
+/// Returns the error of the first write that fails.
 pub fn table(out: &mut impl Write, cases: &[&Case], columns: &[Column]) -> io::Result<()> {
     let sentences = cases.iter().map(|case| case.checks.chars().count()).max().unwrap_or(0);
     for (letter, column) in letters().zip(columns) {

@@ -35,12 +35,19 @@ pub type Outgoing = Sender<Vec<u8>>;
 pub struct Link(Mutex<Outgoing>);
 
 impl Link {
+    /// Queues messages for the master.
+    ///
+    /// # Errors
+    /// Returns an error if the connection has ended.
     pub async fn send(&self, batch: Vec<u8>) -> io::Result<()> {
         let outgoing = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         outgoing.send(batch).await.map_err(io::Error::other)
     }
 
     /// Connects to the master that listens at the address now.
+    ///
+    /// # Errors
+    /// Returns the error of the connection.
     pub async fn reconnect(&self, master: SocketAddrV4) -> io::Result<()> {
         let outgoing = connect_fleet(master).await?;
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = outgoing;
@@ -49,6 +56,9 @@ impl Link {
 }
 
 /// Connects the fleet to its master and serves the master's connections to the fleet.
+///
+/// # Errors
+/// Returns the error of the connection to the master.
 pub async fn run_fleet(
     listener: TcpListener,
     fleet: Arc<Shared<Fleet>>,
@@ -72,6 +82,9 @@ async fn connect_fleet(master: SocketAddrV4) -> io::Result<Outgoing> {
 }
 
 /// Subscribes the scheduler. Its calls use a second connection.
+///
+/// # Errors
+/// Returns the error of one of the connections to the master.
 pub async fn run_scheduler(scheduler: Arc<Shared<Scheduler>>, master: SocketAddrV4) -> io::Result<Outgoing> {
     let (reader, calls) = connect(master).await?;
     tokio::spawn(log_end("connection for calls", count_responses(reader, Arc::clone(&scheduler))));

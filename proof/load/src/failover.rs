@@ -14,6 +14,10 @@ use crate::session::{RunError, Session};
 /// The interval of checks whether a master leads.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
+/// Runs `load failover`.
+///
+/// # Errors
+/// Returns [`RunError`] if the connection is lost, the master refuses the framework, or a phase does not end in time.
 pub async fn run(options: &Failover) -> Result<Report, RunError> {
     let limit = Duration::from_secs(options.timeout);
     let mut report = Report::new(options.master.to_string());

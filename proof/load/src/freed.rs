@@ -15,6 +15,10 @@ const SETTLE: Duration = Duration::from_secs(2);
 /// An agent id and the time of an event.
 type AgentEvent = (String, Instant);
 
+/// Runs `load freed`.
+///
+/// # Errors
+/// Returns [`RunError`] if the connection is lost, the master refuses the framework, or a phase does not end in time.
 pub async fn run(options: &Freed, target: Target) -> Result<Report, RunError> {
     let mut report = Report::new(target.address.to_string());
     announce(&report, "agents register, a scheduler is offered each");

@@ -58,6 +58,10 @@ impl EventStream {
         self.records.next_record()
     }
 
+    /// Takes the next bytes of the response.
+    ///
+    /// # Errors
+    /// Returns [`StreamError`] if the bytes are not a successful response with chunks of records.
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), StreamError> {
         if self.stream_id.is_some() {
             return self.body(bytes);

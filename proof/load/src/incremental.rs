@@ -9,6 +9,10 @@ use crate::session::{RunError, Session};
 
 const GROWTH: usize = 10;
 
+/// Runs `load incremental`.
+///
+/// # Errors
+/// Returns [`RunError`] if the connection is lost, the master refuses the framework, or a phase does not end in time.
 pub async fn run(options: &Incremental, target: Target) -> Result<Report, RunError> {
     let mut report = Report::new(target.address.to_string());
     let mut session = Session::open(target, Duration::from_secs(options.masters.timeout)).await?;

@@ -24,6 +24,10 @@ pub struct Cost {
 }
 
 impl Meter {
+    /// Begins a measurement. `pid` is the master's process, if it is known.
+    ///
+    /// # Errors
+    /// Returns [`UsageError`] if the usage of a process cannot be read.
     pub fn start(pid: Option<u32>) -> Result<Self, UsageError> {
         let master = pid.map(Usage::of).transpose()?;
         let own = Usage::of(std::process::id())?;
@@ -36,6 +40,10 @@ impl Meter {
         self.peak = self.peak.max(resident);
     }
 
+    /// Ends the measurement.
+    ///
+    /// # Errors
+    /// Returns [`UsageError`] if the usage of a process cannot be read.
     pub fn stop(mut self) -> Result<Cost, UsageError> {
         let wall = self.begin.elapsed();
         self.sample_memory();

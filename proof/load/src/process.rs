@@ -20,6 +20,10 @@ pub enum UsageError {
 }
 
 impl Usage {
+    /// Reads the usage of a process.
+    ///
+    /// # Errors
+    /// Returns [`UsageError`] if the process has ended or its files have an unknown form.
     pub fn of(pid: u32) -> Result<Self, UsageError> {
         let read = |name: &str| {
             let path = format!("/proc/{pid}/{name}");

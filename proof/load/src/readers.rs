@@ -17,6 +17,9 @@ pub struct Reads {
 }
 
 /// Reads `/state` over one connection until `enough`, which is given the number of reads so far, returns true.
+///
+/// # Errors
+/// Returns the error of the connection.
 pub fn read_state(master: SocketAddrV4, enough: impl Fn(usize) -> bool) -> io::Result<Reads> {
     let mut socket = connect(master)?;
     let request = format!("GET /state HTTP/1.1\r\nHost: {master}\r\n\r\n");
@@ -64,6 +67,9 @@ impl Request {
 }
 
 /// Reads `times` times over one connection. Returns the size of the last response in bytes, including its head.
+///
+/// # Errors
+/// Returns the error of the connection.
 pub fn read_each(master: SocketAddrV4, request: &Request, times: usize) -> io::Result<usize> {
     let mut socket = connect(master)?;
     let request = request.encode(master);
@@ -84,6 +90,9 @@ fn connect(master: SocketAddrV4) -> io::Result<TcpStream> {
 }
 
 /// Returns the body of a short response.
+///
+/// # Errors
+/// Returns the error of the connection, or that the status is not 200.
 pub fn get(master: SocketAddrV4, path: &str) -> io::Result<Vec<u8>> {
     let mut socket = connect(master)?;
     socket.write_all(format!("GET {path} HTTP/1.1\r\nHost: {master}\r\nConnection: close\r\n\r\n").as_bytes())?;
@@ -97,6 +106,9 @@ pub fn get(master: SocketAddrV4, path: &str) -> io::Result<Vec<u8>> {
 }
 
 /// Runs several clients at once. Each reads repeatedly for `duration`, and at least once.
+///
+/// # Errors
+/// Returns the error of the first client whose connection fails.
 pub fn read_state_together(master: SocketAddrV4, clients: usize, duration: Duration) -> io::Result<Vec<Reads>> {
     let end = Instant::now() + duration;
     let enough = move |count| count > 0 && Instant::now() >= end;

@@ -14,6 +14,10 @@ use crate::session::{RunError, Session};
 /// The time for which pings are measured without reads. It is long enough for a precise figure.
 const IDLE: Duration = Duration::from_secs(5);
 
+/// Runs `load reads`.
+///
+/// # Errors
+/// Returns [`RunError`] if the connection is lost, the master refuses the framework, or a phase does not end in time.
 pub async fn run(options: &Reads, target: Target) -> Result<Report, RunError> {
     let mut report = Report::new(target.address.to_string());
     let mut session = Session::open(target, Duration::from_secs(options.masters.timeout)).await?;

@@ -69,6 +69,10 @@ pub fn table(reports: &[Report]) -> String {
     text
 }
 
+/// Writes reports as JSON.
+///
+/// # Errors
+/// Returns an error if a figure is not a number that JSON can hold.
 pub fn json(reports: &[Report]) -> Result<String, serde_json::Error> {
     serde_json::to_string_pretty(reports)
 }

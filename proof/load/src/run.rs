@@ -16,6 +16,10 @@ const OWN_DELAY: &str = "generator itself woken late";
 /// The time for which tasks are launched without readers, for comparison.
 const ALONE: Duration = Duration::from_secs(3);
 
+/// Runs `load run`.
+///
+/// # Errors
+/// Returns [`RunError`] if the connection is lost, the master refuses the framework, or a phase does not end in time.
 pub async fn run(options: &Run, target: Target) -> Result<Report, RunError> {
     let mut report = Report::new(target.address.to_string());
     let mut session = Session::open(target, Duration::from_secs(options.masters.timeout)).await?;
@@ -148,6 +152,9 @@ pub fn announce(report: &Report, phase: &str) {
 
 /// Launches tasks at a rate until `enough` returns true. Returns how late the generator itself woke up each time; its
 /// latency figures contain delays of that size for which no master is responsible.
+///
+/// # Errors
+/// Returns [`RunError`] if the connection is lost.
 pub async fn paced(rate: usize, session: &mut Session, mut enough: impl FnMut() -> bool) -> Result<Sample, RunError> {
     let begin = Instant::now();
     let mut launched = 0;
@@ -165,6 +172,10 @@ pub async fn paced(rate: usize, session: &mut Session, mut enough: impl FnMut() 
     Ok(late)
 }
 
+/// Runs blocking work on a thread of its own.
+///
+/// # Errors
+/// Returns the error of the work, or that its thread has panicked.
 pub async fn in_background<R: Send + 'static>(
     work: impl FnOnce() -> std::io::Result<R> + Send + 'static,
 ) -> Result<R, RunError> {

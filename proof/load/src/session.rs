@@ -54,6 +54,9 @@ pub struct Session {
 
 impl Session {
     /// Opens a session with an empty fleet that listens on a free port of the address from which the master is reached.
+    ///
+    /// # Errors
+    /// Returns [`RunError`] if the master cannot be reached.
     pub async fn open(target: Target, limit: Duration) -> Result<Self, RunError> {
         let listener = TcpListener::bind((own_address(target.address)?, 0)).await?;
         let address = SocketAddrV4::new(own_address(target.address)?, listener.local_addr()?.port());
@@ -62,11 +65,18 @@ impl Session {
         Ok(Session { target, limit, fleet, link, scheduler: None, tasks: 0 })
     }
 
+    /// Begins to measure the master's process.
+    ///
+    /// # Errors
+    /// Returns [`UsageError`] if the usage of a process cannot be read.
     pub fn meter(&self) -> Result<Meter, UsageError> {
         Meter::start(self.target.pid)
     }
 
     /// Adds agents and waits until all are registered. More than [`TOGETHER`] register one part after the other.
+    ///
+    /// # Errors
+    /// Returns [`RunError`] if the connection is lost or the agents are not registered in time.
     pub async fn register(&self, mut agents: usize) -> Result<(), RunError> {
         while agents > TOGETHER {
             self.register_part(TOGETHER).await?;
@@ -90,18 +100,28 @@ impl Session {
         })
     }
 
+    /// Subscribes a scheduler that launches up to this many tasks in each offer.
+    ///
+    /// # Errors
+    /// Returns [`RunError`] if the master cannot be reached or refuses the framework.
     pub async fn subscribe(&mut self, tasks_per_offer: usize) -> Result<(), RunError> {
         self.scheduler = Some(self.connect(Scheduler::new(self.host(), tasks_per_offer)).await?);
         Ok(())
     }
 
     /// Subscribes a scheduler whose tasks take the whole of an offer.
+    ///
+    /// # Errors
+    /// Returns [`RunError`] if the master cannot be reached or refuses the framework.
     pub async fn subscribe_greedy(&mut self) -> Result<(), RunError> {
         self.scheduler = Some(self.connect_greedy().await?);
         Ok(())
     }
 
     /// Connects one more framework that does not belong to this session.
+    ///
+    /// # Errors
+    /// Returns [`RunError`] if the master cannot be reached or refuses the framework.
     pub async fn connect_greedy(&self) -> Result<Connected, RunError> {
         self.connect(Scheduler::new(self.host(), 1).greedy()).await
     }
@@ -118,6 +138,9 @@ impl Session {
 
     /// Re-registers all agents after another master has taken the address. They repeat it until the master has answered
     /// each.
+    ///
+    /// # Errors
+    /// Returns [`RunError`] if the connection is lost or the agents are not registered in time.
     pub async fn reregister(&self) -> Result<(), RunError> {
         self.link.reconnect(self.target.address).await?;
         let total = self.fleet.change(|fleet| {
@@ -141,6 +164,9 @@ impl Session {
     }
 
     /// Waits until this many tasks run and their agents have the acknowledgements.
+    ///
+    /// # Errors
+    /// Returns [`RunError::Overdue`] if the tasks do not run in time.
     pub async fn all_running(&self, tasks: usize) -> Result<(), RunError> {
         let running = self.fleet.until(self.limit, |fleet| fleet.progress().tasks_running >= tasks).await;
         running.map_err(|source| RunError::Overdue {
@@ -151,6 +177,9 @@ impl Session {
     }
 
     /// Waits until every agent of the fleet was offered.
+    ///
+    /// # Errors
+    /// Returns [`RunError`] if nobody is subscribed, the framework was refused, or the offers are not made in time.
     pub async fn all_offered(&self) -> Result<(), RunError> {
         let (scheduler, _) = self.scheduler()?;
         let total = self.fleet.lock().len();
@@ -164,6 +193,10 @@ impl Session {
         })
     }
 
+    /// Launches tasks in the offers that the scheduler has or gets.
+    ///
+    /// # Errors
+    /// Returns [`RunError::Lost`] if nobody is subscribed or the connection is lost.
     pub async fn launch(&mut self, tasks: usize) -> Result<(), RunError> {
         let (scheduler, calls) = self.scheduler()?;
         let mut out = Vec::new();
@@ -176,6 +209,9 @@ impl Session {
     }
 
     /// Waits until every task is finished and the agents have the acknowledgements.
+    ///
+    /// # Errors
+    /// Returns [`RunError`] if nobody is subscribed, the framework was refused, or the tasks do not end in time.
     pub async fn all_done(&self) -> Result<(), RunError> {
         let (scheduler, _) = self.scheduler()?;
         let overdue = |source| {
@@ -195,11 +231,18 @@ impl Session {
         scheduler.until(self.limit, |scheduler| scheduler.progress().unanswered == 0).await.map_err(overdue)
     }
 
+    /// Returns the subscribed scheduler and the connection of its calls.
+    ///
+    /// # Errors
+    /// Returns [`RunError::Lost`] if nobody is subscribed.
     pub fn scheduler(&self) -> Result<(&Shared<Scheduler>, &Outgoing), RunError> {
         self.scheduler.as_ref().map(|(scheduler, calls)| (&**scheduler, calls)).ok_or(RunError::Lost)
     }
 
     /// Tears the framework down and unregisters the agents, so that the master is as empty as before.
+    ///
+    /// # Errors
+    /// Returns [`RunError`] if a connection is lost.
     pub async fn close(self) -> Result<(), RunError> {
         let mut out = Vec::new();
         if let Ok((scheduler, calls)) = self.scheduler() {

@@ -11,6 +11,9 @@ use super::script::{Action, Recording, Step};
 use crate::world::World;
 
 /// Plays every recording to both masters and writes the differences of their answers. Returns true if there are none.
+///
+/// # Errors
+/// Returns the error of the first write that fails.
 pub fn compare(
     out: &mut impl Write,
     recordings: &[Recording],
@@ -36,6 +39,9 @@ pub fn compare(
 }
 
 /// Plays every recording to one master and writes its answers. Returns false if a step failed.
+///
+/// # Errors
+/// Returns the error of the first write that fails.
 pub fn print(out: &mut impl Write, recordings: &[Recording], master: SocketAddrV4) -> io::Result<bool> {
     let mut all_answered = true;
     for recording in recordings {

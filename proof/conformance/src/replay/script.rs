@@ -92,6 +92,9 @@ const SHIPPED: &[(&str, &str)] = &[
 ];
 
 /// Reads the files, or the recordings that come with this program.
+///
+/// # Errors
+/// Returns an error if a file cannot be read or is not a recording; it names the file and the line.
 pub fn load(files: &[PathBuf]) -> io::Result<Vec<Recording>> {
     let invalid = |name: &str, reason: String| io::Error::new(io::ErrorKind::InvalidData, format!("{name}: {reason}"));
     if files.is_empty() {
@@ -104,6 +107,10 @@ pub fn load(files: &[PathBuf]) -> io::Result<Vec<Recording>> {
     files.iter().map(read).collect()
 }
 
+/// Reads one recording.
+///
+/// # Errors
+/// Returns the number of the line that is not written like a step, and the reason.
 pub fn parse(text: &str) -> Result<Recording, String> {
     let mut recording = Recording { title: String::new(), steps: Vec::new() };
     for (number, line) in text.lines().enumerate() {

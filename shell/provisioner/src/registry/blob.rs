@@ -31,6 +31,9 @@ pub(crate) struct BlobReader<'a> {
 impl<'a> BlobReader<'a> {
     /// Makes a reader that begins with the contents of `partial`, a file at its beginning that is open for reading and
     /// appending.
+    ///
+    /// # Errors
+    /// Returns the error if the size of `partial` cannot be read.
     pub fn new(
         client: &'a RegistryClient,
         endpoint: &'a Endpoint,

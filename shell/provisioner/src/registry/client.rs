@@ -210,6 +210,9 @@ impl RegistryClient {
 
     /// Waits before a request is repeated for the `attempt`th time. The pause grows with each attempt, and is as long
     /// as the registry asks for.
+    ///
+    /// # Errors
+    /// Returns [`RegistryError::Cancelled`] if the pull is cancelled meanwhile.
     pub fn pause(&self, attempt: u32, asked: Option<Duration>) -> Result<(), RegistryError> {
         let pause = asked.unwrap_or(FIRST_PAUSE * 2u32.saturating_pow(attempt)).min(MAX_PAUSE);
         let slice = Duration::from_millis(100);
