@@ -20,7 +20,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Why the flags of a program are refused.
+/// The reason for which the flags of a program are refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is no flag of this name.

@@ -4,7 +4,7 @@
 ///
 /// ```text
 /// flags! {
-///     /// What the struct is.
+///     /// The description of the struct.
 ///     ExampleFlags {
 ///         address: AddressFlags;                                    // another table, as a field
 ///         "Title of a section" {
@@ -19,7 +19,7 @@
 /// }
 /// ```
 ///
-/// What has no effect or is refused gets no field: a program that reads it does not compile.
+/// A flag that has no effect or is refused gets no field, so that a program that reads it does not compile.
 macro_rules! flags {
     (
         $(#[$doc:meta])*

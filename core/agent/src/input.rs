@@ -95,11 +95,11 @@ pub struct ContainerCall {
     pub reply: ReplyId,
     /// The sender of the call.
     pub caller: Caller,
-    /// What the call asks for.
+    /// The requested action.
     pub request: ContainerRequest,
 }
 
-/// What a call about a container asks for. Mesos' calls for nested containers and those for all containers are the same.
+/// The action that a call about a container requests. Mesos' calls for nested containers and those for all containers are the same.
 #[derive(Debug)]
 pub enum ContainerRequest {
     /// A container is to be launched.

@@ -8,7 +8,7 @@
 //! | `sliding_window` | a bounded record of recent events |
 //! | `incidents` | the open incidents and a bounded history |
 //! | `policy` | the recovery policy of the operator |
-//! | `subject` | the state of one monitored agent |
+//! | `monitored_agent` | the state of one monitored agent |
 //! | `task_health` | tasks whose health checks fail |
 //! | `monitor` | the [`Monitor`]: events in, incidents and effects out |
 //! | `remediation` | the agents that policies hold or drain, within limits |
@@ -18,13 +18,13 @@
 mod explain;
 mod incidents;
 mod monitor;
+mod monitored_agent;
 mod persisted;
 mod phi;
 mod policy;
 mod remediation;
 mod signals;
 mod sliding_window;
-mod subject;
 mod task_health;
 
 pub use model::incident::{

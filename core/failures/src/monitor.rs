@@ -11,10 +11,10 @@ use model::{AgentId, FrameworkId, Now, TaskId};
 use rustc_hash::FxHashMap;
 
 use crate::incidents::{Finding, Incidents};
+use crate::monitored_agent::MonitoredAgent;
 use crate::policy::Policy;
 use crate::remediation::Remediations;
 use crate::signals::Signals;
-use crate::subject::Subject;
 use model::incident::{Incident, IncidentUpdate, InvolvedObject, Kind, Severity};
 
 /// The most agents that are remembered after they left. Without their history, an agent that comes and goes would be
@@ -159,7 +159,7 @@ pub struct Monitor {
     pub(crate) incidents: Incidents,
     /// The agents. They are boxed, since the table is half empty. The table is a hash map, since an agent is looked up
     /// for every ping and every task that ends: a tree of 200,000 agents would cost more than everything else.
-    pub(crate) subjects: FxHashMap<AgentId, Box<Subject>>,
+    pub(crate) monitored_agents: FxHashMap<AgentId, Box<MonitoredAgent>>,
     pub(crate) departed: VecDeque<AgentId>,
     pub(crate) registered: usize,
     /// The number of agents that the registry recovered; zero once all of them have returned or left.
@@ -179,7 +179,7 @@ impl Monitor {
             policy,
             incidents: Incidents::new(master.clone()),
             master,
-            subjects: FxHashMap::default(),
+            monitored_agents: FxHashMap::default(),
             departed: VecDeque::new(),
             registered: 0,
             expected: 0,
@@ -266,8 +266,8 @@ impl Monitor {
 
     pub(crate) fn close_incident(&mut self, now: Now, kind: Kind, object: &InvolvedObject, effects: &mut Vec<Effect>) {
         if let Some(incident) = self.incidents.close_incident(now.wall, kind, object) {
-            if let Some(subject) = object.agent().and_then(|agent| self.subjects.get_mut(agent))
-                && subject.overruled.remove(&kind)
+            if let Some(monitored) = object.agent().and_then(|agent| self.monitored_agents.get_mut(agent))
+                && monitored.overruled.remove(&kind)
             {
                 self.unsaved.extend(object.agent().cloned());
             }
@@ -310,7 +310,7 @@ impl Monitor {
 /// Events about agents.
 impl Monitor {
     fn finding(&self, agent: &AgentId, kind: Kind, severity: Severity, details: String) -> Finding {
-        let hostname = self.subjects.get(agent).map(|subject| subject.hostname.clone());
+        let hostname = self.monitored_agents.get(agent).map(|monitored| monitored.hostname.clone());
         Finding { kind, severity, object: InvolvedObject::Agent(agent.clone()), hostname, details }
     }
 
@@ -320,17 +320,19 @@ impl Monitor {
 
     fn added(&mut self, now: Now, agent: AgentId, hostname: String, operators: bool, effects: &mut Vec<Effect>) {
         let policy = &self.policy;
-        let subject =
-            self.subjects.entry(agent.clone()).or_insert_with(|| Box::new(Subject::new(hostname.clone(), policy)));
-        if !std::mem::replace(&mut subject.registered, true) {
+        let monitored = self
+            .monitored_agents
+            .entry(agent.clone())
+            .or_insert_with(|| Box::new(MonitoredAgent::new(hostname.clone(), policy)));
+        if !std::mem::replace(&mut monitored.registered, true) {
             self.registered += 1;
         }
-        subject.hostname = hostname;
-        subject.connected = true;
-        subject.operators = operators;
-        subject.checked = None;
-        subject.suspicion.restart_interval(now.monotonic);
-        if std::mem::take(&mut subject.recovered) && !operators && self.remediations.drained.remove(&agent) {
+        monitored.hostname = hostname;
+        monitored.connected = true;
+        monitored.operators = operators;
+        monitored.checked = None;
+        monitored.suspicion.restart_interval(now.monotonic);
+        if std::mem::take(&mut monitored.recovered) && !operators && self.remediations.drained.remove(&agent) {
             // An operator reactivated it, or the drain was not persisted.
             self.unsaved.insert(agent.clone());
         }
@@ -347,11 +349,11 @@ impl Monitor {
 
     /// Begins probation: the agent is offered again at once, but counts as flapping if it leaves again soon.
     fn begin_probation(&mut self, now: Now, agent: &AgentId, after: Kind, effects: &mut Vec<Effect>) {
-        let Some(subject) = self.subjects.get_mut(agent) else { return };
+        let Some(monitored) = self.monitored_agents.get_mut(agent) else { return };
         if !self.policy.enabled {
             return;
         }
-        subject.probation = Some(now.monotonic + self.policy.probation);
+        monitored.probation = Some(now.monotonic + self.policy.probation);
         self.unsaved.insert(agent.clone());
         let object = InvolvedObject::Agent(agent.clone());
         let Some(number) = self.incidents.get_open(after, &object).map(|incident| incident.number) else { return };
@@ -362,10 +364,12 @@ impl Monitor {
     fn disconnected(&mut self, now: Now, agent: &AgentId, effects: &mut Vec<Effect>) {
         // The silence of a suspicious agent has been counted as a departure already.
         let counted = self.is_suspicious(agent);
-        let Some(subject) = self.subjects.get_mut(agent).filter(|subject| subject.connected) else { return };
-        subject.connected = false;
+        let Some(monitored) = self.monitored_agents.get_mut(agent).filter(|monitored| monitored.connected) else {
+            return;
+        };
+        monitored.connected = false;
         self.unsaved.insert(agent.clone());
-        let flaps = !counted && subject.departed(now.monotonic, &self.policy);
+        let flaps = !counted && monitored.departed(now.monotonic, &self.policy);
         let details = "the connection to it is lost".to_owned();
         let finding = self.finding(agent, Kind::AgentDisconnected, Severity::Warning, details);
         self.open_incident(now, finding, effects);
@@ -377,17 +381,17 @@ impl Monitor {
     }
 
     fn reconnected(&mut self, now: Now, agent: &AgentId, effects: &mut Vec<Effect>) {
-        let Some(subject) = self.subjects.get_mut(agent) else { return };
-        subject.connected = true;
-        subject.checked = None;
-        subject.suspicion.restart_interval(now.monotonic);
+        let Some(monitored) = self.monitored_agents.get_mut(agent) else { return };
+        monitored.connected = true;
+        monitored.checked = None;
+        monitored.suspicion.restart_interval(now.monotonic);
         self.close_incident(now, Kind::AgentDisconnected, &InvolvedObject::Agent(agent.clone()), effects);
         self.remediate(now, agent, effects);
     }
 
     fn quarantine_flapping(&mut self, now: Now, agent: &AgentId, effects: &mut Vec<Effect>) {
-        let Some(subject) = self.subjects.get_mut(agent) else { return };
-        let length = subject.begin_quarantine(now.monotonic, &self.policy);
+        let Some(monitored) = self.monitored_agents.get_mut(agent) else { return };
+        let length = monitored.begin_quarantine(now.monotonic, &self.policy);
         self.unsaved.insert(agent.clone());
         let details = "it comes and goes".to_owned();
         let finding = self.finding(agent, Kind::AgentFlapping, Severity::Warning, details);
@@ -407,21 +411,21 @@ impl Monitor {
         let may_return = unreachable.is_some();
         let mut flaps = false;
         let counted = self.is_suspicious(agent);
-        if let Some(subject) = self.subjects.get_mut(agent) {
+        if let Some(monitored) = self.monitored_agents.get_mut(agent) {
             // The departure of an agent that was not connected has been counted already.
-            let left = std::mem::take(&mut subject.connected) && !counted;
-            flaps = left && may_return && subject.departed(now.monotonic, &self.policy);
-            let recovered = std::mem::take(&mut subject.recovered);
-            let registered = std::mem::take(&mut subject.registered);
+            let left = std::mem::take(&mut monitored.connected) && !counted;
+            flaps = left && may_return && monitored.departed(now.monotonic, &self.policy);
+            let recovered = std::mem::take(&mut monitored.recovered);
+            let registered = std::mem::take(&mut monitored.registered);
             self.registered -= usize::from(registered);
             if registered || recovered {
                 self.departed.push_back(agent.clone());
             }
             self.unsaved.insert(agent.clone());
-            subject.signals = None;
-            subject.crashes.clear();
-            subject.unhealthy.clear();
-            subject.task_results.clear();
+            monitored.signals = None;
+            monitored.crashes.clear();
+            monitored.unhealthy.clear();
+            monitored.task_results.clear();
         }
         if let Some(cause) = unreachable {
             let finding = self.finding(agent, Kind::AgentUnreachable, Severity::Critical, cause);
@@ -436,7 +440,7 @@ impl Monitor {
         }
         // The history is also kept for agents that never registered with this master.
         if !may_return {
-            self.subjects.remove(agent);
+            self.monitored_agents.remove(agent);
         }
         self.remediations.forget(agent);
         self.forget_departed(now, effects);
@@ -446,9 +450,11 @@ impl Monitor {
     fn forget_departed(&mut self, now: Now, effects: &mut Vec<Effect>) {
         while self.departed.len() > MAX_DEPARTED {
             let Some(oldest) = self.departed.pop_front() else { break };
-            let is_away = |subject: &Subject| !subject.registered && !subject.recovered;
-            if self.subjects.get(&oldest).is_some_and(|subject| is_away(subject)) && !self.departed.contains(&oldest) {
-                self.subjects.remove(&oldest);
+            let is_away = |monitored: &MonitoredAgent| !monitored.registered && !monitored.recovered;
+            if self.monitored_agents.get(&oldest).is_some_and(|monitored| is_away(monitored))
+                && !self.departed.contains(&oldest)
+            {
+                self.monitored_agents.remove(&oldest);
                 self.unsaved.insert(oldest.clone());
                 self.close_incident(now, Kind::AgentFlapping, &InvolvedObject::Agent(oldest), effects);
             }
@@ -456,8 +462,8 @@ impl Monitor {
     }
 
     fn answered(&mut self, now: Now, agent: &AgentId, effects: &mut Vec<Effect>) {
-        let Some(subject) = self.subjects.get_mut(agent) else { return };
-        subject.suspicion.answered(now.monotonic, &self.policy.suspicion);
+        let Some(monitored) = self.monitored_agents.get_mut(agent) else { return };
+        monitored.suspicion.answered(now.monotonic, &self.policy.suspicion);
         if self.is_suspicious(agent) {
             self.begin_probation(now, agent, Kind::AgentSuspicious, effects);
             self.close_incident(now, Kind::AgentSuspicious, &InvolvedObject::Agent(agent.clone()), effects);
@@ -466,17 +472,17 @@ impl Monitor {
     }
 
     fn check_agent(&mut self, now: Now, agent: &AgentId, effects: &mut Vec<Effect>) {
-        let Some(subject) = self.subjects.get_mut(agent) else { return };
-        let before = subject.checked.replace(now.monotonic);
+        let Some(monitored) = self.monitored_agents.get_mut(agent) else { return };
+        let before = monitored.checked.replace(now.monotonic);
         // A master that was paused has not processed the answers that wait for it, so the agents were not silent.
         let expected = self.policy.suspicion.expected_interval;
         let stalled = before.is_some_and(|before| now.monotonic.since(before) > expected + expected / 2);
         if stalled {
-            subject.suspicion.restart_interval(now.monotonic);
+            monitored.suspicion.restart_interval(now.monotonic);
         }
-        let phi = subject.suspicion.phi(now.monotonic, &self.policy.suspicion);
-        let silence = subject.suspicion.silence(now.monotonic);
-        if subject.connected && phi >= self.policy.suspicion.threshold {
+        let phi = monitored.suspicion.phi(now.monotonic, &self.policy.suspicion);
+        let silence = monitored.suspicion.silence(now.monotonic);
+        if monitored.connected && phi >= self.policy.suspicion.threshold {
             self.suspect(now, agent, phi, silence, effects);
         }
         self.check_task_failures(now, agent, effects);
@@ -492,18 +498,18 @@ impl Monitor {
         let details = format!("it has not answered for {} s (phi {phi:.1})", silence.as_secs());
         let finding = self.finding(agent, Kind::AgentSuspicious, Severity::Warning, details);
         self.open_incident(now, finding, effects);
-        let Some(subject) = self.subjects.get_mut(agent) else { return };
+        let Some(monitored) = self.monitored_agents.get_mut(agent) else { return };
         self.unsaved.insert(agent.clone());
-        if subject.departed(now.monotonic, &self.policy) {
+        if monitored.departed(now.monotonic, &self.policy) {
             self.quarantine_flapping(now, agent, effects);
         }
     }
 
     fn end_quarantine(&mut self, now: Now, agent: &AgentId, effects: &mut Vec<Effect>) {
         let object = InvolvedObject::Agent(agent.clone());
-        let Some(subject) = self.subjects.get(agent) else { return };
-        if subject.in_quarantine(now.monotonic)
-            || !subject.connected
+        let Some(monitored) = self.monitored_agents.get(agent) else { return };
+        if monitored.in_quarantine(now.monotonic)
+            || !monitored.connected
             || self.incidents.get_open(Kind::AgentFlapping, &object).is_none()
         {
             return;
@@ -513,8 +519,10 @@ impl Monitor {
     }
 
     fn reported(&mut self, now: Now, agent: &AgentId, signals: Signals, effects: &mut Vec<Effect>) {
-        let Some(subject) = self.subjects.get_mut(agent).filter(|subject| subject.registered) else { return };
-        subject.signals = Some(signals);
+        let Some(monitored) = self.monitored_agents.get_mut(agent).filter(|monitored| monitored.registered) else {
+            return;
+        };
+        monitored.signals = Some(signals);
         let thresholds = self.policy.thresholds;
         for (kind, value, bounds, words) in signals.measurements(&thresholds) {
             let object = InvolvedObject::Agent(agent.clone());
@@ -531,8 +539,10 @@ impl Monitor {
     }
 
     fn task_ended(&mut self, now: Now, agent: &AgentId, failed: bool, effects: &mut Vec<Effect>) {
-        let Some(subject) = self.subjects.get_mut(agent).filter(|subject| subject.registered) else { return };
-        subject.task_results.push(now.monotonic, failed);
+        let Some(monitored) = self.monitored_agents.get_mut(agent).filter(|monitored| monitored.registered) else {
+            return;
+        };
+        monitored.task_results.push(now.monotonic, failed);
         if failed {
             self.check_task_failures(now, agent, effects);
             self.remediate(now, agent, effects);
@@ -540,19 +550,21 @@ impl Monitor {
     }
 
     fn executor_crashed(&mut self, now: Now, agent: &AgentId, framework: FrameworkId, effects: &mut Vec<Effect>) {
-        let Some(subject) = self.subjects.get_mut(agent).filter(|subject| subject.registered) else { return };
-        subject.crashed(now.monotonic, &framework);
+        let Some(monitored) = self.monitored_agents.get_mut(agent).filter(|monitored| monitored.registered) else {
+            return;
+        };
+        monitored.crashed(now.monotonic, &framework);
         self.check_task_failures(now, agent, effects);
         self.remediate(now, agent, effects);
     }
 
     /// Checks the failures of tasks and the crashes of executors on an agent.
     fn check_task_failures(&mut self, now: Now, agent: &AgentId, effects: &mut Vec<Effect>) {
-        let Some(subject) = self.subjects.get(agent) else { return };
-        let has_evidence = subject.has_evidence(now.monotonic);
-        let (ended, failed) = subject.task_failures(now.monotonic);
+        let Some(monitored) = self.monitored_agents.get(agent) else { return };
+        let has_evidence = monitored.has_evidence(now.monotonic);
+        let (ended, failed) = monitored.task_failures(now.monotonic);
         let crashes: Vec<(FrameworkId, usize)> =
-            subject.crashes.iter().map(|(id, crashes)| (id.clone(), crashes.count(now.monotonic))).collect();
+            monitored.crashes.iter().map(|(id, crashes)| (id.clone(), crashes.count(now.monotonic))).collect();
         let thresholds = self.policy.thresholds;
 
         let object = InvolvedObject::Agent(agent.clone());
@@ -582,9 +594,9 @@ impl Monitor {
             }
             if count == 0
                 && has_evidence
-                && let Some(subject) = self.subjects.get_mut(agent)
+                && let Some(monitored) = self.monitored_agents.get_mut(agent)
             {
-                subject.crashes.remove(&framework);
+                monitored.crashes.remove(&framework);
             }
         }
     }
@@ -593,11 +605,11 @@ impl Monitor {
     fn operator_decided(&mut self, now: Now, agent: &AgentId, keeps_out: bool, effects: &mut Vec<Effect>) {
         let open: Vec<Kind> = self.incidents.open_about(agent).iter().map(|incident| incident.kind).collect();
         let is_held = self.remediations.holds(agent);
-        let Some(subject) = self.subjects.get_mut(agent) else { return };
-        let kept_out = std::mem::replace(&mut subject.operators, keeps_out);
+        let Some(monitored) = self.monitored_agents.get_mut(agent) else { return };
+        let kept_out = std::mem::replace(&mut monitored.operators, keeps_out);
         if !keeps_out && (kept_out || is_held) {
-            subject.overruled.extend(open);
-            match &mut subject.quarantine {
+            monitored.overruled.extend(open);
+            match &mut monitored.quarantine {
                 // The quarantine ends now. It stays recorded, since it determines the length of the next one.
                 Some(quarantine) if is_held => quarantine.until = quarantine.until.min(now.monotonic),
                 quarantine => *quarantine = None,

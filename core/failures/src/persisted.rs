@@ -9,8 +9,8 @@ use std::time::Duration;
 use model::{AgentId, FrameworkId, Monotonic, Now, Timestamp};
 
 use crate::monitor::{Effect, Monitor};
+use crate::monitored_agent::{MonitoredAgent, Quarantine, WORK_SPAN};
 use crate::policy::Policy;
-use crate::subject::{Quarantine, Subject, WORK_SPAN};
 use model::incident::{Incident, InvolvedObject, Kind};
 
 /// The history of an agent. Its times are of the wall clock, since the monotonic clock of a master means nothing to
@@ -79,20 +79,20 @@ impl Monitor {
 
     /// Returns the history of an agent; `None` if there is nothing to persist.
     fn history(&self, now: Now, agent: &AgentId) -> Option<FailureHistory> {
-        let subject = self.subjects.get(agent)?;
+        let monitored = self.monitored_agents.get(agent)?;
         let wall = |at: Monotonic| translate(at, now);
-        let quarantine = subject.quarantine.filter(|quarantine| quarantine.remembered > now.monotonic);
+        let quarantine = monitored.quarantine.filter(|quarantine| quarantine.remembered > now.monotonic);
         let history = FailureHistory {
-            hostname: subject.hostname.clone(),
-            departures: subject.departures.times(now.monotonic).map(wall).collect(),
+            hostname: monitored.hostname.clone(),
+            departures: monitored.departures.times(now.monotonic).map(wall).collect(),
             // The end may be before the start of this clock; the time until which it is remembered is not.
             quarantine: quarantine.map(|quarantine| {
                 let remembered = wall(quarantine.remembered).nanos();
                 let until = remembered.saturating_sub(nanos(self.policy.flapping.max_quarantine));
                 (Timestamp::from_nanos(until), quarantine.length)
             }),
-            probation: subject.probation.filter(|until| *until > now.monotonic).map(wall),
-            overruled: subject.overruled.clone(),
+            probation: monitored.probation.filter(|until| *until > now.monotonic).map(wall),
+            overruled: monitored.overruled.clone(),
             drained: self.remediations.drained.contains(agent),
         };
         let nothing = FailureHistory { hostname: history.hostname.clone(), ..FailureHistory::default() };
@@ -115,8 +115,8 @@ impl Monitor {
                 self.unsaved.insert(agent.clone());
                 continue;
             }
-            let subject = history.subject(now, &self.policy);
-            self.subjects.insert(agent.clone(), Box::new(subject));
+            let monitored = history.monitored(now, &self.policy);
+            self.monitored_agents.insert(agent.clone(), Box::new(monitored));
             if history.drained {
                 self.remediations.drained.insert(agent.clone());
             }
@@ -133,9 +133,9 @@ impl Monitor {
             }
         }
         let mut departed = Vec::new();
-        for (agent, subject) in &mut self.subjects {
+        for (agent, monitored) in &mut self.monitored_agents {
             match registry_state(agent) {
-                AgentRegistryState::Recovered => subject.recovered = true,
+                AgentRegistryState::Recovered => monitored.recovered = true,
                 AgentRegistryState::Unreachable | AgentRegistryState::Gone => departed.push(agent.clone()),
             }
         }
@@ -146,17 +146,20 @@ impl Monitor {
     fn restore_about(&mut self, now: Now, agent: &AgentId, incident: &Incident) {
         let policy = &self.policy;
         let hostname = || incident.hostname.clone().unwrap_or_default();
-        let subject = self.subjects.entry(agent.clone()).or_insert_with(|| Box::new(Subject::new(hostname(), policy)));
+        let monitored = self
+            .monitored_agents
+            .entry(agent.clone())
+            .or_insert_with(|| Box::new(MonitoredAgent::new(hostname(), policy)));
         match (&incident.object, incident.kind) {
             (InvolvedObject::Executors(_, framework), Kind::TaskUnhealthy) => {
-                subject.evidence_until = Some(now.monotonic + WORK_SPAN);
-                subject.unhealthy.follow(framework);
+                monitored.evidence_until = Some(now.monotonic + WORK_SPAN);
+                monitored.unhealthy.follow(framework);
             }
             (InvolvedObject::Executors(_, framework), _) => {
-                subject.evidence_until = Some(now.monotonic + WORK_SPAN);
-                subject.follow(framework);
+                monitored.evidence_until = Some(now.monotonic + WORK_SPAN);
+                monitored.follow(framework);
             }
-            (_, Kind::TaskFailureRate) => subject.evidence_until = Some(now.monotonic + WORK_SPAN),
+            (_, Kind::TaskFailureRate) => monitored.evidence_until = Some(now.monotonic + WORK_SPAN),
             _ => {}
         }
     }
@@ -176,13 +179,13 @@ impl Monitor {
 }
 
 impl FailureHistory {
-    fn subject(&self, now: Now, policy: &Policy) -> Subject {
-        let mut subject = Subject::new(self.hostname.clone(), policy);
+    fn monitored(&self, now: Now, policy: &Policy) -> MonitoredAgent {
+        let mut monitored = MonitoredAgent::new(self.hostname.clone(), policy);
         for at in &self.departures {
             // A departure in the future, because a clock jumped, counts as of now.
-            subject.departures.push_aged(now.monotonic, since(now.wall, *at), ());
+            monitored.departures.push_aged(now.monotonic, since(now.wall, *at), ());
         }
-        subject.quarantine = self.quarantine.and_then(|(until, length)| {
+        monitored.quarantine = self.quarantine.and_then(|(until, length)| {
             let length = length.min(policy.flapping.max_quarantine);
             // A clock that jumped back does not make the quarantine longer.
             let left = since(until, now.wall).min(length);
@@ -191,9 +194,9 @@ impl FailureHistory {
             Some(Quarantine { until, length, remembered: now.monotonic + remembered })
         });
         let probation = self.probation.map(|until| since(until, now.wall).min(policy.probation));
-        subject.probation = probation.map(|left| now.monotonic + left);
-        subject.overruled.clone_from(&self.overruled);
-        subject
+        monitored.probation = probation.map(|left| now.monotonic + left);
+        monitored.overruled.clone_from(&self.overruled);
+        monitored
     }
 }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use model::{AgentId, Now};
 
 use crate::monitor::{Effect, Monitor};
+use crate::monitored_agent::MonitoredAgent;
 use crate::policy::RemediationAction;
-use crate::subject::Subject;
 use model::incident::{Incident, IncidentUpdate, Kind};
 
 const OPERATORS: &str = "an operator decides about this agent";
@@ -42,18 +42,18 @@ impl Remediations {
 impl Monitor {
     /// Applies the policy to the open incidents of an agent, and releases it if the policy no longer holds it.
     pub(crate) fn remediate(&mut self, now: Now, agent: &AgentId, effects: &mut Vec<Effect>) {
-        let Some(subject) = self.subjects.get(agent).filter(|subject| subject.registered) else { return };
+        let Some(monitored) = self.monitored_agents.get(agent).filter(|monitored| monitored.registered) else { return };
         let is_held = self.remediations.holds(agent);
         if self.remediations.drained.contains(agent) {
-            if subject.operators && is_held {
+            if monitored.operators && is_held {
                 self.release(now, agent, "it drains", effects);
             }
             return;
         }
-        let wanted = self.wanted(subject, agent);
+        let wanted = self.required_action(monitored, agent);
         match wanted {
-            _ if subject.operators && is_held => self.release(now, agent, OPERATORS, effects),
-            Some((incident, _)) if subject.operators => {
+            _ if monitored.operators && is_held => self.release(now, agent, OPERATORS, effects),
+            Some((incident, _)) if monitored.operators => {
                 self.record_action(now, incident.number, "left_alone", OPERATORS.to_owned(), effects);
             }
             Some((incident, RemediationAction::Drain)) => self.drain(now, agent, &incident, effects),
@@ -65,9 +65,13 @@ impl Monitor {
     }
 
     /// Returns the incident to remediate and the action; draining takes precedence over stopping offers.
-    fn wanted(&self, subject: &Subject, agent: &AgentId) -> Option<(Arc<Incident>, RemediationAction)> {
+    fn required_action(
+        &self,
+        monitored: &MonitoredAgent,
+        agent: &AgentId,
+    ) -> Option<(Arc<Incident>, RemediationAction)> {
         let incidents = self.incidents.open_about(agent);
-        let remediable = incidents.into_iter().filter(|incident| !subject.overruled.contains(&incident.kind));
+        let remediable = incidents.into_iter().filter(|incident| !monitored.overruled.contains(&incident.kind));
         let mut stop_offering = None;
         for incident in remediable {
             match self.policy.remediation(&incident) {
@@ -115,8 +119,8 @@ impl Monitor {
             if self.policy.remediation(&incident) != RemediationAction::Drain {
                 continue;
             }
-            if let Some(subject) = self.subjects.get_mut(agent) {
-                subject.overruled.insert(incident.kind);
+            if let Some(monitored) = self.monitored_agents.get_mut(agent) {
+                monitored.overruled.insert(incident.kind);
             }
             self.record_action(now, incident.number, "not_drained", reason.to_owned(), effects);
         }
@@ -129,9 +133,9 @@ impl Monitor {
         }
     }
 
-    pub(crate) fn release(&mut self, now: Now, agent: &AgentId, why: &str, effects: &mut Vec<Effect>) {
+    pub(crate) fn release(&mut self, now: Now, agent: &AgentId, reason: &str, effects: &mut Vec<Effect>) {
         let Some(number) = self.remediations.held.remove(agent) else { return };
-        self.record_action(now, number, "offer_again", why.to_owned(), effects);
+        self.record_action(now, number, "offer_again", reason.to_owned(), effects);
         effects.push(Effect::Release(agent.clone()));
     }
 

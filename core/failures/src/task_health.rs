@@ -66,12 +66,12 @@ impl Monitor {
         unhealthy: Option<String>,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(subject) = self.subjects.get_mut(agent).filter(|subject| subject.registered) else { return };
-        if !subject.unhealthy.set(framework, task, unhealthy) {
+        let Some(monitored) = self.monitored_agents.get_mut(agent).filter(|monitored| monitored.registered) else { return };
+        if !monitored.unhealthy.set(framework, task, unhealthy) {
             return;
         }
-        let details = subject.unhealthy.details(framework);
-        let hostname = Some(subject.hostname.clone());
+        let details = monitored.unhealthy.details(framework);
+        let hostname = Some(monitored.hostname.clone());
         let object = InvolvedObject::Executors(agent.clone(), framework.clone());
         match details {
             Some(details) => {
@@ -85,10 +85,10 @@ impl Monitor {
 
     /// Closes the incidents of the master before whose tasks have not been unhealthy since.
     pub(crate) fn check_task_health(&mut self, now: Now, agent: &AgentId, effects: &mut Vec<Effect>) {
-        let Some(subject) = self.subjects.get(agent).filter(|subject| subject.has_evidence(now.monotonic)) else {
+        let Some(monitored) = self.monitored_agents.get(agent).filter(|monitored| monitored.has_evidence(now.monotonic)) else {
             return;
         };
-        let empty = subject.unhealthy.0.iter().filter(|(_, tasks)| tasks.is_empty());
+        let empty = monitored.unhealthy.0.iter().filter(|(_, tasks)| tasks.is_empty());
         let empty: Vec<FrameworkId> = empty.map(|(framework, _)| framework.clone()).collect();
         for framework in empty {
             self.close_task_health(now, agent, &framework, effects);
@@ -97,7 +97,7 @@ impl Monitor {
 
     /// Forgets the tasks of a framework that is removed.
     pub(crate) fn forget_task_health(&mut self, now: Now, framework: &FrameworkId, effects: &mut Vec<Effect>) {
-        let known = self.subjects.iter().filter(|(_, subject)| subject.unhealthy.0.contains_key(framework));
+        let known = self.monitored_agents.iter().filter(|(_, monitored)| monitored.unhealthy.0.contains_key(framework));
         let mut agents: Vec<AgentId> = known.map(|(agent, _)| agent.clone()).collect();
         agents.sort_unstable();
         for agent in agents {
@@ -106,8 +106,8 @@ impl Monitor {
     }
 
     fn close_task_health(&mut self, now: Now, agent: &AgentId, framework: &FrameworkId, effects: &mut Vec<Effect>) {
-        if let Some(subject) = self.subjects.get_mut(agent) {
-            subject.unhealthy.0.remove(framework);
+        if let Some(monitored) = self.monitored_agents.get_mut(agent) {
+            monitored.unhealthy.0.remove(framework);
         }
         let object = InvolvedObject::Executors(agent.clone(), framework.clone());
         self.close_incident(now, Kind::TaskUnhealthy, &object, effects);

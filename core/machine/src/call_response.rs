@@ -33,7 +33,7 @@ pub struct CallResponse {
     pub status: Status,
     /// The body, as plain text.
     pub body: String,
-    /// How a container has ended. Only an agent's response to a call that waits for a container has it.
+    /// The end of a container. Only an agent's response to a call that waits for a container has it.
     pub termination: Option<Box<WaitContainer>>,
 }
 

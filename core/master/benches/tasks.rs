@@ -32,7 +32,7 @@ fn main() {
     sizes.into_iter().for_each(measure);
 }
 
-struct Subject {
+struct MeasuredCluster {
     cluster: Cluster,
     view: View,
     scheduler: Scheduler,
@@ -42,30 +42,30 @@ struct Subject {
 }
 
 fn measure(size: usize) {
-    let mut subject = Subject::new(size);
-    let offers = subject.cluster.offered(&subject.scheduler);
+    let mut measured = MeasuredCluster::new(size);
+    let offers = measured.cluster.offered(&measured.scheduler);
     assert_eq!(offers.len(), size);
-    subject.publish();
+    measured.publish();
     let (chosen, _) = offers.split_at(TASKS);
     let mut again = chosen.to_vec();
     drop(offers);
     for round in 0..ROUNDS {
-        (subject.core, subject.viewing) = (Duration::ZERO, Duration::ZERO);
+        (measured.core, measured.viewing) = (Duration::ZERO, Duration::ZERO);
         for (number, offer) in again.iter().enumerate() {
-            subject.run(offer, &format!("task-{round}-{number}"));
+            measured.run(offer, &format!("task-{round}-{number}"));
         }
         let per_task = |time: Duration| time.as_secs_f64() * 1e6 / TASKS as f64;
         let what = format!("{size} agents, {}", if round == 0 { "new ones" } else { "the same again" });
-        println!("{what:<48}{:>11.1} µs{:>11.1} µs", per_task(subject.core), per_task(subject.viewing));
+        println!("{what:<48}{:>11.1} µs{:>11.1} µs", per_task(measured.core), per_task(measured.viewing));
         // The time is longer than the duration of offer filters.
-        subject.cluster.pass(Duration::from_secs(6));
-        again = subject.cluster.offers(&subject.scheduler);
-        subject.publish();
+        measured.cluster.pass(Duration::from_secs(6));
+        again = measured.cluster.offers(&measured.scheduler);
+        measured.publish();
         assert_eq!(again.len(), TASKS);
     }
 }
 
-impl Subject {
+impl MeasuredCluster {
     fn new(size: usize) -> Self {
         let mut cluster = Cluster::new();
         let mut view = View::new(StaticInfo::new(Upid::none(), v1::MasterInfo::default()));
@@ -78,9 +78,10 @@ impl Subject {
             cluster.forget();
         }
         let scheduler = cluster.framework();
-        let mut subject = Subject { cluster, view, scheduler, agents, core: Duration::ZERO, viewing: Duration::ZERO };
-        subject.publish();
-        subject
+        let mut measured =
+            MeasuredCluster { cluster, view, scheduler, agents, core: Duration::ZERO, viewing: Duration::ZERO };
+        measured.publish();
+        measured
     }
 
     fn run(&mut self, offer: &v1::Offer, id: &str) {

@@ -28,7 +28,7 @@ const TASKS_OF_EACH: [usize; 2] = [1, 5];
 /// The id of the master. Ids in the test are as long as those of a real cluster: a UUID and a number.
 const MASTER_ID: &str = "7e8dd75b-5dd5-4b3c-a0a9-7b6a4e0b7e1a";
 
-struct Subject {
+struct MeasuredCluster {
     tasks_of_each: usize,
     cluster: Cluster,
     view: View,
@@ -36,7 +36,7 @@ struct Subject {
     agents: Vec<AgentPeer>,
 }
 
-impl Subject {
+impl MeasuredCluster {
     fn new(tasks_of_each: usize) -> Self {
         let mut cluster = Cluster::with(|config| config.master_id = Some(MASTER_ID.to_owned()));
         let limits = Limits { completed_tasks_per_framework: AGENTS * tasks_of_each, ..Limits::default() };
@@ -45,7 +45,7 @@ impl Subject {
         let scheduler = cluster.framework();
         cluster.recorded.changes.iter().for_each(|change| view.apply(change));
         cluster.forget();
-        Subject { tasks_of_each, cluster, view, scheduler, agents }
+        MeasuredCluster { tasks_of_each, cluster, view, scheduler, agents }
     }
 
     /// Applies the recorded changes to the view, and clears the record.
@@ -109,20 +109,20 @@ enum Stage {
 
 /// Returns the bytes of the core and of the view when the tasks have reached this stage.
 fn sizes_at(stage: Stage, tasks_of_each: usize, read: bool) -> (isize, isize) {
-    let mut subject = Subject::new(tasks_of_each);
+    let mut measured = MeasuredCluster::new(tasks_of_each);
     if stage >= Stage::Launched {
-        subject.launch();
+        measured.launch();
     }
     if stage >= Stage::Running {
-        subject.update(v1::TaskState::TaskRunning, 1);
+        measured.update(v1::TaskState::TaskRunning, 1);
     }
     if stage >= Stage::Ended {
-        subject.update(v1::TaskState::TaskFinished, 2);
+        measured.update(v1::TaskState::TaskFinished, 2);
     }
     if read {
-        subject.view.get("/state", &Query::default());
+        measured.view.get("/state", &Query::default());
     }
-    let Subject { cluster, view, scheduler, agents, .. } = subject;
+    let MeasuredCluster { cluster, view, scheduler, agents, .. } = measured;
     let count =
         |name: &str| cluster.metrics.iter().find(|(metric, _)| *metric == name).map(|(_, count)| count as usize);
     let (running, ended) = (count("master/tasks_running"), count("master/tasks_finished"));

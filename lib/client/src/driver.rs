@@ -43,7 +43,7 @@ pub enum DriverEvent {
     Event(Box<Event>),
     /// The subscription has ended or could not be made. The next call of [`Driver::next`] waits and subscribes again.
     Disconnected {
-        /// Why the subscription has ended.
+        /// The reason for which the subscription has ended.
         error: Error,
         /// The wait before the next attempt.
         retry_in: Duration,

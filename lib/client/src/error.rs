@@ -7,7 +7,7 @@ use crate::address::Address;
 /// The maximum length of a peer's text in an error, in characters.
 const MAX_SHOWN: usize = 2000;
 
-/// Why a request or a subscription failed.
+/// The reason for which a request or a subscription failed.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum Error {

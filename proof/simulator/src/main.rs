@@ -16,7 +16,7 @@ use simulator::{Counts, Mutant, Options, Outcome, minimise, plan, run};
 #[derive(Debug, Parser)]
 #[command(name = "simulate")]
 struct Arguments {
-    /// How many seeds to run.
+    /// The number of seeds to run.
     #[arg(long, default_value_t = 1000)]
     seeds: u64,
     /// The first seed.

@@ -40,7 +40,7 @@ pub enum Packet {
 }
 
 /// The connections between two nodes. The number of a direction changes when it breaks: what was sent on an older one
-/// never arrives, except for stragglers.
+/// never arrives, except for late packets.
 #[derive(Debug, Default)]
 struct Connection {
     directions: [Direction; 2],
@@ -52,20 +52,21 @@ struct Connection {
 #[derive(Debug, Default)]
 struct Direction {
     number: u64,
-    /// When the last packet arrives; nothing overtakes it.
+    /// The time at which the last packet arrives; no later packet arrives before it.
     last: Duration,
     /// The packets that were sent into a cut.
     queued: VecDeque<Packet>,
     /// The number of the previous connection, and the time at which the packets that it had delivered before it broke
     /// are read.
-    stragglers: Option<(u64, Duration)>,
+    late_packets: Option<(u64, Duration)>,
 }
 
 impl Direction {
-    /// Breaks this direction. Packets in flight are lost, except those that are read at `stragglers`.
-    fn break_off(&mut self, stragglers: Option<Duration>) {
+    /// Breaks this direction. Packets in flight are lost, except those that are read at `late_read`.
+    fn break_off(&mut self, late_read: Option<Duration>) {
         let before = self.number;
-        *self = Direction { number: before + 1, stragglers: stragglers.map(|at| (before, at)), ..Direction::default() };
+        *self =
+            Direction { number: before + 1, late_packets: late_read.map(|at| (before, at)), ..Direction::default() };
     }
 }
 
@@ -89,14 +90,14 @@ pub struct NetworkConditions {
     pub stall_one_in: u64,
     /// One packet in this many breaks its connection; zero means never.
     pub break_one_in: u64,
-    /// Directions break alone, and stragglers are read late (see above).
+    /// Directions break alone, and packets of a broken connection are read late.
     pub adversarial: bool,
     /// One call in this many is repeated by its client; zero means never.
     pub repeat_one_in: u64,
 }
 
-/// The longest time that a straggler stays in its receiver's buffer.
-const MAX_STRAGGLER_DELAY: Duration = Duration::from_secs(4);
+/// The longest time that a packet of a broken connection stays in the buffer of its receiver.
+const MAX_LATE_READ: Duration = Duration::from_secs(4);
 /// The longest time that a client waits on a broken connection before it repeats its call.
 const REPEAT: Duration = Duration::from_secs(8);
 
@@ -171,7 +172,7 @@ impl Network {
     pub fn delivery(&mut self, now: Duration, from: Node, to: Node, number: u64) -> Delivery {
         let (down, cut) = (self.down.contains(&to), self.is_cut(from, to));
         let direction = self.direction(from, to);
-        match direction.stragglers {
+        match direction.late_packets {
             _ if down => Delivery::Lost,
             _ if direction.number == number && cut => Delivery::Queued,
             _ if direction.number == number => Delivery::Now,
@@ -229,8 +230,8 @@ impl Network {
         lag: Duration,
     ) -> Vec<(Duration, Event)> {
         for (from, to) in [(first, second), (second, first)] {
-            let stragglers = self.stragglers(now, random, to);
-            self.direction(from, to).break_off(stragglers);
+            let late_read = self.late_read(now, random, to);
+            self.direction(from, to).break_off(late_read);
         }
         let (pair, _) = pair(first, second);
         self.connections.entry(pair).or_default().timeout_queued = false;
@@ -249,8 +250,8 @@ impl Network {
         from: Node,
         to: Node,
     ) -> Vec<(Duration, Event)> {
-        let stragglers = self.stragglers(now, random, to);
-        self.direction(from, to).break_off(stragglers);
+        let late_read = self.late_read(now, random, to);
+        self.direction(from, to).break_off(late_read);
         match (from, to) {
             (Node::Scheduler(_), _) => vec![(now, Event::Broken { node: from, peer: to })],
             (_, Node::Scheduler(_)) => {
@@ -261,10 +262,10 @@ impl Network {
         }
     }
 
-    /// Returns the time when stragglers are read. A scheduler reads its events from one response, which ends with its
-    /// connection, so it has none. Its master may go on writing to the broken connection meanwhile.
-    fn stragglers(&self, now: Duration, random: &mut Random, to: Node) -> Option<Duration> {
-        let at = (self.conditions.adversarial && one_in(random, 2)).then(|| now + up_to(random, MAX_STRAGGLER_DELAY));
+    /// Returns the time when late packets are read. A scheduler reads its events from one response, which ends with its
+    /// connection, so there are none. Its master may go on writing to the broken connection meanwhile.
+    fn late_read(&self, now: Duration, random: &mut Random, to: Node) -> Option<Duration> {
+        let at = (self.conditions.adversarial && one_in(random, 2)).then(|| now + up_to(random, MAX_LATE_READ));
         at.filter(|_| !matches!(to, Node::Scheduler(_)))
     }
 
@@ -307,8 +308,8 @@ impl Network {
         for peer in peers {
             let lag = if self.is_cut(node, peer) { CONNECTION_TIMEOUT } else { Duration::from_secs(1) };
             events.extend(self.break_connection(now, random, node, peer, lag));
-            // The receiver that would read the stragglers has ended.
-            self.direction(peer, node).stragglers = None;
+            // The receiver that would read the late packets has ended.
+            self.direction(peer, node).late_packets = None;
         }
         events
     }

@@ -76,7 +76,7 @@ text_id!(/// Chosen by the scheduler; unique within framework and agent.
     ExecutorId);
 text_id!(/// A role name, e.g. `eng/web`.
     Role);
-text_id!(/// Who a peer has proven to be.
+text_id!(/// The name of a peer that has authenticated itself.
     Principal);
 
 proto_id!(

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-/// Why an agent does not start.
+/// The reason for which an agent does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The server cannot be started.
@@ -49,7 +49,7 @@ pub enum Error {
     Import {
         /// The file.
         path: PathBuf,
-        /// Why the file cannot be read.
+        /// The reason for which the file cannot be read.
         reason: String,
     },
     /// The configuration is incompatible with the recovered state. The text is that of Mesos, because operators search

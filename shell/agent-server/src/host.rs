@@ -44,7 +44,7 @@ pub struct AgentHost {
     pub inbox: Arc<Inbox<AgentHost>>,
     /// Reports the end of the core when the host is dropped.
     pub ended: watch::Sender<Option<Ended>>,
-    /// Why the agent ends, as decided by the core.
+    /// The reason for which the agent ends, as decided by the core.
     pub end: Ended,
     /// The effects of the current step; at first those of `Agent::start`.
     pub outbox: Outbox,

@@ -37,7 +37,7 @@ pub struct Settings {
     pub revocable_cpu_low_priority: bool,
 }
 
-/// Why a container cannot be launched.
+/// The reason for which a container cannot be launched.
 #[derive(Debug, thiserror::Error)]
 pub enum Unsupported {
     /// The container asks for a field that this agent cannot carry out.

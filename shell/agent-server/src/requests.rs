@@ -11,7 +11,7 @@ use messages::v1;
 use v1::volume::source::Type as SourceType;
 use v1::volume::source::sandbox_path::Type as SandboxType;
 
-/// Why a request cannot be understood.
+/// The reason for which a request cannot be understood.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidRequest {
     /// The number belongs to a later version of Mesos, or is missing.

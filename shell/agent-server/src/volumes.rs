@@ -17,7 +17,7 @@ use rustix::io::Errno;
 
 use super::sandbox;
 
-/// Why a volume cannot be created, deleted or shown.
+/// The reason for which a volume cannot be created, deleted or shown.
 #[derive(Debug, thiserror::Error)]
 pub enum VolumeError {
     #[error("Failed to create the persistent volume at '{path}': {source}")]

@@ -142,7 +142,7 @@ impl CapabilityRequest {
     }
 }
 
-/// Why a container cannot have the capabilities that it asks for. The texts are Mesos' where it has them.
+/// The reason for which a container cannot have the capabilities that it asks for. The texts are Mesos' where it has them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CapabilityError {
     /// The flags contradict each other.

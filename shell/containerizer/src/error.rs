@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-/// Why the containerizer cannot carry out a request.
+/// The reason for which the containerizer cannot carry out a request.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// `--isolation` has a name that is neither known to Mesos nor to this program.
@@ -46,13 +46,13 @@ pub enum Error {
     Volume {
         /// The path in the container.
         path: PathBuf,
-        /// What is wrong, and what helps.
+        /// The problem and its solution.
         reason: String,
     },
     /// All handles of network classes are in use.
     #[error("all {0} secondary handles of --cgroups_net_cls_secondary_handles are in use")]
     NoHandle(usize),
-    /// What a container asks for contradicts itself or the flags of the agent. The text says so.
+    /// A request of a container contradicts itself or the flags of the agent. The text names the contradiction.
     #[error("{0}")]
     Request(String),
     /// A container cannot join a network. The text names the network and what its plugin answered.

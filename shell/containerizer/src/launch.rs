@@ -33,7 +33,7 @@ pub struct Launch {
     pub rlimits: Vec<Rlimit>,
     /// The bind mounts, for containers with mount namespaces ([`crate::Containerizer::separates_mounts`]).
     pub binds: Vec<Bind>,
-    /// What the container asks of single isolators.
+    /// The requests to single isolators.
     pub requests: Requests,
     /// The source of the standard input.
     pub stdin: Input,
@@ -47,7 +47,7 @@ pub struct Launch {
     pub nesting: Option<Nesting>,
 }
 
-/// How a container that a call has launched relates to its parent and to later agents. Its program is started by
+/// The relation of a container that a call has launched to its parent and to later agents. Its program is started by
 /// [`Launch::init`], which keeps its exit status.
 #[derive(Debug, Clone, Default)]
 pub struct Nesting {

@@ -68,7 +68,7 @@ pub(crate) struct LaunchSpec {
     pub names: Option<PathBuf>,
     /// An empty directory for the memory of volumes with secrets.
     pub secrets: PathBuf,
-    /// What is mounted on `/dev/shm`; `None` for what the host has there, or the default of an image.
+    /// The memory that is mounted on `/dev/shm`; `None` for that of the host, or the default of an image.
     pub shm: Option<SharedMemory>,
     /// The devices in the root of an image, besides those that every program expects.
     pub image_devices: Vec<ImageDevice>,

@@ -17,8 +17,8 @@ pub(crate) struct ProcessTree {
     /// The container, and the start of its first process in ticks since boot.
     name: Option<(ContainerId, u64)>,
     leader: i32,
-    /// Members independent of their parents, with their starts.
-    strays: BTreeMap<i32, u64>,
+    /// The members whose parents have ended, with their starts.
+    orphans: BTreeMap<i32, u64>,
     known: BTreeSet<i32>,
     leader_reaped: bool,
     /// Whether an earlier attempt has stopped the first process.
@@ -32,8 +32,8 @@ impl ProcessTree {
     }
 
     /// Returns the tree of processes whose first process has ended: pids with their starts.
-    pub(crate) fn of_strays(strays: impl IntoIterator<Item = (i32, u64)>) -> Self {
-        ProcessTree { strays: strays.into_iter().collect(), ..ProcessTree::default() }
+    pub(crate) fn of_orphans(orphans: impl IntoIterator<Item = (i32, u64)>) -> Self {
+        ProcessTree { orphans: orphans.into_iter().collect(), ..ProcessTree::default() }
     }
 
     /// Makes the tree recognise processes by their environment, too.
@@ -57,8 +57,8 @@ impl ProcessTree {
             let before = (members.len(), self.known.len());
             for entry in table.iter().filter(|entry| !entry.zombie) {
                 let is_leader = entry.pid == self.leader && !self.leader_reaped;
-                let is_stray = self.strays.get(&entry.pid) == Some(&entry.started);
-                if is_leader || is_stray || members.contains(&entry.parent) || self.known.contains(&entry.session) {
+                let is_orphan = self.orphans.get(&entry.pid) == Some(&entry.started);
+                if is_leader || is_orphan || members.contains(&entry.parent) || self.known.contains(&entry.session) {
                     members.insert(entry.pid);
                     // A session that a member began belongs to the container; a session that it shares with other
                     // processes does not.
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn orphans_are_recognised_by_pid_and_start_time() {
         let table = [ProcessEntry { started: 5, ..entry(10, 1, 3) }, entry(11, 10, 3), entry(12, 1, 3)];
-        assert_eq!(ProcessTree::of_strays([(10, 5), (12, 9)]).members(&table), [10, 11]);
+        assert_eq!(ProcessTree::of_orphans([(10, 5), (12, 9)]).members(&table), [10, 11]);
     }
 
     #[test]

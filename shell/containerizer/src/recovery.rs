@@ -30,7 +30,7 @@ pub(crate) struct FoundContainer {
     /// The cgroups that the container is or may be in.
     pub cgroups: Option<ContainerCgroups>,
     /// The processes that no cgroup tracks, if the first process has ended.
-    pub strays: Option<ProcessTree>,
+    pub orphans: Option<ProcessTree>,
     /// The outputs that are rotated while it runs, or once more if it has ended.
     pub outputs: Vec<(PathBuf, Rotation)>,
 }
@@ -111,18 +111,18 @@ fn found(
             // A process that the agent was just starting may be about to enter the cgroups that were created for it.
             let made = || isolation.cgroups(&id).filter(|cgroups| cgroups.exists(kernel));
             let cgroups = located.or_else(made);
-            FoundContainer { id, leader, cgroups, strays: None, outputs }
+            FoundContainer { id, leader, cgroups, orphans: None, outputs }
         }
         None => {
             let seeds = processes.iter().map(|entry| (entry.pid, entry.started));
-            let mut strays = ProcessTree::of_strays(seeds);
-            let strays = (!strays.members(table).is_empty()).then_some(strays);
+            let mut orphans = ProcessTree::of_orphans(seeds);
+            let orphans = (!orphans.members(table).is_empty()).then_some(orphans);
             // The flags may have changed, so the cgroup may differ from the one that would be created now.
             let elsewhere = processes.first().and_then(|entry| {
                 ContainerCgroups::locate(kernel, &isolation.hierarchies, Pid::from_raw(entry.pid)?, &id)
             });
             let cgroups = elsewhere.or_else(|| isolation.cgroups(&id));
-            FoundContainer { id, leader: None, cgroups, strays, outputs }
+            FoundContainer { id, leader: None, cgroups, orphans, outputs }
         }
     }
 }

@@ -1,11 +1,11 @@
-//! What a container asks of single isolators.
+//! The requests of a container to single isolators.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use crate::{CapabilityRequest, NetworkRequest, User};
 
-/// What a container asks of single isolators. The default asks for nothing.
+/// The requests of a container to single isolators. The default has none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Requests {
     /// Whether the program is a helper of the agent that acts for it: it keeps the agent's privileges and its view of the
@@ -51,7 +51,7 @@ pub struct IpcRequest {
 /// The IPC namespace and the `/dev/shm` of a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IpcMode {
-    /// New ones.
+    /// A new namespace and a new `/dev/shm`.
     Private,
     /// Those of the parent, which is the agent for a container that is not nested.
     ShareParent,
@@ -60,7 +60,7 @@ pub enum IpcMode {
 /// A volume of a container (`Volume` of Mesos).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Volume {
-    /// Where its files are.
+    /// The place of its files.
     pub source: VolumeSource,
     /// The place in the container: absolute, or relative to the sandbox.
     pub container_path: PathBuf,
@@ -68,14 +68,14 @@ pub struct Volume {
     pub read_only: bool,
 }
 
-/// Where the files of a volume are.
+/// The place of the files of a volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VolumeSource {
     /// A file or directory of the host.
     HostPath {
         /// The absolute path.
         path: PathBuf,
-        /// How later mounts spread.
+        /// The propagation of later mounts.
         propagation: Propagation,
     },
     /// A file with these bytes, which only the container sees and no disk has.
@@ -110,7 +110,7 @@ impl fmt::Debug for SecretData {
     }
 }
 
-/// How mounts that are made later spread between a volume and its source (`MountPropagation.Mode`).
+/// The propagation of later mounts between a volume and its source (`MountPropagation.Mode`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Propagation {
     /// Mounts of the host appear in the container.

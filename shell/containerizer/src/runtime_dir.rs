@@ -77,12 +77,12 @@ impl RuntimeDir {
         fs::rename(temporary, directory.join("state"))
     }
 
-    /// Writes the agent's words about a nested or standalone container, before anything of the container exists.
+    /// Writes the agent's description of a nested or standalone container, before anything of the container exists.
     pub(crate) fn describe(&self, id: &ContainerId, description: &[u8]) -> io::Result<()> {
         fs::write(self.directory(id).join(DESCRIPTION), description)
     }
 
-    /// Returns the agent's words about a container; `None` for the container of an executor.
+    /// Returns the agent's description of a container; `None` for the container of an executor.
     pub(crate) fn description(&self, id: &ContainerId) -> Option<Vec<u8>> {
         fs::read(self.directory(id).join(DESCRIPTION)).ok()
     }

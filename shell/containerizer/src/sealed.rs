@@ -91,7 +91,7 @@ fn ends_within(child: &Child, time: Duration) -> bool {
     poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&time)).is_ok_and(|ready| ready > 0)
 }
 
-/// How many copies are made before the agent gives up.
+/// The number of copies after which the agent reports an error.
 const ATTEMPTS: usize = 16;
 
 /// Makes another copy while the kernel says that this one is in use. `F_SEAL_WRITE` waits about 150 ms for pages that

@@ -85,10 +85,10 @@ struct Health {
     healthy: Option<bool>,
 }
 
-/// What follows from the result of a probe.
+/// The consequences of the result of a probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verdict {
-    /// The reason of an update; `None` if the result is no news.
+    /// The reason of an update; `None` if the result does not differ from the previous one.
     pub reason: Option<Reason>,
     /// Whether the task has to end, because it is unhealthy.
     pub is_fatal: bool,

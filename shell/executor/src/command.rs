@@ -22,7 +22,7 @@ pub struct Execution {
     pub environment: Vec<CString>,
 }
 
-/// Why the command of a task cannot be executed.
+/// The reason for which the command of a task cannot be executed.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidCommand {
     #[error("the task has no command")]

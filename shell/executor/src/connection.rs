@@ -18,7 +18,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_BODY: usize = 64 << 10;
 const MAX_EVENT: usize = 64 << 20;
 
-/// Why a request to the agent failed.
+/// The reason for which a request to the agent failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("cannot reach the agent")]

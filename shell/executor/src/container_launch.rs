@@ -29,7 +29,7 @@ const NOT_FOUND: u8 = 127;
 /// The search path of an environment without one.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Why the program does not run.
+/// The reason for which the program does not run.
 #[derive(Debug, thiserror::Error)]
 enum LaunchError {
     #[error("started without its arguments")]

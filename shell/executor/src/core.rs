@@ -58,7 +58,7 @@ pub enum Timer {
     Acknowledgement,
 }
 
-/// How a process ended.
+/// The way in which a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// The exit status.
@@ -108,9 +108,9 @@ pub struct MemoryLimit {
     pub bytes: u64,
 }
 
-/// Why the executor is ending the task.
+/// The reason for which the executor terminates the task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
+enum Termination {
     Killed,
     MaxCompletion,
 }
@@ -132,7 +132,7 @@ pub struct Executor {
     /// Whether the task was launched and none of its updates has been acknowledged.
     task_unacknowledged: bool,
     running: bool,
-    ending: Option<Ending>,
+    termination: Option<Termination>,
     /// The time of the first kill, and its grace period.
     grace: Option<(Duration, Duration)>,
     /// The exit of a task that was killed for lack of memory, which the agent reports first.
@@ -161,7 +161,7 @@ impl Executor {
             details: None,
             task_unacknowledged: false,
             running: false,
-            ending: None,
+            termination: None,
             grace: None,
             out_of_memory: None,
             disconnected: false,
@@ -243,7 +243,7 @@ impl Executor {
     /// Handles the start of the task's container in Docker. A kill may have come before, which then takes effect.
     pub fn on_container_started(&mut self, details: ContainerDetails, clock: &mut dyn Clock) -> Vec<Action> {
         self.details = Some(details);
-        match self.grace.filter(|_| self.ending.is_some()) {
+        match self.grace.filter(|_| self.termination.is_some()) {
             None => self.on_started(clock),
             Some((begun, grace)) => {
                 self.running = true;
@@ -270,8 +270,8 @@ impl Executor {
     /// Handles a task's process that could not be started.
     pub fn on_start_failed(&mut self, reason: &str, clock: &mut dyn Clock) -> Vec<Action> {
         let Some(task) = self.task.clone().filter(|_| !self.terminal_sent) else { return Vec::new() };
-        let state = match self.ending {
-            Some(Ending::Killed) => TaskState::TaskKilled,
+        let state = match self.termination {
+            Some(Termination::Killed) => TaskState::TaskKilled,
             _ => TaskState::TaskFailed,
         };
         let status = self.calls.status(&task, state, clock);
@@ -283,7 +283,7 @@ impl Executor {
     /// container for lack of memory.
     pub fn on_exit(&mut self, exit: Exit, out_of_memory: bool, clock: &mut dyn Clock) -> Vec<Action> {
         self.running = false;
-        if out_of_memory && exit != Exit::Status(0) && self.ending.is_none() {
+        if out_of_memory && exit != Exit::Status(0) && self.termination.is_none() {
             self.out_of_memory = Some(exit);
             return vec![Action::Arm(Timer::Limitation, LIMITATION_TIMEOUT)];
         }
@@ -299,7 +299,7 @@ impl Executor {
     ) -> Vec<Action> {
         self.running = false;
         // A process of the container was killed, and the container may have gone on and succeeded.
-        let limit = out_of_memory.filter(|_| exit != Some(Exit::Status(0)) && self.ending.is_none());
+        let limit = out_of_memory.filter(|_| exit != Some(Exit::Status(0)) && self.termination.is_none());
         self.report(exit, limit, clock)
     }
 
@@ -308,10 +308,10 @@ impl Executor {
         if self.terminal_sent {
             return Vec::new();
         }
-        let state = match (self.ending, exit) {
+        let state = match (self.termination, exit) {
             (_, None) => TaskState::TaskFailed,
-            (Some(Ending::Killed), _) => TaskState::TaskKilled,
-            (Some(Ending::MaxCompletion), _) => TaskState::TaskFailed,
+            (Some(Termination::Killed), _) => TaskState::TaskKilled,
+            (Some(Termination::MaxCompletion), _) => TaskState::TaskFailed,
             (None, Some(Exit::Status(0))) => TaskState::TaskFinished,
             (None, _) => TaskState::TaskFailed,
         };
@@ -335,7 +335,7 @@ impl Executor {
             status.healthy = Some(false);
             status.labels = self.checks.labels();
         }
-        if self.ending == Some(Ending::MaxCompletion) {
+        if self.termination == Some(Termination::MaxCompletion) {
             status.reason = Some(Reason::MaxCompletionTimeReached.into());
         }
         let update = self.update(status);
@@ -360,7 +360,7 @@ impl Executor {
         let Some(task) = self.task.clone().filter(|t| t.task_id == kill.task_id) else { return Vec::new() };
         let policy = kill.kill_policy.as_ref().or(task.kill_policy.as_ref());
         let grace = policy.and_then(|p| p.grace_period.as_ref()).map_or(self.default_grace, model::duration_from_proto);
-        self.end(Ending::Killed, grace, clock)
+        self.terminate(Termination::Killed, grace, clock)
     }
 
     fn on_shutdown(&mut self, clock: &mut dyn Clock) -> Vec<Action> {
@@ -372,10 +372,10 @@ impl Executor {
         }
         // The grace period ends a little before the agent destroys the container, so that the update is still sent.
         let grace = self.shutdown_grace.mul_f64(0.8);
-        self.end(Ending::Killed, grace, clock)
+        self.terminate(Termination::Killed, grace, clock)
     }
 
-    fn end(&mut self, ending: Ending, grace: Duration, clock: &mut dyn Clock) -> Vec<Action> {
+    fn terminate(&mut self, termination: Termination, grace: Duration, clock: &mut dyn Clock) -> Vec<Action> {
         if self.terminal_sent {
             return Vec::new();
         }
@@ -390,10 +390,10 @@ impl Executor {
             return vec![Action::Arm(Timer::Grace, grace.saturating_sub(passed))];
         }
         let Some(task) = self.task.clone() else { return Vec::new() };
-        self.ending = Some(ending);
+        self.termination = Some(termination);
         self.grace = Some((clock.elapsed(), grace));
         let mut actions = Vec::new();
-        if self.killing_state && ending == Ending::Killed {
+        if self.killing_state && termination == Termination::Killed {
             let killing = self.calls.status(&task, TaskState::TaskKilling, clock);
             actions.push(self.update(killing));
         }
@@ -412,7 +412,7 @@ impl Executor {
     pub fn on_timer(&mut self, timer: Timer, clock: &mut dyn Clock) -> Vec<Action> {
         match timer {
             Timer::Grace if self.running => vec![Action::Kill],
-            Timer::MaxCompletion if self.running => self.end(Ending::MaxCompletion, Duration::ZERO, clock),
+            Timer::MaxCompletion if self.running => self.terminate(Termination::MaxCompletion, Duration::ZERO, clock),
             Timer::Recovery => self.agent_lost(),
             Timer::Limitation => match self.out_of_memory {
                 Some(exit) => self.report(Some(exit), None, clock),
@@ -472,15 +472,15 @@ impl Executor {
             self.unhealthy = true;
             let policy = task.kill_policy.as_ref().and_then(|policy| policy.grace_period.as_ref());
             let grace = policy.map_or(self.default_grace, model::duration_from_proto);
-            actions.extend(self.end(Ending::Killed, grace, clock));
+            actions.extend(self.terminate(Termination::Killed, grace, clock));
         }
         actions.push(Action::Arm(Timer::Probe(checker), verdict.interval));
         actions
     }
 
-    /// Returns whether the task is checked. A task that is ending or has ended is not.
+    /// Returns whether the task is checked. A task that is being terminated or has ended is not.
     fn is_checked(&self) -> bool {
-        self.running && self.ending.is_none()
+        self.running && self.termination.is_none()
     }
 
     fn update(&mut self, mut status: v1::TaskStatus) -> Action {

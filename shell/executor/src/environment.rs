@@ -17,13 +17,13 @@ pub struct Environment {
     pub path: String,
     /// The token of the `Authorization: Bearer` header; `None` if the agent demands none.
     pub token: Option<String>,
-    /// How long the executor waits for a restarting agent; `None` without checkpointing.
+    /// The time for which the executor waits for a restarting agent; `None` without checkpointing.
     pub recovery_timeout: Option<Duration>,
     /// The time that the task has for ending on SHUTDOWN.
     pub shutdown_grace: Duration,
 }
 
-/// Why the variables do not describe an executor.
+/// The reason for which the variables do not describe an executor.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("the variable {0} is missing; this program is started by a Mesos or Tepui agent, not by hand")]

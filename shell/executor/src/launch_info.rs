@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::privileges::Privileges;
 
-/// How a program is started in the root file system of an image, or on the host with images as volumes.
+/// The launch of a program in the root file system of an image, or on the host with images as volumes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LaunchInfo {
     /// The root file system; `None` for that of the host.
@@ -75,7 +75,7 @@ pub struct ImageIsolation {
     /// The volumes, in the order in which they are mounted.
     #[serde(default)]
     pub volumes: Vec<StagedVolume>,
-    /// What is mounted on `/dev/shm`; `None` for a memory of its own of 64 MB.
+    /// The memory that is mounted on `/dev/shm`; `None` for a private one of 64 MB.
     #[serde(default)]
     pub shm: Option<SharedMemory>,
     /// The devices besides those that every program expects.
@@ -87,11 +87,11 @@ pub struct ImageIsolation {
     pub names: Option<PathBuf>,
 }
 
-/// What is mounted on `/dev/shm`.
+/// The memory that is mounted on `/dev/shm`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SharedMemory {
-    /// A memory of its own.
+    /// A private memory.
     Private {
         /// The size in bytes.
         bytes: u64,

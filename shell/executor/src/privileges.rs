@@ -1,4 +1,4 @@
-//! What the program of a container may do: capabilities(7), `no_new_privs` (prctl(2)) and a filter of system calls
+//! The privileges of the program of a container: capabilities(7), `no_new_privs` (prctl(2)) and a filter of system calls
 //! (seccomp(2)). The agent decides about them, and the process that becomes the program takes them on.
 //!
 //! The functions make system calls only. The containerizer calls them in a process that shares the memory of the agent.

@@ -32,7 +32,7 @@ pub struct Cache {
     changed: Condvar,
 }
 
-/// Why the cache cannot be used.
+/// The reason for which the cache cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum CacheError {

@@ -18,7 +18,7 @@ pub(crate) struct CacheAccess<'c> {
     pub user: Option<&'c str>,
 }
 
-/// How a request is answered.
+/// The answer to a request.
 pub(crate) enum Provided<'c, 'p> {
     /// The file is in the cache, and stays there as long as the reference lives.
     Cached { file: File, bytes: u64, _reference: Reference<'c> },
@@ -26,13 +26,13 @@ pub(crate) enum Provided<'c, 'p> {
     Bypass(Option<Opened<'p>>),
 }
 
-/// The file that is asked for.
-pub(crate) struct Wanted<'w> {
+/// A request for a file.
+pub(crate) struct FileRequest<'r> {
     /// The URI with its checksum, which is a part of the key.
-    pub uri: &'w str,
-    pub base_name: &'w str,
-    pub checksum: Option<&'w Checksum>,
-    pub cancelled: &'w AtomicBool,
+    pub uri: &'r str,
+    pub base_name: &'r str,
+    pub checksum: Option<&'r Checksum>,
+    pub cancelled: &'r AtomicBool,
 }
 
 impl<'c> CacheAccess<'c> {
@@ -42,13 +42,13 @@ impl<'c> CacheAccess<'c> {
     /// Returns the [`Reason`] for which the source cannot be read; a second attempt without the cache would fail, too.
     pub fn provide<'p>(
         &self,
-        wanted: &Wanted<'_>,
+        request: &FileRequest<'_>,
         open: impl FnOnce() -> Result<Opened<'p>, Reason>,
     ) -> Result<Provided<'c, 'p>, Reason> {
-        let (reference, lookup) = self.cache.request(self.user, wanted.uri, wanted.base_name);
+        let (reference, lookup) = self.cache.request(self.user, request.uri, request.base_name);
         let complete = match lookup {
-            Lookup::Download => return self.download(reference, wanted, open()?),
-            Lookup::Wait => reference.wait(wanted.cancelled)?,
+            Lookup::Download => return self.download(reference, request, open()?),
+            Lookup::Wait => reference.wait(request.cancelled)?,
             Lookup::Retrieve => true,
         };
         Ok(if complete { self.retrieve(reference) } else { Provided::Bypass(None) })
@@ -57,7 +57,7 @@ impl<'c> CacheAccess<'c> {
     fn download<'p>(
         &self,
         reference: Reference<'c>,
-        wanted: &Wanted<'_>,
+        request: &FileRequest<'_>,
         opened: Opened<'p>,
     ) -> Result<Provided<'c, 'p>, Reason> {
         // As in Mesos, files of an unknown size and empty files are not cached.
@@ -65,7 +65,7 @@ impl<'c> CacheAccess<'c> {
         let evicted = match reference.reserve(bytes) {
             Ok(evicted) => evicted,
             Err(no_space) => {
-                tracing::info!("'{}' is not cached: {no_space}", wanted.uri);
+                tracing::info!("'{}' is not cached: {no_space}", request.uri);
                 return Ok(Provided::Bypass(Some(opened)));
             }
         };
@@ -74,11 +74,11 @@ impl<'c> CacheAccess<'c> {
         let file = match self.files.create(name.clone()) {
             Ok(file) => file,
             Err(error) => {
-                tracing::warn!("'{}' cannot be cached: {error}", wanted.uri);
+                tracing::warn!("'{}' cannot be cached: {error}", request.uri);
                 return Ok(Provided::Bypass(Some(opened)));
             }
         };
-        let mut output = Output::new(file, Place::Cache, bytes, wanted.checksum, wanted.cancelled);
+        let mut output = Output::new(file, Place::Cache, bytes, request.checksum, request.cancelled);
         let saved = opened.save(&mut output).and_then(|()| output.finish());
         match saved {
             Ok(bytes) if reference.complete(bytes) => {
@@ -94,7 +94,7 @@ impl<'c> CacheAccess<'c> {
                 self.files.remove(name);
                 match reason {
                     Reason::LargerThanReserved(_) | Reason::CacheFile(_) => {
-                        tracing::warn!("'{}' cannot be cached: {reason}", wanted.uri);
+                        tracing::warn!("'{}' cannot be cached: {reason}", request.uri);
                         Ok(Provided::Bypass(None))
                     }
                     reason => Err(reason),

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::host_settings::HostSettingsError;
 
-/// Why a fetch failed. A fetch fails with the first item that fails.
+/// The reason for which a fetch failed. A fetch fails with the first item that fails.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum Error {
@@ -24,7 +24,7 @@ pub enum Error {
     Aborted,
 }
 
-/// Why an item could not be fetched.
+/// The reason for which an item could not be fetched.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum Reason {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::archive;
 use crate::cache_files::cache_files;
-use crate::cached::{CacheAccess, Provided, Wanted};
+use crate::cached::{CacheAccess, FileRequest, Provided};
 use crate::credentials;
 use crate::error::{Error, Reason};
 use crate::host_settings::HostSettings;
@@ -79,13 +79,13 @@ impl<'p> Fetch<'p> {
         let provided = match self.cache.as_ref().filter(|_| item.cache && item.uri.len() <= MAX_CACHED_URI) {
             None => Provided::Bypass(None),
             Some(cache) => {
-                let wanted = Wanted {
+                let request = FileRequest {
                     uri: item.uri.trim(),
                     base_name: &request.base_name,
                     checksum: request.checksum.as_ref(),
                     cancelled: &self.plan.cancelled,
                 };
-                cache.provide(&wanted, open)?
+                cache.provide(&request, open)?
             }
         };
         let mut warnings = Warnings::default();

@@ -26,7 +26,7 @@ const COPY: &str = "file";
 /// The file that the client writes its messages to.
 const MESSAGES: &str = "messages";
 
-/// How much of the end of the client's messages becomes part of the error.
+/// The maximum of the end of the client's messages that becomes part of the error, in bytes.
 const MESSAGE_BYTES: u64 = 1024;
 
 const INTERVAL: Duration = Duration::from_millis(50);

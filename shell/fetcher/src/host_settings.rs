@@ -46,7 +46,7 @@ struct Origin {
     port: u16,
 }
 
-/// Why the file cannot be used.
+/// The reason for which the file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum HostSettingsError {

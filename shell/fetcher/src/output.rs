@@ -27,7 +27,7 @@ pub(crate) struct Output<'p> {
     cancelled: &'p AtomicBool,
 }
 
-/// Why a copy ended early.
+/// The reason for which a copy ended early.
 pub(crate) enum CopyFailure {
     /// The source broke off; the download may continue.
     Read(io::Error),

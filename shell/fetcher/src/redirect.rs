@@ -1,4 +1,4 @@
-//! Where a redirect leads (RFC 9110, section 10.2.2; RFC 3986, section 5).
+//! The targets of redirects (RFC 9110, section 10.2.2; RFC 3986, section 5).
 
 use ureq::http::uri::Uri;
 

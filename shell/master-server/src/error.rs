@@ -1,6 +1,6 @@
 //! The errors that keep a master from starting.
 
-/// Why a master does not start, or why a term does not begin.
+/// The reason for which a master does not start, or a term does not begin.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The server cannot be started.

@@ -25,7 +25,7 @@ pub const COMMAND: &str = "node-cleanup";
 /// The maximum of a line of the input in bytes. A longer line is not from a master.
 const MAX_LINE: usize = 64 * 1024;
 
-/// Why a node was not removed.
+/// The reason for which a node was not removed.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum NodeCleanupError {

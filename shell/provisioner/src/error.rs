@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use crate::digest::{Digest, InvalidDigest};
 use crate::registry::RegistryError;
 
-/// Why an image cannot be pulled, imported, listed or removed.
+/// The reason for which an image cannot be pulled, imported, listed or removed.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum Error {
     #[error(transparent)]
     Registry(#[from] RegistryError),
-    #[error("{what} is not as it should be: {problem}")]
+    #[error("{what} is invalid: {problem}")]
     Manifest { what: String, problem: String },
     #[error("unsupported manifest MIME type: {0}")]
     MediaType(String),
@@ -73,7 +73,7 @@ pub enum Error {
     Cancelled,
 }
 
-/// Why a layer cannot be unpacked.
+/// The reason for which a layer cannot be unpacked.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum LayerError {

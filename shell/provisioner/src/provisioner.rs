@@ -21,10 +21,10 @@ pub struct Provisioner {
     backend: Backend,
 }
 
-/// How the layers of an image become a root file system (`--image_provisioner_backend`).
+/// The way in which the layers of an image become a root file system (`--image_provisioner_backend`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Backend {
-    /// The kernel stacks the layers, which all containers share, and a directory for what the container writes.
+    /// The kernel stacks the layers, which all containers share, and a directory for the files that the container writes.
     #[default]
     Overlay,
     /// Every container gets a copy of all files.
@@ -78,7 +78,7 @@ pub struct Overlay {
     pub target: PathBuf,
 }
 
-/// How often the images of a container are looked for anew if they are removed at the same time.
+/// The maximum of attempts to find the images of a container, which another process may remove at the same time.
 const ATTEMPTS: u32 = 3;
 
 impl Provisioner {

@@ -24,7 +24,7 @@ pub struct ResolvedCommand {
     pub argv: Vec<String>,
 }
 
-/// Why there is no program: neither the task nor the image names one.
+/// The reason for which there is no program: neither the task nor the image names one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum NoCommand {

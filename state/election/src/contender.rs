@@ -25,7 +25,7 @@ pub enum CandidacyState {
     Lost(Lost),
 }
 
-/// Why a candidacy has ended.
+/// The reason for which a candidacy has ended.
 #[derive(Debug, Clone, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum Lost {

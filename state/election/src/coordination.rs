@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-/// Why a request failed.
+/// The reason for which a request failed.
 #[derive(Debug, Clone, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum CoordinationError {

@@ -27,7 +27,7 @@ pub struct Detector {
     task: Option<AbortHandle>,
 }
 
-/// Why the leading master cannot be detected.
+/// The reason for which the leading master cannot be detected.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum DetectorError {

@@ -34,7 +34,7 @@ pub struct Member {
     pub sequence: i32,
 }
 
-/// Why the data of a member cannot be read.
+/// The reason for which the data of a member cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum InvalidMember {

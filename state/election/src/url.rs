@@ -32,7 +32,7 @@ pub struct ZooKeeperUrl {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials(String);
 
-/// Why a text is not the address of masters.
+/// The reason for which a text is not the address of masters.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum InvalidUrl {

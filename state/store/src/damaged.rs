@@ -20,7 +20,7 @@ pub struct DamageMarker {
     pub kept: PathBuf,
     /// The path of the marker, which prevents a new store.
     pub marker: PathBuf,
-    /// Why the store is damaged.
+    /// The reason for which the store is damaged.
     pub reason: String,
 }
 

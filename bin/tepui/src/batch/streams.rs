@@ -154,11 +154,11 @@ fn may_pass(error: &Error) -> bool {
 /// The longest part of a line that waits for its end, in bytes.
 const MAX_LINE: usize = 64 << 10;
 
-/// Where the output of one file goes.
+/// The writer of the output of one file.
 #[derive(Debug)]
 struct Sink {
     name: Name,
-    /// What is written before each line; without it, bytes are written as they come.
+    /// The text before each line; without it, bytes are written as they come.
     label: Option<String>,
     /// The line that has not ended.
     line: Vec<u8>,

@@ -33,7 +33,7 @@ pub struct Cancel {
 
 /// The object that an id on the command line names.
 #[derive(Debug)]
-enum Subject {
+enum CancelTarget {
     Task { framework: v1::FrameworkId, task: v1::TaskId },
     Framework { id: String, name: String, tasks: usize },
 }
@@ -45,18 +45,18 @@ enum Subject {
 /// Fails if there is no such live task or framework, or if the master refuses.
 pub async fn cancel(args: Cancel) -> Result<(), CommandError> {
     let state = State::get(&args.target.master).await?;
-    let meant = |given: &String| if args.framework { framework(&state, given) } else { subject(&state, given) };
-    let subjects: Vec<Subject> = args.ids.iter().map(meant).collect::<Result<_, _>>()?;
+    let meant = |given: &String| if args.framework { framework(&state, given) } else { target(&state, given) };
+    let targets: Vec<CancelTarget> = args.ids.iter().map(meant).collect::<Result<_, _>>()?;
     let frameworks = state.framework_ids();
-    for subject in subjects {
-        match subject {
-            Subject::Task { framework, task } => {
+    for target in targets {
+        match target {
+            CancelTarget::Task { framework, task } => {
                 let fields = [("frameworkId", framework.value.as_str()), ("taskId", task.value.as_str())];
                 post_form(&args.target.master, "/master/kill-task", &fields).await.map_err(unable)?;
                 let name = frameworks.of(&framework.value);
                 output::line(format!("task {name}/{} is told to end", task.value));
             }
-            Subject::Framework { id, name, tasks } => {
+            CancelTarget::Framework { id, name, tasks } => {
                 post_form(&args.target.master, "/master/teardown", &[("frameworkId", &id)]).await?;
                 let ended = if tasks == 1 { "1 task ends".to_owned() } else { format!("{tasks} tasks end") };
                 output::line(format!("framework {} '{name}' is torn down: {ended}", frameworks.of(&id)));
@@ -77,7 +77,7 @@ fn unable(error: Error) -> CommandError {
 }
 
 /// Finds a task by its id, then a framework, then a task by a part of its id.
-fn subject(state: &State, given: &str) -> Result<Subject, CommandError> {
+fn target(state: &State, given: &str) -> Result<CancelTarget, CommandError> {
     let (of, wanted) = find::split(given);
     let exact = |task: &&v1::Task| {
         task.task_id.value == wanted
@@ -112,13 +112,13 @@ fn subject(state: &State, given: &str) -> Result<Subject, CommandError> {
     Ok(of_task(task))
 }
 
-fn of_task(task: &v1::Task) -> Subject {
-    Subject::Task { framework: task.framework_id.clone(), task: task.task_id.clone() }
+fn of_task(task: &v1::Task) -> CancelTarget {
+    CancelTarget::Task { framework: task.framework_id.clone(), task: task.task_id.clone() }
 }
 
-fn framework(state: &State, given: &str) -> Result<Subject, CommandError> {
+fn framework(state: &State, given: &str) -> Result<CancelTarget, CommandError> {
     let found = find::framework(state, given)?;
     let id = framework_id(found).to_owned();
     let tasks = state.tasks.tasks.iter().filter(|task| task.framework_id.value == id).count();
-    Ok(Subject::Framework { id, name: found.framework_info.name.clone(), tasks })
+    Ok(CancelTarget::Framework { id, name: found.framework_info.name.clone(), tasks })
 }

@@ -48,7 +48,7 @@ async fn run(flags: &ExecuteFlags) -> Result<ExitCode, CommandError> {
     Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What the flags ask for.
+/// The work that the flags describe.
 pub enum Work {
     Task(Box<v1::TaskInfo>),
     /// Tasks that one executor runs together.

@@ -127,7 +127,7 @@ struct Import {
     json: bool,
 }
 
-/// Where an image is pulled from. The prefixes are those of other tools for images.
+/// The source that an image is pulled from. The prefixes are those of other tools for images.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum PullSource {
     /// A registry.

@@ -46,7 +46,7 @@ pub struct Wait {
 
 /// The object that an id on the command line names.
 #[derive(Debug, Clone, PartialEq)]
-struct Subject {
+struct WaitTarget {
     framework: String,
     /// The task; `None` for all tasks of the framework.
     task: Option<String>,
@@ -60,37 +60,37 @@ struct Subject {
 pub async fn wait(args: Wait) -> Result<ExitCode, CommandError> {
     let mut cancel = Cancel::listen();
     let state = State::get(&args.target.master).await?;
-    let subjects: Vec<Subject> = args.ids.iter().map(|id| subject(&state, id)).collect::<Result<_, _>>()?;
+    let targets: Vec<WaitTarget> = args.ids.iter().map(|id| target(&state, id)).collect::<Result<_, _>>()?;
     let state = tokio::select! {
-        state = until_over(&args, state, &subjects) => state?,
+        state = until_over(&args, state, &targets) => state?,
         signal = cancel.next() => return Ok(ExitCode::from(signalled(signal))),
     };
-    let ended: Vec<&v1::Task> = subjects.iter().flat_map(|subject| subject.tasks(&state)).collect();
+    let ended: Vec<&v1::Task> = targets.iter().flat_map(|target| target.tasks(&state)).collect();
     let codes: Vec<u8> = ended.iter().map(|task| code(task)).collect();
     report(&args, &state, &ended, &codes);
     Ok(ExitCode::from(codes.into_iter().find(|code| *code != 0).unwrap_or_default()))
 }
 
-fn subject(state: &State, given: &str) -> Result<Subject, CommandError> {
+fn target(state: &State, given: &str) -> Result<WaitTarget, CommandError> {
     let (framework, task) = find::split(given);
     if let Some(framework) = framework {
         // A task of a run in the background may still wait for an offer; the master does not know such a task.
         let mut known = state.frameworks().filter(|(one, live)| *live && is_called(framework_id(one), framework));
         if let (Some((one, _)), None) = (known.next(), known.next()) {
-            return Ok(Subject { framework: framework_id(one).to_owned(), task: Some(task.to_owned()) });
+            return Ok(WaitTarget { framework: framework_id(one).to_owned(), task: Some(task.to_owned()) });
         }
     } else if !state.all_tasks().any(|one| one.task_id.value == given) {
         let called = |id: &str, name: &str| is_called(id, given) || name == given;
         let found = state.frameworks().find(|(one, _)| called(framework_id(one), &one.framework_info.name));
         if let Some((one, _)) = found {
-            return Ok(Subject { framework: framework_id(one).to_owned(), task: None });
+            return Ok(WaitTarget { framework: framework_id(one).to_owned(), task: None });
         }
     }
     let task = find::task(state, given)?;
-    Ok(Subject { framework: task.framework_id.value.clone(), task: Some(task.task_id.value.clone()) })
+    Ok(WaitTarget { framework: task.framework_id.value.clone(), task: Some(task.task_id.value.clone()) })
 }
 
-impl Subject {
+impl WaitTarget {
     fn tasks<'a>(&self, state: &'a State) -> Vec<&'a v1::Task> {
         let is_own = |task: &&v1::Task| {
             task.framework_id.value == self.framework
@@ -120,10 +120,10 @@ impl Subject {
     }
 }
 
-async fn until_over(args: &Wait, mut state: State, subjects: &[Subject]) -> Result<State, CommandError> {
+async fn until_over(args: &Wait, mut state: State, targets: &[WaitTarget]) -> Result<State, CommandError> {
     let mut pause = POLL;
     loop {
-        let over: Vec<bool> = subjects.iter().map(|subject| subject.is_over(&state)).collect::<Result<_, _>>()?;
+        let over: Vec<bool> = targets.iter().map(|target| target.is_over(&state)).collect::<Result<_, _>>()?;
         if over.iter().all(|over| *over) {
             return Ok(state);
         }

@@ -74,7 +74,7 @@ pub fn ip(flags: &AddressFlags) -> Result<Ipv4Addr, CommandError> {
 }
 
 fn discovered(command: &str) -> Result<Ipv4Addr, CommandError> {
-    let failed = |why: String| CommandError::message(format!("--ip_discovery_command: '{command}' {why}"));
+    let failed = |problem: String| CommandError::message(format!("--ip_discovery_command: '{command}' {problem}"));
     let output = std::process::Command::new("/bin/sh").args(["-c", command]).stderr(Stdio::inherit()).output();
     let output = output.map_err(|error| failed(format!("cannot be run: {error}")))?;
     if !output.status.success() {

@@ -117,7 +117,7 @@ fn weights(flags: &MasterFlags, config: &master::Config) -> Result<BTreeMap<Stri
 }
 
 fn weight(token: &str, config: &master::Config) -> Result<(String, f64), CommandError> {
-    let invalid = |why: &str| CommandError::message(format!("Invalid weight: '{token}'. {why}"));
+    let invalid = |problem: &str| CommandError::message(format!("Invalid weight: '{token}'. {problem}"));
     let (role, weight) =
         token.split_once('=').ok_or_else(|| invalid("--weights should be of the form 'role=weight,role=weight'"))?;
     if !config.role_allowed(role) {
@@ -190,8 +190,9 @@ fn allocator(flags: &MasterFlags, options: &mut allocator::Options) -> Result<()
     options.filter_gpu_resources = flags.filter_gpu_resources;
     let excluded = flags.fair_sharing_excluded_resource_names.iter().flat_map(|list| &list.0);
     options.excluded_resource_names = excluded.map(|name| resources::Name::new(name)).collect();
-    let parse =
-        |part: &str| minimum(part).map_err(|why| CommandError::message(format!("--min_allocatable_resources: {why}")));
+    let parse = |part: &str| {
+        minimum(part).map_err(|problem| CommandError::message(format!("--min_allocatable_resources: {problem}")))
+    };
     let parts = flags.min_allocatable_resources.split('|').filter(|part| !part.is_empty());
     options.min_allocatable = parts.map(parse).collect::<Result<_, _>>()?;
     Ok(())

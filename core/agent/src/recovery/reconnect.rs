@@ -21,11 +21,11 @@ use crate::tasks::kill;
 
 /// Returns the termination of a container whose end was not observed. Its message is that of Mesos.
 pub(super) fn unknown_termination(rebooted: bool) -> Termination {
-    let why = if rebooted { "the machine has been restarted" } else { "unknown container" };
+    let cause = if rebooted { "the machine has been restarted" } else { "unknown container" };
     Termination {
         state: TaskState::TaskFailed,
         reason: Reason::ExecutorTerminated,
-        message: format!("Abnormal executor termination: {why}"),
+        message: format!("Abnormal executor termination: {cause}"),
     }
 }
 

@@ -221,20 +221,20 @@ fn recovered_removed(state: &mut State, cx: &mut Context<'_>, id: &AgentId, reas
     observe_recovery_complete(state, cx);
 }
 
-pub(crate) fn agent_removed(state: &mut State, cx: &mut Context<'_>, id: &AgentId, cause: &str, why: RemovalReason) {
-    let Some(agent) = state.agents.get(id.as_str()) else { return recovered_removed(state, cx, id, why) };
+pub(crate) fn agent_removed(state: &mut State, cx: &mut Context<'_>, id: &AgentId, cause: &str, reason: RemovalReason) {
+    let Some(agent) = state.agents.get(id.as_str()) else { return recovered_removed(state, cx, id, reason) };
     let message = format!("Agent {} removed: {cause}", agent.snapshot().info.hostname);
     state.metrics.slave_removals.increment();
-    match why {
+    match reason {
         RemovalReason::Replaced => state.metrics.slave_removals_reason_registered.increment(),
         RemovalReason::Unregistered => state.metrics.slave_removals_reason_unregistered.increment(),
         RemovalReason::MachineDown => {}
     }
-    let reason = MasterGenerated::new(v1::TaskState::TaskLost, v1::task_status::Reason::AgentRemoved, message);
+    let update = MasterGenerated::new(v1::TaskState::TaskLost, v1::task_status::Reason::AgentRemoved, message);
     for framework in frameworks_on(&state.tasks, id) {
-        remove_framework_from_agent(state, cx, id, &framework, &reason, TaskRemoval::Completed);
+        remove_framework_from_agent(state, cx, id, &framework, &update, TaskRemoval::Completed);
     }
-    finish_agent_removal(state, cx, id, AgentRemoval::Removed(why));
+    finish_agent_removal(state, cx, id, AgentRemoval::Removed(reason));
 }
 
 /// Ends everything that a framework has on an agent, and sends the framework the updates.

@@ -12,7 +12,7 @@ mod inputs;
 use std::alloc::System;
 use std::time::Duration;
 
-use inputs::{Subject, input_kinds};
+use inputs::{PreparedCluster, input_kinds};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use testkit::inputs::cost::{self, Meter};
 
@@ -28,8 +28,8 @@ const METER: Meter = Meter {
     each_kind: true,
 };
 
-fn subject() -> Subject {
-    Subject::new("cpus:100000;mem:10000000;disk:1000000;ports:[1-65000]", |cluster, _| cluster.settle())
+fn prepared() -> PreparedCluster {
+    PreparedCluster::new("cpus:100000;mem:10000000;disk:1000000;ports:[1-65000]", |cluster, _| cluster.settle())
 }
 
 /// Returns the time that this thread has computed.
@@ -41,7 +41,7 @@ fn cpu_time() -> Duration {
 /// This is one test, since the allocator counts for the whole program.
 #[test]
 fn the_cost_of_an_input_is_proportional_to_its_size() {
-    let (kinds, samples) = (input_kinds(&subject()), subject().samples());
-    let complaints = cost::sweep(&kinds, &samples, &subject, METER);
+    let (kinds, samples) = (input_kinds(&prepared()), prepared().samples());
+    let complaints = cost::sweep(&kinds, &samples, &prepared, METER);
     assert!(complaints.is_empty(), "{} fields cost too much:\n{}", complaints.len(), complaints.join("\n"));
 }

@@ -15,7 +15,7 @@ use wire::Limits;
 use crate::common::{self, AgentPeer, Cluster, Scheduler};
 
 /// A cluster in which the calls have an effect.
-pub struct Subject {
+pub struct PreparedCluster {
     pub cluster: Cluster,
     pub scheduler: Scheduler,
     pub agent: AgentPeer,
@@ -24,7 +24,7 @@ pub struct Subject {
     after: fn(&mut Cluster, Option<StreamId>),
 }
 
-impl Subject {
+impl PreparedCluster {
     /// Creates a cluster with one framework and one agent with these resources.
     pub fn new(resources: &str, after: fn(&mut Cluster, Option<StreamId>)) -> Self {
         let mut cluster = Cluster::new();
@@ -32,7 +32,7 @@ impl Subject {
         let scheduler = cluster.framework();
         let offer = cluster.offered(&scheduler).first().map(|offer| offer.id.value.clone()).unwrap_or_default();
         cluster.forget();
-        Subject { cluster, scheduler, agent, offer, after }
+        PreparedCluster { cluster, scheduler, agent, offer, after }
     }
 
     /// Returns the ids of the entities in the cluster.
@@ -51,16 +51,16 @@ impl Subject {
 }
 
 /// A kind of input of a master.
-pub type InputKind = testkit::inputs::InputKind<Subject>;
+pub type InputKind = testkit::inputs::InputKind<PreparedCluster>;
 
 /// Returns all kinds of inputs.
-pub fn input_kinds(subject: &Subject) -> Vec<InputKind> {
-    let kind = |desc: &'static MessageDescriptor, base: Value, process: fn(&mut Subject, &[u8])| InputKind {
+pub fn input_kinds(prepared: &PreparedCluster) -> Vec<InputKind> {
+    let kind = |desc: &'static MessageDescriptor, base: Value, process: fn(&mut PreparedCluster, &[u8])| InputKind {
         desc,
         base,
         process: Box::new(process),
     };
-    let samples = subject.samples();
+    let samples = prepared.samples();
     let json = |message: Vec<u8>| serde_json::from_slice::<Value>(&message).unwrap();
     let framework = json(wire::json::encode(&common::framework_info()));
     let mut updated = framework.clone();
@@ -86,8 +86,8 @@ pub fn input_kinds(subject: &Subject) -> Vec<InputKind> {
         kind(v1::agent::Call::desc(), json!({}), agent_call),
     ];
 
-    let update = common::update(&subject.agent, &subject.scheduler.id, "t", v1::TaskState::TaskRunning, 1);
-    let reregister = common::reregister(&subject.agent, "cpus:1");
+    let update = common::update(&prepared.agent, &prepared.scheduler.id, "t", v1::TaskState::TaskRunning, 1);
+    let reregister = common::reregister(&prepared.agent, "cpus:1");
     let messages = [
         ("mesos.internal.RegisterSlaveMessage", json(wire::json::encode(&common::register("cpus:1")))),
         ("mesos.internal.ReregisterSlaveMessage", json(wire::json::encode(&reregister))),
@@ -111,56 +111,56 @@ pub fn input_kinds(subject: &Subject) -> Vec<InputKind> {
     kinds
 }
 
-fn scheduler_call(subject: &mut Subject, bytes: &[u8]) {
+fn scheduler_call(prepared: &mut PreparedCluster, bytes: &[u8]) {
     let Ok(call) = wire::decode::<v1::scheduler::Call>(bytes, &Limits::default()) else { return };
     if validation::scheduler_call::validate(&call, None).is_err() {
         return;
     }
     match call.subscribe {
         Some(subscribe) if call.framework_id.is_none() => {
-            subject.process(Input::SchedulerSubscribe(SchedulerSubscribe {
+            prepared.process(Input::SchedulerSubscribe(SchedulerSubscribe {
                 stream: StreamId(uuid::Uuid::from_u128(77)),
                 caller: Caller::default(),
                 subscribe,
             }));
         }
-        _ => subject.process(Input::SchedulerCall(SchedulerCall {
+        _ => prepared.process(Input::SchedulerCall(SchedulerCall {
             reply: ReplyId(77),
             caller: Caller::default(),
-            stream: Some(Ok(subject.scheduler.stream)),
+            stream: Some(Ok(prepared.scheduler.stream)),
             call: Box::new(call),
         })),
     }
 }
 
-fn master_call(subject: &mut Subject, bytes: &[u8]) {
+fn master_call(prepared: &mut PreparedCluster, bytes: &[u8]) {
     let Ok(call) = wire::decode::<v1::master::Call>(bytes, &Limits::default()) else { return };
     if validation::master_call::validate(&call).is_ok() {
         let call = OperatorCall { reply: ReplyId(77), caller: Caller::default(), call: Box::new(call) };
-        subject.process(Input::OperatorCall(call));
+        prepared.process(Input::OperatorCall(call));
     }
 }
 
-fn executor_call(_: &mut Subject, bytes: &[u8]) {
+fn executor_call(_: &mut PreparedCluster, bytes: &[u8]) {
     if let Ok(call) = wire::decode::<v1::executor::Call>(bytes, &Limits::default()) {
         let _ = validation::executor_call::validate(&call);
     }
 }
 
-fn agent_call(_: &mut Subject, bytes: &[u8]) {
+fn agent_call(_: &mut PreparedCluster, bytes: &[u8]) {
     if let Ok(call) = wire::decode::<v1::agent::Call>(bytes, &Limits::default()) {
         let _ = validation::agent_call::validate(&call);
     }
 }
 
-fn peer_message(name: &'static str) -> impl Fn(&mut Subject, &[u8]) {
-    move |subject, bytes| {
+fn peer_message(name: &'static str) -> impl Fn(&mut PreparedCluster, &[u8]) {
+    move |prepared, bytes| {
         let Ok(message) = wire::decode_message(name, bytes, &Limits::default()) else { return };
         let from = match &message {
             Message::RegisterSlave(_) => "slave(1)@127.0.0.1:7777".parse().unwrap(),
-            _ => subject.agent.pid.clone(),
+            _ => prepared.agent.pid.clone(),
         };
-        subject.cluster.send(&from, message);
-        (subject.after)(&mut subject.cluster, None);
+        prepared.cluster.send(&from, message);
+        (prepared.after)(&mut prepared.cluster, None);
     }
 }

@@ -14,7 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use common::Cluster;
-use inputs::{InputKind, Subject, input_kinds};
+use inputs::{InputKind, PreparedCluster, input_kinds};
 use master::Input;
 use messages::schema::{FieldDescriptor, Kind, Label};
 use serde_json::{Value, json};
@@ -27,8 +27,8 @@ const DOUBLES: [f64; 10] = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0, -1.
 /// The most effects that an hour may have. Heartbeats, pings and allocation runs cause a few hundred.
 const MAX_EFFECTS: usize = 20_000;
 
-fn subject() -> Subject {
-    Subject::new("cpus:8;mem:8192;disk:8192;ports:[1-1000]", |cluster, subscribed| {
+fn prepared() -> PreparedCluster {
+    PreparedCluster::new("cpus:8;mem:8192;disk:8192;ports:[1-1000]", |cluster, subscribed| {
         pass_an_hour(cluster);
         // The end of the stream starts the failover timeout.
         if let Some(stream) = subscribed {
@@ -76,7 +76,7 @@ fn replaced(bytes: &[u8], value: f64) -> Vec<u8> {
 
 /// Gives each numeric field of a kind of input each value, one after the other, and returns the faults.
 fn sweep(kind: &InputKind, tried: &mut usize) -> Vec<String> {
-    let samples = subject().samples();
+    let samples = prepared().samples();
     let desc = kind.desc;
     let mut faults = Vec::new();
     visit_fields(desc, &is_number, &mut |path| {
@@ -95,7 +95,7 @@ fn sweep(kind: &InputKind, tried: &mut usize) -> Vec<String> {
             };
             let bytes = double.map_or_else(|| bytes.to_vec(), |double| replaced(&bytes, double));
             *tried += 1;
-            if catch_unwind(AssertUnwindSafe(|| (kind.process)(&mut subject(), &bytes))).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| (kind.process)(&mut prepared(), &bytes))).is_err() {
                 let value = double.map_or_else(|| value.to_string(), |double| double.to_string());
                 faults.push(format!("{} {} = {value}", desc.name, names.join(".")));
             }
@@ -107,7 +107,7 @@ fn sweep(kind: &InputKind, tried: &mut usize) -> Vec<String> {
 #[test]
 fn extreme_numbers_neither_stop_nor_occupy_the_master() {
     let mut tried = 0;
-    let faults: Vec<String> = input_kinds(&subject()).iter().flat_map(|kind| sweep(kind, &mut tried)).collect();
+    let faults: Vec<String> = input_kinds(&prepared()).iter().flat_map(|kind| sweep(kind, &mut tried)).collect();
     assert!(tried > 1000, "{tried}");
     assert!(faults.is_empty(), "{} of {tried} numbers:\n{}", faults.len(), faults.join("\n"));
 }

@@ -41,7 +41,7 @@ struct Operation {
 #[derive(Debug, Default)]
 pub struct OfferPlan {
     pub operations: Vec<offer::Operation>,
-    /// What remains of the offer.
+    /// The rest of the offer's resources.
     pub left: Resources,
     /// A volume for a task that uses it.
     pub volume: Option<v1::Resource>,

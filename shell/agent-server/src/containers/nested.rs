@@ -51,7 +51,7 @@ pub fn recovered_nested(found: &DescribedContainer) -> (ContainerId, RecoveredNe
     (found.id.clone(), nested)
 }
 
-/// Why a container does not start.
+/// The reason for which a container does not start.
 struct Failed {
     step: LaunchFailure,
     reason: String,

@@ -22,7 +22,7 @@ pub struct Images {
     pub(super) pulls: Pulls,
 }
 
-/// Why images are not removed.
+/// The reason for which images are not removed.
 #[derive(Debug, thiserror::Error)]
 pub enum PruneError {
     /// An image to keep is not named as images are.

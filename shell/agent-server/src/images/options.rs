@@ -58,7 +58,7 @@ pub struct ImageGcConfig {
     pub excluded: BTreeSet<ImageReference>,
 }
 
-/// Why a configuration of the garbage collection is refused.
+/// The reason for which a configuration of the garbage collection is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum InvalidGcConfig {

@@ -17,7 +17,7 @@ use provisioner::{Credentials, ImageConfig, ImageReference, Provided, PullOption
 use super::images::Images;
 use crate::requests::{command_info, container_info};
 
-/// Why a container does not get its images.
+/// The reason for which a container does not get its images.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
     /// The reference or the credentials of the task are invalid.
@@ -47,7 +47,7 @@ pub enum ImageError {
 /// The file beside the launch info in which the containerizer describes what isolates the program.
 pub const ISOLATION: &str = "isolation";
 
-/// What a container with images starts with.
+/// The parts of a container that come from its images.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProvidedImages {
     /// The file that describes the container to the launcher.
@@ -71,7 +71,7 @@ struct Place<'a> {
 
 /// The images that a container asks for.
 #[derive(Debug, Default)]
-struct Wanted<'a> {
+struct RequestedImages<'a> {
     root: Option<&'a v1::Image>,
     volumes: Vec<(&'a v1::Volume, &'a v1::Image)>,
     hostname: Option<&'a str>,
@@ -92,7 +92,7 @@ impl Images {
         report: &(dyn Fn(String) + Sync),
     ) -> Result<Option<ProvidedImages>, ImageError> {
         let place = Place { container: &launch.container, sandbox: &launch.sandbox, names_user: launch.user.is_some() };
-        self.provide_wanted(place, &Wanted::of(launch)?, user, cancelled, report)
+        self.provide_requested(place, &RequestedImages::of(launch)?, user, cancelled, report)
     }
 
     /// Provides the image of a nested or standalone container, like [`Images::provide`].
@@ -106,31 +106,31 @@ impl Images {
         cancelled: &Arc<AtomicBool>,
         report: &(dyn Fn(String) + Sync),
     ) -> Result<Option<ProvidedImages>, ImageError> {
-        let wanted = Wanted {
+        let requested = RequestedImages {
             root: nested_image(launch),
             volumes: image_volumes(launch.info.as_ref()),
             hostname: launch.info.as_ref().and_then(|container| container.hostname.as_deref()),
             command: Some(&launch.command),
         };
         let place = Place { container: &launch.container, sandbox: &launch.sandbox, names_user: launch.user.is_some() };
-        self.provide_wanted(place, &wanted, user, cancelled, report)
+        self.provide_requested(place, &requested, user, cancelled, report)
     }
 
-    fn provide_wanted(
+    fn provide_requested(
         &self,
         place: Place<'_>,
-        wanted: &Wanted<'_>,
+        requested: &RequestedImages<'_>,
         user: Option<&User>,
         cancelled: &Arc<AtomicBool>,
         report: &(dyn Fn(String) + Sync),
     ) -> Result<Option<ProvidedImages>, ImageError> {
         let images: Vec<&v1::Image> =
-            wanted.root.into_iter().chain(wanted.volumes.iter().map(|(_, image)| *image)).collect();
+            requested.root.into_iter().chain(requested.volumes.iter().map(|(_, image)| *image)).collect();
         if images.is_empty() {
             return Ok(None);
         }
         let mut provided = self.provisioned(place.container.as_str(), &images, cancelled, report)?.into_iter();
-        let root = wanted.root.and_then(|_| provided.next());
+        let root = requested.root.and_then(|_| provided.next());
         let mut config = root.as_ref().map(|root| root.image.config.clone()).unwrap_or_default();
         if self.options.ignore_runtime {
             config = ImageConfig::default();
@@ -142,7 +142,7 @@ impl Images {
                 "the user of an image is not used, as in Mesos: set the user of the command"
             );
         }
-        let volumes = wanted.volumes.iter().zip(provided).map(|((volume, _), provided)| ImageVolume {
+        let volumes = requested.volumes.iter().zip(provided).map(|((volume, _), provided)| ImageVolume {
             source: source(provided.rootfs),
             container_path: PathBuf::from(&volume.container_path),
             read_only: volume.mode() == v1::volume::Mode::Ro,
@@ -160,8 +160,8 @@ impl Images {
             },
             user: user.map(|user| UserIds { uid: user.uid, gid: user.gid, groups: user.groups.clone() }),
             isolation: Some(directory.join(ISOLATION)),
-            command: resolved(wanted.command, &config)?,
-            names: self.names(&directory, wanted, root.is_some())?,
+            command: resolved(requested.command, &config)?,
+            names: self.names(&directory, requested, root.is_some())?,
             environment: config.env.clone(),
             root: root.map(|root| source(root.rootfs)),
         };
@@ -183,7 +183,7 @@ impl Images {
         report: &(dyn Fn(String) + Sync),
     ) -> Result<Vec<Provided>, ImageError> {
         let provisioner = self.provisioner().map_err(|source| failed(images, source))?;
-        let mut wanted: Vec<(ImageReference, PullOptions)> = Vec::new();
+        let mut requested: Vec<(ImageReference, PullOptions)> = Vec::new();
         for image in images {
             let docker =
                 image.docker.as_deref().ok_or_else(|| ImageError::Invalid("the image has no name".to_owned()))?;
@@ -200,11 +200,11 @@ impl Images {
                 cancelled: Arc::clone(cancelled),
                 ..PullOptions::default()
             };
-            wanted.push((reference, options));
+            requested.push((reference, options));
         }
-        let references: Vec<ImageReference> = wanted.iter().map(|(reference, _)| reference.clone()).collect();
+        let references: Vec<ImageReference> = requested.iter().map(|(reference, _)| reference.clone()).collect();
         let find = |reference: &ImageReference| {
-            let options = wanted.iter().find(|(other, _)| other == reference).map(|(_, options)| options);
+            let options = requested.iter().find(|(other, _)| other == reference).map(|(_, options)| options);
             let pull = self.pulls.begin(container, &reference.to_string());
             let options = options.ok_or_else(|| provisioner::Error::NotFound(reference.to_string()))?;
             provisioner.store().pull(reference, options, &|event| pull.observe(&event, report))
@@ -223,8 +223,13 @@ impl Images {
     }
 
     /// Writes the files that name the host in a container with a host name of its own.
-    fn names(&self, directory: &Path, wanted: &Wanted<'_>, has_root: bool) -> Result<Option<PathBuf>, ImageError> {
-        let Some(hostname) = wanted.hostname.filter(|_| has_root) else { return Ok(None) };
+    fn names(
+        &self,
+        directory: &Path,
+        requested: &RequestedImages<'_>,
+        has_root: bool,
+    ) -> Result<Option<PathBuf>, ImageError> {
+        let Some(hostname) = requested.hostname.filter(|_| has_root) else { return Ok(None) };
         containerizer::check_hostname(hostname).map_err(|error| ImageError::Invalid(error.to_string()))?;
         let names = directory.join("etc");
         let failed = |source| ImageError::LaunchInfo { path: names.clone(), source };
@@ -236,13 +241,13 @@ impl Images {
     }
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> RequestedImages<'a> {
     /// Returns what the task or the custom executor asks for.
     ///
     /// # Errors
     /// A volume says nothing about where its files come from.
     fn of(launch: &'a ContainerLaunch) -> Result<Self, ImageError> {
-        let Some(container) = container_info(launch) else { return Ok(Wanted::default()) };
+        let Some(container) = container_info(launch) else { return Ok(RequestedImages::default()) };
         let is_empty =
             |volume: &&v1::Volume| volume.image.is_none() && volume.host_path.is_none() && volume.source.is_none();
         if let Some(volume) = container.volumes.iter().find(is_empty) {
@@ -250,7 +255,7 @@ impl<'a> Wanted<'a> {
             let problem = "expected one of 'image', 'host_path' and 'source'";
             return Err(ImageError::Invalid(format!("the volume '{}': {problem}", model::visible(&path))));
         }
-        Ok(Wanted {
+        Ok(RequestedImages {
             root: container.mesos.as_deref().and_then(|mesos| mesos.image.as_deref()),
             volumes: image_volumes(Some(container)),
             hostname: container.hostname.as_deref(),
@@ -261,7 +266,7 @@ impl<'a> Wanted<'a> {
 
 /// Returns whether a container asks for images, which may have to be pulled.
 pub fn has_images(launch: &ContainerLaunch) -> bool {
-    Wanted::of(launch).is_ok_and(|wanted| wanted.root.is_some() || !wanted.volumes.is_empty())
+    RequestedImages::of(launch).is_ok_and(|requested| requested.root.is_some() || !requested.volumes.is_empty())
 }
 
 /// Returns the volumes of a container that are images.

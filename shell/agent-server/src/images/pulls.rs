@@ -43,7 +43,7 @@ pub struct PendingPull {
     pub container: String,
     /// The image as the task names it.
     pub image: String,
-    /// How far the pull is, for people.
+    /// The progress of the pull, as a text for people.
     pub progress: String,
 }
 

@@ -15,7 +15,7 @@ use wire::{ContentType, Limits};
 use super::session::{InputLease, Written};
 use super::terminal::TerminalInput;
 
-/// What one record asks for.
+/// The action that one record requests.
 #[derive(Debug, PartialEq)]
 pub enum InputAction {
     /// The bytes are for the standard input.

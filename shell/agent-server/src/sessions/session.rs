@@ -53,7 +53,7 @@ impl Drop for InputLease {
     }
 }
 
-/// What became of a write to the input.
+/// The result of a write to the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
     /// All bytes were written.

@@ -29,7 +29,7 @@ pub(crate) struct ContainerContext<'a> {
     pub parent: Option<Pid>,
 }
 
-/// Why an isolator is asked whether a container has violated its limit.
+/// The reason for which an isolator is asked whether a container has violated its limit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Cause<'a> {
     /// The descriptor of [`Isolator::watch`] has become readable.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::syscalls::{self, Architecture};
 use crate::CapabilitySet;
 
-/// Why a profile cannot be used.
+/// The reason for which a profile cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProfileError {
     #[error("it is not a profile in the format of Docker: {0}")]
@@ -34,7 +34,7 @@ pub(crate) enum ProfileError {
     TooLarge(usize),
 }
 
-/// What happens to a system call, as the value that a filter returns (seccomp(2)).
+/// The action for a system call, as the value that a filter returns (seccomp(2)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Action(pub(super) u32);
 

@@ -79,14 +79,14 @@ impl Container {
 
     /// Makes a container from the remains of one that an earlier agent left, whose first process has ended or never
     /// started.
-    pub(super) fn orphan(id: &ContainerId, cgroups: Option<ContainerCgroups>, strays: Option<ProcessTree>) -> Self {
+    pub(super) fn orphan(id: &ContainerId, cgroups: Option<ContainerCgroups>, orphans: Option<ProcessTree>) -> Self {
         Container {
             id: id.clone(),
             process: None,
             ended: true,
             status: None,
             cgroups,
-            process_tree: strays,
+            process_tree: orphans,
             watches: Vec::new(),
             limitation: None,
             destruction: Some(Destruction::from(Instant::now())),

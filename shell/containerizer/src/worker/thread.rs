@@ -165,7 +165,7 @@ impl Worker {
     /// when nothing of the rest runs any more, so that reports about them are true.
     pub(crate) fn recover(&mut self, found: Vec<FoundContainer>) -> Recovered {
         let mut recovered = Recovered::default();
-        for FoundContainer { id, leader, cgroups, strays, outputs } in found {
+        for FoundContainer { id, leader, cgroups, orphans, outputs } in found {
             let adopted = leader.and_then(|mut state| {
                 state.rotated = Some(outputs.clone());
                 let pid = Pid::from_raw(state.pid)?;
@@ -181,7 +181,7 @@ impl Worker {
                 }
                 self.rotate_once(&id, outputs);
                 let key = self.key(&id);
-                self.containers.insert(key, Container::orphan(&id, cgroups, strays));
+                self.containers.insert(key, Container::orphan(&id, cgroups, orphans));
                 continue;
             };
             let pid = process.pid;

@@ -1,4 +1,4 @@
-//! What the decisions of the default executor take in and return. Plain data.
+//! The inputs and results of the default executor's decisions, as plain data.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::checks::{Checker, Probe};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key(pub u64);
 
-/// What a request to the agent is for. There is at most one request for a purpose.
+/// The purpose of a request to the agent. There is at most one request for a purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Purpose {
     /// LAUNCH_CONTAINER for a task.

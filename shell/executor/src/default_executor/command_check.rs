@@ -30,7 +30,7 @@ enum Step {
     Waiting,
 }
 
-/// What follows in a probe.
+/// The next step of a probe.
 #[derive(Debug)]
 pub enum Next {
     /// Nothing follows.

@@ -16,7 +16,7 @@ pub struct Container {
     pub task: v1::TaskInfo,
     /// The number of its group.
     pub group: u64,
-    /// How far its launch is.
+    /// The progress of its launch.
     pub launch: Launch,
     /// Whether an update of the task was acknowledged.
     pub acknowledged: bool,
@@ -32,7 +32,7 @@ pub struct Container {
     pub command_checks: BTreeMap<Checker, CommandCheck>,
 }
 
-/// How far the launch of a container is.
+/// The progress of a container's launch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Launch {
     /// The agent was asked and has not answered.

@@ -21,7 +21,7 @@ use crate::core::{ACKNOWLEDGEMENT_TIMEOUT, Clock};
 /// The pause before a request is repeated.
 pub(super) const RETRY: Duration = Duration::from_secs(1);
 
-/// What the executor knows of itself from the start.
+/// The settings of the executor, which do not change.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The id of the framework.

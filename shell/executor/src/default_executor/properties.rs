@@ -21,7 +21,7 @@ impl Choices {
     }
 }
 
-/// What the simulated agent knows of a container.
+/// The state of a container at the simulated agent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum AtAgent {
     Runs,

@@ -28,7 +28,7 @@ use crate::run::{IDLE, fail};
 use crate::subscriber::Subscriber;
 use crate::write_stderr::write_stderr;
 
-/// Why the default executor cannot run.
+/// The reason for which the default executor cannot run.
 #[derive(Debug, thiserror::Error)]
 enum Error {
     #[error(transparent)]

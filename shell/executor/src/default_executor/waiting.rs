@@ -100,7 +100,7 @@ pub(super) fn decode_wait(body: &[u8]) -> Option<WaitNestedContainer> {
     response.wait_nested_container.map(|wait| *wait)
 }
 
-/// What the terminal update of a task says.
+/// The contents of a task's terminal update.
 #[derive(Debug, PartialEq)]
 struct Termination {
     state: TaskState,

@@ -32,7 +32,7 @@ fn mount_volume(info: &LaunchInfo, root: Option<&ContainerRoot>, volume: &ImageV
     remount_bind(&base.point(false)?.path(), MountFlags::NODEV | read_only)
 }
 
-/// Where a mount point is looked up.
+/// The place in which a mount point is looked up.
 struct Base<'a> {
     root: ContainerRoot,
     path: &'a Path,

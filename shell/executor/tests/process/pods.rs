@@ -25,7 +25,7 @@ struct State {
     ended: BTreeMap<String, Option<i32>>,
     /// The names of the tasks by the ids of their containers.
     names: BTreeMap<String, String>,
-    /// What the executor has called, in order.
+    /// The calls of the executor, in order.
     calls: Vec<String>,
     /// The wait status of the commands of checks.
     of_checks: i32,

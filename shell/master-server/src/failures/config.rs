@@ -70,7 +70,7 @@ const EXEC_TIMEOUT: u32 = 30;
 /// The maximum of concurrent programs of one sink, so that many incidents do not start many processes.
 const MAX_CONCURRENCY: usize = 16;
 
-/// Why `--failure_sinks` is invalid.
+/// The reason for which `--failure_sinks` is invalid.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum InvalidSinks {

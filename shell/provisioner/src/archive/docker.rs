@@ -1,4 +1,4 @@
-//! What `docker save` writes: `manifest.json` since Docker 1.10, `repositories` before (Docker image specification v1,
+//! The format of `docker save`: `manifest.json` since Docker 1.10, `repositories` before (Docker image specification v1,
 //! "Combined Image JSON + Filesystem Changeset Format").
 
 use std::collections::BTreeMap;

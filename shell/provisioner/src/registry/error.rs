@@ -2,7 +2,7 @@
 
 use std::io;
 
-/// Why a request to a registry failed.
+/// The reason for which a request to a registry failed.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum RegistryError {

@@ -24,7 +24,7 @@ pub struct RegistryOptions {
     pub authorities: BTreeMap<String, PathBuf>,
     /// The maximum pause within an answer.
     pub stall_timeout: Duration,
-    /// How often a request is repeated after a transient failure.
+    /// The maximum of repetitions of a request after transient failures.
     pub retries: u32,
 }
 

@@ -175,7 +175,7 @@ impl Store {
     }
 }
 
-/// Where the layers of an image come from.
+/// The source of the layers of an image.
 struct LayerSource<'a> {
     client: &'a RegistryClient,
     answer: &'a ManifestAnswer,

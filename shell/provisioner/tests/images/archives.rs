@@ -211,7 +211,7 @@ fn hostile_archives_are_refused() {
         files
     };
     check("empty", Files::default().add("x", "y"), "no archive of images");
-    check("json", replaced("manifest.json", b"[{"), "manifest.json is not as it should be");
+    check("json", replaced("manifest.json", b"[{"), "manifest.json is invalid");
     check("deep", replaced("manifest.json", "[".repeat(100_000).as_bytes()), "manifest.json");
     check(
         "many",

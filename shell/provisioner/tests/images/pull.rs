@@ -165,7 +165,7 @@ fn requests_to_busy_registries_are_retried() {
     let busy = Answer::status(429).header("retry-after", "0");
     let whole = r#"{"config":{"digest":"x"}}"#;
     s.registry.answer(good, vec![busy.clone(), Answer::status(500), Answer::ok(whole)]);
-    assert!(s.refused("t").contains("is not as it should be"), "the third answer is taken");
+    assert!(s.refused("t").contains("is invalid"), "the third answer is taken");
     s.registry.answer(good, vec![busy]);
     s.registry.asked();
     assert!(s.refused("t").contains("answers 429"));

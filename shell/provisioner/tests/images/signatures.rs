@@ -173,7 +173,7 @@ fn what_signs_something_else_is_no_signature() {
     // Documents that are broken or endless.
     for broken in ["{", r#"{"layers":[{"digest":"x"}]}"#] {
         s.registry.add_manifest(&tag_of(&digest), MANIFEST, broken);
-        assert!(s.refused("t").contains("the manifest of signatures is not as it should be"));
+        assert!(s.refused("t").contains("the manifest of signatures is invalid"));
     }
     assert_eq!(s.store.list().unwrap(), []);
 }

@@ -23,7 +23,7 @@ pub struct RegistryNodes {
     client: Option<Client>,
 }
 
-/// Why a request failed.
+/// The reason for which a request failed.
 #[derive(Debug)]
 pub enum RequestError {
     /// The epoch has changed.

@@ -33,9 +33,9 @@ Examples:
 pub struct Copy {
     #[command(flatten)]
     target: Target,
-    /// What to copy: a path of this machine, or TASK:PATH
+    /// The file or directory to copy: a path of this machine, or TASK:PATH
     from: String,
-    /// Where to: the other one of them
+    /// The target: TASK:PATH or a path of this machine
     to: String,
 }
 

@@ -26,7 +26,7 @@ pub struct Forwarding {
     pub detaches: bool,
 }
 
-/// Why the streams have ended.
+/// The reason for which the streams have ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     /// The container's output has ended.

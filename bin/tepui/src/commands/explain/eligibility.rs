@@ -107,8 +107,8 @@ impl Eligibility {
                 lines.push(format!("agent {} ({}) has {left}", short(text(detail, "agent")), text(detail, "hostname")));
             }
             let reasons: Vec<String> = list(detail, "reasons").iter().map(phrase).collect();
-            let why = if reasons.is_empty() { "may be offered it".to_owned() } else { reasons.join("; ") };
-            lines.push(format!("  {} in role {}: {why}", name(eligibility), text(eligibility, "role")));
+            let reasons = if reasons.is_empty() { "may be offered it".to_owned() } else { reasons.join("; ") };
+            lines.push(format!("  {} in role {}: {reasons}", name(eligibility), text(eligibility, "role")));
         }
         if lines.is_empty() {
             lines.push("no framework is subscribed: nobody could be offered this agent".to_owned());

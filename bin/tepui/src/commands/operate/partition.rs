@@ -74,7 +74,7 @@ struct Set {
     /// The role of the partition; required for a new one
     #[arg(long)]
     role: Option<String>,
-    /// What the role can rely on, e.g. cpus:8,mem:32GB; `none` for nothing
+    /// The resources that are guaranteed to the role, e.g. cpus:8,mem:32GB; `none` for nothing
     #[arg(long, value_parser = amounts)]
     min: Option<Amounts>,
     /// The most that the role gets; `none` for no maximum

@@ -5,7 +5,7 @@ use std::fmt;
 use messages::v1;
 use messages::v1::capability_info::Capability;
 
-/// What docker leaves to containers (its documentation, "Runtime privilege and Linux capabilities").
+/// The capabilities that docker leaves to containers (its documentation, "Runtime privilege and Linux capabilities").
 const DEFAULT: [Capability; 14] = [
     Capability::AuditWrite,
     Capability::Chown,

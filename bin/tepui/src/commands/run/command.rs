@@ -205,7 +205,7 @@ fn exit_code_of_one(args: &Run, outcome: &Outcome) -> ExitCode {
 
 /// Returns whether an operator has torn the framework down. The text is that of Mesos (`Master::subscribe`).
 fn is_removal(error: &tepui_client::Error) -> bool {
-    matches!(error, tepui_client::Error::Refused(why) if why.contains("Framework has been removed"))
+    matches!(error, tepui_client::Error::Refused(reason) if reason.contains("Framework has been removed"))
 }
 
 fn print_removed() -> ExitCode {

@@ -130,7 +130,7 @@ fn gpus(text: &str) -> Result<u32, String> {
     text.strip_prefix("count=").unwrap_or(text).parse().ok().filter(|count| *count > 0).ok_or_else(expected)
 }
 
-/// What the flags mean for every task of a run.
+/// The part of every task of a run that the flags determine.
 #[derive(Debug, Default)]
 pub struct Container {
     pub info: Option<Box<v1::ContainerInfo>>,

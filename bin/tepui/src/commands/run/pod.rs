@@ -114,7 +114,7 @@ pub struct PodPlan {
 pub fn read(path: &Path, cpus: f64, mem: f64) -> Result<PodPlan, CommandError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| CommandError::Io { doing: format!("read {}", path.display()), source })?;
-    parse(&text, cpus, mem).map_err(|why| CommandError::Lines(format!("{}: {why}", path.display())))
+    parse(&text, cpus, mem).map_err(|problem| CommandError::Lines(format!("{}: {problem}", path.display())))
 }
 
 /// Returns the executor of a pod of this name, which runs its tasks as a group, with these resources for itself.
@@ -143,8 +143,8 @@ fn parse(text: &str, cpus: f64, mem: f64) -> Result<PodPlan, String> {
         if !names.insert(name.clone()) {
             return Err(format!("two tasks are called '{}'; give each a name of its own", model::visible(&name)));
         }
-        let info =
-            info(task, cpus, mem, has_limits).map_err(|why| format!("task '{}': {why}", model::visible(&name)))?;
+        let info = info(task, cpus, mem, has_limits)
+            .map_err(|problem| format!("task '{}': {problem}", model::visible(&name)))?;
         tasks.push(info);
     }
     Ok(PodPlan { name: pod.name, tasks })

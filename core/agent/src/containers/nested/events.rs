@@ -1,4 +1,4 @@
-//! What the containerizer reports about nested and standalone containers, and the end of a parent.
+//! The events of nested and standalone containers that the containerizer reports, and the end of a parent.
 
 use machine::{CallResponse, Status};
 use messages::v1::agent::response::WaitContainer;
@@ -29,9 +29,9 @@ pub(crate) fn launch_failed(
     cx: &mut Context<'_>,
     id: &ContainerId,
     reason: &str,
-    why: LaunchFailure,
+    failure: LaunchFailure,
 ) {
-    let status = match why {
+    let status = match failure {
         LaunchFailure::Sandbox => Status::InternalServerError,
         LaunchFailure::Other => Status::BadRequest,
     };

@@ -11,7 +11,7 @@ use crate::effects::{Command, ContainerCommand, Context, NestedLaunch};
 use crate::input::NestedContainerRequest;
 use crate::state::State;
 
-/// What a container inherits from the one that it is launched in.
+/// The properties that a container inherits from the one that it is launched in.
 struct Inherited {
     sandbox: PathBuf,
     /// The sandbox of the top-level container.

@@ -22,7 +22,7 @@ pub struct RecoveredNested {
     pub session: bool,
     /// The process id if it runs.
     pub pid: Option<u32>,
-    /// How it has ended if it does not run.
+    /// The exit of the container, if it does not run.
     pub exit: ContainerExit,
 }
 

@@ -21,7 +21,7 @@ const MAX_FRAMEWORKS: usize = 32;
 const MAX_DEPARTURES: usize = 100;
 
 #[derive(Debug)]
-pub(crate) struct Subject {
+pub(crate) struct MonitoredAgent {
     pub hostname: String,
     pub registered: bool,
     pub connected: bool,
@@ -56,9 +56,9 @@ pub(crate) struct Quarantine {
     pub remembered: Monotonic,
 }
 
-impl Subject {
+impl MonitoredAgent {
     pub fn new(hostname: String, policy: &Policy) -> Self {
-        Subject {
+        MonitoredAgent {
             hostname,
             registered: false,
             connected: false,
