@@ -104,7 +104,7 @@ impl Bench {
         }
     }
 
-    /// Reacts to an effect as the outside would.
+    /// Reacts to an effect as the surroundings of an agent do.
     fn answer(&mut self, effect: Effect) -> Option<Input> {
         match effect {
             Effect::Store { token, record } => {

@@ -43,7 +43,7 @@ impl ContainerLogger {
     /// Returns the bounds of one container, whose command may set its own.
     ///
     /// # Errors
-    /// Names the environment variable that cannot be parsed.
+    /// Returns a text that names the environment variable that cannot be parsed.
     pub fn of_container(
         &self,
         environment: Option<&v1::Environment>,

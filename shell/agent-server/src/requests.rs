@@ -1,4 +1,4 @@
-//! Translates what a container asks of single isolators.
+//! Translates the requests of a container to single isolators.
 
 use std::path::{Path, PathBuf};
 

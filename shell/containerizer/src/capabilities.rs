@@ -164,7 +164,7 @@ pub enum CapabilityError {
         /// The bounding set of the operator.
         allowed: CapabilitySet,
     },
-    /// The agent cannot pass on what it does not have.
+    /// The agent cannot pass on capabilities that it does not have.
     #[error("the agent itself does not have the capabilities '{0}': ask for others, or start the agent with them")]
     NotOwned(CapabilitySet),
 }

@@ -81,7 +81,7 @@ impl Isolation {
         }
     }
 
-    /// Returns what isolators know about a container.
+    /// Returns the properties of a container that isolators use.
     pub(crate) fn context<'a>(
         kernel: &'a dyn Kernel,
         id: &'a ContainerId,

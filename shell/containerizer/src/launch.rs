@@ -57,7 +57,7 @@ pub struct Nesting {
     pub share_pid_namespace: bool,
     /// Whether it uses all namespaces of its parent (`ContainerClass::DEBUG` of Mesos).
     pub session: bool,
-    /// The words of the agent about it, which a later agent gets back ([`Recovered::described`](crate::Recovered)).
+    /// The agent's description of it, which a later agent reads ([`Recovered::described`](crate::Recovered)).
     pub description: Vec<u8>,
 }
 

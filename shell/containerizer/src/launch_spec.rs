@@ -130,8 +130,8 @@ impl LaunchSpec {
         }
     }
 
-    /// Returns what is carried out in the root of an image, and takes out what the first process of the container must not
-    /// do. That process stages the volumes.
+    /// Returns the isolation that is carried out in the root of an image, and removes it from the work of the container's
+    /// first process, which stages the volumes.
     pub(crate) fn take_image_isolation(&mut self) -> ImageIsolation {
         let staged = |volume: &VolumeMount| match &volume.target {
             Target::Image { path, staging } => Some(StagedVolume { staging: staging.clone(), path: path.clone() }),

@@ -5,7 +5,7 @@
 //! | [`Containerizer`] | the handle that the agent's shell calls |
 //! | [`Config`] | the operator's choices |
 //! | [`Launch`], [`Limits`], [`Requests`] | the description of one container |
-//! | [`Nesting`], [`DescribedContainer`] | what nested and standalone containers have besides |
+//! | [`Nesting`], [`DescribedContainer`] | the further properties of nested and standalone containers |
 //! | [`Init`] | the init process that starts its program, where one is needed |
 //! | [`Bind`] | a directory of the host inside a container |
 //! | [`NetworkConfig`], [`NetworkRequest`], [`JoinedNetwork`] | networks of containers (CNI) |

@@ -27,8 +27,8 @@ pub struct Requests {
     pub networks: Vec<NetworkRequest>,
 }
 
-/// A program in an image. Another process enters the image and becomes the program; what isolates the program and not the
-/// container is handed to that process.
+/// A program in an image. Another process enters the image and becomes the program; it carries out the isolation of the
+/// program, as opposed to that of the container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InImage {
     /// The file to write for that process ([`executor::ImageIsolation`]), named in its [`executor::LaunchInfo`].

@@ -182,7 +182,7 @@ impl RuntimeDir {
     }
 }
 
-/// The file with the agent's words about a container.
+/// The file with the agent's description of a container.
 const DESCRIPTION: &str = "config";
 /// The socket of the terminal of a container.
 const TERMINAL: &str = "terminal";

@@ -1,5 +1,5 @@
-//! The checks and health checks of a task: when to probe, and what a result means. The code is pure, and both executors use
-//! it.
+//! The checks and health checks of a task: the times of probes, and the meaning of their results. The code is pure, and
+//! both executors use it.
 //!
 //! A check only reports. A health check that fails often enough ends the task.
 

@@ -1,4 +1,4 @@
-//! Determines what exactly is executed for a task. Apart from the search in PATH it is pure.
+//! Determines the program, the arguments and the environment of a task. Apart from the search in PATH it is pure.
 
 use std::collections::BTreeMap;
 use std::ffi::{CString, NulError};
@@ -127,7 +127,7 @@ pub fn shown(command: &str) -> String {
 /// The variables that tasks do not inherit: a process with the token can act as this executor.
 const PRIVATE: [&str; 1] = ["MESOS_EXECUTOR_AUTHENTICATION_TOKEN"];
 
-/// Returns what to execute for a task. `inherited` is the environment of the executor.
+/// Returns the program to execute for a task. `inherited` is the environment of the executor.
 ///
 /// # Errors
 /// Returns [`InvalidCommand`] if the task has no executable command.

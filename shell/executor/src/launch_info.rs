@@ -56,7 +56,7 @@ pub struct OverlayDirectories {
     pub target: PathBuf,
 }
 
-/// An image that is mounted as a volume. The container has a copy of its own of what it writes to it.
+/// An image that is mounted as a volume. The files that the container writes to it are private copies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageVolume {
     /// The files of the image.

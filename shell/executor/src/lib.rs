@@ -6,12 +6,12 @@
 //! | `core` | the decisions of the command executor about events, exits and timers; pure |
 //! | `clock` | the clock and the randomness of the operating system |
 //! | `calls` | the calls of an executor, and the updates that are not acknowledged; pure |
-//! | `checks` | when tasks are probed, and what a result means; pure |
+//! | `checks` | the times of probes, and the meaning of their results; pure |
 //! | `default_executor` | the default executor |
 //! | `docker_executor` | the executor of tasks in Docker |
 //! | `environment` | the `MESOS_*` variables that the agent sets for its executors |
 //! | `connection` | blocking HTTP to the agent: calls, and the event stream |
-//! | `command` | what exactly is executed for a task |
+//! | `command` | the program, arguments and environment of a task |
 //! | `container_launch`, `root_filesystem` | the launcher of programs in the root file system of an image |
 //! | `init` | the init process that starts custom executors and looks after their processes |
 //! | `last_updates` | the updates of an executor that ends before its agent has confirmed them |

@@ -57,8 +57,8 @@ enum Kind {
 }
 
 impl Terminal {
-    /// Makes a terminal from the words of the containerizer: `terminal:<descriptor of the socket>:<rows>:<columns>`, and
-    /// `:waits` for one whose output waits for its first reader.
+    /// Makes a terminal from the argument that the containerizer passes:
+    /// `terminal:<descriptor of the socket>:<rows>:<columns>`, and `:waits` for one whose output waits for its first reader.
     /// Returns `None` for another text.
     ///
     /// # Errors

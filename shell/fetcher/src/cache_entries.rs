@@ -193,7 +193,7 @@ impl CacheEntries {
         }
     }
 
-    /// Returns the state of an entry's file. What is not known has failed.
+    /// Returns the state of an entry's file. An unknown entry counts as failed.
     pub fn state(&self, id: EntryId) -> FileState {
         self.entries.get(&id).map_or(FileState::Failed, |entry| entry.state)
     }
@@ -234,7 +234,7 @@ fn file_name(user: Option<&str>, serial: u64, base_name: &str) -> String {
     }
 }
 
-/// Returns the name of a user's directory. What could be more than one plain name is escaped.
+/// Returns the name of a user's directory. Characters that would make it more than one plain name are escaped.
 fn directory_name(user: &str) -> String {
     let mut name = String::new();
     for (index, byte) in user.bytes().enumerate() {

@@ -1,4 +1,4 @@
-//! Fetches a file by way of the cache. Whatever is wrong with the cache, the file is then fetched without it.
+//! Fetches a file by way of the cache. If the cache cannot be used, the file is fetched without it.
 
 use std::fs::File;
 use std::sync::atomic::AtomicBool;

@@ -1,4 +1,4 @@
-//! Why a file could not be fetched. The texts become the message of a task's failure.
+//! The reasons for which a file cannot be fetched. The texts become the message of a task's failure.
 
 use std::io;
 

@@ -1,7 +1,7 @@
 //! Headers and credentials for the hosts that files are downloaded from.
 //!
-//! The file is a JSON object. Its keys are hosts, with a port if it is not 443. What a host gets is sent by HTTPS only,
-//! unless its key begins with `http://`; and only to this host, also if a redirect comes from or leads to another one.
+//! The file is a JSON object. Its keys are hosts, with a port if it is not 443. The headers of a host are sent by HTTPS
+//! only, unless its key begins with `http://`; and only to this host, also if a redirect comes from or leads to another one.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -99,7 +99,7 @@ impl TemporaryDirectory<'_> {
 impl Drop for TemporaryDirectory<'_> {
     fn drop(&mut self) {
         for name in self.names() {
-            // What remains makes the removal of the directory fail.
+            // A remaining file makes the removal of the directory fail.
             let _ = rustix::fs::unlinkat(&self.directory, &name, AtFlags::empty());
         }
         if let Err(error) = rustix::fs::unlinkat(self.sandbox.root(), &self.name, AtFlags::REMOVEDIR) {

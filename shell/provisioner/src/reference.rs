@@ -38,7 +38,7 @@ impl ImageReference {
         &self.repository
     }
 
-    /// Returns the digest of the manifest, if the reference has one. It wins over a tag.
+    /// Returns the digest of the manifest, if the reference has one. It takes precedence over a tag.
     pub fn digest(&self) -> Option<Digest> {
         self.digest
     }

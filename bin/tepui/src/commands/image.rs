@@ -247,7 +247,7 @@ async fn import(args: Import) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Runs work that may take long, and shows how far it is. A signal sets `cancelled`; the bytes that have come are kept,
+/// Runs work that may take long, and shows its progress. A signal sets `cancelled`; the bytes that have come are kept,
 /// and the next pull continues with them.
 async fn with_progress<T: Send + 'static>(
     cancelled: &Arc<AtomicBool>,

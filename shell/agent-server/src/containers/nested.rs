@@ -25,7 +25,7 @@ use crate::requests::{Place, requests};
 use crate::sandbox;
 use crate::sessions::ContainerEnds;
 
-/// The words about a container that a later agent gets back.
+/// The description of a container that a later agent reads.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Description {
     user: Option<String>,
@@ -70,7 +70,7 @@ struct Started {
     user: Option<User>,
     /// The user of the program, which the launcher of an image becomes.
     program_user: Option<User>,
-    /// The file of what isolates the program in an image.
+    /// The file that describes the isolation of the program in an image.
     isolation: Option<PathBuf>,
     /// Whether helpers of the agent run as root before the program, because it is in an image.
     in_image: bool,

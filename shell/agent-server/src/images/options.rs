@@ -47,7 +47,7 @@ impl Default for ImageOptions {
     }
 }
 
-/// When unused images are removed (`ImageGcConfig` of Mesos' `slave/flags.proto`).
+/// The conditions under which unused images are removed (`ImageGcConfig` of Mesos' `slave/flags.proto`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImageGcConfig {
     /// The part of the store's file system that is to stay free, between 0 and 1.

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `codec` | the bytes of a record |
 //! | `records` | the log in `<work_dir>/records`: reading it at the start, writing it from then on |
-//! | `import` | what a C++ Mesos agent has left in `<work_dir>/meta` |
+//! | `import` | the import of the state that a C++ Mesos agent has left in `<work_dir>/meta` |
 
 mod codec;
 mod import;

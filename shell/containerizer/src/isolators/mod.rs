@@ -2,7 +2,7 @@
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | `isolator` | the trait, and what an isolator knows about a container |
+//! | `isolator` | the trait, and the properties of a container that isolators use |
 //! | `list` | the list of all isolators: names, requirements, constructors |
 //! | `set` | the isolators in use, called in order |
 //! | `cgroups_blkio`, `cgroups_cpu`, `cgroups_cpuset`, `cgroups_devices`, `cgroups_mem`, `cgroups_net_cls`, `cgroups_pids` | one controller each |

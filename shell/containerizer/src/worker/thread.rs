@@ -48,7 +48,7 @@ pub struct Recovered {
 pub struct DescribedContainer {
     /// The container.
     pub id: ContainerId,
-    /// The words of the earlier agent ([`crate::Nesting::description`]).
+    /// The earlier agent's description of it ([`crate::Nesting::description`]).
     pub description: Vec<u8>,
     /// The pid of its first process if it runs.
     pub pid: Option<u32>,

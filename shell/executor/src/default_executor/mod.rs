@@ -2,13 +2,13 @@
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | `actions` | what the decisions take in and return: requests, replies, timers, actions; pure |
+//! | `actions` | the inputs and results of the decisions: requests, replies, timers, actions; pure |
 //! | `executor` | the decisions about events, acknowledgements and timers; pure |
 //! | `container` | the state of one task and its container; pure |
 //! | `launching` | LAUNCH_GROUP, and the answers to launches; pure |
 //! | `launch_call` | the LAUNCH_CONTAINER call of a task; pure |
 //! | `killing` | kills with their grace periods, and the end of the executor; pure |
-//! | `waiting` | the ends of containers, and what follows for their group; pure |
+//! | `waiting` | the ends of containers, and their consequences for the group; pure |
 //! | `checking` | the checks and health checks of tasks; pure |
 //! | `command_check` | one check by a command, which runs in a nested container of the task's; pure |
 //! | `agent_requests` | the requests to the agent's API that are in flight |

@@ -1,4 +1,4 @@
-//! The ends of containers, and what follows for their group.
+//! The ends of containers, and their consequences for the group.
 
 use messages::v1;
 use messages::v1::TaskState;

@@ -1,4 +1,4 @@
-//! Archives of images: what `docker save` writes, and OCI image layouts, each as a tar file or a directory. Archives are
+//! Archives of images: those of `docker save`, and OCI image layouts, each as a tar file or a directory. Archives are
 //! as little trusted as registries: everything that has a digest is checked, and every size has a bound.
 
 mod docker;

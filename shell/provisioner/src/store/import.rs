@@ -19,7 +19,7 @@ use crate::layer::ZstdFrames;
 use crate::manifest::Compression;
 use crate::{Error, ImageReference};
 
-/// Which images of an archive are taken, and under which names.
+/// The choice of the images of an archive, and their names in the store.
 #[derive(Debug, Clone, Default)]
 pub struct ImportOptions {
     /// The image that is taken; without it, all images that have names, or the only one.
@@ -29,7 +29,7 @@ pub struct ImportOptions {
 }
 
 impl Store {
-    /// Takes images from a file or directory into the store: what `docker save` writes, or an OCI image layout. The
+    /// Takes images from a file or directory into the store: an archive of `docker save`, or an OCI image layout. The
     /// archive may be compressed with gzip or zstd.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ use crate::output;
 
 /// The bytes of an archive that are sent at once.
 const CHUNK: usize = 64 << 10;
-/// The bytes of tar's complaints that are shown.
+/// The maximum of tar's messages that is shown, in bytes.
 const MAX_COMPLAINT: usize = 2000;
 
 #[derive(clap::Args)]
@@ -179,7 +179,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Returns the exit code if the program has failed, after printing what it has said.
+    /// Returns the exit code if the program has failed, after printing its messages.
     async fn finish(self) -> Result<Option<ExitCode>, CommandError> {
         let end = self.container.agent.wait_container(self.id).await?;
         if end.exit_status == Some(0) {
