@@ -47,12 +47,12 @@ pub(crate) fn executor_environment(config: &Config, parameters: &Parameters<'_>)
     let mut set = |name: &str, value: String| {
         identity.insert(name.to_owned(), value);
     };
-    let sandbox = executor.sandbox.to_string_lossy().into_owned();
-    let has_rootfs = executor.info.container.as_deref().is_some_and(has_image);
+    let sandbox = executor.sandbox().to_string_lossy().into_owned();
+    let has_rootfs = executor.info().container.as_deref().is_some_and(has_image);
     set("MESOS_SANDBOX", if has_rootfs { config.sandbox_directory.clone() } else { sandbox.clone() });
     set("MESOS_DIRECTORY", sandbox);
-    set("MESOS_FRAMEWORK_ID", executor.framework.to_string());
-    set("MESOS_EXECUTOR_ID", executor.id.to_string());
+    set("MESOS_FRAMEWORK_ID", executor.framework().to_string());
+    set("MESOS_EXECUTOR_ID", executor.id().to_string());
     set("MESOS_SLAVE_ID", parameters.agent.to_string());
     set("MESOS_SLAVE_PID", config.pid.to_string());
     set("MESOS_AGENT_ENDPOINT", config.pid.address.to_string());
@@ -60,7 +60,7 @@ pub(crate) fn executor_environment(config: &Config, parameters: &Parameters<'_>)
     let checkpoint = parameters.framework.checkpoints();
     set("MESOS_CHECKPOINT", u8::from(checkpoint).to_string());
     set("MESOS_HTTP_COMMAND_EXECUTOR", u8::from(config.http_command_executor).to_string());
-    let own_grace = executor.info.shutdown_grace_period.as_ref().map(model::duration_from_proto);
+    let own_grace = executor.info().shutdown_grace_period.as_ref().map(model::duration_from_proto);
     let grace = own_grace.unwrap_or(config.executor_shutdown_grace_period);
     set("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", format_duration(grace));
     if checkpoint {
@@ -73,7 +73,7 @@ pub(crate) fn executor_environment(config: &Config, parameters: &Parameters<'_>)
     defaults.retain(|name, _| !identity.contains_key(name));
     let mut environment: Vec<(String, String)> = defaults.into_iter().chain(identity.clone()).collect();
     environment.sort();
-    let own = executor.info.command.as_deref().and_then(|command| command.environment.as_deref());
+    let own = executor.info().command.as_deref().and_then(|command| command.environment.as_deref());
     for variable in own.into_iter().flat_map(|environment| &environment.variables) {
         let is_secret = variable.r#type() == v1::environment::variable::Type::Secret;
         if is_secret || identity.contains_key(&variable.name) {

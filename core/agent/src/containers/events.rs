@@ -123,7 +123,7 @@ fn container_update_failed(
     set_termination(frameworks, framework, id, termination);
     let Some(executor) = frameworks.executor_mut(framework, id) else { return };
     executor.enter(ExecutorState::Terminating, metrics);
-    destroy(cx, &executor.container);
+    destroy(cx, executor.container());
     frameworks.publish_executor(cx, framework, id);
 }
 
@@ -139,7 +139,7 @@ fn container_launched(
     executor.launched(pid);
     // The shutdown was requested before the container had started, so the container is destroyed now.
     if terminating || executor.state() == ExecutorState::Terminating {
-        destroy(cx, &executor.container);
+        destroy(cx, executor.container());
     }
     frameworks.publish_executor(cx, framework, id);
 }
@@ -170,19 +170,19 @@ pub(crate) fn container_ended(
     let connection = state.frameworks.disconnect(framework_id, id);
     let Some(executor) = state.frameworks.executor_mut(framework_id, id) else { return };
     executor.enter(ExecutorState::Terminated, &state.metrics);
-    cx.disarm(Timer::ExecutorRegistration(executor.container.clone()));
-    cx.disarm(Timer::ExecutorShutdown(executor.container.clone()));
+    cx.disarm(Timer::ExecutorRegistration(executor.container().clone()));
+    cx.disarm(Timer::ExecutorShutdown(executor.container().clone()));
     match connection {
         ExecutorConnection::Http(stream) => cx.close_stream(stream),
         ExecutorConnection::Libprocess(pid) => cx.unlink(pid.address),
         ExecutorConnection::None => {}
     }
-    let command_task = executor.command_task;
-    let container = executor.container.clone();
+    let command_task = executor.is_command_task();
+    let container = executor.container().clone();
     let record = Record::ContainerDone {
         framework: framework_id.clone(),
         executor: id.clone(),
-        container: executor.container.clone(),
+        container: executor.container().clone(),
     };
     let remaining: Vec<TaskId> = executor.live_tasks().map(|(task, _)| task.clone()).collect();
     let report = terminal_status(executor, &exit);
@@ -306,7 +306,7 @@ pub(crate) fn release(
     let Some(executor) = frameworks.executor(framework, id) else { return };
     if executor.is_launch_requested() && !executor.is_terminated() {
         cx.command(Command::Container(ContainerCommand::Update {
-            container: executor.container.clone(),
+            container: executor.container().clone(),
             resources: executor.allocated().to_proto(),
             limits: executor_limits(executor, config),
             volumes: container_volumes(&config.work_dir, executor.allocated()),
@@ -322,16 +322,16 @@ pub(crate) fn remove_executor(state: &mut State, cx: &mut Context<'_>, framework
     let record = Record::ExecutorRemoved {
         framework: framework_id.clone(),
         executor: id.clone(),
-        container: executor.container.clone(),
+        container: executor.container().clone(),
     };
     state.pending_writes.store(cx, record);
     let parent = paths::executor(&state.config.work_dir, &agent, framework_id, id);
     cx.publish(Change::ExecutorRemoved {
         framework: framework_id.clone(),
         executor: id.clone(),
-        container: executor.container,
+        container: executor.container().clone(),
     });
-    state.gc.schedule(cx, executor.sandbox);
+    state.gc.schedule(cx, executor.sandbox().to_owned());
     state.gc.schedule(cx, parent);
 }
 

@@ -13,7 +13,7 @@ use crate::frameworks::task::task_state;
 /// Returns the limits; empty unless a task sets limits. Otherwise the bound is the sum of the tasks' limits, and of the
 /// allocations of the executor and the tasks without a limit. An infinite limit makes the sum infinite.
 pub(crate) fn executor_limits(executor: &Executor, config: &Config) -> Vec<v1::Resource> {
-    let own = Resources::from_proto(&executor.info.resources).unwrap_or_default();
+    let own = Resources::from_proto(&executor.info().resources).unwrap_or_default();
     let mut limits = Vec::new();
     if let Some(cpus) = limit("cpus", &own, executor.tasks()) {
         // Without CFS quotas a request bounds nothing, so a sum with a request in it would not be a bound either.

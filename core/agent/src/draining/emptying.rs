@@ -32,7 +32,7 @@ pub(crate) fn kill_tasks_for_drain(state: &mut State, cx: &mut Context<'_>) {
     let mut kills = Vec::new();
     for executor in state.frameworks.executors() {
         let live = executor.live_tasks();
-        kills.extend(live.map(|(task, entry)| (executor.framework.clone(), task.clone(), bounded(entry, max))));
+        kills.extend(live.map(|(task, entry)| (executor.framework().clone(), task.clone(), bounded(entry, max))));
     }
     for (framework, task, kill_policy) in kills {
         kill_task_for_drain(state, cx, &framework, &task, kill_policy);

@@ -33,7 +33,7 @@ pub(crate) fn driver_registers(
         return kill::end_executor(state, cx, &framework, &id);
     }
     let message = internal::ExecutorRegisteredMessage {
-        executor_info: (*executor.info).clone(),
+        executor_info: (**executor.info()).clone(),
         framework_id: framework.to_proto(),
         framework_info: (*known.snapshot().info).clone(),
         slave_id: state.identity.proto(),
@@ -95,12 +95,12 @@ fn adopt_driver(
     };
     executor.connect_driver(from.clone());
     executor.enter(ExecutorState::Running, &state.metrics);
-    cx.disarm(Timer::ExecutorRegistration(executor.container.clone()));
+    cx.disarm(Timer::ExecutorRegistration(executor.container().clone()));
     cx.link(from.address);
     let record = Record::ExecutorLink {
         framework: framework.clone(),
         executor: id.clone(),
-        container: executor.container.clone(),
+        container: executor.container().clone(),
         pid: Some(from.clone()),
     };
     state.pending_writes.store(cx, record);

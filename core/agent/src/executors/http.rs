@@ -60,7 +60,7 @@ fn adopt_stream(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkId
     }
     let Some(executor) = state.frameworks.executor_mut(framework, id) else { return };
     executor.enter(ExecutorState::Running, &state.metrics);
-    cx.disarm(Timer::ExecutorRegistration(executor.container.clone()));
+    cx.disarm(Timer::ExecutorRegistration(executor.container().clone()));
     state.executor_recovery.record_progress(cx.now.monotonic);
     state.heartbeats.stream_opened(cx);
 }
@@ -83,7 +83,7 @@ pub(crate) fn drop_undelivered(
         .map(|(task, _)| task.clone())
         .collect();
     let dropped = framework.dropped_state();
-    let in_vain = executor.command_task && !lost.is_empty();
+    let in_vain = executor.is_command_task() && !lost.is_empty();
     for task in lost {
         let report = AgentGenerated::new(dropped, Reason::AgentRestarted, "Task launched during agent restart");
         status_update::send_generated(state, cx, framework_id, &task, Some(id), report);

@@ -49,7 +49,7 @@ impl Executor {
         match self.connection() {
             ExecutorConnection::Libprocess(pid) => {
                 let message = internal::KillTaskMessage {
-                    framework_id: self.framework.to_proto(),
+                    framework_id: self.framework().to_proto(),
                     task_id: task.to_proto(),
                     kill_policy: policy,
                 };
@@ -95,10 +95,10 @@ impl Executor {
     pub fn subscribed(&self, cx: &mut Context<'_>, framework: &FrameworkSnapshot, agent: &v1::AgentInfo) {
         let mut event = event(event::Type::Subscribed);
         event.subscribed = Some(Box::new(event::Subscribed {
-            executor_info: (*self.info).clone(),
+            executor_info: (**self.info()).clone(),
             framework_info: (*framework.info).clone(),
             agent_info: agent.clone(),
-            container_id: Some(Box::new(v1::ContainerId::from(&self.container))),
+            container_id: Some(Box::new(v1::ContainerId::from(self.container()))),
         }));
         self.event(cx, event);
     }
@@ -109,7 +109,7 @@ impl Executor {
         match self.connection() {
             ExecutorConnection::Http(stream) => cx.event(*stream, Arc::new(event)),
             ExecutorConnection::Libprocess(_) | ExecutorConnection::None => {
-                tracing::warn!("executor {:?} is not connected: event {:?} is lost", self.id, event.r#type())
+                tracing::warn!("executor {:?} is not connected: event {:?} is lost", self.id(), event.r#type())
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The state of one executor.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use messages::v1;
@@ -54,7 +54,7 @@ enum LaunchProgress {
     Launched(u32),
 }
 
-/// The reason why the agent ended an executor, for the tasks that it has when it ends.
+/// The reason for which the agent ended an executor, for the tasks that it has when it ends.
 #[derive(Debug, Clone)]
 pub(crate) struct Termination {
     /// The state of the tasks' last update.
@@ -65,28 +65,21 @@ pub(crate) struct Termination {
     pub message: String,
 }
 
-/// An executor with its tasks. Parts that [`Frameworks`](super::index::Frameworks) indexes or sums up can only be
+/// An executor with its tasks. Its identity never changes. Parts that [`Frameworks`](super::index::Frameworks) indexes or sums up can only be
 /// changed through it.
 #[derive(Debug)]
 pub(crate) struct Executor {
-    /// The executor's framework.
-    pub framework: FrameworkId,
-    /// The executor's id, unique among the running executors of its framework.
-    pub id: ExecutorId,
-    /// The container that it runs in; each launch has another one.
-    pub container: ContainerId,
-    /// The executor's description, as its framework sent it.
-    pub info: Arc<v1::ExecutorInfo>,
-    /// The sandbox; absolute.
-    pub sandbox: PathBuf,
-    /// The user that it runs as; `None` for the agent's own.
-    pub user: Option<String>,
-    /// Whether the agent generated it for a task that is a single command.
-    pub command_task: bool,
+    framework: FrameworkId,
+    id: ExecutorId,
+    container: ContainerId,
+    info: Arc<v1::ExecutorInfo>,
+    sandbox: PathBuf,
+    user: Option<String>,
+    command_task: bool,
     launch: LaunchProgress,
     /// Kills that arrived while the executor had no stream. Mesos loses them.
     kills: BTreeMap<TaskId, Option<Box<v1::KillPolicy>>>,
-    /// The reason why the agent is ending it; `None` if it is not.
+    /// The reason for which the agent is ending it; `None` if it is not.
     pending_termination: Option<Termination>,
     pub(super) state: ExecutorState,
     pub(super) connection: ExecutorConnection,
@@ -140,6 +133,41 @@ impl Executor {
         Executor { tasks, allocated, launch, ever_sent_task: true, ..self }
     }
 
+    /// Returns the executor's framework.
+    pub fn framework(&self) -> &FrameworkId {
+        &self.framework
+    }
+
+    /// Returns the executor's id, which is unique among the running executors of its framework.
+    pub fn id(&self) -> &ExecutorId {
+        &self.id
+    }
+
+    /// Returns the container that it runs in. Each launch has another one.
+    pub fn container(&self) -> &ContainerId {
+        &self.container
+    }
+
+    /// Returns the executor's description, as its framework sent it.
+    pub fn info(&self) -> &Arc<v1::ExecutorInfo> {
+        &self.info
+    }
+
+    /// Returns the absolute path of the sandbox.
+    pub fn sandbox(&self) -> &Path {
+        &self.sandbox
+    }
+
+    /// Returns the user that it runs as; `None` for the agent's own.
+    pub fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
+    /// Returns whether the agent generated it for a task that is a single command.
+    pub fn is_command_task(&self) -> bool {
+        self.command_task
+    }
+
     /// Returns its state.
     pub fn state(&self) -> ExecutorState {
         self.state
@@ -179,7 +207,7 @@ impl Executor {
         self.launch != LaunchProgress::NotRequested
     }
 
-    /// The containerizer is being told to start it.
+    /// Records that the containerizer is asked to start it.
     pub fn request_launch(&mut self) {
         self.launch = LaunchProgress::Requested;
     }
@@ -205,7 +233,7 @@ impl Executor {
         self.pending_termination.as_ref()
     }
 
-    /// The agent is ending it: why, for its tasks.
+    /// Records that the agent is ending it, with the reason for the updates of its tasks.
     pub fn set_pending_termination(&mut self, termination: Termination) {
         self.pending_termination = Some(termination);
     }

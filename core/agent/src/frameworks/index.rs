@@ -145,17 +145,17 @@ impl Frameworks {
 
     /// Adds an executor with its tasks.
     pub fn add_executor(&mut self, executor: Executor) {
-        let Some(framework) = self.by_id.get_mut(&executor.framework) else { return };
+        let Some(framework) = self.by_id.get_mut(executor.framework()) else { return };
         self.metrics.executor_entered(executor.state());
         for (id, task) in &executor.tasks {
-            framework.tasks.insert(id.clone(), executor.id.clone());
+            framework.tasks.insert(id.clone(), executor.id().clone());
             if !is_terminal(task_state(task.state)) {
                 self.metrics.task_entered(task_state(task.state));
             }
         }
         self.used += executor.allocated();
-        self.containers.insert(executor.container.clone(), (executor.framework.clone(), executor.id.clone()));
-        framework.executors.insert(executor.id.clone(), executor);
+        self.containers.insert(executor.container().clone(), (executor.framework().clone(), executor.id().clone()));
+        framework.executors.insert(executor.id().clone(), executor);
         self.metrics.set_used(&self.used);
     }
 
@@ -164,7 +164,7 @@ impl Frameworks {
         let framework = self.by_id.get_mut(framework)?;
         let executor = framework.executors.remove(id)?;
         framework.tasks.retain(|_, owner| owner != id);
-        self.containers.remove(&executor.container);
+        self.containers.remove(executor.container());
         if let ExecutorConnection::Http(stream) = &executor.connection {
             self.streams.remove(stream);
         }
@@ -255,8 +255,8 @@ impl Frameworks {
         executor.tasks.get(task).filter(|entry| ended(entry))?;
         executor.tasks.remove(task);
         let removed = RemovedTask {
-            executor: executor.id.clone(),
-            container: executor.container.clone(),
+            executor: executor.id().clone(),
+            container: executor.container().clone(),
             was_last_of_ended: executor.is_terminated() && executor.tasks.is_empty(),
         };
         framework.tasks.remove(task);

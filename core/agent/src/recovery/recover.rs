@@ -282,7 +282,7 @@ fn schedule_unknown_sandboxes(
     cx: &mut Context<'_>,
     sandboxes: Vec<(PathBuf, Duration)>,
 ) {
-    let kept: BTreeSet<&Path> = frameworks.executors().flat_map(|executor| with_parents(&executor.sandbox)).collect();
+    let kept: BTreeSet<&Path> = frameworks.executors().flat_map(|executor| with_parents(executor.sandbox())).collect();
     let mut forgotten: BTreeMap<&Path, Duration> = BTreeMap::new();
     for (run, age) in &sandboxes {
         for path in with_parents(run).filter(|path| !kept.contains(path)) {

@@ -152,8 +152,8 @@ fn reregister_message(state: &State) -> internal::ReregisterSlaveMessage {
                     .map(|(id, task)| as_forwarded(&state.status_updates, &framework.snapshot().id, id, task)),
             );
             // The master generates the executors of commands by itself.
-            if !executor.command_task && !executor.is_terminated() {
-                message.executor_infos.push((*executor.info).clone());
+            if !executor.is_command_task() && !executor.is_terminated() {
+                message.executor_infos.push((**executor.info()).clone());
             }
         }
     }

@@ -30,7 +30,7 @@ pub(crate) fn kill_task(state: &mut State, cx: &mut Context<'_>, message: intern
         return register::update_slave(state, cx);
     };
     if let Some((group, tasks)) = executor.queued_with(&task) {
-        let executor = executor.id.clone();
+        let executor = executor.id().clone();
         return kill_queued(state, cx, &framework_id, &executor, &tasks, group);
     }
     match executor.state() {
@@ -40,7 +40,7 @@ pub(crate) fn kill_task(state: &mut State, cx: &mut Context<'_>, message: intern
         ExecutorState::Running => executor.kill(cx, &task, message.kill_policy),
         // The task ends with its executor.
         ExecutorState::Registering | ExecutorState::Terminating | ExecutorState::Terminated => {
-            tracing::warn!("ignoring a kill of task {task:?}: executor {:?} is not running", executor.id)
+            tracing::warn!("ignoring a kill of task {task:?}: executor {:?} is not running", executor.id())
         }
     }
 }
@@ -91,7 +91,7 @@ pub(crate) fn shutdown_framework(state: &mut State, cx: &mut Context<'_>, id: &F
         return;
     }
     tracing::info!("shutting down framework {id}");
-    let executors: Vec<ExecutorId> = framework.executors().map(|executor| executor.id.clone()).collect();
+    let executors: Vec<ExecutorId> = framework.executors().map(|executor| executor.id().clone()).collect();
     for executor in &executors {
         match state.frameworks.executor(id, executor).map(Executor::state) {
             Some(ExecutorState::Terminated) => events::remove_executor(state, cx, id, executor),
@@ -113,10 +113,10 @@ pub(crate) fn end_executor(state: &mut State, cx: &mut Context<'_>, framework: &
     if executor.is_connected() {
         executor.shut_down(cx);
     }
-    cx.disarm(Timer::ExecutorRegistration(executor.container.clone()));
+    cx.disarm(Timer::ExecutorRegistration(executor.container().clone()));
     executor.enter(ExecutorState::Terminating, &state.metrics);
-    let own = executor.info.shutdown_grace_period.as_ref().map(model::duration_from_proto);
+    let own = executor.info().shutdown_grace_period.as_ref().map(model::duration_from_proto);
     let grace = own.unwrap_or(state.config.executor_shutdown_grace_period);
-    cx.arm_after(Timer::ExecutorShutdown(executor.container.clone()), grace);
+    cx.arm_after(Timer::ExecutorShutdown(executor.container().clone()), grace);
     state.frameworks.publish_executor(cx, framework, id);
 }

@@ -306,8 +306,8 @@ fn add_executor(state: &mut State, cx: &mut Context<'_>, launch: &Launch, id: &E
     let record = Record::Executor {
         framework: launch.framework.clone(),
         container,
-        info: executor.info.clone(),
-        command_task: executor.command_task,
+        info: executor.info().clone(),
+        command_task: executor.is_command_task(),
     };
     cx.publish(Change::ExecutorAdded(executor.snapshot()));
     state.frameworks.add_executor(executor);
@@ -323,7 +323,7 @@ fn enqueue(
     id: &ExecutorId,
 ) {
     let Some(executor) = frameworks.executor(&launch.framework, id) else { return };
-    let container = executor.container.clone();
+    let container = executor.container().clone();
     let number = frameworks.next_batch();
     let last = launch.tasks.len().saturating_sub(1);
     for (at, info) in launch.tasks.iter().enumerate() {
@@ -362,7 +362,7 @@ pub(crate) fn batch_stored(
     number: u64,
 ) {
     let executor = state.frameworks.executor_mut(framework, id);
-    let Some(executor) = executor.filter(|e| e.container == *container) else { return };
+    let Some(executor) = executor.filter(|e| e.container() == container) else { return };
     executor.batch_stored(number);
     match executor.state() {
         ExecutorState::Registering if !executor.is_launch_requested() => start_container(state, cx, framework, id),
@@ -391,13 +391,13 @@ fn start_container(state: &mut State, cx: &mut Context<'_>, framework_id: &Frame
     let environment = environment::executor_environment(&state.config, &parameters);
     let Some(executor) = framework.executor(id) else { return };
     let launch = ContainerLaunch {
-        container: executor.container.clone(),
+        container: executor.container().clone(),
         framework: framework_id.clone(),
         executor: id.clone(),
         executor_info: executor_info_for_launch(executor, &state.config),
-        command_task: first_task.filter(|_| executor.command_task),
-        sandbox: executor.sandbox.clone(),
-        user: executor.user.clone(),
+        command_task: first_task.filter(|_| executor.is_command_task()),
+        sandbox: executor.sandbox().to_owned(),
+        user: executor.user().map(str::to_owned),
         environment,
         resources: executor.allocated().to_proto(),
         limits: executor_limits(executor, &state.config),
@@ -428,7 +428,7 @@ pub(crate) fn deliver_queued(
         return;
     }
     cx.command(Command::Container(ContainerCommand::Update {
-        container: executor.container.clone(),
+        container: executor.container().clone(),
         resources: executor.allocated().to_proto(),
         limits: executor_limits(executor, config),
         volumes: container_volumes(&config.work_dir, executor.allocated()),
@@ -441,10 +441,10 @@ pub(crate) fn deliver_queued(
 /// Returns the executor for the launch. A DEFAULT executor comes without a command, and must be reported without one:
 /// the agent's own command is set for the container only.
 fn executor_info_for_launch(executor: &Executor, config: &Config) -> Arc<v1::ExecutorInfo> {
-    if executor.info.r#type() != v1::executor_info::Type::Default || executor.info.command.is_some() {
-        return executor.info.clone();
+    if executor.info().r#type() != v1::executor_info::Type::Default || executor.info().command.is_some() {
+        return executor.info().clone();
     }
-    let mut info = (*executor.info).clone();
+    let mut info = (**executor.info()).clone();
     info.command = Some(Box::new(command_executor::default_executor_command(config)));
     Arc::new(info)
 }

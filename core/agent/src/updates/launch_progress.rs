@@ -54,7 +54,7 @@ pub(crate) fn launch_progress(state: &mut State, cx: &mut Context<'_>, container
 /// their executor are staging; a task with a container of its own has named it when it was starting.
 fn last_status(executor: &Executor, task: &v1::Task, container: &ContainerId) -> Option<v1::TaskStatus> {
     let state = task_state(task.state);
-    if executor.container == *container {
+    if executor.container() == container {
         let is_waiting = state == TaskState::TaskStaging;
         return is_waiting.then(|| v1::TaskStatus {
             task_id: task.task_id.clone(),

@@ -201,22 +201,22 @@ fn accept_update(
     };
     if *origin != Origin::Agent && task_is == TaskState::TaskStaging {
         // Only the agent may report a task as staging; an executor that does so is broken.
-        tracing::error!("executor {:?} sent TASK_STAGING for task {task:?}: shutting it down", executor.id);
-        let executor = executor.id.clone();
+        tracing::error!("executor {:?} sent TASK_STAGING for task {task:?}: shutting it down", executor.id());
+        let executor = executor.id().clone();
         kill::end_executor(state, cx, &framework_id, &executor);
         return Ok(UpdateAction::Done);
     }
     state.metrics.valid_status_updates.increment();
     if status.executor_id.is_none() {
-        status.executor_id = Some(executor.id.to_proto());
-        update.executor_id = Some(executor.id.to_proto());
+        status.executor_id = Some(executor.id().to_proto());
+        update.executor_id = Some(executor.id().to_proto());
     }
     let queued = executor.is_queued(&task);
     let never_ran = queued || (*origin == Origin::Agent && is_dropped(task_is));
     if !never_ran && !executor.is_terminated() {
         describe_container(status, executor, &state.container_networks, &state.config.pid);
     }
-    let executor = executor.id.clone();
+    let executor = executor.id().clone();
     Ok(apply_status(&state.config, &mut state.frameworks, cx, &framework_id, &executor, &task, &update.status))
 }
 
@@ -241,13 +241,13 @@ fn apply_status(
     }
     // The agent itself reports what a task waits for.
     if executor.is_queued(task) && !is_terminal(after) && after != TaskState::TaskStaging {
-        tracing::warn!("executor {:?} reports on task {task:?}, which it was never given", executor.id);
+        tracing::warn!("executor {:?} reports on task {task:?}, which it was never given", executor.id());
         return UpdateAction::Superseded;
     }
     if is_terminal(after) {
         executor.dequeue(task);
     }
-    let container = executor.container.clone();
+    let container = executor.container().clone();
     if let Some(entry) = frameworks.set_status(framework, task, status) {
         cx.publish(Change::TaskUpdated { container, task: entry.clone() });
         if is_terminal(after) {
@@ -383,7 +383,7 @@ fn forward(
     {
         let durable = state.status_updates.durable_state(framework, task);
         update.latest_state = Some(durable.map_or(entry.state, |state| state as i32));
-        let container = executor.container.clone();
+        let container = executor.container().clone();
         // A repeated update changes nothing for readers.
         if let Some(task) = state.frameworks.set_forwarded(framework, task, &update) {
             cx.publish(Change::TaskUpdated { container, task });
@@ -487,14 +487,14 @@ fn set_draining_reason(status: &mut v1::TaskStatus, drain: &v1::DrainConfig, par
 fn describe_container(status: &mut v1::TaskStatus, executor: &Executor, networks: &ContainerNetworks, agent: &Upid) {
     let container = status.container_status.get_or_insert_default();
     if container.container_id.is_none() {
-        container.container_id = Some(Box::new(v1::ContainerId::from(&executor.container)));
+        container.container_id = Some(Box::new(v1::ContainerId::from(executor.container())));
     }
     if container.executor_pid.is_none() {
         container.executor_pid = executor.pid();
     }
     // A container that is nested in that of the executor may have networks of its own.
     let nested = container.container_id.as_deref().and_then(|id| ContainerId::try_from(id).ok());
-    let own = nested.filter(|id| id.is_inside(&executor.container)).unwrap_or_else(|| executor.container.clone());
+    let own = nested.filter(|id| id.is_inside(executor.container())).unwrap_or_else(|| executor.container().clone());
     if container.network_infos.is_empty() {
         container.network_infos = networks.of(&own).to_vec();
     }

@@ -77,8 +77,8 @@ impl Oversubscription {
             let used = used.filter(|used| used.is_finite()).unwrap_or(allocated);
             (allocated - used * (1.0 + margin.max(0.0))).max(0.0)
         };
-        let memory = self.newest.containers.get(&executor.container).map(|usage| usage.memory_bytes as f64 / MEBIBYTE);
-        (idle(own.cpus(), self.cpus.get(&executor.container).copied()), idle(own.mem(), memory))
+        let memory = self.newest.containers.get(executor.container()).map(|usage| usage.memory_bytes as f64 / MEBIBYTE);
+        (idle(own.cpus(), self.cpus.get(executor.container()).copied()), idle(own.mem(), memory))
     }
 }
 

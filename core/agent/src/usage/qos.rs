@@ -82,7 +82,7 @@ fn revocable_executors(frameworks: &Frameworks) -> impl Iterator<Item = (Framewo
     frameworks
         .flat_map(Framework::executors)
         .filter(on_revocable)
-        .map(|executor| (executor.framework.clone(), executor.id.clone(), executor.container.clone()))
+        .map(|executor| (executor.framework().clone(), executor.id().clone(), executor.container().clone()))
 }
 
 fn preempt(
@@ -101,11 +101,11 @@ fn preempt(
         reason: Reason::ContainerPreempted,
         message: "Container preempted by QoS correction".to_owned(),
     });
-    cx.disarm(Timer::ExecutorRegistration(executor.container.clone()));
+    cx.disarm(Timer::ExecutorRegistration(executor.container().clone()));
     executor.enter(ExecutorState::Terminating, metrics);
     // An executor whose records are still on the way to the disk is never started.
     if executor.is_launch_requested() {
-        destroy(cx, &executor.container);
+        destroy(cx, executor.container());
     }
     metrics.executors_preempted.increment();
     frameworks.publish_executor(cx, framework_id, id);

@@ -92,7 +92,7 @@ fn from_parent(state: &State, id: &ContainerId, parent: &ContainerId) -> Result<
             if executor.pid().is_none() {
                 return Err(in_state("PREPARING"));
             }
-            executor.user.clone()
+            executor.user().map(str::to_owned)
         }
         None => {
             let container = state.nested_containers.live(parent).ok_or_else(|| missing(parent))?;
@@ -117,7 +117,7 @@ pub(super) fn sandbox_of(state: &State, root: &ContainerId) -> Option<PathBuf> {
     match state.frameworks.by_container(root) {
         Some((framework, executor)) => {
             let executor = state.frameworks.executor(&framework, &executor)?;
-            Some(executor.sandbox.clone()).filter(|_| !executor.is_terminated())
+            Some(executor.sandbox().to_owned()).filter(|_| !executor.is_terminated())
         }
         None => state.nested_containers.live(root).map(|container| container.sandbox.clone()),
     }
