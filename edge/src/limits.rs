@@ -6,9 +6,18 @@ use std::time::Duration;
 /// covers 10,000 agents with two sockets each, schedulers and monitors, and stays below common limits of open files.
 pub const MAX_CONNECTIONS: usize = 30_000;
 
-/// The maximum of a request body in bytes. The largest legitimate body is the re-registration of an agent with its
-/// whole history.
+/// The maximum of a message or call in bytes, and so of every request body. The largest legitimate body is the
+/// re-registration of an agent with its whole history.
 pub const MAX_BODY: usize = 64 * 1024 * 1024;
+
+/// The maximum of a form in bytes. The largest is a list of volumes on one agent.
+pub const MAX_FORM: usize = 1024 * 1024;
+
+/// The maximum of a JSON document in bytes, such as the weights of all roles. Lists of machines may be longer.
+pub const MAX_JSON: usize = 4 * 1024 * 1024;
+
+/// The maximum of a body that an endpoint ignores, in bytes. Some clients send an empty JSON document with every request.
+pub const MAX_IGNORED_BODY: usize = 64 * 1024;
 
 /// The maximum of unfinished requests in memory over all connections, in KiB. Requests that would exceed it are refused
 /// with 503.

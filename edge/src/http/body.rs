@@ -8,12 +8,13 @@ use wire::recordio::{Decoder, RecordError};
 use super::respond::{Response, bad_request, closing, too_large, unavailable};
 use crate::connections::budget::Share;
 use crate::connections::connection::{Connection, Phase};
-use crate::limits::MAX_BODY;
 
 /// The body of a request that its handler reads. The peer is read only as fast as the handler asks for more.
 pub struct BodyStream {
     incoming: Incoming,
     connection: Connection,
+    /// The maximum of the whole body, and of each record, in bytes.
+    max_bytes: usize,
     /// The memory that [`whole`](Self::whole) takes from the budget until the handler drops the stream.
     share: Share,
     records: Decoder,
@@ -31,8 +32,8 @@ pub enum BodyError {
 }
 
 impl BodyStream {
-    pub(crate) fn new(incoming: Incoming, connection: Connection, share: Share) -> Self {
-        BodyStream { incoming, connection, share, records: Decoder::new(MAX_BODY) }
+    pub(crate) fn new(incoming: Incoming, connection: Connection, share: Share, max_bytes: usize) -> Self {
+        BodyStream { incoming, connection, max_bytes, share, records: Decoder::new(max_bytes) }
     }
 
     /// Bounds the records from now on, whose memory the budget does not count.
@@ -45,7 +46,7 @@ impl BodyStream {
     /// # Errors
     /// Returns the response that refuses a body that is too large, ends early, or exceeds the memory budget.
     pub async fn whole(&mut self) -> Result<Bytes, Response> {
-        let body = collect(&mut self.incoming, &mut self.share).await?;
+        let body = collect(&mut self.incoming, &mut self.share, self.max_bytes).await?;
         self.connection.set_phase(Phase::BetweenRequests);
         Ok(body)
     }
@@ -81,10 +82,10 @@ impl Drop for BodyStream {
     }
 }
 
-/// Receives the whole body within the bounds.
-pub(crate) async fn collect(incoming: &mut Incoming, share: &mut Share) -> Result<Bytes, Response> {
-    if incoming.size_hint().lower() > MAX_BODY as u64 {
-        return Err(too_large());
+/// Receives the whole body, which may have `max_bytes`, within the memory budget of all bodies.
+pub(crate) async fn collect(incoming: &mut Incoming, share: &mut Share, max_bytes: usize) -> Result<Bytes, Response> {
+    if incoming.size_hint().lower() > max_bytes as u64 {
+        return Err(too_large(max_bytes));
     }
     // Most bodies arrive in one piece, which is not copied.
     let mut whole = Bytes::new();
@@ -94,8 +95,8 @@ pub(crate) async fn collect(incoming: &mut Incoming, share: &mut Share) -> Resul
         // Trailers are ignored.
         let Ok(data) = frame.into_data() else { continue };
         let length = whole.len() + joined.len() + data.len();
-        if length > MAX_BODY {
-            return Err(too_large());
+        if length > max_bytes {
+            return Err(too_large(max_bytes));
         }
         share.fit(length).map_err(|exhausted| closing(unavailable(exhausted.to_string())))?;
         if length == data.len() {

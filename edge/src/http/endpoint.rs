@@ -11,6 +11,7 @@ use super::action::{Action, Realm};
 use super::body::BodyStream;
 use super::request::{Request, decode};
 use super::respond::Response;
+use crate::limits::{MAX_BODY, MAX_FORM, MAX_IGNORED_BODY, MAX_JSON};
 
 /// A future response.
 pub type ResponseFuture = Pin<Box<dyn Future<Output = Response> + Send>>;
@@ -18,7 +19,7 @@ pub type ResponseFuture = Pin<Box<dyn Future<Output = Response> + Send>>;
 /// The function that answers a request. `A` is the state that the handlers of a process share. The variant says how the
 /// handler takes the body.
 pub enum Handler<A> {
-    /// The whole body is received first, within [`MAX_BODY`](crate::limits::MAX_BODY).
+    /// The whole body is received first.
     Whole(fn(Arc<A>, Request) -> ResponseFuture),
     /// The handler reads the body while it answers.
     Stream(fn(Arc<A>, Request, BodyStream) -> ResponseFuture),
@@ -57,6 +58,18 @@ pub enum RequestContent {
     Call,
     /// A call, or several messages in `application/recordio`.
     CallOrRecords,
+}
+
+impl RequestContent {
+    /// Returns the maximum of such a body in bytes, unless the row of the endpoint has another one.
+    pub const fn max_body(self) -> usize {
+        match self {
+            RequestContent::None => MAX_IGNORED_BODY,
+            RequestContent::Form => MAX_FORM,
+            RequestContent::Json => MAX_JSON,
+            RequestContent::Call | RequestContent::CallOrRecords => MAX_BODY,
+        }
+    }
 }
 
 /// The content of a successful response.
@@ -108,6 +121,8 @@ pub struct Endpoint<A: 'static> {
     pub availability: Availability,
     /// The content of the request.
     pub request: RequestContent,
+    /// The maximum of the request's body in bytes, or of each of its records. A larger one is answered with 413.
+    pub max_body: usize,
     /// The content of a successful response.
     pub response: ResponseContent,
     /// The description of the endpoint, in one line.
@@ -129,6 +144,7 @@ impl<A> Endpoint<A> {
             actions: &[],
             availability: Availability::Always,
             request: RequestContent::None,
+            max_body: RequestContent::None.max_body(),
             response: ResponseContent::Json,
             help,
             handler,
@@ -160,10 +176,17 @@ impl<A> Endpoint<A> {
         self
     }
 
-    /// Sets the contents of request and response.
+    /// Sets the contents of request and response, and the maximum of a body with that content.
     pub const fn content(mut self, request: RequestContent, response: ResponseContent) -> Self {
         self.request = request;
+        self.max_body = request.max_body();
         self.response = response;
+        self
+    }
+
+    /// Sets the maximum of the body in bytes, after the content.
+    pub const fn max_body(mut self, bytes: usize) -> Self {
+        self.max_body = bytes;
         self
     }
 
@@ -311,5 +334,16 @@ mod tests {
         assert!(takes("/state", http::Method::PATCH));
         assert!(!takes("/partitions", http::Method::PUT));
         assert!(takes("/partitions/a", http::Method::PUT));
+    }
+
+    #[test]
+    fn the_size_of_a_body_depends_on_its_content() {
+        let check = |row: Endpoint<()>, expect: usize| assert_eq!(row.max_body, expect);
+        let of = |content| row("master", "x").content(content, ResponseContent::Json);
+        check(row("master", "x"), MAX_IGNORED_BODY);
+        check(of(RequestContent::Form), MAX_FORM);
+        check(of(RequestContent::Json), MAX_JSON);
+        check(of(RequestContent::Json).max_body(7), 7);
+        check(of(RequestContent::CallOrRecords), MAX_BODY);
     }
 }

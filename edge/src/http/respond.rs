@@ -14,7 +14,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use machine::CallResponse;
 use model::visible;
 
-use crate::limits::{GZIP_MINIMUM, MAX_BODY};
+use crate::limits::GZIP_MINIMUM;
 
 /// An HTTP response.
 pub type Response = http::Response<ResponseBody>;
@@ -151,9 +151,9 @@ pub fn method_not_allowed(allowed: &[&'static str], received: &http::Method) -> 
     response
 }
 
-/// Returns 413 for a body above [`MAX_BODY`], after which the connection ends.
-pub fn too_large() -> Response {
-    closing(text(StatusCode::PAYLOAD_TOO_LARGE, format!("A body may have {MAX_BODY} bytes")))
+/// Returns 413 for a body above `max_bytes`, after which the connection ends.
+pub fn too_large(max_bytes: usize) -> Response {
+    closing(text(StatusCode::PAYLOAD_TOO_LARGE, format!("A body may have {max_bytes} bytes here")))
 }
 
 /// Makes the connection end after the response, because the rest of the request cannot be skipped.

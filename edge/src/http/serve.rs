@@ -28,7 +28,7 @@ use crate::connections::io::Io;
 use crate::connections::listener::{Service, stopped};
 use crate::core_thread::InboxBatch;
 use crate::libprocess::message::Receipt;
-use crate::limits::{MAX_HEAD, MAX_HEADERS, SHUTDOWN_FLUSH_TIMEOUT};
+use crate::limits::{MAX_BODY, MAX_HEAD, MAX_HEADERS, MAX_IGNORED_BODY, SHUTDOWN_FLUSH_TIMEOUT};
 
 const LIBPROCESS_FROM: HeaderName = HeaderName::from_static("libprocess-from");
 
@@ -81,9 +81,14 @@ async fn answer<A: App>(
     let endpoint = if is_message { None } else { service.app.endpoints().resolve(&path) };
     // The share is held until the response is ready, because what the handler makes of the body needs memory, too.
     let mut share = service.budget.share();
+    let max_body = match endpoint {
+        Some(endpoint) => endpoint.max_body,
+        None if is_message => MAX_BODY,
+        None => MAX_IGNORED_BODY,
+    };
     let body = match endpoint {
         Some(Endpoint { handler: Handler::Stream(_), .. }) => None,
-        _ => match collect(&mut incoming, &mut share).await {
+        _ => match collect(&mut incoming, &mut share, max_body).await {
             Ok(body) => {
                 connection.set_phase(Phase::BetweenRequests);
                 Some(body)
@@ -154,7 +159,7 @@ async fn dispatch<A: App>(
             answer
         }
         Handler::Stream(handler) => {
-            let stream = BodyStream::new(incoming, request.connection.clone(), share);
+            let stream = BodyStream::new(incoming, request.connection.clone(), share, endpoint.max_body);
             handler(shared, request, stream).await
         }
     }

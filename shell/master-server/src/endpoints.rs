@@ -3,6 +3,7 @@
 use edge::endpoints::common::{CommonRows, flags, health};
 use edge::http::action::{Action, Realm};
 use edge::http::endpoint::{Availability, Endpoint, EndpointTable, Extent, Handler, RequestContent, ResponseContent};
+use edge::limits::MAX_BODY;
 use views::master::Document;
 
 use super::app::MasterApp;
@@ -116,15 +117,19 @@ const CHANGES: &[Endpoint<MasterApp>] = &[
     )
     .methods(&["GET", "POST"])
     .needs(Realm::ReadWrite, &[Action::GetMaintenanceSchedule, Action::UpdateMaintenanceSchedule])
-    .content(RequestContent::Json, ResponseContent::Json),
+    .content(RequestContent::Json, ResponseContent::Json)
+    // A schedule may name all machines.
+    .max_body(MAX_BODY),
     row("machine/down", "Brings scheduled machines down.", handler!(v0_operator_endpoints::machine_down))
         .methods(&["POST"])
         .needs(Realm::ReadWrite, &[Action::StartMaintenance])
-        .content(RequestContent::Json, ResponseContent::Empty),
+        .content(RequestContent::Json, ResponseContent::Empty)
+        .max_body(MAX_BODY),
     row("machine/up", "Brings machines up again.", handler!(v0_operator_endpoints::machine_up))
         .methods(&["POST"])
         .needs(Realm::ReadWrite, &[Action::StopMaintenance])
-        .content(RequestContent::Json, ResponseContent::Empty),
+        .content(RequestContent::Json, ResponseContent::Empty)
+        .max_body(MAX_BODY),
     row("partitions", "Returns the partitions.", handler!(v0_endpoints::read, Document::Partitions))
         .extent(Extent::Exact)
         .methods(&["GET"])

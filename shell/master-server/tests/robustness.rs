@@ -35,6 +35,14 @@ async fn bodies_are_read_in_every_framing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn too_large_bodies_are_refused_before_they_are_read() {
     check("Content-Length: 67108865\r\n\r\n", 413, "67108864").await;
+    let master = master();
+    // The bound is that of the endpoint: of JSON, of a form, of a body that is ignored, and of a path without an endpoint.
+    for (target, bytes) in [("/weights", 4 << 20), ("/reserve", 1 << 20), ("/state", 64 << 10), ("/nope", 64 << 10)] {
+        let refused =
+            request(master.address, format!("POST {target} HTTP/1.1\r\nContent-Length: {}\r\n\r\n", bytes + 1));
+        let refused = refused.await;
+        assert_eq!((refused.status, refused.text().contains(&bytes.to_string())), (413, true), "{target}");
+    }
     let headers = "X: y\r\n".repeat(200);
     check(&format!("{headers}\r\n"), 431, "").await;
     let long = format!("X: {}\r\n\r\n", "y".repeat(200_000));
