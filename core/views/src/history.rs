@@ -26,6 +26,11 @@ impl<V: Clone> History<V> {
         (key, if self.entries.len() > self.limit { self.entries.pop_first() } else { None })
     }
 
+    /// Returns the value with this key; `None` if it was removed or dropped.
+    pub fn get(&self, key: u64) -> Option<&V> {
+        self.entries.get(key)
+    }
+
     /// Iterates over the values, the oldest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &V> + Clone {
         self.entries.iter()

@@ -16,7 +16,7 @@ use super::failures::Failures;
 use super::policy::Policy;
 use super::{Snapshot, StaticInfo};
 use super::{events, operations};
-use crate::entity::{CompletedTask, Task};
+use crate::entity::{AnyTask, CompletedTask, Task};
 use crate::history::History;
 use crate::snapshot_map::SnapshotMap;
 use crate::{Query, Visibility};
@@ -178,6 +178,22 @@ impl View {
 
     pub(super) fn agent(&self, id: &str) -> Option<&Agent> {
         self.current.agents.get(*self.agents.get(id)?)
+    }
+
+    /// Finds a task and its framework by the indices. Completed tasks and frameworks have no index; an event about one of
+    /// them is rare, since it has ended in the same batch of changes.
+    pub(super) fn task(&self, framework: &str, task: &str) -> Option<(&Framework, AnyTask<'_>)> {
+        let named = |known: &AnyTask<'_>| known.id() == task;
+        let Some(index) = self.frameworks.get(framework) else {
+            let mut completed = self.current.completed.iter();
+            let framework = completed.find(|known| known.snapshot.id.as_str() == framework)?;
+            return framework.all_tasks().find(named).map(|task| (framework, task));
+        };
+        let framework = self.current.frameworks.get(index.key)?;
+        let live = index.tasks.get(task).and_then(|key| framework.tasks.get(*key));
+        let current = live.or_else(|| index.unreachable.get(task).and_then(|key| framework.unreachable.get(*key)));
+        let completed = || framework.completed.iter().map(|task| AnyTask::Completed(task)).find(named);
+        current.map(|task| AnyTask::Current(task)).or_else(completed).map(|task| (framework, task))
     }
 
     /// Changes the resources that are in use or offered on an agent, and the totals with them.

@@ -124,13 +124,10 @@ impl View {
         if visibility.is_everything() {
             return Some(Arc::clone(event));
         }
-        let snapshot = self.snapshot().seen_by(visibility.clone());
         let shows_task = |framework: &v1::FrameworkId, task: &v1::TaskId| {
-            let all = snapshot.visible_frameworks().chain(snapshot.visible_completed());
-            let mut named = all.filter(|known| known.snapshot.id.as_str() == framework.value);
-            named.next().is_some_and(|known| {
-                let mut tasks = known.all_tasks().filter(|known| known.id() == task.value);
-                tasks.next().is_some_and(|task| visibility.shows_task(&task.message(), &known.snapshot.info))
+            self.task(&framework.value, &task.value).is_some_and(|(framework, task)| {
+                let info = &framework.snapshot.info;
+                visibility.shows_framework(info) && visibility.shows_task(&task.message(), info)
             })
         };
         let is_shown = match event.r#type() {
