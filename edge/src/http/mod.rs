@@ -3,9 +3,7 @@
 pub mod action;
 pub mod body;
 pub mod call;
-pub mod channel_body;
 pub mod endpoint;
-pub mod ndjson;
 pub mod request;
 pub mod respond;
 pub(crate) mod serve;

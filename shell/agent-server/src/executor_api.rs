@@ -15,7 +15,7 @@ use edge::core_thread::{InboxItem, StreamOpenReply};
 use edge::http::call;
 use edge::http::request::Request;
 use edge::http::respond::{Response, ResponseBody, answer, bad_request, empty, unavailable};
-use edge::http::stream::{EventBody, StreamQueue};
+use edge::http::stream::{QueuedRecords, StreamBody, StreamQueue};
 
 /// Answers a call of the executor API.
 pub async fn handle(app: &Arc<AgentApp>, request: &Request) -> Response {
@@ -47,7 +47,8 @@ async fn subscribe(app: &Arc<AgentApp>, request: &Request, call: Call) -> Result
     let queue = StreamQueue::new(request.connection.clone());
     let inbox = app.inbox.clone();
     // The body exists before the core knows the stream, so that the end of the stream is reported in every case.
-    let body = EventBody::new(queue.clone(), content_type, move || inbox.send_control(InboxItem::StreamClosed(stream)));
+    let events = QueuedRecords::new(queue.clone(), content_type);
+    let body = StreamBody::new(events, move || inbox.send_control(InboxItem::StreamClosed(stream)));
     let (reply, to, answered) = app.inbox.reply();
     let input = Input::ExecutorSubscribe(ExecutorSubscribe {
         reply,

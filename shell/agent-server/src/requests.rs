@@ -93,10 +93,27 @@ pub fn requests(
     })
 }
 
+/// Checks that every volume has a source, before anything is made or pulled for the container.
+///
+/// # Errors
+/// Returns [`InvalidRequest::VolumeSource`] with the path of the first volume without a source.
+pub fn check_sources(volumes: &[v1::Volume]) -> Result<(), InvalidRequest> {
+    let is_empty =
+        |volume: &&v1::Volume| volume.image.is_none() && volume.host_path.is_none() && volume.source.is_none();
+    volumes.iter().find(is_empty).map_or(Ok(()), |volume| Err(unclear_source(volume)))
+}
+
+fn unclear_source(volume: &v1::Volume) -> InvalidRequest {
+    /// The maximum of characters of a path in an error, which becomes the message of a status.
+    const SHOWN: usize = 200;
+    let path: String = volume.container_path.chars().take(SHOWN).collect();
+    InvalidRequest::VolumeSource(model::visible(&path).into_owned())
+}
+
 fn volume(given: &v1::Volume, place: Place<'_>) -> Result<Volume, InvalidRequest> {
     let sandbox = |root: &Path, path: &str| VolumeSource::Sandbox { root: root.to_owned(), path: path.into() };
     let host = |path: &str, propagation| VolumeSource::HostPath { path: path.into(), propagation };
-    let unclear = || InvalidRequest::VolumeSource(given.container_path.clone());
+    let unclear = || unclear_source(given);
     let source = match (given.host_path.as_deref(), given.source.as_deref()) {
         // As in Mesos, this form names a directory of the sandbox if it is relative.
         (Some(path), None) if Path::new(path).is_absolute() => host(path, Propagation::default()),

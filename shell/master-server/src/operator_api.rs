@@ -20,7 +20,7 @@ use edge::endpoints::{files_api, info, metrics};
 use edge::http::call;
 use edge::http::request::Request;
 use edge::http::respond::{Response, ResponseBody, answer, bad_request, empty, not_implemented, unavailable};
-use edge::http::stream::{EventBody, record};
+use edge::http::stream::{QueuedRecords, StreamBody, record};
 
 /// Answers a call of the operator API.
 pub async fn handle(app: &Arc<MasterApp>, request: &Request) -> Response {
@@ -158,7 +158,7 @@ async fn subscribe(app: &Arc<MasterApp>, request: &Request, content_type: Conten
     let state = state.map_err(|exhausted| unavailable(exhausted.to_string()))?;
     let first = vec![state, Bytes::from(record(&wire::encode_as(content_type, &heartbeat())))];
     let queue = subscription.queue.clone();
-    let body = EventBody::with_initial_records(first, queue, content_type, move || drop(subscription));
+    let body = StreamBody::new(QueuedRecords::after(first, queue, content_type), move || drop(subscription));
     let mut response = http::Response::new(ResponseBody::stream(body));
     response.headers_mut().insert(header::CONTENT_TYPE, call::content_type(content_type));
     Ok(response)

@@ -16,7 +16,7 @@ use edge::core_thread::{InboxItem, Stopped, StreamOpenReply};
 use edge::http::call;
 use edge::http::request::Request;
 use edge::http::respond::{Response, ResponseBody, answer, bad_request, empty, unavailable};
-use edge::http::stream::{EventBody, StreamQueue};
+use edge::http::stream::{QueuedRecords, StreamBody, StreamQueue};
 
 /// Answers a call of the scheduler API.
 pub async fn handle(app: &Arc<MasterApp>, request: &Request) -> Response {
@@ -71,7 +71,8 @@ async fn subscribe(
     // A scheduler that has received the head of the response may ask about its framework.
     handled.await.map_err(|_| stopping())?;
     let inbox = app.inbox.clone();
-    let body = EventBody::new(queue, content_type, move || inbox.send_control(InboxItem::StreamClosed(stream)));
+    let events = QueuedRecords::new(queue, content_type);
+    let body = StreamBody::new(events, move || inbox.send_control(InboxItem::StreamClosed(stream)));
     let mut response = http::Response::new(ResponseBody::stream(body));
     *response.status_mut() = StatusCode::OK;
     response.headers_mut().insert(header::CONTENT_TYPE, call::content_type(content_type));

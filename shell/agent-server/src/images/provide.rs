@@ -15,7 +15,7 @@ use provisioner::runtime::{NoCommand, RequestedCommand, resolve};
 use provisioner::{Credentials, ImageConfig, ImageReference, Provided, PullOptions, Rootfs};
 
 use super::images::Images;
-use crate::requests::{command_info, container_info};
+use crate::requests::{check_sources, command_info, container_info};
 
 /// The reason for which a container does not get its images.
 #[derive(Debug, thiserror::Error)]
@@ -245,16 +245,10 @@ impl<'a> RequestedImages<'a> {
     /// Returns what the task or the custom executor asks for.
     ///
     /// # Errors
-    /// A volume says nothing about where its files come from.
+    /// Returns [`ImageError::Invalid`] for a volume without a source.
     fn of(launch: &'a ContainerLaunch) -> Result<Self, ImageError> {
         let Some(container) = container_info(launch) else { return Ok(RequestedImages::default()) };
-        let is_empty =
-            |volume: &&v1::Volume| volume.image.is_none() && volume.host_path.is_none() && volume.source.is_none();
-        if let Some(volume) = container.volumes.iter().find(is_empty) {
-            let path: String = volume.container_path.chars().take(200).collect();
-            let problem = "expected one of 'image', 'host_path' and 'source'";
-            return Err(ImageError::Invalid(format!("the volume '{}': {problem}", model::visible(&path))));
-        }
+        check_sources(&container.volumes).map_err(|error| ImageError::Invalid(error.to_string()))?;
         Ok(RequestedImages {
             root: container.mesos.as_deref().and_then(|mesos| mesos.image.as_deref()),
             volumes: image_volumes(Some(container)),

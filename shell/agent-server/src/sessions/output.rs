@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use edge::http::call;
-use edge::http::channel_body::ChannelBody;
 use edge::http::request::Request;
 use edge::http::respond::{Response, ResponseBody};
+use edge::http::stream::{ChannelRecords, StreamBody};
 use http::{HeaderValue, header};
 use messages::v1;
 use messages::v1::agent::ProcessIo;
@@ -31,7 +31,7 @@ where
 {
     let (Framing::Single(encoding) | Framing::Records(encoding)) = accept;
     let heartbeat = (Arc::new(heartbeat(interval)), interval);
-    let body = ChannelBody::new(output, encoding, heartbeat, request.connection.clone(), on_end);
+    let body = StreamBody::new(ChannelRecords::new(output, encoding, heartbeat, request.connection.clone()), on_end);
     let mut response = http::Response::new(ResponseBody::stream(body));
     let headers = response.headers_mut();
     match accept {

@@ -8,10 +8,9 @@ use model::incident::Filter;
 
 use super::watchers::line;
 use crate::app::MasterApp;
-use edge::http::ndjson::NdjsonBody;
 use edge::http::request::Request;
 use edge::http::respond::{self, Response, ResponseBody, bad_request};
-use edge::http::stream::StreamQueue;
+use edge::http::stream::{QueuedLines, StreamBody, StreamQueue};
 
 /// Answers `/failures`.
 pub async fn get(app: &Arc<MasterApp>, request: &Request) -> Response {
@@ -36,7 +35,7 @@ fn follow(app: &Arc<MasterApp>, request: &Request, filter: Filter) -> Response {
     let (publisher, watcher) = (app.publisher.clone(), queue.clone());
     // The head of the response goes out with the first line, so that a client knows that its request was accepted.
     let first = if first.is_empty() { Bytes::from_static(b"\n") } else { first.into() };
-    let body = NdjsonBody::new(first, queue, move || publisher.unwatch_failures(&watcher));
+    let body = StreamBody::new(QueuedLines::after(first, queue), move || publisher.unwatch_failures(&watcher));
     let mut response = http::Response::new(ResponseBody::stream(body));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
     response
