@@ -10,6 +10,7 @@
 //! | `default_executor` | the default executor |
 //! | `docker_executor` | the executor of tasks in Docker |
 //! | `environment` | the `MESOS_*` variables that the agent sets for its executors |
+//! | `event_loop` | the parts that the loops of the executors share |
 //! | `connection` | blocking HTTP to the agent: calls, and the event stream |
 //! | `command` | the program, arguments and environment of a task |
 //! | `container_launch`, `root_filesystem` | the launcher of programs in the root file system of an image |
@@ -40,6 +41,7 @@ mod core;
 mod default_executor;
 mod docker_executor;
 mod environment;
+mod event_loop;
 mod init;
 mod last_updates;
 mod launch_info;

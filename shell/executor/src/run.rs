@@ -1,22 +1,21 @@
 //! The loop of the command executor, which waits for the agent, the task and timers.
 
-use std::collections::BTreeMap;
 use std::ffi::{CString, OsString};
 use std::io;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, Signal};
 
 use crate::checks::{Checker, Outcome};
 use crate::clock::SystemClock;
 use crate::command::{Execution, InvalidCommand, TaskImage, execution, shown};
 use crate::connection::Error;
-use crate::core::{Action, Executor, Exit, Timer};
+use crate::core::{Action, Executor, Exit};
 use crate::environment::Environment;
+use crate::event_loop::{EventLoop, IdleWait, LoopState};
 use crate::last_updates;
-use crate::memory;
 use crate::probe::Probes;
 use crate::process::{self, ChildSignal};
 use crate::quoted_environment::unquoted_name;
@@ -46,7 +45,7 @@ pub fn main() -> ExitCode {
         Ok(environment) => environment,
         Err(error) => return fail(&error),
     };
-    match EventLoop::new(environment, variables, image, terminal).and_then(EventLoop::run) {
+    match CommandLoop::new(environment, variables, image, terminal).and_then(CommandLoop::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
@@ -54,7 +53,7 @@ pub fn main() -> ExitCode {
 
 /// The argument that names the file of the launch info, for a task with an image.
 const LAUNCH_INFO: &str = "--launch_info=";
-/// The argument with the terminal of the task, in the words of an init.
+/// The argument with the terminal of the task, in the form of that of an init.
 const TERMINAL: &str = "--terminal=";
 
 pub(crate) fn fail(error: &dyn std::error::Error) -> ExitCode {
@@ -65,26 +64,21 @@ pub(crate) fn fail(error: &dyn std::error::Error) -> ExitCode {
 /// The idle time after which memory is returned.
 pub(crate) const IDLE: Duration = Duration::from_millis(250);
 
-struct EventLoop {
+struct CommandLoop {
     /// The variables that a task's own environment is added to.
     variables: Vec<(String, String)>,
     /// The image of the task; `None` if it runs on the host's files.
     image: Option<TaskImage>,
     /// The terminal of the task, if it has one.
     terminal: Option<Terminal>,
-    executor: Executor,
-    clock: SystemClock,
-    agent: Subscriber,
+    state: LoopState<Executor>,
+    idle: IdleWait,
     children: ChildSignal,
-    timers: BTreeMap<Timer, Instant>,
     task: Option<Pid>,
     probes: Probes<Checker>,
-    /// Whether memory was returned since the last activity.
-    memory_released: bool,
-    done: bool,
 }
 
-impl EventLoop {
+impl CommandLoop {
     fn new(
         environment: Environment,
         variables: Vec<(String, String)>,
@@ -100,16 +94,13 @@ impl EventLoop {
         );
         // The children of this process are blocked before its first thread exists.
         let children = ChildSignal::install()?;
-        Ok(EventLoop {
-            agent: Subscriber::open(&environment, &executor.subscribe())?,
-            executor,
-            clock: SystemClock::new()?,
+        let agent = Subscriber::open(&environment, &executor.subscribe())?;
+        Ok(CommandLoop {
+            state: LoopState::new(executor, SystemClock::new()?, agent),
+            idle: IdleWait::default(),
             children,
-            timers: BTreeMap::new(),
             task: None,
             probes: Probes::new()?,
-            memory_released: false,
-            done: false,
             variables,
             image,
             terminal,
@@ -117,9 +108,9 @@ impl EventLoop {
     }
 
     fn run(mut self) -> Result<(), Error> {
-        while !self.done {
+        while !self.state.done {
             self.deliver_events()?;
-            if self.done {
+            if self.state.done {
                 break;
             }
             self.wait()?;
@@ -127,11 +118,12 @@ impl EventLoop {
             for (checker, outcome) in self.probes.take() {
                 self.probed(checker, outcome);
             }
+            self.probes.end_overdue();
             self.fire_timers();
         }
         // Processes that the task left behind have this process as their parent, and are not found without it.
         process::kill_descendants();
-        last_updates::keep(&self.executor.subscribe());
+        last_updates::keep(&self.state.executor.subscribe());
         if let Some(terminal) = self.terminal {
             terminal.finish();
         }
@@ -146,7 +138,7 @@ impl EventLoop {
                     terminal.read_available();
                 }
                 let out_of_memory = exit != Exit::Status(0) && process::out_of_memory();
-                let actions = self.executor.on_exit(exit, out_of_memory, &mut self.clock);
+                let actions = self.state.executor.on_exit(exit, out_of_memory, &mut self.state.clock);
                 self.perform(actions);
             } else if let Some((checker, outcome)) = self.probes.ended(pid, exit) {
                 self.probed(checker, outcome);
@@ -155,92 +147,27 @@ impl EventLoop {
     }
 
     fn probed(&mut self, checker: Checker, outcome: Outcome) {
-        let actions = self.executor.on_probed(checker, outcome, &mut self.clock);
+        let actions = self.state.executor.on_probed(checker, outcome, &mut self.state.clock);
         self.perform(actions);
-    }
-
-    fn deliver_events(&mut self) -> Result<(), Error> {
-        let open = self.agent.receive()?;
-        while let Some(event) = self.agent.next_event()? {
-            let actions = self.executor.on_event(event, &mut self.clock);
-            self.perform(actions);
-        }
-        if !open && !self.done {
-            self.agent.close();
-            let actions = self.executor.on_disconnected();
-            self.perform(actions);
-        }
-        Ok(())
     }
 
     /// Waits until an event may have occurred.
     fn wait(&mut self) -> Result<(), Error> {
-        let deadline = self.timers.values().copied().chain([self.agent.deadline()]).chain(self.probes.deadline()).min();
-        let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
-        // A task that ends at once should not pay for the return of memory.
-        let left = if self.memory_released { left } else { Some(left.map_or(IDLE, |left| left.min(IDLE))) };
-        let timeout =
-            left.map(|left| Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) });
+        let deadline = self.probes.deadline().into_iter().fold(self.state.deadline(), Instant::min);
         let mut fds =
             vec![PollFd::new(self.children.fd(), PollFlags::IN), PollFd::new(self.probes.signal(), PollFlags::IN)];
-        if let Some(socket) = self.agent.socket() {
+        if let Some(socket) = self.state.agent.socket() {
             fds.push(PollFd::new(socket, PollFlags::IN));
         }
         let others = fds.len();
         fds.extend(self.terminal.iter().flat_map(Terminal::poll_fds));
-        let polled = poll(&mut fds, timeout.as_ref());
+        self.idle.wait(&mut fds, deadline)?;
         let of_terminal: Vec<PollFlags> = fds.iter().skip(others).map(PollFd::revents).collect();
         if let Some(terminal) = &mut self.terminal {
             terminal.serve(&of_terminal);
         }
-        match polled {
-            Ok(0) if !self.memory_released => {
-                memory::release_unused();
-                self.memory_released = true;
-            }
-            Ok(_) => self.memory_released = false,
-            Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(Error::Io(error.into())),
-        }
         self.children.clear();
         Ok(())
-    }
-
-    fn fire_timers(&mut self) {
-        self.probes.end_overdue();
-        let now = Instant::now();
-        let due: Vec<Timer> = self.timers.iter().filter(|(_, at)| **at <= now).map(|(timer, _)| *timer).collect();
-        for timer in due {
-            self.timers.remove(&timer);
-            let actions = self.executor.on_timer(timer, &mut self.clock);
-            self.perform(actions);
-        }
-        let executor = &self.executor;
-        if !self.done && self.agent.fire_timers(&|| executor.subscribe(), &|| executor.heartbeat()) {
-            self.timers.remove(&Timer::Recovery);
-        }
-    }
-
-    fn perform(&mut self, actions: Vec<Action>) {
-        for action in actions {
-            match action {
-                Action::Send(call) => self.agent.send(call),
-                Action::Start(task) => self.start(&task),
-                Action::Terminate => process::signal_descendants(Signal::TERM),
-                Action::Kill => process::kill_descendants(),
-                Action::Arm(timer, after) => {
-                    self.timers.insert(timer, Instant::now() + after);
-                }
-                Action::Probe(checker, probe, timeout) => {
-                    let (image, task, variables) = (&self.image, self.task, &self.variables);
-                    let execution = |command: &_| check_execution(image.as_ref(), task, command, variables);
-                    if let Some(outcome) = self.probes.begin(checker, probe, timeout, &execution) {
-                        self.probed(checker, outcome);
-                    }
-                }
-                Action::Exit => self.done = true,
-            }
-        }
     }
 
     fn start(&mut self, task: &messages::v1::TaskInfo) {
@@ -254,11 +181,12 @@ impl EventLoop {
         let actions = match started {
             Ok(pid) => {
                 self.task = Some(pid);
-                self.executor.on_started(&mut self.clock)
+                self.state.executor.on_started(&mut self.state.clock)
             }
             Err(error) => {
                 let command = shown(task.command.as_ref().map(|command| command.value()).unwrap_or_default());
-                self.executor.on_start_failed(&format!("Failed to launch '{command}': {error}"), &mut self.clock)
+                let reason = format!("Failed to launch '{command}': {error}");
+                self.state.executor.on_start_failed(&reason, &mut self.state.clock)
             }
         };
         self.perform(actions);
@@ -272,6 +200,34 @@ impl EventLoop {
             terminal.give_to(user.uid, user.gid)?;
         }
         process::start_on_terminal(execution, &CString::new(terminal::path_of(terminal.slave()))?)
+    }
+}
+
+impl EventLoop for CommandLoop {
+    type Executor = Executor;
+
+    fn state(&mut self) -> &mut LoopState<Executor> {
+        &mut self.state
+    }
+
+    fn perform(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Send(call) => self.state.agent.send(call),
+                Action::Start(task) => self.start(&task),
+                Action::Terminate => process::signal_descendants(Signal::TERM),
+                Action::Kill => process::kill_descendants(),
+                Action::Arm(timer, after) => self.state.arm(timer, after),
+                Action::Probe(checker, probe, timeout) => {
+                    let (image, task, variables) = (&self.image, self.task, &self.variables);
+                    let execution = |command: &_| check_execution(image.as_ref(), task, command, variables);
+                    if let Some(outcome) = self.probes.begin(checker, probe, timeout, &execution) {
+                        self.probed(checker, outcome);
+                    }
+                }
+                Action::Exit => self.state.done = true,
+            }
+        }
     }
 }
 

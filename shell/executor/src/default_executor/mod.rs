@@ -31,4 +31,6 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use actions::{Action, Timer};
+pub(crate) use executor::DefaultExecutor;
 pub use run::main;

@@ -1,19 +1,17 @@
 //! The loop of the default executor, which waits for the agent, for replies and for timers. It has one thread, and
 //! another one for the time of each probe of a port.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
 
 use messages::v1;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags};
 
-use super::actions::{Action, Key, Purpose, Reply, Timer};
+use super::actions::{Action, Key, Purpose, Reply};
 use super::agent_requests::AgentRequests;
 use super::executor::{DefaultExecutor, Settings};
 use crate::checks::{Checker, Outcome};
@@ -21,10 +19,10 @@ use crate::clock::SystemClock;
 use crate::command::InvalidCommand;
 use crate::connection;
 use crate::environment::Environment;
+use crate::event_loop::{EventLoop, IdleWait, LoopState};
 use crate::last_updates;
-use crate::memory;
 use crate::probe::Probes;
-use crate::run::{IDLE, fail};
+use crate::run::fail;
 use crate::subscriber::Subscriber;
 use crate::write_stderr::write_stderr;
 
@@ -45,28 +43,23 @@ enum Error {
 
 /// Runs `tepui default-executor` (`mesos-default-executor`), which is configured by its environment.
 pub fn main() -> ExitCode {
-    match EventLoop::new().and_then(EventLoop::run) {
+    match PodLoop::new().and_then(PodLoop::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
 }
 
-struct EventLoop {
-    executor: DefaultExecutor,
-    clock: SystemClock,
-    agent: Subscriber,
+struct PodLoop {
+    state: LoopState<DefaultExecutor>,
+    idle: IdleWait,
     requests: AgentRequests,
     probes: Probes<(Key, Checker)>,
-    timers: BTreeMap<Timer, Instant>,
     sandbox: PathBuf,
     /// Replies that were known at once, to be handled after the actions that led to them.
     replies: Vec<(Purpose, Reply)>,
-    /// Whether memory was returned since the last activity.
-    memory_released: bool,
-    done: bool,
 }
 
-impl EventLoop {
+impl PodLoop {
     fn new() -> Result<Self, Error> {
         let find = |name: &str| std::env::var(name).ok();
         let environment = Environment::read(find)?;
@@ -87,29 +80,25 @@ impl EventLoop {
         // The address by which this container reaches its agent is the one of its network.
         let own = agent.socket().and_then(|socket| Some(socket.local_addr().ok()?.ip().to_string()));
         executor.settings.container_ip = find("LIBPROCESS_IP").filter(|ip| is_specific(ip)).or(own);
-        Ok(EventLoop {
-            executor,
-            clock: SystemClock::new()?,
-            agent,
+        Ok(PodLoop {
+            state: LoopState::new(executor, SystemClock::new()?, agent),
+            idle: IdleWait::default(),
             requests: AgentRequests::new(environment),
             probes: Probes::new()?,
-            timers: BTreeMap::new(),
             sandbox: sandbox.into(),
             replies: Vec::new(),
-            memory_released: false,
-            done: false,
         })
     }
 
     fn run(mut self) -> Result<(), Error> {
-        while !self.done {
+        while !self.state.done {
             self.deliver_events()?;
-            if self.done {
+            if self.state.done {
                 break;
             }
             let replies = self.wait()?;
             for (purpose, reply) in replies {
-                let actions = self.executor.on_reply(purpose, reply, &mut self.clock);
+                let actions = self.state.executor.on_reply(purpose, reply, &mut self.state.clock);
                 self.perform(actions);
             }
             for ((key, checker), outcome) in self.probes.take() {
@@ -118,84 +107,35 @@ impl EventLoop {
             self.fire_timers();
         }
         // The next agent finds the updates when it finds that the container has ended.
-        last_updates::keep(&self.executor.subscribe());
-        Ok(())
-    }
-
-    fn deliver_events(&mut self) -> Result<(), Error> {
-        let open = self.agent.receive()?;
-        while let Some(event) = self.agent.next_event()? {
-            let actions = self.executor.on_event(event, &mut self.clock);
-            self.perform(actions);
-        }
-        if !open && !self.done {
-            self.agent.close();
-            let actions = self.executor.on_disconnected();
-            self.perform(actions);
-        }
+        last_updates::keep(&self.state.executor.subscribe());
         Ok(())
     }
 
     /// Waits until an event may have occurred. Returns the replies that are complete.
     fn wait(&mut self) -> Result<Vec<(Purpose, Reply)>, Error> {
-        let deadline = self.timers.values().copied().fold(self.agent.deadline(), Instant::min);
-        let left = deadline.saturating_duration_since(Instant::now());
-        let left = if self.memory_released { left } else { left.min(IDLE) };
-        let timeout = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
+        let deadline = self.state.deadline();
         let mut fds: Vec<PollFd<'_>> = self.requests.poll_fds().collect();
         let requests = fds.len();
         fds.push(PollFd::new(self.probes.signal(), PollFlags::IN));
-        if let Some(socket) = self.agent.socket() {
+        if let Some(socket) = self.state.agent.socket() {
             fds.push(PollFd::new(socket, PollFlags::IN));
         }
-        match poll(&mut fds, Some(&timeout)) {
-            Ok(0) if !self.memory_released && left == IDLE => {
-                memory::release_unused();
-                self.memory_released = true;
-            }
-            Ok(_) => self.memory_released = false,
-            Err(rustix::io::Errno::INTR) => return Ok(Vec::new()),
-            Err(error) => return Err(Error::Io(error.into())),
+        if !self.idle.wait(&mut fds, deadline)? {
+            return Ok(Vec::new());
         }
         let ready: Vec<bool> = fds.iter().take(requests).map(|fd| !fd.revents().is_empty()).collect();
         drop(fds);
         Ok(self.requests.advance(&ready))
     }
 
-    fn fire_timers(&mut self) {
-        let now = Instant::now();
-        let due: Vec<Timer> = self.timers.iter().filter(|(_, at)| **at <= now).map(|(timer, _)| *timer).collect();
-        for timer in due {
-            self.timers.remove(&timer);
-            let actions = self.executor.on_timer(timer, &mut self.clock);
-            self.perform(actions);
-        }
-        let executor = &self.executor;
-        if !self.done && self.agent.fire_timers(&|| executor.subscribe(), &|| executor.heartbeat()) {
-            self.timers.remove(&Timer::Recovery);
-        }
-    }
-
     fn probed(&mut self, key: Key, checker: Checker, outcome: Outcome) {
-        let actions = self.executor.on_probed(key, checker, outcome, &mut self.clock);
+        let actions = self.state.executor.on_probed(key, checker, outcome, &mut self.state.clock);
         self.perform(actions);
-    }
-
-    /// Carries out actions, then those that follow from replies that are known at once.
-    fn perform(&mut self, actions: Vec<Action>) {
-        for action in actions {
-            self.perform_one(action);
-        }
-        while let Some((purpose, reply)) = self.replies.pop() {
-            for action in self.executor.on_reply(purpose, reply, &mut self.clock) {
-                self.perform_one(action);
-            }
-        }
     }
 
     fn perform_one(&mut self, action: Action) {
         match action {
-            Action::Send(call) => self.agent.send(call),
+            Action::Send(call) => self.state.agent.send(call),
             Action::Request(purpose, call) => {
                 let reply = self.requests.begin(purpose, &call);
                 self.replies.extend(reply.map(|reply| (purpose, reply)));
@@ -203,9 +143,7 @@ impl EventLoop {
             Action::Cancel(purpose) => self.requests.cancel(purpose),
             Action::CancelAll => self.requests.cancel_all(),
             Action::LinkSandbox(task, container) => self.link_sandbox(&task, &container),
-            Action::Arm(timer, after) => {
-                self.timers.insert(timer, Instant::now() + after);
-            }
+            Action::Arm(timer, after) => self.state.arm(timer, after),
             Action::Probe(key, checker, probe, timeout) => {
                 let no_command = |_: &v1::TaskInfo| Err(InvalidCommand::NoCommand);
                 if let Some(outcome) = self.probes.begin((key, checker), probe, timeout, &no_command) {
@@ -213,7 +151,7 @@ impl EventLoop {
                 }
             }
             Action::Log(line) => write_stderr(format_args!("executor: {line}")),
-            Action::Exit => self.done = true,
+            Action::Exit => self.state.done = true,
         }
     }
 
@@ -229,6 +167,26 @@ impl EventLoop {
         // A launch that was repeated finds its link.
         if let Err(error) = linked.or_else(|e| if e.kind() == io::ErrorKind::AlreadyExists { Ok(()) } else { Err(e) }) {
             write_stderr(format_args!("executor: the sandbox of task '{name}' has no link: {error}"));
+        }
+    }
+}
+
+impl EventLoop for PodLoop {
+    type Executor = DefaultExecutor;
+
+    fn state(&mut self) -> &mut LoopState<DefaultExecutor> {
+        &mut self.state
+    }
+
+    /// Carries out actions, then those that follow from replies that are known at once.
+    fn perform(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            self.perform_one(action);
+        }
+        while let Some((purpose, reply)) = self.replies.pop() {
+            for action in self.state.executor.on_reply(purpose, reply, &mut self.state.clock) {
+                self.perform_one(action);
+            }
         }
     }
 }
