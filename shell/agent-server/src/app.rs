@@ -93,15 +93,9 @@ impl CommonEndpoints for AgentApp {
 
     fn metrics(&self) -> Metrics {
         let mut counters = Counters::default();
-        for (name, value) in self.core_metrics.iter() {
-            counters.set(name, value);
-        }
-        for (name, value) in System::read().gauges() {
-            counters.set(name, value);
-        }
-        for (name, value) in self.containers.fetches.gauges() {
-            counters.set(name, value);
-        }
+        counters.set_all(self.core_metrics.iter());
+        counters.set_all(System::read().gauges());
+        counters.set_all(self.containers.fetches.gauges());
         counters.set("slave/uptime_secs", self.common.started.elapsed().as_secs_f64());
         views::metrics::agent(&counters)
     }

@@ -70,12 +70,8 @@ impl CommonEndpoints for MasterApp {
 
     fn metrics(&self) -> Metrics {
         let mut counters = Counters::default();
-        for (name, value) in self.core_metrics.iter() {
-            counters.set(name, value);
-        }
-        for (name, value) in System::read().gauges() {
-            counters.set(name, value);
-        }
+        counters.set_all(self.core_metrics.iter());
+        counters.set_all(System::read().gauges());
         self.timings.report(&mut counters);
         self.registrar.report(&mut counters);
         self.publisher.sinks().report_counters(&mut counters);

@@ -19,6 +19,11 @@ impl Counters {
         *self.0.entry(name.into()).or_default() += amount;
     }
 
+    /// Sets several metrics.
+    pub fn set_all<N: Into<Cow<'static, str>>>(&mut self, metrics: impl IntoIterator<Item = (N, f64)>) {
+        metrics.into_iter().for_each(|(name, value)| self.set(name, value));
+    }
+
     /// Iterates over all metrics by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
         self.0.iter().map(|(name, value)| (&**name, *value))
