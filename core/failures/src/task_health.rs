@@ -66,7 +66,9 @@ impl Monitor {
         unhealthy: Option<String>,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(monitored) = self.monitored_agents.get_mut(agent).filter(|monitored| monitored.registered) else { return };
+        let Some(monitored) = self.monitored_agents.get_mut(agent).filter(|monitored| monitored.registered) else {
+            return;
+        };
         if !monitored.unhealthy.set(framework, task, unhealthy) {
             return;
         }
@@ -85,7 +87,9 @@ impl Monitor {
 
     /// Closes the incidents of the master before whose tasks have not been unhealthy since.
     pub(crate) fn check_task_health(&mut self, now: Now, agent: &AgentId, effects: &mut Vec<Effect>) {
-        let Some(monitored) = self.monitored_agents.get(agent).filter(|monitored| monitored.has_evidence(now.monotonic)) else {
+        let Some(monitored) =
+            self.monitored_agents.get(agent).filter(|monitored| monitored.has_evidence(now.monotonic))
+        else {
             return;
         };
         let empty = monitored.unhealthy.0.iter().filter(|(_, tasks)| tasks.is_empty());

@@ -1,7 +1,7 @@
 //! `tepui image pulls`: the images that the agents of a cluster are pulling.
 
-use client::{Address, get_json};
 use serde_json::json;
+use tepui_client::{Address, get_json};
 
 use crate::commands::cli::{CommandError, Target};
 use crate::commands::state::State;
@@ -59,8 +59,8 @@ pub async fn pulls(args: Pulls) -> Result<(), CommandError> {
     Ok(())
 }
 
-async fn of_agent(name: &str, address: Option<Address>) -> Result<Vec<Pull>, client::Error> {
-    let Some(address) = address else { return Err(client::Error::NoAgent(name.to_owned())) };
+async fn of_agent(name: &str, address: Option<Address>) -> Result<Vec<Pull>, tepui_client::Error> {
+    let Some(address) = address else { return Err(tepui_client::Error::NoAgent(name.to_owned())) };
     let answer = get_json(&address, "/containerizer/debug").await?;
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     let pull = |entry: &serde_json::Value| Pull {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use client::{Address, AgentOperator, Error};
 use messages::v1;
+use tepui_client::{Address, AgentOperator, Error};
 use tokio::task::JoinHandle;
 
 use super::stall_explainer::StallExplainer;
