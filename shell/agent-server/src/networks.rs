@@ -11,7 +11,7 @@ const MAX_NETWORKS: usize = 64;
 /// The maximum number of port mappings of a network.
 const MAX_MAPPINGS: usize = 4096;
 
-/// Why the networks that a container asks for cannot be understood.
+/// The reason for which the networks that a container asks for cannot be understood.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidNetwork {
     /// A container that uses the network of the agent has its ports.

@@ -133,7 +133,7 @@ pub struct Rotation {
     pub max_files: u32,
 }
 
-/// The resources that a container may use. `cpus` and `memory` are what it was allocated (requests in Mesos).
+/// The resources that a container may use. `cpus` and `memory` are its allocation (requests in Mesos).
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Limits {
     /// The processors, with fractions.
@@ -150,7 +150,7 @@ pub struct Limits {
     pub disk: Option<u64>,
     /// The ports in the network of the agent, as inclusive ranges.
     pub ports: Vec<(u16, u16)>,
-    /// Whether the processors are revocable, so that the container gets what others leave
+    /// Whether the processors are revocable, so that the container gets the processor time that others leave
     /// (`--revocable_cpu_low_priority` of Mesos).
     pub low_priority: bool,
 }

@@ -39,7 +39,7 @@ pub(crate) struct Attachments {
     timeout: Duration,
 }
 
-/// Why a container is not attached to its networks, or not detached from them.
+/// The reason for which a container is not attached to its networks, or not detached from them.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AttachError {
     #[error("{0}")]

@@ -25,7 +25,7 @@ const MESOS: &str = "org.apache.mesos";
 /// Plugins of the CNI project that do not read `args`, so that mappings of ports would have no effect.
 const WITHOUT_PORTS: [&str; 8] = ["bridge", "dummy", "host-device", "ipvlan", "loopback", "macvlan", "ptp", "vlan"];
 
-/// Why a configuration cannot be used.
+/// The reason for which a configuration cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ConfigError {
     #[error("it is not a JSON object: {0}")]
@@ -40,7 +40,7 @@ pub(crate) enum ConfigError {
     ExcludedDevices,
 }
 
-/// Why a network cannot give a container what it asks for.
+/// The reason for which a network cannot give a container what it asks for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum RequestError {
     #[error(

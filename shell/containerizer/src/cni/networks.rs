@@ -23,7 +23,7 @@ pub(crate) struct Networks {
     known: Mutex<BTreeMap<String, PathBuf>>,
 }
 
-/// Why a configuration is not used.
+/// The reason for which a configuration is not used.
 #[derive(Debug, thiserror::Error)]
 enum Unusable {
     #[error("cannot read '{path}': {source}")]

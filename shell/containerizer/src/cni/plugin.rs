@@ -40,7 +40,7 @@ pub(crate) struct PluginRun<'a> {
     pub timeout: Duration,
 }
 
-/// Why a plugin has not done its work.
+/// The reason for which a plugin has not done its work.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PluginError {
     #[error("cannot write its input: {0}")]

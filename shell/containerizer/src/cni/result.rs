@@ -34,7 +34,7 @@ pub struct Dns {
     pub options: Vec<String>,
 }
 
-/// Why the answer of a plugin cannot be used.
+/// The reason for which the answer of a plugin cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidResult {
     /// It is not JSON, or nested too deeply.
