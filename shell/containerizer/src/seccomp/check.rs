@@ -4,7 +4,7 @@ use super::profile::ProfileError;
 use super::{Architecture, Circumstances, Profile, compile};
 use crate::CapabilitySet;
 
-/// Why a profile cannot be used.
+/// The reason for which a profile cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct InvalidSeccompProfile(#[from] ProfileError);

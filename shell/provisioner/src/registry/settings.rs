@@ -28,7 +28,7 @@ struct Setting {
     signed_by: Vec<PathBuf>,
 }
 
-/// Why the file cannot be used.
+/// The reason for which the file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum SettingsError {

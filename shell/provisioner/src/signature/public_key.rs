@@ -25,7 +25,7 @@ enum Kind {
     Ed25519,
 }
 
-/// Why a key cannot be used.
+/// The reason for which a key cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum InvalidKey {
