@@ -4,7 +4,7 @@ use std::io;
 
 use wire::http::InvalidResponse;
 
-/// Why a request to Docker fails.
+/// The reason for which a request to Docker fails.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The daemon cannot be reached.

@@ -12,7 +12,7 @@ use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 
 use super::containerizer::{ASK, DockerContainerizer};
 
-/// Why an image cannot be pulled.
+/// The reason for which an image cannot be pulled.
 #[derive(Debug, thiserror::Error)]
 pub enum PullError {
     /// The name is none.

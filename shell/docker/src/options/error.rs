@@ -1,6 +1,6 @@
 //! Why a container cannot be created as it is asked for.
 
-/// Why a container cannot be created as it is asked for. The texts without a parameter are Mesos'.
+/// The reason for which a container cannot be created as it is asked for. The texts without a parameter are Mesos'.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum InvalidOptions {

@@ -102,7 +102,7 @@ pub struct Container {
     /// Whether the start was asked for. From then on the container may run.
     start_sent: bool,
     started_told: bool,
-    /// Why the container is not to be started, or could not be.
+    /// The reason for which the container is not to be started, or could not be.
     abandoned: Option<String>,
     outputs_open: bool,
     /// Whether a wait is in flight.

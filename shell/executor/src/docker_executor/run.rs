@@ -26,7 +26,7 @@ use crate::probe::Probes;
 use crate::run::{IDLE, fail};
 use crate::subscriber::Subscriber;
 
-/// Why the executor cannot run.
+/// The reason for which the executor cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
