@@ -21,7 +21,7 @@ install_packages() {
   if installed; then return; fi
   command -v apt-get >/dev/null || skip "please install the packages ${PACKAGES[*]}"
   # Tests start at the same time, and the package manager serves one of them.
-  exec 8>"${TMPDIR:-/tmp}/tepui-docker-install.lock"
+  exec 8>"${TMPDIR:-/tmp}/tepui-packages.lock"
   flock 8
   if installed; then exec 8>&-; return; fi
   # The policy keeps the installed services from starting by themselves.

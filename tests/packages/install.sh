@@ -12,7 +12,7 @@ done
 [ "${#missing[@]}" -gt 0 ] || exit 0
 [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null || skip "please install ${missing[*]}"
 # Tests start at the same time, and the package manager serves one of them.
-exec 8>"${TMPDIR:-/tmp}/tepui-registry-install.lock"
+exec 8>"${TMPDIR:-/tmp}/tepui-packages.lock"
 flock 8
 policy=/usr/sbin/policy-rc.d own=
 if [ ! -e "$policy" ]; then
