@@ -3,6 +3,7 @@
 # make test           all checks
 # make soak SEEDS=N   N simulated clusters with faults, on all cores
 # make chaos SECONDS=N SEED=N  a real cluster with ZooKeeper, whose processes are killed and frozen; pulls killed at every moment
+# make cgroup2        the tests of containers on a machine with cgroup v2, systemd and XFS, in qemu; needs root once
 # make properties ROUNDS=N  the property tests, N times with other cases
 # make fuzz SECONDS=N  each decoder with random bytes; needs a nightly toolchain and cargo-fuzz
 # make coverage       which part of the lines of each crate the tests run
@@ -10,7 +11,7 @@
 # make deny           licences, duplicates, bans, sources and advisories of dependencies
 # make build          target/release/tepui
 
-.PHONY: run test build soak chaos properties fuzz bench coverage tools fmt clippy spelling deny doc unit test-build zookeeper pymesos smoke \
+.PHONY: run test build soak chaos cgroup2 properties fuzz bench coverage tools fmt clippy spelling deny doc unit test-build zookeeper pymesos smoke \
 	conformance skipped-begin
 
 TEPUI = target/release/tepui
@@ -110,6 +111,10 @@ bench: tools
 soak: tools
 	cargo build --release --locked -p simulator
 	target/release/simulate --from $(FROM) --seeds $(SEEDS)
+
+# About ten minutes, of which building the image of the machine takes one or two the first time.
+cgroup2: tools
+	@tests/cgroup2/run.sh target/cgroup2 $(PROGRAMS)
 
 chaos: tools zookeeper
 	CHAOS_SECONDS=$(SECONDS) CHAOS_SEED=$(SEED) cargo test --locked -p tepui --test chaos -- --nocapture

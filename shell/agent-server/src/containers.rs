@@ -415,7 +415,14 @@ impl Containers {
             if matches!(entry.phase, Phase::Recovered) {
                 let shared = wanted.iter().filter(|volume| volume.shared);
                 entry.shared_volumes = shared.map(|volume| volume.source.clone()).collect();
-                (entry.phase, entry.volumes) = (Phase::Started, wanted);
+                (entry.phase, entry.volumes) = (Phase::Started, wanted.clone());
+                let sandbox = entry.sandbox.clone();
+                drop(live);
+                for volume in &wanted {
+                    if let Err(error) = self.containerizer.add_volume(container, &volumes::bind(&sandbox, volume)) {
+                        warn!(%container, %error, "the disk space of a volume is not limited");
+                    }
+                }
                 return;
             }
             if entry.volumes == wanted {
@@ -452,12 +459,14 @@ impl Containers {
             return Err("a container with an image cannot get further persistent volumes while it runs".to_owned());
         }
         self.update_sandbox(container, sandbox, shown, wanted)?;
-        if !self.containerizer.separates_mounts() {
-            return Ok(());
-        }
+        let separates_mounts = self.containerizer.separates_mounts();
         wanted.iter().filter(|volume| !shown.contains(volume)).try_for_each(|volume| {
-            let bound = self.containerizer.bind(container, &volumes::bind(sandbox, volume));
-            bound.map_err(|error| error.to_string())
+            let bind = volumes::bind(sandbox, volume);
+            let shown = match separates_mounts {
+                true => self.containerizer.bind(container, &bind),
+                false => self.containerizer.add_volume(container, &bind),
+            };
+            shown.map_err(|error| error.to_string())
         })
     }
 

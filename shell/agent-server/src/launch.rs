@@ -123,7 +123,10 @@ pub fn describe(
     };
     let isolation = images.map(|images| images.launch_info.with_file_name(super::images::ISOLATION));
     let place = Place { sandbox: &launch.sandbox, parent_sandbox: None };
-    let requests = requests(container_info(launch), place, isolation, user.as_ref())?;
+    let mut requests = requests(container_info(launch), place, isolation, user.as_ref())?;
+    if let (Some(image), Some(provided)) = (&mut requests.image, images) {
+        image.needs_nvidia_driver = provided.needs_nvidia_driver;
+    }
     super::networks::check_reachable(&requests.networks, &launch.environment).map_err(InvalidRequest::from)?;
     // With an image, the launcher needs the rights to make the root. The program itself runs as the user.
     let user = user.filter(|_| images.is_none());
@@ -234,6 +237,8 @@ impl Settings {
             pids: None,
             disk: sandbox_disk(resources).map(bytes),
             ports: ports(resources),
+            // Masters accept whole numbers only. The conversion saturates.
+            gpus: scalar(resources, "gpus").unwrap_or_default() as u64,
             low_priority: self.revocable_cpu_low_priority && resources.iter().any(revocable),
         }
     }

@@ -19,6 +19,7 @@ mod media_types;
 mod networks;
 mod operator_api;
 mod options;
+mod perf_statistics;
 mod publisher;
 mod reads;
 mod requests;

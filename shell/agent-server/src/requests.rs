@@ -82,7 +82,7 @@ pub fn requests(
             .filter(|given| given.image.is_none())
             .map(|given| volume(given, place))
             .collect::<Result<_, _>>()?,
-        image: image.map(|isolation| InImage { isolation, user: user.cloned(), has_root }),
+        image: image.map(|isolation| InImage { isolation, user: user.cloned(), has_root, needs_nvidia_driver: false }),
         capabilities: linux.map(capabilities).transpose()?.unwrap_or_default(),
         ipc: linux.map(ipc).unwrap_or_default(),
         hostname: container.and_then(|container| container.hostname.clone()),

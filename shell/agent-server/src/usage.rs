@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ::agent::{ContainerUsage, LoadAverage, MachineUsage};
-use containerizer::{DeviceUsage, OperationCounts};
+use containerizer::{DeviceUsage, OperationCounts, VolumeUsage};
 use messages::v1;
 use messages::v1::agent::Response;
 use messages::v1::agent::call::GetContainers as GetContainersCall;
@@ -14,6 +14,7 @@ use messages::v1::agent::response::get_containers;
 use model::ContainerId;
 
 use super::containers::Containers;
+use super::perf_statistics::perf_statistics;
 use edge::endpoints::info::System;
 
 /// Returns the used fraction of a file system, from 0 to 1, as `df` computes it: relative to what users may use.
@@ -127,6 +128,15 @@ pub fn add_nested(containers: &Containers, call: &GetContainersCall, response: &
     }
 }
 
+fn disk_statistics(volume: &VolumeUsage) -> v1::DiskStatistics {
+    v1::DiskStatistics {
+        persistence: Some(v1::resource::disk_info::Persistence { id: volume.id.clone(), principal: None }),
+        used_bytes: volume.used,
+        limit_bytes: volume.limit,
+        ..v1::DiskStatistics::default()
+    }
+}
+
 fn statistics(usage: &containerizer::Usage, now: f64) -> v1::ResourceStatistics {
     let small = |count: Option<u64>| count.and_then(|count| u32::try_from(count).ok());
     v1::ResourceStatistics {
@@ -159,6 +169,8 @@ fn statistics(usage: &containerizer::Usage, now: f64) -> v1::ResourceStatistics 
         net_tx_bytes: usage.network.map(|network| network.sent.bytes),
         net_tx_errors: usage.network.map(|network| network.sent.errors),
         net_tx_dropped: usage.network.map(|network| network.sent.dropped),
+        perf: usage.perf.as_ref().map(|perf| Box::new(perf_statistics(perf))),
+        disk_statistics: usage.volumes.iter().map(disk_statistics).collect(),
         ..Default::default()
     }
 }

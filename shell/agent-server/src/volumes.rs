@@ -9,7 +9,7 @@ use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 
 use ::agent::{ContainerVolume, VolumeChange};
-use containerizer::Bind;
+use containerizer::{Bind, PersistentVolume};
 use rustix::fs::{
     AtFlags, FileType, Gid, Mode, OFlags, Uid, fchown, fstat, mkdirat, openat, readlinkat, statat, symlinkat, unlinkat,
 };
@@ -193,7 +193,8 @@ pub fn bind(sandbox: &Path, volume: &ContainerVolume) -> Bind {
         true => (volume.container_path.clone(), PathBuf::new()),
         false => (sandbox.to_owned(), volume.container_path.clone()),
     };
-    Bind { source: volume.source.clone(), root, path, read_only: volume.read_only }
+    let persistent = PersistentVolume { id: volume.id.clone(), size: volume.size };
+    Bind { source: volume.source.clone(), root, path, read_only: volume.read_only, volume: Some(persistent) }
 }
 
 #[cfg(test)]
@@ -218,11 +219,16 @@ mod tests {
         assert!(!path.exists() && kept.exists());
     }
 
+    fn shown_at(source: PathBuf, path: &Path) -> ContainerVolume {
+        let (id, size) = ("v".to_owned(), Some(1 << 20));
+        ContainerVolume { id, size, source, container_path: path.into(), read_only: false, shared: false }
+    }
+
     fn shown(work: &Path, path: &str) -> (PathBuf, ContainerVolume) {
         let (sandbox, source) = (work.join("sandbox"), work.join("volume"));
         fs::create_dir(&sandbox).unwrap();
         fs::create_dir(&source).unwrap();
-        (sandbox, ContainerVolume { source, container_path: path.into(), read_only: false, shared: false })
+        (sandbox, shown_at(source, Path::new(path)))
     }
 
     #[test]
@@ -263,12 +269,7 @@ mod tests {
     fn absolute_paths_need_mounts_root_and_a_directory() {
         let there = tempfile::tempdir().unwrap();
         let check = |path: &Path, mount, switches_user, expect: Option<&str>| {
-            let volume = ContainerVolume {
-                source: there.path().into(),
-                container_path: path.into(),
-                read_only: false,
-                shared: false,
-            };
+            let volume = shown_at(there.path().into(), path);
             let refusal = check_mount(&volume, mount, switches_user).err().map(|error| error.to_string());
             match (&refusal, expect) {
                 (None, None) => {}

@@ -267,15 +267,19 @@ impl Cluster {
     fn remove_cgroups(&self) {
         let groups = cgroups(self.work.path());
         for group in &groups {
+            // With v2, the processes are in a child.
+            let _ = std::fs::write(group.join("cgroup.kill"), "1");
             for pid in std::fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default().lines() {
                 let pid = pid.parse().ok().and_then(rustix::process::Pid::from_raw);
                 let _ = pid.map(|pid| rustix::process::kill_process(pid, rustix::process::Signal::KILL));
             }
         }
         let deadline = Instant::now() + TIMEOUT;
-        while groups.iter().any(|group| group.exists() && std::fs::remove_dir(group).is_err())
-            && Instant::now() < deadline
-        {
+        let is_left = |group: &PathBuf| {
+            let _ = std::fs::remove_dir(group.join("leaf"));
+            group.exists() && std::fs::remove_dir(group).is_err()
+        };
+        while groups.iter().any(is_left) && Instant::now() < deadline {
             std::thread::yield_now();
         }
         for root in cgroup_roots(&cgroups_root(self.work.path())) {

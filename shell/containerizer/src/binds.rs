@@ -29,6 +29,17 @@ pub struct Bind {
     pub path: PathBuf,
     /// Whether the mount is read-only.
     pub read_only: bool,
+    /// The persistent volume that the source is; `None` for any other directory.
+    pub volume: Option<PersistentVolume>,
+}
+
+/// A persistent volume as far as its disk space is concerned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PersistentVolume {
+    /// The persistence id.
+    pub id: String,
+    /// Its size in bytes; `None` if it is a whole disk, which nothing else uses.
+    pub size: Option<u64>,
 }
 
 impl Bind {

@@ -68,6 +68,58 @@ impl Default for PortsConfig {
     }
 }
 
+/// The options of `cgroups/perf_event`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PerfConfig {
+    /// The names of the events, as `perf list` has them; none to count nothing (`--perf_events`).
+    pub events: Vec<String>,
+    /// The time from one counting to the next (`--perf_interval`).
+    pub interval: Duration,
+    /// The time of one counting (`--perf_duration`).
+    pub duration: Duration,
+}
+
+impl Default for PerfConfig {
+    fn default() -> Self {
+        PerfConfig { events: Vec::new(), interval: Duration::from_secs(60), duration: Duration::from_secs(10) }
+    }
+}
+
+/// The options of `gpu/nvidia`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GpuConfig {
+    /// The minor numbers of the GPUs for containers (`--nvidia_gpu_devices`, by [`crate::Nvml::minor_number`]).
+    pub minors: Vec<u32>,
+    /// The directory of the device nodes.
+    pub device_directory: PathBuf,
+    /// The directory of the driver's files for images that ask for them ([`crate::driver_volume`]).
+    pub driver_volume: Option<PathBuf>,
+}
+
+impl Default for GpuConfig {
+    fn default() -> Self {
+        GpuConfig { minors: Vec::new(), device_directory: "/dev".into(), driver_volume: None }
+    }
+}
+
+/// The options of `disk/xfs`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct XfsConfig {
+    /// The projects for sandboxes and volumes: inclusive ranges without zero (`--xfs_project_range`).
+    pub project_range: Vec<(u32, u32)>,
+    /// Whether a container that uses too much disk space is ended, instead of its writes failing
+    /// (`--xfs_kill_containers`). It has an effect with [`Config::enforce_container_disk_quota`] only.
+    pub kill_containers: bool,
+    /// The bytes beyond the limit at which the writes of such a container fail (`--xfs_quota_headroom`).
+    pub quota_headroom: u64,
+}
+
+impl Default for XfsConfig {
+    fn default() -> Self {
+        XfsConfig { project_range: vec![(5000, 10_000)], kill_containers: false, quota_headroom: 10 << 20 }
+    }
+}
+
 /// The operator's choices, and the agent's records of its containers.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -96,6 +148,12 @@ pub struct Config {
     pub container_disk_watch_interval: Duration,
     /// Whether a container that uses too much disk space is ended (`--enforce_container_disk_quota`).
     pub enforce_container_disk_quota: bool,
+    /// The options of `disk/xfs`.
+    pub xfs: XfsConfig,
+    /// The options of `cgroups/perf_event`.
+    pub perf: PerfConfig,
+    /// The options of `gpu/nvidia`.
+    pub gpu: GpuConfig,
     /// The devices that containers can use besides those that every program expects (`--allowed_devices`).
     pub allowed_devices: Vec<AllowedDevice>,
     /// The classes of network packets (`--cgroups_net_cls_primary_handle`, `--cgroups_net_cls_secondary_handles`).
@@ -138,6 +196,9 @@ impl Default for Config {
             disallow_sharing_agent_ipc_namespace: false,
             container_disk_watch_interval: Duration::from_secs(15),
             enforce_container_disk_quota: false,
+            xfs: XfsConfig::default(),
+            perf: PerfConfig::default(),
+            gpu: GpuConfig::default(),
             allowed_devices: Vec::new(),
             net_cls_handles: None,
             networks: NetworkConfig::default(),

@@ -210,9 +210,21 @@ impl Containerizer {
     /// # Errors
     /// Returns [`Error`] if the container does not run or has no mount namespace, or the directory cannot be mounted.
     pub fn bind(&self, id: &ContainerId, bind: &Bind) -> Result<(), Error> {
+        self.add_volume(id, bind)?;
         let pid = self.known(id)?.pid.filter(|_| self.separates_mounts());
         let pid = pid.ok_or_else(|| Error::NotFound(id.to_string()))?;
         binds::bind_mount_in(pid, bind).map_err(Error::io("cannot mount a directory in a container", bind.target()))
+    }
+
+    /// Takes up a persistent volume of a running container that is shown in its sandbox in another way, or by an earlier
+    /// agent, so that its disk space is limited and measured.
+    ///
+    /// # Errors
+    /// Returns [`Error`] if the container does not run, or an isolator cannot limit the volume.
+    pub fn add_volume(&self, id: &ContainerId, volume: &Bind) -> Result<(), Error> {
+        let known = self.known(id)?;
+        let context = Isolation::context(&*self.kernel, id, known.cgroups.as_ref(), known.pid);
+        self.isolation.isolators.add_volume(&context, volume)
     }
 
     /// Unmounts a directory. Files that are open below it stay usable until they are closed.

@@ -61,11 +61,6 @@ pub enum Error {
     /// A profile of system calls cannot be used.
     #[error("{0}")]
     Seccomp(String),
-    /// A nested container asks for limits of its own, which the cgroups of this machine do not provide.
-    #[error(
-        "the cgroups of a nested container cannot be its own: the controller '{0}' is in the v2 hierarchy; leave out 'share_cgroups: false'"
-    )]
-    SharedCgroups(&'static str),
     /// The number is not that of a signal.
     #[error("{0} is not the number of a signal")]
     InvalidSignal(i32),

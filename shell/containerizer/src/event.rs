@@ -106,6 +106,10 @@ pub struct Usage {
     pub disk_used_bytes: Option<u64>,
     /// The limit of that disk space; `None` if there is none.
     pub disk_limit_bytes: Option<u64>,
+    /// The disk space of persistent volumes, as far as it is measured.
+    pub volumes: Vec<VolumeUsage>,
+    /// The counts of performance events; `None` before the first, and if none are counted.
+    pub perf: Option<PerfUsage>,
     /// The operations on each block device.
     pub devices: Vec<DeviceUsage>,
     /// The class of the network packets of the container, the primary handle in the upper half.
@@ -143,6 +147,28 @@ impl PacketCounters {
         self.errors = self.errors.saturating_add(errors);
         self.dropped = self.dropped.saturating_add(dropped);
     }
+}
+
+/// The counts of performance events of a container (`PerfStatistics` of Mesos).
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PerfUsage {
+    /// The beginning of the counting, in seconds since 1970.
+    pub timestamp: f64,
+    /// The time of the counting in seconds.
+    pub duration: f64,
+    /// The names of fields of `PerfStatistics`, and their counts; of clocks, nanoseconds.
+    pub values: Vec<(&'static str, f64)>,
+}
+
+/// The disk space of one persistent volume.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct VolumeUsage {
+    /// The persistence id.
+    pub id: String,
+    /// The used disk space in bytes; `None` if it cannot be read.
+    pub used: Option<u64>,
+    /// The size of the volume in bytes; `None` if nothing limits it.
+    pub limit: Option<u64>,
 }
 
 /// The operations of a container on a block device so far.

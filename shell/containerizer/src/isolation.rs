@@ -5,7 +5,7 @@ use model::with_sources;
 use rustix::process::Pid;
 
 use crate::cgroups::{CgroupTree, ContainerCgroups, Controller, Hierarchies};
-use crate::isolators::{ContainerContext, Isolators, Requested};
+use crate::isolators::{CgroupsPerfEvent, ContainerContext, DiskXfs, Isolators, Requested};
 use crate::kernel::Kernel;
 use crate::{Config, Error, Launcher};
 
@@ -58,18 +58,21 @@ impl Isolation {
             missing.push("tasks cannot run as other users: that needs root".into());
         }
         config.capabilities.check()?;
+        if requested.has("cgroups/perf_event") {
+            missing.extend(CgroupsPerfEvent::check(config)?);
+        }
+        if requested.has("disk/xfs") {
+            DiskXfs::check(config, kernel.is_root())?;
+        }
         let isolators = requested.make(config, kernel.is_root());
         Ok(Isolation { tracking, isolators, hierarchies: hierarchies.unwrap_or_default(), missing })
     }
 
-    /// Returns the cgroups of a nested container that has limits of its own.
-    ///
-    /// # Errors
-    /// Returns [`Error`] if this machine cannot limit nested containers.
-    pub(crate) fn own_cgroups(&self, id: &ContainerId) -> Result<Option<ContainerCgroups>, Error> {
+    /// Returns the cgroups of a nested container that has limits of its own; `None` with the posix launcher.
+    pub(crate) fn own_cgroups(&self, id: &ContainerId) -> Option<ContainerCgroups> {
         match &self.tracking {
-            Tracking::Cgroups(tree) => tree.limited_group(id).map(Some),
-            Tracking::ProcessTree => Ok(None),
+            Tracking::Cgroups(tree) => Some(tree.limited_group(id)),
+            Tracking::ProcessTree => None,
         }
     }
 
@@ -155,5 +158,6 @@ fn described(controller: Controller) -> &'static str {
         Controller::Hugetlb => "the use of huge pages",
         Controller::NetCls => "the class of network packets",
         Controller::NetPrio => "the priority of network packets",
+        Controller::PerfEvent => "the counting of performance events",
     }
 }

@@ -150,6 +150,8 @@ pub struct Limits {
     pub disk: Option<u64>,
     /// The ports in the network of the agent, as inclusive ranges.
     pub ports: Vec<(u16, u16)>,
+    /// The number of GPUs.
+    pub gpus: u64,
     /// Whether the processors are revocable, so that the container gets the processor time that others leave
     /// (`--revocable_cpu_low_priority` of Mesos).
     pub low_priority: bool,

@@ -9,7 +9,7 @@ use executor::{ImageDevice, ImageIsolation, Privileges, SharedMemory, StagedVolu
 use rustix::process::Pid;
 
 use crate::volumes::{Target, VolumeMount};
-use crate::{Bind, Init, Input, Launch, Output, Program, Rlimit, TerminalOptions, User};
+use crate::{AllowedDevice, Bind, Init, Input, Launch, Output, Program, Rlimit, TerminalOptions, User};
 
 /// The new namespaces of a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -72,6 +72,10 @@ pub(crate) struct LaunchSpec {
     pub shm: Option<SharedMemory>,
     /// The devices in the root of an image, besides those that every program expects.
     pub image_devices: Vec<ImageDevice>,
+    /// The devices that the container may use, besides those of all containers.
+    pub allowed_devices: Vec<AllowedDevice>,
+    /// The number of volumes that the container has not asked for.
+    pub injected_volumes: usize,
     /// The host name, in a UTS namespace.
     pub hostname: Option<String>,
     /// The resource limits.
@@ -118,6 +122,8 @@ impl LaunchSpec {
             secrets: PathBuf::new(),
             shm: None,
             image_devices: Vec::new(),
+            allowed_devices: Vec::new(),
+            injected_volumes: 0,
             hostname: None,
             rlimits: Vec::new(),
             privileges: Privileges::default(),

@@ -37,6 +37,8 @@ pub struct InImage {
     pub user: Option<User>,
     /// Whether the container has the root of an image, and not only images as volumes.
     pub has_root: bool,
+    /// Whether the image asks for the files of NVIDIA's driver, by its label.
+    pub needs_nvidia_driver: bool,
 }
 
 /// The interprocess communication that a container asks for (`LinuxInfo.ipc_mode` and `shm_size`).

@@ -119,6 +119,12 @@ flags! {
             seccomp_config_dir: Option<PathBuf> => "The directory of profiles of system calls in Docker's format, for linux/seccomp.";
             seccomp_profile_name: Option<String> =>
                 "The profile in --seccomp_config_dir of tasks that do not ask for another one. Without it, a built-in profile.";
+            nvidia_gpu_devices: Option<List> =>
+                "The GPUs that gpu/nvidia gives to containers, by their indices of nvidia-smi, e.g. 0,1, together with gpus:2 in --resources. Without both, all GPUs of the machine.";
+            perf_events: Option<List> =>
+                "The performance events that cgroups/perf_event counts for each container, e.g. cycles,instructions,task-clock; none without it.";
+            perf_interval: Duration = "1mins", in INTERVAL => "The time from one counting of performance events to the next.";
+            perf_duration: Duration = "10secs", in POSITIVE => "The time of one counting, not above --perf_interval.";
             revocable_cpu_low_priority: bool = "true" => "Give revocable CPU low priority.";
             [NoEffect: "threads are counted wherever cgroups/pids is in use"] {
                 cgroups_cpu_enable_pids_and_tids_count: bool = "false" => "Count processes and threads in statistics.";
@@ -132,10 +138,6 @@ flags! {
             [NoEffect: NOT_IMPLEMENTED] {
                 #[alias = "slave_subsystems"]
                 agent_subsystems: String => "cgroup subsystems for the agent itself.";
-                nvidia_gpu_devices: String => "GPUs to offer.";
-                perf_events: String => "Performance events to sample.";
-                perf_interval: Duration = "1mins" => "Sampling interval.";
-                perf_duration: Duration = "10secs" => "Sampling duration.";
             }
         }
         "Docker" {
@@ -164,9 +166,9 @@ flags! {
                 "The share of the disk to keep free when deciding how long sandboxes are kept.";
             disk_watch_interval: Duration = "1mins", in INTERVAL => "The interval at which disk usage is checked.";
             container_disk_watch_interval: Duration = "15secs", in INTERVAL =>
-                "The interval at which disk/du measures the sandboxes.";
+                "The interval at which disk/du measures the sandboxes, and disk/xfs looks for containers to end.";
             enforce_container_disk_quota: bool = "false" =>
-                "With disk/du, end containers whose sandbox uses more disk than they were allocated.";
+                "With disk/du, end containers whose sandbox uses more disk than they were allocated; with disk/xfs, refuse their writes.";
             fetcher_stall_timeout: Duration = "1mins", in secs(1) =>
                 "The time without progress after which a download fails.";
             frameworks_home: Option<PathBuf> = "", in Bounds::Any => "The prefix of relative URIs.";
@@ -178,11 +180,14 @@ flags! {
                 "A JSON file with headers and credentials for hosts that files are downloaded from, e.g. {\"files.example.com\":{\"username\":\"...\",\"password\":\"...\"}}; instead of username and password, token, or headers. It is read for each download.";
             hadoop_home: Option<PathBuf> = "", in Bounds::Any =>
                 "The directory of the Hadoop client, which copies files of hdfs://, s3a:// and other schemes. Without it, HADOOP_HOME or the path of the agent has it.";
+            xfs_project_range: String = "[5000-10000]" =>
+                "The project ids that disk/xfs gives to sandboxes and persistent volumes, e.g. [5000-10000,20000-30000].";
+            xfs_kill_containers: bool = "false" =>
+                "With disk/xfs and --enforce_container_disk_quota, end containers that use more disk than they were allocated, instead of refusing their writes.";
+            xfs_quota_headroom: Bytes = "10MB" =>
+                "With --xfs_kill_containers, how much more disk a container can write until it is ended.";
             [NoEffect: NOT_IMPLEMENTED] {
                 gc_non_executor_container_sandboxes: bool = "false" => "Collect sandboxes of nested containers too.";
-                xfs_project_range: String => "XFS project ids.";
-                xfs_kill_containers: bool = "false" => "Kill containers over their XFS quota.";
-                xfs_quota_headroom: Bytes => "Headroom over the XFS quota.";
             }
         }
         "Executors" {

@@ -15,6 +15,7 @@ use messages::v1::agent_info::capability::Type as Capability;
 use model::Upid;
 use provisioner::{Backend, Credentials, RegistrySettings};
 
+use super::agent_gpus;
 use super::agent_isolation;
 use super::agent_networks;
 use super::agent_resources;
@@ -47,7 +48,7 @@ pub fn agent(arguments: Vec<OsString>) -> ExitCode {
 }
 
 /// Returns the options with which an agent is started. Looks up addresses, names and resources of this machine, and
-/// changes nothing.
+/// changes nothing; only with `gpu/nvidia`, it copies files of the driver into the runtime directory.
 ///
 /// # Errors
 ///
@@ -59,7 +60,11 @@ pub(super) fn options(parsed: &Parsed<AgentFlags>) -> Result<AgentOptions, Comma
     let default_role = &flags.default_role;
     resources::roles::validate(default_role)
         .map_err(|error| CommandError::message(format!("--default_role={default_role}: {error}")))?;
-    let resources = agent_resources::complete(flags.resources.as_deref(), default_role, &work_dir)?;
+    let mut resources = agent_resources::complete(flags.resources.as_deref(), default_role, &work_dir)?;
+    let gpus = agent_gpus::gpus(flags)?;
+    if let Some(gpus) = gpus.as_ref().filter(|gpus| gpus.is_discovered) {
+        resources += &agent_resources::gpus(gpus.minors.len(), default_role);
+    }
     let pid = Upid::new("slave(1)", std::net::SocketAddrV4::new(ip, flags.port));
     let mut config = agent::Config::new(pid, hostname(&flags.address, ip), work_dir, resources);
     let modules = Modules::parse(flags.modules.as_ref().map(|Json(text)| text.as_str()))?;
@@ -88,6 +93,11 @@ pub(super) fn options(parsed: &Parsed<AgentFlags>) -> Result<AgentOptions, Comma
     options.containerizers = flags.containerizers.0.iter().map(containerizer).collect();
     if options.containerizers.contains(&ContainerizerName::Docker) {
         options.docker = Some(docker(flags, &options.images)?);
+    }
+    if let Some(gpus) = gpus {
+        options.containerizer.gpu.driver_volume = Some(gpus.fill_volume(&options.containerizer.runtime_dir)?);
+        options.containerizer.gpu.minors = gpus.minors;
+        options.images.has_nvidia_driver = true;
     }
     options.flags = parsed.listing.clone().into_iter().collect();
     show_chosen(&mut options);

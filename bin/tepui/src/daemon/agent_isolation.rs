@@ -3,8 +3,11 @@
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
 
-use containerizer::{AllowedDevice, CapabilityRequest, CapabilitySet, DeviceKind, NetClassHandles, parse_handles};
+use containerizer::{
+    AllowedDevice, CapabilityRequest, CapabilitySet, DeviceKind, NetClassHandles, PerfConfig, XfsConfig, parse_handles,
+};
 use flags::{AgentFlags, Json};
+use resources::Resources;
 
 use crate::commands::CommandError;
 
@@ -28,6 +31,23 @@ pub(super) fn configure(flags: &AgentFlags, config: &mut containerizer::Config) 
     config.allowed_devices = flags.allowed_devices.as_ref().map(devices).transpose()?.unwrap_or_default();
     config.net_cls_handles = net_cls_handles(flags)?;
     config.host_path_volume_force_creation = directories(&flags.host_path_volume_force_creation)?;
+    config.xfs = XfsConfig {
+        project_range: project_range(&flags.xfs_project_range)?,
+        kill_containers: flags.xfs_kill_containers,
+        quota_headroom: flags.xfs_quota_headroom.0,
+    };
+    config.perf = PerfConfig {
+        events: flags.perf_events.as_ref().map(|list| list.0.clone()).unwrap_or_default(),
+        interval: flags.perf_interval,
+        duration: flags.perf_duration,
+    };
+    if !config.perf.events.is_empty() && config.perf.duration > config.perf.interval {
+        let (duration, interval) = (config.perf.duration.as_secs_f64(), config.perf.interval.as_secs_f64());
+        return Err(CommandError::message(format!(
+            "Sampling perf for duration ({duration}secs) > interval ({interval}secs) is not supported: lower \
+             --perf_duration or raise --perf_interval"
+        )));
+    }
     config.seccomp_config_dir.clone_from(&flags.seccomp_config_dir);
     config.seccomp_profile_name.clone_from(&flags.seccomp_profile_name);
     if let (Some(name), None) = (&flags.seccomp_profile_name, &flags.seccomp_config_dir) {
@@ -51,6 +71,24 @@ fn directories(text: &str) -> Result<Vec<PathBuf>, CommandError> {
         }
     };
     text.split(':').filter(|path| !path.is_empty()).map(one).collect()
+}
+
+/// Reads ranges as in `--resources`, e.g. `[5000-10000]`.
+fn project_range(text: &str) -> Result<Vec<(u32, u32)>, CommandError> {
+    let refused = |problem: String| {
+        CommandError::message(format!("--xfs_project_range={text}: {problem}; expected e.g. [5000-10000]"))
+    };
+    let wanted = || refused("these are no ranges of project ids".to_owned());
+    let parsed = Resources::parse(&format!("projects:{text}"), "*").map_err(|_| wanted())?;
+    let ranges = parsed.get_ranges("projects").ok_or_else(wanted)?;
+    let one = |(first, last): (u64, u64)| {
+        if first == 0 {
+            return Err(refused("XFS project ID range contains illegal 0 value".to_owned()));
+        }
+        let id = |id: u64| u32::try_from(id).map_err(|_| refused(format!("Project ID {id} is out of range")));
+        Ok((id(first)?, id(last)?))
+    };
+    ranges.iter().map(|range| one((range.begin, range.end))).collect()
 }
 
 fn net_cls_handles(flags: &AgentFlags) -> Result<Option<NetClassHandles>, CommandError> {
@@ -122,6 +160,21 @@ mod tests {
         assert_eq!(read(""), Ok(Vec::new()));
         for wrong in ["data", "/data:..", "/data/../etc", "-1:-1"] {
             assert!(read(wrong).is_err_and(|said| said.contains("--host_path_volume_force_creation")), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn projects_are_ranges() {
+        let read = |text: &str| project_range(text).map_err(|error| error.to_string());
+        assert_eq!(read("[5000-10000]"), Ok(vec![(5000, 10_000)]));
+        assert_eq!(read("[1-2, 9-9]"), Ok(vec![(1, 2), (9, 9)]));
+        for (wrong, expect) in [
+            ("[0-10]", "contains illegal 0 value"),
+            ("[1-4294967296]", "Project ID 4294967296 is out of range"),
+            ("5000", "no ranges"),
+            ("", "no ranges"),
+        ] {
+            assert!(read(wrong).is_err_and(|said| said.contains(expect)), "{wrong}: {:?}", read(wrong));
         }
     }
 

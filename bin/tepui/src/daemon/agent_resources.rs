@@ -37,6 +37,12 @@ pub fn complete(
     Ok(resources)
 }
 
+/// Returns a number of GPUs as a resource; empty for none.
+pub fn gpus(count: usize, default_role: &str) -> resources::Resources {
+    let text = if count > 0 { format!("gpus:{count}") } else { String::new() };
+    resources::Resources::parse(&text, default_role).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,7 @@
 //! The long-running programs: they translate flags into options and run a master, an agent or a local cluster.
 
 mod agent;
+mod agent_gpus;
 mod agent_isolation;
 mod agent_networks;
 mod agent_resources;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use messages::v1;
-use resources::{Resource, Resources, SourceKind};
+use resources::{Resource, Resources, Scalar, SourceKind};
 
 /// One change of a volume's directory. It may have been made before.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,10 @@ pub enum VolumeChange {
 /// A volume as a container sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerVolume {
+    /// The persistence id.
+    pub id: String,
+    /// The size in bytes; `None` if the volume is a whole disk.
+    pub size: Option<u64>,
     /// The directory of the volume; absolute.
     pub source: PathBuf,
     /// The path in the container: plain names below the sandbox, or an absolute path.
@@ -171,8 +175,11 @@ pub(crate) fn container_volumes(work_dir: &Path, allocated: &Resources) -> Vec<C
             }
         };
         let Some(location) = VolumeLocation::of(work_dir, resource) else { continue };
+        let persistence = resource.disk().and_then(|disk| disk.persistence.as_ref());
         let mode = resource.disk().and_then(|disk| disk.volume.as_deref()).map(|volume| volume.mode());
         let volume = ContainerVolume {
+            id: persistence.map(|persistence| persistence.id.to_string()).unwrap_or_default(),
+            size: Some(bytes(resource.value().quantity())).filter(|_| !location.whole_disk),
             source: location.path,
             container_path: path.clone(),
             read_only: mode == Some(v1::volume::Mode::Ro),
@@ -181,6 +188,12 @@ pub(crate) fn container_volumes(work_dir: &Path, allocated: &Resources) -> Vec<C
         shown.entry(path).or_insert(volume);
     }
     shown.into_values().collect()
+}
+
+/// Returns the bytes of an amount of `disk`, which is counted in MB.
+fn bytes(megabytes: Scalar) -> u64 {
+    // The conversion saturates.
+    (megabytes.as_f64() * f64::from(1 << 20)) as u64
 }
 
 #[cfg(test)]

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use ::agent::{ContainerEvent, ContainerExit, LaunchFailure, NestedLaunch, RecoveredNested};
-use containerizer::{DescribedContainer, Init, Input, Launch, Nesting, Output, Program, TerminalOptions, User};
+use containerizer::{
+    DescribedContainer, Init, Input, Launch, Nesting, Output, Program, Requests, TerminalOptions, User,
+};
 use executor::quoted_environment;
 use messages::v1;
 use model::{ContainerId, ReplyId};
@@ -72,6 +74,8 @@ struct Started {
     program_user: Option<User>,
     /// The file that describes the isolation of the program in an image.
     isolation: Option<PathBuf>,
+    /// Whether the image asks for the files of NVIDIA's driver.
+    needs_nvidia_driver: bool,
     /// Whether helpers of the agent run as root before the program, because it is in an image.
     in_image: bool,
 }
@@ -134,6 +138,7 @@ impl Containers {
                     program_user: user.clone(),
                     user,
                     isolation: None,
+                    needs_nvidia_driver: false,
                     in_image: false,
                 }
             }
@@ -177,8 +182,9 @@ impl Containers {
     ) -> Result<Started, Failed> {
         let report = self.shared.progress_of(&launch.container);
         let provided = self.images.provide_nested(launch, user.as_ref(), cancelled, &report).map_err(other)?;
-        let ProvidedImages { launch_info: file, command: (program, arguments), environment: of_image, .. } =
-            provided.ok_or_else(|| other("the container has no image"))?;
+        let provided = provided.ok_or_else(|| other("the container has no image"))?;
+        let needs_nvidia_driver = provided.needs_nvidia_driver;
+        let ProvidedImages { launch_info: file, command: (program, arguments), environment: of_image, .. } = provided;
         let environment = with_image(launch.environment.clone(), Some(&launch.command), &of_image);
         let environment = environment.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         let isolation = file.with_file_name(ISOLATION);
@@ -186,9 +192,17 @@ impl Containers {
         let argv = self.helper(words.into_iter().chain(arguments.into_iter().map(OsString::from)));
         let program = Program::Path(PathBuf::from(HELPER));
         let working_directory = launch.sandbox.clone();
-        let (program_user, isolation) = (user, Some(isolation));
-        let in_image = true;
-        Ok(Started { program, argv, environment, working_directory, user: None, program_user, isolation, in_image })
+        Ok(Started {
+            program,
+            argv,
+            environment,
+            working_directory,
+            user: None,
+            program_user: user,
+            isolation: Some(isolation),
+            needs_nvidia_driver,
+            in_image: true,
+        })
     }
 
     /// Returns how a program is started beside that of the parent, with its environment, its root and its working
@@ -211,7 +225,7 @@ impl Containers {
             }
             let program = Program::Path(program);
             let program_user = user.clone();
-            let (isolation, in_image) = (None, false);
+            let (isolation, needs_nvidia_driver, in_image) = (None, false, false);
             return Ok(Started {
                 program,
                 argv,
@@ -220,6 +234,7 @@ impl Containers {
                 user,
                 program_user,
                 isolation,
+                needs_nvidia_driver,
                 in_image,
             });
         };
@@ -233,8 +248,17 @@ impl Containers {
         let words = [OsString::from("container-enter"), file.into(), pid.to_string().into(), program.into()];
         let argv = self.helper(words.into_iter().chain(argv));
         let program = Program::Path(HELPER.into());
-        let (user, program_user, isolation, in_image) = (None, None, None, true);
-        Ok(Started { program, argv, environment, working_directory, user, program_user, isolation, in_image })
+        Ok(Started {
+            program,
+            argv,
+            environment,
+            working_directory,
+            user: None,
+            program_user: None,
+            isolation: None,
+            needs_nvidia_driver: false,
+            in_image: true,
+        })
     }
 
     /// Returns the arguments with which an init starts itself again as a helper.
@@ -270,7 +294,10 @@ impl Containers {
         let init_argv = self.settings.init_argv.iter().map(OsString::from).collect();
         let parent_sandbox = launch.container.parent().and_then(|_| launch.sandbox.parent()?.parent());
         let place = Place { sandbox: &launch.sandbox, parent_sandbox };
-        let requests = requests(launch.info.as_ref(), place, started.isolation, started.program_user.as_ref());
+        let mut requests = requests(launch.info.as_ref(), place, started.isolation, started.program_user.as_ref());
+        if let Ok(Requests { image: Some(image), .. }) = &mut requests {
+            image.needs_nvidia_driver = started.needs_nvidia_driver;
+        }
         Ok(Launch {
             id: launch.container.clone(),
             program: started.program,

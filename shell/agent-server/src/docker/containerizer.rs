@@ -43,6 +43,7 @@ const HELPER: Limits = Limits {
     memory_limit: Some(64 << 20),
     pids: None,
     disk: None,
+    gpus: 0,
     ports: Vec::new(),
     low_priority: false,
 };

@@ -27,6 +27,8 @@ pub struct ImageOptions {
     pub backend: Backend,
     /// `--docker_ignore_runtime`: whether program, environment and working directory of images are ignored.
     pub ignore_runtime: bool,
+    /// Whether images that ask for the files of NVIDIA's driver get them: whether `gpu/nvidia` is in use.
+    pub has_nvidia_driver: bool,
     /// `--image_gc_config`; `None` for no garbage collection.
     pub gc: Option<ImageGcConfig>,
 }
@@ -42,6 +44,7 @@ impl Default for ImageOptions {
             sandbox_directory: PathBuf::from("/mnt/mesos/sandbox"),
             backend: Backend::default(),
             ignore_runtime: false,
+            has_nvidia_driver: false,
             gc: None,
         }
     }

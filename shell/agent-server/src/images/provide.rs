@@ -58,6 +58,30 @@ pub struct ProvidedImages {
     pub has_root: bool,
     /// The variables of the image.
     pub environment: Vec<(String, String)>,
+    /// Whether the root is that of an image that asks for the files of NVIDIA's driver, which the agent has.
+    pub needs_nvidia_driver: bool,
+}
+
+/// The label by which an image asks for the files of NVIDIA's driver, and its value (as in Mesos' `gpu/volume.cpp`).
+const NVIDIA_LABEL: (&str, &str) = ("com.nvidia.volumes.needed", "nvidia_driver");
+
+/// Adds the places of the driver's files to the variables of an image (`NvidiaVolume::ENV` of Mesos). Libraries for
+/// compatibility that the image has come before those of the driver.
+fn add_nvidia_paths(variables: &mut Vec<String>) {
+    let mut add = |name: &str, further: &[&str]| {
+        let given = variables.iter().position(|variable| variable.split_once('=').is_some_and(|(own, _)| own == name));
+        let value = given.map(|at| variables.remove(at)).unwrap_or_default();
+        let value = value.split_once('=').map(|(_, value)| value).unwrap_or_default();
+        let mut paths: Vec<&str> = value.split(':').filter(|path| !path.is_empty()).collect();
+        for path in further {
+            if !paths.contains(path) {
+                paths.push(path);
+            }
+        }
+        variables.push(format!("{name}={}", paths.join(":")));
+    };
+    add("PATH", &["/usr/local/nvidia/bin"]);
+    add("LD_LIBRARY_PATH", &["/usr/local/cuda/compat", "/usr/local/nvidia/lib", "/usr/local/nvidia/lib64"]);
 }
 
 /// The container that asks for images.
@@ -132,8 +156,13 @@ impl Images {
         let mut provided = self.provisioned(place.container.as_str(), &images, cancelled, report)?.into_iter();
         let root = requested.root.and_then(|_| provided.next());
         let mut config = root.as_ref().map(|root| root.image.config.clone()).unwrap_or_default();
+        let needs_nvidia_driver = self.options.has_nvidia_driver
+            && config.labels.get(NVIDIA_LABEL.0).is_some_and(|value| value == NVIDIA_LABEL.1);
         if self.options.ignore_runtime {
             config = ImageConfig::default();
+        }
+        if needs_nvidia_driver {
+            add_nvidia_paths(&mut config.env);
         }
         if root.is_some() && !config.user.is_empty() && !place.names_user {
             tracing::warn!(
@@ -169,6 +198,7 @@ impl Images {
         Ok(Some(ProvidedImages {
             launch_info: write(&directory.join("launch_info"), &info)?,
             has_root: info.root.is_some(),
+            needs_nvidia_driver,
             environment: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             command: info.command,
         }))
@@ -316,4 +346,19 @@ pub fn resolved(command: Option<&v1::CommandInfo>, config: &ImageConfig) -> Resu
     let arguments = command.map(|command| command.arguments.as_slice()).unwrap_or_default();
     let resolved = resolve(RequestedCommand { shell, value, arguments }, config)?;
     Ok((resolved.program, resolved.argv))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_paths_of_the_driver_are_added_once() {
+        let mut variables = vec!["PATH=/usr/bin:/bin".to_owned(), "A=b".to_owned()];
+        for _ in 0..2 {
+            add_nvidia_paths(&mut variables);
+            let libraries = "LD_LIBRARY_PATH=/usr/local/cuda/compat:/usr/local/nvidia/lib:/usr/local/nvidia/lib64";
+            assert_eq!(variables, ["A=b", "PATH=/usr/bin:/bin:/usr/local/nvidia/bin", libraries]);
+        }
+    }
 }

@@ -84,8 +84,14 @@ const PROG_LOAD: libc::c_int = 5;
 const PROG_ATTACH: libc::c_int = 8;
 const PROG_TYPE_CGROUP_DEVICE: u32 = 15;
 const ATTACH_CGROUP_DEVICE: u32 = 6;
+const PROG_GET_FD_BY_ID: libc::c_int = 13;
+const PROG_QUERY: libc::c_int = 16;
 /// Programs of the cgroups above stay in force.
 const ALLOW_MULTI: u32 = 2;
+/// The program takes the place of another one, since Linux 5.6.
+const REPLACE: u32 = 4;
+/// More programs than one cgroup has.
+const MAX_PROGRAMS: usize = 64;
 
 /// The beginning of `union bpf_attr` for PROG_LOAD, up to the fields that are needed.
 #[repr(C)]
@@ -108,9 +114,51 @@ struct AttachAttributes {
     program: u32,
     attach_type: u32,
     flags: u32,
+    replaced: u32,
 }
 
-/// Attaches a program to a cgroup. The kernel keeps it until the cgroup is removed.
+/// The same for PROG_QUERY.
+#[repr(C)]
+#[derive(Default)]
+struct QueryAttributes {
+    target: u32,
+    attach_type: u32,
+    query_flags: u32,
+    attach_flags: u32,
+    ids: u64,
+    count: u32,
+    /// The kernel refuses bytes that are not zero.
+    padding: u32,
+}
+
+/// The same for PROG_GET_FD_BY_ID.
+#[repr(C)]
+#[derive(Default)]
+struct IdAttributes {
+    id: u32,
+    next: u32,
+    flags: u32,
+}
+
+/// Returns the program that is attached to a cgroup itself.
+fn attached(directory: u32) -> io::Result<Option<OwnedFd>> {
+    let mut ids = [0u32; MAX_PROGRAMS];
+    let query = QueryAttributes {
+        target: directory,
+        attach_type: ATTACH_CGROUP_DEVICE,
+        ids: ids.as_mut_ptr().expose_provenance() as u64,
+        count: MAX_PROGRAMS as u32,
+        ..QueryAttributes::default()
+    };
+    bpf(PROG_QUERY, query)?;
+    match ids.first() {
+        None | Some(0) => Ok(None),
+        Some(id) => bpf(PROG_GET_FD_BY_ID, IdAttributes { id: *id, ..IdAttributes::default() }).map(own).map(Some),
+    }
+}
+
+/// Attaches a program to a cgroup, in place of the one that was attached to it before: of two programs, both would have to
+/// allow a device. The kernel keeps it until the cgroup is removed.
 pub(crate) fn attach(cgroup: &Path, program: &[u64]) -> io::Result<()> {
     let directory = rustix::fs::open(cgroup, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     let count = u32::try_from(program.len()).map_err(io::Error::other)?;
@@ -121,15 +169,18 @@ pub(crate) fn attach(cgroup: &Path, program: &[u64]) -> io::Result<()> {
         license: c"Apache-2.0".as_ptr().expose_provenance() as u64,
         ..LoadAttributes::default()
     };
-    let program = own(bpf(PROG_LOAD, &load)?);
+    let program = own(bpf(PROG_LOAD, load)?);
     let descriptor = |fd: RawFd| u32::try_from(fd).map_err(io::Error::other);
+    let target = descriptor(directory.as_raw_fd())?;
+    let before = attached(target)?;
     let attach = AttachAttributes {
-        target: descriptor(directory.as_raw_fd())?,
+        target,
         program: descriptor(program.as_raw_fd())?,
         attach_type: ATTACH_CGROUP_DEVICE,
-        flags: ALLOW_MULTI,
+        flags: if before.is_some() { ALLOW_MULTI | REPLACE } else { ALLOW_MULTI },
+        replaced: before.as_ref().map_or(Ok(0), |before| descriptor(before.as_raw_fd()))?,
     };
-    bpf(PROG_ATTACH, &attach).map(drop)
+    bpf(PROG_ATTACH, attach).map(drop)
 }
 
 #[allow(unsafe_code)]
@@ -139,9 +190,10 @@ fn own(descriptor: RawFd) -> OwnedFd {
 }
 
 #[allow(unsafe_code)]
-fn bpf<T>(command: libc::c_int, attributes: &T) -> io::Result<RawFd> {
-    // SAFETY: `attributes` is valid for reads of its size. The pointers in it are to data that lives through the call.
-    let result = unsafe { libc::syscall(libc::SYS_bpf, command, &raw const *attributes, size_of::<T>()) };
+fn bpf<T>(command: libc::c_int, mut attributes: T) -> io::Result<RawFd> {
+    // SAFETY: `attributes` is valid for reads and writes of its size. The pointers in it are to data that lives through the
+    // call, and that a query may write.
+    let result = unsafe { libc::syscall(libc::SYS_bpf, command, &raw mut attributes, size_of::<T>()) };
     if result < 0 { Err(io::Error::last_os_error()) } else { i32::try_from(result).map_err(io::Error::other) }
 }
 
@@ -205,7 +257,9 @@ mod tests {
         };
         let group = Path::new(unified).join(format!("tepui-devices-{}", std::process::id()));
         std::fs::create_dir(&group).unwrap();
-        let attached = attach(&group, &device_program(&AllowedDevice::defaults()));
+        // The later program allows what the first one does not.
+        let first = attach(&group, &device_program(&[]));
+        let attached = first.and_then(|()| attach(&group, &device_program(&AllowedDevice::defaults())));
         let procs = group.join("cgroup.procs");
         let command =
             format!("echo $$ > {}; cat /dev/null && echo null; exec 3</dev/kmsg && echo kmsg", procs.display());

@@ -23,7 +23,13 @@ impl ContainerCgroups {
         let lines = kernel.read(&PathBuf::from(format!("/proc/{}/cgroup", pid.as_raw_nonzero()))).ok()?;
         let location = |controller: Controller| {
             let (version, mount) = hierarchies.location(controller)?;
-            Some((version, own_directory(&lines, version, Some(controller), mount, id)?))
+            let directory = own_directory(&lines, version, Some(controller), mount, id)?;
+            // A nested container without limits of its own has a v2 cgroup without controllers.
+            let has_it = version == Version::V1 || controller.is_part_of_v2() || {
+                let names = kernel.read(&directory.join("cgroup.controllers")).unwrap_or_default();
+                names.split_ascii_whitespace().any(|name| name == controller.v2_name())
+            };
+            has_it.then_some((version, directory))
         };
         let unified = hierarchies
             .unified
@@ -46,6 +52,7 @@ impl ContainerCgroups {
             directories,
             shared: Vec::new(),
             between: Vec::new(),
+            leaf: None,
         })
     }
 }
@@ -67,6 +74,7 @@ impl ContainerCgroups {
             directories: Vec::new(),
             shared: Vec::new(),
             between: Vec::new(),
+            leaf: None,
         })
     }
 }

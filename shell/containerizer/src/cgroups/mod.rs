@@ -7,12 +7,14 @@
 //! | `tree` | the agent's root in each hierarchy; creates, fills and removes the cgroups of containers |
 //! | `device_program` | the limit of devices in the v2 hierarchy |
 //! | `limits` | the values that controllers get for `Limits` |
+//! | `oom_log` | the processes that the kernel has killed for lack of memory |
 //! | `usage` | `Usage` from the statistics of the controllers |
 
 mod device_program;
 mod limits;
 mod locate;
 mod mounts;
+mod oom_log;
 mod tree;
 mod usage;
 

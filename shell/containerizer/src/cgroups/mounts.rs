@@ -21,6 +21,7 @@ pub(crate) enum Controller {
     Hugetlb,
     NetCls,
     NetPrio,
+    PerfEvent,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,7 +31,7 @@ pub(crate) enum Version {
 }
 
 impl Controller {
-    pub(crate) const ALL: [Controller; 11] = [
+    pub(crate) const ALL: [Controller; 12] = [
         Controller::Cpu,
         Controller::Cpuacct,
         Controller::Memory,
@@ -42,6 +43,7 @@ impl Controller {
         Controller::Hugetlb,
         Controller::NetCls,
         Controller::NetPrio,
+        Controller::PerfEvent,
     ];
 
     /// Returns the name in a v1 hierarchy.
@@ -53,6 +55,7 @@ impl Controller {
             Controller::Hugetlb => "hugetlb",
             Controller::NetCls => "net_cls",
             Controller::NetPrio => "net_prio",
+            Controller::PerfEvent => "perf_event",
             Controller::Cpu => "cpu",
             Controller::Cpuacct => "cpuacct",
             Controller::Memory => "memory",
@@ -69,7 +72,7 @@ impl Controller {
     /// Returns whether every v2 cgroup has this function, without a controller of that name. Devices are limited by
     /// programs (cgroup v2 documentation, "Device controller").
     pub(crate) fn is_part_of_v2(self) -> bool {
-        matches!(self, Controller::Cpuacct | Controller::Freezer | Controller::Devices)
+        matches!(self, Controller::Cpuacct | Controller::Freezer | Controller::Devices | Controller::PerfEvent)
     }
 }
 
@@ -78,6 +81,9 @@ impl Controller {
 pub(crate) struct Hierarchies {
     /// The mount point of the v2 hierarchy, with or without controllers.
     pub unified: Option<PathBuf>,
+    /// The v2 cgroup that a service manager has delegated to this process, on a machine without v1. Nothing outside of it is
+    /// changed.
+    pub delegated: Option<PathBuf>,
     places: BTreeMap<Controller, (Version, PathBuf)>,
 }
 
@@ -104,17 +110,51 @@ impl Hierarchies {
                 }
             }
         }
+        if let Some(unified) = found.unified.as_deref().filter(|_| v1.is_empty()) {
+            found.delegated = delegated(kernel, unified);
+        }
         for controller in Controller::ALL {
             if let Some((path, _)) = v1.iter().find(|(_, options)| options.iter().any(|o| o == controller.name())) {
                 found.places.entry(controller).or_insert_with(|| (Version::V1, path.clone()));
             }
         }
+        // Events are counted in the v2 hierarchy unless a v1 hierarchy has taken the controller, which no file tells.
+        if let Some(unified) = found.unified.clone() {
+            found.places.entry(Controller::PerfEvent).or_insert((Version::V2, unified));
+        }
         Ok(found)
     }
 
+    /// Returns the v2 cgroup below which this agent makes cgroups.
+    pub(crate) fn unified_base(&self) -> Option<&Path> {
+        self.delegated.as_deref().or(self.unified.as_deref())
+    }
+
+    /// Returns the cgroup below which this agent makes cgroups of a controller.
+    pub(crate) fn base(&self, controller: Controller) -> Option<(Version, &Path)> {
+        match self.location(controller)? {
+            (Version::V2, _) => Some((Version::V2, self.unified_base()?)),
+            v1 => Some(v1),
+        }
+    }
+
+    /// Returns the mount point of the hierarchy with a controller.
     pub(crate) fn location(&self, controller: Controller) -> Option<(Version, &Path)> {
         self.places.get(&controller).map(|(version, path)| (*version, path.as_path()))
     }
+}
+
+/// Returns the cgroup of a systemd unit with `Delegate=yes` that this process is in, or in a child of it, as with
+/// `DelegateSubgroup=` (systemd's "Control Group APIs and Delegation").
+fn delegated(kernel: &dyn Kernel, unified: &Path) -> Option<PathBuf> {
+    let lines = kernel.read(Path::new("/proc/self/cgroup")).ok()?;
+    let own = lines.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    if Path::new(own).components().any(|part| !matches!(part, std::path::Component::Normal(_))) {
+        return None;
+    }
+    let own = unified.join(own);
+    let candidates = own.ancestors().take(2).take_while(|path| *path != unified);
+    candidates.into_iter().find(|path| kernel.is_delegated(path)).map(Path::to_owned)
 }
 
 /// Parses a line of mountinfo (proc_pid_mountinfo(5)) about cgroups: version, mount point, options of the hierarchy.

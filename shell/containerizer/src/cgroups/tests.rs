@@ -96,10 +96,15 @@ fn tree(kernel: &FakeKernel) -> CgroupTree {
     tree
 }
 
-fn group(kernel: &FakeKernel) -> ContainerCgroups {
+fn group_without_log(kernel: &FakeKernel) -> ContainerCgroups {
     let tree = tree(kernel);
     let group = tree.group(&ContainerId::new("c"));
     group.create(kernel, &tree).unwrap();
+    group
+}
+
+fn group(kernel: &FakeKernel) -> ContainerCgroups {
+    let group = group_without_log(kernel);
     kernel.log();
     group
 }
@@ -309,13 +314,17 @@ fn nested_cgroups_and_an_empty_root_are_removed() {
     kernel.make_directory(Path::new("/sys/fs/cgroup/mesos/c/nested")).unwrap();
     kernel.log();
     inner.remove(&kernel).unwrap();
-    assert_eq!(kernel.log(), ["rmdir /sys/fs/cgroup/mesos/c/nested", "rmdir /sys/fs/cgroup/mesos/c"]);
+    assert_eq!(
+        kernel.log(),
+        ["rmdir /sys/fs/cgroup/mesos/c/leaf", "rmdir /sys/fs/cgroup/mesos/c/nested", "rmdir /sys/fs/cgroup/mesos/c"]
+    );
     inner.remove(&kernel).unwrap();
     tree.remove_roots(&kernel);
     assert_eq!(kernel.log(), [""; 0], "another container is in it");
     other.remove(&kernel).unwrap();
     tree.remove_roots(&kernel);
-    assert_eq!(kernel.log(), ["rmdir /sys/fs/cgroup/mesos/other", "rmdir /sys/fs/cgroup/mesos"]);
+    let other = ["other/leaf", "other"].map(|path| format!("rmdir /sys/fs/cgroup/mesos/{path}"));
+    assert_eq!(kernel.log(), [&other[..], &["rmdir /sys/fs/cgroup/mesos".to_owned()]].concat());
 }
 
 #[test]
@@ -422,6 +431,72 @@ fn a_nested_container_is_tracked_below_its_parent_and_shares_its_limits() {
     assert_eq!(entered, [&[format!("{freezer}/n")][..], &shared].concat());
     limit(&child, &kernel, &limits(), PLAIN, true);
     assert_eq!(kernel.log(), [""; 0]);
+}
+
+#[test]
+fn a_nested_container_with_limits_has_controllers_in_v2() {
+    let kernel = v2();
+    let tree = tree(&kernel);
+    let parent = ContainerId::new("c");
+    let group = tree.group(&parent);
+    group.create(&kernel, &tree).unwrap();
+    let leaf = Some(Path::new("/sys/fs/cgroup/mesos/c/leaf"));
+    assert_eq!(group.v2_directory(), leaf, "its own cgroup stays free of processes");
+    kernel.log();
+    let child = tree.limited_group(&parent.child("n").unwrap());
+    child.create(&kernel, &tree).unwrap();
+    let own = "/sys/fs/cgroup/mesos/c";
+    let passed_on = ["cpu", "memory", "pids"].iter().flat_map(|controller| {
+        [own.to_owned(), format!("{own}/mesos")].map(|path| format!("{path}/cgroup.subtree_control = +{controller}"))
+    });
+    let expect: Vec<String> = std::iter::once(format!("mkdir {own}/mesos"))
+        .chain(passed_on)
+        .chain([format!("mkdir {own}/mesos/n"), format!("mkdir {own}/mesos/n/leaf")])
+        .collect();
+    assert_eq!(kernel.log(), expect);
+    limit(&child, &kernel, &limits(), PLAIN, true);
+    assert_eq!(kernel.log()[0], format!("{own}/mesos/n/cpu.weight = 50"));
+}
+
+/// An agent in a unit of systemd with `Delegate=yes` changes nothing outside of the cgroup of the unit.
+#[test]
+fn a_delegated_cgroup_is_not_left() {
+    let unit = "/sys/fs/cgroup/system.slice/tepui-agent.service";
+    let delegated = |own: &str| {
+        let kernel = v2();
+        for path in ["/sys/fs/cgroup/system.slice", unit, &format!("{unit}/inner")] {
+            crate::kernel::Kernel::make_directory(&kernel, Path::new(path)).unwrap();
+        }
+        kernel.file(&format!("{unit}/user.delegate"), "1");
+        kernel.file("/proc/self/cgroup", &format!("0::{own}\n"));
+        kernel.log();
+        kernel
+    };
+    let kernel = delegated("/system.slice/tepui-agent.service");
+    kernel.file(&format!("{unit}/cgroup.procs"), "42\n43\n");
+    kernel.moves_processes();
+    let group = group_without_log(&kernel);
+    let log = kernel.log();
+    assert_eq!(
+        log[..4],
+        [
+            format!("mkdir {unit}/agent"),
+            format!("{unit}/agent/cgroup.procs = 42"),
+            format!("{unit}/agent/cgroup.procs = 43"),
+            format!("mkdir {unit}/mesos")
+        ]
+    );
+    assert!(log.iter().all(|call| call.trim_start_matches("mkdir ").starts_with(unit)), "{log:?}");
+    assert_eq!(group.v2_directory(), Some(Path::new(&format!("{unit}/mesos/c/leaf"))));
+
+    // With `DelegateSubgroup=`, systemd has put the agent into a child of the delegated cgroup.
+    let kernel = delegated("/system.slice/tepui-agent.service/inner");
+    assert_eq!(group_without_log(&kernel).v2_directory(), Some(Path::new(&format!("{unit}/mesos/c/leaf"))));
+    assert_eq!(kernel.log()[0], format!("mkdir {unit}/mesos"));
+
+    // In other units, the cgroups are below the root of the hierarchy, as without systemd.
+    let kernel = delegated("/system.slice/other.service");
+    assert_eq!(group_without_log(&kernel).v2_directory(), Some(Path::new("/sys/fs/cgroup/mesos/c/leaf")));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::kernel::Kernel;
 #[derive(Debug, Clone)]
 pub(crate) struct CgroupTree {
     root: String,
-    /// The hierarchy of each controller in use.
+    /// The hierarchy of each controller in use: its mount point, or the delegated cgroup in it.
     controllers: BTreeMap<Controller, (Version, PathBuf)>,
     /// Every hierarchy in which a container has a cgroup. The first one tracks its processes.
     hierarchies: Vec<(Version, PathBuf)>,
@@ -32,8 +32,11 @@ impl CgroupTree {
         wanted: &[Controller],
     ) -> Result<(Self, Vec<Controller>), Error> {
         check_root(root)?;
-        let tracking = match &hierarchies.unified {
-            Some(unified) => (Version::V2, unified.clone()),
+        if let Some(delegated) = &hierarchies.delegated {
+            leave_inner_cgroup(kernel, delegated)?;
+        }
+        let tracking = match hierarchies.unified_base() {
+            Some(unified) => (Version::V2, unified.to_owned()),
             None => hierarchies
                 .location(Controller::Freezer)
                 .map(|(version, path)| (version, path.to_owned()))
@@ -45,7 +48,7 @@ impl CgroupTree {
 
         let mut missing = Vec::new();
         for controller in wanted {
-            match hierarchies.location(*controller) {
+            match hierarchies.base(*controller) {
                 Some((version, path)) if tree.enable(kernel, *controller, version, path).is_ok() => {
                     let location = (version, path.to_owned());
                     if !tree.hierarchies.contains(&location) {
@@ -103,11 +106,10 @@ impl CgroupTree {
         // Controllers are enabled from the top (cgroup v2 documentation, "Enabling and Disabling"): a child has those
         // that its parent enables.
         let mut path = hierarchy.to_owned();
-        let switch = format!("+{}", controller.v2_name());
-        for part in std::iter::once(Path::new("")).chain(Path::new(&self.root).iter().map(Path::new)) {
+        enable_below(kernel, controller, &path)?;
+        for part in Path::new(&self.root) {
             path.push(part);
-            let file = path.join("cgroup.subtree_control");
-            kernel.write(&file, &switch).map_err(Error::io("cannot enable the controller in", &file))?;
+            enable_below(kernel, controller, &path)?;
         }
         Ok(())
     }
@@ -124,36 +126,57 @@ impl CgroupTree {
             return ContainerCgroups {
                 controllers: Arc::default(),
                 between: parents(&directories),
+                leaf: None,
                 directories,
                 shared: others.iter().map(|location| directory(location, &id.root())).collect(),
             };
         }
+        let directories: Vec<_> = self.hierarchies.iter().map(|location| directory(location, id)).collect();
         ContainerCgroups {
             controllers: Arc::new(self.controllers.iter().map(|(c, location)| (*c, directory(location, id))).collect()),
-            directories: self.hierarchies.iter().map(|location| directory(location, id)).collect(),
+            leaf: self.leaf(&directories),
+            directories,
             shared: Vec::new(),
             between: Vec::new(),
         }
     }
 
+    /// Returns the cgroup of the processes of a container whose cgroup may have limited children.
+    fn leaf(&self, directories: &[(Version, PathBuf)]) -> Option<PathBuf> {
+        self.v2_controllers().next()?;
+        directories.iter().find(|(version, _)| *version == Version::V2).map(|(_, path)| path.join(LEAF))
+    }
+
+    /// Returns the controllers in use that a v2 cgroup has only if the one above passes them on.
+    fn v2_controllers(&self) -> impl Iterator<Item = Controller> {
+        let passed_on = |(controller, (version, _)): &(&Controller, &(Version, PathBuf))| {
+            *version == Version::V2 && !controller.is_part_of_v2()
+        };
+        self.controllers.iter().filter(passed_on).map(|(controller, _)| *controller)
+    }
+
     /// Returns the cgroups of a nested container with limits of its own (`share_cgroups` is false): it has one in every
     /// hierarchy, below that of its parent.
-    ///
-    /// # Errors
-    /// Returns [`Error`] if a controller is in the v2 hierarchy, in which a cgroup with processes cannot have limited
-    /// children (cgroup v2 documentation, "No Internal Process Constraint").
-    pub(crate) fn limited_group(&self, id: &ContainerId) -> Result<ContainerCgroups, Error> {
-        if let Some((controller, _)) = self.controllers.iter().find(|(_, (version, _))| *version == Version::V2) {
-            return Err(Error::SharedCgroups(controller.name()));
-        }
+    pub(crate) fn limited_group(&self, id: &ContainerId) -> ContainerCgroups {
         let directory = |(version, path): &(Version, PathBuf)| (*version, path.join(&self.root).join(id.path(NESTED)));
         let directories: Vec<_> = self.hierarchies.iter().map(directory).collect();
-        Ok(ContainerCgroups {
+        ContainerCgroups {
             controllers: Arc::new(self.controllers.iter().map(|(c, location)| (*c, directory(location))).collect()),
             between: parents(&directories),
+            leaf: self.leaf(&directories),
             directories,
             shared: Vec::new(),
-        })
+        }
+    }
+
+    /// Passes the v2 controllers on to the children of a container's parent, which are about to have limits of their own.
+    fn pass_on_to_children(&self, kernel: &dyn Kernel, between: &Path) -> Result<(), Error> {
+        for controller in self.v2_controllers() {
+            for path in between.parent().into_iter().chain([between]) {
+                enable_below(kernel, controller, path)?;
+            }
+        }
+        Ok(())
     }
 
     /// Returns the top-level containers with a cgroup in the hierarchy that tracks processes.
@@ -171,6 +194,16 @@ fn parents(directories: &[(Version, PathBuf)]) -> Vec<PathBuf> {
 /// The directory between the cgroup of a container and those of its children, as in Mesos.
 const NESTED: &str = "mesos";
 
+/// The name of the v2 cgroup with the processes of a container, as in Mesos: a cgroup with processes cannot have limited
+/// children (cgroup v2 documentation, "No Internal Process Constraint").
+const LEAF: &str = "leaf";
+
+/// The number of times that new processes of a delegated cgroup are moved out of it.
+const MOVE_ATTEMPTS: usize = 10;
+
+/// The name of the cgroup that an agent moves itself to in a cgroup that is delegated to it.
+const AGENT: &str = "agent";
+
 /// The cgroups of one container, one in each hierarchy in use.
 #[derive(Debug, Clone)]
 pub(crate) struct ContainerCgroups {
@@ -181,30 +214,38 @@ pub(crate) struct ContainerCgroups {
     pub(super) shared: Vec<(Version, PathBuf)>,
     /// The directories between its own cgroups and those of its parent. They are removed with the parent.
     pub(super) between: Vec<PathBuf>,
+    /// The v2 cgroup below its own that its processes are in; `None` if they are in its own.
+    pub(super) leaf: Option<PathBuf>,
 }
 
 impl ContainerCgroups {
     pub(crate) fn create(&self, kernel: &dyn Kernel, tree: &CgroupTree) -> Result<(), Error> {
-        match self.make_directories(kernel) {
+        match self.make_directories(kernel, tree) {
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 tree.recreate_roots(kernel)?;
-                self.make_directories(kernel)
+                self.make_directories(kernel, tree)
             }
             outcome => outcome,
         }
     }
 
-    fn make_directories(&self, kernel: &dyn Kernel) -> Result<(), Error> {
-        for between in &self.between {
-            make(kernel, between).map_err(Error::io("cannot make the cgroup", between))?;
+    fn make_directories(&self, kernel: &dyn Kernel, tree: &CgroupTree) -> Result<(), Error> {
+        let make_one = |path: &Path| make(kernel, path).map_err(Error::io("cannot make the cgroup", path));
+        self.between.iter().try_for_each(|path| make_one(path))?;
+        let is_limited = self.leaf.is_some();
+        let v2 = self.directories.iter().filter(|(version, _)| *version == Version::V2 && is_limited);
+        for between in v2.filter_map(|(_, path)| self.between.iter().find(|between| path.parent() == Some(between))) {
+            tree.pass_on_to_children(kernel, between)?;
         }
-        self.directories
-            .iter()
-            .try_for_each(|(_, path)| make(kernel, path).map_err(Error::io("cannot make the cgroup", path)))
+        self.directories.iter().try_for_each(|(_, path)| make_one(path))?;
+        self.leaf.iter().try_for_each(|path| make_one(path))
     }
 
     /// Returns the v2 cgroup that the first process starts in.
     pub(crate) fn v2_directory(&self) -> Option<&Path> {
+        if let Some(leaf) = &self.leaf {
+            return Some(leaf);
+        }
         self.directories.iter().find(|(version, _)| *version == Version::V2).map(|(_, path)| path.as_path())
     }
 
@@ -271,6 +312,39 @@ fn check_root(root: &str) -> Result<(), Error> {
     let plain = |component: Component<'_>| matches!(component, Component::Normal(_));
     if root.is_empty() || !Path::new(root).components().all(plain) {
         return Err(Error::InvalidCgroupsRoot(root.into()));
+    }
+    Ok(())
+}
+
+/// Enables a controller for the children of a v2 cgroup.
+fn enable_below(kernel: &dyn Kernel, controller: Controller, path: &Path) -> Result<(), Error> {
+    let file = path.join("cgroup.subtree_control");
+    let switch = format!("+{}", controller.v2_name());
+    kernel.write(&file, &switch).map_err(Error::io("cannot enable the controller in", &file))
+}
+
+/// Moves the processes of a delegated cgroup, which are this agent and its helpers, to a cgroup below it. A cgroup with
+/// processes cannot pass controllers on.
+fn leave_inner_cgroup(kernel: &dyn Kernel, delegated: &Path) -> Result<(), Error> {
+    let agent = delegated.join(AGENT);
+    let processes = |path: &Path| {
+        let file = path.join("cgroup.procs");
+        kernel.read(&file).map_err(Error::io("cannot read", file))
+    };
+    for _ in 0..MOVE_ATTEMPTS {
+        let inner = processes(delegated)?;
+        if inner.trim().is_empty() {
+            return Ok(());
+        }
+        make(kernel, &agent).map_err(Error::io("cannot make the cgroup", &agent))?;
+        for pid in inner.lines() {
+            let file = agent.join("cgroup.procs");
+            match kernel.write(&file, pid.trim()) {
+                // The process has ended meanwhile.
+                Err(error) if error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => {}
+                outcome => outcome.map_err(Error::io("cannot move the agent with", &file))?,
+            }
+        }
     }
     Ok(())
 }

@@ -86,11 +86,13 @@ impl ContainerCgroups {
     /// Returns how often the kernel has killed a process of this container for lack of memory.
     pub(crate) fn oom_kills(&self, kernel: &dyn Kernel) -> u64 {
         let Some((version, path)) = self.location(Controller::Memory) else { return 0 };
-        let file = match version {
-            Version::V1 => "memory.oom_control",
-            Version::V2 => "memory.events",
-        };
-        table(kernel, path, file).get("oom_kill").copied().unwrap_or(0)
+        if version == Version::V1 {
+            return table(kernel, path, "memory.oom_control").get("oom_kill").copied().unwrap_or(0);
+        }
+        // The other counters include the cgroups below, where nested containers exceed limits of their own. This one exists
+        // since Linux 5.17.
+        let own = table(kernel, path, "memory.events.local").get("oom_group_kill").copied();
+        own.unwrap_or_else(|| table(kernel, path, "memory.events").get("oom_kill").copied().unwrap_or(0))
     }
 }
 
@@ -112,6 +114,11 @@ pub(crate) fn memory_report(group: &ContainerCgroups, kernel: &dyn Kernel) -> Op
     if let Ok(statistics) = kernel.read(&path.join("memory.stat")) {
         message.push_str("\n\nMEMORY STATISTICS: \n");
         message.push_str(&statistics);
+    }
+    let log = kernel.log_records("oom-kill:");
+    let killed = super::oom_log::killed(log.iter().map(String::as_str), path);
+    if !killed.is_empty() {
+        message.push_str(&format!("\nKilled by the kernel: {}\n", killed.join(", ")));
     }
     Some((limit, message))
 }

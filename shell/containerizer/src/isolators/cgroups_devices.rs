@@ -17,8 +17,9 @@ impl Isolator for CgroupsDevices {
         "cgroups/devices"
     }
 
-    fn prepare(&self, container: &ContainerContext<'_>, _: &Launch, _: &mut LaunchSpec) -> Result<(), Error> {
-        let allowed = || AllowedDevice::defaults().into_iter().chain(self.allowed.iter().cloned());
+    fn prepare(&self, container: &ContainerContext<'_>, _: &Launch, spec: &mut LaunchSpec) -> Result<(), Error> {
+        let further = self.allowed.iter().chain(&spec.allowed_devices);
+        let allowed = || AllowedDevice::defaults().into_iter().chain(further.clone().cloned());
         match container.cgroups.and_then(|cgroups| cgroups.location(Controller::Devices)) {
             Some((Version::V1, path)) => {
                 let write = |file: &str, value: &str| {

@@ -1,11 +1,14 @@
 //! `cgroups/mem`: a limit of memory, and the kernel's notification that it was reached.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
+use ids::ContainerId;
 use rustix::event::{EventfdFlags, eventfd};
 
 use super::{Cause, ContainerContext, Isolator};
@@ -15,10 +18,12 @@ use crate::launch_spec::LaunchSpec;
 use crate::{Error, Launch, Limitation, LimitationKind, Limits, Usage};
 
 /// Limits the memory of containers, and finds those that exceed it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct CgroupsMem {
     /// `--cgroups_limit_swap`: whether memory and swap are limited together.
-    pub swap: bool,
+    swap: bool,
+    /// The memory that each container with a v2 cgroup is promised, in bytes.
+    promised: Mutex<BTreeMap<ContainerId, u64>>,
 }
 
 impl Isolator for CgroupsMem {
@@ -34,8 +39,10 @@ impl Isolator for CgroupsMem {
         match container.cgroups.and_then(|cgroups| cgroups.location(Controller::Memory)) {
             None => Ok(None),
             Some((Version::V1, path)) => eventfd_v1(container.kernel, path).map(Some),
-            // The kernel marks this file as changed.
-            Some((Version::V2, path)) => Ok(Some(File::open(path.join("memory.events"))?.into())),
+            // The kernel marks these files as changed. The first one exists since Linux 5.2.
+            Some((Version::V2, path)) => File::open(path.join("memory.events.local"))
+                .or_else(|_| File::open(path.join("memory.events")))
+                .map(|file| Some(file.into())),
         }
     }
 
@@ -45,12 +52,18 @@ impl Isolator for CgroupsMem {
             Cause::Notified(watch) => is_out_of_memory(container.kernel, cgroups, watch),
             Cause::Ended => cgroups.oom_kills(container.kernel) > 0,
         };
-        let (limit, message) = memory_report(cgroups, container.kernel).filter(|_| reached)?;
+        // The report reads the log of the kernel, which takes longer than the end of a container.
+        let (limit, message) = reached.then(|| memory_report(cgroups, container.kernel))??;
         Some(Limitation { kind: LimitationKind::Memory { limit }, message })
     }
 
     fn update(&self, container: &ContainerContext<'_>, limits: &Limits) -> Result<(), Error> {
         self.limit(container, limits, false)
+    }
+
+    fn cleanup(&self, container: &ContainerContext<'_>) -> io::Result<()> {
+        self.protect(container, None);
+        Ok(())
     }
 
     fn usage(&self, container: &ContainerContext<'_>, usage: &mut Usage) {
@@ -61,10 +74,38 @@ impl Isolator for CgroupsMem {
 }
 
 impl CgroupsMem {
+    pub(super) fn new(swap: bool) -> Self {
+        CgroupsMem { swap, ..CgroupsMem::default() }
+    }
+
+    /// Sets the protected memory of the cgroups above all containers to the sum of what these are promised. The protection
+    /// of a cgroup counts only up to that of the cgroup above (cgroup v2 documentation, "memory.low").
+    fn protect(&self, container: &ContainerContext<'_>, promised: Option<u64>) {
+        let location = container.cgroups.and_then(|cgroups| cgroups.location(Controller::Memory));
+        let Some((Version::V2, path)) = location.filter(|_| container.id.parent().is_none()) else { return };
+        // The lock is held for the writes, so that the last sum is written last.
+        let mut all = self.promised.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = match promised {
+            Some(bytes) => all.insert(container.id.clone(), bytes),
+            None => all.remove(container.id),
+        };
+        if before == promised {
+            return;
+        }
+        let sum = all.values().fold(0u64, |sum, bytes| sum.saturating_add(*bytes));
+        if let Some(root) = path.parent() {
+            // Without it, the memory of containers is reclaimed like that of others.
+            let _ = container.kernel.write(&root.join("memory.low"), &sum.to_string());
+        }
+    }
+
     /// Sets the limit. `first` means that the container has no process yet.
     fn limit(&self, container: &ContainerContext<'_>, limits: &Limits, first: bool) -> Result<(), Error> {
         match container.cgroups.filter(|cgroups| cgroups.has(Controller::Memory)) {
-            Some(cgroups) => cgroups.limit_memory(container.kernel, limits, self.swap, first),
+            Some(cgroups) => {
+                self.protect(container, Some(limits.memory));
+                cgroups.limit_memory(container.kernel, limits, self.swap, first)
+            }
             None => Ok(()),
         }
     }

@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 use std::{fmt, io};
 
 use super::{Cause, ContainerContext, Isolator};
+use crate::disk_size::disk_size;
 use crate::disk_watcher::DiskWatcher;
 use crate::launch_spec::LaunchSpec;
 use crate::{Config, Error, Launch, Limitation, LimitationKind, Limits, Usage};
@@ -54,7 +55,7 @@ impl Isolator for DiskDu {
 
     fn limitation(&self, container: &ContainerContext<'_>, _: Cause<'_>) -> Option<Limitation> {
         let (used, limit) = self.watcher.violation(container.id)?;
-        let message = format!("Disk usage ({}) exceeds quota ({})", bytes(used), bytes(limit));
+        let message = format!("Disk usage ({}) exceeds quota ({})", disk_size(used), disk_size(limit));
         Some(Limitation { kind: LimitationKind::Disk { limit }, message })
     }
 
@@ -80,26 +81,5 @@ impl Isolator for DiskDu {
     fn cleanup(&self, container: &ContainerContext<'_>) -> io::Result<()> {
         self.watcher.remove(container.id);
         Ok(())
-    }
-}
-
-/// Writes a size as Mesos does: in the largest unit without a fraction.
-fn bytes(size: u64) -> String {
-    let units = ["B", "KB", "MB", "GB", "TB"];
-    let power = (0..units.len()).rev().find(|power| size > 0 && size.is_multiple_of(1 << (10 * power))).unwrap_or(0);
-    format!("{}{}", size >> (10 * power), units.get(power).unwrap_or(&"B"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_have_no_fraction() {
-        for (size, expect) in
-            [(0, "0B"), (1023, "1023B"), (1024, "1KB"), (3 << 20, "3MB"), ((1 << 30) + 1024, "1048577KB")]
-        {
-            assert_eq!(bytes(size), expect);
-        }
     }
 }

@@ -12,7 +12,7 @@ use crate::cgroups::ContainerCgroups;
 use crate::cni::JoinedNetwork;
 use crate::kernel::Kernel;
 use crate::launch_spec::LaunchSpec;
-use crate::{Error, Launch, Limitation, Limits, Usage};
+use crate::{Bind, Error, Launch, Limitation, Limits, Usage};
 
 /// The properties of a container that isolators use.
 #[derive(Clone, Copy)]
@@ -88,6 +88,15 @@ pub(crate) trait Isolator: fmt::Debug + Send + Sync {
     /// Returns an error after which the old limits may still be in force.
     fn update(&self, container: &ContainerContext<'_>, limits: &Limits) -> Result<(), Error> {
         let _ = (container, limits);
+        Ok(())
+    }
+
+    /// Takes up a persistent volume that is about to be shown in a running container, or that an earlier agent has shown.
+    ///
+    /// # Errors
+    /// Returns why the container cannot have it.
+    fn add_volume(&self, container: &ContainerContext<'_>, volume: &Bind) -> Result<(), Error> {
+        let _ = (container, volume);
         Ok(())
     }
 

@@ -9,10 +9,13 @@ use super::cgroups_devices::CgroupsDevices;
 use super::cgroups_mem::CgroupsMem;
 use super::cgroups_net_cls::CgroupsNetCls;
 use super::cgroups_only::CgroupsOnly;
+use super::cgroups_perf_event::CgroupsPerfEvent;
 use super::cgroups_pids::CgroupsPids;
 use super::disk_du::DiskDu;
+use super::disk_xfs::DiskXfs;
 use super::docker_runtime::DockerRuntime;
 use super::filesystem_linux::FilesystemLinux;
+use super::gpu_nvidia::GpuNvidia;
 use super::linux_capabilities::LinuxCapabilities;
 use super::linux_devices::LinuxDevices;
 use super::linux_nnp::LinuxNnp;
@@ -51,7 +54,7 @@ enum Needs {
 }
 
 /// All isolators, in the order in which they are called.
-const LIST: [Entry; 25] = [
+const LIST: [Entry; 28] = [
     Entry {
         name: "cgroups/cpu",
         needs: Needs::Controller(Controller::Cpu),
@@ -60,11 +63,17 @@ const LIST: [Entry; 25] = [
     Entry {
         name: "cgroups/mem",
         needs: Needs::Controller(Controller::Memory),
-        make: |config| Box::new(CgroupsMem { swap: config.cgroups_limit_swap }),
+        make: |config| Box::new(CgroupsMem::new(config.cgroups_limit_swap)),
     },
     Entry { name: "cgroups/pids", needs: Needs::Controller(Controller::Pids), make: |_| Box::new(CgroupsPids) },
     Entry { name: "cgroups/blkio", needs: Needs::Controller(Controller::Blkio), make: |_| Box::new(CgroupsBlkio) },
     Entry { name: "cgroups/cpuset", needs: Needs::Controller(Controller::Cpuset), make: |_| Box::new(CgroupsCpuset) },
+    // This isolator comes before the one of devices, which allows those of the GPUs, too.
+    Entry {
+        name: "gpu/nvidia",
+        needs: Needs::Controller(Controller::Devices),
+        make: |config| Box::new(GpuNvidia::new(config)),
+    },
     Entry {
         name: "cgroups/devices",
         needs: Needs::Controller(Controller::Devices),
@@ -84,6 +93,11 @@ const LIST: [Entry; 25] = [
         name: "cgroups/net_prio",
         needs: Needs::Controller(Controller::NetPrio),
         make: |_| Box::new(CgroupsOnly("cgroups/net_prio")),
+    },
+    Entry {
+        name: "cgroups/perf_event",
+        needs: Needs::Controller(Controller::PerfEvent),
+        make: |config| Box::new(CgroupsPerfEvent::new(config)),
     },
     Entry { name: "filesystem/linux", needs: Needs::Root, make: |_| Box::new(FilesystemLinux) },
     Entry { name: "namespaces/pid", needs: Needs::Root, make: |_| Box::new(NamespacesPid) },
@@ -117,6 +131,7 @@ const LIST: [Entry; 25] = [
     },
     Entry { name: "volume/secret", needs: Needs::Root, make: |_| Box::new(VolumeSecret) },
     Entry { name: "disk/du", needs: Needs::Nothing, make: |config| Box::new(DiskDu::new(config)) },
+    Entry { name: "disk/xfs", needs: Needs::Nothing, make: |config| Box::new(DiskXfs::new(config)) },
     Entry { name: "volume/sandbox_path", needs: Needs::Root, make: |_| Box::new(VolumeSandboxPath) },
     Entry { name: "posix/rlimits", needs: Needs::Nothing, make: |_| Box::new(PosixRlimits) },
     Entry { name: "docker/runtime", needs: Needs::RootOrUserNamespace, make: |_| Box::new(DockerRuntime) },
@@ -144,6 +159,7 @@ const ALIASES: [(&str, &[&str]); 14] = [
             "cgroups/mem",
             "cgroups/net_cls",
             "cgroups/net_prio",
+            "cgroups/perf_event",
             "cgroups/pids",
         ],
     ),
@@ -172,14 +188,11 @@ const WITHOUT_EFFECT: [&str; 2] = ["filesystem/posix", "environment_secret"];
 
 /// Names of Mesos without an isolator here, and what an operator uses instead. The agent starts and reports them, as it
 /// does for missing rights. Containers that ask for one of them are refused.
-const NOT_IMPLEMENTED: [(&str, &str); 11] = [
+const NOT_IMPLEMENTED: [(&str, &str); 8] = [
     ("appc/runtime", "use docker/runtime, which runs Docker and OCI images"),
-    ("cgroups/perf_event", "use perf on the cgroups below --cgroups_root"),
-    ("disk/xfs", "use disk/du, which measures sandboxes and ends containers that exceed their quota"),
     ("docker/volume", "mount the volume on the agent, and use volume/host_path"),
     ("filesystem/shared", "use volume/host_path and volume/sandbox_path"),
     ("filesystem/windows", "this agent runs on Linux: use filesystem/linux"),
-    ("gpu/nvidia", "allow the devices with cgroups/devices and --allowed_devices"),
     ("network/port_mapping", "containers use the network of the agent, on the ports that they are allocated"),
     ("volume/csi", "mount the volume on the agent, and use volume/host_path"),
     ("windows/cpu", "this agent runs on Linux: use cgroups/cpu"),
@@ -223,7 +236,29 @@ impl Requested {
                 },
             }
         }
+        if requested.has("gpu/nvidia") {
+            requested.check_gpus()?;
+        }
         Ok(requested)
+    }
+
+    /// Checks that the isolators are there without which any container could use all GPUs, with Mesos' words.
+    fn check_gpus(&self) -> Result<(), Error> {
+        for (name, missing) in [
+            (
+                "cgroups/devices",
+                "The 'cgroups/devices' isolator must be enabled in order to use the 'gpu/nvidia' isolator",
+            ),
+            (
+                "filesystem/linux",
+                "The 'filesystem/linux' isolator must be enabled in order to use the 'gpu/nvidia' isolator",
+            ),
+        ] {
+            if !self.has(name) {
+                return Err(Error::Isolation(missing));
+            }
+        }
+        Ok(())
     }
 
     /// Returns the controllers that the requested isolators need.
@@ -299,9 +334,10 @@ mod tests {
             ["filesystem/linux", "volume/host_path", "volume/sandbox_path", "docker/runtime", "posix/cpu"];
         check(&["volume/image"], &with_images);
         check(&["posix/disk"], &["disk/du", "posix/cpu"]);
-        check(&["disk/xfs"], &["posix/cpu"]);
-        let unsupported = Requested::parse(&["disk/xfs".into()]).unwrap().unsupported;
-        assert!(unsupported[0].starts_with("'disk/xfs' is not implemented: use disk/du"), "{unsupported:?}");
+        check(&["disk/xfs"], &["disk/xfs", "posix/cpu"]);
+        check(&["appc/runtime"], &["posix/cpu"]);
+        let unsupported = Requested::parse(&["appc/runtime".into()]).unwrap().unsupported;
+        assert!(unsupported[0].starts_with("'appc/runtime' is not implemented: use docker/runtime"), "{unsupported:?}");
     }
 
     #[test]
@@ -347,7 +383,13 @@ mod tests {
                      volume/image volume/secret volume/csi disk/du disk/xfs linux/seccomp gpu/nvidia network/cni \
                      network/port_mapping network/ports environment_secret process cgroups";
         for name in names.split_whitespace() {
-            assert!(Requested::parse(&[name.to_owned()]).is_ok(), "{name}");
+            let alone = Requested::parse(&[name.to_owned()]);
+            assert!(!matches!(alone, Err(Error::UnknownIsolation(_))), "{name}");
         }
+        let gpus = |names: &[&str]| Requested::parse(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        let missing = gpus(&["gpu/nvidia", "filesystem/linux"]).unwrap_err().to_string();
+        assert_eq!(missing, "The 'cgroups/devices' isolator must be enabled in order to use the 'gpu/nvidia' isolator");
+        assert!(gpus(&["cgroups/devices", "gpu/nvidia"]).is_err());
+        assert!(gpus(&["cgroups/all", "gpu/nvidia", "namespaces/pid"]).is_ok());
     }
 }

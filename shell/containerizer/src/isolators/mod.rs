@@ -6,10 +6,12 @@
 //! | `list` | the list of all isolators: names, requirements, constructors |
 //! | `set` | the isolators in use, called in order |
 //! | `cgroups_blkio`, `cgroups_cpu`, `cgroups_cpuset`, `cgroups_devices`, `cgroups_mem`, `cgroups_net_cls`, `cgroups_pids` | one controller each |
+//! | `cgroups_perf_event` | counts of performance events |
 //! | `cgroups_only` | controllers of which containers only have a cgroup |
-//! | `disk_du` | the disk space of sandboxes |
+//! | `disk_du`, `disk_xfs` | the disk space of sandboxes and volumes |
 //! | `docker_runtime` | images of containers |
 //! | `filesystem_linux` | mount namespaces, and the volumes in them |
+//! | `gpu_nvidia` | GPUs |
 //! | `linux_capabilities`, `linux_nnp`, `linux_seccomp` | the privileges of programs |
 //! | `linux_devices` | the operator's devices in images |
 //! | `namespaces_ipc`, `namespaces_pid` | IPC and pid namespaces |
@@ -26,10 +28,13 @@ mod cgroups_devices;
 mod cgroups_mem;
 mod cgroups_net_cls;
 mod cgroups_only;
+mod cgroups_perf_event;
 mod cgroups_pids;
 mod disk_du;
+mod disk_xfs;
 mod docker_runtime;
 mod filesystem_linux;
+mod gpu_nvidia;
 mod isolator;
 mod linux_capabilities;
 mod linux_devices;
@@ -47,6 +52,8 @@ mod volume_host_path;
 mod volume_sandbox_path;
 mod volume_secret;
 
+pub(crate) use cgroups_perf_event::CgroupsPerfEvent;
+pub(crate) use disk_xfs::DiskXfs;
 pub(crate) use isolator::{Cause, ContainerContext, Isolator};
 pub(crate) use list::Requested;
 pub(crate) use set::Isolators;

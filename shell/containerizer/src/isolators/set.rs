@@ -9,7 +9,7 @@ use ids::ContainerId;
 use super::{Cause, ContainerContext, Isolator};
 use crate::cni::JoinedNetwork;
 use crate::launch_spec::LaunchSpec;
-use crate::{CapabilityRequest, Error, IpcMode, Launch, Limitation, Limits, SeccompRequest, Usage};
+use crate::{Bind, CapabilityRequest, Error, IpcMode, Launch, Limitation, Limits, SeccompRequest, Usage};
 
 /// The isolators that separate a program from the agent, which a helper of the agent is not ([`crate::Requests::is_helper`]).
 const OF_PROGRAMS: [&str; 9] = [
@@ -61,7 +61,7 @@ impl Isolators {
         if spec.mounts.len() < launch.binds.len() {
             return Err(Error::NotIsolated { what: "volumes", isolator: "filesystem/linux" });
         }
-        if spec.volumes.len() < launch.requests.volumes.len() {
+        if spec.volumes.len() < launch.requests.volumes.len() + spec.injected_volumes {
             return Err(Error::NotIsolated { what: "volumes of these kinds", isolator: "filesystem/linux" });
         }
         if !launch.requests.networks.is_empty() && !self.has("network/cni") {
@@ -117,6 +117,11 @@ impl Isolators {
             result = result.and(isolator.update(container, limits));
         }
         result
+    }
+
+    /// Calls [`Isolator::add_volume`] of all.
+    pub(crate) fn add_volume(&self, container: &ContainerContext<'_>, volume: &Bind) -> Result<(), Error> {
+        self.all.iter().try_for_each(|isolator| isolator.add_volume(container, volume))
     }
 
     /// Returns the usage and the current limits of the container (`MesosContainerizerProcess::usage` of Mesos). The

@@ -26,6 +26,7 @@ struct State {
     not_root: bool,
     /// The number of changes until the process ends that makes them; `None` while it lives.
     changes_left: Option<u64>,
+    moves_processes: bool,
 }
 
 impl State {
@@ -79,6 +80,11 @@ impl FakeKernel {
         self.state().changes_left.take() == Some(0)
     }
 
+    /// Makes writes to `cgroup.procs` take the process out of its former cgroup.
+    pub(crate) fn moves_processes(&self) {
+        self.state().moves_processes = true;
+    }
+
     pub(crate) fn without_root(self) -> Self {
         self.state().not_root = true;
         self
@@ -110,6 +116,11 @@ impl Kernel for FakeKernel {
         if state.refused.contains(path) {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
+        if state.moves_processes && path.ends_with("cgroup.procs") {
+            for (_, pids) in state.files.iter_mut().filter(|(path, _)| path.ends_with("cgroup.procs")) {
+                *pids = pids.lines().filter(|line| *line != value).map(|line| format!("{line}\n")).collect();
+            }
+        }
         let content = state.files.get_mut(path).ok_or_else(absent)?;
         *content = value.to_owned();
         Ok(())
@@ -119,6 +130,21 @@ impl Kernel for FakeKernel {
         let mut state = self.state();
         state.change()?;
         state.log.push(format!("{} runs {} instructions", cgroup.display(), program.len()));
+        Ok(())
+    }
+
+    fn is_delegated(&self, cgroup: &Path) -> bool {
+        self.state().files.get(&cgroup.join("user.delegate")).is_some_and(|value| value == "1")
+    }
+
+    fn attribute(&self, cgroup: &Path, name: &str) -> Option<String> {
+        self.state().files.get(&cgroup.join(name)).cloned()
+    }
+
+    fn set_attribute(&self, cgroup: &Path, name: &str, value: &str) -> io::Result<()> {
+        let mut state = self.state();
+        state.change()?;
+        state.files.insert(cgroup.join(name), value.to_owned());
         Ok(())
     }
 
@@ -188,6 +214,12 @@ impl Kernel for FakeKernel {
 
     fn environment(&self, _pid: i32) -> Vec<u8> {
         Vec::new()
+    }
+
+    fn log_records(&self, text: &str) -> Vec<String> {
+        let state = self.state();
+        let log = state.files.get(Path::new("/dev/kmsg")).map(String::as_str).unwrap_or_default();
+        log.lines().filter(|record| record.contains(text)).map(str::to_owned).collect()
     }
 
     fn is_root(&self) -> bool {

@@ -15,6 +15,9 @@ use crate::spawn::{self, SpawnError, SpawnPlan, Spawned};
 /// The maximum wait for an execution, during which the kernel may have to read a program from disk.
 const LONGEST_EXECUTION: Duration = Duration::from_secs(1);
 
+/// More records than the largest log of a kernel has.
+const MAX_LOG_RECORDS: usize = 1 << 18;
+
 #[derive(Debug)]
 pub(crate) struct SystemKernel;
 
@@ -32,6 +35,21 @@ impl Kernel for SystemKernel {
 
     fn attach_device_program(&self, cgroup: &Path, program: &[u64]) -> io::Result<()> {
         crate::cgroups::attach_device_program(cgroup, program)
+    }
+
+    /// systemd marks the cgroup by attributes: for everybody since version 251, for root before.
+    fn is_delegated(&self, cgroup: &Path) -> bool {
+        ["user.delegate", "trusted.delegate"].iter().any(|name| self.attribute(cgroup, name).as_deref() == Some("1"))
+    }
+
+    fn attribute(&self, cgroup: &Path, name: &str) -> Option<String> {
+        let mut value = [0u8; 4096];
+        let length = rustix::fs::getxattr(cgroup, name, &mut value[..]).ok()?;
+        String::from_utf8(value.get(..length)?.to_vec()).ok()
+    }
+
+    fn set_attribute(&self, cgroup: &Path, name: &str, value: &str) -> io::Result<()> {
+        Ok(rustix::fs::setxattr(cgroup, name, value.as_bytes(), rustix::fs::XattrFlags::empty())?)
     }
 
     fn make_directory(&self, path: &Path) -> io::Result<()> {
@@ -83,6 +101,29 @@ impl Kernel for SystemKernel {
                 outcome => return outcome.unwrap_or_default(),
             }
         }
+    }
+
+    /// Each read of `/dev/kmsg` returns one record (dev-kmsg in the kernel's ABI documentation).
+    fn log_records(&self, text: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let Ok(log) = rustix::fs::open("/dev/kmsg", flags, Mode::empty()) else { return found };
+        let mut record = [0u8; 8192];
+        for _ in 0..MAX_LOG_RECORDS {
+            match rustix::io::read(&log, &mut record) {
+                Ok(0) => break,
+                Ok(length) => {
+                    let record = String::from_utf8_lossy(record.get(..length).unwrap_or_default());
+                    if record.contains(text) {
+                        found.push(record.into_owned());
+                    }
+                }
+                // Records were overwritten meanwhile; the next read continues behind them.
+                Err(rustix::io::Errno::PIPE) => {}
+                Err(_) => break,
+            }
+        }
+        found
     }
 
     fn is_root(&self) -> bool {

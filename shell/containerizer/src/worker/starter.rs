@@ -65,11 +65,7 @@ impl Starter {
         let launch = &request.launch;
         let (id, limits) = (launch.id.clone(), launch.limits.clone());
         let own_cgroups = launch.nesting.as_ref().is_some_and(|nesting| nesting.own_cgroups) && id.parent().is_some();
-        let cgroups = if own_cgroups { self.isolation.own_cgroups(&id) } else { Ok(self.isolation.cgroups(&id)) };
-        let cgroups = match cgroups {
-            Ok(cgroups) => cgroups,
-            Err(error) => return Started { id, limits, cgroups: None, outcome: Err(with_sources(&error)) },
-        };
+        let cgroups = if own_cgroups { self.isolation.own_cgroups(&id) } else { self.isolation.cgroups(&id) };
         let outcome = self.try_start(request, cgroups.as_ref());
         if outcome.is_err() {
             let context = Isolation::context(&*self.kernel, &id, cgroups.as_ref(), None);

@@ -13,8 +13,8 @@ use tempfile::TempDir;
 use testkit::scratch::{cgroup_roots, cgroups_below, cgroups_root};
 use testkit::wait::until_within;
 
-/// The upper bound of every wait, far above what is needed.
-const TIMEOUT: Duration = Duration::from_secs(20);
+/// The upper bound of every wait, far above what is needed, also in an emulated machine.
+const TIMEOUT: Duration = testkit::wait::TIMEOUT;
 
 pub struct Host {
     pub containerizer: Option<Containerizer>,
@@ -141,16 +141,23 @@ impl Host {
     /// Removes the empty cgroups below a root that is not in use any more.
     pub fn remove_cgroups(&self, root: &str) {
         for root in cgroup_roots(root) {
-            for inner in std::fs::read_dir(&root).into_iter().flatten().flatten() {
-                until(|| {
-                    (!inner.path().is_dir()
-                        || std::fs::remove_dir(inner.path()).is_ok()
-                        || !inner.file_type().is_ok_and(|kind| kind.is_dir()))
-                    .then_some(())
-                });
+            for inner in std::fs::read_dir(&root).into_iter().flatten().flatten().map(|entry| entry.path()) {
+                if inner.is_dir() {
+                    until(|| {
+                        let _ = std::fs::remove_dir(inner.join("leaf"));
+                        (!inner.is_dir() || std::fs::remove_dir(&inner).is_ok()).then_some(())
+                    });
+                }
             }
             let _ = std::fs::remove_dir(root);
         }
+    }
+
+    /// Returns the mounts of this process that have something to do with this host. Other tests mount at the same time.
+    pub fn mounts(&self) -> Vec<String> {
+        let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+        let own = self.directory.path().to_str().unwrap();
+        table.lines().filter(|line| line.contains(own)).map(str::to_owned).collect()
     }
 
     /// Returns all cgroups below the root in all hierarchies.
@@ -159,8 +166,9 @@ impl Host {
     }
 }
 
-impl Drop for Host {
-    fn drop(&mut self) {
+impl Host {
+    /// Ends the agent and all containers.
+    pub fn end(&mut self) {
         // A test that failed between two agents has left its containers to the next agent.
         let running = self.containerizer.take().or_else(|| {
             let (containerizer, events) = start(&self.config).ok()?;
@@ -176,6 +184,12 @@ impl Drop for Host {
                 let _ = self.events.recv_timeout(Duration::from_millis(10));
             }
         }
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.end();
         for root in cgroup_roots(&self.config.cgroups_root) {
             let _ = std::fs::remove_dir(root);
         }

@@ -44,7 +44,7 @@ fn all_controllers_of_the_machine_are_used() {
     assert_eq!(host.containerizer().missing_isolation(), [""; 0], "only what the machine has is wanted");
     host.launch(host.shell("c", "cat /proc/self/cgroup"));
     assert_eq!(host.exited("c"), Some(0));
-    assert!(host.read("c", "stdout").lines().any(|line| line.ends_with("/c")));
+    assert!(host.read("c", "stdout").lines().any(|line| line.ends_with("/c") || line.ends_with("/c/leaf")));
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn a_container_that_uses_too_much_disk_is_ended() {
     let Event::Exited { limitation: Some(limitation), .. } = host.event() else { panic!("it has a limit") };
     assert_eq!(limitation.kind, LimitationKind::Disk { limit: 1 << 20 });
     assert!(
-        limitation.message.starts_with("Disk usage (29") && limitation.message.ends_with(") exceeds quota (1MB)"),
+        limitation.message.starts_with("Disk usage (") && limitation.message.ends_with(") exceeds quota (1MB)"),
         "{limitation:?}"
     );
 
@@ -123,7 +123,7 @@ fn a_secret_is_a_file_of_the_container_only() {
     std::os::unix::fs::chown(&sandbox, Some(user.uid), Some(user.gid)).unwrap();
     let mut launch = host.shell(
         "c",
-        "cat keys/token; stat -c %u keys/token; grep -c ramfs /proc/self/mountinfo; echo up > up; \
+        "cat keys/token; stat -c %u keys/token; grep -c 'keys/token .* ramfs ' /proc/self/mountinfo; echo up > up; \
                                       until [ -e go ]; do sleep 0.01; done",
     );
     launch.user = Some(user.clone());
