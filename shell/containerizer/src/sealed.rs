@@ -27,7 +27,7 @@ pub struct SealedProgram {
 }
 
 impl SealedProgram {
-    /// Copies and seals the program at `path`. A copy that cannot be sealed is made anew: see [`until_sealed`].
+    /// Copies and seals the program at `path`. A copy that cannot be sealed is made anew (`until_sealed`).
     ///
     /// # Errors
     /// Returns the error of the operating system if the program cannot be read or copied.
@@ -36,8 +36,8 @@ impl SealedProgram {
     }
 
     /// Copies and seals the program at `path`, and relocates the copy where that is possible: many processes are going to
-    /// run it ([`prelink`]). The program is run once with `arguments`, which begin with `argv[0]`, to see whether the
-    /// relocated copy works here: it has to exit, with any code, within [`TRIAL`]. If it does not, the copy is a plain one.
+    /// run it (module `prelink`). The program is run once with `arguments`, which begin with `argv[0]`, to see whether the
+    /// relocated copy works here: it has to exit, with any code, within `TRIAL`. If it does not, the copy is a plain one.
     ///
     /// # Errors
     /// Returns the error of the operating system if the program cannot be read or copied.
