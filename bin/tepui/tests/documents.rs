@@ -23,7 +23,7 @@ const LINES: &[(&str, Expect)] = &[
         assert!(output.status.success() && out.starts_with("hello from ") && out.trim().len() > 11, "{out}");
     }),
     ("tepui run -n 20", |out, output| {
-        assert!(output.status.success() && out.contains("20"), "{out}");
+        assert!(output.status.success() && out.contains("run.19"), "{out}");
     }),
     ("tepui logs -f", |_, output| assert!(output.status.success())),
     ("tepui wait", |_, output| assert_eq!(output.status.code(), Some(3))),

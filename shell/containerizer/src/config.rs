@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ids::ContainerId;
 
+use crate::perf::parse_events;
 use crate::{AllowedDevice, CapabilityRequest, NetClassHandles, NetworkDns, Rotation};
 
 /// The way in which processes are started and tracked (`--launcher`).
@@ -82,6 +83,22 @@ pub struct PerfConfig {
 impl Default for PerfConfig {
     fn default() -> Self {
         PerfConfig { events: Vec::new(), interval: Duration::from_secs(60), duration: Duration::from_secs(10) }
+    }
+}
+
+impl PerfConfig {
+    /// Checks the names of the events.
+    ///
+    /// # Errors
+    /// Returns which name is no event, in the words of Mesos.
+    pub fn check(&self) -> Result<(), String> {
+        parse_events(&self.events).map(drop).map_err(|name| {
+            format!(
+                "Invalid perf events: {{ {} }}: '{name}' is no event of PerfStatistics; --perf_events takes for instance \
+                 cycles,instructions,task-clock",
+                self.events.join(", ")
+            )
+        })
     }
 }
 

@@ -91,8 +91,10 @@ pub(super) fn options(parsed: &Parsed<AgentFlags>) -> Result<AgentOptions, Comma
     agent_networks::configure(flags, &options.config.work_dir.clone(), &agent_resources, &mut options.containerizer)?;
     options.images = images(flags)?;
     options.containerizers = flags.containerizers.0.iter().map(containerizer).collect();
+    // The flags are checked in any case.
+    let docker = docker(flags, &options.images)?;
     if options.containerizers.contains(&ContainerizerName::Docker) {
-        options.docker = Some(docker(flags, &options.images)?);
+        options.docker = Some(docker);
     }
     if let Some(gpus) = gpus {
         options.containerizer.gpu.driver_volume = Some(gpus.fill_volume(&options.containerizer.runtime_dir)?);

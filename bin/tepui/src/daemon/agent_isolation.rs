@@ -41,6 +41,7 @@ pub(super) fn configure(flags: &AgentFlags, config: &mut containerizer::Config) 
         interval: flags.perf_interval,
         duration: flags.perf_duration,
     };
+    config.perf.check().map_err(CommandError::message)?;
     if !config.perf.events.is_empty() && config.perf.duration > config.perf.interval {
         let (duration, interval) = (config.perf.duration.as_secs_f64(), config.perf.interval.as_secs_f64());
         return Err(CommandError::message(format!(

@@ -29,13 +29,8 @@ impl CgroupsPerfEvent {
         if perf.events.is_empty() {
             return Ok(Vec::new());
         }
-        let events = parse_events(&perf.events).map_err(|name| {
-            Error::Request(format!(
-                "Invalid perf events: {{ {} }}: '{name}' is no event of PerfStatistics; --perf_events takes for instance \
-                 cycles,instructions,task-clock",
-                perf.events.join(", ")
-            ))
-        })?;
+        perf.check().map_err(Error::Request)?;
+        let events = parse_events(&perf.events).unwrap_or_default();
         let missing = |event: &PerfEvent| {
             let error = is_counted(event).err()?;
             let why = match error.raw_os_error() {
