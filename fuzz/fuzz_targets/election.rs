@@ -10,7 +10,7 @@ fuzz_target!(|input: (&str, &[u8])| {
     for name in [name, "json.info_0000000001", "info_0000000002", "0000000003"] {
         if let Some(member) = Member::parse(name) {
             let _ = member.info(data);
-            assert_eq!(Member::first([&name.to_owned()]), Some(member));
+            assert_eq!(Member::leader([&name.to_owned()]), Some(member));
         }
     }
 });
