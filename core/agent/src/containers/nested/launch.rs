@@ -89,8 +89,10 @@ fn from_parent(state: &State, id: &ContainerId, parent: &ContainerId) -> Result<
             let executor =
                 state.frameworks.executor(&framework, &executor).filter(|executor| !executor.is_terminated());
             let executor = executor.ok_or_else(|| missing(parent))?;
+            // A quick executor asks before its agent has heard that it was started. It asks again after a 503.
             if executor.pid().is_none() {
-                return Err(in_state("PREPARING"));
+                let text = format!("Parent container {parent} is in 'PREPARING' state");
+                return Err(CallResponse::new(Status::ServiceUnavailable, text));
             }
             executor.user().map(str::to_owned)
         }
