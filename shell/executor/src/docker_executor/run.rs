@@ -1,14 +1,13 @@
 //! The loop of the executor of a task in Docker, which waits for the agent, for Docker and for timers. It has one thread,
 //! and another one for the time of each probe of a port.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use docker::Inspection;
 use messages::v1;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags};
 use wire::Limits;
 
 use super::attendant::{Attendant, Happened, network_of};
@@ -18,12 +17,12 @@ use crate::checks::{Checker, Outcome, Probe};
 use crate::clock::SystemClock;
 use crate::command::InvalidCommand;
 use crate::connection;
-use crate::core::{Action, ContainerDetails, Executor, Timer};
+use crate::core::{Action, ContainerDetails, Executor};
 use crate::environment::Environment;
+use crate::event_loop::{EventLoop, IdleWait, LoopState};
 use crate::last_updates;
-use crate::memory;
 use crate::probe::Probes;
-use crate::run::{IDLE, fail};
+use crate::run::fail;
 use crate::subscriber::Subscriber;
 
 /// The reason for which the executor cannot run.
@@ -53,27 +52,22 @@ pub fn main() -> ExitCode {
             Err(error) => fail(&error),
         };
     }
-    match EventLoop::new(launch).and_then(EventLoop::run) {
+    match DockerLoop::new(launch).and_then(DockerLoop::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
 }
 
-struct EventLoop {
-    executor: Executor,
-    clock: SystemClock,
-    agent: Subscriber,
+struct DockerLoop {
+    state: LoopState<Executor>,
+    idle: IdleWait,
     container: Attendant,
     /// The description of the network in the task.
     network: v1::NetworkInfo,
     probes: Probes<Checker>,
-    timers: BTreeMap<Timer, Instant>,
-    /// Whether memory was returned since the last activity.
-    memory_released: bool,
-    done: bool,
 }
 
-impl EventLoop {
+impl DockerLoop {
     fn new(launch: DockerLaunch) -> Result<Self, Error> {
         let environment = Environment::read(|name| std::env::var(name).ok())?;
         let executor = Executor::new(
@@ -84,23 +78,20 @@ impl EventLoop {
         )
         .for_docker(launch.stop_timeout);
         let network = launch.network_info.as_deref().and_then(|bytes| wire::decode(bytes, &Limits::default()).ok());
-        Ok(EventLoop {
-            agent: Subscriber::open(&environment, &executor.subscribe())?,
-            executor,
-            clock: SystemClock::new()?,
+        let agent = Subscriber::open(&environment, &executor.subscribe())?;
+        Ok(DockerLoop {
+            state: LoopState::new(executor, SystemClock::new()?, agent),
+            idle: IdleWait::default(),
             container: Attendant::new(&launch)?,
             network: network.unwrap_or_default(),
             probes: Probes::new()?,
-            timers: BTreeMap::new(),
-            memory_released: false,
-            done: false,
         })
     }
 
     fn run(mut self) -> Result<(), Error> {
-        while !self.done {
+        while !self.state.done {
             self.deliver_events()?;
-            if self.done {
+            if self.state.done {
                 break;
             }
             let ready = self.wait()?;
@@ -112,49 +103,25 @@ impl EventLoop {
         }
         self.container.leave();
         // The next agent finds the updates when it finds that this process has ended.
-        last_updates::keep(&self.executor.subscribe());
-        Ok(())
-    }
-
-    fn deliver_events(&mut self) -> Result<(), Error> {
-        let open = self.agent.receive()?;
-        while let Some(event) = self.agent.next_event()? {
-            let actions = self.executor.on_event(event, &mut self.clock);
-            self.perform(actions);
-        }
-        if !open && !self.done {
-            self.agent.close();
-            let actions = self.executor.on_disconnected();
-            self.perform(actions);
-        }
+        last_updates::keep(&self.state.executor.subscribe());
         Ok(())
     }
 
     /// Waits until an event may have occurred. Returns which connections of the container are ready.
     fn wait(&mut self) -> Result<Vec<bool>, Error> {
-        let deadline = self.timers.values().copied().chain(self.container.deadline());
-        let deadline = deadline.fold(self.agent.deadline(), Instant::min);
-        let mut left = deadline.saturating_duration_since(Instant::now());
-        if self.container.has_news() {
-            left = Duration::ZERO;
-        }
-        let left = if self.memory_released { left } else { left.min(IDLE) };
-        let timeout = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: i64::from(left.subsec_nanos()) };
+        let deadline = if self.container.has_news() {
+            Instant::now()
+        } else {
+            self.container.deadline().into_iter().fold(self.state.deadline(), Instant::min)
+        };
         let mut fds = self.container.poll_fds();
         let of_container = fds.len();
         fds.push(PollFd::new(self.probes.signal(), PollFlags::IN));
-        if let Some(socket) = self.agent.socket() {
+        if let Some(socket) = self.state.agent.socket() {
             fds.push(PollFd::new(socket, PollFlags::IN));
         }
-        match poll(&mut fds, Some(&timeout)) {
-            Ok(0) if !self.memory_released && left == IDLE => {
-                memory::release_unused();
-                self.memory_released = true;
-            }
-            Ok(0) => {}
-            Ok(_) => self.memory_released = false,
-            Err(rustix::io::Errno::INTR) => return Ok(vec![false; of_container]),
-            Err(error) => return Err(Error::Io(error.into())),
+        if !self.idle.wait(&mut fds, deadline)? {
+            return Ok(vec![false; of_container]);
         }
         Ok(fds.iter().take(of_container).map(|fd| !fd.revents().is_empty()).collect())
     }
@@ -163,9 +130,13 @@ impl EventLoop {
         for happened in self.container.advance(ready) {
             let actions = match happened {
                 Happened::Started(inspection, text) => self.started(&inspection, text),
-                Happened::Ended(exit, limit) => self.executor.on_container_ended(exit, limit, &mut self.clock),
-                Happened::Failed(reason) => self.executor.on_start_failed(&reason, &mut self.clock),
-                Happened::Checked(checker, outcome) => self.executor.on_probed(checker, outcome, &mut self.clock),
+                Happened::Ended(exit, limit) => {
+                    self.state.executor.on_container_ended(exit, limit, &mut self.state.clock)
+                }
+                Happened::Failed(reason) => self.state.executor.on_start_failed(&reason, &mut self.state.clock),
+                Happened::Checked(checker, outcome) => {
+                    self.state.executor.on_probed(checker, outcome, &mut self.state.clock)
+                }
             };
             self.perform(actions);
         }
@@ -188,38 +159,30 @@ impl EventLoop {
             (!ip_addresses.is_empty()).then(|| v1::NetworkInfo { ip_addresses, ..std::mem::take(&mut self.network) });
         // Mesos' data is what `docker inspect` prints: a list.
         let inspection = [b"[", &text[..], b"]"].concat();
-        self.executor.on_container_started(ContainerDetails { inspection, network }, &mut self.clock)
-    }
-
-    fn fire_timers(&mut self) {
-        let now = Instant::now();
-        let due: Vec<Timer> = self.timers.iter().filter(|(_, at)| **at <= now).map(|(timer, _)| *timer).collect();
-        for timer in due {
-            self.timers.remove(&timer);
-            let actions = self.executor.on_timer(timer, &mut self.clock);
-            self.perform(actions);
-        }
-        let executor = &self.executor;
-        if !self.done && self.agent.fire_timers(&|| executor.subscribe(), &|| executor.heartbeat()) {
-            self.timers.remove(&Timer::Recovery);
-        }
+        self.state.executor.on_container_started(ContainerDetails { inspection, network }, &mut self.state.clock)
     }
 
     fn probed(&mut self, checker: Checker, outcome: Outcome) {
-        let actions = self.executor.on_probed(checker, outcome, &mut self.clock);
+        let actions = self.state.executor.on_probed(checker, outcome, &mut self.state.clock);
         self.perform(actions);
+    }
+}
+
+impl EventLoop for DockerLoop {
+    type Executor = Executor;
+
+    fn state(&mut self) -> &mut LoopState<Executor> {
+        &mut self.state
     }
 
     fn perform(&mut self, actions: Vec<Action>) {
         for action in actions {
             match action {
-                Action::Send(call) => self.agent.send(call),
+                Action::Send(call) => self.state.agent.send(call),
                 Action::Start(_) => self.container.begin(),
                 Action::Terminate => self.container.terminate(),
                 Action::Kill => self.container.kill(),
-                Action::Arm(timer, after) => {
-                    self.timers.insert(timer, Instant::now() + after);
-                }
+                Action::Arm(timer, after) => self.state.arm(timer, after),
                 Action::Probe(checker, Probe::Command(command), timeout) => {
                     self.container.begin_check(checker, &command, timeout);
                 }
@@ -229,7 +192,7 @@ impl EventLoop {
                         self.probed(checker, outcome);
                     }
                 }
-                Action::Exit => self.done = true,
+                Action::Exit => self.state.done = true,
             }
         }
     }
