@@ -8,24 +8,14 @@
 # CGROUP2_SECONDS: the time after which the machine is ended (default 1500). CGROUP2_MEMORY: its megabytes (2048).
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-packages=(qemu-system-x86 mmdebstrap e2fsprogs)
 # What the tests need in the machine: users' ranges of ids, XFS with its quota, a service manager, busybox for images.
 inside=(systemd systemd-sysv dbus linux-image-cloud-amd64 procps kmod uidmap xfsprogs quota busybox-static iproute2 gcc libc6-dev)
 
 skip() { echo "cgroup2: $*" >&2; exit 77; }
 
-has_all() { command -v qemu-system-x86_64 && command -v mmdebstrap && command -v mkfs.ext4; } >/dev/null
-
 install_packages() {
   [ "$(uname -m)" = x86_64 ] || skip "the machine is an x86-64"
-  has_all && return
-  [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null || skip "please install the packages ${packages[*]}"
-  exec 8>"${TMPDIR:-/tmp}/tepui-cgroup2-install.lock"
-  flock 8
-  apt-get update -qq >&2 || skip "apt-get update failed"
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null \
-    || skip "the packages ${packages[*]} cannot be installed"
-  exec 8>&-
+  "$here/../packages/install.sh" qemu-system-x86_64=qemu-system-x86 mmdebstrap mkfs.ext4=e2fsprogs
 }
 
 # The image is built again when this list, the unit or the release of the host changes: test programs are built on the

@@ -10,33 +10,11 @@
 #   docker.sh stop DIR             removes its containers, and ends it with everything that it has started
 set -euo pipefail
 
-PACKAGES=(docker.io containerd runc iptables iproute2 busybox-static curl)
-
 skip() { echo "docker: $*" >&2; exit 77; }
-
-installed() { command -v dockerd >/dev/null && command -v iptables >/dev/null && command -v curl >/dev/null && [ -e /bin/busybox ]; }
 
 install_packages() {
   [ "$(id -u)" -eq 0 ] || skip "only root can start dockerd"
-  if installed; then return; fi
-  command -v apt-get >/dev/null || skip "please install the packages ${PACKAGES[*]}"
-  # Tests start at the same time, and the package manager serves one of them.
-  exec 8>"${TMPDIR:-/tmp}/tepui-packages.lock"
-  flock 8
-  if installed; then exec 8>&-; return; fi
-  # The policy keeps the installed services from starting by themselves.
-  local policy=/usr/sbin/policy-rc.d own=
-  if [ ! -e "$policy" ]; then
-    printf '#!/bin/sh\nexit 101\n' >"$policy"
-    chmod 755 "$policy"
-    own=yes
-  fi
-  local failed=
-  { apt-get update -qq >&2 \
-    && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${PACKAGES[@]}" >/dev/null; } || failed=yes
-  [ -z "$own" ] || rm -f "$policy"
-  [ -z "$failed" ] || skip "the package docker.io cannot be installed"
-  exec 8>&-
+  "$(dirname "${BASH_SOURCE[0]}")/../packages/install.sh" dockerd=docker.io containerd runc iptables ip=iproute2 busybox=busybox-static curl
 }
 
 api() { local dir=$1; shift; curl --silent --fail --max-time 20 --unix-socket "$dir/docker.sock" "$@"; }

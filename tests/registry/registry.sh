@@ -6,30 +6,8 @@
 #   registry.sh stop DIR            kill -9 of the registry; DIR is kept
 set -euo pipefail
 
-skip() { echo "registry: $*" >&2; exit 77; }
-
-installed() { command -v docker-registry >/dev/null && command -v htpasswd >/dev/null && command -v openssl >/dev/null && [ -e /bin/busybox ]; }
-
 install_packages() {
-  if installed; then return; fi
-  [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null || skip "please install the packages docker-registry, apache2-utils, openssl and busybox-static"
-  # Tests start at the same time, and the package manager serves one of them.
-  exec 8>"${TMPDIR:-/tmp}/tepui-packages.lock"
-  flock 8
-  if installed; then exec 8>&-; return; fi
-  # The policy keeps the installed services from starting by themselves.
-  local policy=/usr/sbin/policy-rc.d own=
-  if [ ! -e "$policy" ]; then
-    printf '#!/bin/sh\nexit 101\n' >"$policy"
-    chmod 755 "$policy"
-    own=yes
-  fi
-  local failed=
-  { apt-get update -qq >&2 \
-    && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends docker-registry apache2-utils openssl busybox-static >/dev/null; } || failed=yes
-  [ -z "$own" ] || rm -f "$policy"
-  [ -z "$failed" ] || skip "the package docker-registry cannot be installed"
-  exec 8>&-
+  "$(dirname "${BASH_SOURCE[0]}")/../packages/install.sh" docker-registry htpasswd=apache2-utils openssl busybox=busybox-static
 }
 
 # Prints a free port below those that the kernel gives to clients.

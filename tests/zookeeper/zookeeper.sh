@@ -10,22 +10,8 @@ set -euo pipefail
 jar=/usr/share/java/zookeeper.jar
 tick=${ZK_TICK:-2000}
 
-skip() { echo "zookeeper: $*" >&2; exit 77; }
-
 install_package() {
-  if [ -e "$jar" ] && command -v java >/dev/null; then return; fi
-  [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null || skip "please install the packages zookeeper and default-jre-headless"
-  local packages=(zookeeper)
-  command -v java >/dev/null || packages+=(default-jre-headless)
-  # Tests start at the same time, and the package manager serves one of them.
-  exec 8>"${TMPDIR:-/tmp}/tepui-packages.lock"
-  flock 8
-  if [ -e "$jar" ] && command -v java >/dev/null; then exec 8>&-; return; fi
-  apt-get update -qq >&2 || skip "apt-get update failed"
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null \
-    || skip "the package zookeeper cannot be installed"
-  # Servers that are started later must not inherit the lock.
-  exec 8>&-
+  "$(dirname "${BASH_SOURCE[0]}")/../packages/install.sh" "$jar=zookeeper" java=default-jre-headless
 }
 
 # Chooses ports below those that the kernel gives to clients, so that a killed server can use its port again.
