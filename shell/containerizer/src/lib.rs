@@ -29,6 +29,7 @@ mod devices;
 mod disk_size;
 mod disk_usage;
 mod disk_watcher;
+mod elf;
 mod error;
 mod event;
 mod handles;

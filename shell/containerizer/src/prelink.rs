@@ -14,27 +14,11 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-// Fields of the header of a 64-bit ELF file.
-const E_TYPE: usize = 16;
-const E_MACHINE: usize = 18;
-const E_ENTRY: usize = 24;
-const E_PHOFF: usize = 32;
-const E_PHENTSIZE: usize = 54;
-const E_PHNUM: usize = 56;
-const HEADER: usize = 64;
-const ET_EXEC: u64 = 2;
-const ET_DYN: u64 = 3;
-const EM_X86_64: u64 = 62;
+use crate::elf::{
+    E_ENTRY, E_MACHINE, E_PHENTSIZE, E_PHNUM, E_PHOFF, E_TYPE, EM_X86_64, ET_DYN, ET_EXEC, HEADER, MAGIC, P_ALIGN,
+    P_FILESZ, P_FLAGS, P_MEMSZ, P_OFFSET, P_PADDR, P_VADDR, PROGRAM_HEADER, number,
+};
 
-// Fields of a program header.
-const P_FLAGS: usize = 4;
-const P_OFFSET: usize = 8;
-const P_VADDR: usize = 16;
-const P_PADDR: usize = 24;
-const P_FILESZ: usize = 32;
-const P_MEMSZ: usize = 40;
-const P_ALIGN: usize = 48;
-const PROGRAM_HEADER: usize = 56;
 const MAX_PROGRAM_HEADERS: usize = 64;
 const PT_NULL: u64 = 0;
 const PT_LOAD: u64 = 1;
@@ -120,8 +104,8 @@ impl Part {
     }
 
     fn get(&self, at: usize, length: usize) -> Option<u64> {
-        let bytes = self.bytes.get(at..at.checked_add(length)?)?;
-        Some(bytes.iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
+        self.bytes.get(at..at.checked_add(length)?)?;
+        Some(number(&self.bytes, at, length))
     }
 
     fn put(&mut self, at: usize, length: usize, value: u64) -> Option<()> {
@@ -255,7 +239,7 @@ impl Image {
 }
 
 fn length_of_program_headers(header: &Part) -> Option<u64> {
-    let is_known = header.bytes.starts_with(b"\x7fELF\x02\x01")
+    let is_known = header.bytes.starts_with(MAGIC)
         && header.get(E_TYPE, 2)? == ET_DYN
         && header.get(E_MACHINE, 2)? == EM_X86_64
         && header.get(E_PHENTSIZE, 2)? == PROGRAM_HEADER as u64;

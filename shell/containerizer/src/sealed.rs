@@ -18,6 +18,9 @@ use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use crate::elf::{
+    E_PHENTSIZE, E_PHNUM, E_PHOFF, E_SHNUM, E_SHOFF, HEADER, MAGIC, P_FILESZ, P_OFFSET, PROGRAM_HEADER, number,
+};
 use crate::prelink::prelink;
 
 /// A sealed copy of an executable in memory. All containers run from the same pages.
@@ -124,34 +127,24 @@ fn executable_memory() -> io::Result<OwnedFd> {
     }
 }
 
-// Offsets of the ELF-64 header and of its program headers (elf(5)).
-const E_PHOFF: usize = 32;
-const E_SHOFF: usize = 40;
-const E_PHENTSIZE: usize = 54;
-const E_PHNUM: usize = 56;
-const E_SHNUM: usize = 60;
-const HEADER: usize = 64;
-const P_OFFSET: usize = 8;
-const P_FILESZ: usize = 32;
-
 /// Returns the length of the part of an ELF file that is ever mapped. Debug information follows the segments and is not
 /// copied into memory. A file that is not a 64-bit little-endian ELF is copied whole.
 fn loadable_length(file: &mut File) -> io::Result<u64> {
     let whole = file.metadata()?.len();
     let mut header = [0u8; HEADER];
-    if file.read_exact(&mut header).is_err() || !header.starts_with(b"\x7fELF\x02\x01") {
+    if file.read_exact(&mut header).is_err() || !header.starts_with(MAGIC) {
         return Ok(whole);
     }
     let table = number(&header, E_PHOFF, 8);
     let size = number(&header, E_PHENTSIZE, 2);
     let count = number(&header, E_PHNUM, 2);
-    if size < 56 {
+    if size < PROGRAM_HEADER as u64 {
         return Ok(whole);
     }
     let mut end = table + size * count;
     file.seek(SeekFrom::Start(table))?;
     for _ in 0..count {
-        let mut entry = vec![0u8; usize::try_from(size).unwrap_or(56)];
+        let mut entry = vec![0u8; usize::try_from(size).unwrap_or(PROGRAM_HEADER)];
         file.read_exact(&mut entry)?;
         end = end.max(number(&entry, P_OFFSET, 8).saturating_add(number(&entry, P_FILESZ, 8)));
     }
@@ -160,19 +153,15 @@ fn loadable_length(file: &mut File) -> io::Result<u64> {
 
 /// Clears the reference to the section table, which was cut off, so that debuggers do not search for it.
 fn forget_sections(file: &mut File) -> io::Result<()> {
-    let mut magic = [0u8; 6];
+    let mut magic = [0u8; MAGIC.len()];
     file.seek(SeekFrom::Start(0))?;
-    if file.read_exact(&mut magic).is_err() || !magic.starts_with(b"\x7fELF\x02\x01") {
+    if file.read_exact(&mut magic).is_err() || !magic.starts_with(MAGIC) {
         return Ok(());
     }
     file.seek(SeekFrom::Start(E_SHOFF as u64))?;
     file.write_all(&[0; 8])?;
     file.seek(SeekFrom::Start(E_SHNUM as u64))?;
     file.write_all(&[0; 4])
-}
-
-fn number(bytes: &[u8], at: usize, length: usize) -> u64 {
-    bytes.iter().skip(at).take(length).rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte))
 }
 
 #[cfg(test)]
@@ -240,10 +229,10 @@ mod tests {
         let copies = [SealedProgram::copy_of(&own), SealedProgram::relocated_copy_of(&own, &arguments)];
         let [plain, relocated] = copies.map(Result::unwrap);
         let is_fixed = |program: &SealedProgram| {
-            let mut header = [0; 64];
+            let mut header = [0; HEADER];
             std::os::unix::fs::FileExt::read_exact_at(&File::from(program.fd.try_clone().unwrap()), &mut header, 0)
                 .unwrap();
-            number(&header, 16, 2) == 2
+            number(&header, crate::elf::E_TYPE, 2) == crate::elf::ET_EXEC
         };
         assert!(!is_fixed(&plain));
         assert_eq!(is_fixed(&relocated), cfg!(target_arch = "x86_64"));
@@ -289,7 +278,7 @@ mod tests {
         file.read_exact(&mut bytes).unwrap();
         let mut copy = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
         copy.write_all(&bytes).unwrap();
-        for at in 0..64 + 56 * 12 {
+        for at in 0..HEADER + PROGRAM_HEADER * 12 {
             for value in [0, 0xff, 0x7f] {
                 let old = std::mem::replace(&mut bytes[at], value);
                 std::os::unix::fs::FileExt::write_all_at(&copy, &bytes[..4096], 0).unwrap();
