@@ -33,9 +33,11 @@ build_image() {
   codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-trixie}")
   mkdir -p "$dir"
   work=$(mktemp -d "$dir/building.XXXXXX")
-  trap 'rm -rf "$work"' EXIT
+  # On one file system: whatever should still be mounted in the tree is not this script's to remove.
+  trap 'rm -rf --one-file-system "$work"' EXIT
   echo "cgroup2: building the image of the machine (once)" >&2
-  mmdebstrap --quiet --variant=minbase --include="$(IFS=,; echo "${inside[*]}")" \
+  # In a mount namespace of its own: what it mounts in the tree is gone with it, also when it fails.
+  unshare --mount --propagation private -- mmdebstrap --quiet --variant=minbase --include="$(IFS=,; echo "${inside[*]}")" \
     --customize-hook="cp $here/machine.service \$1/etc/systemd/system/ && systemctl --root=\$1 enable machine.service" \
     --customize-hook='ln -sf /dev/null $1/etc/systemd/system/systemd-firstboot.service; rm -rf $1/var/cache/apt $1/var/lib/apt/lists' \
     "$codename" "$work/tree" >&2 || skip "mmdebstrap failed"
@@ -43,7 +45,7 @@ build_image() {
   cp "$work"/tree/boot/initrd.img-* "$work/initrd"
   rm -rf "$work"/tree/boot/*
   mkfs.ext4 -q -d "$work/tree" -L root "$work/root.ext4" 6G >/dev/null
-  rm -rf "$work/tree"
+  rm -rf --one-file-system "$work/tree"
   chmod 755 "$work"
   rm -rf "${dir:?}/$name"
   mv "$work" "$dir/$name"
