@@ -100,9 +100,9 @@ fn a_nested_container_from_launch_to_removal() {
     scenario.launches_in("C1.n", |_| {});
     let sandbox = "/var/lib/mesos/slaves/M-S0/frameworks/F/executors/t1/runs/C1/containers/n";
     check(&mut scenario, &format!("start nested C1.n as alice in {sandbox}"));
-    // It cannot be a parent yet, and its launch is not repeated.
-    scenario.launches_in("C1.n.m", |_| {}).launches_in("C1.n", |_| {});
-    check(&mut scenario, "reply 400 Parent container C1.n is in 'PREPARING' state\nreply 202");
+    // Its launch is not repeated.
+    scenario.launches_in("C1.n", |_| {});
+    check(&mut scenario, "reply 202");
     scenario.nested_event("C1.n", launched(7));
     check(&mut scenario, "reply 200");
     scenario.waits("C1.n");
@@ -128,6 +128,118 @@ fn a_nested_container_from_launch_to_removal() {
     scenario.removes("C1.n");
     scenario.waits("C1.n");
     check(&mut scenario, "reply 200\nreply 404 Container C1.n cannot be found");
+}
+
+const SANDBOX: &str = "/var/lib/mesos/slaves/M-S0/frameworks/F/executors/t1/runs/C1/containers";
+
+#[test]
+fn launches_wait_until_their_parent_has_been_started() {
+    // A quick executor asks before its agent has heard that it was started.
+    let mut scenario = Scenario::launching();
+    scenario.launches_in("C1.b", |_| {}).launches_in("C1.a", |_| {}).launches_in("C1.a.x", |_| {});
+    scenario.launches_in("C1.b", |_| {});
+    scenario.waits("C1.b");
+    scenario.removes("C1.b");
+    check(&mut scenario, "reply 202\nreply 500 Nested container has not terminated yet");
+    scenario.container("C1", launched(4242));
+    check(
+        &mut scenario,
+        &format!(
+            "start nested C1.b as alice in {SANDBOX}/b
+             start nested C1.a as alice in {SANDBOX}/a"
+        ),
+    );
+    scenario.nested_event("C1.b", launched(7));
+    scenario.nested_event("C1.a", launched(8));
+    check(
+        &mut scenario,
+        &format!(
+            "reply 200
+             reply 200
+             start nested C1.a.x as alice in {SANDBOX}/a/containers/x"
+        ),
+    );
+}
+
+#[test]
+fn launches_that_wait_end_with_their_parent() {
+    let mut scenario = Scenario::launching();
+    scenario.launches_in("C1.a", |_| {}).launches_in("C1.a.x", |_| {});
+    scenario.waits("C1.a");
+    scenario.container("C1", |container| ContainerEvent::LaunchFailed { container, reason: "no disk".to_owned() });
+    let answers = |log: String| log.lines().filter(|line| line.starts_with("reply")).collect::<Vec<_>>().join("\n");
+    assert_eq!(
+        answers(scenario.take_log()),
+        "reply 400 Parent container C1 does not exist\n\
+         reply 200 status unknown 'Parent container C1 does not exist'\n\
+         reply 400 Parent container C1.a does not exist"
+    );
+
+    // The executor is told to end before it was started: nothing is started in it.
+    let mut scenario = Scenario::launching();
+    scenario.launches_in("C1.a", |_| {});
+    scenario.master_sends(messages::internal::ShutdownFrameworkMessage { framework_id: framework_id() });
+    scenario.container("C1", launched(4242)).exits("C1", 9);
+    let log = scenario.take_log();
+    assert!(!log.contains("start nested"), "{log}");
+    assert_eq!(answers(log), "reply 400 Parent container C1 does not exist");
+
+    // That of a nested parent, which fails to start or ends before its start was reported.
+    for end in ["failed", "exited"] {
+        let mut scenario = with_nested();
+        scenario.launches_in("C1.p", |_| {}).launches_in("C1.p.a", |_| {}).clear_log();
+        match end {
+            "failed" => scenario.nested_event("C1.p", |container| ContainerEvent::NestedLaunchFailed {
+                container,
+                reason: "no".to_owned(),
+                failure: LaunchFailure::Other,
+            }),
+            _ => scenario.nested_event("C1.p", exited(Some(9))),
+        };
+        let refused = "reply 400 Parent container C1.p does not exist";
+        assert_eq!(scenario.take_log().lines().last(), Some(refused), "{end}");
+    }
+}
+
+#[test]
+fn launches_that_wait_can_be_taken_back() {
+    let mut scenario = Scenario::launching();
+    scenario.launches_in("C1.a", |_| {}).launches_in("C1.s", |request| request.session = true);
+    scenario.kills("C1.a", 9);
+    check(&mut scenario, "reply 400 Container was killed before it was started\nreply 200");
+    let session = scenario.nested("C1.s");
+    scenario.input(Input::SessionEnded(session));
+    check(&mut scenario, "reply 503 The client has disconnected");
+    // Both ids are free again.
+    scenario.launches_in("C1.a", |_| {});
+    scenario.container("C1", launched(4242));
+    check(&mut scenario, &format!("start nested C1.a as alice in {SANDBOX}/a"));
+}
+
+#[test]
+fn few_launches_wait() {
+    let refused = |scenario: &mut Scenario| scenario.take_log();
+    let mut scenario = Scenario::launching();
+    for number in 0..1000 {
+        scenario.launches_in(&format!("C1.a{number}"), |_| {});
+    }
+    check(&mut scenario, "");
+    let text = "reply 503 Parent container C1 is in 'PREPARING' state, as are those of other launches\n";
+    assert_eq!(refused(scenario.launches_in("C1.b", |_| {})).trim_end(), text.trim_end());
+    // Those that are taken back make room.
+    scenario.kills("C1.a7", 9);
+    scenario.clear_log();
+    assert_eq!(refused(scenario.launches_in("C1.b", |_| {})), "");
+
+    let mut scenario = Scenario::launching();
+    let large = |request: &mut agent::NestedContainerRequest| {
+        let value = Some("x".repeat(9 << 20));
+        request.command = Some(v1::CommandInfo { value, ..Default::default() });
+    };
+    assert_eq!(refused(scenario.launches_in("C1.a", large)), "");
+    assert_eq!(refused(scenario.launches_in("C1.b", large)).trim_end(), text.trim_end());
+    scenario.container("C1", launched(4242)).clear_log();
+    assert!(refused(scenario.launches_in("C1.b", large)).starts_with("start nested"));
 }
 
 #[test]

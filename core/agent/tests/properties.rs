@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent::{
-    Agent, Command, Config, ContainerCommand, ContainerEvent, ContainerExit, Effect, ExecutorCall, ExecutorSubscribe,
-    Input, Limitation, LoadAverage, MachineUsage, Metrics, PeerMessage, QosController, Record, Timer, VolumeChange,
+    Agent, Command, Config, ContainerCall, ContainerCommand, ContainerEvent, ContainerExit, ContainerRequest, Effect,
+    ExecutorCall, ExecutorSubscribe, Input, Limitation, LoadAverage, MachineUsage, Metrics, NestedContainerRequest,
+    PeerMessage, QosController, Record, Timer, VolumeChange,
 };
 use machine::StoreToken;
 use messages::v1::executor::call;
@@ -63,6 +64,9 @@ enum Action {
     VolumesReady,
     AcknowledgeOperation(u8),
     Load(u8),
+    /// A launch in a container, of the number of a nested container.
+    LaunchNested(u8, u8),
+    SessionEnded(u8),
 }
 
 fn actions() -> impl Strategy<Value = Vec<Action>> {
@@ -102,6 +106,8 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
         4 => Just(Action::VolumesReady),
         3 => any::<u8>().prop_map(Action::AcknowledgeOperation),
         1 => any::<u8>().prop_map(Action::Load),
+        3 => (any::<u8>(), 0..3u8).prop_map(|(c, n)| Action::LaunchNested(c, n)),
+        1 => any::<u8>().prop_map(Action::SessionEnded),
     ];
     proptest::collection::vec(act, 1..120)
 }
@@ -133,6 +139,10 @@ struct Checks {
     unanswered: BTreeSet<ReplyId>,
     containers: Vec<ContainerId>,
     live_containers: BTreeSet<ContainerId>,
+    /// The containers that were started, and may run.
+    started: BTreeSet<ContainerId>,
+    /// The launches of nested containers that are not answered, which may take time.
+    launches: BTreeMap<ReplyId, ContainerId>,
     tokens: BTreeSet<StoreToken>,
     durable_updates: BTreeSet<Vec<u8>>,
     durable_containers: BTreeSet<ContainerId>,
@@ -178,7 +188,10 @@ impl Environment for Checks {
 
     fn observe(&mut self, now: Now, effect: &Effect) -> Option<Input> {
         match effect {
-            Effect::Reply { reply, .. } => assert!(self.unanswered.remove(reply), "{reply:?} is answered twice"),
+            Effect::Reply { reply, .. } => {
+                let answered = self.launches.remove(reply).is_some() || self.unanswered.remove(reply);
+                assert!(answered, "{reply:?} is answered twice");
+            }
             Effect::Store { token, record } => {
                 if let Record::Acknowledged { framework, task, uuid } = record {
                     let acknowledged = self.in_flight.remove(&(framework.clone(), task.clone()));
@@ -212,6 +225,11 @@ impl Environment for Checks {
                 }
                 self.containers.push(launch.container.clone());
                 self.live_containers.insert(launch.container.clone());
+            }
+            Effect::Command(Command::Container(ContainerCommand::LaunchNested(launch))) => {
+                let parent = launch.container.parent().expect("only nested containers are launched");
+                assert!(self.started.contains(&parent), "started before its parent");
+                assert!(self.live_containers.insert(launch.container.clone()), "started twice");
             }
             Effect::Command(Command::Container(ContainerCommand::Update { container, .. })) => {
                 assert!(self.live_containers.contains(container), "updated while it does not run");
@@ -272,6 +290,12 @@ impl World {
     fn check(&mut self) {
         let unanswered = &self.core.environment.unanswered;
         assert!(unanswered.is_empty(), "no answer to {unanswered:?}");
+        let live = &self.core.environment.live_containers;
+        for id in self.core.environment.launches.values() {
+            let parents = std::iter::successors(id.parent(), ContainerId::parent);
+            let waits_for = std::iter::once(id.clone()).chain(parents);
+            assert!(waits_for.into_iter().any(|id| live.contains(&id)), "the launch of {id} is not answered");
+        }
         for (name, value) in self.metrics.iter() {
             assert!(value >= 0.0, "{name} is {value}");
         }
@@ -292,6 +316,15 @@ impl World {
     fn pick_container(&self, number: u8) -> Option<ContainerId> {
         let live: Vec<&ContainerId> = self.core.environment.live_containers.iter().collect();
         Some((*live.get(usize::from(number) % live.len().max(1))?).clone())
+    }
+
+    /// Takes a container that ends,. Nested containers may end after their parents.
+    fn end_container(&mut self, number: u8) -> Option<ContainerId> {
+        let container = self.pick_container(number)?;
+        let environment = &mut self.core.environment;
+        environment.live_containers.remove(&container);
+        environment.started.remove(&container);
+        Some(container)
     }
 
     fn act(&mut self, act: Action) {
@@ -379,19 +412,18 @@ impl World {
             }
             Action::Launched(number) => {
                 if let Some(container) = self.pick_container(number) {
+                    self.core.environment.started.insert(container.clone());
                     self.input(Input::Container(ContainerEvent::Launched { container, pid: 1, networks: Vec::new() }));
                 }
             }
             Action::LaunchFailed(number) => {
-                if let Some(container) = self.pick_container(number) {
-                    self.core.environment.live_containers.remove(&container);
+                if let Some(container) = self.end_container(number) {
                     let reason = "no".to_owned();
                     self.input(Input::Container(ContainerEvent::LaunchFailed { container, reason }));
                 }
             }
             Action::Exited(number, limited) => {
-                if let Some(container) = self.pick_container(number) {
-                    self.core.environment.live_containers.remove(&container);
+                if let Some(container) = self.end_container(number) {
                     let limitation = limited.then(|| Limitation {
                         reason: v1::task_status::Reason::ContainerLimitationMemory,
                         message: "too much".to_owned(),
@@ -501,6 +533,30 @@ impl World {
                 let usage = MachineUsage { load: Some(load), ..MachineUsage::default() };
                 self.input(Input::Usage { due: Timer::QosCorrection, usage });
             }
+            Action::LaunchNested(parent, number) => {
+                let Some(parent) = self.pick_container(parent) else { return };
+                let Ok(container) = parent.child(&format!("n{number}")) else { return };
+                let reply = ReplyId(self.replies + 1);
+                self.replies += 1;
+                self.core.environment.launches.insert(reply, container.clone());
+                let request = NestedContainerRequest {
+                    session: number == 2,
+                    container,
+                    command: None,
+                    info: None,
+                    resources: Vec::new(),
+                    limits: Vec::new(),
+                };
+                let request = ContainerRequest::Launch(Box::new(request));
+                self.input(Input::ContainerCall(ContainerCall { reply, caller: model::Caller::default(), request }));
+            }
+            Action::SessionEnded(number) => {
+                if let Some(container) = self.pick_container(number)
+                    && let Ok(session) = container.child("n2")
+                {
+                    self.input(Input::SessionEnded(session));
+                }
+            }
             Action::Drain(mark_gone) => {
                 let config = v1::DrainConfig { max_grace_period: None, mark_gone: Some(mark_gone) };
                 self.sends(MASTER, internal::DrainSlaveMessage { config });
@@ -576,6 +632,8 @@ proptest! {
             world.act(act);
         }
         world.settle();
+        let launches = &world.core.environment.launches;
+        prop_assert!(launches.is_empty(), "no answer to the launches of {:?}", launches);
         prop_assert!(world.core.environment.frameworks.is_empty(), "left: {:?}", world.core.environment.frameworks);
         let left_over = |name: &str| name.contains("_used") || name.ends_with("ing") && name != "gc/path_removals_pending";
         for (name, value) in world.metrics.iter() {

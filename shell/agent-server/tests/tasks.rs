@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         a_secret_arrives_or_the_task_is_refused().await;
         the_environment_of_a_task_does_not_replace_that_of_its_executor().await;
         nested::nested_containers_run_in_their_parent().await;
+        nested::executors_may_launch_at_once().await;
         nested::nested_containers_end_with_their_parent().await;
         nested::a_session_has_the_streams_of_its_caller().await;
         nested::a_session_can_have_a_terminal().await;

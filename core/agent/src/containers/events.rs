@@ -10,7 +10,7 @@ use resources::Resources;
 use crate::config::Config;
 use crate::containers::limits::executor_limits;
 use crate::containers::nested;
-use crate::containers::nested::events as nested_events;
+use crate::containers::nested::{events as nested_events, held};
 use crate::draining::emptying;
 use crate::effects::{Command, ContainerCommand, Context, Record, Timer};
 use crate::frameworks::executor::{Executor, ExecutorConnection, Termination};
@@ -58,8 +58,11 @@ pub(crate) fn container_event(state: &mut State, cx: &mut Context<'_>, event: Co
     };
     match event {
         ContainerEvent::Signalled { .. } | ContainerEvent::Removed { .. } | ContainerEvent::Progress { .. } => {}
-        ContainerEvent::Launched { pid, .. } => {
-            container_launched(&mut state.frameworks, cx, &framework, &executor, pid)
+        ContainerEvent::Launched { container, pid, .. } => {
+            let may_run = container_launched(&mut state.frameworks, cx, &framework, &executor, pid);
+            if may_run {
+                held::release(state, cx, &container);
+            }
         }
         ContainerEvent::LaunchFailed { reason, .. } | ContainerEvent::NestedLaunchFailed { reason, .. } => {
             state.metrics.container_launch_errors.increment();
@@ -127,21 +130,24 @@ fn container_update_failed(
     frameworks.publish_executor(cx, framework, id);
 }
 
+/// Records the start of an executor. Returns whether it goes on.
 fn container_launched(
     frameworks: &mut Frameworks,
     cx: &mut Context<'_>,
     framework: &FrameworkId,
     id: &ExecutorId,
     pid: u32,
-) {
+) -> bool {
     let terminating = frameworks.get(framework).is_some_and(|known| known.is_terminating());
-    let Some(executor) = frameworks.executor_mut(framework, id) else { return };
+    let Some(executor) = frameworks.executor_mut(framework, id) else { return false };
     executor.launched(pid);
     // The shutdown was requested before the container had started, so the container is destroyed now.
-    if terminating || executor.state() == ExecutorState::Terminating {
+    let ends = terminating || executor.state() == ExecutorState::Terminating;
+    if ends {
         destroy(cx, executor.container());
     }
     frameworks.publish_executor(cx, framework, id);
+    !ends
 }
 
 /// The container was ended while its records were on the way to the disk, so it is never started.

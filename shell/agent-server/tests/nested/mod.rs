@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use testkit::http::{Client, JSON, Response, call, post};
+use testkit::http::{Client, JSON, Response, Scheduler, call, post};
 use testkit::wait::until_within;
 
 use super::Cluster;
@@ -178,6 +178,45 @@ pub async fn nested_containers_run_in_their_parent() {
     assert_eq!(refused.status, 400);
     assert!(refused.text().contains("'container.hostname' cannot be carried out"), "{}", refused.text());
     parent.cluster.stop().await;
+}
+
+/// Executors whose first action is a launch: many of them are faster than the report of their own start.
+pub async fn executors_may_launch_at_once() {
+    const EXECUTORS: usize = 16;
+    let mut cluster = Cluster::start().await;
+    let offer = cluster.scheduler.offer().await;
+    let script = cluster.work.path().join("quick.sh");
+    let quick = r#"exec 3<>"/dev/tcp/${MESOS_AGENT_ENDPOINT/://}"
+body="{\"type\":\"LAUNCH_NESTED_CONTAINER\",\"launch_nested_container\":{\"container_id\":{\"value\":\"n\",\"parent\":{\"value\":\"${MESOS_DIRECTORY##*/}\"}},\"command\":{\"value\":\"sleep 1000\"}}}"
+printf 'POST /api/v1 HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s' ${#body} "$body" >&3
+read -r version status rest <&3
+echo "$status" > answer.new; mv answer.new answer; exec sleep 1000
+"#;
+    std::fs::write(&script, quick).expect("written");
+    let task = |number: usize| {
+        let mut task = Scheduler::small_task(&format!("t{number}"), &offer);
+        let amounts = [("cpus", 0.01), ("mem", 1.0)].map(|(name, value)| Scheduler::scalar(name, value));
+        task["resources"] = json!(amounts);
+        task["executor"] = json!({
+            "type": "CUSTOM", "executor_id": { "value": format!("e{number}") },
+            "framework_id": { "value": cluster.scheduler.framework }, "resources": amounts,
+            "command": { "shell": false, "value": "/bin/bash", "arguments": ["bash", script] },
+        });
+        task
+    };
+    let tasks: Vec<Value> = (0..EXECUTORS).map(task).collect();
+    cluster.scheduler.launch(&offer, &tasks).await;
+    for number in 0..EXECUTORS {
+        let runs = format!("frameworks/{}/executors/e{number}/runs", cluster.scheduler.framework);
+        let slaves = cluster.work.path().join("slaves");
+        let answer = until_within(Duration::from_secs(20), "the agent has answered", || {
+            let agents = std::fs::read_dir(&slaves).ok()?.flatten();
+            let paths = agents.map(|agent| agent.path().join(&runs).join("latest/answer"));
+            paths.filter_map(|path| std::fs::read_to_string(path).ok()).next()
+        });
+        assert_eq!(answer, "200\n", "executor {number}");
+    }
+    cluster.stop().await;
 }
 
 pub async fn nested_containers_end_with_their_parent() {

@@ -14,14 +14,15 @@ use crate::checks::{self, Checks};
 use crate::core::Clock;
 
 impl DefaultExecutor {
-    /// Launches the tasks of a group in their order. A task that is there already is left alone.
+    /// Launches the tasks of a group in their order. A task that is there already is left alone. The launches are sent
+    /// before the updates of all tasks, so that the agent starts containers while it handles the updates.
     pub(super) fn on_launch_group(&mut self, group: v1::TaskGroupInfo, clock: &mut dyn Clock) -> Vec<Action> {
         let Some(parent) = self.parent.clone().filter(|_| self.subscribed && !self.shutting_down && !self.gave_up)
         else {
             return self.drop_group(&group, clock);
         };
         let number = self.next_number();
-        let mut actions = Vec::new();
+        let (mut actions, mut updates) = (Vec::new(), Vec::new());
         for task in group.tasks {
             if self.containers.values().any(|container| container.task.task_id == task.task_id) {
                 actions
@@ -44,11 +45,12 @@ impl DefaultExecutor {
                 command_checks: BTreeMap::new(),
             };
             self.containers.insert(key, container);
-            actions.extend(self.update_container(key, TaskState::TaskStarting, clock));
+            updates.extend(self.update_container(key, TaskState::TaskStarting, clock));
             // The end of a task that the agent never launched comes by its answer to a wait, as for one that it refuses.
             let refused = matches!(self.containers.get(&key), Some(Container { launch: Launch::Refused(_), .. }));
             actions.extend(if refused { self.request_wait(key) } else { self.request_launch(key) });
         }
+        actions.extend(updates);
         actions
     }
 

@@ -214,7 +214,7 @@ impl Scenario {
     fn running(&mut self) -> &mut Self {
         self.event(
             launch_group(vec![task("a"), task("b")]),
-            &["a TASK_STARTING", "launch 2", "b TASK_STARTING", "launch 3"],
+            &["launch 2", "launch 3", "a TASK_STARTING", "b TASK_STARTING"],
         );
         self.reply(Purpose::Launch(Key(2)), answer(200, ""), &["link a", "a TASK_RUNNING", "wait 2"]);
         self.reply(Purpose::Launch(Key(3)), answer(200, ""), &["link b", "b TASK_RUNNING", "wait 3"])
@@ -265,7 +265,7 @@ fn a_group_runs_to_its_end() {
 #[test]
 fn a_failed_task_ends_its_group_and_no_other() {
     let mut scenario = Scenario::new();
-    scenario.running().event(launch_group(vec![task("c")]), &["c TASK_STARTING", "launch 5"]);
+    scenario.running().event(launch_group(vec![task("c")]), &["launch 5", "c TASK_STARTING"]);
     scenario
         .reply(
             WAIT_2,
@@ -282,7 +282,7 @@ fn a_failed_task_ends_its_group_and_no_other() {
 fn the_terminal_update_describes_the_end_of_the_task() {
     let check = |killed: bool, reply: Reply, expect: &str, reason: Option<Reason>| {
         let mut scenario = Scenario::new();
-        scenario.event(launch_group(vec![task("a")]), &["a TASK_STARTING", "launch 2"]);
+        scenario.event(launch_group(vec![task("a")]), &["launch 2", "a TASK_STARTING"]);
         scenario.reply(LAUNCH_2, answer(200, ""), &["link a", "a TASK_RUNNING", "wait 2"]);
         if killed {
             scenario.event(kill("a", None), &["a TASK_KILLING", "kill 2 with 15", "Grace(2) in 3s"]);
@@ -322,11 +322,11 @@ fn the_terminal_update_describes_the_end_of_the_task() {
 fn a_refused_launch_fails_the_task_with_the_reason() {
     let mut scenario = Scenario::new();
     scenario
-        .event(launch_group(vec![task("a")]), &["a TASK_STARTING", "launch 2"])
+        .event(launch_group(vec![task("a")]), &["launch 2", "a TASK_STARTING"])
         .reply(LAUNCH_2, answer(400, "no such image"), &["wait 2"])
         .reply(WAIT_2, answer(404, ""), &["a TASK_FAILED (no such image)", "Acknowledgement in 60s"]);
     let mut scenario = Scenario::new();
-    scenario.event(launch_group(vec![task("a")]), &["a TASK_STARTING", "launch 2"]).reply(
+    scenario.event(launch_group(vec![task("a")]), &["launch 2", "a TASK_STARTING"]).reply(
         LAUNCH_2,
         answer(202, "launched before"),
         &["wait 2"],
@@ -337,7 +337,7 @@ fn a_refused_launch_fails_the_task_with_the_reason() {
 fn a_launch_without_an_answer_is_repeated() {
     let mut scenario = Scenario::new();
     scenario
-        .event(launch_group(vec![task("a")]), &["a TASK_STARTING", "launch 2"])
+        .event(launch_group(vec![task("a")]), &["launch 2", "a TASK_STARTING"])
         .reply(LAUNCH_2, Reply::Broken, &["Launch(2) in 1s"])
         .timer(Timer::Launch(Key(2)), &["launch 2"])
         .reply(LAUNCH_2, answer(202, ""), &["link a", "a TASK_RUNNING", "wait 2"])
@@ -353,7 +353,7 @@ fn a_kill_has_its_grace_period() {
         if let Some(event) = kill("a", policy).kill {
             info.kill_policy = event.kill_policy;
         }
-        scenario.event(launch_group(vec![info]), &["a TASK_STARTING", "launch 2"]);
+        scenario.event(launch_group(vec![info]), &["launch 2", "a TASK_STARTING"]);
         scenario.reply(LAUNCH_2, answer(200, ""), &["link a", "a TASK_RUNNING", "wait 2"]);
         scenario.event(kill("a", of_kill), &["a TASK_KILLING", "kill 2 with 15", expect]);
         scenario.event(kill("a", Some(100)), &[]);
@@ -382,7 +382,7 @@ fn a_kill_is_repeated_until_the_agent_answers() {
 fn a_kill_before_the_launch_is_answered_is_not_forgotten() {
     let mut scenario = Scenario::new();
     scenario
-        .event(launch_group(vec![task("a")]), &["a TASK_STARTING", "launch 2"])
+        .event(launch_group(vec![task("a")]), &["launch 2", "a TASK_STARTING"])
         .event(kill("a", None), &["a TASK_KILLING", "kill 2 with 15", "Grace(2) in 3s"])
         .reply(KILL_2, answer(404, ""), &["Kill(2) in 1s"])
         .reply(LAUNCH_2, answer(200, ""), &["link a", "kill 2 with 15", "wait 2"])
@@ -401,7 +401,7 @@ fn a_task_ends_after_its_maximum_completion_time() {
     scenario
         .event(
             launch_group(vec![v1::TaskInfo { max_completion_time: limit, ..task("a") }]),
-            &["a TASK_STARTING", "launch 2"],
+            &["launch 2", "a TASK_STARTING"],
         )
         .reply(LAUNCH_2, answer(200, ""), &["link a", "a TASK_RUNNING", "wait 2", "MaxCompletion(2) in 2s"])
         .timer(Timer::MaxCompletion(Key(2)), &["kill 2 with 15", "Grace(2) in 0ns"])
@@ -413,7 +413,7 @@ fn a_task_ends_after_its_maximum_completion_time() {
 #[test]
 fn requests_are_repeated_when_the_agent_reconnects() {
     let mut scenario = Scenario::of(true);
-    scenario.running().event(launch_group(vec![task("c")]), &["c TASK_STARTING", "launch 5"]);
+    scenario.running().event(launch_group(vec![task("c")]), &["launch 5", "c TASK_STARTING"]);
     scenario.event(kill("b", None), &["b TASK_KILLING", "kill 3 with 15", "Grace(3) in 3s"]);
     assert_eq!(scenario.unacknowledged_tasks(), ["a", "b", "c"]);
     scenario
@@ -477,14 +477,14 @@ fn a_new_group_cancels_the_end_of_the_executor() {
         .running()
         .reply(WAIT_2, exited(0), &["a TASK_FINISHED (Command exited with status 0)"])
         .reply(WAIT_3, exited(0), &["b TASK_FINISHED (Command exited with status 0)", "Acknowledgement in 60s"])
-        .event(launch_group(vec![task("c")]), &["c TASK_STARTING", "launch 5"])
+        .event(launch_group(vec![task("c")]), &["launch 5", "c TASK_STARTING"])
         .timer(Timer::Acknowledgement, &[])
         .acknowledge_all(&[]);
 }
 
 #[test]
 fn a_known_task_is_not_launched_again() {
-    Scenario::new().running().event(launch_group(vec![task("a"), task("c")]), &["log", "c TASK_STARTING", "launch 5"]);
+    Scenario::new().running().event(launch_group(vec![task("a"), task("c")]), &["log", "launch 5", "c TASK_STARTING"]);
 }
 
 fn health_check(command: &str) -> v1::HealthCheck {
@@ -499,7 +499,7 @@ fn health_check(command: &str) -> v1::HealthCheck {
 
 fn checked(scenario: &mut Scenario, health: v1::HealthCheck) -> &mut Scenario {
     let info = v1::TaskInfo { health_check: Some(Box::new(health)), ..task("a") };
-    scenario.event(launch_group(vec![info]), &["a TASK_STARTING", "launch 2"]).reply(
+    scenario.event(launch_group(vec![info]), &["launch 2", "a TASK_STARTING"]).reply(
         LAUNCH_2,
         answer(200, ""),
         &["link a", "a TASK_RUNNING", "wait 2", "Probe(2, Health) in 15s"],

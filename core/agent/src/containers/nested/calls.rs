@@ -4,7 +4,7 @@ use machine::{CallResponse, Status};
 use model::{ContainerId, ReplyId};
 
 use super::container::NestedState;
-use super::launch;
+use super::{held, launch};
 use crate::containers::events::destroy;
 use crate::effects::{Command, ContainerCommand, Context};
 use crate::input::{ContainerCall, ContainerRequest};
@@ -53,6 +53,10 @@ fn executor_runs(state: &State, id: &ContainerId) -> bool {
 }
 
 fn kill(state: &mut State, cx: &mut Context<'_>, reply: ReplyId, id: ContainerId, signal: i32) {
+    if let Some(NestedState::Held(_)) = state.nested_containers.get(&id).map(|container| &container.state) {
+        held::refuse(state, cx, &id, CallResponse::bad_request("Container was killed before it was started"));
+        return cx.reply(reply, CallResponse::ok());
+    }
     let pid = match state.frameworks.by_container(&id) {
         Some((framework, executor)) => {
             let executor = state.frameworks.executor(&framework, &executor);
@@ -61,7 +65,7 @@ fn kill(state: &mut State, cx: &mut Context<'_>, reply: ReplyId, id: ContainerId
         None => match state.nested_containers.get(&id).map(|container| &container.state) {
             Some(NestedState::Running(pid)) => Some(Some(*pid)),
             Some(NestedState::Launching(_) | NestedState::Destroying) => Some(None),
-            Some(NestedState::Terminated(_) | NestedState::Removing(_)) | None => None,
+            Some(NestedState::Held(_) | NestedState::Terminated(_) | NestedState::Removing(_)) | None => None,
         },
     };
     match pid {

@@ -24,6 +24,9 @@ pub(crate) struct NestedContainer {
 /// The progress of a container's life.
 #[derive(Debug)]
 pub(crate) enum NestedState {
+    /// It waits until the container that it is launched in has been started. The reply is answered when it runs or has
+    /// failed.
+    Held(ReplyId),
     /// The containerizer has been told to start it. The reply is answered when it runs or has failed.
     Launching(ReplyId),
     /// The process of this pid runs in it.
@@ -40,7 +43,9 @@ impl NestedContainer {
     /// Returns whether a process may run in it, or may be about to.
     pub fn is_live(&self) -> bool {
         match self.state {
-            NestedState::Launching(_) | NestedState::Running(_) | NestedState::Destroying => true,
+            NestedState::Held(_) | NestedState::Launching(_) | NestedState::Running(_) | NestedState::Destroying => {
+                true
+            }
             NestedState::Terminated(_) | NestedState::Removing(_) => false,
         }
     }

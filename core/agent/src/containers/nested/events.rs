@@ -5,6 +5,7 @@ use messages::v1::agent::response::WaitContainer;
 use model::{ContainerId, ReplyId};
 
 use super::container::{NestedState, termination};
+use super::held;
 use super::launch::sandbox_of;
 use crate::containers::events::destroy;
 use crate::effects::Context;
@@ -19,6 +20,8 @@ pub(crate) fn launched(state: &mut State, cx: &mut Context<'_>, id: &ContainerId
         cx.reply(reply, CallResponse::ok());
         if sandbox_of(state, &id.root()).is_none() {
             end(state, cx, id);
+        } else {
+            held::release(state, cx, id);
         }
     }
 }
@@ -45,6 +48,7 @@ pub(crate) fn launch_failed(
     // A call may wait for a container that has never run. Mesos answers it without a status, too.
     let ended = WaitContainer { message: Some(reason.to_owned()), ..WaitContainer::default() };
     state.nested_containers.answer_waits(cx, id, &ended);
+    held::refuse_inside(state, cx, id);
 }
 
 /// A container has ended.
@@ -54,6 +58,7 @@ pub(crate) fn exited(state: &mut State, cx: &mut Context<'_>, id: &ContainerId, 
         cx.reply(reply, CallResponse::ok());
     }
     state.nested_containers.answer_waits(cx, id, &ended);
+    held::refuse_inside(state, cx, id);
     match id.parent() {
         None => {
             root_ended(state, cx, id, &ended);
@@ -72,6 +77,7 @@ pub(crate) fn exited(state: &mut State, cx: &mut Context<'_>, id: &ContainerId, 
 /// A top-level container has ended. The containers in it end with it, and those that have ended are not known any more.
 pub(crate) fn root_ended(state: &mut State, cx: &mut Context<'_>, root: &ContainerId, ended: &WaitContainer) {
     state.nested_containers.answer_waits(cx, root, ended);
+    held::refuse_inside(state, cx, root);
     for id in state.nested_containers.inside(root) {
         let Some(container) = state.nested_containers.get(&id) else { continue };
         match &container.state {
@@ -82,6 +88,8 @@ pub(crate) fn root_ended(state: &mut State, cx: &mut Context<'_>, root: &Contain
             }
             // The removal is answered when it is done.
             NestedState::Removing(_) => {}
+            // The launches that waited have been refused.
+            NestedState::Held(_) => {}
         }
     }
 }
@@ -89,6 +97,10 @@ pub(crate) fn root_ended(state: &mut State, cx: &mut Context<'_>, root: &Contain
 /// The connection of a session has ended, and the session ends with it.
 pub(crate) fn session_ended(state: &mut State, cx: &mut Context<'_>, id: &ContainerId) {
     match state.nested_containers.live(id).map(|container| (container.session, &container.state)) {
+        Some((true, NestedState::Held(_))) => {
+            let answer = CallResponse::new(Status::ServiceUnavailable, "The client has disconnected");
+            held::refuse(state, cx, id, answer);
+        }
         Some((true, NestedState::Launching(_))) => destroy(cx, id),
         Some((true, _)) => end(state, cx, id),
         _ => {}

@@ -8,6 +8,7 @@ use messages::v1::agent::response::WaitContainer;
 use model::{ContainerId, ReplyId};
 
 use super::container::{NestedContainer, NestedState};
+use super::held::HeldLaunches;
 use crate::effects::Context;
 
 /// The maximum of nested and standalone containers, those included that have ended and are not removed. At the bound
@@ -21,6 +22,8 @@ pub(crate) struct NestedContainers {
     /// The calls that wait for the end of a container, which may be that of an executor. Each call has a connection, and
     /// is removed with it, so that the connections bound them.
     waits: BTreeMap<ContainerId, BTreeSet<ReplyId>>,
+    /// The launches of the containers that are [`NestedState::Held`].
+    pub held: HeldLaunches,
 }
 
 impl NestedContainers {
@@ -94,7 +97,7 @@ impl NestedContainers {
     pub fn terminate(&mut self, id: &ContainerId, termination: WaitContainer) -> Option<ReplyId> {
         let container = self.by_id.get_mut(id)?;
         match std::mem::replace(&mut container.state, NestedState::Terminated(Box::new(termination))) {
-            NestedState::Launching(reply) => Some(reply),
+            NestedState::Launching(reply) | NestedState::Held(reply) => Some(reply),
             _ => None,
         }
     }

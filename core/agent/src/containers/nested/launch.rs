@@ -17,6 +17,8 @@ struct Inherited {
     /// The sandbox of the top-level container.
     root_sandbox: PathBuf,
     user: Option<String>,
+    /// The container that it is launched in, if that has not been started yet.
+    starting: Option<ContainerId>,
 }
 
 /// Launches a container. The call is answered once its process runs or has failed to start.
@@ -51,14 +53,23 @@ pub(crate) fn launch(state: &mut State, cx: &mut Context<'_>, reply: ReplyId, re
         limits: request.limits,
         session: request.session,
     };
-    let container = NestedContainer {
+    let mut container = NestedContainer {
         state: NestedState::Launching(reply),
         user,
         sandbox: inherited.sandbox,
         session: request.session,
     };
+    match inherited.starting {
+        None => cx.command(Command::Container(ContainerCommand::LaunchNested(Box::new(launch)))),
+        Some(parent) => {
+            if !state.nested_containers.held.hold(&parent, launch) {
+                let text = format!("Parent container {parent} is in 'PREPARING' state, as are those of other launches");
+                return cx.reply(reply, CallResponse::new(Status::ServiceUnavailable, text));
+            }
+            container.state = NestedState::Held(reply);
+        }
+    }
     state.nested_containers.insert(id, container);
-    cx.command(Command::Container(ContainerCommand::LaunchNested(Box::new(launch))));
 }
 
 fn check(state: &State, id: &ContainerId) -> Result<Inherited, CallResponse> {
@@ -72,7 +83,7 @@ fn check(state: &State, id: &ContainerId) -> Result<Inherited, CallResponse> {
     match id.parent() {
         None => {
             let sandbox = state.config.work_dir.join("containers").join(id.as_str());
-            Ok(Inherited { root_sandbox: sandbox.clone(), sandbox, user: None })
+            Ok(Inherited { root_sandbox: sandbox.clone(), sandbox, user: None, starting: None })
         }
         Some(parent) => from_parent(state, id, &parent),
     }
@@ -83,34 +94,34 @@ fn from_parent(state: &State, id: &ContainerId, parent: &ContainerId) -> Result<
     let Some(root_sandbox) = sandbox_of(state, &root) else {
         return Err(CallResponse::bad_request(format!("Root container {root} not found")));
     };
-    let in_state = |name: &str| CallResponse::bad_request(format!("Parent container {parent} is in '{name}' state"));
-    let user = match state.frameworks.by_container(parent) {
+    let (user, runs) = match state.frameworks.by_container(parent) {
         Some((framework, executor)) => {
             let executor =
                 state.frameworks.executor(&framework, &executor).filter(|executor| !executor.is_terminated());
             let executor = executor.ok_or_else(|| missing(parent))?;
-            // A quick executor asks before its agent has heard that it was started. It asks again after a 503.
-            if executor.pid().is_none() {
-                let text = format!("Parent container {parent} is in 'PREPARING' state");
-                return Err(CallResponse::new(Status::ServiceUnavailable, text));
-            }
-            executor.user().map(str::to_owned)
+            (executor.user().map(str::to_owned), executor.pid().is_some())
         }
         None => {
             let container = state.nested_containers.live(parent).ok_or_else(|| missing(parent))?;
-            match container.state {
-                NestedState::Running(_) => container.user.clone(),
-                NestedState::Launching(_) => return Err(in_state("PREPARING")),
-                _ => return Err(in_state("DESTROYING")),
-            }
+            let runs = match container.state {
+                NestedState::Running(_) => true,
+                NestedState::Launching(_) | NestedState::Held(_) => false,
+                _ => {
+                    let text = format!("Parent container {parent} is in 'DESTROYING' state");
+                    return Err(CallResponse::bad_request(text));
+                }
+            };
+            (container.user.clone(), runs)
         }
     };
+    let starting = (!runs).then(|| parent.clone());
     // The path is `<root's sandbox>/containers/<child>/containers/<grandchild>`.
     let below = id.values().skip(1).fold(root_sandbox.clone(), |path, value| path.join("containers").join(value));
-    Ok(Inherited { sandbox: below, root_sandbox, user })
+    Ok(Inherited { sandbox: below, root_sandbox, user, starting })
 }
 
-fn missing(parent: &ContainerId) -> CallResponse {
+/// Returns the answer to a launch in a container that is not known or has ended.
+pub(super) fn missing(parent: &ContainerId) -> CallResponse {
     CallResponse::bad_request(format!("Parent container {parent} does not exist"))
 }
 

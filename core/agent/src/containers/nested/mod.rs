@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | `container` | the state of one container |
 //! | `index` | all of them, and the calls that wait for containers |
+//! | `held` | the launches that wait until their parent has been started |
 //! | `launch` | the calls that launch a container |
 //! | `calls` | the calls that wait for, signal and remove containers |
 //! | `events` | the reports of the containerizer, and the end of a parent |
@@ -13,6 +14,7 @@
 pub(crate) mod calls;
 mod container;
 pub(crate) mod events;
+pub(crate) mod held;
 mod index;
 mod launch;
 mod recover;
