@@ -209,14 +209,18 @@ fn a_closed_terminal_ends_the_tasks_unless_sighup_is_ignored() {
     assert_eq!(run.wait().unwrap().code(), Some(5), "as under nohup");
 }
 
-/// Returns the processes of runs in the background.
-fn background() -> Vec<u32> {
-    let own = std::process::id();
+/// Returns the value of a variable of the runs in the background of one test.
+fn mark(test: &str) -> String {
+    format!("{test}-{}", std::process::id())
+}
+
+/// Returns the processes of runs in the background that have this mark.
+fn background(mark: &str) -> Vec<u32> {
     let pids = std::fs::read_dir("/proc").unwrap().flatten().filter_map(|e| e.file_name().to_str()?.parse().ok());
     let is_ours = |pid: &u32| {
         let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
         let environment = String::from_utf8_lossy(&environment).into_owned();
-        environment.contains("TEPUI_RUN_IN_BACKGROUND=1") && environment.contains(&format!("TEPUI_TEST={own}"))
+        environment.contains("TEPUI_RUN_IN_BACKGROUND=1") && environment.contains(&format!("TEPUI_TEST={mark}"))
     };
     pids.filter(is_ours).collect()
 }
@@ -226,7 +230,7 @@ fn a_run_in_the_background_is_waited_for_and_cancelled() {
     let local = cluster();
     let detach = |arguments: &[&str]| -> Vec<String> {
         let mut command = tepui(&local, &[&["run", "--detach"], arguments].concat());
-        let output = command.env("TEPUI_TEST", std::process::id().to_string()).output().unwrap();
+        let output = command.env("TEPUI_TEST", mark("wait")).output().unwrap();
         assert!(output.status.success(), "{output:?}");
         text(&output.stdout).lines().map(str::to_owned).collect()
     };
@@ -248,10 +252,33 @@ fn a_run_in_the_background_is_waited_for_and_cancelled() {
     assert!(text(&again.stderr).contains("is over already: it is TASK_KILLED"), "{again:?}");
     assert_eq!(said(&local, &["cancel", "w"]), "framework 0001 'w' is torn down: 1 task ends\n");
     assert_eq!(output(&local, &["wait", "0001"]).status.code(), Some(143));
-    until("nothing stays behind", || background().is_empty().then_some(()));
+    until("nothing stays behind", || background(&mark("wait")).is_empty().then_some(()));
 
     let none = output(&local, &["cancel", "nothing"]);
     assert!(!none.status.success() && text(&none.stderr).contains("no task 'nothing'"), "{none:?}");
+}
+
+/// The master goes away for longer than the run waits for it.
+#[test]
+fn a_run_in_the_background_does_not_wait_for_ever() {
+    let mut local = cluster();
+    let detach = |timeout: &str| {
+        let mut command = tepui(&local, &["run", "--detach", "--master-timeout", timeout, "--", "sleep 1000"]);
+        let detached = command.env("TEPUI_TEST", mark("alone")).output().unwrap();
+        assert!(detached.status.success(), "{detached:?}");
+    };
+    detach("100ms");
+    detach("1h");
+    until_running(&local, 2);
+    let own = || background(&mark("alone"));
+    assert_eq!(own().len(), 2);
+    local.program.kill();
+    let [patient] = until("the first one has ended", || <[u32; 1]>::try_from(own()).ok());
+    signal(patient, "-TERM");
+    until("both have ended", || own().is_empty().then_some(()));
+
+    let foreground = output(&local, &["run", "--master-timeout", "1s", "--", "true"]);
+    assert!(text(&foreground.stderr).contains("--detach"), "{foreground:?}");
 }
 
 #[test]

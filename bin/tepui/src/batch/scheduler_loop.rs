@@ -33,6 +33,8 @@ pub struct Options {
     pub framework: v1::FrameworkInfo,
     /// The time after which everything that runs is killed.
     pub kill_after: Option<Duration>,
+    /// The time without a master after which the batch ends. Its tasks continue. `None` waits for as long as it takes.
+    pub master_timeout: Option<Duration>,
 }
 
 /// The result of a batch.
@@ -55,6 +57,9 @@ pub struct Batch {
     plan: Plan,
     cancel: Cancel,
     deadline: Option<Instant>,
+    master_timeout: Option<Duration>,
+    /// The time since which no master has been there.
+    alone_since: Option<Instant>,
     reconciliation: Reconciliation,
     /// The time of the next check whether the batch is stalled.
     next_stall_check: Option<Instant>,
@@ -90,6 +95,8 @@ impl Batch {
             plan,
             cancel: Cancel::listen(),
             deadline: options.kill_after.map(|after| Instant::now() + after),
+            master_timeout: options.master_timeout,
+            alone_since: None,
             reconciliation: Reconciliation::default(),
             next_stall_check: None,
             elected: options.master.starts_with("zk://"),
@@ -104,13 +111,17 @@ impl Batch {
     /// Returns when all tasks are over, or a signal has come.
     ///
     /// # Errors
-    /// The master refuses the framework, or there was none to begin with.
+    /// The master refuses the framework, there was none to begin with, or there was none for too long.
     pub async fn run(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
         // A master that was never there means a mistake in the address; one that is being elected will appear.
         let (first, elected) = (Instant::now(), self.elected);
         let passes = |error: &Error| error.is_transient() && (elected || !matches!(error, Error::Connect { .. }));
         while !self.plan.is_over() && self.interrupted.is_none() {
             observer.changed(&self.plan);
+            let gives_up = match self.framework {
+                None => Some(first + FAILOVER_LIMIT),
+                Some(_) => self.alone_since.zip(self.master_timeout).and_then(|(since, most)| since.checked_add(most)),
+            };
             tokio::select! {
                 event = self.driver.next() => match event? {
                     DriverEvent::Disconnected { error, .. }
@@ -138,6 +149,7 @@ impl Batch {
                         observer.stalled(stalled);
                     }
                 }
+                () = until(gives_up) => return Err(self.lost.take().unwrap_or(Error::NoMaster)),
                 signal = self.cancel.next() => self.interrupted = Some(signal),
             }
         }
@@ -158,7 +170,7 @@ impl Batch {
                 if let (true, Some(scheduler)) = (self.killing, self.driver.scheduler()) {
                     kill(scheduler, &self.plan).await?;
                 }
-                self.lost = None;
+                (self.lost, self.alone_since) = (None, None);
                 self.next_stall_check = Some(Instant::now() + STALL_CHECK_FIRST);
                 self.framework = Some(framework);
                 self.leader = Some(master);
@@ -175,6 +187,7 @@ impl Batch {
                 }
                 self.reconciliation = Reconciliation::default();
                 self.lost = Some(error);
+                self.alone_since.get_or_insert_with(Instant::now);
             }
         }
         Ok(())

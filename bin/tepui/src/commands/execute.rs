@@ -37,7 +37,8 @@ async fn run(flags: &ExecuteFlags) -> Result<ExitCode, CommandError> {
         let command = task.command.get_or_insert_default();
         command.uris.push(v1::command_info::Uri { value, ..Default::default() });
     }
-    let options = batch::Options { master: flags.master.clone(), framework, kill_after: flags.kill_after };
+    let options =
+        batch::Options { master: flags.master.clone(), framework, kill_after: flags.kill_after, master_timeout: None };
     let mut printer = UpdatePrinter { group: matches!(work, Work::Group(..)) };
     let plan = match work {
         Work::Task(task) => batch::Plan::new(vec![*task]),

@@ -16,6 +16,7 @@ use super::live_pod::LivePod;
 use super::live_terminal::{LiveTerminal, WAITS};
 use super::pod;
 use super::stall_explainer::StallExplainer;
+use super::units::duration;
 use crate::batch::{self, Batch, Observer, Outcome, Plan, Progress, Source, Stalled};
 use crate::commands::cli::{CommandError, Target};
 use crate::commands::containers::terminal_size;
@@ -89,6 +90,10 @@ pub struct Run {
     /// Run in the background: print the ids of the tasks, one per line, and return
     #[arg(long, short)]
     pub(super) detach: bool,
+    /// The time after which a run in the background ends if there is no master. What runs continues, but nothing that
+    /// waits is started, and the master keeps the framework for a week
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "24h", requires = "detach")]
+    master_timeout: Duration,
     /// Show the paths of the sandboxes in the table
     #[arg(long, conflicts_with = "detach")]
     wide: bool,
@@ -127,7 +132,12 @@ pub async fn run(mut args: Run) -> Result<ExitCode, CommandError> {
         detach::leave_the_terminal();
         framework.failover_timeout = Some(detach::FAILOVER_TIMEOUT);
     }
-    let options = batch::Options { master: args.target.master.given.clone(), framework, kill_after: None };
+    let options = batch::Options {
+        master: args.target.master.given.clone(),
+        framework,
+        kill_after: None,
+        master_timeout: args.detach.then_some(args.master_timeout),
+    };
     if args.detach {
         return detach::run(options, plan).await;
     }
