@@ -134,15 +134,20 @@ fn one_of<'a, T: Copy>(infos: impl Iterator<Item = (T, &'a v1::AgentInfo)>, give
 
 /// Returns the address of the agent on which the task runs or ran.
 pub fn agent_of(state: &State, task: &v1::Task) -> Result<Address, CommandError> {
-    let agent =
-        state.agents.agents.iter().find(|a| a.agent_info.id.as_ref() == Some(&task.agent_id)).ok_or_else(|| {
-            CommandError::message(format!(
-                "agent {} is not registered, so its files cannot be read",
-                task.agent_id.value
-            ))
-        })?;
+    let agent = state
+        .agents
+        .agents
+        .iter()
+        .find(|a| a.agent_info.id.as_ref() == Some(&task.agent_id))
+        .ok_or_else(|| not_registered(task))?;
     let pid = agent.pid.as_deref().unwrap_or_default();
     Ok(pid.parse()?)
+}
+
+/// Returns the error for a task whose agent cannot be asked.
+pub fn not_registered(task: &v1::Task) -> CommandError {
+    let agent = &task.agent_id.value;
+    CommandError::message(format!("agent {agent} is not registered, so its files cannot be read"))
 }
 
 /// Returns the container of a task, as its last update names it.

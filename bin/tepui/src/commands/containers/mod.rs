@@ -3,6 +3,7 @@
 //! | module | owns |
 //! | --- | --- |
 //! | `target` | the container of the task that an argument names |
+//! | `lookup` | a task and its agent, asked for alone |
 //! | `exec` | `tepui exec`: a command beside a task |
 //! | `attach` | `tepui attach`: the terminal of a task |
 //! | `copy` | `tepui cp`: files between this machine and a task |
@@ -15,6 +16,7 @@ mod archive;
 mod attach;
 mod copy;
 mod exec;
+mod lookup;
 mod relay;
 mod target;
 mod terminal;

@@ -5,6 +5,7 @@ use messages::v1::agent::{Call, call};
 use model::is_terminal;
 use tepui_client::AgentOperator;
 
+use super::lookup::{self, Found};
 use crate::commands::cli::{CommandError, Master};
 use crate::commands::find;
 use crate::commands::state::State;
@@ -12,7 +13,7 @@ use crate::commands::state::State;
 /// A task, its agent and its container.
 #[derive(Debug)]
 pub struct TaskContainer {
-    /// The task as its master knows it.
+    /// The parts of the task that find its container.
     pub task: v1::Task,
     /// The agent that runs it.
     pub agent: AgentOperator,
@@ -21,26 +22,33 @@ pub struct TaskContainer {
 }
 
 impl TaskContainer {
-    /// Finds the container of a task that runs.
+    /// Finds the container of a task that runs. A task that is named by its whole id is asked for alone, since the
+    /// state of a large cluster takes long; other names are searched in the whole state.
     ///
     /// # Errors
     ///
     /// There is no such task, it is over, or its agent does not know a container of it.
     pub async fn find(master: &Master, given: &str) -> Result<Self, CommandError> {
-        let state = State::get(master).await?;
-        let task = find::task(&state, given)?;
+        let Found { task, agent } = match lookup::by_id(master, given).await? {
+            Some(found) => found,
+            None => {
+                let state = State::get(master).await?;
+                let task = find::task(&state, given)?;
+                Found { task: task.clone(), agent: find::agent_of(&state, task) }
+            }
+        };
         if is_terminal(task.state()) {
             let (id, state) = (&task.task_id.value, task.state().as_str_name());
             return Err(CommandError::message(format!(
                 "task '{id}' is over ({state}), so it has no container any more; its output is still there: `tepui logs {id}`"
             )));
         }
-        let agent = AgentOperator::new(find::agent_of(&state, task)?);
-        let id = match find::container(task) {
+        let agent = AgentOperator::new(agent?);
+        let id = match find::container(&task) {
             Some(id) => id.clone(),
-            None => of_executor(&agent, task).await?,
+            None => of_executor(&agent, &task).await?,
         };
-        Ok(TaskContainer { task: task.clone(), agent, id })
+        Ok(TaskContainer { task, agent, id })
     }
 
     /// Returns the id of a new container inside that of the task.
