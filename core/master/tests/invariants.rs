@@ -12,7 +12,7 @@ use common::*;
 use master::{Effect, SchedulerEvent};
 use messages::{internal, v1};
 use model::Upid;
-use model::master::Change;
+use model::master::{Change, TaskSnapshot};
 use proptest::prelude::*;
 use resources::Resources;
 use testkit::builders::*;
@@ -259,7 +259,7 @@ impl Reader {
         }
     }
 
-    fn hold(&mut self, task: &v1::Task) {
+    fn hold(&mut self, task: &TaskSnapshot) {
         let over = matches!(
             task.state(),
             TaskFinished
@@ -272,8 +272,9 @@ impl Reader {
                 | TaskGoneByOperator
                 | TaskUnreachable
         );
-        let held = if over { Resources::new() } else { Resources::from_proto(&task.resources).unwrap() };
-        self.tasks.insert(key(task), (task.agent_id.value.clone(), held));
+        let held = if over { Resources::new() } else { Resources::from_proto(&task.message().resources).unwrap() };
+        assert!(over || held == *task.resources(), "the resources are those of the message");
+        self.tasks.insert(key(task), (task.agent().to_string(), held));
     }
 
     /// Checks that the offered and used resources of each agent fit into its total.
@@ -296,8 +297,8 @@ impl Reader {
     }
 }
 
-fn key(task: &v1::Task) -> (String, String) {
-    (task.framework_id.value.clone(), task.task_id.value.clone())
+fn key(task: &TaskSnapshot) -> (String, String) {
+    (task.framework().to_string(), task.id().to_string())
 }
 
 struct Simulation {

@@ -138,8 +138,8 @@ fn sizes_at(stage: Stage, tasks_of_each: usize, read: bool) -> (isize, isize) {
 
 /// The most bytes that a live task may take, without the overhead of the memory allocator. The next constant bounds a
 /// task that has ended.
-const MAX_LIVE: isize = 2_000;
-const MAX_ENDED: isize = 1_100;
+const MAX_LIVE: isize = 1_150;
+const MAX_ENDED: isize = 1_050;
 
 /// `cargo test -p master --test memory -- --nocapture` prints the figures.
 #[test]

@@ -191,9 +191,9 @@ impl ExpectedResources {
             Change::AgentRemoved { agent, .. } => drop(self.totals.remove(agent.as_str())),
             Change::TaskAdded(task) | Change::TaskUpdated { task, .. } => {
                 let over = !matches!(task.state(), TaskStaging | TaskStarting | TaskRunning | TaskKilling);
-                let held = if over { Resources::new() } else { Resources::from_proto(&task.resources).unwrap() };
-                let key = (task.framework_id.value.clone(), task.task_id.value.clone());
-                self.tasks.insert(key, (task.agent_id.value.clone(), held));
+                let held = if over { Resources::new() } else { task.resources().clone() };
+                let key = (task.framework().to_string(), task.id().to_string());
+                self.tasks.insert(key, (task.agent().to_string(), held));
             }
             Change::TaskRemoved { framework, task, .. } => {
                 self.tasks.remove(&(framework.to_string(), task.to_string()));

@@ -31,7 +31,11 @@ fn measure(size: usize) {
     view.apply(&framework());
     per_change("make an offer", &mut view, (0..size).map(offer).collect());
     per_change("rescind an offer", &mut view, (0..size).map(|n| Change::OfferRemoved(offer_id(n))).collect());
-    per_change("add a task", &mut view, (0..size).map(|n| Change::TaskAdded(task(n, &[]))).collect());
+    per_change(
+        "add a task",
+        &mut view,
+        (0..size).map(|n| Change::TaskAdded(Arc::new((&task(n, &[])).into()))).collect(),
+    );
 
     let read = |view: &View, what: &str, path: &str| {
         let snapshot = view.snapshot();
@@ -164,7 +168,7 @@ fn offer(n: usize) -> Change {
     }))
 }
 
-fn task(n: usize, states: &[TaskState]) -> Arc<v1::Task> {
+fn task(n: usize, states: &[TaskState]) -> v1::Task {
     let id = v1::TaskId { value: format!("task-{n}") };
     let statuses = states.iter().map(|state| v1::TaskStatus {
         task_id: id.clone(),
@@ -179,7 +183,7 @@ fn task(n: usize, states: &[TaskState]) -> Arc<v1::Task> {
         })),
         ..v1::TaskStatus::default()
     });
-    Arc::new(v1::Task {
+    v1::Task {
         name: format!("a task {n}"),
         framework_id: framework_id().to_proto(),
         agent_id: agent_id(n).to_proto(),
@@ -188,12 +192,15 @@ fn task(n: usize, states: &[TaskState]) -> Arc<v1::Task> {
         statuses: statuses.collect(),
         task_id: id,
         ..v1::Task::default()
-    })
+    }
 }
 
 fn updated(n: usize, states: &[TaskState]) -> Change {
     let task = task(n, states);
-    Change::TaskUpdated { status: Arc::new(task.statuses.last().cloned().unwrap_or_default()), task }
+    Change::TaskUpdated {
+        status: Arc::new(task.statuses.last().cloned().unwrap_or_default()),
+        task: Arc::new((&task).into()),
+    }
 }
 
 fn running(n: usize) -> Change {

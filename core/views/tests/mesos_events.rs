@@ -64,14 +64,14 @@ fn change_behind(event: &Event, tasks: &mut Vec<v1::Task>) -> Option<Change> {
         Type::TaskAdded => {
             let task = event.task_added.as_ref()?.task.clone();
             tasks.push(task.clone());
-            Change::TaskAdded(Arc::new(task))
+            Change::TaskAdded(Arc::new((&task).into()))
         }
         Type::TaskUpdated => {
             let updated = event.task_updated.as_ref()?;
             let task = tasks.iter_mut().find(|task| task.task_id == updated.status.task_id)?;
             task.state = updated.state;
             task.statuses.push(updated.status.clone());
-            Change::TaskUpdated { task: Arc::new(task.clone()), status: Arc::new(updated.status.clone()) }
+            Change::TaskUpdated { task: Arc::new((&*task).into()), status: Arc::new(updated.status.clone()) }
         }
         _ => return None,
     })
@@ -105,7 +105,7 @@ fn changes_without_an_event_in_mesos_are_not_announced() {
     let update = |state: TaskState, reason: Option<v1::task_status::Reason>| {
         let status =
             v1::TaskStatus { state: state as i32, reason: reason.map(|reason| reason as i32), ..Default::default() };
-        Change::TaskUpdated { task: Arc::new(task.clone()), status: Arc::new(status) }
+        Change::TaskUpdated { task: Arc::new((&task).into()), status: Arc::new(status) }
     };
     let healthy = v1::task_status::Reason::TaskHealthCheckStatusUpdated;
     check(&mut view, update(TaskState::TaskRunning, None), &[]);
@@ -139,7 +139,7 @@ fn terminal_states_are_counted_once() {
         reason: Some(Reason::AgentRestarted as i32),
         ..v1::TaskStatus::default()
     };
-    let change = Change::TaskUpdated { task: Arc::new(task), status: Arc::new(status) };
+    let change = Change::TaskUpdated { task: Arc::new((&task).into()), status: Arc::new(status) };
     // The same update is repeated, as after a lost acknowledgement.
     view.apply(&change);
     view.apply(&change);

@@ -12,7 +12,7 @@ use messages::v1::TaskState;
 use messages::v1::master::{Call, call};
 use model::master::{
     AgentRemoval, AgentSnapshot, Change, ExecutorSnapshot, FrameworkSnapshot, Offer, RemovalReason, TaskRemoval,
-    UnreachableReason,
+    TaskSnapshot, UnreachableReason,
 };
 use model::{AgentId, ExecutorId, FrameworkId, OfferId, Role, TaskId, Timestamp, Upid};
 use proptest::prelude::*;
@@ -425,7 +425,7 @@ impl Cluster {
         };
         framework.unreachable.retain(|known| known.task_id != added.task_id);
         framework.tasks.push(added.clone());
-        vec![Change::TaskAdded(Arc::new(added))]
+        vec![Change::TaskAdded(Arc::new(TaskSnapshot::from(&added)))]
     }
 
     fn update(&mut self, framework: u8, task: u8, state: u8) -> Vec<Change> {
@@ -442,7 +442,7 @@ impl Cluster {
         };
         known.state = state as i32;
         known.statuses.push(status.clone());
-        vec![Change::TaskUpdated { task: Arc::new(known.clone()), status: Arc::new(status) }]
+        vec![Change::TaskUpdated { task: Arc::new(TaskSnapshot::from(&*known)), status: Arc::new(status) }]
     }
 
     fn executor(&mut self, framework: u8, agent: u8) -> Vec<Change> {
@@ -515,12 +515,12 @@ impl Cluster {
                 [(&framework.completed, TaskRemoval::Completed), (&framework.unreachable, TaskRemoval::Unreachable)];
             for (tasks, removal) in histories {
                 for task in tasks {
-                    changes.push(Change::TaskAdded(Arc::new(task.clone())));
+                    changes.push(Change::TaskAdded(Arc::new(task.into())));
                     let task = TaskId::from(&task.task_id);
                     changes.push(Change::TaskRemoved { framework: id.clone(), task, removal });
                 }
             }
-            changes.extend(framework.tasks.iter().map(|task| Change::TaskAdded(Arc::new(task.clone()))));
+            changes.extend(framework.tasks.iter().map(|task| Change::TaskAdded(Arc::new(task.into()))));
             let executors = framework.executors.iter().cloned();
             let executors = executors.map(|(at, one)| (at, Change::ExecutorAdded(Arc::new(one))));
             let offers = framework.offers.iter().cloned().map(|(at, one)| (at, Change::OfferAdded(Arc::new(one))));

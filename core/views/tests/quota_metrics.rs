@@ -47,14 +47,15 @@ fn framework(view: &mut View, id: &str, role: &str) {
 }
 
 fn task(view: &mut View, framework: &str, resources: Resources) {
-    view.apply(&Change::TaskAdded(Arc::new(v1::Task {
+    let task = v1::Task {
         task_id: v1::TaskId { value: format!("t-{framework}") },
         framework_id: v1::FrameworkId { value: framework.to_owned() },
         agent_id: v1::AgentId { value: "S0".to_owned() },
         resources: resources.to_proto(),
         state: v1::TaskState::TaskRunning as i32,
         ..Default::default()
-    })));
+    };
+    view.apply(&Change::TaskAdded(Arc::new((&task).into())));
 }
 
 /// Returns a view with an agent and with frameworks in `a`, in `a/b` below it and in `z`, which has no resources.

@@ -125,7 +125,7 @@ fn view() -> View {
         };
         view.apply(&Change::FrameworkAdded(Arc::new(scenario::framework_snapshot(&framework))));
         for task_id in [format!("task-of-{name}"), format!("hidden-task-of-{name}")] {
-            view.apply(&Change::TaskAdded(Arc::new(task(&id, &task_id))));
+            view.apply(&Change::TaskAdded(Arc::new((&task(&id, &task_id)).into())));
         }
         for executor in [format!("executor-of-{name}"), format!("hidden-executor-of-{name}")] {
             view.apply(&Change::ExecutorAdded(Arc::new(ExecutorSnapshot {
@@ -257,8 +257,8 @@ fn events_omit_hidden_entities() {
     let events = |framework: &str, id: &str| -> Vec<Arc<v1::master::Event>> {
         let task = task(framework, id);
         let status = v1::TaskStatus { task_id: task.task_id.clone(), state: 99, ..Default::default() };
-        let updated = Change::TaskUpdated { task: Arc::new(task.clone()), status: Arc::new(status) };
-        let changes = [Change::TaskAdded(Arc::new(task)), updated];
+        let updated = Change::TaskUpdated { task: Arc::new((&task).into()), status: Arc::new(status) };
+        let changes = [Change::TaskAdded(Arc::new((&task).into())), updated];
         changes.iter().flat_map(|change| view.events(change)).map(Arc::new).collect()
     };
     let check = |framework: &str, id: &str, is_shown: bool| {

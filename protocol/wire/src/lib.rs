@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | [`decode`], [`decode_message`], [`encode`] | protobuf bytes to and from messages, with checks that `prost` omits |
 //! | [`MessageParts`] | messages assembled from encoded fields |
+//! | [`encoded_fields`], [`split_fields`] | the fields of a message that is kept encoded |
 //! | [`visit_set_fields`] | which fields of a message are set |
 //! | [`json`] | Mesos JSON, which is not proto3 JSON |
 //! | [`recordio`], [`StreamEvent`] | the framing of event streams, and what they carry |
@@ -27,7 +28,7 @@ pub mod v0;
 pub use content_type::{BodyError, ContentType, decode_as, encode_as};
 pub use limits::Limits;
 pub use protobuf::{
-    DecodeError, FieldVisit, MessageParts, SetField, decode, decode_message, encode, encode_message, encode_with_list,
-    visit_set_fields,
+    DecodeError, EncodedField, FieldVisit, MessageParts, SetField, decode, decode_message, encode, encode_message,
+    encode_with_list, encoded_fields, split_fields, visit_set_fields,
 };
 pub use stream_event::StreamEvent;

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use messages::{internal, v1};
-use model::master::{AgentSnapshot, Change, TaskRemoval};
-use model::{AgentId, FrameworkId, Role, TaskId, Upid};
+use model::master::{AgentSnapshot, Change, TaskRemoval, TaskSnapshot};
+use model::{AgentId, FrameworkId, Role, Upid};
 use resources::Resources;
 
 use super::capabilities::{AgentCapabilities, capability_numbers};
@@ -47,6 +47,7 @@ pub(crate) fn readmitted(
     let reported = reported(
         &state.frameworks,
         &state.tasks,
+        &id,
         message.tasks,
         message.executor_infos,
         AgentCapabilities::of(&capabilities),
@@ -167,7 +168,7 @@ fn forget_unreachable_task(
     metrics.tasks_unreachable.decrement();
     cx.publish(Change::TaskRemoved {
         framework: framework.clone(),
-        task: TaskId::from(&known.task_id),
+        task: known.id().clone(),
         removal: TaskRemoval::AgentReregistered,
     });
 }
@@ -201,6 +202,7 @@ fn recover_frameworks(state: &mut State, cx: &mut Context<'_>, infos: &[v1::Fram
 fn reported(
     frameworks: &Frameworks,
     tasks: &Tasks,
+    agent: &AgentId,
     listed: Vec<v1::Task>,
     executors: Vec<v1::ExecutorInfo>,
     capabilities: AgentCapabilities,
@@ -218,7 +220,9 @@ fn reported(
         let is_new = claimed.insert((framework.id().clone(), task.task_id.value.clone()))
             && tasks.get(framework.id().as_str(), &task.task_id.value).is_none();
         match allocated(&mut task.resources, role_of(&task.framework_id.value)).filter(|_| is_new) {
-            Some(resources) => reported.tasks.push((framework.id().clone(), task, resources)),
+            Some(resources) => {
+                reported.tasks.push(TaskSnapshot::new(&task, framework.id().clone(), agent.clone(), resources));
+            }
             None => tracing::warn!(
                 task = task.task_id.value,
                 "ignoring a task that an agent reports: its id is in use, or its resources have no role"
@@ -247,17 +251,17 @@ fn send_returned_task_updates(
     reported: &ReportedTasks,
     cause: &str,
 ) {
-    for (framework, task, _) in &reported.tasks {
+    for task in &reported.tasks {
         // The master may have removed the agent, but not its task yet.
-        forget_unreachable_task(metrics, tasks, cx, framework, &task.task_id.value);
+        forget_unreachable_task(metrics, tasks, cx, task.framework(), task.id().as_str());
         let status = current_status(task, cause, v1::task_status::Reason::AgentReregistered, cx);
-        forward_master_generated(frameworks, cx, framework, &status);
+        forward_master_generated(frameworks, cx, task.framework(), &status);
     }
 }
 
 fn add_reported(state: &mut State, cx: &mut Context<'_>, agent: &AgentId, reported: ReportedTasks) {
-    for (framework, task, resources) in reported.tasks {
-        add_task(state, cx, &framework, agent, task, resources);
+    for task in reported.tasks {
+        add_task(state, cx, task);
     }
     for (framework, executor, resources) in reported.executors {
         add_executor(state, cx, &framework, agent, executor, resources);
@@ -267,7 +271,7 @@ fn add_reported(state: &mut State, cx: &mut Context<'_>, agent: &AgentId, report
 /// The tasks and executors that a returning agent reports.
 #[derive(Debug, Default)]
 struct ReportedTasks {
-    tasks: Vec<(FrameworkId, v1::Task, Resources)>,
+    tasks: Vec<TaskSnapshot>,
     executors: Vec<(FrameworkId, v1::ExecutorInfo, Resources)>,
 }
 
@@ -275,9 +279,9 @@ impl ReportedTasks {
     /// Returns the resources of the tasks and executors, per framework.
     fn used(&self) -> Vec<(FrameworkId, Resources)> {
         let mut used: BTreeMap<&FrameworkId, Resources> = BTreeMap::new();
-        for (framework, task, resources) in &self.tasks {
-            if !task::is_terminal_or_unreachable(task::state_of(task)) {
-                *used.entry(framework).or_default() += resources;
+        for task in &self.tasks {
+            if !task::is_terminal_or_unreachable(task.state()) {
+                *used.entry(task.framework()).or_default() += task.resources();
             }
         }
         for (framework, _, resources) in &self.executors {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use messages::{internal, v1};
-use model::master::Change;
+use model::master::{Change, TaskSnapshot};
 use model::{AgentId, ExecutorId, FrameworkId, Upid};
 use resources::Resources;
 
@@ -228,7 +228,7 @@ fn missing_tasks(
             .map(|task| {
                 let reason = v1::task_status::Reason::Reconciliation;
                 let asked = MasterGenerated::new(task.forwarded_state(), reason, "Reconciliation request");
-                asked.status_of(task.proto().task_id.clone(), Some(id.to_proto()), cx.now.wall)
+                asked.status_of(task.snapshot().id().to_proto(), Some(id.to_proto()), cx.now.wall)
             })
             .collect();
         if !statuses.is_empty() {
@@ -324,16 +324,16 @@ pub(crate) fn update_agent(
 /// Returns the status of a task in the state that was last forwarded to its framework, with the details of its last
 /// status. Later states follow as updates: if they were sent here, the task would seem to go back.
 pub(crate) fn current_status(
-    task: &v1::Task,
+    task: &TaskSnapshot,
     message: &str,
     reason: v1::task_status::Reason,
     cx: &Context<'_>,
 ) -> v1::TaskStatus {
-    let mut status = MasterGenerated::new(task::forwarded_state_of(task), reason, message).status(task, cx.now.wall);
-    if let Some(last) = task.statuses.last() {
+    let mut status = MasterGenerated::new(task.forwarded_state(), reason, message).status(task, cx.now.wall);
+    if let Some(last) = task.last_status() {
         status.healthy = last.healthy;
-        status.check_status.clone_from(&last.check_status);
-        status.container_status.clone_from(&last.container_status);
+        status.check_status = last.check_status;
+        status.container_status = last.container_status;
     }
     status
 }

@@ -1,6 +1,9 @@
 //! LAUNCH and LAUNCH_GROUP: from accepted resources to tasks on an agent.
 
+use std::sync::Arc;
+
 use messages::{internal, v1};
+use model::master::TaskSnapshot;
 use resources::Resources;
 use v1::offer::operation::{Launch, LaunchGroup, Type as Operation};
 use v1::task_status::Reason;
@@ -156,7 +159,8 @@ fn start_task(state: &mut State, cx: &mut Context<'_>, accepted: &mut AcceptedOf
     let resources = Resources::from_proto(&info.resources).unwrap_or_default();
     accepted.launch(&resources);
     let task = task::staging(info, accepted.framework());
-    add_task(state, cx, accepted.framework(), accepted.agent(), task, resources);
+    let task = TaskSnapshot::new(&task, accepted.framework().clone(), accepted.agent().clone(), resources);
+    add_task(state, cx, task);
 }
 
 fn send_task(
@@ -281,10 +285,9 @@ fn prepare(task: &mut v1::TaskInfo, accepted: &AcceptedOffers) {
 fn share_cgroups_under(tasks: &Tasks, framework: &Framework, agent: &Agent, executor: &str) -> Option<bool> {
     let framework = framework.id().as_str();
     let usage = tasks.usage(agent.id().as_str(), framework)?;
-    let of_executor =
-        |task: &&std::sync::Arc<v1::Task>| task.executor_id.as_ref().is_some_and(|id| id.value == executor);
+    let of_executor = |task: &&Arc<TaskSnapshot>| task.executor_id().is_some_and(|id| id.value == executor);
     let tasks = usage.task_ids().filter_map(|id| tasks.get(framework, id.as_str()));
-    let task = tasks.map(Task::proto).find(of_executor)?;
+    let task = tasks.map(Task::snapshot).find(of_executor)?.message();
     let linux = task.container.as_ref().and_then(|container| container.linux_info.as_ref());
     Some(linux.and_then(|linux| linux.share_cgroups).unwrap_or(true))
 }

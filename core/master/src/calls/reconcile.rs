@@ -92,7 +92,7 @@ fn unknown(
 }
 
 fn known(task: &Task, cx: &Context<'_>) -> v1::TaskStatus {
-    current_status(task.proto(), "Reconciliation: Latest task state", Reason::Reconciliation, cx)
+    current_status(task.snapshot(), "Reconciliation: Latest task state", Reason::Reconciliation, cx)
 }
 
 fn send_status(cx: &mut Context<'_>, framework: &Framework, status: &v1::TaskStatus) {

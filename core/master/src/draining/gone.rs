@@ -1,7 +1,9 @@
 //! Agents that an operator marked gone: their tasks end, and an agent that returns nevertheless has to shut down.
 
+use std::sync::Arc;
+
 use messages::v1;
-use model::master::{AgentRemoval, Change, TaskRemoval};
+use model::master::{AgentRemoval, Change, TaskRemoval, TaskSnapshot};
 use model::{AgentId, FrameworkId, ReplyId, TaskId};
 
 use crate::agents::{UnreachableAgent, finish_agent_removal, frameworks_on, remove_framework_from_agent};
@@ -69,7 +71,7 @@ fn end_unreachable_tasks(
         let status = reason.status(&task, cx.now.wall);
         metrics.task_ended(reason.state, status.source, status.reason);
         forward_master_generated(frameworks, cx, &framework, &status);
-        publish_completed(cx, framework, id, task, status);
+        publish_completed(cx, framework, id, &task, &status);
     }
 }
 
@@ -77,12 +79,10 @@ fn publish_completed(
     cx: &mut Context<'_>,
     framework: FrameworkId,
     id: TaskId,
-    mut task: std::sync::Arc<v1::Task>,
-    status: v1::TaskStatus,
+    task: &TaskSnapshot,
+    status: &v1::TaskStatus,
 ) {
-    let proto = std::sync::Arc::make_mut(&mut task);
-    proto.state = status.state;
-    crate::tasks::record_status(proto, &status);
+    let task = Arc::new(task.with_status(status.state(), status, false));
     // Readers see the task return for a moment, so that it moves to the right history.
     cx.publish(Change::TaskAdded(task));
     cx.publish(Change::TaskRemoved { framework, task: id, removal: TaskRemoval::Completed });

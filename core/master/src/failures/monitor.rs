@@ -6,8 +6,8 @@ use std::time::Duration;
 use failures::AgentRegistryState;
 use machine::CallResponse;
 use messages::{tepui, v1};
-use model::master::Change;
-use model::{AgentId, FrameworkId, ReplyId, TaskId, Upid};
+use model::master::{Change, TaskSnapshot};
+use model::{AgentId, ReplyId, Upid};
 
 use crate::draining::{cannot_drain, update_agent_activity};
 use crate::interface::{Context, Timer};
@@ -203,30 +203,34 @@ pub(crate) fn agent_usage(state: &mut State, cx: &mut Context<'_>, from: &Upid, 
 
 /// Observes the end of a task that its agent or executor reported. The end of a task that was killed, or an update that
 /// the master generated, says nothing about the agent.
-pub(crate) fn observe_task_end(state: &mut State, cx: &mut Context<'_>, task: &v1::Task, status: &v1::TaskStatus) {
+pub(crate) fn observe_task_end(state: &mut State, cx: &mut Context<'_>, task: &TaskSnapshot, status: &v1::TaskStatus) {
     use v1::task_status::{Reason, Source};
     if status.source == Some(Source::Master as i32) || task.state() == v1::TaskState::TaskKilled {
         return;
     }
-    let agent = AgentId::from(&task.agent_id);
+    let agent = task.agent().clone();
     let failed = task.state() == v1::TaskState::TaskFailed;
     let crashes = [Reason::ExecutorTerminated, Reason::ContainerLaunchFailed, Reason::ExecutorRegistrationTimeout];
     // Agents report the end of other executors themselves.
-    let is_command_task = task.executor_id.as_ref().is_none_or(|id| id.value.is_empty());
+    let is_command_task = task.executor_id().is_none_or(|id| id.value.is_empty());
     let crashed = failed && is_command_task && crashes.iter().any(|reason| status.reason == Some(*reason as i32));
     observe(state, cx, failures::Event::TaskEnded { agent: agent.clone(), failed });
     if crashed {
-        let framework = FrameworkId::from(&task.framework_id);
+        let framework = task.framework().clone();
         observe(state, cx, failures::Event::ExecutorCrashed { agent, framework });
     }
 }
 
 /// Observes what the health checks of a task say, or that it is over.
-pub(crate) fn observe_task_health(state: &mut State, cx: &mut Context<'_>, task: &v1::Task, status: &v1::TaskStatus) {
+pub(crate) fn observe_task_health(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    task: &TaskSnapshot,
+    status: &v1::TaskStatus,
+) {
     let is_over = task::is_terminal_or_unreachable(task.state());
     let unhealthy = (!is_over && status.healthy == Some(false)).then(|| failing_checks(status));
-    let (agent, framework) = (AgentId::from(&task.agent_id), FrameworkId::from(&task.framework_id));
-    let task = TaskId::from(&task.task_id);
+    let (agent, framework, task) = (task.agent().clone(), task.framework().clone(), task.id().clone());
     observe(state, cx, failures::Event::TaskHealth { agent, framework, task, unhealthy });
 }
 

@@ -1,6 +1,7 @@
 //! The ways in which frameworks leave: lost connections, failover timeouts, teardown.
 
 use std::net::SocketAddrV4;
+use std::sync::Arc;
 
 use messages::{internal, v1};
 use model::master::{Change, TaskRemoval};
@@ -16,7 +17,7 @@ use crate::interface::{Context, Timer};
 use crate::offers::{discard_offers, rescind_offers_of_framework};
 use crate::operations::orphan_operations_of;
 use crate::state::State;
-use crate::tasks::{MasterGenerated, Tasks, remove_executor, task, terminate_task};
+use crate::tasks::{MasterGenerated, Tasks, remove_executor, terminate_task};
 
 pub(crate) fn stream_closed(state: &mut State, cx: &mut Context<'_>, stream: StreamId) {
     // A stream that was failed over is not known any more.
@@ -152,13 +153,11 @@ fn kill_tasks_of(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId) {
     for task in running {
         terminate_task(state, cx, id, &task, &reason, TaskRemoval::Completed);
     }
-    for (id_of_task, mut proto) in unreachable {
+    for (id_of_task, unreachable) in unreachable {
         state.metrics.tasks_unreachable.decrement();
-        let status = reason.status(&proto, cx.now.wall);
-        let task = std::sync::Arc::make_mut(&mut proto);
-        task.state = v1::TaskState::TaskKilled as i32;
-        task::record_status(task, &status);
-        cx.publish(Change::TaskUpdated { task: proto, status: std::sync::Arc::new(status) });
+        let status = Arc::new(reason.status(&unreachable, cx.now.wall));
+        let task = Arc::new(unreachable.with_status(status.state(), &status, false));
+        cx.publish(Change::TaskUpdated { task, status });
         cx.publish(Change::TaskRemoved { framework: id.clone(), task: id_of_task, removal: TaskRemoval::Completed });
     }
 }

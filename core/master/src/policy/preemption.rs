@@ -96,7 +96,7 @@ fn kill_preempted(state: &mut State, cx: &mut Context<'_>, framework: &Framework
     state.preempted_tasks.0.insert((framework.clone(), id.clone()));
     state.metrics.partition_preemptions.increment();
     if let Some(agent) = state.agents.get(task.agent().as_str()) {
-        let kill_policy = task.proto().kill_policy.clone();
+        let kill_policy = task.snapshot().message().kill_policy;
         let kill =
             internal::KillTaskMessage { framework_id: framework.to_proto(), task_id: id.to_proto(), kill_policy };
         cx.send(&agent.snapshot().pid, kill);

@@ -51,7 +51,7 @@ fn dump_frameworks(frameworks: &Frameworks, offers: &Offers, tasks: &Tasks, chan
             });
         }
         let own = tasks.of_framework(framework.id().as_str());
-        changes.extend(own.map(|(_, task)| Change::TaskAdded(task.proto().clone())));
+        changes.extend(own.map(|(_, task)| Change::TaskAdded(task.snapshot().clone())));
         for agent in tasks.agents_of(framework.id().as_str()) {
             let usage = tasks.usage(agent.as_str(), framework.id().as_str());
             let executors = usage.into_iter().flat_map(|usage| usage.executors());

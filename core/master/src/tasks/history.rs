@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use messages::v1;
+use model::master::TaskSnapshot;
 use model::{AgentId, TaskId};
 
 /// The tasks on unreachable agents. They may return, so their ids cannot be used again. Beyond
@@ -11,7 +11,7 @@ use model::{AgentId, TaskId};
 #[derive(Debug, Default)]
 pub(crate) struct UnreachableTasks {
     /// The tasks, each with its number in `order`.
-    tasks: BTreeMap<TaskId, (u64, Arc<v1::Task>)>,
+    tasks: BTreeMap<TaskId, (u64, Arc<TaskSnapshot>)>,
     /// The ids in the order in which the tasks became unreachable.
     order: BTreeMap<u64, TaskId>,
     next: u64,
@@ -23,7 +23,7 @@ impl UnreachableTasks {
     }
 
     /// Adds a task; returns the number of tasks that were dropped for it.
-    pub fn add(&mut self, id: TaskId, task: Arc<v1::Task>, limit: usize) -> usize {
+    pub fn add(&mut self, id: TaskId, task: Arc<TaskSnapshot>, limit: usize) -> usize {
         if let Some((number, _)) = self.tasks.insert(id.clone(), (self.next, task)) {
             self.order.remove(&number);
         }
@@ -38,18 +38,18 @@ impl UnreachableTasks {
     }
 
     /// Iterates over the tasks, ordered by id.
-    pub fn iter(&self) -> impl Iterator<Item = (&TaskId, &Arc<v1::Task>)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&TaskId, &Arc<TaskSnapshot>)> {
         self.tasks.iter().map(|(id, (_, task))| (id, task))
     }
 
-    pub fn remove(&mut self, task: &str) -> Option<Arc<v1::Task>> {
+    pub fn remove(&mut self, task: &str) -> Option<Arc<TaskSnapshot>> {
         let (number, task) = self.tasks.remove(task)?;
         self.order.remove(&number);
         Some(task)
     }
 
     /// Removes and returns all tasks, ordered by id.
-    pub fn drain(&mut self) -> impl Iterator<Item = (TaskId, Arc<v1::Task>)> {
+    pub fn drain(&mut self) -> impl Iterator<Item = (TaskId, Arc<TaskSnapshot>)> {
         self.order.clear();
         std::mem::take(&mut self.tasks).into_iter().map(|(id, (_, task))| (id, task))
     }
@@ -81,14 +81,17 @@ impl RecentlyCompletedTasks {
 mod tests {
     use std::sync::Arc;
 
+    use messages::v1;
     use model::TaskId;
+    use model::master::TaskSnapshot;
 
     use super::UnreachableTasks;
 
     #[test]
     fn a_task_that_returned_and_became_unreachable_again_is_the_newest() {
         let mut unreachable = UnreachableTasks::default();
-        let add = |unreachable: &mut UnreachableTasks, id: &str| unreachable.add(TaskId::new(id), Arc::default(), 2);
+        let task = Arc::new(TaskSnapshot::from(&v1::Task::default()));
+        let add = |unreachable: &mut UnreachableTasks, id: &str| unreachable.add(TaskId::new(id), task.clone(), 2);
         assert_eq!(add(&mut unreachable, "a"), 0);
         assert!(unreachable.remove("a").is_some());
         assert_eq!(add(&mut unreachable, "b"), 0);

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use messages::v1;
-use model::master::ExecutorSnapshot;
+use model::master::{ExecutorSnapshot, TaskSnapshot};
 use model::{AgentId, ExecutorId, FrameworkId, TaskId};
 use resources::Resources;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -52,17 +51,22 @@ impl Tasks {
         self.frameworks.get(framework).into_iter().flat_map(|of| &of.tasks)
     }
 
-    /// Adds a task of a framework that is registered.
-    pub fn insert(&mut self, framework: &FrameworkId, id: TaskId, mut task: Task) {
+    /// Adds a task of a framework that is registered. Returns the task, which shares equal resources with the one that
+    /// was added before it.
+    pub fn insert(&mut self, task: TaskSnapshot) -> Arc<TaskSnapshot> {
+        let (framework, id, agent) = (task.framework().clone(), task.id().clone(), task.agent().clone());
         let of_framework = self.frameworks.entry(framework.clone()).or_default();
-        if of_framework.last_resources == *task.resources() {
-            task.share_resources(&of_framework.last_resources);
+        let task = if of_framework.last_resources == *task.resources() {
+            task.with_shared_resources(&of_framework.last_resources)
         } else {
             of_framework.last_resources = task.resources().clone();
-        }
-        of_framework.agents.insert(task.agent().clone());
-        self.agents.entry(task.agent().clone()).or_default().entry(framework).tasks.insert(id.clone());
-        of_framework.tasks.insert(id, task);
+            task
+        };
+        of_framework.agents.insert(agent.clone());
+        self.agents.entry(agent).or_default().entry(&framework).tasks.insert(id.clone());
+        let task = Arc::new(task);
+        of_framework.tasks.insert(id, Task::new(Arc::clone(&task)));
+        task
     }
 
     pub fn remove(&mut self, framework: &FrameworkId, id: &TaskId) -> Option<Task> {
@@ -146,21 +150,27 @@ impl Tasks {
     }
 
     /// Iterates over the unreachable tasks of a framework, ordered by id.
-    pub fn unreachable_of(&self, framework: &str) -> impl Iterator<Item = (&TaskId, &Arc<v1::Task>)> {
+    pub fn unreachable_of(&self, framework: &str) -> impl Iterator<Item = (&TaskId, &Arc<TaskSnapshot>)> {
         self.frameworks.get(framework).into_iter().flat_map(|of| of.unreachable.iter())
     }
 
     /// Adds an unreachable task; returns the number of older ones that are dropped for it.
-    pub fn add_unreachable(&mut self, framework: &FrameworkId, id: TaskId, task: Arc<v1::Task>, limit: usize) -> usize {
+    pub fn add_unreachable(
+        &mut self,
+        framework: &FrameworkId,
+        id: TaskId,
+        task: Arc<TaskSnapshot>,
+        limit: usize,
+    ) -> usize {
         self.frameworks.entry(framework.clone()).or_default().unreachable.add(id, task, limit)
     }
 
-    pub fn take_unreachable(&mut self, framework: &str, task: &str) -> Option<Arc<v1::Task>> {
+    pub fn take_unreachable(&mut self, framework: &str, task: &str) -> Option<Arc<TaskSnapshot>> {
         self.frameworks.get_mut(framework)?.unreachable.remove(task)
     }
 
     /// Removes and returns all unreachable tasks of a framework, ordered by id.
-    pub fn take_all_unreachable(&mut self, framework: &str) -> Vec<(TaskId, Arc<v1::Task>)> {
+    pub fn take_all_unreachable(&mut self, framework: &str) -> Vec<(TaskId, Arc<TaskSnapshot>)> {
         self.frameworks.get_mut(framework).map(|of| of.unreachable.drain().collect()).unwrap_or_default()
     }
 

@@ -3,13 +3,11 @@
 use std::sync::Arc;
 
 use messages::v1;
-use model::master::{Change, TaskRemoval};
-use model::{AgentId, FrameworkId, TaskId, Upid};
-use resources::Resources;
+use model::master::{Change, TaskRemoval, TaskSnapshot};
+use model::{FrameworkId, TaskId, Upid};
 
 use super::master_generated::{MasterGenerated, master_generated_update};
 use super::task;
-use super::task::Task;
 use crate::allocation::recover_used;
 use crate::draining::check_drained;
 use crate::failures::{observe_task_end, observe_task_health};
@@ -38,16 +36,16 @@ pub(super) fn apply_status(
     let now = task.state();
     let ended = task::is_terminal_or_unreachable(now) && !task::is_terminal_or_unreachable(before);
     let (agent, freed) = (task.agent().clone(), ended.then(|| task.resources().clone()));
-    let proto = task.proto().clone();
-    cx.publish(Change::TaskUpdated { task: proto.clone(), status: status.clone() });
+    let snapshot = task.snapshot().clone();
+    cx.publish(Change::TaskUpdated { task: snapshot.clone(), status: status.clone() });
     move_gauge(&state.metrics, Some(before), Some(now));
     if ended || status.healthy.is_some() {
-        observe_task_health(state, cx, &proto, &status);
+        observe_task_health(state, cx, &snapshot, &status);
     }
     if let Some(freed) = freed {
         state.metrics.task_ended(now, status.source, status.reason);
         recover_used(&mut state.allocator, &state.metrics, cx, framework, &agent, &freed);
-        observe_task_end(state, cx, &proto, &status);
+        observe_task_end(state, cx, &snapshot, &status);
     }
 }
 
@@ -63,25 +61,16 @@ fn move_gauge(metrics: &Metrics, from: Option<v1::TaskState>, to: Option<v1::Tas
     }
 }
 
-pub(crate) fn add_task(
-    state: &mut State,
-    cx: &mut Context<'_>,
-    framework: &FrameworkId,
-    agent: &AgentId,
-    proto: v1::Task,
-    resources: Resources,
-) {
-    if state.frameworks.get(framework.as_str()).is_none() {
+pub(crate) fn add_task(state: &mut State, cx: &mut Context<'_>, task: TaskSnapshot) {
+    if state.frameworks.get(task.framework().as_str()).is_none() {
         return;
     }
-    let id = TaskId::from(&proto.task_id);
-    let task = Task::new(proto, agent.clone(), resources);
     move_gauge(&state.metrics, None, Some(task.state()));
     if !task::is_terminal_or_unreachable(task.state()) {
         state.metrics.used.add(task.resources());
     }
-    cx.publish(Change::TaskAdded(task.proto().clone()));
-    state.tasks.insert(framework, id, task);
+    let task = state.tasks.insert(task);
+    cx.publish(Change::TaskAdded(task));
 }
 
 /// Removes a task, which moves to the completed or to the unreachable history.
@@ -98,7 +87,7 @@ pub(crate) fn remove_task(
         state.tasks.add_recently_completed(framework, id.clone(), task.agent().clone());
     }
     if removal == TaskRemoval::Unreachable {
-        let forgotten = state.tasks.add_unreachable(framework, id.clone(), task.proto().clone(), limit);
+        let forgotten = state.tasks.add_unreachable(framework, id.clone(), task.snapshot().clone(), limit);
         state.metrics.tasks_unreachable.add(1 - forgotten as i64);
     }
     let task_state = task.state();
@@ -124,11 +113,11 @@ pub(crate) fn terminate_task(
     let forwarded = task.forwarded_state();
     if model::is_terminal(forwarded) {
         let again = reason.with_state(forwarded);
-        let status = Arc::new(again.status(task.proto(), cx.now.wall));
+        let status = Arc::new(again.status(task.snapshot(), cx.now.wall));
         remove_task(state, cx, framework, id, TaskRemoval::Completed);
         return Some(status);
     }
-    let status = Arc::new(reason.status(task.proto(), cx.now.wall));
+    let status = Arc::new(reason.status(task.snapshot(), cx.now.wall));
     apply_status(state, cx, framework, id, status.clone(), None, false);
     remove_task(state, cx, framework, id, removal);
     Some(status)

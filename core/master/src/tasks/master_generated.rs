@@ -1,6 +1,7 @@
 //! Status updates that the master generates itself (source MASTER, without uuid).
 
 use messages::{internal, v1};
+use model::master::TaskSnapshot;
 use model::{FrameworkId, Timestamp};
 
 /// A status update that the master generates, because no agent will send it. It has no uuid, since nobody waits for its
@@ -29,9 +30,9 @@ impl MasterGenerated {
     }
 
     /// Returns the status of a known task.
-    pub fn status(&self, task: &v1::Task, at: Timestamp) -> v1::TaskStatus {
-        let mut status = self.status_of(task.task_id.clone(), Some(task.agent_id.clone()), at);
-        status.executor_id = task.executor_id.clone();
+    pub fn status(&self, task: &TaskSnapshot, at: Timestamp) -> v1::TaskStatus {
+        let mut status = self.status_of(task.id().to_proto(), Some(task.agent().to_proto()), at);
+        status.executor_id = task.executor_id();
         status
     }
 

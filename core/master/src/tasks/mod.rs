@@ -27,5 +27,5 @@ pub(crate) use executors::{
 pub(crate) use index::Tasks;
 pub(crate) use lifecycle::{add_task, forward_master_generated, refuse_task, terminate_task};
 pub(crate) use master_generated::{MasterGenerated, master_generated_update};
-pub(crate) use task::{Task, is_terminal_or_unreachable, record_status};
+pub(crate) use task::{Task, is_terminal_or_unreachable};
 pub(crate) use updates::{acknowledge, status_update};

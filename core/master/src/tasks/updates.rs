@@ -74,7 +74,7 @@ fn forward_from_agent(
     let is_end = v1::TaskState::try_from(update.status.state).is_ok_and(model::is_terminal);
     let stale = match known {
         Some((_, task)) => {
-            let ended = task.proto().status_update_uuid.is_some() && model::is_terminal(task.forwarded_state());
+            let ended = task.snapshot().status_update_uuid().is_some() && model::is_terminal(task.forwarded_state());
             // A terminal update that is not acknowledged is repeated.
             ended && !is_end
         }
@@ -128,10 +128,8 @@ fn acknowledged(
     let mut over = None;
     if let Some((id, task)) = task {
         // This master has not forwarded it (a failover happened meanwhile); the agent will repeat it.
-        if task.proto().status_update_uuid.is_none() {
-            return false;
-        }
-        let last = task.proto().status_update_uuid.as_deref() == Some(call.uuid.as_slice());
+        let Some(uuid) = task.snapshot().status_update_uuid() else { return false };
+        let last = uuid == call.uuid.as_slice();
         over = (last && model::is_terminal(task.forwarded_state())).then(|| id.clone());
     }
     if let Some(id) = over {

@@ -175,13 +175,10 @@ fn change(change: &Change) -> String {
             format!("framework {} updated: connected={} active={}", framework.id, framework.connected, framework.active)
         }
         Change::FrameworkRemoved(framework) => format!("framework {} removed", framework.id),
-        Change::TaskAdded(task) => format!("task {} added: {}", task.task_id.value, task.state().as_str_name()),
-        Change::TaskUpdated { task, status } => format!(
-            "task {} updated: {} by {}",
-            task.task_id.value,
-            task.state().as_str_name(),
-            status.state().as_str_name()
-        ),
+        Change::TaskAdded(task) => format!("task {} added: {}", task.id(), task.state().as_str_name()),
+        Change::TaskUpdated { task, status } => {
+            format!("task {} updated: {} by {}", task.id(), task.state().as_str_name(), status.state().as_str_name())
+        }
         Change::TaskRemoved { task, removal, .. } => format!("task {task} removed: {removal:?}"),
         Change::ExecutorAdded(executor) => format!("executor {} added", executor.info.executor_id.value),
         Change::ExecutorRemoved { executor, .. } => format!("executor {executor} removed"),

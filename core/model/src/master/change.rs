@@ -13,6 +13,7 @@ use super::agent_removal::AgentRemoval;
 use super::framework_metrics::FrameworkMetrics;
 use super::offer::Offer;
 use super::operation_uuid::OperationUuid;
+use super::task_snapshot::TaskSnapshot;
 use crate::incident::{Incident, IncidentUpdate};
 
 /// One change of the state that readers see.
@@ -47,11 +48,11 @@ pub enum Change {
     /// executors.
     FrameworkRemoved(Arc<FrameworkSnapshot>),
     /// The task was launched, or its unreachable agent returned.
-    TaskAdded(Arc<v1::Task>),
+    TaskAdded(Arc<TaskSnapshot>),
     /// The task was updated. `status` is the update that caused the change, as its framework saw it.
     TaskUpdated {
         /// The task after the update.
-        task: Arc<v1::Task>,
+        task: Arc<TaskSnapshot>,
         /// The update.
         status: Arc<v1::TaskStatus>,
     },

@@ -6,6 +6,7 @@ mod framework_metrics;
 mod metrics;
 mod offer;
 mod operation_uuid;
+mod task_snapshot;
 
 pub use agent_removal::{AgentRemoval, RemovalReason, UnreachableReason};
 pub use change::{AgentSnapshot, Change, ExecutorSnapshot, FrameworkSnapshot, MaintenanceSnapshot, TaskRemoval};
@@ -13,3 +14,4 @@ pub use framework_metrics::FrameworkMetrics;
 pub use metrics::{Metrics, OperationStateCounters};
 pub use offer::{Offer, OfferFormat};
 pub use operation_uuid::OperationUuid;
+pub use task_snapshot::TaskSnapshot;

@@ -8,7 +8,7 @@ use model::agent::{Draining, ExecutorSnapshot, ExecutorState, FrameworkSnapshot}
 use resources::Resources;
 
 use super::Limits;
-use crate::entity::Task;
+use super::task::Task;
 use crate::history::History;
 use crate::snapshot_map::SnapshotMap;
 use model::is_terminal;
@@ -90,7 +90,7 @@ impl Executor {
     /// Adds tasks that were completed before this process began.
     pub fn recover_completed(&mut self, tasks: &[Arc<v1::Task>]) {
         for task in tasks {
-            self.completed.push(Arc::new(Task::new(Arc::clone(task), &Resources::new())));
+            self.completed.push(Arc::new(Task::new(Arc::clone(task))));
         }
     }
 

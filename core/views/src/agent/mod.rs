@@ -9,6 +9,7 @@ mod sandboxes;
 mod snapshot;
 mod state_json;
 mod static_info;
+mod task;
 mod view;
 mod visible;
 

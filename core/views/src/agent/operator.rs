@@ -15,7 +15,7 @@ use model::agent::Draining;
 use super::Snapshot;
 use super::containers::{self, Usage};
 use super::entity::{Executor, Framework};
-use crate::entity::Task;
+use super::task::Task;
 
 pub(super) fn answer(snapshot: &Snapshot, call: &Call, usage: &BTreeMap<ContainerId, Usage>) -> Option<Response> {
     let mut response = Response::default();

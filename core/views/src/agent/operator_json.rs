@@ -9,8 +9,8 @@ use model::ContainerId;
 use super::containers::Usage;
 use super::entity::{Executor, Framework};
 use super::operator::tasks_of;
+use super::task::Task;
 use super::{Snapshot, operator};
-use crate::entity::Task;
 use crate::json::{self, Object};
 
 pub(super) fn answer(snapshot: &Snapshot, call: &Call, usage: &BTreeMap<ContainerId, Usage>) -> Option<Vec<u8>> {

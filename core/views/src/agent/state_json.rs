@@ -8,7 +8,7 @@ use resources::Resources;
 use super::Snapshot;
 use super::entity::{Description, Executor, Framework};
 use super::operator::whole_seconds;
-use crate::entity::Task;
+use super::task::Task;
 use crate::json::{self, Object};
 use crate::v0;
 

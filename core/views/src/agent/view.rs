@@ -6,14 +6,13 @@ use std::sync::Arc;
 use messages::v1;
 use model::agent::{Change, ExecutorSnapshot, FrameworkSnapshot, RecoveredCompletedExecutor};
 use model::{ContainerId, FrameworkId, TaskId};
-use resources::Resources;
 use rustc_hash::FxHashMap;
 
 use super::entity::{Description, Executor, Framework};
 use super::sandboxes::Sandbox;
+use super::task::Task;
 use super::{Snapshot, StaticInfo};
 use crate::Visibility;
-use crate::entity::Task;
 use crate::history::History;
 use crate::snapshot_map::SnapshotMap;
 
@@ -173,7 +172,7 @@ impl View {
         match index.tasks.get(&id).and_then(|key| executor.tasks.get_mut(*key)) {
             Some(known) => *known = Arc::new(known.succeeded_by(Arc::clone(task))),
             None => {
-                let key = executor.tasks.push(Arc::new(Task::new(Arc::clone(task), &Resources::new())));
+                let key = executor.tasks.push(Arc::new(Task::new(Arc::clone(task))));
                 index.tasks.insert(id, key);
             }
         }

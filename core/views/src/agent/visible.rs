@@ -8,7 +8,7 @@ use model::agent::ExecutorSnapshot;
 
 use super::Snapshot;
 use super::entity::{Executor, Framework};
-use crate::entity::Task;
+use super::task::Task;
 
 impl Snapshot {
     /// Returns the frameworks that are shown.

@@ -8,7 +8,8 @@ use resources::{Resource, Resources};
 
 use super::Limits;
 use super::state_counts::StateCounts;
-use crate::entity::{AnyTask, CompletedTask, Fragment, Task, parse};
+use super::task::Task;
+use crate::entity::{Fragment, parse};
 use crate::history::History;
 use crate::snapshot_map::SnapshotMap;
 
@@ -106,7 +107,7 @@ pub(crate) struct Framework {
     pub offered: Resources,
     pub tasks: SnapshotMap<Arc<Task>>,
     pub unreachable: History<Arc<Task>>,
-    pub completed: History<Arc<CompletedTask>>,
+    pub completed: History<Arc<Task>>,
     pub executors: SnapshotMap<Arc<Executor>>,
     pub offers: SnapshotMap<Arc<EncodedOffer>>,
     pub offers_made: u64,
@@ -143,9 +144,8 @@ impl Framework {
     }
 
     /// Iterates over the live, unreachable and completed tasks.
-    pub fn all_tasks(&self) -> impl Iterator<Item = AnyTask<'_>> {
-        let current = self.tasks.iter().chain(self.unreachable.iter()).map(|task| AnyTask::Current(task));
-        current.chain(self.completed.iter().map(|task| AnyTask::Completed(task)))
+    pub fn all_tasks(&self) -> impl Iterator<Item = &Arc<Task>> {
+        self.tasks.iter().chain(self.unreachable.iter()).chain(self.completed.iter())
     }
 }
 

@@ -5,7 +5,6 @@ use messages::v1::master::event::{
     AgentAdded, AgentRemoved, FrameworkAdded, FrameworkRemoved, FrameworkUpdated, Subscribed, TaskAdded, TaskUpdated,
     Type,
 };
-use model::FrameworkId;
 use model::master::{AgentRemoval, Change};
 
 use super::operator;
@@ -53,15 +52,15 @@ pub(super) fn of(view: &View, change: &Change) -> Option<Event> {
         }),
         Change::TaskAdded(task) => Some(Event {
             r#type: Some(Type::TaskAdded as i32),
-            task_added: Some(Box::new(TaskAdded { task: (**task).clone() })),
+            task_added: Some(Box::new(TaskAdded { task: task.message() })),
             ..Event::default()
         }),
         Change::TaskUpdated { task, status } => Some(Event {
             r#type: Some(Type::TaskUpdated as i32),
             task_updated: Some(Box::new(TaskUpdated {
-                framework_id: FrameworkId::from(&task.framework_id).to_proto(),
+                framework_id: task.framework().to_proto(),
                 status: (**status).clone(),
-                state: task.state,
+                state: task.state() as i32,
             })),
             ..Event::default()
         }),

@@ -17,6 +17,7 @@ pub(crate) mod state_counts;
 mod state_json;
 mod static_info;
 mod summary;
+mod task;
 mod tasks;
 mod view;
 mod visible;

@@ -10,8 +10,8 @@ use model::Timestamp;
 use model::master::{AgentSnapshot, FrameworkSnapshot, OfferFormat};
 
 use super::entity::{Agent, Executor, Framework};
+use super::task::Task;
 use super::{Snapshot, policy, roles};
-use crate::entity::Task;
 
 pub(super) fn answer(snapshot: &Snapshot, call: &Call) -> Option<Response> {
     let mut response = Response::default();
@@ -177,10 +177,9 @@ fn tasks(snapshot: &Snapshot) -> GetTasks {
     let everywhere = || snapshot.visible_frameworks().chain(snapshot.visible_completed());
     GetTasks {
         tasks: protos(everywhere().flat_map(|framework| snapshot.visible_tasks(framework, framework.tasks.iter()))),
-        completed_tasks: everywhere()
-            .flat_map(|framework| snapshot.visible_tasks(framework, framework.completed.iter()))
-            .map(|task| task.decode())
-            .collect(),
+        completed_tasks: protos(
+            everywhere().flat_map(|framework| snapshot.visible_tasks(framework, framework.completed.iter())),
+        ),
         unreachable_tasks: protos(
             everywhere().flat_map(|framework| snapshot.visible_tasks(framework, framework.unreachable.iter())),
         ),
@@ -189,7 +188,7 @@ fn tasks(snapshot: &Snapshot) -> GetTasks {
 }
 
 fn protos<'a>(tasks: impl Iterator<Item = &'a std::sync::Arc<Task>>) -> Vec<v1::Task> {
-    tasks.map(|task| (*task.task).clone()).collect()
+    tasks.map(|task| task.snapshot.message()).collect()
 }
 
 fn this_master(snapshot: &Snapshot) -> GetMaster {

@@ -8,7 +8,6 @@ use model::master::OfferFormat;
 
 use super::entity::{Agent, Framework};
 use super::{Snapshot, operator};
-use crate::entity::Task;
 use crate::json::{self, Object};
 
 pub(super) fn answer(snapshot: &Snapshot, call: &Call) -> Option<Vec<u8>> {
@@ -111,17 +110,13 @@ fn tasks(object: &mut Object<'_>, snapshot: &Snapshot) {
         object.array(
             "tasks",
             everywhere().flat_map(|framework| snapshot.visible_tasks(framework, framework.tasks.iter())),
-            |out, one| task(out, one),
+            |out, one| one.write_v1(out),
         );
         let unreachable =
             everywhere().flat_map(|framework| snapshot.visible_tasks(framework, framework.unreachable.iter()));
-        object.array("unreachable_tasks", unreachable, |out, one| task(out, one));
+        object.array("unreachable_tasks", unreachable, |out, one| one.write_v1(out));
         let completed =
             everywhere().flat_map(|framework| snapshot.visible_tasks(framework, framework.completed.iter()));
         object.array("completed_tasks", completed, |out, one| one.write_v1(out));
     });
-}
-
-fn task(out: &mut Vec<u8>, task: &Task) {
-    task.write_v1(out);
 }

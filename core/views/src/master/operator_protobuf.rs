@@ -144,9 +144,12 @@ fn executors(snapshot: &Snapshot) -> MessageParts<'_> {
 fn tasks(snapshot: &Snapshot) -> MessageParts<'_> {
     let mut tasks = MessageParts::new();
     for framework in snapshot.visible_frameworks().chain(snapshot.visible_completed()) {
-        framework.tasks.iter().for_each(|task| tasks.bytes(field::TASKS_TASKS, task.protobuf()));
-        framework.completed.iter().for_each(|task| tasks.bytes(field::TASKS_COMPLETED_TASKS, task.protobuf()));
-        framework.unreachable.iter().for_each(|task| tasks.bytes(field::TASKS_UNREACHABLE_TASKS, task.protobuf()));
+        framework.tasks.iter().for_each(|task| tasks.bytes(field::TASKS_TASKS, task.snapshot.encoded()));
+        framework.completed.iter().for_each(|task| tasks.bytes(field::TASKS_COMPLETED_TASKS, task.snapshot.encoded()));
+        framework
+            .unreachable
+            .iter()
+            .for_each(|task| tasks.bytes(field::TASKS_UNREACHABLE_TASKS, task.snapshot.encoded()));
     }
     tasks
 }

@@ -56,8 +56,9 @@ pub(super) fn state_summary(snapshot: &Snapshot) -> Vec<u8> {
     for framework in snapshot.visible_frameworks() {
         let id = framework.snapshot.id.as_str();
         for task in snapshot.visible_tasks(framework, framework.all_tasks()) {
-            agents.entry(task.agent()).or_default().add(task.state(), id);
-            frameworks.entry(id).or_default().add(task.state(), task.agent());
+            let (agent, state) = (task.snapshot.agent().as_str(), task.snapshot.state());
+            agents.entry(agent).or_default().add(state, id);
+            frameworks.entry(id).or_default().add(state, agent);
         }
     }
     let none = Summary::default();

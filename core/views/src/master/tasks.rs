@@ -1,9 +1,10 @@
 //! `/tasks`: one page of all tasks, the newest first unless the query asks for another order.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use super::Snapshot;
-use crate::entity::AnyTask;
+use super::task::Task;
 use crate::{Query, json};
 
 const DEFAULT_LIMIT: usize = 100;
@@ -11,8 +12,8 @@ const DEFAULT_LIMIT: usize = 100;
 pub(super) fn tasks(snapshot: &Snapshot, query: &Query) -> Vec<u8> {
     let mut tasks = selected(snapshot, query);
     match query.get("order") {
-        Some("asc") => tasks.sort_by(|a, b| by_first_status(*a, *b)),
-        _ => tasks.sort_by(|a, b| by_first_status(*b, *a)),
+        Some("asc") => tasks.sort_by(|a, b| by_first_status(a, b)),
+        _ => tasks.sort_by(|a, b| by_first_status(b, a)),
     }
     let offset = count(query, "offset").unwrap_or(0);
     let limit = count(query, "limit").unwrap_or(DEFAULT_LIMIT);
@@ -30,19 +31,19 @@ fn count(query: &Query, key: &str) -> Option<usize> {
     query.number(key).map(|number| usize::try_from(number).unwrap_or(usize::MAX))
 }
 
-fn selected<'a>(snapshot: &'a Snapshot, query: &Query) -> Vec<AnyTask<'a>> {
+fn selected<'a>(snapshot: &'a Snapshot, query: &Query) -> Vec<&'a Arc<Task>> {
     snapshot
         .visible_frameworks()
         .chain(snapshot.visible_completed())
         .filter(|framework| query.selects("framework_id", framework.snapshot.id.as_str()))
         .flat_map(|framework| snapshot.visible_tasks(framework, framework.all_tasks()))
-        .filter(|task| query.selects("task_id", task.id()))
+        .filter(|task| query.selects("task_id", task.snapshot.id().as_str()))
         .collect()
 }
 
 /// Compares tasks by the time of the first status; tasks without any come before all others.
-fn by_first_status(a: AnyTask<'_>, b: AnyTask<'_>) -> Ordering {
-    match (a.first_status(), b.first_status()) {
+fn by_first_status(a: &Task, b: &Task) -> Ordering {
+    match (a.snapshot.first_status(), b.snapshot.first_status()) {
         (Some(a), Some(b)) => a.total_cmp(&b),
         (a, b) => a.is_some().cmp(&b.is_some()),
     }

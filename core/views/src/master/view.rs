@@ -6,6 +6,7 @@ use bytes::Bytes;
 use messages::v1;
 use model::master::{
     AgentRemoval, AgentSnapshot, Change, ExecutorSnapshot, FrameworkSnapshot, Offer, OperationUuid, TaskRemoval,
+    TaskSnapshot,
 };
 use model::{AgentId, ExecutorId, FrameworkId, OfferId, Role, TaskId, Timestamp};
 use resources::Resources;
@@ -14,9 +15,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::entity::{Agent, EncodedOffer, Executor, Framework};
 use super::failures::Failures;
 use super::policy::Policy;
+use super::task::Task;
 use super::{Snapshot, StaticInfo};
 use super::{events, operations};
-use crate::entity::{AnyTask, CompletedTask, Task};
 use crate::history::History;
 use crate::snapshot_map::SnapshotMap;
 use crate::{Query, Visibility};
@@ -40,9 +41,6 @@ pub struct View {
 #[derive(Debug)]
 struct FrameworkIndex {
     key: u64,
-    /// The resources of the task that was added last. The tasks of a framework tend to have equal resources, which then
-    /// share their memory.
-    last_resources: Resources,
     tasks: FxHashMap<TaskId, u64>,
     unreachable: FxHashMap<TaskId, u64>,
     executors: FxHashMap<(AgentId, ExecutorId), u64>,
@@ -52,7 +50,6 @@ impl FrameworkIndex {
     fn new(key: u64) -> Self {
         FrameworkIndex {
             key,
-            last_resources: Resources::default(),
             tasks: FxHashMap::default(),
             unreachable: FxHashMap::default(),
             executors: FxHashMap::default(),
@@ -182,18 +179,17 @@ impl View {
 
     /// Finds a task and its framework by the indices. Completed tasks and frameworks have no index; an event about one of
     /// them is rare, since it has ended in the same batch of changes.
-    pub(super) fn task(&self, framework: &str, task: &str) -> Option<(&Framework, AnyTask<'_>)> {
-        let named = |known: &AnyTask<'_>| known.id() == task;
+    pub(super) fn task(&self, framework: &str, task: &str) -> Option<(&Framework, &Task)> {
+        let named = |known: &&Arc<Task>| known.snapshot.id().as_str() == task;
         let Some(index) = self.frameworks.get(framework) else {
             let mut completed = self.current.completed.iter();
             let framework = completed.find(|known| known.snapshot.id.as_str() == framework)?;
-            return framework.all_tasks().find(named).map(|task| (framework, task));
+            return framework.all_tasks().find(named).map(|task| (framework, &**task));
         };
         let framework = self.current.frameworks.get(index.key)?;
         let live = index.tasks.get(task).and_then(|key| framework.tasks.get(*key));
         let current = live.or_else(|| index.unreachable.get(task).and_then(|key| framework.unreachable.get(*key)));
-        let completed = || framework.completed.iter().map(|task| AnyTask::Completed(task)).find(named);
-        current.map(|task| AnyTask::Current(task)).or_else(completed).map(|task| (framework, task))
+        current.or_else(|| framework.completed.iter().find(named)).map(|task| (framework, &**task))
     }
 
     /// Changes the resources that are in use or offered on an agent, and the totals with them.
@@ -322,9 +318,9 @@ impl View {
         framework.snapshot = Arc::clone(snapshot);
         for task in framework.tasks.iter() {
             if let Some(resources) = task.used_resources() {
-                self.subtract_used(&task.task.agent_id.value, &snapshot.id, resources);
+                self.subtract_used(task.snapshot.agent().as_str(), &snapshot.id, resources);
             }
-            framework.completed.push(Arc::new(CompletedTask::from(&**task)));
+            framework.completed.push(Arc::clone(task));
         }
         for executor in framework.executors.iter() {
             self.subtract_used(executor.snapshot.agent.as_str(), &snapshot.id, &executor.resources);
@@ -340,45 +336,44 @@ impl View {
 
 /// Tasks.
 impl View {
-    fn put_task(&mut self, task: &Arc<v1::Task>) {
-        let Some((framework, index)) = self.framework_mut(&task.framework_id.value) else { return };
-        if index.tasks.contains_key(task.task_id.value.as_str()) {
+    fn put_task(&mut self, task: &Arc<TaskSnapshot>) {
+        let Some((framework, index)) = self.framework_mut(task.framework().as_str()) else { return };
+        if index.tasks.contains_key(task.id()) {
             self.replace_task(task, None);
             return;
         }
         // The task's agent is no longer unreachable, so the task leaves the unreachable history.
-        if let Some(key) = index.unreachable.remove(task.task_id.value.as_str()) {
+        if let Some(key) = index.unreachable.remove(task.id()) {
             framework.unreachable.remove(key);
         }
         framework.live.increment(task.state());
-        let task = Arc::new(Task::new(Arc::clone(task), &index.last_resources));
-        index.last_resources = task.resources.clone();
-        index.tasks.insert(TaskId::from(&task.task.task_id), framework.tasks.push(Arc::clone(&task)));
+        let task = Arc::new(Task::new(Arc::clone(task)));
+        index.tasks.insert(task.snapshot.id().clone(), framework.tasks.push(Arc::clone(&task)));
         if let Some(resources) = task.used_resources() {
             framework.used += resources;
             let framework = framework.snapshot.id.clone();
-            self.add_used(&task.task.agent_id.value, &framework, resources);
+            self.add_used(task.snapshot.agent().as_str(), &framework, resources);
         }
     }
 
-    fn update_task(&mut self, task: &Arc<v1::Task>, status: &v1::TaskStatus) {
+    fn update_task(&mut self, task: &Arc<TaskSnapshot>, status: &v1::TaskStatus) {
         let previous = self.replace_task(task, Some(status));
         self.announces = previous.as_ref().is_some_and(|previous| previous.is_announced(status));
     }
 
     /// Replaces a task and returns the previous one; `None` if it is unknown.
-    fn replace_task(&mut self, task: &Arc<v1::Task>, status: Option<&v1::TaskStatus>) -> Option<Arc<Task>> {
-        let (framework, index) = self.framework_mut(&task.framework_id.value)?;
-        let slot = framework.tasks.get_mut(*index.tasks.get(task.task_id.value.as_str())?)?;
-        let next = Arc::new(slot.succeeded_by(Arc::clone(task)));
+    fn replace_task(&mut self, task: &Arc<TaskSnapshot>, status: Option<&v1::TaskStatus>) -> Option<Arc<Task>> {
+        let (framework, index) = self.framework_mut(task.framework().as_str())?;
+        let slot = framework.tasks.get_mut(*index.tasks.get(task.id())?)?;
+        let next = Arc::new(Task::new(Arc::clone(task)));
         let previous = std::mem::replace(slot, Arc::clone(&next));
-        framework.live.decrement(previous.task.state());
+        framework.live.decrement(previous.snapshot.state());
         framework.live.increment(task.state());
         if status.is_some() && previous.ends_as(task) {
             framework.ended.increment(task.state());
         }
         let (before, after) = (previous.used_resources(), next.used_resources());
-        if before == after && previous.task.agent_id == next.task.agent_id {
+        if before == after && previous.snapshot.agent() == next.snapshot.agent() {
             return Some(previous);
         }
         let id = framework.snapshot.id.clone();
@@ -389,10 +384,10 @@ impl View {
             framework.used += resources;
         }
         if let Some(resources) = before {
-            self.subtract_used(&previous.task.agent_id.value, &id, resources);
+            self.subtract_used(previous.snapshot.agent().as_str(), &id, resources);
         }
         if let Some(resources) = after {
-            self.add_used(&next.task.agent_id.value, &id, resources);
+            self.add_used(next.snapshot.agent().as_str(), &id, resources);
         }
         Some(previous)
     }
@@ -405,23 +400,23 @@ impl View {
             framework.unreachable.remove(key);
         }
         let Some(task) = index.tasks.remove(id).and_then(|key| framework.tasks.remove(key)) else { return };
-        framework.live.decrement(task.task.state());
+        framework.live.decrement(task.snapshot.state());
         match removal {
             TaskRemoval::Completed => {
-                framework.completed.push(Arc::new(CompletedTask::from(&*task)));
+                framework.completed.push(Arc::clone(&task));
             }
             TaskRemoval::Unreachable => {
                 let (key, forgotten) = framework.unreachable.push(Arc::clone(&task));
                 index.unreachable.insert(id.clone(), key);
                 if let Some(forgotten) = forgotten {
-                    index.unreachable.remove(forgotten.task.task_id.value.as_str());
+                    index.unreachable.remove(forgotten.snapshot.id());
                 }
             }
             TaskRemoval::AgentReregistered => {}
         }
         if let Some(resources) = task.used_resources() {
             framework.used -= resources;
-            self.subtract_used(&task.task.agent_id.value, framework_id, resources);
+            self.subtract_used(task.snapshot.agent().as_str(), framework_id, resources);
         }
     }
 }

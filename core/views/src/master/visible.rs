@@ -12,9 +12,9 @@ use model::master::AgentSnapshot;
 use resources::Resources;
 
 use super::entity::{Agent, Executor, Framework};
+use super::task::Task;
 use super::{Snapshot, View, operator};
 use crate::Visibility;
-use crate::entity::KeptTask;
 
 impl Snapshot {
     /// Returns the registered frameworks that are shown.
@@ -27,15 +27,15 @@ impl Snapshot {
         self.completed.iter().filter(|framework| self.visibility.shows_framework(&framework.snapshot.info))
     }
 
-    /// Selects those of a framework's tasks that are shown.
-    pub(crate) fn visible_tasks<'a, T: KeptTask>(
+    /// Selects those of a framework's tasks that are shown. A task is decoded only if the reader may not see everything.
+    pub(crate) fn visible_tasks<'a>(
         &'a self,
         framework: &'a Framework,
-        tasks: impl Iterator<Item = T>,
-    ) -> impl Iterator<Item = T> {
+        tasks: impl Iterator<Item = &'a Arc<Task>>,
+    ) -> impl Iterator<Item = &'a Arc<Task>> {
         let visibility = &self.visibility;
         tasks.filter(move |task| {
-            visibility.is_everything() || visibility.shows_task(&task.message(), &framework.snapshot.info)
+            visibility.is_everything() || visibility.shows_task(&task.snapshot.message(), &framework.snapshot.info)
         })
     }
 
@@ -127,7 +127,7 @@ impl View {
         let shows_task = |framework: &v1::FrameworkId, task: &v1::TaskId| {
             self.task(&framework.value, &task.value).is_some_and(|(framework, task)| {
                 let info = &framework.snapshot.info;
-                visibility.shows_framework(info) && visibility.shows_task(&task.message(), info)
+                visibility.shows_framework(info) && visibility.shows_task(&task.snapshot.message(), info)
             })
         };
         let is_shown = match event.r#type() {

@@ -56,7 +56,7 @@ fn frameworks(metric_set: &mut MetricSet, snapshot: &Snapshot) {
 fn counts<'a>(frameworks: impl Iterator<Item = &'a Framework>) -> BTreeMap<TaskState, usize> {
     let mut counts = BTreeMap::new();
     for framework in frameworks {
-        framework.tasks.iter().for_each(|task| *counts.entry(task.task.state()).or_default() += 1);
+        framework.tasks.iter().for_each(|task| *counts.entry(task.snapshot.state()).or_default() += 1);
         *counts.entry(TaskState::TaskUnreachable).or_default() += framework.unreachable.len();
     }
     counts

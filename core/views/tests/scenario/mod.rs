@@ -40,10 +40,10 @@ pub fn replay(recording: &Recording) -> View {
     }
     let tasks = *state.get_tasks.unwrap();
     for task in &tasks.tasks {
-        view.apply(&Change::TaskAdded(Arc::new(task.clone())));
+        view.apply(&Change::TaskAdded(Arc::new(task.into())));
     }
     for task in &tasks.completed_tasks {
-        view.apply(&Change::TaskAdded(Arc::new(task.clone())));
+        view.apply(&Change::TaskAdded(Arc::new(task.into())));
         view.apply(&Change::TaskRemoved {
             framework: FrameworkId::from(&task.framework_id),
             task: TaskId::from(&task.task_id),

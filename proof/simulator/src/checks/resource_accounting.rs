@@ -7,7 +7,7 @@ use std::sync::Arc;
 use master::Effect;
 use messages::v1;
 use messages::v1::quota::QuotaConfig;
-use model::master::{Change, OperationUuid};
+use model::master::{Change, OperationUuid, TaskSnapshot};
 use model::{AgentId, ExecutorId, FrameworkId, OfferId, Role, TaskId, is_terminal};
 use resources::Resources;
 
@@ -225,11 +225,11 @@ impl ResourceAccounting {
         Ok(())
     }
 
-    fn task(&mut self, task: &v1::Task, touched: &mut BTreeSet<AgentId>) {
-        let agent = AgentId::from(&task.agent_id);
+    fn task(&mut self, task: &TaskSnapshot, touched: &mut BTreeSet<AgentId>) {
+        let agent = task.agent().clone();
         let over = is_terminal(task.state()) || task.state() == v1::TaskState::TaskUnreachable;
         let allocated =
-            if over { Resources::new() } else { Resources::from_proto(&task.resources).unwrap_or_default() };
+            if over { Resources::new() } else { Resources::from_proto(&task.message().resources).unwrap_or_default() };
         self.track_allocated(&agent, &allocated);
         touched.insert(agent.clone());
         if let Some((agent, before)) = self.tasks.insert(key(task), (agent, allocated)) {
@@ -250,6 +250,6 @@ impl ResourceAccounting {
     }
 }
 
-fn key(task: &v1::Task) -> (FrameworkId, TaskId) {
-    (FrameworkId::from(&task.framework_id), TaskId::from(&task.task_id))
+fn key(task: &TaskSnapshot) -> (FrameworkId, TaskId) {
+    (task.framework().clone(), task.id().clone())
 }

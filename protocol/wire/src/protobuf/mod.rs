@@ -3,6 +3,7 @@
 mod check;
 mod decode;
 mod encode;
+mod encoded_fields;
 mod error;
 mod map_values;
 mod missing_fields;
@@ -16,6 +17,7 @@ mod tests;
 pub(crate) use check::check;
 pub use decode::{decode, decode_message};
 pub use encode::{encode, encode_message, encode_with_list};
+pub use encoded_fields::{EncodedField, encoded_fields, split_fields};
 pub use error::DecodeError;
 pub(crate) use map_values::zero_message;
 pub use parts::MessageParts;
