@@ -64,6 +64,8 @@ pub struct Batch {
     /// The time of the next check whether the batch is stalled.
     next_stall_check: Option<Instant>,
     elected: bool,
+    /// The error for a master that does not answer.
+    no_answer: Option<Error>,
     framework: Option<v1::FrameworkId>,
     leader: Option<Address>,
     lost: Option<Error>,
@@ -100,6 +102,7 @@ impl Batch {
             reconciliation: Reconciliation::default(),
             next_stall_check: None,
             elected: options.master.starts_with("zk://"),
+            no_answer: options.master.parse().ok().map(Error::Timeout),
             framework: None,
             leader: None,
             lost: None,
@@ -149,7 +152,9 @@ impl Batch {
                         observer.stalled(stalled);
                     }
                 }
-                () = until(gives_up) => return Err(self.lost.take().unwrap_or(Error::NoMaster)),
+                () = until(gives_up) => {
+                    return Err(self.lost.take().or(self.no_answer.take()).unwrap_or(Error::NoLeader));
+                }
                 signal = self.cancel.next() => self.interrupted = Some(signal),
             }
         }

@@ -62,11 +62,23 @@ impl TaskContainer {
     }
 }
 
-/// Asks an agent for the container of the executor of a task of which no update has come.
+/// Asks an agent for the container of a task of which no update has come: that of its executor, unless this is a default
+/// executor, which is about to launch a container for the task.
 async fn of_executor(agent: &AgentOperator, task: &v1::Task) -> Result<v1::ContainerId, CommandError> {
     let executor = task.executor_id.as_ref().map_or(task.task_id.value.as_str(), |id| id.value.as_str());
-    let call = Call { r#type: Some(call::Type::GetContainers.into()), ..Default::default() };
-    let containers = agent.call(&call).await?.get_containers.map(|answer| answer.containers).unwrap_or_default();
+    let get = async |kind: call::Type| agent.call(&Call { r#type: Some(kind.into()), ..Default::default() }).await;
+    let executors = get(call::Type::GetExecutors).await?.get_executors.map(|answer| answer.executors);
+    let is_default = executors.unwrap_or_default().iter().map(|one| &one.executor_info).any(|info| {
+        info.r#type() == v1::executor_info::Type::Default
+            && info.executor_id.value == executor
+            && info.framework_id.as_ref() == Some(&task.framework_id)
+    });
+    let containers = match is_default {
+        true => Vec::new(),
+        false => {
+            get(call::Type::GetContainers).await?.get_containers.map(|answer| answer.containers).unwrap_or_default()
+        }
+    };
     let is_of = |container: &&v1::agent::response::get_containers::Container| {
         container.executor_id.as_ref().is_some_and(|id| id.value == executor)
             && container.framework_id.as_ref() == Some(&task.framework_id)
