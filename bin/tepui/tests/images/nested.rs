@@ -1,9 +1,13 @@
 //! Nested containers with images, volumes and IPC namespaces, and sessions beside them and beside executors in images.
 
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
+use testkit::http::Scheduler;
 use testkit::wait::{TIMEOUT, until};
 
 use super::{Cluster, RESOURCES, TEPUI, cluster_with};
@@ -109,6 +113,84 @@ fn tasks_of_a_pod_have_images_and_volumes() {
     // `/dev/shm` is that of the parent, which has the host's, or a memory of the container's own in an image.
     let sees = |task: &str| cluster.exec(task, &format!("test -e {shm} && echo yes || echo no"));
     assert_eq!(["a", "b", "private", "shared"].map(sees), ["no\n", "yes\n", "no\n", "yes\n"]);
+}
+
+/// Tasks of a pod on terminals, in the agent's root and in an image: their size, their input and their end.
+#[test]
+fn tasks_of_a_pod_have_terminals() {
+    let Some(cluster) = cluster() else { return };
+    let command = |stty: &str| format!("{stty} size > size; read line; echo \"got $line\"; exit 3");
+    let container = |image: String| format!(r#",{image}"tty_info":{{"window_size":{{"rows":5,"columns":77}}}}"#);
+    let root = format!(r#""mesos":{{"image":{}}},"#, cluster.image_json("t"));
+    let on_host = cluster.task("on-host", &command("stty"), &container(String::new()));
+    let in_image = cluster.task("in-image", &command("/bin/busybox stty"), &container(root));
+    for (id, task) in [("on-host", on_host), ("in-image", in_image)] {
+        let _pod = cluster.execute_in_background(&format!(r#"--task_group={{"tasks":[{task}]}}"#));
+        assert_eq!(cluster.exec(id, "until test -s size; do :; done; cat size"), "5 77\n", "{id}");
+        let mut attach = Command::new(TEPUI);
+        attach.args(["attach", id]).env("TEPUI_MASTER", format!("127.0.0.1:{}", cluster.local.port));
+        attach.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut attached = attach.spawn().unwrap();
+        attached.stdin.take().unwrap().write_all(b"typed\n").unwrap();
+        let ended = attached.wait_with_output().unwrap();
+        let shown = String::from_utf8_lossy(&ended.stdout).into_owned();
+        assert!(shown.contains("got typed\r\n"), "{id}: {shown:?} {ended:?}");
+        assert_eq!(ended.status.code(), Some(3), "{id}: {ended:?}");
+        until("the pod has ended", || {
+            std::fs::read_to_string(cluster.log()).unwrap().contains("TASK_FAILED").then_some(())
+        });
+    }
+}
+
+/// What the container of a default executor has is there for its tasks: images and directories of the agent as volumes.
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_see_the_volumes_of_their_default_executor() {
+    let Some(cluster) = cluster() else { return };
+    let host = tempfile::tempdir().unwrap();
+    std::fs::write(host.path().join("given"), "from the host\n").unwrap();
+    let inside = tempfile::tempdir().unwrap();
+    let image: Value = serde_json::from_str(&cluster.image_json("data")).unwrap();
+    let master = SocketAddr::from((Ipv4Addr::LOCALHOST, cluster.local.port));
+    let mut scheduler = Scheduler::subscribe(master, r#"{"user":"root","name":"volumes"}"#).await;
+    let offer = scheduler.offer().await;
+    let resources = [("cpus", 0.1), ("mem", 32.0), ("disk", 10.0)].map(|(name, value)| Scheduler::scalar(name, value));
+    let executor = json!({
+        "type": "DEFAULT", "executor_id": { "value": "pod" }, "framework_id": { "value": scheduler.framework },
+        "resources": resources,
+        "container": { "type": "MESOS", "volumes": [
+            { "container_path": "vol", "mode": "RO", "image": image },
+            { "container_path": inside.path(), "mode": "RO",
+              "source": { "type": "HOST_PATH", "host_path": { "path": host.path() } } },
+        ] },
+    });
+    let given = inside.path().join("given");
+    let task = |id: &str, command: String, volumes: Value| {
+        let mut task = Scheduler::small_task(id, &offer);
+        task["command"] = json!({ "value": command });
+        task["container"] = json!({ "type": "MESOS", "volumes": volumes });
+        task
+    };
+    let parent = json!([{ "container_path": "of-executor", "mode": "RO",
+        "source": { "type": "SANDBOX_PATH", "sandbox_path": { "type": "PARENT", "path": "vol" } } }]);
+    let tasks = [
+        task("a", format!("set -e; cat {} ../../vol/data/text", given.display()), json!([])),
+        task("b", "cat of-executor/data/text && ! touch of-executor/data/text".to_owned(), parent),
+    ];
+    let group = json!({ "executor": executor, "task_group": { "tasks": tasks } });
+    scheduler.accept(&offer, json!([{ "type": "LAUNCH_GROUP", "launch_group": group }])).await;
+    let mut finished = 0;
+    while finished < 2 {
+        let status = scheduler.acknowledged_status().await;
+        let early = ["TASK_STARTING", "TASK_RUNNING"].iter().any(|early| status["state"] == *early);
+        assert!(early || status["state"] == "TASK_FINISHED", "{status} {}", cluster.written("stderr"));
+        finished += usize::from(!early);
+    }
+    let outputs = |id: &str| -> String {
+        let logs = Command::new(TEPUI).args(["logs", id]).env("TEPUI_MASTER", master.to_string()).output().unwrap();
+        String::from_utf8(logs.stdout).unwrap()
+    };
+    assert_eq!(outputs("a"), "from the host\nfrom a volume\n");
+    assert_eq!(outputs("b"), "from a volume\n");
 }
 
 /// A session runs beside an executor whose image is its root or a volume.

@@ -39,10 +39,8 @@ pub fn enter(info: &LaunchInfo, isolation: &ImageIsolation) -> Result<(), RootEr
     let staged = StagedVolumes::open(&isolation.volumes).map_err(at("open the volumes"))?;
     separate().map_err(at("separate mounts"))?;
     let Some(source) = &info.root else {
-        if !isolation.volumes.is_empty() {
-            let reason = "absolute volumes need a container with the root of an image if it has images as volumes";
-            return Err(at("mount the volumes")(io::Error::other(reason)));
-        }
+        check_absolute_volumes(info, isolation).map_err(at("mount the volumes"))?;
+        staged.mount_on_host().map_err(at("mount the volumes"))?;
         mount_shared_memory_on_host(isolation).map_err(at("mount /dev/shm"))?;
         return mount_volumes(info, None).map_err(at("mount images as volumes"));
     };
@@ -57,6 +55,22 @@ pub fn enter(info: &LaunchInfo, isolation: &ImageIsolation) -> Result<(), RootEr
     staged.mount(&root, |path| path.starts_with(&info.sandbox_directory)).map_err(at("mount the volumes"))?;
     mount_volumes(info, Some(&root)).map_err(at("mount images as volumes"))?;
     pivot(&root).map_err(at("change the root"))
+}
+
+/// Checks whether a container that sees the files of the host can have its volumes at absolute paths. One over `/etc` would
+/// give any user the rights of setuid programs; containers without any image have the same rule in the containerizer.
+fn check_absolute_volumes(info: &LaunchInfo, isolation: &ImageIsolation) -> io::Result<()> {
+    let of_images = info.volumes.iter().map(|volume| &volume.container_path);
+    let absolute = of_images.chain(isolation.volumes.iter().map(|volume| &volume.path)).find(|path| path.is_absolute());
+    let is_root = info.user.as_ref().is_none_or(|user| user.uid == 0);
+    match absolute {
+        Some(path) if !is_root && !isolation.privileges.no_new_privileges => Err(io::Error::other(format!(
+            "'{}': a container that has no image for its root and does not run as root can have volumes in its sandbox only: \
+             give it a relative path, or the task an image, or the agent the isolator linux/nnp",
+            path.display()
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn separate() -> io::Result<()> {
@@ -109,4 +123,25 @@ fn pivot(root: &ContainerRoot) -> io::Result<()> {
     mount_change(".", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)?;
     unmount(".", UnmountFlags::DETACH)?;
     Ok(chdir("/")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::launch_info::{StagedVolume, UserIds};
+
+    #[test]
+    fn volumes_over_the_files_of_the_host_need_root() {
+        let check = |uid: u32, path: &str, no_new_privileges: bool, expect: bool| {
+            let info = LaunchInfo { user: Some(UserIds { uid, gid: 7, groups: Vec::new() }), ..LaunchInfo::default() };
+            let volumes = vec![StagedVolume { staging: "/staging".into(), path: path.into() }];
+            let mut isolation = ImageIsolation { volumes, ..ImageIsolation::default() };
+            isolation.privileges.no_new_privileges = no_new_privileges;
+            assert_eq!(check_absolute_volumes(&info, &isolation).is_ok(), expect, "{uid} {path} {no_new_privileges}");
+        };
+        check(0, "/etc", false, true);
+        check(1000, "/etc", true, true);
+        check(1000, "data", false, true);
+        check(1000, "/etc", false, false);
+    }
 }

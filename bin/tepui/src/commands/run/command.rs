@@ -75,7 +75,8 @@ pub struct Run {
     batch: Option<PathBuf>,
     /// Run the tasks of this file together on one agent; if one fails, the others end. The file is JSON:
     /// {"name": "web", "tasks": [{"name": "a", "command": "sleep 1", "cpus": 0.1, "mem": 32}]}; each task may also have
-    /// image, user, env, uris, disk, limits, health_check, health_checks, check, kill_grace and max_completion_time
+    /// image, tty, volumes, mounts, user, env, uris, disk, limits, health_check, health_checks, check, kill_grace and
+    /// max_completion_time; volumes and mounts are lists of what --volume and --mount take
     #[arg(long, conflicts_with_all = ["command", "batch", "instances", "image", "uri", "env"])]
     pod: Option<PathBuf>,
     /// Run the command in a terminal; its output is shown as that of `tepui attach`

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::command::scalar;
 use super::container::image;
+use super::volumes::{mount, volume};
 use crate::commands::cli::CommandError;
 use crate::commands::numbers;
 use crate::commands::operate::amounts;
@@ -42,6 +43,14 @@ struct Task {
     name: String,
     command: Option<Value>,
     image: Option<String>,
+    /// Whether it runs on a terminal.
+    #[serde(default)]
+    tty: bool,
+    /// As `--volume` and `--mount` of `tepui run`.
+    #[serde(default)]
+    volumes: Vec<String>,
+    #[serde(default)]
+    mounts: Vec<String>,
     user: Option<String>,
     #[serde(default)]
     env: BTreeMap<String, String>,
@@ -173,18 +182,18 @@ fn info(task: Task, cpus: f64, mem: f64, own_cgroup: bool) -> Result<v1::TaskInf
     command.environment = Some(Box::new(v1::Environment { variables: variables.collect() }));
     command.uris = task.uris.into_iter().map(|value| v1::command_info::Uri { value, ..Default::default() }).collect();
     command.user = task.user;
-    let mut info = task.image.as_deref().map(|name| {
-        Box::new(v1::ContainerInfo {
-            r#type: v1::container_info::Type::Mesos.into(),
-            mesos: Some(image(name)),
-            ..Default::default()
-        })
-    });
-    if own_cgroup {
-        let none =
-            || Box::new(v1::ContainerInfo { r#type: v1::container_info::Type::Mesos.into(), ..Default::default() });
-        info.get_or_insert_with(none).linux_info.get_or_insert_default().share_cgroups = Some(false);
-    }
+    let plain = v1::ContainerInfo { r#type: v1::container_info::Type::Mesos.into(), ..Default::default() };
+    let volumes = task.volumes.iter().map(|text| volume(text).map_err(|why| format!("volumes: {why}")));
+    let mounts = task.mounts.iter().map(|text| mount(text).map_err(|why| format!("mounts: {why}")));
+    let container = v1::ContainerInfo {
+        mesos: task.image.as_deref().map(image),
+        tty_info: task.tty.then(Box::default),
+        volumes: volumes.chain(mounts).collect::<Result<_, _>>()?,
+        linux_info: own_cgroup
+            .then(|| Box::new(v1::LinuxInfo { share_cgroups: Some(false), ..v1::LinuxInfo::default() })),
+        ..plain.clone()
+    };
+    let info = (container != plain).then(|| Box::new(container));
     let mut labels = Vec::new();
     for (name, given) in task.health_checks {
         labels.push(health_check_label(
@@ -364,6 +373,20 @@ mod tests {
     }
 
     #[test]
+    fn tasks_of_a_pod_have_terminals_and_volumes() {
+        let text = r#"{"tasks": [
+            {"name": "a", "command": "x", "tty": true, "volumes": ["/a:/b:ro"], "mounts": ["type=image,source=i,target=/c"]},
+            {"name": "b", "command": "x"}]}"#;
+        let tasks = parse(text, 0.1, 32.0).unwrap().tasks;
+        let container = tasks[0].container.as_deref().unwrap();
+        assert!(container.tty_info.is_some());
+        let [directory, of_image] = container.volumes.as_slice() else { panic!("two volumes") };
+        assert_eq!((directory.container_path.as_str(), of_image.container_path.as_str()), ("/b", "/c"));
+        assert!(directory.source.is_some() && of_image.image.is_some());
+        assert_eq!(tasks[1].container, None);
+    }
+
+    #[test]
     fn the_invalid_part_is_named() {
         let check = |text: &str, expect: &str| {
             let error = parse(text, 0.1, 32.0).unwrap_err();
@@ -380,6 +403,8 @@ mod tests {
         check(r#"{"tasks": [{"name": "a", "command": "x", "mem": "much"}]}"#, "no size");
         check(r#"{"tasks": [{"name": "a", "command": "x", "limits": {"gpus": 1}}]}"#, "no limit of 'gpus'");
         check(r#"{"tasks": [{"name": "a", "command": "x", "check": {}}]}"#, "exactly one of");
+        check(r#"{"tasks": [{"name": "a", "command": "x", "volumes": ["/a:b"]}]}"#, "volumes: 'b' is not a path");
+        check(r#"{"tasks": [{"name": "a", "command": "x", "mounts": ["type=tmpfs"]}]}"#, "mounts: mounts of type");
         check(r#"{"tasks": [{"name": "a", "command": "x", "kill_grace": "soon"}]}"#, "kill_grace");
     }
 }

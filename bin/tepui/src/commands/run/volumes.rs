@@ -4,6 +4,8 @@ use messages::v1;
 use messages::v1::mount_propagation::Mode as Propagation;
 use messages::v1::volume::{Mode, Source, source};
 
+use super::container::image;
+
 /// Reads `SOURCE:PATH[:OPTIONS]`. The source is a directory of the agent, or the name of a volume of a volume driver;
 /// without one, the volume is a directory of the sandbox.
 ///
@@ -40,7 +42,7 @@ pub fn volume(text: &str) -> Result<v1::Volume, String> {
     mount.volume()
 }
 
-/// Reads `type=bind,source=…,target=…,readonly`.
+/// Reads `type=bind,source=…,target=…,readonly`. The source of a mount of type `image` is the name of an image.
 ///
 /// # Errors
 ///
@@ -58,6 +60,7 @@ pub fn mount(text: &str) -> Result<v1::Volume, String> {
                 mount.kind = match given()? {
                     "bind" => Kind::Bind,
                     "volume" => Kind::Volume,
+                    "image" => Kind::Image,
                     kind => return Err(format!("mounts of type '{kind}': {}", no_message())),
                 }
             }
@@ -85,7 +88,7 @@ pub fn mount(text: &str) -> Result<v1::Volume, String> {
 }
 
 fn no_message() -> &'static str {
-    "no message of Mesos carries it; use bind or volume"
+    "no message of Mesos carries it; use bind, volume or image"
 }
 
 fn not_carried(option: &str) -> String {
@@ -109,6 +112,7 @@ fn propagation(option: &str) -> Option<Option<Propagation>> {
 enum Kind {
     Bind,
     Volume,
+    Image,
 }
 
 struct Mount {
@@ -141,13 +145,16 @@ impl Mount {
         if !target.starts_with('/') || target.split('/').any(|part| part == "..") {
             return Err(format!("'{target}' is not a path in the container: it begins with '/' and has no '..'"));
         }
-        if kind == Kind::Bind && (driver.is_some() || !options.is_empty()) {
+        if kind != Kind::Volume && (driver.is_some() || !options.is_empty()) {
             return Err("volume-driver and volume-opt are options of mounts of type=volume".to_owned());
         }
-        if kind == Kind::Volume && propagation.is_some() {
+        if kind != Kind::Bind && propagation.is_some() {
             return Err("the propagation of mounts is an option of directories of the agent".to_owned());
         }
+        let volume = v1::Volume { mode: mode.into(), container_path: target.clone(), ..v1::Volume::default() };
         let source = match (kind, from) {
+            (Kind::Image, Some(name)) => return Ok(v1::Volume { image: image(&name).image, ..volume }),
+            (Kind::Image, None) => return Err("a mount of an image needs source=IMAGE".to_owned()),
             (Kind::Bind, Some(path)) if path.starts_with('/') => {
                 let mount_propagation = propagation.map(|mode| v1::MountPropagation { mode: Some(mode.into()) });
                 let host_path = source::HostPath { path, mount_propagation };
@@ -176,8 +183,7 @@ impl Mount {
                 Source { r#type: Some(source::Type::SandboxPath.into()), sandbox_path: Some(own), ..Source::default() }
             }
         };
-        let source = Some(Box::new(source));
-        Ok(v1::Volume { mode: mode.into(), container_path: target, source, ..v1::Volume::default() })
+        Ok(v1::Volume { source: Some(Box::new(source)), ..volume })
     }
 }
 
@@ -187,6 +193,10 @@ mod tests {
 
     /// Describes a volume in a line.
     fn shown(volume: &v1::Volume) -> String {
+        if let Some(image) = &volume.image {
+            let (name, mode) = (&image.docker.as_ref().unwrap().name, volume.mode().as_str_name());
+            return format!("image {name} at {} {mode}", volume.container_path);
+        }
         let source = volume.source.as_deref().unwrap();
         let from = match (&source.host_path, &source.docker_volume, &source.sandbox_path) {
             (Some(host), None, None) => {
@@ -233,6 +243,10 @@ mod tests {
         check("type=bind,source=/a,destination=/b,ro=false", Ok("host /a at /b RW"));
         check("source=v,target=/b,volume-driver=rexray,volume-opt=size=5", Ok("v of rexray size=5 at /b RW"));
         check("type=volume,target=/b", Ok("sandbox volumes/b at /b RW"));
+        check("type=image,source=a/b:1,target=/b,readonly", Ok("image a/b:1 at /b RO"));
+        check("type=image,target=/b", Err("needs source=IMAGE"));
+        check("type=image,source=a,target=/b,volume-driver=x", Err("type=volume"));
+        check("type=image,source=a,target=/b,bind-propagation=rslave", Err("directories of the agent"));
         check("type=tmpfs,target=/b", Err("'tmpfs': no message of Mesos carries it"));
         check("type=bind,target=/b", Err("a bind needs source=/PATH"));
         check("type=bind,source=a,target=/b", Err("a bind needs source=/PATH"));
