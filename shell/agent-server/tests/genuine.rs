@@ -51,6 +51,7 @@ fn main() -> ExitCode {
         }
         an_executor_that_died_meanwhile_is_reported(&mesos).await;
         pods::a_pod_goes_on(&mesos).await;
+        pods::a_pod_of_the_genuine_executor_goes_on(&mesos).await;
     });
     ExitCode::SUCCESS
 }
@@ -94,11 +95,21 @@ struct Cluster {
 impl Cluster {
     /// Starts a genuine master and agent.
     async fn start(mesos: &GenuineMesos, kind: Kind) -> Self {
+        let agent = |work: &Path, master, port| genuine_agent(mesos, work, master, port);
+        Self::start_with(mesos, kind, agent).await
+    }
+
+    /// Starts a genuine master and an agent in a directory, at the port.
+    async fn start_with(
+        mesos: &GenuineMesos,
+        kind: Kind,
+        agent: impl FnOnce(&Path, SocketAddr, u16) -> Program,
+    ) -> Self {
         let work = tempfile::tempdir().expect("a directory");
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let master = mesos.master(&work.path().join("master"), address.port());
         let port = free_port();
-        let agent = genuine_agent(mesos, work.path(), address, port);
+        let agent = agent(work.path(), address, port);
         let scheduler = Scheduler::subscribe(address, &framework()).await;
         Cluster { kind, master, address, ours: None, agent, port, scheduler, work }
     }
@@ -153,9 +164,7 @@ impl Cluster {
         if masters == Masters::Ours && self.ours.is_none() {
             self.fail_over_to_ours().await;
         }
-        let mut command = Command::new(std::env::current_exe().expect("this program"));
-        command.arg("agent").arg(self.address.to_string()).arg(self.work.path()).arg(self.port.to_string());
-        self.agent = Program::start(&mut command, "our agent", self.work.path().join("our-agent.log"));
+        self.agent = our_agent(self.work.path(), self.address, self.port);
     }
 
     async fn agent_id(&self) -> Option<String> {
@@ -207,6 +216,12 @@ fn framework() -> String {
         "capabilities": [{ "type": "PARTITION_AWARE" }],
     })
     .to_string()
+}
+
+fn our_agent(work: &Path, master: SocketAddr, port: u16) -> Program {
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    command.arg("agent").arg(master.to_string()).arg(work).arg(port.to_string());
+    Program::start(&mut command, "our agent", work.join("our-agent.log"))
 }
 
 fn genuine_agent(mesos: &GenuineMesos, work: &Path, master: SocketAddr, port: u16) -> Program {

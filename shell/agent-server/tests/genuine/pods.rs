@@ -1,4 +1,5 @@
-//! A pod under Tepui's default executor at an agent of Mesos, which is restarted while the pod runs.
+//! A pod under Tepui's default executor at an agent of Mesos, and under that of Mesos at an agent of Tepui. The agent is
+//! restarted while the pod runs.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -9,7 +10,7 @@ use testkit::process::GenuineMesos;
 use testkit::scratch::find_file;
 use testkit::wait::{TIMEOUT, until_async};
 
-use super::{Cluster, Kind, genuine_agent};
+use super::{Cluster, Kind, genuine_agent, our_agent};
 
 pub async fn a_pod_goes_on(mesos: &GenuineMesos) {
     let mut cluster = Cluster::start(mesos, Kind::Command).await;
@@ -45,6 +46,62 @@ pub async fn a_pod_goes_on(mesos: &GenuineMesos) {
     assert_eq!(message, Some(&json!("Command exited with status 3")));
     cluster.stop().await;
     println!("a pod goes on ... ok");
+}
+
+/// `mesos-default-executor` is no part of Mesos' library: `libexec` has it if somebody has compiled it. It is the executor
+/// of a group as any other program would be, since an agent has its own program for executors of type DEFAULT.
+pub async fn a_pod_of_the_genuine_executor_goes_on(mesos: &GenuineMesos) {
+    let launcher = mesos.directory().join("libexec");
+    let program = launcher.join("mesos-default-executor");
+    if !program.exists() {
+        let reason = "CPP_MESOS has no libexec/mesos-default-executor, which has to be compiled from Mesos' sources";
+        testkit::skip::skipped("agent-server::genuine::default_executor", reason);
+        return;
+    }
+    let mut cluster = Cluster::start_with(mesos, Kind::Command, our_agent).await;
+    let offer = cluster.scheduler.offer().await;
+    let task = |name: &str, command: &str| {
+        let mut task = Scheduler::small_task(name, &offer);
+        task["command"] = json!({ "value": command });
+        task
+    };
+    let waits = "while [ ! -e end ]; do sleep 0.01; done";
+    let mut a = task("a", &format!("touch is-a; {waits}; exit 3"));
+    a["health_check"] = json!({
+        "type": "COMMAND", "command": { "value": "test -e is-a" }, "delay_seconds": 0, "interval_seconds": 0.2,
+    });
+    let (b, c) = (task("b", waits), task("c", "true"));
+    let amounts = [("cpus", 0.1), ("mem", 256.0), ("disk", 16.0)].map(|(name, value)| Scheduler::scalar(name, value));
+    let executor = json!({
+        "type": "CUSTOM", "executor_id": { "value": "pod" },
+        "framework_id": { "value": cluster.scheduler.framework }, "resources": amounts,
+        "command": {
+            "shell": false, "value": program,
+            "arguments": ["mesos-default-executor", format!("--launcher_dir={}", launcher.display())],
+        },
+    });
+    let group = json!({ "executor": executor, "task_group": { "tasks": [a, b, c] } });
+    cluster.scheduler.accept(&offer, json!([{ "type": "LAUNCH_GROUP", "launch_group": group }])).await;
+    let states = [("a", "TASK_RUNNING"), ("b", "TASK_RUNNING"), ("c", "TASK_FINISHED")];
+    let mut seen = until_states(&mut cluster, &states).await;
+    while !seen.iter().any(|status| status["task_id"]["value"] == "a" && status["healthy"] == true) {
+        seen.push(cluster.scheduler.acknowledged_status().await);
+    }
+
+    let before = cluster.agent_id().await.expect("an agent");
+    cluster.agent.kill();
+    cluster.agent = our_agent(cluster.work.path(), cluster.address, cluster.port);
+    let deadline = Instant::now() + TIMEOUT;
+    while !is_registered(&cluster, &before).await {
+        assert!(Instant::now() < deadline, "the agent has not come back");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    std::fs::write(sandbox(&cluster, "a").await.join("end"), "").expect("written");
+    let ended = until_states(&mut cluster, &[("a", "TASK_FAILED"), ("b", "TASK_KILLED")]).await;
+    let failed = ended.iter().find(|status| status["state"] == "TASK_FAILED").expect("a failure");
+    assert_eq!(failed["message"], "Command exited with status 3");
+    cluster.stop().await;
+    println!("a pod of the genuine executor goes on ... ok");
 }
 
 /// Returns the sandbox of a task.
