@@ -3,7 +3,7 @@
 //!
 //! protox parses the files, so a build does not need `protoc`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -112,8 +112,39 @@ impl Index {
         paths
     }
 
+    /// Returns the messages that may contain a map of messages, at any depth.
+    fn with_maps_of_messages(&self) -> BTreeSet<&str> {
+        let is_map = |name: &str| {
+            self.messages.get(name).is_some_and(|(_, m)| m.options.as_ref().is_some_and(|o| o.map_entry()))
+        };
+        let has_message_value = |name: &str| {
+            self.messages
+                .get(name)
+                .is_some_and(|(_, entry)| entry.field.iter().any(|f| f.number() == 2 && f.r#type() == Type::Message))
+        };
+        let mut found = BTreeSet::new();
+        // Types refer to each other in cycles, so the search repeats until it finds nothing new.
+        loop {
+            let before = found.len();
+            for (name, (_, message)) in &self.messages {
+                let of_messages =
+                    message.field.iter().filter(|field| field.r#type() == Type::Message).map(|field| field.type_name());
+                if of_messages
+                    .into_iter()
+                    .any(|inner| found.contains(inner) || (is_map(inner) && has_message_value(inner)))
+                {
+                    found.insert(name.as_str());
+                }
+            }
+            if found.len() == before {
+                return found;
+            }
+        }
+    }
+
     fn tables(&self) -> String {
         let mut out = String::new();
+        let with_maps = self.with_maps_of_messages();
         for (name, e) in &self.enums {
             let _ = writeln!(
                 out,
@@ -129,10 +160,11 @@ impl Index {
         for (name, (_, message)) in &self.messages {
             let _ = writeln!(
                 out,
-                "pub static {}: MessageDescriptor = MessageDescriptor {{ name: {:?}, size: {}, fields: &[",
+                "pub static {}: MessageDescriptor = MessageDescriptor {{ name: {:?}, size: {}, has_maps_of_messages: {}, fields: &[",
                 ident("M", name),
                 &name[1..],
-                self.size(name)
+                self.size(name),
+                with_maps.contains(name.as_str())
             );
             for field in &message.field {
                 let _ = writeln!(

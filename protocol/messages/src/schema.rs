@@ -11,6 +11,8 @@ pub struct MessageDescriptor {
     /// The size of the Rust value in bytes, without what it points to; for a map's entry, the size of its key and its
     /// value.
     pub size: usize,
+    /// Whether a value may contain, at any depth, a map whose values are messages.
+    pub has_maps_of_messages: bool,
     /// The fields in declaration order, which is the order JSON prints them in.
     pub fields: &'static [FieldDescriptor],
 }

@@ -9,6 +9,7 @@ use super::DecodeError;
 pub(crate) static DURATION: MessageDescriptor = MessageDescriptor {
     name: "google.protobuf.Duration",
     size: 16,
+    has_maps_of_messages: false,
     fields: &[
         FieldDescriptor {
             number: 1,
