@@ -42,6 +42,7 @@ fn program(name: &str) -> Option<Program> {
         "mesos-resolve" => Some(commands::resolve),
         // The agent starts these programs.
         "executor" | "mesos-executor" => Some(|_| executor::main()),
+        "executor-template" => Some(|_| containerizer::executor_template(executor::command_executor)),
         "default-executor" | "mesos-default-executor" => Some(|_| executor::default_executor()),
         "docker-executor" | "mesos-docker-executor" => Some(|_| executor::docker_executor()),
         "container-init" => Some(|_| executor::init()),

@@ -55,9 +55,12 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
     let work_dir = config.work_dir.clone();
 
     let inbox = Inbox::new();
+    let is_own = options.executor.is_none();
     let executor = executor_program(options.executor)?;
     let sealed = SealedProgram::relocated_copy_of(&executor.path, &executor.argv);
     let sealed = sealed.map_err(|source| Error::Executor { path: executor.path, source })?;
+    // Another program need not be a template.
+    let sealed = if is_own { sealed.with_template(&executor.argv) } else { sealed };
     let settings = Arc::new(Settings {
         executor: Arc::new(sealed),
         init_argv: executor.argv.iter().take(1).cloned().chain(["container-init".to_owned()]).collect(),

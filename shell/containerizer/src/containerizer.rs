@@ -186,7 +186,8 @@ impl Containerizer {
         self.runtime.forget(id).map_err(Error::system("cannot remove the state of a container"))
     }
 
-    /// Changes the limits of a running container.
+    /// Changes the limits of a running container. Limits that are in force already are not written again: the launch of a
+    /// container is followed by an update to the same limits.
     ///
     /// # Errors
     /// Returns [`Error`] if there is no such container, or an isolator cannot change its limit.
@@ -194,7 +195,11 @@ impl Containerizer {
         let known = {
             let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
             let known = shared.get_mut(id).ok_or_else(|| Error::NotFound(id.to_string()))?;
+            if known.limits_in_force && known.limits == limits {
+                return Ok(());
+            }
             known.limits = limits.clone();
+            known.limits_in_force = false;
             known.clone()
         };
         if known.pid.is_none() {
@@ -202,7 +207,12 @@ impl Containerizer {
             return Ok(());
         }
         let context = Isolation::context(&*self.kernel, id, known.cgroups.as_ref(), known.pid);
-        self.isolation.isolators.update(&context, &limits)
+        self.isolation.isolators.update(&context, &limits)?;
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = shared.get_mut(id).filter(|known| known.limits == limits) {
+            known.limits_in_force = true;
+        }
+        Ok(())
     }
 
     /// Mounts one more directory in a running container before it returns.

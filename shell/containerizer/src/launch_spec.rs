@@ -1,6 +1,7 @@
 //! The result of isolators and launcher for one container, from which [`crate::spawn`] makes a process.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -94,6 +95,9 @@ pub(crate) struct LaunchSpec {
     pub init: Option<(Init, PathBuf)>,
     /// The file into which the process writes its line of the process table before it executes the program.
     pub record: Option<PathBuf>,
+    /// The lock of the agent's runtime directory. A process that is being started holds it until it can be found by the
+    /// next agent.
+    pub lock: Option<Arc<File>>,
 }
 
 impl LaunchSpec {
@@ -133,6 +137,7 @@ impl LaunchSpec {
             terminal: None,
             init: None,
             record: None,
+            lock: None,
         }
     }
 

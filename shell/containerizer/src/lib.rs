@@ -18,6 +18,7 @@
 //! | [`User`], [`resolve_user`] | the user that a container runs as |
 //! | [`Nvml`], [`driver_volume`] | the GPUs of the machine, and the files of their driver |
 //! | [`SealedProgram`] | helper programs that cannot be written from inside a container |
+//! | [`executor_template`] | the process from which command executors are forked |
 
 mod binds;
 mod capabilities;
@@ -83,6 +84,7 @@ pub use requests::{
 pub use runtime_dir::adopt;
 pub use sealed::SealedProgram;
 pub use seccomp::{InvalidSeccompProfile, check_seccomp_profile};
+pub use spawn::executor_template;
 pub use target::Target;
 pub use user::{User, resolve_user};
 pub use worker::{DescribedContainer, Recovered};

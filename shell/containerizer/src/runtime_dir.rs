@@ -9,6 +9,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,7 +27,7 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 pub(crate) struct RuntimeDir {
     containers: PathBuf,
     /// Two agents in one directory would destroy each other's containers.
-    _lock: File,
+    lock: Arc<File>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -46,7 +47,12 @@ impl RuntimeDir {
         let path = directory.join("lock");
         let lock = File::create(&path).map_err(Error::io("cannot open", &path))?;
         hold(&lock).map_err(Error::io("another agent uses the runtime directory of", &path))?;
-        Ok(RuntimeDir { containers, _lock: lock })
+        Ok(RuntimeDir { containers, lock: Arc::new(lock) })
+    }
+
+    /// Returns the lock that keeps other agents from this directory as long as a process has it open.
+    pub(crate) fn lock(&self) -> Arc<File> {
+        Arc::clone(&self.lock)
     }
 
     /// Returns the directory of a container. That of a nested one is in `containers/` of its parent's, as in Mesos.

@@ -22,11 +22,13 @@ use crate::elf::{
     E_PHENTSIZE, E_PHNUM, E_PHOFF, E_SHNUM, E_SHOFF, HEADER, MAGIC, P_FILESZ, P_OFFSET, PROGRAM_HEADER, number,
 };
 use crate::prelink::prelink;
+use crate::spawn::ExecutorTemplate;
 
 /// A sealed copy of an executable in memory. All containers run from the same pages.
 #[derive(Debug)]
 pub struct SealedProgram {
     fd: OwnedFd,
+    template: Option<ExecutorTemplate>,
 }
 
 impl SealedProgram {
@@ -55,6 +57,24 @@ impl SealedProgram {
         Ok(copy)
     }
 
+    /// Starts the template from which processes are forked that would run this program with arguments beginning with
+    /// `argv`: command executors. The program has to call [`crate::executor_template`] when it is started as
+    /// `executor-template`. Without a template these processes are started as all others, which takes longer.
+    #[must_use]
+    pub fn with_template(mut self, argv: &[String]) -> Self {
+        let path = format!("/proc/self/fd/{}", self.fd.as_raw_fd());
+        match ExecutorTemplate::start(Path::new(&path), argv) {
+            Ok(template) => self.template = Some(template),
+            Err(error) => tracing::warn!(%error, "executors are started without a template, which takes longer"),
+        }
+        self
+    }
+
+    /// Returns the template, if there is one.
+    pub(crate) fn template(&self) -> Option<&ExecutorTemplate> {
+        self.template.as_ref()
+    }
+
     /// Runs the program with nothing but these arguments, and returns whether it exits.
     fn exits(&self, arguments: &[String]) -> bool {
         let mut command = Command::new(format!("/proc/self/fd/{}", self.fd.as_raw_fd()));
@@ -79,7 +99,7 @@ impl SealedProgram {
             change(&copy)?;
             let fd = OwnedFd::from(copy);
             fcntl_add_seals(&fd, SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE)?;
-            Ok(SealedProgram { fd })
+            Ok(SealedProgram { fd, template: None })
         })
     }
 }

@@ -70,4 +70,4 @@ pub use launch_info::{
 pub use mount_attributes::set_mount_attributes;
 pub use privileges::{Capabilities, Filter, Instruction, PrivilegeStep, Privileges};
 pub use quoted_environment::quoted_environment;
-pub use run::main;
+pub use run::{command_executor, main, warm_up};

@@ -25,15 +25,29 @@ use crate::write_stderr::write_stderr;
 
 /// Runs `tepui executor` (`mesos-executor`), which is configured by its environment.
 pub fn main() -> ExitCode {
-    let image = match std::env::args().find_map(|argument| argument.strip_prefix(LAUNCH_INFO).map(TaskImage::read)) {
+    let arguments = std::env::args_os().filter_map(|argument| argument.into_string().ok());
+    match command_executor(&arguments.collect::<Vec<_>>()) {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
+}
+
+/// Runs the command executor with these arguments, which begin with `argv[0]`, in the environment of this process. Returns
+/// false if it has failed, after the reason was written to stderr.
+pub fn command_executor(arguments: &[String]) -> bool {
+    let failed = |error: &dyn std::error::Error| {
+        fail(error);
+        false
+    };
+    let image = match arguments.iter().find_map(|argument| argument.strip_prefix(LAUNCH_INFO).map(TaskImage::read)) {
         None => None,
         Some(Ok(image)) => Some(image),
-        Some(Err(error)) => return fail(&error),
+        Some(Err(error)) => return failed(&error),
     };
-    let terminal = std::env::args().find_map(|argument| Terminal::from_argument(argument.strip_prefix(TERMINAL)?));
+    let terminal = arguments.iter().find_map(|argument| Terminal::from_argument(argument.strip_prefix(TERMINAL)?));
     let terminal = match terminal.transpose() {
         Ok(terminal) => terminal,
-        Err(error) => return fail(&error),
+        Err(error) => return failed(&error),
     };
     // With an image, the agent has quoted the variables of the task.
     let name = |name: OsString| if image.is_some() { unquoted_name(&name).to_owned() } else { name };
@@ -43,12 +57,21 @@ pub fn main() -> ExitCode {
     let find = |name: &str| variables.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone());
     let environment = match Environment::read(find) {
         Ok(environment) => environment,
-        Err(error) => return fail(&error),
+        Err(error) => return failed(&error),
     };
     match CommandLoop::new(environment, variables, image, terminal).and_then(CommandLoop::run) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error),
+        Ok(()) => true,
+        Err(error) => failed(&error),
     }
+}
+
+/// Does what a process does once, for those that are forked from it: finds out what the processor can do, which takes a
+/// virtual machine long, and encodes and decodes a message.
+pub fn warm_up() {
+    #[cfg(target_arch = "x86_64")]
+    let _ = std::arch::is_x86_feature_detected!("avx2");
+    let call = Executor::new("", "", Duration::ZERO, None).subscribe();
+    let _: Result<messages::v1::executor::Call, _> = wire::decode(&wire::encode(&call), &wire::Limits::default());
 }
 
 /// The argument that names the file of the launch info, for a task with an image.

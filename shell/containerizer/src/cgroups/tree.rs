@@ -48,7 +48,8 @@ impl CgroupTree {
 
         let mut missing = Vec::new();
         for controller in wanted {
-            match hierarchies.base(*controller) {
+            let place = tree.place(kernel, hierarchies, *controller);
+            match place.as_ref().map(|(version, path)| (*version, path.as_path())) {
                 Some((version, path)) if tree.enable(kernel, *controller, version, path).is_ok() => {
                     let location = (version, path.to_owned());
                     if !tree.hierarchies.contains(&location) {
@@ -60,6 +61,32 @@ impl CgroupTree {
             }
         }
         Ok((tree, missing))
+    }
+
+    /// Returns the hierarchy in which containers have a cgroup of this controller. Every v2 cgroup measures processor time
+    /// (cgroup v2 documentation, "cpu.stat"), so that a v1 hierarchy is not used for that alone: each one costs a launch a
+    /// tenth of a millisecond.
+    fn place(
+        &self,
+        kernel: &dyn Kernel,
+        hierarchies: &Hierarchies,
+        controller: Controller,
+    ) -> Option<(Version, PathBuf)> {
+        let (version, path) = hierarchies.base(controller)?;
+        let found = (version, path.to_owned());
+        let (tracking, v2) = self.hierarchies.first()?;
+        let measures = || {
+            let stat = kernel.read(&v2.join(&self.root).join("cpu.stat")).unwrap_or_default();
+            stat.lines().any(|line| line.starts_with("user_usec"))
+        };
+        if controller == Controller::Cpuacct
+            && *tracking == Version::V2
+            && !self.hierarchies.contains(&found)
+            && measures()
+        {
+            return Some((Version::V2, v2.clone()));
+        }
+        Some(found)
     }
 
     fn make_root(&self, kernel: &dyn Kernel, hierarchy: &Path) -> Result<(), Error> {

@@ -14,7 +14,7 @@ use rustix::fd::{AsFd, AsRawFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
-use rustix::process::{Gid, Uid, chdir, getppid, setsid, umask};
+use rustix::process::{Gid, Pid, Uid, chdir, getppid, setsid, umask};
 
 use super::plan::{Executable, ProcessRecord, SpawnPlan};
 use crate::binds;
@@ -39,7 +39,7 @@ macro_rules! steps {
     ($($name:ident => $text:literal),* $(,)?) => {
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[repr(u32)]
-        enum Step { $($name),* }
+        pub(super) enum Step { $($name),* }
 
         /// Returns the text of a step; `None` for zero, which means that no step has failed.
         fn describe(step: u32) -> Option<&'static str> {
@@ -73,17 +73,29 @@ steps! {
     Directory => "enter its working directory",
     OutsideDirectory => "enter its working directory: it is outside of the root",
     Descriptors => "close our descriptors",
+    Request => "read its description",
     Execute => "execute its program",
 }
 
 impl Outcome {
+    /// Returns the result as numbers, for another process.
+    pub(super) fn to_numbers(&self) -> (u32, i32) {
+        (self.step.load(Ordering::Acquire), self.errno.load(Ordering::Acquire))
+    }
+
+    /// Returns the result that [`Outcome::to_numbers`] has described.
+    pub(super) fn from_numbers(step: u32, errno: i32) -> Self {
+        Outcome { step: AtomicU32::new(step), errno: AtomicI32::new(errno) }
+    }
+
     /// Returns the step that failed and why; `None` if the program runs.
     pub(super) fn failure(&self) -> Option<(&'static str, std::io::Error)> {
         let step = describe(self.step.load(Ordering::Acquire))?;
         Some((step, std::io::Error::from_raw_os_error(self.errno.load(Ordering::Acquire))))
     }
 
-    fn fail(&self, step: Step, errno: Errno) {
+    /// Records the step that failed.
+    pub(super) fn fail(&self, step: Step, errno: Errno) {
         self.errno.store(errno.raw_os_error(), Ordering::Release);
         self.step.store(step as u32 + 1, Ordering::Release);
     }
@@ -106,10 +118,21 @@ pub(super) extern "C" fn run(argument: *mut c_void) -> c_int {
 
 fn prepare(plan: &SpawnPlan) -> Result<(), (Step, Errno)> {
     reset_signals(if plan.report.is_some() { &PASSED_ON } else { &NO_SIGNALS });
-    setsid().map_err(|errno| (Step::Session, errno))?;
-    if let Some(record) = &plan.record {
-        write_process_record(record)?;
+    enter_container(plan)?;
+    close_descriptors_on_exec().map_err(|errno| (Step::Descriptors, errno))?;
+    for inherited in plan.report.iter().chain(&plan.socket) {
+        rustix::io::fcntl_setfd(inherited, rustix::io::FdFlags::empty()).map_err(|errno| (Step::Descriptors, errno))?;
     }
+    // The filter may permit nothing but the execution of the program.
+    plan.privileges.take_on().map_err(privileges_failed)
+}
+
+/// Lets this process, which has just been created, become the first process of the container: everything but its
+/// descriptors, its program, and the privileges that it has by executing the program. Returns its pid on the host, if it has
+/// written its record.
+pub(super) fn enter_container(plan: &SpawnPlan) -> Result<Option<Pid>, (Step, Errno)> {
+    setsid().map_err(|errno| (Step::Session, errno))?;
+    let pid = plan.record.as_ref().map(write_process_record).transpose()?.flatten();
     for tasks in &plan.cgroup_tasks {
         rustix::io::write(tasks, b"0").map_err(|errno| (Step::Cgroup, errno))?;
     }
@@ -126,13 +149,8 @@ fn prepare(plan: &SpawnPlan) -> Result<(), (Step, Errno)> {
     plan.privileges.before_user().map_err(privileges_failed)?;
     become_user(plan)?;
     enter_directory(plan)?;
-    close_descriptors_on_exec().map_err(|errno| (Step::Descriptors, errno))?;
-    for inherited in plan.report.iter().chain(&plan.socket) {
-        rustix::io::fcntl_setfd(inherited, rustix::io::FdFlags::empty()).map_err(|errno| (Step::Descriptors, errno))?;
-    }
     umask(Mode::from_raw_mode(0o022));
-    // The filter may permit nothing but the execution of the program.
-    plan.privileges.take_on().map_err(privileges_failed)
+    Ok(pid)
 }
 
 fn privileges_failed((step, errno): (PrivilegeStep, Errno)) -> (Step, Errno) {
@@ -145,7 +163,7 @@ fn privileges_failed((step, errno): (PrivilegeStep, Errno)) -> (Step, Errno) {
 }
 
 /// The empty set of signals, for rt_sigprocmask(2).
-static NO_SIGNALS: u64 = 0;
+pub(super) static NO_SIGNALS: u64 = 0;
 /// The signals that an init passes on to its program. They are blocked until it waits for them: the kernel drops signals to
 /// the first process of a pid namespace that has no handler for them, unless they are blocked (pid_namespaces(7)).
 static PASSED_ON: u64 = set_of(&[
@@ -175,7 +193,7 @@ const fn set_of(signals: &[i32]) -> u64 {
 /// parent has blocked all signals so that none of its handlers runs here. The system call is direct because libc reserves
 /// signals 32 and 33.
 #[allow(unsafe_code)]
-fn reset_signals(blocked: &u64) {
+pub(super) fn reset_signals(blocked: &u64) {
     /// `struct sigaction` of the kernel, all zero: `SIG_DFL` without flags. No architecture has a larger one.
     const DEFAULT: [u64; 4] = [0; 4];
     const SET_SIZE: usize = size_of::<u64>();
@@ -192,8 +210,9 @@ fn reset_signals(blocked: &u64) {
 
 /// Writes the record of this process before it executes anything, and then checks whether the agent still lives. An
 /// agent that is killed now has no record of this process, and the next agent must find everything that it started. The
-/// next agent may have searched before the record was written, but it can start only after the end of the old one.
-fn write_process_record(record: &ProcessRecord) -> Result<(), (Step, Errno)> {
+/// next agent may have searched before the record was written, but it can start only after the end of the old one. Returns
+/// the pid in the record, which is that on the host.
+fn write_process_record(record: &ProcessRecord) -> Result<Option<Pid>, (Step, Errno)> {
     let failed = |errno| (Step::Record, errno);
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let line = rustix::fs::open(c"/proc/self/stat", flags, Mode::empty()).map_err(failed)?;
@@ -205,8 +224,15 @@ fn write_process_record(record: &ProcessRecord) -> Result<(), (Step, Errno)> {
     }
     match record.parent {
         Some(parent) if getppid() != Some(parent) => Err((Step::Orphan, Errno::SRCH)),
-        _ => Ok(()),
+        _ => Ok(pid_of(line)),
     }
+}
+
+/// Returns the pid at the beginning of a line of the process table.
+fn pid_of(line: &[u8]) -> Option<Pid> {
+    let digits = line.iter().take_while(|byte| byte.is_ascii_digit());
+    let number = digits.fold(0i32, |number, digit| number.wrapping_mul(10).wrapping_add(i32::from(digit - b'0')));
+    Pid::from_raw(number)
 }
 
 /// Enters a namespace of this kind.

@@ -11,6 +11,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::child::{self, Child, Outcome};
 use super::{SpawnError, SpawnPlan, Spawned};
+use crate::launch_spec::Namespaces;
 
 /// The size of the child's stack until its program runs, in bytes. Calls are not nested deeply; unoptimised code needs
 /// the most.
@@ -21,6 +22,9 @@ const STACK: usize = 64 << 10;
 /// A process is created in the pid namespace that its creator has chosen by setns(2), which is one of the thread. The
 /// thread that enters a namespace ends afterwards, and no other process is created in that namespace.
 pub(crate) fn spawn(plan: &SpawnPlan) -> Result<Spawned, SpawnError> {
+    if let Some(spawned) = plan.template().and_then(|template| template.spawn(plan)) {
+        return spawned;
+    }
     let Some(namespace) = &plan.enter_pids else { return create(plan) };
     std::thread::scope(|scope| {
         let enter = || {
@@ -75,21 +79,18 @@ fn with_signals_blocked<T>(work: impl FnOnce() -> T) -> T {
 }
 
 fn flags(plan: &SpawnPlan) -> libc::c_int {
-    let mut flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD;
-    if plan.namespaces.pid {
-        flags |= libc::CLONE_NEWPID;
-    }
-    // A namespace made here would be a copy of the agent's.
-    if plan.namespaces.mount && plan.enter_mounts.is_none() {
-        flags |= libc::CLONE_NEWNS;
-    }
-    if plan.namespaces.ipc {
-        flags |= libc::CLONE_NEWIPC;
-    }
-    if plan.namespaces.uts {
-        flags |= libc::CLONE_NEWUTS;
-    }
-    flags
+    // A mount namespace made here would be a copy of the agent's.
+    let mount = plan.namespaces.mount && plan.enter_mounts.is_none();
+    let namespaces = Namespaces { mount, ..plan.namespaces };
+    libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | flags_of(namespaces)
+}
+
+/// Returns the flags of clone(2) that make these namespaces.
+pub(super) fn flags_of(namespaces: Namespaces) -> libc::c_int {
+    let Namespaces { pid, mount, ipc, uts } = namespaces;
+    let kinds =
+        [(pid, libc::CLONE_NEWPID), (mount, libc::CLONE_NEWNS), (ipc, libc::CLONE_NEWIPC), (uts, libc::CLONE_NEWUTS)];
+    kinds.iter().filter(|(wanted, _)| *wanted).fold(0, |flags, (_, flag)| flags | flag)
 }
 
 /// # Safety
@@ -134,7 +135,7 @@ const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 /// `struct clone_args` of linux/sched.h, as of Linux 5.7.
 #[derive(Debug, Default)]
 #[repr(C, align(8))]
-struct CloneArguments {
+pub(super) struct CloneArguments {
     flags: u64,
     pidfd: u64,
     child_tid: u64,
@@ -146,6 +147,14 @@ struct CloneArguments {
     set_tid: u64,
     set_tid_size: u64,
     cgroup: u64,
+}
+
+impl CloneArguments {
+    /// Returns the arguments for a process with a copy of the memory, which begins in this v2 cgroup.
+    pub(super) fn of_fork(flags: u64, cgroup: Option<u64>) -> Self {
+        let into_cgroup = if cgroup.is_some() { CLONE_INTO_CGROUP } else { 0 };
+        CloneArguments { flags: flags | into_cgroup, cgroup: cgroup.unwrap_or_default(), ..CloneArguments::default() }
+    }
 }
 
 /// libc has no wrapper, because the child returns from the system call on another stack, which only assembly can

@@ -10,10 +10,12 @@
 //! | `plan` | everything that the child needs, prepared: strings, descriptors, rlimits, namespaces |
 //! | `clone` | the system call that creates the child |
 //! | `child` | the actions of the child until `execve` |
+//! | `template` | the process from which command executors are forked, without `execve` |
 
 mod child;
 mod clone;
 mod plan;
+mod template;
 
 use std::io;
 
@@ -21,6 +23,8 @@ use rustix::process::Pid;
 
 pub(crate) use clone::spawn;
 pub(crate) use plan::SpawnPlan;
+pub(crate) use template::ExecutorTemplate;
+pub use template::executor_template;
 
 /// A process that runs its program.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! The data that the child needs, prepared while memory may still be allocated.
 
 use std::ffi::{CString, OsStr, OsString, c_char};
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -14,6 +15,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 use rustix::process::Pid;
 
 use super::SpawnError;
+use super::template::ExecutorTemplate;
 use crate::binds::PreparedBind;
 use crate::launch_spec::{LaunchSpec, Namespaces};
 use crate::trusted_file::TrustedFile;
@@ -61,6 +63,8 @@ pub(crate) struct SpawnPlan {
     /// The `tasks` files of the v1 cgroups that the child enters.
     pub(super) cgroup_tasks: Vec<OwnedFd>,
     pub(super) record: Option<ProcessRecord>,
+    /// The lock of the agent's runtime directory, which is held until the child can be found.
+    pub(super) lock: Option<Arc<File>>,
 }
 
 /// The file into which the child writes its record before it executes anything, and the parent that it must have by
@@ -83,7 +87,7 @@ pub(super) enum Executable {
 /// A null-terminated array of pointers, with the strings that they point to.
 #[derive(Debug)]
 pub(super) struct Strings {
-    owned: Vec<CString>,
+    pub(super) owned: Vec<CString>,
     pub(super) pointers: Vec<*const c_char>,
 }
 
@@ -92,7 +96,7 @@ pub(super) struct Strings {
 unsafe impl Sync for Strings {}
 
 impl Strings {
-    fn new(strings: Vec<CString>) -> Self {
+    pub(super) fn new(strings: Vec<CString>) -> Self {
         // The heap buffers of the strings do not move when the vector does.
         let pointers = strings.iter().map(|s| s.as_ptr()).chain([ptr::null()]).collect();
         Strings { owned: strings, pointers }
@@ -134,6 +138,7 @@ impl SpawnPlan {
             cgroup: None,
             cgroup_tasks: Vec::new(),
             record: None,
+            lock: spec.lock.clone(),
         };
         if let Some(path) = &spec.record {
             plan.set_record(path)?;
@@ -148,6 +153,14 @@ impl SpawnPlan {
             plan.add_cgroup_tasks(directory)?;
         }
         Ok(plan)
+    }
+
+    /// Returns the template that may start the program.
+    pub(super) fn template(&self) -> Option<&ExecutorTemplate> {
+        match &self.program {
+            Executable::Sealed(program) => program.template(),
+            Executable::Path(_) => None,
+        }
     }
 
     /// Lets an init start the program. The init writes the wait status into a file that is created for it.

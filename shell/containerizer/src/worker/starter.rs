@@ -120,6 +120,7 @@ impl Starter {
         let launch = &request.launch;
         let mut spec = LaunchSpec::new(launch);
         spec.record = Some(self.runtime.process_record(&launch.id));
+        spec.lock = Some(self.runtime.lock());
         spec.secrets = self.runtime.secrets(&launch.id);
         spec.init = launch.init.clone().map(|init| (init, self.runtime.status_file(&launch.id)));
         match (cgroups, &self.isolation.tracking) {

@@ -72,6 +72,8 @@ pub(crate) struct ContainerHandle {
     pub cgroups: Option<ContainerCgroups>,
     /// The limits that were requested last.
     pub limits: Limits,
+    /// Whether these limits are in force. Those that an earlier agent has set are not known.
+    pub limits_in_force: bool,
 }
 
 /// The maximum of launches that wait, are in progress, or wait for their result to be handled. At the bound a launch
@@ -189,7 +191,7 @@ impl Worker {
             let kernel = Arc::clone(&self.starter.kernel);
             let context = Isolation::context(&*kernel, &id, cgroups.as_ref(), Some(pid));
             self.starter.isolation.isolators.recover(&context);
-            self.add_running(&id, process, cgroups, Limits::default(), state);
+            self.add_running(&id, process, cgroups, Limits::default(), state, true);
             recovered.alive.push((id, pid.as_raw_nonzero().get().cast_unsigned()));
         }
         self.end_orphans();
@@ -313,7 +315,7 @@ impl Worker {
                 let pid = process.pid;
                 let context = Isolation::context(&*self.starter.kernel, &id, cgroups.as_ref(), Some(pid));
                 let isolated = self.starter.isolation.isolators.isolate(&context);
-                self.add_running(&id, process, cgroups, limits, state);
+                self.add_running(&id, process, cgroups, limits, state, false);
                 let networks = self.starter.isolation.isolators.networks(&id);
                 let pid = pid.as_raw_nonzero().get().cast_unsigned();
                 (self.events)(Event::Launched { id: id.clone(), pid, networks });
@@ -338,13 +340,16 @@ impl Worker {
         cgroups: Option<ContainerCgroups>,
         limits: Limits,
         state: ContainerState,
+        is_recovered: bool,
     ) {
         let started = state.started;
         if let Err(error) = self.rotator.watch(id.as_str(), state.rotated.unwrap_or_default()) {
             tracing::warn!(%id, %error, "outputs are not rotated");
         }
         let key = self.key(id);
-        self.publish_running(id, ContainerHandle { pid: Some(process.pid), cgroups: cgroups.clone(), limits });
+        let limits_in_force = !is_recovered;
+        let known = ContainerHandle { pid: Some(process.pid), cgroups: cgroups.clone(), limits, limits_in_force };
+        self.publish_running(id, known);
         if let Err(error) = self.poller.watch_exit(key, &process.pidfd) {
             tracing::error!(%id, %error, "the end of the container will not be noticed");
         }
@@ -363,10 +368,12 @@ impl Worker {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = shared.get(id).map_or_else(|| known.limits.clone(), |earlier| earlier.limits.clone());
         let context = Isolation::context(&*self.starter.kernel, id, known.cgroups.as_ref(), known.pid);
-        if wanted != known.limits
-            && let Err(error) = self.starter.isolation.isolators.update(&context, &wanted)
-        {
-            tracing::warn!(%id, %error, "the limits of a container are those of its launch");
+        if wanted != known.limits {
+            let updated = self.starter.isolation.isolators.update(&context, &wanted);
+            known.limits_in_force = updated.is_ok();
+            if let Err(error) = updated {
+                tracing::warn!(%id, %error, "the limits of a container are those of its launch");
+            }
         }
         known.limits = wanted;
         shared.insert(id.clone(), known);
