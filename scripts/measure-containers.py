@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Measures what containers cost: sessions, pods, memory, and an agent with idle containers.
+"""Measures what containers cost: launches, sessions, pods, memory, and an agent with idle containers.
 
-  scripts/measure-containers.py [exec] [pod] [memory] [idle]      all of them without arguments
+  scripts/measure-containers.py [launch] [images] [exec] [pod] [memory] [idle]      all of them without arguments
 
 It needs root, a static busybox and a release build; TEPUI=PROGRAM measures another one. It starts a cluster of its own on
-loopback. `exec` also measures docker if its daemon is installed, which gets directories and a socket of its own.
+loopback. `exec` and `images` also measure docker if its daemon is installed, which gets directories and a socket of its own. `launch`
+also measures a loop of fork and exec without any isolation, before and after, since a machine may be half as fast a minute
+later. Directories are in memory (/dev/shm), so that the disk is not measured; DIRECTORY=PATH chooses others.
 """
+import concurrent.futures
 import http.client
 import json
 import os
@@ -22,9 +25,11 @@ HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TEPUI = os.path.abspath(os.environ.get("TEPUI", os.path.join(HERE, "target/release/tepui")))
 IMAGE = "busybox"
 ROUNDS = int(os.environ.get("ROUNDS", "300"))
-# The numbers of containers for the measurement of memory and of the idle agent.
-FEW, MANY = 50, 1000
+# The numbers of containers for the measurement of memory, and of launches and of the idle agent.
+FEW, MANY = 50, int(os.environ.get("MANY", "1000"))
 CPUS = 16
+# The resources of an agent on which launches do not wait for each other.
+LARGE = "cpus:1000;mem:1000000;disk:1000000"
 
 
 def wait(what, condition, seconds=60):
@@ -45,14 +50,15 @@ def free_ports(count):
 
 
 class Cluster:
-    def __init__(self, work, resources):
+    def __init__(self, work, resources, **variables):
+        os.makedirs(work, exist_ok=True)
         self.work, self.port = work, free_ports(2)
         store = os.path.join(work, "images")
         layout = os.path.join(work, "busybox")
         made = subprocess.run([os.path.join(HERE, "scripts/busybox-image.sh"), layout], capture_output=True, text=True)
         if made.returncode != 0:
             sys.exit(made.stderr.strip())
-        self.environment = dict(os.environ, MESOS_DOCKER_STORE_DIR=store, TEPUI_MASTER=f"127.0.0.1:{self.port}")
+        self.environment = dict(os.environ, MESOS_DOCKER_STORE_DIR=store, TEPUI_MASTER=f"127.0.0.1:{self.port}", **variables)
         subprocess.run([TEPUI, "image", "import", "--as", IMAGE, layout], env=self.environment, check=True, stdout=subprocess.DEVNULL)
         log = open(os.path.join(work, "local.log"), "w")
         flags = [f"--port={self.port}", f"--work_dir={work}/cluster", "--num_slaves=1", f"--resources={resources}"]
@@ -99,6 +105,62 @@ def timed(command, environment=None):
     return time.perf_counter() - begin
 
 
+def spawned_per_second(count, at_once):
+    """A loop that creates processes of `true` by a shell, and waits for them, with so many at once."""
+    begin, started, running = time.perf_counter(), 0, 0
+    while started < count or running:
+        while running < at_once and started < count:
+            os.posix_spawn("/bin/sh", ["sh", "-c", "exec /bin/true"], os.environ)
+            started, running = started + 1, running + 1
+        os.wait()
+        running -= 1
+    return count / (time.perf_counter() - begin)
+
+
+def cpu_of_machine():
+    fields = [int(field) for field in open("/proc/stat").readline().split()[1:]]
+    return (sum(fields) - fields[3] - fields[4]) / os.sysconf("SC_CLK_TCK")
+
+
+def launched_per_second(cluster, *arguments):
+    cluster.tepui("run", "-n", "20", "-q", *arguments)
+    cpu, begin = cpu_of_machine(), time.perf_counter()
+    cluster.tepui("run", "-n", str(MANY), "-q", *arguments)
+    seconds = time.perf_counter() - begin
+    return MANY / seconds, (cpu_of_machine() - cpu) / MANY * 1000
+
+
+def measure_launch(work):
+    for launcher in ["linux", "posix"]:
+        cluster = Cluster(os.path.join(work, launcher), LARGE, MESOS_LAUNCHER=launcher)
+        try:
+            bare = {at_once: [spawned_per_second(MANY, at_once)] for at_once in (1, 2)}
+            rate, cpu = launched_per_second(cluster, "--", "true")
+            for at_once, rates in bare.items():
+                rates.append(spawned_per_second(MANY, at_once))
+        finally:
+            cluster.stop()
+        one, two = (statistics.mean(rates) for rates in bare.values())
+        print(f"{MANY} tasks of `true`, {launcher} launcher: {rate:.0f}/s, {cpu:.1f} ms of CPU each (of the whole machine)")
+        print(f"  bare fork and exec: {one:.0f}/s, two at once {two:.0f}/s; ratios {rate / one:.2f} and {rate / two:.2f}")
+
+
+def measure_images(work):
+    cluster = Cluster(os.path.join(work, "from-image"), LARGE, MESOS_LAUNCHER="linux")
+    docker = None
+    try:
+        rate, cpu = launched_per_second(cluster, "--image", IMAGE, "--", "true")
+        print(f"{MANY} containers of `true` from one image: {rate:.0f}/s, {cpu:.1f} ms of CPU each (of the whole machine)")
+        docker = Docker.start(cluster.work)
+        if docker:
+            best = max(docker.containers_per_second(60, at_once) for at_once in (1, 2, 4))
+            print(f"  docker run of `true`, the best of one, two and four at once: {best:.1f}/s; ratio {rate / best:.1f}")
+    finally:
+        if docker:
+            docker.stop()
+        cluster.stop()
+
+
 def measure_exec(cluster):
     cluster.tepui("run", "--detach", "--name", "plain", "--", "exec sleep 1000000")
     cluster.tepui("run", "--detach", "--name", "in-image", "--image", IMAGE, "--", "exec sleep 1000000")
@@ -126,7 +188,7 @@ class Docker:
     @staticmethod
     def start(work):
         if not shutil.which("dockerd") or not shutil.which("docker"):
-            print("docker exec: not measured, docker.io is not installed")
+            print("docker: not measured, docker.io is not installed")
             return None
         self = Docker()
         place = os.path.join(work, "docker")
@@ -143,6 +205,15 @@ class Docker:
         run = ["run", "-d", "--name", "sleeper", "--network=none", "busybox", "/bin/sleep", "1000000"]
         subprocess.run([*self.command, *run], check=True, stdout=subprocess.DEVNULL)
         return self
+
+    def containers_per_second(self, count, at_once):
+        """Runs containers of `true` with limits, without network, and removes them."""
+        limits = ["--rm", "--network=none", "--cpus=0.1", "--memory=32m", "--pids-limit=100"]
+        command = [*self.command, "run", *limits, "busybox", "/bin/true"]
+        begin = time.perf_counter()
+        with concurrent.futures.ThreadPoolExecutor(at_once) as threads:
+            list(threads.map(lambda _: subprocess.run(command, check=True, stdin=subprocess.DEVNULL), range(count)))
+        return count / (time.perf_counter() - begin)
 
     def stop(self):
         subprocess.run([*self.command, "rm", "-f", "sleeper"], stdout=subprocess.DEVNULL)
@@ -257,11 +328,19 @@ def private(pid):
     return sum(int(line.split()[1]) for line in lines if line.startswith(("Private_Clean", "Private_Dirty")))
 
 
-def roles():
-    """The processes in containers that are ours, by their role."""
+def parent(pid):
+    try:
+        return int(open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return 0
+
+
+def roles(cluster):
+    """The processes in containers that are ours, by their role. Other agents of the machine have others."""
     found = {}
     for pid, words in commands():
-        if len(words) > 1 and words[1] in ("executor", "default-executor", "container-init"):
+        is_ours = len(words) > 1 and words[1] in ("executor", "default-executor", "container-init")
+        if is_ours and parent(pid) == cluster.agent:
             found.setdefault(words[1], []).append(private(pid))
     return found
 
@@ -271,7 +350,7 @@ def measure_memory(cluster):
         cluster.tepui("run", "--detach", "-n", str(FEW), "--name", "memory", "--cpus", "0.01", "--mem", "8", *arguments, "--", "exec sleep 1000000")
         wait("the tasks run", lambda: cluster.running() == FEW)
         time.sleep(2)
-        sizes = [size for kind in roles().values() for size in kind]
+        sizes = [size for kind in roles(cluster).values() for size in kind]
         print(f"private memory of our processes for {what}: {sum(sizes) / FEW / 1024:.2f} MB per container")
         end_all(cluster)
     pod = os.path.join(cluster.work, "pod.json")
@@ -280,7 +359,7 @@ def measure_memory(cluster):
     cluster.tepui("run", "--detach", "--pod", pod)
     wait("the pod runs", lambda: cluster.running() == 10)
     time.sleep(2)
-    found = roles()
+    found = roles(cluster)
     print(f"private memory of a pod's executor: {max(found['default-executor']) / 1024:.2f} MB")
     print(f"private memory of the inits of its containers: {statistics.mean(found['container-init']) / 1024:.2f} MB each")
     end_all(cluster)
@@ -293,7 +372,7 @@ def end_all(cluster):
         connection = http.client.HTTPConnection("127.0.0.1", cluster.port)
         connection.request("POST", "/teardown", body)
         connection.getresponse().read()
-    wait("the tasks have ended", lambda: cluster.running() == 0 and not roles())
+    wait("the tasks have ended", lambda: cluster.running() == 0 and not roles(cluster))
 
 
 def cpu_seconds(pid):
@@ -303,7 +382,7 @@ def cpu_seconds(pid):
 
 def measure_idle(cluster):
     begin = time.perf_counter()
-    cluster.tepui("run", "--detach", "-n", str(MANY), "--name", "idle", "--cpus", "0.001", "--mem", "1", "--", "exec sleep 1000000")
+    cluster.tepui("run", "--detach", "-n", str(MANY), "--name", "idle", "--cpus", "0.01", "--mem", "8", "--", "exec sleep 1000000")
     wait("the tasks run", lambda: cluster.running() == MANY, 300)
     print(f"{MANY} containers run after {time.perf_counter() - begin:.1f} s")
     time.sleep(10)
@@ -317,19 +396,25 @@ def measure_idle(cluster):
 def main():
     if os.geteuid() != 0:
         sys.exit("measure-containers needs root")
-    known = {"exec": measure_exec, "pod": measure_pod, "memory": measure_memory, "idle": measure_idle}
-    chosen = sys.argv[1:] or list(known)
-    unknown = [name for name in chosen if name not in known]
+    own = {"launch": measure_launch, "images": measure_images}
+    shared = {"exec": measure_exec, "pod": measure_pod, "memory": measure_memory, "idle": measure_idle}
+    chosen = sys.argv[1:] or [*own, *shared]
+    unknown = [name for name in chosen if name not in own and name not in shared]
     if unknown:
-        sys.exit(f"{unknown[0]} is none of {', '.join(known)}")
-    with tempfile.TemporaryDirectory(prefix="tepui-measure-") as work:
-        cluster = Cluster(work, f"cpus:{CPUS};mem:16384;disk:16384;ports:[31000-32000]")
-        try:
-            for name in chosen:
-                known[name](cluster)
-                sys.stdout.flush()
-        finally:
-            cluster.stop()
+        sys.exit(f"{unknown[0]} is none of {', '.join([*own, *shared])}")
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="tepui-measure-", dir=os.environ.get("DIRECTORY", memory)) as work:
+        for name in filter(own.get, chosen):
+            own[name](work)
+            sys.stdout.flush()
+        if any(map(shared.get, chosen)):
+            cluster = Cluster(work, f"cpus:{CPUS};mem:16384;disk:16384;ports:[31000-32000]")
+            try:
+                for name in filter(shared.get, chosen):
+                    shared[name](cluster)
+                    sys.stdout.flush()
+            finally:
+                cluster.stop()
 
 
 main()
