@@ -178,13 +178,17 @@ pub(super) fn with_image(
 ) -> Vec<(String, String)> {
     let own = command.and_then(|command| command.environment.as_deref()).map(|own| own.variables.as_slice());
     for (name, value) in of_image {
-        let is_identity = name.starts_with("MESOS_") || name.starts_with("LIBPROCESS_");
-        if !is_identity && !own.unwrap_or_default().iter().any(|variable| variable.name == *name) {
+        if !is_identity(name) && !own.unwrap_or_default().iter().any(|variable| variable.name == *name) {
             environment.retain(|(other, _)| other != name);
             environment.push((name.clone(), value.clone()));
         }
     }
     environment
+}
+
+/// Returns whether an executor finds its agent by a variable of this name.
+pub(super) fn is_identity(name: &str) -> bool {
+    name.starts_with("MESOS_") || name.starts_with("LIBPROCESS_")
 }
 
 /// Adds the secrets of a command to its environment.

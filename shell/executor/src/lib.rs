@@ -69,5 +69,5 @@ pub use launch_info::{
 };
 pub use mount_attributes::set_mount_attributes;
 pub use privileges::{Capabilities, Filter, Instruction, PrivilegeStep, Privileges};
-pub use quoted_environment::quoted_environment;
+pub use quoted_environment::{quoted_environment, unquoted_environment};
 pub use run::{command_executor, main, warm_up};

@@ -18,6 +18,11 @@ pub fn quoted_environment(variables: Vec<(OsString, OsString)>) -> Vec<(OsString
     variables.into_iter().map(|(name, value)| (OsString::from_vec(quoted_name(name.as_bytes())), value)).collect()
 }
 
+/// Returns variables with the names that [`quoted_environment`] was given.
+pub fn unquoted_environment(variables: Vec<(OsString, OsString)>) -> Vec<(OsString, OsString)> {
+    variables.into_iter().map(|(name, value)| (unquoted_name(&name).to_owned(), value)).collect()
+}
+
 /// Returns a name in the quoted form.
 pub(crate) fn quoted_name(name: &[u8]) -> Vec<u8> {
     if name.starts_with(OWN) { name.to_vec() } else { [QUOTE, name].concat() }
@@ -39,6 +44,7 @@ mod tests {
             assert_eq!(quoted[0].1, "value");
             assert!(quoted[0].0.as_bytes().starts_with(b"TEPUI_PROGRAM_") != name.starts_with("MESOS_"), "{name}");
             assert_eq!(unquoted_name(&quoted[0].0), name);
+            assert_eq!(unquoted_environment(quoted), vec![(name.into(), "value".into())]);
         }
     }
 }

@@ -212,3 +212,34 @@ fn sessions_run_beside_executors_with_images() {
     assert_eq!(cluster.exec("in-image", "cat /etc/greeting"), "hello from the image\n");
     assert_eq!(cluster.exec("with-volume", "cat vol/data/text"), "from a volume\n");
 }
+
+/// The variables of a session and of a check are those of the program that they are beside: those of its image, replaced by
+/// those of its command.
+#[test]
+fn sessions_and_checks_have_the_environment_of_the_program_in_the_image() {
+    let Some(cluster) = cluster() else { return };
+    let config = r#"{"Env":["PATH=/of/the/image:/bin","A=image","B=image"]}"#;
+    let program = super::busybox().symlink("bin/env", "busybox").symlink("bin/sleep", "busybox");
+    cluster.registry.add_image_with("env", &[program.gzip()], config);
+    let task = |id: &str, further: &str| {
+        format!(
+            r#"{{"name":"{id}","task_id":{{"value":"{id}"}},"agent_id":{{"value":""}},"resources":{RESOURCES},
+            "command":{{"value":"sleep 1000","environment":{{"variables":[{{"name":"FOO","value":"task"}},{{"name":"B","value":"task"}}]}}}},
+            "container":{{"type":"MESOS","mesos":{{"image":{}}}}}{further}}}"#,
+            cluster.image_json("env")
+        )
+    };
+    let check = r#","check":{"type":"COMMAND","interval_seconds":0.1,"delay_seconds":0,
+        "command":{"command":{"value":"env > checked.part; mv checked.part checked"}}}"#;
+    let expect = |environment: &str| {
+        for line in ["PATH=/of/the/image:/bin", "A=image", "B=task", "FOO=task", "MESOS_SANDBOX=/mnt/mesos/sandbox"] {
+            assert!(environment.lines().any(|other| other == line), "{line}: {environment}");
+        }
+        assert!(!environment.contains("TEPUI_PROGRAM_"), "{environment}");
+    };
+    let _alone = cluster.execute_in_background(&format!("--task={}", task("alone", "")));
+    expect(&cluster.exec("alone", "env"));
+    let _pod = cluster.execute_in_background(&format!(r#"--task_group={{"tasks":[{}]}}"#, task("member", check)));
+    expect(&cluster.exec("member", "env"));
+    expect(&cluster.exec("member", "until cat checked 2>/dev/null; do sleep 0.1; done"));
+}

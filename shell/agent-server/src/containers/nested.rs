@@ -11,7 +11,7 @@ use ::agent::{ContainerEvent, ContainerExit, LaunchFailure, NestedLaunch, Recove
 use containerizer::{
     DescribedContainer, Init, Input, Launch, Nesting, Output, Program, Requests, TerminalOptions, User,
 };
-use executor::quoted_environment;
+use executor::{LaunchInfo, quoted_environment, unquoted_environment};
 use messages::v1;
 use model::{ContainerId, ReplyId};
 use provisioner::ImageConfig;
@@ -22,7 +22,7 @@ use tracing::warn;
 use super::{ContainerizerName, Containers, describe_limitation, resolve_user};
 use crate::fetch::Destination;
 use crate::images::{ISOLATION, ProvidedImages, nested_has_images, nested_image, resolved};
-use crate::launch::{HELPER, rlimits, with_image, with_secrets};
+use crate::launch::{HELPER, is_identity, rlimits, with_image, with_secrets};
 use crate::requests::{Place, requests};
 use crate::sandbox;
 use crate::sessions::ContainerEnds;
@@ -210,8 +210,8 @@ impl Containers {
     fn session_program(&self, launch: &NestedLaunch, user: Option<User>) -> Result<Started, Failed> {
         let parent = launch.container.parent().ok_or_else(|| other("a session has a parent"))?;
         let target = self.containerizer.target(&parent).map_err(other)?;
-        let mut environment: Vec<(OsString, OsString)> =
-            target.environment().into_iter().filter_map(variable).collect();
+        let inherited = target.environment().into_iter().filter_map(variable).collect();
+        let mut environment = self.environment_of_parent(&parent, target.in_image.is_some(), inherited)?;
         for (name, value) in &launch.environment {
             environment.retain(|(other, _)| other != name.as_str());
             environment.push((name.into(), value.into()));
@@ -259,6 +259,23 @@ impl Containers {
             needs_nvidia_driver: false,
             in_image: true,
         })
+    }
+
+    /// Returns the environment of the program of a container, to which a session adds its own. `inherited` is that of the
+    /// container's first process, which is quoted if the container has images. The command executor gives its task the
+    /// variables of the image itself, so that its first process does not have them.
+    fn environment_of_parent(
+        &self,
+        parent: &ContainerId,
+        in_image: bool,
+        inherited: Vec<(OsString, OsString)>,
+    ) -> Result<Vec<(OsString, OsString)>, Failed> {
+        let environment = unquoted_environment(inherited);
+        if !in_image || !self.images.has_container(parent) {
+            return Ok(environment);
+        }
+        let info = self.images.read_launch_info(parent).map_err(other)?;
+        Ok(in_root(environment, &info))
     }
 
     /// Returns the arguments with which an init starts itself again as a helper.
@@ -364,6 +381,21 @@ fn terminal(launch: &NestedLaunch) -> Option<TerminalOptions> {
 fn program(command: &v1::CommandInfo) -> Result<(PathBuf, Vec<OsString>), NoCommand> {
     let (program, argv) = resolved(Some(command), &ImageConfig::default())?;
     Ok((program.into(), argv.into_iter().map(OsString::from).collect()))
+}
+/// Adds the variables of an image to the environment of a container, and the place of the sandbox in it.
+fn in_root(mut environment: Vec<(OsString, OsString)>, info: &LaunchInfo) -> Vec<(OsString, OsString)> {
+    let mut set = |name: &str, value: OsString| {
+        environment.retain(|(other, _)| other != name);
+        environment.push((name.into(), value));
+    };
+    let of_image = info.environment.iter().filter_map(|variable| variable.split_once('='));
+    for (name, value) in of_image.filter(|(name, _)| !is_identity(name)) {
+        set(name, value.into());
+    }
+    if info.root.is_some() {
+        set("MESOS_SANDBOX", info.sandbox_directory.clone().into());
+    }
+    environment
 }
 
 fn variable(text: Vec<u8>) -> Option<(OsString, OsString)> {

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use executor::LaunchInfo;
 use messages::v1;
 use model::ContainerId;
 use provisioner::{ImageReference, Provisioner, PruneReport, Store};
 
 use super::options::{ImageOptions, references};
+use super::provide::ImageError;
 use super::pulls::{PendingPull, Pulls};
 
 /// The images of an agent.
@@ -65,6 +67,16 @@ impl Images {
     /// The store cannot be opened.
     pub fn launch_info(&self, container: &ContainerId) -> Result<PathBuf, provisioner::Error> {
         Ok(self.provisioner()?.directory(container.as_str()).join("launch_info"))
+    }
+
+    /// Reads the description of a container with images.
+    ///
+    /// # Errors
+    /// Returns [`ImageError::LaunchInfo`] if the file cannot be read or is damaged.
+    pub fn read_launch_info(&self, container: &ContainerId) -> Result<LaunchInfo, ImageError> {
+        let path = self.root.join("containers").join(container.as_str()).join("launch_info");
+        let read = std::fs::read(&path).and_then(|bytes| Ok(serde_json::from_slice(&bytes)?));
+        read.map_err(|source| ImageError::LaunchInfo { path, source })
     }
 
     /// Removes the files that a container has written. There are none for a container without an image.

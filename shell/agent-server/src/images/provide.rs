@@ -34,8 +34,8 @@ pub enum ImageError {
     /// Neither the task nor its image names a program.
     #[error("{0}")]
     NoCommand(#[from] NoCommand),
-    /// The launch info cannot be written.
-    #[error("cannot write '{}': {source}", path.display())]
+    /// The launch info cannot be written or read.
+    #[error("cannot write or read '{}': {source}", path.display())]
     LaunchInfo {
         /// The file.
         path: PathBuf,
@@ -191,7 +191,7 @@ impl Images {
             isolation: Some(directory.join(ISOLATION)),
             command: resolved(requested.command, &config)?,
             names: self.names(&directory, requested, root.is_some())?,
-            environment: config.env.clone(),
+            environment: not_replaced(&config.env, requested.command),
             root: root.map(|root| source(root.rootfs)),
         };
         let variables = config.env.iter().filter_map(|variable| variable.split_once('='));
@@ -307,6 +307,16 @@ pub fn nested_has_images(launch: &NestedLaunch) -> bool {
 /// Returns the image that a nested or standalone container asks for.
 pub fn nested_image(launch: &NestedLaunch) -> Option<&v1::Image> {
     launch.info.as_ref()?.mesos.as_deref()?.image.as_deref()
+}
+
+/// Returns the variables of an image that the command does not replace by its own.
+fn not_replaced(of_image: &[String], command: Option<&v1::CommandInfo>) -> Vec<String> {
+    let own = command.and_then(|command| command.environment.as_deref()).map(|own| own.variables.as_slice());
+    let is_replaced = |variable: &str| {
+        let name = variable.split_once('=').map_or(variable, |(name, _)| name);
+        own.unwrap_or_default().iter().any(|own| own.name == name)
+    };
+    of_image.iter().filter(|variable| !is_replaced(variable)).cloned().collect()
 }
 
 /// Writes the launch info. The file belongs to the agent: a container that could write it would choose the root of the
