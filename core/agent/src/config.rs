@@ -65,6 +65,9 @@ pub struct Config {
     pub boot_id: Option<String>,
     /// `--registration_backoff_factor`: the upper bound of the first random wait between registrations.
     pub registration_backoff_factor: Duration,
+    /// `--gc_non_executor_container_sandboxes`: whether the sandbox of a nested container is removed at that age after its end
+    /// while its executor runs.
+    pub gc_non_executor_container_sandboxes: bool,
     /// `--gc_delay`: the age at which a sandbox is removed if the disk is empty.
     pub gc_delay: Duration,
     /// `--gc_disk_headroom`: the fraction of the disk to keep free, 0..1.
@@ -124,6 +127,7 @@ impl Config {
             registration_backoff_factor: Duration::from_secs(1),
             gc_delay: Duration::from_secs(7 * 24 * 60 * 60),
             gc_disk_headroom: 0.1,
+            gc_non_executor_container_sandboxes: false,
             disk_watch_interval: Duration::from_secs(60),
             executor_environment_variables: Vec::new(),
             libprocess_ip: None,

@@ -242,6 +242,62 @@ fn few_launches_wait() {
     assert!(refused(scenario.launches_in("C1.b", large)).starts_with("start nested"));
 }
 
+/// The bound of all nested containers is not used up by sessions that nobody removes.
+#[test]
+fn the_oldest_of_many_sessions_are_forgotten() {
+    let mut scenario = with_nested();
+    let end = |scenario: &mut Scenario, container: &str, session: bool| {
+        scenario.launches_in(container, |request| request.session = session);
+        scenario.nested_event(container, launched(8)).nested_event(container, exited(Some(0)));
+    };
+    end(&mut scenario, "C1.task", false);
+    // Ids are in another order than the ends.
+    let id = |number: usize| format!("C1.s{}", 999 - number);
+    for number in 0..100 {
+        end(&mut scenario, &id(number), true);
+    }
+    let log = scenario.take_log();
+    assert!(!log.contains("remove"), "{log}");
+    end(&mut scenario, &id(100), true);
+    let log = scenario.take_log();
+    assert!(log.contains("remove files of C1.s999"), "{log}");
+    scenario.nested_event("C1.s999", |container| ContainerEvent::Removed { container, failed: None });
+    scenario.clear_log();
+    scenario.waits("C1.s999");
+    scenario.waits("C1.s998");
+    scenario.waits("C1.task");
+    check(&mut scenario, "reply 404 Container C1.s999 cannot be found\nreply 200 status 0\nreply 200 status 0");
+    // One that is removed already is no longer counted.
+    end(&mut scenario, &id(101), true);
+    scenario.clear_log();
+    scenario.removes("C1.s997");
+    scenario.clear_log();
+    end(&mut scenario, &id(102), true);
+    let log = scenario.take_log();
+    assert!(!log.contains("remove files"), "{log}");
+}
+
+/// Other containers that have ended are forgotten only if there is little room left.
+#[test]
+fn launches_are_not_refused_because_of_containers_that_have_ended() {
+    let mut scenario = with_nested();
+    for number in 0..10_100 {
+        let container = format!("C1.c{number}");
+        scenario.launches_in(&container, |_| {});
+        scenario.nested_event(&container, launched(8)).nested_event(&container, exited(Some(0)));
+        let log = scenario.take_log();
+        assert!(!log.contains("reply 503"), "{number}: {log}");
+        for removed in log.lines().filter_map(|line| line.strip_prefix("remove files of ")) {
+            assert!(number >= 8_990, "{number}");
+            scenario.nested_event(removed, |container| ContainerEvent::Removed { container, failed: None });
+        }
+        scenario.clear_log();
+    }
+    scenario.waits("C1.c0");
+    scenario.waits("C1.c10099");
+    check(&mut scenario, "reply 404 Container C1.c0 cannot be found\nreply 200 status 0");
+}
+
 #[test]
 fn nested_containers_end_with_their_parents() {
     let mut scenario = with_nested();

@@ -4,7 +4,7 @@ mod scenario;
 
 use std::time::Duration;
 
-use agent::{Input, Timer};
+use agent::{ContainerEvent, ContainerExit, ContainerRequest, Input, Timer};
 use messages::v1::TaskState::*;
 use scenario::*;
 
@@ -67,5 +67,28 @@ fn invalid_disk_usage_is_ignored() {
     for usage in [f64::NAN, f64::INFINITY, -1.0] {
         scenario.input(Input::DiskUsage(usage));
         check(&mut scenario, "arm Gc 544320s");
+    }
+}
+
+#[test]
+fn sandboxes_of_nested_containers_are_removed_if_the_operator_wants_it() {
+    for wanted in [false, true] {
+        let mut scenario = Scenario::with(|config| config.gc_non_executor_container_sandboxes = wanted);
+        scenario.master_is(MASTER).fires(Timer::Register).master_registers_it();
+        scenario.runs(command("t1")).subscribes("t1");
+        scenario.container("C1", |container| ContainerEvent::Launched { container, pid: 1, networks: Vec::new() });
+        let launched = |container| ContainerEvent::Launched { container, pid: 7, networks: Vec::new() };
+        let exited = |container| ContainerEvent::Exited { container, exit: ContainerExit::default() };
+        for id in ["C1.a", "C1.removed"] {
+            scenario.launches_in(id, |_| {}).nested_event(id, launched).nested_event(id, exited);
+        }
+        let removed = ContainerRequest::Remove(scenario.nested("C1.removed"));
+        scenario.container_call(removed);
+        scenario.clear_log();
+        scenario.passes(DAY * 7);
+        let log = scenario.take_log();
+        let path = format!("remove {SANDBOX}/executors/t1/runs/C1/containers/a");
+        assert_eq!(log.lines().any(|line| line == path), wanted, "{log}");
+        assert!(!log.contains("containers/removed"), "{log}");
     }
 }

@@ -10,7 +10,7 @@ use std::path::{Component, Path};
 use containerizer::User;
 use rustix::fs::{Gid, Mode, OFlags, ResolveFlags, Uid};
 use rustix::io::Errno;
-use untrusted_files::{remove_tree, remove_tree_at};
+use untrusted_files::remove_tree_at;
 
 /// The mode of a sandbox. Only the task's user and group may read it, because sandboxes hold private data.
 const MODE: u32 = 0o750;
@@ -114,6 +114,7 @@ pub fn remove_nested(root: &Path, sandbox: &Path) -> io::Result<()> {
     let (Some(parent), Some(name)) = (below.parent(), below.file_name()) else {
         return Err(io::ErrorKind::InvalidInput.into());
     };
+    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
     let opened = rustix::fs::open(root, flags, Mode::empty())
@@ -154,14 +155,11 @@ pub fn remove(work_dir: &Path, path: &Path) -> io::Result<()> {
     if !plain || inside.as_os_str().is_empty() {
         return Err(io::ErrorKind::PermissionDenied.into());
     }
-    let parent = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    match parent.canonicalize() {
-        Ok(real) if real == work_dir.canonicalize()?.join(inside.parent().unwrap_or(Path::new(""))) => {}
-        Ok(_) => return Err(io::ErrorKind::PermissionDenied.into()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    }
-    remove_tree(path)
+    // The owner of a sandbox that contains this one may replace directories by links meanwhile.
+    remove_nested(work_dir, path).map_err(|error| match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::LOOP | Errno::XDEV | Errno::NOTDIR) => io::ErrorKind::PermissionDenied.into(),
+        _ => error,
+    })
 }
 
 #[cfg(test)]

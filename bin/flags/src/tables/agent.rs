@@ -186,9 +186,8 @@ flags! {
                 "With disk/xfs and --enforce_container_disk_quota, end containers that use more disk than they were allocated, instead of refusing their writes.";
             xfs_quota_headroom: Bytes = "10MB" =>
                 "With --xfs_kill_containers, how much more disk a container can write until it is ended.";
-            [NoEffect: NOT_IMPLEMENTED] {
-                gc_non_executor_container_sandboxes: bool = "false" => "Collect sandboxes of nested containers too.";
-            }
+            gc_non_executor_container_sandboxes: bool = "false" =>
+                "Remove the sandboxes of nested containers --gc_delay after their end, although their executor runs. Those of standalone containers are removed in any case.";
         }
         "Executors" {
             executor_environment_variables: Option<Json> =>

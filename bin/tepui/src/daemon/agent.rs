@@ -129,6 +129,7 @@ fn core_config(flags: &AgentFlags, modules: &Modules, config: &mut agent::Config
     config.gc_delay = flags.gc_delay;
     config.gc_disk_headroom = flags.gc_disk_headroom;
     config.disk_watch_interval = flags.disk_watch_interval;
+    config.gc_non_executor_container_sandboxes = flags.gc_non_executor_container_sandboxes;
     config.oversubscribed_resources_interval = flags.oversubscribed_resources_interval;
     config.qos_correction_interval_min = flags.qos_correction_interval_min;
     config.estimator = oversubscription::estimator(flags.resource_estimator.as_deref(), modules, &flags.default_role)?;

@@ -1,5 +1,7 @@
 //! The calls that wait for, signal and remove containers, with the answers of Mesos (`src/slave/http.cpp`).
 
+use std::path::PathBuf;
+
 use machine::{CallResponse, Status};
 use model::{ContainerId, ReplyId};
 
@@ -106,14 +108,43 @@ fn remove(state: &mut State, cx: &mut Context<'_>, reply: ReplyId, id: &Containe
     for id in &within {
         state.nested_containers.remove(id);
     }
+    begin_removal(state, cx, id, root_sandbox, Some(reply));
+}
+
+/// Removes the files of a container that has ended, for a call or because there are many.
+fn begin_removal(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    id: &ContainerId,
+    root_sandbox: PathBuf,
+    reply: Option<ReplyId>,
+) {
     let Some(container) = state.nested_containers.get_mut(id) else { return };
     match &mut container.state {
         // Removals of one container share the work.
-        NestedState::Removing(replies) => replies.push(reply),
+        NestedState::Removing(replies) => replies.extend(reply),
         removed => {
-            *removed = NestedState::Removing(vec![reply]);
+            *removed = NestedState::Removing(reply.into_iter().collect());
             let sandbox = container.sandbox.clone();
+            state.gc.unschedule(&sandbox);
             cx.command(Command::Container(ContainerCommand::Remove { container: id.clone(), sandbox, root_sandbox }));
         }
+    }
+}
+
+/// The number of containers that are forgotten when one has ended. It is more than one, so that those of an earlier agent
+/// become fewer.
+const FORGOTTEN_AT_ONCE: usize = 2;
+
+/// Forgets the oldest containers that have ended, if the end of this one has made them many: those who launch sessions and
+/// checks may never remove them.
+pub(super) fn forget_oldest(state: &mut State, cx: &mut Context<'_>, ended: &ContainerId) {
+    for _ in 0..FORGOTTEN_AT_ONCE {
+        let Some(oldest) = state.nested_containers.oldest_beyond_bounds(ended) else { return };
+        let Some(root_sandbox) = launch::sandbox_of(state, &oldest.root()) else { return };
+        for id in state.nested_containers.inside(&oldest) {
+            state.nested_containers.remove(&id);
+        }
+        begin_removal(state, cx, &oldest, root_sandbox, None);
     }
 }

@@ -19,6 +19,8 @@ pub(crate) struct NestedContainer {
     pub sandbox: PathBuf,
     /// Whether it is a session, which ends with the connection of its caller.
     pub session: bool,
+    /// The number of containers that had ended before this one; 0 while it runs.
+    pub ends_before: u64,
 }
 
 /// The progress of a container's life.
@@ -48,6 +50,11 @@ impl NestedContainer {
             }
             NestedState::Terminated(_) | NestedState::Removing(_) => false,
         }
+    }
+
+    /// Returns whether it has ended, and its files are there.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.state, NestedState::Terminated(_))
     }
 }
 

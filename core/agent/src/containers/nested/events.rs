@@ -4,6 +4,7 @@ use machine::{CallResponse, Status};
 use messages::v1::agent::response::WaitContainer;
 use model::{ContainerId, ReplyId};
 
+use super::calls::forget_oldest;
 use super::container::{NestedState, termination};
 use super::held;
 use super::launch::sandbox_of;
@@ -66,11 +67,18 @@ pub(crate) fn exited(state: &mut State, cx: &mut Context<'_>, id: &ContainerId, 
                 state.gc.schedule(cx, container.sandbox);
             }
         }
-        // The end of a nested container is kept until its root ends.
+        // The end of a nested container is kept until its root ends, unless there are many.
         Some(_) if sandbox_of(state, &id.root()).is_none() => {
             state.nested_containers.remove(id);
         }
-        Some(_) => {}
+        Some(_) => {
+            if let Some(container) = state.nested_containers.get(id)
+                && state.config.gc_non_executor_container_sandboxes
+            {
+                state.gc.schedule(cx, container.sandbox.clone());
+            }
+            forget_oldest(state, cx, id);
+        }
     }
 }
 
@@ -133,6 +141,9 @@ pub(crate) fn signalled(cx: &mut Context<'_>, reply: ReplyId, failed: Option<Str
 pub(crate) fn removed(state: &mut State, cx: &mut Context<'_>, id: &ContainerId, failed: Option<String>) {
     let Some(container) = state.nested_containers.remove(id) else { return };
     let NestedState::Removing(replies) = container.state else { return };
+    if let (Some(reason), true) = (&failed, replies.is_empty()) {
+        tracing::warn!("the files of container {id} stay, although it is forgotten: {reason}");
+    }
     for reply in replies {
         let response = match &failed {
             None => CallResponse::ok(),

@@ -15,6 +15,14 @@ use crate::effects::Context;
 /// launches are refused.
 const MAX_CONTAINERS: usize = 10_000;
 
+/// The number of containers from which the end of one makes the agent forget one that ended before, so that the maximum is
+/// left for those that run.
+const MANY_CONTAINERS: usize = 9_000;
+
+/// The number of sessions in one top-level container of which the ends are kept. Callers and executors ask for the end of
+/// their sessions within moments. They rarely remove them; Mesos keeps them all until their executor ends.
+const KEPT_SESSIONS: usize = 100;
+
 /// The nested and standalone containers of an agent.
 #[derive(Debug, Default)]
 pub(crate) struct NestedContainers {
@@ -24,6 +32,8 @@ pub(crate) struct NestedContainers {
     waits: BTreeMap<ContainerId, BTreeSet<ReplyId>>,
     /// The launches of the containers that are [`NestedState::Held`].
     pub held: HeldLaunches,
+    /// The number of containers that have ended.
+    ended: u64,
 }
 
 impl NestedContainers {
@@ -54,10 +64,34 @@ impl NestedContainers {
 
     /// Returns the ids of all containers inside this one, at any depth, parents first.
     pub fn inside(&self, id: &ContainerId) -> Vec<ContainerId> {
+        self.range(id).map(|(id, _)| id.clone()).collect()
+    }
+
+    fn range(&self, id: &ContainerId) -> impl Iterator<Item = (&ContainerId, &NestedContainer)> {
         // The byte after the period is the slash, which no id has.
         let (from, to) = (format!("{id}."), format!("{id}/"));
         let range = (Bound::Included(from.as_str()), Bound::Excluded(to.as_str()));
-        self.by_id.range::<str, _>(range).map(|(id, _)| id.clone()).collect()
+        self.by_id.range::<str, _>(range)
+    }
+
+    /// Returns the container to forget after the end of this one: the oldest session of the same top-level container, if this is
+    /// one of many, or the oldest of all containers that have ended, sessions first, if there are many of those.
+    pub fn oldest_beyond_bounds(&self, id: &ContainerId) -> Option<ContainerId> {
+        let oldest = if self.by_id.len() > MANY_CONTAINERS {
+            let ended = self.by_id.iter().filter(|(id, container)| container.has_ended() && id.parent().is_some());
+            ended.min_by_key(|(_, container)| (!container.session, container.ends_before))
+        } else if self.get(id).is_some_and(|container| container.session) {
+            let root = id.root();
+            let ended = || self.range(&root).filter(|(_, container)| container.session && container.has_ended());
+            let oldest = ended().min_by_key(|(_, container)| container.ends_before);
+            oldest.filter(|_| ended().count() > KEPT_SESSIONS)
+        } else {
+            None
+        };
+        let (id, _) = oldest?;
+        // A container ends after those in it.
+        let has_ended = !self.range(id).any(|(_, container)| container.is_live());
+        has_ended.then(|| id.clone())
     }
 
     /// Removes a container.
@@ -96,6 +130,8 @@ impl NestedContainers {
     /// Changes the state of a container that has ended. Returns the launch that still waits for an answer.
     pub fn terminate(&mut self, id: &ContainerId, termination: WaitContainer) -> Option<ReplyId> {
         let container = self.by_id.get_mut(id)?;
+        container.ends_before = self.ended;
+        self.ended = self.ended.saturating_add(1);
         match std::mem::replace(&mut container.state, NestedState::Terminated(Box::new(termination))) {
             NestedState::Launching(reply) | NestedState::Held(reply) => Some(reply),
             _ => None,

@@ -58,6 +58,7 @@ pub(crate) fn launch(state: &mut State, cx: &mut Context<'_>, reply: ReplyId, re
         user,
         sandbox: inherited.sandbox,
         session: request.session,
+        ends_before: 0,
     };
     match inherited.starting {
         None => cx.command(Command::Container(ContainerCommand::LaunchNested(Box::new(launch)))),

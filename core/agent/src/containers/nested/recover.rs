@@ -39,7 +39,9 @@ pub(crate) fn recover(state: &mut State, cx: &mut Context<'_>, found: BTreeMap<C
         if matches!(progress, NestedState::Destroying) {
             destroy(cx, &id);
         }
-        let container = NestedContainer { state: progress, user: nested.user, sandbox, session: nested.session };
+        let (user, session) = (nested.user, nested.session);
+        // The order in which they ended is not recorded.
+        let container = NestedContainer { state: progress, user, sandbox, session, ends_before: 0 };
         state.nested_containers.insert(id, container);
     }
 }
