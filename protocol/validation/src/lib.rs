@@ -9,6 +9,7 @@ pub mod check;
 pub mod command;
 pub mod container;
 pub mod container_id;
+pub mod container_labels;
 mod error;
 pub mod executor;
 pub mod executor_call;

@@ -341,6 +341,7 @@ impl Containers {
     ) -> Result<containerizer::Launch, String> {
         let docker = self.shared.docker.as_ref().ok_or_else(|| choice::none_of(&self.order))?;
         launch::check_docker(launch).map_err(|error| error.to_string())?;
+        images::check_labels(launch).map_err(|error| error.to_string())?;
         let user = launch.user.as_deref().map(resolve_user).transpose()?.flatten();
         sandbox::create(&launch.sandbox, user.as_ref())
             .map_err(|error| format!("Failed to create sandbox '{}': {error}", launch.sandbox.display()))?;

@@ -31,6 +31,25 @@ pub struct LaunchInfo {
     pub command: (String, Vec<String>),
     /// The directory with the files `hostname` and `hosts` of a container with a host name of its own.
     pub names: Option<PathBuf>,
+    /// Whether the root file system is read-only.
+    #[serde(default)]
+    pub read_only: bool,
+    /// Memory that is mounted on paths of the root, a directory before those in it.
+    #[serde(default)]
+    pub tmpfs: Vec<TmpfsMount>,
+}
+
+/// Memory that is mounted on a path of the root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TmpfsMount {
+    /// The absolute path in the container.
+    pub path: PathBuf,
+    /// The size in bytes; `None` for half of the memory of the machine.
+    pub size: Option<u64>,
+    /// The permissions of the directory.
+    pub mode: u32,
+    /// Whether programs in it can be executed.
+    pub exec: bool,
 }
 
 /// The files of an image.

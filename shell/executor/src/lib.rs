@@ -65,7 +65,7 @@ pub use environment::Environment;
 pub use init::main as init;
 pub use launch_info::{
     ImageDevice, ImageIsolation, ImageVolume, LaunchInfo, OverlayDirectories, RootSource, SharedMemory, StagedVolume,
-    UserIds,
+    TmpfsMount, UserIds,
 };
 pub use mount_attributes::set_mount_attributes;
 pub use privileges::{Capabilities, Filter, Instruction, PrivilegeStep, Privileges};

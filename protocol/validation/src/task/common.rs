@@ -3,6 +3,7 @@
 use messages::v1::{DurationInfo, TaskInfo};
 
 use super::{Context, TaskIdUse};
+use crate::container_labels::ContainerLabels;
 use crate::error::require;
 use crate::{ValidationError, Within, bounds, check, command, container, health_checks, ids, resource};
 
@@ -18,6 +19,8 @@ pub(super) fn validate(task: &TaskInfo, context: &Context) -> Result<(), Validat
         check::validate_health_check(health_check).within("Task uses invalid health check")?;
     }
     health_checks::named(task.labels.as_deref())?;
+    let labels = ContainerLabels::of(task.labels.as_deref())?;
+    if task.executor.is_some() { labels.refuse_for_executor() } else { labels.check(task.container.as_deref()) }?;
     validate_resources(task)?;
     if let Some(command) = &task.command {
         command::validate(command).within("Task's `CommandInfo` is invalid")?;

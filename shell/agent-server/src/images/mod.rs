@@ -17,5 +17,5 @@ mod pulls;
 
 pub use images::{Images, PruneError};
 pub use options::{ImageGcConfig, ImageOptions, InvalidGcConfig};
-pub use provide::{ISOLATION, ProvidedImages, has_images, nested_has_images, nested_image, resolved};
+pub use provide::{ISOLATION, ProvidedImages, check_labels, has_images, nested_has_images, nested_image, resolved};
 pub use pulls::PendingPull;

@@ -8,11 +8,12 @@ use std::sync::atomic::AtomicBool;
 
 use ::agent::{ContainerLaunch, NestedLaunch};
 use containerizer::User;
-use executor::{ImageVolume, LaunchInfo, OverlayDirectories, RootSource, UserIds};
+use executor::{ImageVolume, LaunchInfo, OverlayDirectories, RootSource, TmpfsMount, UserIds};
 use messages::v1;
 use model::ContainerId;
 use provisioner::runtime::{NoCommand, RequestedCommand, resolve};
 use provisioner::{Credentials, ImageConfig, ImageReference, Provided, PullOptions, Rootfs};
+use validation::container_labels::{ContainerLabels, Tmpfs};
 
 use super::images::Images;
 use crate::requests::{check_sources, command_info, container_info};
@@ -100,6 +101,8 @@ struct RequestedImages<'a> {
     volumes: Vec<(&'a v1::Volume, &'a v1::Image)>,
     hostname: Option<&'a str>,
     command: Option<&'a v1::CommandInfo>,
+    /// What the labels of a command task ask for.
+    labels: ContainerLabels,
 }
 
 impl Images {
@@ -135,6 +138,7 @@ impl Images {
             volumes: image_volumes(launch.info.as_ref()),
             hostname: launch.info.as_ref().and_then(|container| container.hostname.as_deref()),
             command: Some(&launch.command),
+            labels: ContainerLabels::default(),
         };
         let place = Place { container: &launch.container, sandbox: &launch.sandbox, names_user: launch.user.is_some() };
         self.provide_requested(place, &requested, user, cancelled, report)
@@ -189,7 +193,9 @@ impl Images {
             },
             user: user.map(|user| UserIds { uid: user.uid, gid: user.gid, groups: user.groups.clone() }),
             isolation: Some(directory.join(ISOLATION)),
-            command: resolved(requested.command, &config)?,
+            command: resolved(requested.command_for(&config).as_ref(), &config)?,
+            read_only: requested.labels.read_only,
+            tmpfs: requested.tmpfs(&self.options.sandbox_directory)?,
             names: self.names(&directory, requested, root.is_some())?,
             environment: not_replaced(&config.env, requested.command),
             root: root.map(|root| source(root.rootfs)),
@@ -277,6 +283,7 @@ impl<'a> RequestedImages<'a> {
     /// # Errors
     /// Returns [`ImageError::Invalid`] for a volume without a source.
     fn of(launch: &'a ContainerLaunch) -> Result<Self, ImageError> {
+        let labels = check_labels(launch)?;
         let Some(container) = container_info(launch) else { return Ok(RequestedImages::default()) };
         check_sources(&container.volumes).map_err(|error| ImageError::Invalid(error.to_string()))?;
         Ok(RequestedImages {
@@ -284,9 +291,55 @@ impl<'a> RequestedImages<'a> {
             volumes: image_volumes(Some(container)),
             hostname: container.hostname.as_deref(),
             command: command_info(launch),
+            labels,
         })
     }
 }
+
+impl RequestedImages<'_> {
+    /// Returns the command as it is combined with the image. If it has the arguments of an entrypoint, an image with one runs
+    /// that.
+    fn command_for(&self, config: &ImageConfig) -> Option<v1::CommandInfo> {
+        let command = self.command?.clone();
+        let value = command.value.clone().filter(|_| !self.labels.arguments || config.entrypoint.is_empty());
+        Some(v1::CommandInfo { value, ..command })
+    }
+
+    /// Returns the mounts of memory.
+    ///
+    /// # Errors
+    /// Returns [`ImageError::Invalid`] for one that the sandbox would hide.
+    fn tmpfs(&self, sandbox_directory: &Path) -> Result<Vec<TmpfsMount>, ImageError> {
+        let mount = |tmpfs: &Tmpfs| match Path::new(&tmpfs.path).starts_with(sandbox_directory) {
+            false => Ok(TmpfsMount {
+                path: PathBuf::from(&tmpfs.path),
+                size: tmpfs.size,
+                mode: tmpfs.mode.unwrap_or(TMPFS_MODE),
+                exec: tmpfs.exec,
+            }),
+            true => Err(ImageError::Invalid(format!(
+                "the tmpfs at '{}' would be hidden by the sandbox at '{}': mount it elsewhere",
+                tmpfs.path,
+                sandbox_directory.display()
+            ))),
+        };
+        self.labels.tmpfs.iter().map(mount).collect()
+    }
+}
+
+/// Returns what the labels of a command task ask for. Masters of Mesos do not know them.
+///
+/// # Errors
+/// Returns [`ImageError::Invalid`] if they are invalid, or the container cannot have what they ask for.
+pub fn check_labels(launch: &ContainerLaunch) -> Result<ContainerLabels, ImageError> {
+    let labels = launch.command_task.as_ref().and_then(|task| task.labels.as_deref());
+    let labels = ContainerLabels::of(labels);
+    let checked = labels.and_then(|labels| labels.check(container_info(launch)).map(|()| labels));
+    checked.map_err(|error| ImageError::Invalid(error.to_string()))
+}
+
+/// The permissions of a tmpfs that names none, as in docker.
+const TMPFS_MODE: u32 = 0o1777;
 
 /// Returns whether a container asks for images, which may have to be pulled.
 pub fn has_images(launch: &ContainerLaunch) -> bool {

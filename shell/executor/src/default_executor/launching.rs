@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use messages::v1;
 use messages::v1::TaskState;
+use validation::container_labels::ContainerLabels;
 
 use super::actions::{Action, Key, Purpose, Reply, Timer};
 use super::container::{Container, Launch};
@@ -31,7 +32,7 @@ impl DefaultExecutor {
             }
             let key = Key(self.next_number());
             let id = v1::ContainerId { value: uuid_text(clock.uuid()), parent: Some(Box::new(parent.clone())) };
-            let invalid = checks::invalid(&task);
+            let invalid = checks::invalid(&task).or_else(|| not_in_a_group(&task));
             let container = Container {
                 id,
                 task,
@@ -131,4 +132,10 @@ pub(super) fn uuid_text(bytes: [u8; 16]) -> String {
         text.push_str(&format!("{byte:02x}"));
     }
     text
+}
+
+/// Returns why a task cannot have what its labels ask for in a group; `None` if it can. Masters of Mesos do not know the labels.
+fn not_in_a_group(task: &v1::TaskInfo) -> Option<String> {
+    let labels = ContainerLabels::of(task.labels.as_deref()).and_then(|labels| labels.refuse_for_executor());
+    labels.err().map(|error| error.to_string())
 }

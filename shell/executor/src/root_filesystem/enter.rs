@@ -1,5 +1,6 @@
 //! Changes from the host's root to the container's root, in a mount namespace of its own.
 
+use std::ffi::CString;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +16,7 @@ use super::source::mount_source;
 use super::staged_volumes::StagedVolumes;
 use super::user_namespace::{bind_host, is_rootless, unshare_mounts};
 use super::volumes::mount_volumes;
-use crate::launch_info::{ImageIsolation, LaunchInfo};
+use crate::launch_info::{ImageIsolation, LaunchInfo, TmpfsMount};
 
 /// The step towards the root of a container that failed, with its error.
 #[derive(Debug, thiserror::Error)]
@@ -50,10 +51,14 @@ pub fn enter(info: &LaunchInfo, isolation: &ImageIsolation) -> Result<(), RootEr
     mount_devices(&root, isolation).map_err(at("mount /dev"))?;
     protect(&root).map_err(at("protect /proc and /sys"))?;
     bind_names(&root, isolation.names.as_deref().or(info.names.as_deref())).map_err(at("bind the files of names"))?;
+    mount_memory(&root, &info.tmpfs).map_err(at("mount a tmpfs"))?;
     staged.mount(&root, |path| !path.starts_with(&info.sandbox_directory)).map_err(at("mount the volumes"))?;
     bind_sandbox(&root, info).map_err(at("bind the sandbox"))?;
     staged.mount(&root, |path| path.starts_with(&info.sandbox_directory)).map_err(at("mount the volumes"))?;
     mount_volumes(info, Some(&root)).map_err(at("mount images as volumes"))?;
+    if info.read_only {
+        protect_root(&root, info).map_err(at("make the root read-only"))?;
+    }
     pivot(&root).map_err(at("change the root"))
 }
 
@@ -71,6 +76,28 @@ fn check_absolute_volumes(info: &LaunchInfo, isolation: &ImageIsolation) -> io::
         ))),
         _ => Ok(()),
     }
+}
+
+/// Mounts memory on paths of the root.
+fn mount_memory(root: &ContainerRoot, mounts: &[TmpfsMount]) -> io::Result<()> {
+    for tmpfs in mounts {
+        let point = root.mount_point(&tmpfs.path, Kind::Directory, Links::InRoot)?;
+        let size = tmpfs.size.map(|bytes| format!(",size={bytes}")).unwrap_or_default();
+        let options = CString::new(format!("mode={:o}{size}", tmpfs.mode))?;
+        // The flags are those of docker.
+        let flags = MountFlags::NOSUID | MountFlags::NODEV;
+        let flags = if tmpfs.exec { flags } else { flags | MountFlags::NOEXEC };
+        mount("tmpfs", point.path(), "tmpfs", flags, Some(options.as_c_str()))?;
+    }
+    Ok(())
+}
+
+/// Makes the files of the image read-only. What is mounted on them, such as volumes and the sandbox, has flags of its own.
+fn protect_root(root: &ContainerRoot, info: &LaunchInfo) -> io::Result<()> {
+    // Later, a working directory that is missing could not be made.
+    root.mount_point(&info.working_directory, Kind::Directory, Links::InRoot)?;
+    let own = root.existing(Path::new("/"), Links::Refused)?;
+    remount_bind(&own.path(), MountFlags::RDONLY)
 }
 
 fn separate() -> io::Result<()> {
