@@ -51,6 +51,18 @@ impl AgentOperator {
         Ok(ContainerEnd { exit_status: ended.exit_status, message: ended.message })
     }
 
+    /// Removes what the agent keeps of a nested container that has ended: its record and its sandbox (REMOVE_CONTAINER). A
+    /// container that is not known counts as removed.
+    ///
+    /// # Errors
+    /// Returns [`Error::Status`] with 500 if the container has not ended, and any other [`Error`] of the request.
+    pub async fn remove_container(&self, id: v1::ContainerId) -> Result<(), Error> {
+        let remove = call::RemoveContainer { container_id: id };
+        let kind = Some(call::Type::RemoveContainer.into());
+        let call = Call { r#type: kind, remove_container: Some(Box::new(remove)), ..Default::default() };
+        self.call(&call).await.map(drop)
+    }
+
     /// Runs a command in a new container inside another one (LAUNCH_NESTED_CONTAINER_SESSION), and returns its output. The
     /// container ends when the output is dropped. The exit status is that of [`AgentOperator::wait_container`].
     ///

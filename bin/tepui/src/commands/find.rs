@@ -3,6 +3,7 @@
 use messages::v1;
 use messages::v1::master::response::get_agents::Agent;
 use messages::v1::master::response::get_frameworks::Framework;
+use model::is_terminal;
 use tepui_client::{Address, get_json};
 
 use super::cli::CommandError;
@@ -29,6 +30,37 @@ pub fn task<'a>(state: &'a State, given: &str) -> Result<&'a v1::Task, CommandEr
             let ids: Vec<&str> = several.iter().take(5).map(|t| t.task_id.value.as_str()).collect();
             Err(CommandError::message(format!(
                 "'{given}' could be {} tasks ({}, ...): give more of the id",
+                several.len(),
+                ids.join(", ")
+            )))
+        }
+    }
+}
+
+/// Returns the task that [`task`] finds among those that are not over, of which commands go into the container. If there is
+/// none, it may be one that is over.
+///
+/// # Errors
+///
+/// No task fits, or several do; the error names them with their frameworks.
+pub fn running_task<'a>(state: &'a State, given: &str) -> Result<&'a v1::Task, CommandError> {
+    let (framework, wanted) = split(given);
+    let of_framework = |task: &&v1::Task| framework.is_none_or(|given| is_of(state, task, given));
+    let all = || state.all_tasks().filter(|task| !is_terminal(task.state())).filter(of_framework);
+    let mut found: Vec<&v1::Task> = all().filter(|task| task.task_id.value == wanted).collect();
+    if found.is_empty() {
+        found = all().filter(|task| task.task_id.value.contains(wanted) || task.name == wanted).collect();
+    }
+    match found.as_slice() {
+        [one] => Ok(one),
+        [] => task(state, given),
+        several => {
+            let frameworks = state.framework_ids();
+            let id = |task: &&v1::Task| format!("{}/{}", frameworks.of(&task.framework_id.value), task.task_id.value);
+            let ids: Vec<String> = several.iter().take(5).map(id).collect();
+            let rest = if several.len() > ids.len() { ", ..." } else { "" };
+            Err(CommandError::message(format!(
+                "'{given}' could be {} tasks that run: name one as FRAMEWORK/TASK ({}{rest})",
                 several.len(),
                 ids.join(", ")
             )))
@@ -189,4 +221,46 @@ async fn executor_sandbox(agent: &Address, task: &v1::Task) -> Result<String, Co
         "agent {agent} no longer has the sandbox of task '{}': it was garbage collected",
         task.task_id.value
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tasks_that_run_are_found_before_those_that_are_over() {
+        let task = |framework: &str, id: &str, state: v1::TaskState, started: f64| v1::Task {
+            name: "n".to_owned(),
+            task_id: v1::TaskId { value: id.to_owned() },
+            framework_id: v1::FrameworkId { value: format!("master-{framework}") },
+            state: state.into(),
+            statuses: vec![v1::TaskStatus { timestamp: Some(started), ..Default::default() }],
+            ..Default::default()
+        };
+        use v1::TaskState::{TaskFinished, TaskRunning};
+        let mut state = State { agents: Default::default(), frameworks: Default::default(), tasks: Default::default() };
+        state.tasks.tasks = vec![
+            task("0001", "web", TaskRunning, 1.0),
+            task("0003", "twice", TaskRunning, 3.0),
+            task("0004", "twice", TaskRunning, 4.0),
+        ];
+        state.tasks.completed_tasks =
+            vec![task("0002", "web", TaskFinished, 2.0), task("0002", "over", TaskFinished, 2.0)];
+        let check = |given: &str, expect: Result<&str, &str>| {
+            let found = running_task(&state, given);
+            match (found, expect) {
+                (Ok(task), Ok(expect)) => assert_eq!(task.framework_id.value, format!("master-{expect}"), "{given}"),
+                (Err(error), Err(expect)) => assert_eq!(error.to_string(), expect, "{given}"),
+                (found, expect) => panic!("{given}: {found:?}, expected {expect:?}"),
+            }
+        };
+        check("web", Ok("0001"));
+        check("eb", Ok("0001"));
+        check("over", Ok("0002"));
+        check("0002/web", Ok("0002"));
+        check("0004/twice", Ok("0004"));
+        let ids = "name one as FRAMEWORK/TASK (0003/twice, 0004/twice)";
+        check("twice", Err(&format!("'twice' could be 2 tasks that run: {ids}")));
+        check("nothing", Err("no task 'nothing': `tepui tasks` lists what there is"));
+    }
 }

@@ -7,7 +7,7 @@ use messages::v1;
 use model::is_terminal;
 use serde_json::json;
 
-use super::cli::{CommandError, DETECTION, Target};
+use super::cli::{CommandError, DETECTION, Master, Target};
 use super::find;
 use super::state::{State, first_line, framework_id, is_called};
 use crate::batch::{exit_code, signalled};
@@ -62,7 +62,7 @@ pub async fn wait(args: Wait) -> Result<ExitCode, CommandError> {
     let state = State::get(&args.target.master).await?;
     let targets: Vec<WaitTarget> = args.ids.iter().map(|id| target(&state, id)).collect::<Result<_, _>>()?;
     let state = tokio::select! {
-        state = until_over(&args, state, &targets) => state?,
+        state = until_over(&args.target.master, state, &targets) => state?,
         signal = cancel.next() => return Ok(ExitCode::from(signalled(signal))),
     };
     let ended: Vec<&v1::Task> = targets.iter().flat_map(|target| target.tasks(&state)).collect();
@@ -120,7 +120,19 @@ impl WaitTarget {
     }
 }
 
-async fn until_over(args: &Wait, mut state: State, targets: &[WaitTarget]) -> Result<State, CommandError> {
+/// Waits until a task is over, and returns it with its last status.
+///
+/// # Errors
+///
+/// Fails if the master has forgotten the task, or if there is no master for longer than a minute.
+pub async fn end_of_task(master: &Master, task: &v1::Task) -> Result<v1::Task, CommandError> {
+    let target = WaitTarget { framework: task.framework_id.value.clone(), task: Some(task.task_id.value.clone()) };
+    let state = until_over(master, ask(master).await?, std::slice::from_ref(&target)).await?;
+    let ended = target.tasks(&state).into_iter().next().cloned();
+    ended.ok_or_else(|| CommandError::message(format!("the master has forgotten task '{}'", task.task_id.value)))
+}
+
+async fn until_over(master: &Master, mut state: State, targets: &[WaitTarget]) -> Result<State, CommandError> {
     let mut pause = POLL;
     loop {
         let over: Vec<bool> = targets.iter().map(|target| target.is_over(&state)).collect::<Result<_, _>>()?;
@@ -129,15 +141,15 @@ async fn until_over(args: &Wait, mut state: State, targets: &[WaitTarget]) -> Re
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 5 / 4).min(POLL_MOST);
-        state = ask(args).await?;
+        state = ask(master).await?;
     }
 }
 
 /// Asks the current leader, since the master may change while the command waits.
-async fn ask(args: &Wait) -> Result<State, CommandError> {
+async fn ask(master: &Master) -> Result<State, CommandError> {
     let begun = Instant::now();
     loop {
-        let answer = match tepui_client::detect(&args.target.master.given, DETECTION).await {
+        let answer = match tepui_client::detect(&master.given, DETECTION).await {
             Ok(leader) => State::get(&leader).await,
             Err(error) => Err(CommandError::Client(error)),
         };
@@ -150,7 +162,8 @@ async fn ask(args: &Wait) -> Result<State, CommandError> {
     }
 }
 
-fn code(task: &v1::Task) -> u8 {
+/// Returns the exit code of a task that is over.
+pub fn code(task: &v1::Task) -> u8 {
     exit_code(task.state(), message(task))
 }
 

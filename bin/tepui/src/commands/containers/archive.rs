@@ -16,7 +16,10 @@ pub fn pack(source: &Path, name: &str, archive: impl Write) -> io::Result<()> {
     let mut builder = Builder::new(archive);
     // Links stay links; their targets are not copied.
     builder.follow_symlinks(false);
-    if fs::metadata(source)?.is_dir() {
+    let kind = fs::symlink_metadata(source)?.file_type();
+    if kind.is_symlink() && !ends_with_slash(source) {
+        builder.append_path_with_name(source, name)?;
+    } else if fs::metadata(source)?.is_dir() {
         builder.append_dir_all(name, source)?;
     } else {
         builder.append_file(name, &mut File::open(source)?)?;
@@ -24,17 +27,25 @@ pub fn pack(source: &Path, name: &str, archive: impl Write) -> io::Result<()> {
     builder.into_inner()?.flush()
 }
 
-/// Writes the files of an archive. Its entries begin with `name`, for which `target` is put. Returns the names of the
-/// entries that were left out, because they are neither files nor directories.
+/// Returns whether a path ends with a slash, which stands for what a link leads to.
+fn ends_with_slash(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().ends_with(b"/")
+}
+
+/// Writes the files of an archive. Its entries begin with `name`, for which `target` is put. A link is written if it is all
+/// that the archive has. Returns the names of the entries that were left out, because they are neither files nor directories.
 ///
 /// # Errors
 ///
 /// The archive is broken, an entry has a name outside, or a file cannot be written.
 pub fn unpack(archive: impl Read, name: &str, target: &Path) -> io::Result<Vec<String>> {
     let mut left_out = Vec::new();
+    let mut only_link = None;
+    let mut entries = 0_u64;
     for entry in Archive::new(archive).entries()? {
         let mut entry = entry?;
         let path = entry.path()?.into_owned();
+        entries += 1;
         let below = inside(&path, name).ok_or_else(|| {
             let path = path.to_string_lossy();
             let shown = model::visible(&path);
@@ -50,10 +61,29 @@ pub fn unpack(archive: impl Read, name: &str, target: &Path) -> io::Result<Vec<S
                 Err(_) => fs::create_dir(&place)?,
             },
             EntryType::Regular | EntryType::Continuous => write(&mut entry, &place)?,
+            EntryType::Symlink if below.as_os_str().is_empty() && entries == 1 => {
+                only_link = entry.link_name()?.map(|leads_to| leads_to.into_owned());
+                left_out.push(path.to_string_lossy().into_owned());
+            }
             _ => left_out.push(path.to_string_lossy().into_owned()),
         }
     }
+    // Nothing is written after the link, so nothing is written through it.
+    if let (Some(leads_to), 1) = (only_link, entries) {
+        write_link(&leads_to, target)?;
+        left_out.clear();
+    }
     Ok(left_out)
+}
+
+/// Writes a link anew, in the place of a file or a link.
+fn write_link(leads_to: &Path, place: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(place) {
+        Ok(found) if found.is_file() || found.is_symlink() => fs::remove_file(place)?,
+        Ok(_) => return Err(io::Error::other(format!("'{}' is in the way of a link", place.display()))),
+        Err(_) => {}
+    }
+    std::os::unix::fs::symlink(leads_to, place)
 }
 
 /// Writes a file anew, without following a link in its place.
@@ -100,6 +130,34 @@ mod tests {
         pack(&tree.join("below/file"), "file", &mut archive).unwrap();
         unpack(archive.as_slice(), "file", &to.path().join("name")).unwrap();
         assert_eq!(fs::read_to_string(to.path().join("name")).unwrap(), "text");
+    }
+
+    #[test]
+    fn a_link_alone_is_copied_as_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let (link, target) = (directory.path().join("link"), directory.path().join("target"));
+        std::os::unix::fs::symlink("/no/such/file", &link).unwrap();
+        let mut archive = Vec::new();
+        pack(&link, "link", &mut archive).unwrap();
+        for _ in 0..2 {
+            assert_eq!(unpack(archive.as_slice(), "link", &target).unwrap(), [""; 0]);
+            assert_eq!(fs::read_link(&target).unwrap(), Path::new("/no/such/file"));
+        }
+
+        // A hostile program sends a link and then a file behind it.
+        let outside = directory.path().join("outside");
+        fs::create_dir(&outside).unwrap();
+        let mut builder = Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(EntryType::Symlink);
+        header.set_size(0);
+        builder.append_link(&mut header, "x", &outside).unwrap();
+        let mut header = tar::Header::new_gnu();
+        header.set_size(0);
+        builder.append_data(&mut header, "x/file", io::empty()).unwrap();
+        let archive = builder.into_inner().unwrap();
+        assert!(unpack(archive.as_slice(), "x", &directory.path().join("x")).is_err());
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
     }
 
     #[test]

@@ -7,11 +7,13 @@ use messages::v1;
 use tepui_client::{ContainerEnd, Error};
 
 use super::relay::{Ended, Forwarding, relay};
+use super::session::Session;
 use super::target::TaskContainer;
 use super::terminal::{self, RawTerminal};
 use crate::batch::signalled;
 use crate::commands::cli::{CommandError, Target};
 use crate::output;
+use crate::signals::Cancel;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -53,21 +55,36 @@ pub async fn exec(args: Exec) -> Result<ExitCode, CommandError> {
         return Err(CommandError::message("stdin is no terminal: leave out --tty (-t), or --interactive (-i)"));
     }
     let target = TaskContainer::find(&args.target.master, &args.task).await?;
-    let id = target.new_nested();
     let container = args.tty.then(|| v1::ContainerInfo {
         r#type: v1::container_info::Type::Mesos.into(),
         tty_info: Some(Box::new(v1::TtyInfo { window_size: terminal::size() })),
         ..Default::default()
     });
-    let command = v1::CommandInfo { user: args.user, ..command(&args.command) };
-    let launched = target.agent.launch_session(id.clone(), command, container).await;
-    let mut output = launched.map_err(with_advice)?;
-    // The answer comes with the end of the command, and needs no round trip then.
-    let wait = {
-        let (agent, id) = (target.agent.clone(), id.clone());
-        tokio::spawn(async move { agent.wait_container(id).await })
-    };
-    let input = target.agent.attach_input(id).await?;
+    let command = v1::CommandInfo { user: args.user.clone(), ..command(&args.command) };
+    let mut cancel = Cancel::listen();
+    let mut session = Session::start(&target, command, container).await?;
+    let ended = connect(&mut session, &target, &args, &mut cancel).await;
+    match ended {
+        Ok(Ended::Output | Ended::Detached) => Ok(exit_code(&session.finish().await?)),
+        Ok(Ended::Signal(signal)) => {
+            session.abandon().await;
+            Ok(ExitCode::from(signalled(signal)))
+        }
+        Err(error) => {
+            session.abandon().await;
+            Err(error)
+        }
+    }
+}
+
+/// Connects this terminal to a session until it ends or a signal comes.
+async fn connect(
+    session: &mut Session,
+    target: &TaskContainer,
+    args: &Exec,
+    cancel: &mut Cancel,
+) -> Result<Ended, CommandError> {
+    let input = target.agent.attach_input(session.id.clone()).await?;
     let forwarding = Forwarding { stdin: args.interactive, terminal: args.tty, detaches: false };
     let raw = match args.tty && args.interactive {
         true => {
@@ -75,15 +92,9 @@ pub async fn exec(args: Exec) -> Result<ExitCode, CommandError> {
         }
         false => None,
     };
-    let ended = relay(&mut output, Some(input), forwarding).await;
+    let ended = relay(&mut session.output, Some(input), forwarding, cancel).await;
     drop(raw);
-    match ended? {
-        Ended::Signal(signal) => Ok(ExitCode::from(signalled(signal))),
-        Ended::Output | Ended::Detached => match wait.await {
-            Ok(end) => Ok(exit_code(&end?)),
-            Err(error) => Err(CommandError::message(format!("the wait for the command ended by itself: {error}"))),
-        },
-    }
+    Ok(ended?)
 }
 
 /// Returns the command of words as people write them.

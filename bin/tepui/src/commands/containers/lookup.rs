@@ -2,6 +2,7 @@
 
 use messages::schema::HasDescriptor;
 use messages::v1;
+use model::is_terminal;
 use serde_json::Value;
 use tepui_client::{Address, get_json};
 use wire::Limits;
@@ -18,8 +19,8 @@ pub struct Found {
     pub agent: Result<Address, CommandError>,
 }
 
-/// Finds the latest task with this id (`web.1`, or `0003/web.1` for that of one framework). Returns `None` if there is
-/// none, or the master does not show it by its id.
+/// Finds the only task with this id that runs (`web.1`, or `0003/web.1` for that of one framework). Returns `None` if there
+/// is none or there are several, or the master does not show it by its id.
 ///
 /// # Errors
 ///
@@ -27,7 +28,7 @@ pub struct Found {
 pub async fn by_id(master: &Master, given: &str) -> Result<Option<Found>, CommandError> {
     let (framework, id) = find::split(given);
     let Some(tasks) = ask(master, &format!("/tasks?task_id={}", encode(id))).await? else { return Ok(None) };
-    // The newest task comes first. Masters before Mesos 1.0 ignore the query.
+    // Masters before Mesos 1.0 ignore the query.
     let Some(task) = named(&tasks, framework, id) else { return Ok(None) };
     let path = format!("/slaves?slave_id={}", encode(&task.agent_id.value));
     let Some(agents) = ask(master, &path).await? else { return Ok(None) };
@@ -49,13 +50,21 @@ async fn ask(master: &Master, path: &str) -> Result<Option<Value>, CommandError>
     }
 }
 
-/// Returns the first task with this id in a document of `/tasks`, of the framework if one is given by its id.
+/// The number of tasks that a master shows if nobody asks for more. A document with fewer has all of them.
+const SHOWN_AT_ONCE: usize = 100;
+
+/// Returns the only task with this id that runs in a document of `/tasks`, of the framework if one is given by its id.
 fn named(document: &Value, framework: Option<&str>, id: &str) -> Option<v1::Task> {
-    let tasks = document["tasks"].as_array().into_iter().flatten();
-    tasks.filter(|task| task["id"] == id).find_map(|task| {
+    let tasks = document["tasks"].as_array().filter(|tasks| tasks.len() < SHOWN_AT_ONCE)?;
+    let mut running = tasks.iter().filter(|task| task["id"] == id).filter_map(|task| {
         let of = task["framework_id"].as_str()?;
-        framework.is_none_or(|given| is_called(of, given)).then(|| read(task, of, id))?
-    })
+        let task = framework.is_none_or(|given| is_called(of, given)).then(|| read(task, of, id))??;
+        (!is_terminal(task.state())).then_some(task)
+    });
+    match (running.next(), running.next()) {
+        (Some(task), None) => Some(task),
+        _ => None,
+    }
 }
 
 fn read(task: &Value, framework: &str, id: &str) -> Option<v1::Task> {
@@ -93,14 +102,23 @@ mod tests {
 
     #[test]
     fn a_task_is_found_by_its_id() {
-        let task = |id: &str, framework: &str, executor: &str| {
+        let in_state = |state: &str, id: &str, framework: &str, executor: &str| {
             json!({
                 "id": id, "name": "n", "framework_id": framework, "slave_id": "M-S0", "executor_id": executor,
-                "state": "TASK_RUNNING", "container": { "type": "MESOS", "tty_info": {} },
+                "state": state, "container": { "type": "MESOS", "tty_info": {} },
                 "statuses": [{ "container_status": { "container_id": { "value": "c", "parent": { "value": "p" } } } }],
             })
         };
-        let document = json!({ "tasks": [task("b", "M-0001", ""), task("a", "M-0002", "e"), task("a", "M-0001", "")] });
+        let task = |id: &str, framework: &str, executor: &str| in_state("TASK_RUNNING", id, framework, executor);
+        let over = |id: &str, framework: &str| in_state("TASK_FINISHED", id, framework, "");
+        let tasks = [
+            over("b", "M-0003"),
+            task("b", "M-0001", ""),
+            task("a", "M-0002", "e"),
+            task("a", "M-0001", ""),
+            over("d", "M-0001"),
+        ];
+        let document = json!({ "tasks": tasks });
         let check = |framework, id, expect: Option<(&str, Option<&str>)>| {
             let found = named(&document, framework, id);
             let executor = |task: &v1::Task| task.executor_id.as_ref().map(|id| id.value.clone());
@@ -108,11 +126,14 @@ mod tests {
             let expect = expect.map(|(framework, executor)| (framework, executor.map(str::to_owned)));
             assert_eq!(found, expect, "{framework:?} {id}");
         };
-        check(None, "a", Some(("M-0002", Some("e"))));
+        check(None, "a", None);
+        check(None, "b", Some(("M-0001", None)));
+        check(None, "d", None);
+        check(Some("0002"), "a", Some(("M-0002", Some("e"))));
         check(Some("0001"), "a", Some(("M-0001", None)));
         check(Some("n"), "a", None);
         check(None, "c", None);
-        let found = named(&document, None, "a").unwrap();
+        let found = named(&document, Some("0002"), "a").unwrap();
         let container = find::container(&found).unwrap();
         assert_eq!((container.value.as_str(), container.parent.as_ref().unwrap().value.as_str()), ("c", "p"));
         assert!(found.container.unwrap().tty_info.is_some());

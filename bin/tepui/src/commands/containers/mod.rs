@@ -9,6 +9,7 @@
 //! | `copy` | `tepui cp`: files between this machine and a task |
 //! | `archive` | the archives in which files are copied |
 //! | `top` | `tepui top`: what a task uses |
+//! | `session` | a command in a container of its own beside a task |
 //! | `relay` | the streams between a container and this terminal |
 //! | `terminal` | the terminal of this command: raw mode, size, the keys that detach |
 
@@ -18,6 +19,7 @@ mod copy;
 mod exec;
 mod lookup;
 mod relay;
+mod session;
 mod target;
 mod terminal;
 mod top;

@@ -37,7 +37,8 @@ pub enum Ended {
     Signal(i32),
 }
 
-/// Copies the output of a container to stdout and stderr, and what is typed to the container, until one of them ends.
+/// Copies the output of a container to stdout and stderr, and what is typed to the container, until one of them ends or
+/// `cancel` has a signal.
 ///
 /// # Errors
 ///
@@ -46,8 +47,8 @@ pub async fn relay(
     output: &mut ContainerOutput,
     input: Option<ContainerInput>,
     forwarding: Forwarding,
+    cancel: &mut Cancel,
 ) -> Result<Ended, Error> {
-    let mut cancel = Cancel::listen();
     let (detach, mut detached) = oneshot::channel();
     // Input and output must not wait for each other: a container that writes before it reads would stop both.
     let forward = input.map(|input| tokio::spawn(forward(input, forwarding, detach)));
@@ -136,7 +137,7 @@ async fn forward(input: ContainerInput, forwarding: Forwarding, detach: oneshot:
 
 /// Reads stdin on a thread of its own, which waits for the container after each piece. Reads of a terminal cannot be ended, so
 /// the thread ends with the process.
-fn read_stdin() -> mpsc::Receiver<Vec<u8>> {
+pub(super) fn read_stdin() -> mpsc::Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel(1);
     std::thread::spawn(move || {
         let mut buffer = vec![0; STDIN_CHUNK];

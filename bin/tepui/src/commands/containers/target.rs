@@ -22,7 +22,7 @@ pub struct TaskContainer {
 }
 
 impl TaskContainer {
-    /// Finds the container of a task that runs. A task that is named by its whole id is asked for alone, since the
+    /// Finds the container of a task that runs. Tasks that are over are looked at only if no other task fits. A task that is named by its whole id is asked for alone, since the
     /// state of a large cluster takes long; other names are searched in the whole state.
     ///
     /// # Errors
@@ -33,7 +33,7 @@ impl TaskContainer {
             Some(found) => found,
             None => {
                 let state = State::get(master).await?;
-                let task = find::task(&state, given)?;
+                let task = find::running_task(&state, given)?;
                 Found { task: task.clone(), agent: find::agent_of(&state, task) }
             }
         };

@@ -11,6 +11,7 @@ use crate::batch::{Observer, Source, Stalled};
 use crate::commands::cli::CommandError;
 use crate::commands::containers::{Forwarding, RawTerminal, relay};
 use crate::output;
+use crate::signals::Cancel;
 
 /// The label with which a task says that its output waits for its first reader, who then sees it from the beginning. Agents of
 /// Mesos do not know it.
@@ -57,7 +58,7 @@ async fn connect(source: Source, id: v1::ContainerId, interactive: bool) -> Resu
         false => None,
     };
     let forwarding = Forwarding { stdin: interactive, terminal: true, detaches: false };
-    let ended = relay(&mut output, Some(input), forwarding).await;
+    let ended = relay(&mut output, Some(input), forwarding, &mut Cancel::listen()).await;
     drop(raw);
     ended?;
     Ok(())
