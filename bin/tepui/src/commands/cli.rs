@@ -259,6 +259,15 @@ pub fn printed() -> ExitCode {
 
 /// Shows the state of the cluster that is used by default.
 async fn status_of_default() -> Result<ExitCode, CommandError> {
+    status::show(&default_master().await?, false).await
+}
+
+/// Returns the master that is used by default.
+///
+/// # Errors
+///
+/// Fails if the environment names none, or no master is elected.
+pub async fn default_master() -> Result<Master, CommandError> {
     let given = match std::env::var_os(MASTER).map(std::ffi::OsString::into_string).transpose() {
         Ok(given) => given.unwrap_or_else(|| DEFAULT_MASTER.to_owned()),
         Err(given) => {
@@ -266,7 +275,7 @@ async fn status_of_default() -> Result<ExitCode, CommandError> {
         }
     };
     let leader = tepui_client::detect(&given, DETECTION).await?;
-    status::show(&Master { given, leader }, false).await
+    Ok(Master { given, leader })
 }
 
 /// Runs a command's future on this thread and reports its error, or that of writing its output.

@@ -16,6 +16,7 @@ use provisioner::{
 use serde_json::json;
 
 use super::cli::CommandError;
+use super::numbers::counted;
 use crate::output;
 use crate::signals::Cancel;
 use crate::table;
@@ -25,20 +26,25 @@ use crate::table;
     about = "Pull, list and remove container images on this machine",
     after_help = "\
 The images are kept in the --docker_store_dir of an agent, whose containers do not
-have to wait for images that were pulled here.
+have to wait for images that were pulled here. Without a subcommand, `tepui images`
+lists them, and what the agents of the cluster are pulling, if a master answers.
 
 Examples:
   tepui image pull busybox
   tepui image pull --plain-http localhost:5000/team/app:1.2
   tepui image import app.tar           # of docker save, or an OCI layout (file or directory)
-  tepui image list
+  tepui images                         # those of the store, and pulls that are in progress
+  tepui image list                     # those of the store alone
   tepui image pulls                    # of all agents, with their progress
   tepui image remove busybox
-  tepui image prune --keep busybox"
+  tepui image prune --keep busybox",
+    args_conflicts_with_subcommands = true
 )]
 pub struct ImageArgs {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
+    #[command(flatten)]
+    list: List,
 }
 
 #[derive(clap::Subcommand)]
@@ -194,7 +200,14 @@ fn platform(text: &str) -> Result<Platform, String> {
 /// # Errors
 /// The store cannot be read or written, or the registry does not give the image.
 pub async fn image(args: ImageArgs) -> Result<(), CommandError> {
-    match args.command {
+    let Some(command) = args.command else {
+        list(&args.list)?;
+        if !args.list.json {
+            pulls::print_in_progress().await;
+        }
+        return Ok(());
+    };
+    match command {
         Command::Pull(args) => pull(args).await,
         Command::Import(args) => import(args).await,
         Command::List(args) => list(&args),
@@ -226,8 +239,14 @@ async fn pull(args: Pull) -> Result<(), CommandError> {
         }
     };
     let options = options(&args, &image)?;
-    let image =
-        with_progress(&options.cancelled.clone(), move |progress| store.pull(&image, &options, progress)).await?;
+    let cancelled = options.cancelled.clone();
+    let pulled = with_progress(&cancelled, move |progress| {
+        store.pull(&image, &options, progress).map_err(|error| (advice(&error), error))
+    });
+    let image = pulled.await?.map_err(|(advice, error)| {
+        let text = model::with_sources(&error);
+        CommandError::Lines(advice.map_or_else(|| text.clone(), |advice| format!("{text}\nwhat to do: {advice}")))
+    })?;
     report_added(&[image], args.json);
     Ok(())
 }
@@ -242,7 +261,7 @@ async fn import(args: Import) -> Result<(), CommandError> {
     let images = with_progress(&options.cancelled.clone(), move |progress| {
         store.import(&args.path, &import, &options, progress)
     })
-    .await?;
+    .await??;
     report_added(&images, args.json);
     Ok(())
 }
@@ -251,7 +270,7 @@ async fn import(args: Import) -> Result<(), CommandError> {
 /// and the next pull continues with them.
 async fn with_progress<T: Send + 'static>(
     cancelled: &Arc<AtomicBool>,
-    work: impl FnOnce(&(dyn Fn(PullEvent) + Sync)) -> Result<T, provisioner::Error> + Send + 'static,
+    work: impl FnOnce(&(dyn Fn(PullEvent) + Sync)) -> T + Send + 'static,
 ) -> Result<T, CommandError> {
     let mut working = std::pin::pin!(tokio::task::spawn_blocking(move || {
         let progress = PullProgress::default();
@@ -272,7 +291,36 @@ async fn with_progress<T: Send + 'static>(
             working.await
         }
     };
-    Ok(outcome.map_err(|error| CommandError::message(format!("the pull ended by itself: {error}")))??)
+    outcome.map_err(|error| CommandError::message(format!("the pull ended by itself: {error}")))
+}
+
+/// Returns what to do about a pull that has failed; `None` if the error says it itself.
+fn advice(error: &provisioner::Error) -> Option<&'static str> {
+    use provisioner::RegistryError;
+    let provisioner::Error::Registry(error) = error else { return None };
+    match error {
+        RegistryError::Transport { .. } | RegistryError::Broken { .. } => Some(
+            "try again later, or name a mirror with --docker_registry (--plain-http and --ca for one of your own); agents have \
+             --docker_registry, and mirrors in --image_registry_settings",
+        ),
+        // Docker Hub answers so for images that do not exist, too.
+        RegistryError::Unauthorized { .. } | RegistryError::Status { status: 401 | 403, .. } => Some(
+            "check the name of the image; if it is private, log in with `docker login`, or name the file with --config",
+        ),
+        RegistryError::Status { status: 429, .. } => {
+            Some("the registry limits pulls: log in with `docker login`, or name a mirror with --docker_registry")
+        }
+        RegistryError::NotFound { .. } => Some(
+            "check the name and the tag; an image of another registry is written REGISTRY/REPOSITORY:TAG, or name the registry \
+             with --docker_registry",
+        ),
+        _ => None,
+    }
+}
+
+/// Returns the number of layers that the manifest of an image has.
+fn layers_of(image: &Image) -> usize {
+    image.layers.len() - usize::from(image.has_own_layer && !image.layers.is_empty())
 }
 
 fn report_added(images: &[Image], json: bool) {
@@ -280,7 +328,8 @@ fn report_added(images: &[Image], json: bool) {
         if json {
             output::json(shown(image));
         } else {
-            output::line(format!("{} {} ({} layers)", image.reference, image.digest, image.layers.len()));
+            let layers = counted(layers_of(image) as u64, "layer");
+            output::line(format!("{} {} ({layers})", image.reference, image.digest));
         }
     }
 }
@@ -312,8 +361,9 @@ fn options(args: &Pull, image: &ImageReference) -> Result<PullOptions, CommandEr
 }
 
 fn list(args: &List) -> Result<(), CommandError> {
-    let store = Store::open(&args.place.store)?;
-    let images = store.list()?;
+    // A store that is not there is not made by looking at it.
+    let store = args.place.store.exists().then(|| Store::open(&args.place.store)).transpose()?;
+    let images = store.as_ref().map(Store::list).transpose()?.unwrap_or_default();
     if args.json {
         output::json(serde_json::Value::from(images.iter().map(shown).collect::<Vec<_>>()));
         return Ok(());
@@ -327,16 +377,22 @@ fn list(args: &List) -> Result<(), CommandError> {
             vec![
                 image.reference.clone(),
                 short,
-                image.layers.len().to_string(),
+                layers_of(image).to_string(),
                 megabytes(image.packed_bytes),
                 format!("{} ago", table::duration(age.as_secs_f64())),
             ]
         })
         .collect();
-    output::print(table::render(&["IMAGE", "DIGEST", "LAYERS", "PACKED", "PULLED"], &rows));
-    let (arriving, bytes) = store.arriving()?;
+    if rows.is_empty() {
+        let place = args.place.store.display();
+        output::line(format!("No images in '{place}'. Pull one with: tepui image pull busybox"));
+    } else {
+        output::print(table::render(&["IMAGE", "DIGEST", "LAYERS", "PACKED", "PULLED"], &rows));
+    }
+    let (arriving, bytes) = store.as_ref().map(Store::arriving).transpose()?.unwrap_or_default();
     if arriving > 0 {
-        output::write_stderr(format!("{arriving} layers are being fetched, {} so far", megabytes(bytes)));
+        let (layers, verb) = (counted(arriving as u64, "layer"), if arriving == 1 { "is" } else { "are" });
+        output::write_stderr(format!("{layers} {verb} being fetched, {} so far", megabytes(bytes)));
     }
     Ok(())
 }
@@ -345,9 +401,11 @@ fn report_removed(report: &PruneReport) {
     for image in &report.images {
         output::line(format!("removed {image}"));
     }
-    output::line(format!("{} images and {} layers are gone", report.images.len(), report.layers));
+    let (images, layers) = (counted(report.images.len() as u64, "image"), counted(report.layers, "layer"));
+    output::line(format!("{images} and {layers} are gone"));
     if report.in_use > 0 {
-        output::line(format!("{} layers stay until the containers that use them have ended", report.in_use));
+        let (layers, verb) = (counted(report.in_use, "layer"), if report.in_use == 1 { "stays" } else { "stay" });
+        output::line(format!("{layers} {verb} until the containers that use them have ended"));
     }
 }
 

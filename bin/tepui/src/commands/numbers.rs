@@ -9,6 +9,11 @@ pub const MAX_TASKS: u32 = 100_000;
 /// The least cpus of a task, as in Mesos (`MIN_CPUS`).
 const MIN_CPUS: f64 = 0.01;
 
+/// Returns a number of things in words: `1 image`, `2 images`.
+pub fn counted(number: u64, one: &str) -> String {
+    format!("{number} {one}{}", if number == 1 { "" } else { "s" })
+}
+
 /// Reads the cpus of a task.
 ///
 /// # Errors

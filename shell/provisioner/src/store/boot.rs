@@ -121,6 +121,7 @@ mod tests {
             reference: reference.into(),
             digest: layer.0,
             layers: vec![layer],
+            has_own_layer: false,
             packed_bytes: 0,
             pulled_at: 0,
             signed_by: None,

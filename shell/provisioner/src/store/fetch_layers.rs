@@ -51,6 +51,7 @@ impl Store {
         let image = Image {
             reference,
             digest,
+            has_own_layer: layers.len() > descriptors.len(),
             layers,
             packed_bytes: descriptors.iter().filter_map(|layer| layer.size).sum(),
             pulled_at: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),

@@ -49,6 +49,9 @@ pub struct Image {
     pub digest: Digest,
     /// The layers, the lowest first. The last one may be of the store's own making, with properties of directories.
     pub layers: Vec<LayerId>,
+    /// Whether the last layer is of the store's own making. Its manifest does not have it.
+    #[serde(default)]
+    pub has_own_layer: bool,
     /// The size of its packed layers, in bytes.
     pub packed_bytes: u64,
     /// The time of the pull in seconds since the epoch.

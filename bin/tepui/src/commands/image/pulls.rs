@@ -1,9 +1,11 @@
 //! `tepui image pulls`: the images that the agents of a cluster are pulling.
 
+use std::time::Duration;
+
 use serde_json::json;
 use tepui_client::{Address, get_json};
 
-use crate::commands::cli::{CommandError, Target};
+use crate::commands::cli::{self, CommandError, Target};
 use crate::commands::state::State;
 use crate::output;
 use crate::table;
@@ -17,6 +19,9 @@ pub struct Pulls {
     json: bool,
 }
 
+/// The time for which `tepui images` waits for a cluster that it can do without.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// One pull of an agent.
 struct Pull {
     agent: String,
@@ -25,9 +30,42 @@ struct Pull {
     progress: String,
 }
 
-/// Asks every agent for its pulls. An agent that does not answer is named on stderr.
+/// Shows the pulls of all agents.
 pub async fn pulls(args: Pulls) -> Result<(), CommandError> {
-    let state = State::get(&args.target.master).await?;
+    let found = in_progress(&args.target.master).await?;
+    if args.json {
+        let shown = |pull: &Pull| json!({ "agent": pull.agent, "image": pull.image, "container": pull.container, "progress": pull.progress });
+        output::json(serde_json::Value::from(found.iter().map(shown).collect::<Vec<_>>()));
+    } else if found.is_empty() {
+        output::line("No agent is pulling an image.");
+    } else {
+        print(found);
+    }
+    Ok(())
+}
+
+/// Shows the pulls of all agents if there are any and the default master answers in a moment.
+pub async fn print_in_progress() {
+    let asked = async {
+        let master = cli::default_master().await.ok()?;
+        in_progress(&master).await.ok()
+    };
+    let found = tokio::time::timeout(PATIENCE, asked).await.ok().flatten().unwrap_or_default();
+    if !found.is_empty() {
+        output::line("\nThe agents of the cluster are pulling:");
+        print(found);
+    }
+}
+
+fn print(found: Vec<Pull>) {
+    let rows: Vec<Vec<String>> =
+        found.into_iter().map(|pull| vec![pull.agent, pull.image, pull.container, pull.progress]).collect();
+    output::print(table::render(&["AGENT", "IMAGE", "CONTAINER", "PROGRESS"], &rows));
+}
+
+/// Asks every agent for its pulls. An agent that does not answer is named on stderr.
+async fn in_progress(master: &Address) -> Result<Vec<Pull>, CommandError> {
+    let state = State::get(master).await?;
     let names = state.agent_names();
     let mut asked = Vec::new();
     for agent in &state.agents.agents {
@@ -46,17 +84,7 @@ pub async fn pulls(args: Pulls) -> Result<(), CommandError> {
             Err(error) => return Err(CommandError::message(format!("a question ended by itself: {error}"))),
         }
     }
-    if args.json {
-        let shown = |pull: &Pull| json!({ "agent": pull.agent, "image": pull.image, "container": pull.container, "progress": pull.progress });
-        output::json(serde_json::Value::from(found.iter().map(shown).collect::<Vec<_>>()));
-    } else if found.is_empty() {
-        output::line("No agent is pulling an image.");
-    } else {
-        let rows: Vec<Vec<String>> =
-            found.into_iter().map(|pull| vec![pull.agent, pull.image, pull.container, pull.progress]).collect();
-        output::print(table::render(&["AGENT", "IMAGE", "CONTAINER", "PROGRESS"], &rows));
-    }
-    Ok(())
+    Ok(found)
 }
 
 async fn of_agent(name: &str, address: Option<Address>) -> Result<Vec<Pull>, tepui_client::Error> {
