@@ -168,6 +168,139 @@ impl Cluster {
 }
 
 #[test]
+fn images_are_counted_and_listed() {
+    let registry = Registry::start();
+    registry.add_image("one", &[layer().file("a/b/c", "x").gzip()]);
+    let directory = tempfile::tempdir().unwrap();
+    let store = directory.path().join("store");
+    let port = testkit::scratch::free_port();
+    let tepui = |arguments: &[&str]| {
+        let mut command = Command::new(TEPUI);
+        command.args(arguments).arg("--docker_store_dir").arg(&store);
+        command.env("TEPUI_MASTER", format!("127.0.0.1:{port}")).env("HOME", directory.path());
+        command.stdin(Stdio::null()).output().unwrap()
+    };
+    let said = |arguments: &[&str]| {
+        let output = tepui(arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(said(&["images"]).starts_with("No images in '"));
+    assert!(!store.exists(), "a list makes no store");
+    let image = registry.image("one");
+    let pull = |name: &str| ["image", "pull", "--plain-http", name].map(str::to_owned);
+    let pulled = said(&pull(&image).each_ref().map(String::as_str));
+    assert!(pulled.ends_with(" (1 layer)\n"), "{pulled}");
+    let listed = said(&["images"]);
+    let row: Vec<&str> = listed.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!((row[0], row[2]), (image.as_str(), "1"), "{listed}");
+    let removed = said(&["image", "remove", &image]);
+    assert!(
+        removed.ends_with("1 image and 1 layer are gone\n") || removed.contains("1 image and 2 layers"),
+        "{removed}"
+    );
+
+    let refused = |name: &str, expect: &str| {
+        let output = tepui(&pull(name).each_ref().map(String::as_str));
+        let found = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && found.contains(expect), "{name}: {found}");
+        assert_eq!(found.matches("what to do: ").count(), 1, "{found}");
+    };
+    refused(&registry.image("other"), "what to do: check the name and the tag");
+    refused(&format!("127.0.0.1:{port}/app:x"), "or name a mirror with --docker_registry");
+}
+
+/// Words after an image with an entrypoint are its arguments; `--entrypoint` replaces it.
+#[test]
+fn an_image_runs_its_entrypoint_with_the_words() {
+    let Some(cluster) = cluster() else { return };
+    let image = r#"{"Entrypoint":["/bin/busybox","echo","from","the","image:"],"Cmd":["nothing"]}"#;
+    cluster.registry.add_image_with("entry", &[busybox().gzip()], image);
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(TEPUI);
+        command.args(["run", "--quiet", "--image", &cluster.registry.image("entry")]).args(arguments);
+        command.env("TEPUI_MASTER", format!("127.0.0.1:{}", cluster.local.port)).stdin(Stdio::null());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}\n{}", cluster.local.output());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(run(&[]), "from the image: nothing\n");
+    assert_eq!(run(&["--", "a", "b c"]), "from the image: a b c\n");
+    assert_eq!(run(&["--", "a"]), "from the image: a\n");
+    assert_eq!(run(&["--entrypoint", "/bin/cat", "--", "/proc/self/comm"]), "cat\n");
+    assert_eq!(run(&["--entrypoint", "", "--", "/bin/busybox", "echo", "x"]), "x\n");
+    assert_eq!(run(&["--", "echo a; echo b"]), "a\nb\n");
+    // Without an entrypoint, the words are the program and its arguments, whatever `Cmd` the image has.
+    assert_eq!(cluster.printed(&["--", "cat", "/etc/greeting"]), "hello from the image\n");
+}
+
+#[test]
+fn the_root_is_read_only_and_memory_is_mounted() {
+    let Some(cluster) = cluster() else { return };
+    check_read_only(&cluster);
+}
+
+#[test]
+fn the_root_is_read_only_and_memory_is_mounted_without_root() {
+    let Some(cluster) = rootless_cluster() else { return };
+    check_read_only(&cluster);
+}
+
+fn check_read_only(cluster: &Cluster) {
+    let script = "for path in / /etc /bin /memory /scratch /mnt/mesos/sandbox /dev/shm; do \
+                  (echo x > $path/file) 2>/dev/null && echo $path; done; \
+                  cat /proc/mounts | /bin/busybox grep -E ' /(memory|scratch) ' | /bin/busybox cut -d ' ' -f 2,3,4; \
+                  /bin/busybox stat -c %a /memory /scratch; (echo x > /etc/greeting) 2>&1";
+    let output = cluster.run(&[
+        "--read-only",
+        "--tmpfs",
+        "/memory:size=1m,mode=0700",
+        "--mount",
+        "type=tmpfs,target=/scratch",
+        "--",
+        script,
+    ]);
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let lines: Vec<&str> = printed.lines().collect();
+    assert_eq!(
+        lines[..4],
+        ["/memory", "/scratch", "/mnt/mesos/sandbox", "/dev/shm"],
+        "{output:?}\n{}",
+        cluster.local.output()
+    );
+    for (line, path) in lines[4..6].iter().zip(["/memory", "/scratch"]) {
+        assert!(line.starts_with(&format!("{path} tmpfs rw,nosuid,nodev,noexec")), "{printed}");
+    }
+    assert!(lines[4].contains("size=1024k"), "{printed}");
+    assert_eq!(lines[6..8], ["700", "1777"], "{printed}");
+    assert!(lines[8].contains("Read-only file system"), "{printed}");
+    // A command beside the task finds the same.
+    let writable = cluster.run(&["--", "echo x > /etc/file && echo written"]);
+    assert_eq!(String::from_utf8_lossy(&writable.stdout), "written\n", "only where it is asked for: {writable:?}");
+}
+
+#[test]
+fn what_labels_cannot_have_is_refused() {
+    let Some(cluster) = cluster() else { return };
+    let refused = |fields: &str, expect: &str| {
+        let printed = cluster.execute(fields);
+        assert!(printed.contains(expect), "{fields}: {printed}");
+    };
+    let labels = |key: &str, value: &str| format!(r#""labels":{{"labels":[{{"key":"{key}","value":"{value}"}}]}}"#);
+    let command = r#""command":{"value":"true"}"#;
+    let container = format!(r#""container":{{"type":"MESOS","mesos":{{"image":{}}}}}"#, cluster.image_json("t"));
+    refused(
+        &format!("{command},{}", labels("tepui.read_only", "true")),
+        "are for containers of type MESOS with an image",
+    );
+    refused(&format!("{command},{container},{}", labels("tepui.tmpfs", "/proc")), "which the agent mounts");
+    refused(
+        &format!("{command},{container},{}", labels("tepui.tmpfs", "/mnt/mesos/sandbox/x")),
+        "would be hidden by the sandbox",
+    );
+}
+
+#[test]
 fn a_task_runs_in_its_image() {
     let Some(cluster) = cluster() else { return };
     assert_eq!(cluster.printed(&["--", "cat /etc/greeting; id -u"]), "hello from the image\n0\n");

@@ -110,8 +110,12 @@ fn flags_of_docker_reach_the_task_or_are_refused() {
         assert!(!output.status.success() && text(&output.stderr).contains(expect), "{arguments:?}: {output:?}");
     };
     refused(&["run", &uri(&digest.replace('9', "8")), "--", "true"], "it has another sha256 checksum");
+    refused(&["run", "--pod", "pod.json", "--volume", "/a:/b"], "--volume describes one task");
+    // The agents of this cluster have no Docker.
+    let docker = &["run", "--containerizer", "docker", "--image", "x", "--", "true"];
+    refused(docker, "start agents with --containerizers=docker,mesos");
     refused(&["run", "--network", "nowhere", "--", "true"], "network_infos");
-    refused(&["run", "--read-only", "--", "true"], "no message of Mesos carries it");
+    refused(&["run", "--read-only", "--", "true"], "--read-only needs --image");
     refused(&["run", "--uri=s3a://bucket/key", "--", "true"], "--hadoop_home");
 }
 

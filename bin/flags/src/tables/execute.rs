@@ -45,7 +45,7 @@ flags! {
             bounding_capabilities: Option<Json> => "Bounding capabilities (CapabilityInfo).";
             containerizer: ExecutorContainerizer = "mesos" => "The containerizer: mesos or docker.";
             docker_image: Option<String> => "A Docker or OCI image to run in; with --shell=false and without --command, its own command is run.";
-            appc_image: Option<String> => "An appc image to run in.";
+            appc_image: Option<String> => "An appc image to run in; not supported by agents of Tepui, which run Docker and OCI images (--docker_image).";
             networks: Option<List> => "Comma-separated CNI networks to join.";
         }
         "HDFS" {

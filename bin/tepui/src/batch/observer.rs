@@ -22,6 +22,9 @@ pub trait Observer {
     /// Called for the first subscription only.
     fn subscribed(&mut self, _framework: &v1::FrameworkId) {}
     fn launched(&mut self, _tasks: &[v1::TaskInfo]) {}
+    /// Called for every status update, also if it is sent again or tells of a check alone.
+    fn received(&mut self, _status: &v1::TaskStatus) {}
+    /// Called for an update that changes the state of a task.
     fn updated(&mut self, _status: &v1::TaskStatus) {}
     /// Called after every event.
     fn changed(&mut self, _plan: &Plan) {}

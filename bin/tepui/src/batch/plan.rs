@@ -6,6 +6,8 @@ use messages::v1;
 use messages::v1::TaskState as State;
 use model::is_terminal;
 
+use crate::commands::killed_as_unhealthy;
+
 /// The unreserved resources of an offer, or those that a task needs of it.
 #[derive(Debug, Clone, Default)]
 struct Fit {
@@ -22,6 +24,8 @@ pub struct TaskState {
     pub state: Option<State>,
     pub reason: Option<String>,
     pub message: String,
+    /// The reason for its end if it was killed because it was not healthy.
+    pub unhealthy: Option<String>,
     pub agent: Option<v1::AgentId>,
     pub launched: Option<f64>,
     pub ended: Option<f64>,
@@ -71,6 +75,7 @@ impl Plan {
                 state: None,
                 reason: None,
                 message: String::new(),
+                unhealthy: None,
                 agent: None,
                 launched: None,
                 ended: None,
@@ -179,6 +184,7 @@ impl Plan {
             return false;
         }
         task.state = Some(state);
+        task.unhealthy = killed_as_unhealthy(status, task.info.health_check.as_deref());
         task.message = status.message.clone().unwrap_or_default();
         task.reason =
             status.reason.and_then(|r| v1::task_status::Reason::try_from(r).ok()).map(|r| r.as_str_name().to_owned());
@@ -227,7 +233,8 @@ impl Fit {
         fit
     }
 
-    /// Adds the unreserved scalars and ranges. Masters send `role` to frameworks without RESERVATION_REFINEMENT and
+    /// Adds the unreserved scalars and ranges. Revocable ones have a name of their own, so that only a task that asks for them
+    /// gets them. Masters send `role` to frameworks without RESERVATION_REFINEMENT and
     /// `reservations` to the others.
     #[allow(deprecated)]
     fn add(&mut self, resources: &[v1::Resource]) {
@@ -235,13 +242,15 @@ impl Fit {
             !resource.reservations.is_empty() || resource.role.as_deref().is_some_and(|role| role != "*")
         };
         for resource in resources.iter().filter(|resource| !reserved(resource)) {
+            let revocable = if resource.revocable.is_some() { "{REV}" } else { "" };
+            let name = format!("{}{revocable}", resource.name);
             if let Some(scalar) = &resource.scalar {
                 // Mesos keeps three decimals.
-                *self.scalars.entry(resource.name.clone()).or_default() += (scalar.value * 1000.0).round() as i64;
+                *self.scalars.entry(name.clone()).or_default() += (scalar.value * 1000.0).round() as i64;
             }
             if let Some(ranges) = &resource.ranges {
                 let ranges = ranges.range.iter().map(|range| (range.begin, range.end));
-                self.ranges.entry(resource.name.clone()).or_default().extend(ranges);
+                self.ranges.entry(name).or_default().extend(ranges);
             }
         }
     }
@@ -339,6 +348,15 @@ mod tests {
         assert_eq!(placed(&mut plan, &[offer("2", 3.5), offer("3", 1.0)]), [vec!["b"], vec!["d"]]);
         assert!(!plan.has_waiting() && plan.demand().is_none());
         assert_eq!(placed(&mut plan, &[offer("4", 8.0)]), [Vec::<String>::new()]);
+    }
+
+    #[test]
+    fn revocable_resources_are_for_tasks_that_ask_for_them() {
+        let revocable = |value: f64| v1::Resource { revocable: Some(Default::default()), ..scalar("cpus", value) };
+        let mut plan =
+            Plan::new(vec![task("a", 1.0), v1::TaskInfo { resources: vec![revocable(1.0)], ..task("b", 0.0) }]);
+        let offer = v1::Offer { resources: vec![scalar("cpus", 0.5), revocable(2.0)], ..offer("1", 0.0) };
+        assert_eq!(placed(&mut plan, &[offer]), [vec!["b"]]);
     }
 
     fn ports(ranges: &[(u64, u64)]) -> v1::Resource {

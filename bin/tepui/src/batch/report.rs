@@ -26,6 +26,8 @@ pub struct Row {
     pub exit: Option<u8>,
     pub reason: Option<String>,
     pub message: String,
+    /// The reason for its end if it was killed because it was not healthy.
+    pub unhealthy: Option<String>,
     pub seconds: Option<f64>,
     /// The path of the sandbox on the agent.
     pub sandbox: String,
@@ -40,6 +42,7 @@ impl Row {
             exit: task.state.filter(|_| task.is_over()).map(|state| exit_code(state, &task.message)),
             reason: task.reason.clone(),
             message: task.message.clone(),
+            unhealthy: task.unhealthy.clone(),
             seconds: task.launched.zip(task.ended).map(|(from, to)| to - from),
             sandbox: String::new(),
         }
@@ -49,7 +52,7 @@ impl Row {
     pub fn json(&self) -> Value {
         json!({
             "task": self.task, "state": self.state.map(|state| state.as_str_name()), "agent": self.agent,
-            "exit": self.exit, "reason": self.reason, "message": self.message, "seconds": self.seconds,
+            "exit": self.exit, "reason": self.reason, "message": self.message, "unhealthy": self.unhealthy, "seconds": self.seconds,
             "sandbox": self.sandbox,
         })
     }
@@ -90,10 +93,13 @@ pub fn table(rows: &[Row], wide: bool, device: OutputDevice) -> String {
     let cells: Vec<Vec<Cell>> = rows.iter().map(|row| cells(row, wide)).collect();
     let mut text = draw(&header, &cells, device);
     // The table shows the exit status already.
-    let says_more = |row: &Row| !row.message.is_empty() && !row.message.starts_with("Command exited with status");
+    let says_more = |row: &Row| {
+        row.unhealthy.is_some() || !row.message.is_empty() && !row.message.starts_with("Command exited with status")
+    };
     let failed = |row: &&Row| row.state != Some(State::TaskFinished) && says_more(row);
     for row in rows.iter().filter(failed).take(MAX_MESSAGES) {
-        let line = format!("{}: {}", row.task, first_line(&row.message));
+        let message = row.unhealthy.as_deref().map_or_else(|| first_line(&row.message), Into::into);
+        let line = format!("{}: {message}", row.task);
         text.push_str(&model::visible(&line));
         text.push('\n');
     }

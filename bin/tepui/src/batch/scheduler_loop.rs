@@ -237,6 +237,7 @@ async fn handle(
         answer_offers(scheduler, plan, reconciliation, &offers.offers, observer).await?;
     }
     if let Some(update) = event.update {
+        observer.received(&update.status);
         if plan.update(&update.status, now()) {
             observer.updated(&update.status);
         }

@@ -8,6 +8,7 @@ use messages::v1;
 use tepui_client::Address;
 use wire::Limits;
 
+use super::checks::in_words_of_mesos;
 use super::cli::{CommandError, DETECTION, block_on, fail};
 use super::execute_container::container;
 use super::execute_package::upload;
@@ -94,13 +95,13 @@ impl Observer for UpdatePrinter {
         }
     }
 
-    fn updated(&mut self, status: &v1::TaskStatus) {
+    fn received(&mut self, status: &v1::TaskStatus) {
         output::line(format!(
             "Received status update {} for task '{}'",
             status.state().as_str_name(),
             status.task_id.value
         ));
-        if let Some(message) = status.message.as_deref().filter(|m| !m.is_empty()) {
+        if let Some(message) = &status.message {
             output::line(format!("  message: '{message}'"));
         }
         if status.source.is_some() {
@@ -109,12 +110,33 @@ impl Observer for UpdatePrinter {
         if status.reason.is_some() {
             output::line(format!("  reason: {}", status.reason().as_str_name()));
         }
+        if let Some(healthy) = status.healthy {
+            output::line(format!("  healthy?: {}", u8::from(healthy)));
+        }
+        if let Some(check) = &status.check_status {
+            output::line(format!("  check status: {}", in_words_of_mesos(check)));
+        }
+        let exceeded = status.limitation.as_ref().map(|limitation| limitation.resources.as_slice()).unwrap_or_default();
+        if !exceeded.is_empty() {
+            // Mesos prints the list of messages as JSON.
+            let resources: Vec<_> = exceeded
+                .iter()
+                .map(|resource| String::from_utf8_lossy(&wire::json::encode(resource)).into_owned())
+                .collect();
+            output::line(format!("  resource limit violation: [{}]", resources.join(",")));
+        }
     }
 }
 
 fn framework(flags: &ExecuteFlags) -> Result<v1::FrameworkInfo, CommandError> {
     use v1::framework_info::{Capability, capability::Type};
-    let mut types = vec![Type::ReservationRefinement, Type::MultiRole, Type::GpuResources];
+    let mut types = vec![
+        Type::ReservationRefinement,
+        Type::MultiRole,
+        Type::GpuResources,
+        Type::TaskKillingState,
+        Type::RevocableResources,
+    ];
     if flags.partition_aware {
         types.push(Type::PartitionAware);
     }

@@ -2,6 +2,7 @@
 
 mod agents;
 mod cancel;
+mod checks;
 mod cli;
 mod containers;
 #[cfg(test)]
@@ -28,6 +29,7 @@ mod status;
 mod tasks;
 mod wait;
 
+pub use checks::killed_as_unhealthy;
 pub use cli::{CommandError, block_on, fail, main, printed};
 #[cfg(test)]
 pub use execute::work_and_framework;

@@ -4,12 +4,12 @@ use std::time::SystemTime;
 
 use messages::v1;
 
+use super::checks;
 use super::cli::{CommandError, Target};
 use super::state::{State, age, first_line, is_called, short, tone};
 use crate::output;
 use crate::table::{Cell, OutputDevice, Tone, draw, duration};
 use model::is_terminal;
-use validation::health_checks::LABEL;
 
 #[derive(clap::Args)]
 pub struct Tasks {
@@ -29,6 +29,9 @@ pub struct Tasks {
     json: bool,
 }
 
+/// Returns a result that a status has, as the text of a cell.
+type ResultOf = fn(&v1::TaskStatus) -> Option<(String, Tone)>;
+
 pub async fn tasks(args: Tasks) -> Result<(), CommandError> {
     let state = State::get(&args.target.master).await?;
     if args.json {
@@ -47,7 +50,11 @@ pub async fn tasks(args: Tasks) -> Result<(), CommandError> {
     let frameworks = state.framework_ids();
     let shown = state.all_tasks().filter(|task| !(args.running && is_terminal(task.state())));
     let shown: Vec<&v1::Task> = shown.filter(|task| wanted(&task.framework_id.value)).collect();
-    let has_health = shown.iter().any(|task| health(task).is_some());
+    let last = |task: &v1::Task, of: ResultOf| task.statuses.last().and_then(of);
+    let kinds: [(&str, ResultOf); 2] = [("HEALTH", checks::health), ("CHECK", checks::check)];
+    // A column that would be empty is left out.
+    let results: Vec<(&str, ResultOf)> =
+        kinds.into_iter().filter(|(_, of)| shown.iter().any(|task| last(task, *of).is_some())).collect();
     let row = |task: &v1::Task| -> Vec<Cell> {
         let (agent, framework) = (task.agent_id.value.as_str(), task.framework_id.value.as_str());
         let named = || agents.get(agent).cloned().unwrap_or_else(|| short(agent).to_owned());
@@ -58,8 +65,8 @@ pub async fn tasks(args: Tasks) -> Result<(), CommandError> {
             if args.wide { framework.into() } else { frameworks.of(framework).into() },
             age(task, now).map(duration).unwrap_or_default().into(),
         ];
-        if has_health {
-            row.push(health(task).map_or_else(|| "".into(), |(text, tone)| Cell::toned(text, tone)));
+        for (_, of) in &results {
+            row.push(last(task, *of).map_or_else(|| "".into(), |(text, tone)| Cell::toned(text, tone)));
         }
         row.push(last_message(task).into());
         row
@@ -69,26 +76,11 @@ pub async fn tasks(args: Tasks) -> Result<(), CommandError> {
         output::line("No tasks. Start one with: tepui run -- echo hello");
     } else {
         let mut header = vec!["TASK", "STATE", "AGENT", "FRAMEWORK", "TIME"];
-        header.extend(has_health.then_some("HEALTH"));
+        header.extend(results.iter().map(|(name, _)| *name));
         header.push("MESSAGE");
         output::print(draw(&header, &rows, OutputDevice::stdout().wide(args.wide)));
     }
     Ok(())
-}
-
-/// Returns whether a task is healthy, by its last status, and which of its further health checks fail; `None` if no health
-/// check of it has a result.
-fn health(task: &v1::Task) -> Option<(String, Tone)> {
-    let status = task.statuses.last()?;
-    if status.healthy? {
-        return Some(("healthy".to_owned(), Tone::Good));
-    }
-    let labels = status.labels.as_deref().map(|labels| labels.labels.as_slice()).unwrap_or_default();
-    let is_failing = |label: &&v1::Label| label.value.as_deref().is_some_and(|value| value.starts_with("unhealthy"));
-    let failing = labels.iter().filter(is_failing).filter_map(|label| label.key.strip_prefix(LABEL));
-    let failing: Vec<&str> = failing.collect();
-    let names = if failing.is_empty() { String::new() } else { format!(" ({})", failing.join(", ")) };
-    Some((format!("unhealthy{names}"), Tone::Bad))
 }
 
 fn last_message(task: &v1::Task) -> String {

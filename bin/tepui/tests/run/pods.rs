@@ -1,9 +1,11 @@
 //! Pods, and the commands that go into containers.
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::path::Path;
 use std::process::Stdio;
 
 use testkit::process::{LocalCluster, signal};
+use testkit::wait::until;
 
 use super::{TEPUI, begin, output, said, tepui, text, until_running};
 
@@ -77,6 +79,14 @@ fn commands_run_inside_containers() {
         let top = said(&local, &["top", "--once", task]);
         assert!(top.starts_with("CONTAINER") && top.lines().count() >= 2, "{top}");
     }
+    // The agent keeps nothing of the commands that have ended, and of those that were interrupted.
+    assert_eq!(sessions(local.work.path()), 0);
+    let mut exec = begin(tepui(&local, &["exec", "server", "--", "sleep 1000"]));
+    until("the command runs", || (sessions(local.work.path()) > 0).then_some(()));
+    signal(exec.id(), "-INT");
+    assert_eq!(exec.wait().unwrap().code(), Some(130));
+    assert_eq!(sessions(local.work.path()), 0);
+
     let none = output(&local, &["attach", "server"]);
     assert!(text(&none.stderr).contains("has no terminal"), "{none:?}");
     for run in [&mut pod, &mut alone] {
@@ -85,4 +95,63 @@ fn commands_run_inside_containers() {
     }
     let over = output(&local, &["exec", "server", "--", "true"]);
     assert!(text(&over.stderr).contains("is over"), "{over:?}");
+}
+
+/// Returns the number of directories of commands inside containers, in sandboxes and runtime directories.
+fn sessions(directory: &Path) -> usize {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let of = |entry: std::fs::DirEntry| {
+        let own = usize::from(entry.file_name().to_string_lossy().starts_with("tepui-"));
+        let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        own + if is_directory { sessions(&entry.path()) } else { 0 }
+    };
+    entries.map(of).sum()
+}
+
+#[test]
+fn attach_passes_the_exit_code_on() {
+    let local = cluster();
+    let fifo = local.work.path().join("fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let attached = |task: &str, code: i32| {
+        until_running(&local, 1);
+        let mut attach = tepui(&local, &["attach", "--no-stdin", task]);
+        let mut attach = attach.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // The task writes until it is told to end, so what is read tells that the command is attached.
+        let mut first = [0];
+        attach.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+        std::fs::write(&fifo, "go\n").unwrap();
+        let ended = attach.wait_with_output().unwrap();
+        assert_eq!(ended.status.code(), Some(code), "{task}: {ended:?}");
+        until_running(&local, 0);
+    };
+    let command = |code: i32| {
+        let fifo = fifo.display();
+        format!("(read line < {fifo}; kill $$) & trap 'exit {code}' TERM; while :; do echo x; sleep 0.05; done")
+    };
+    said(&local, &["run", "--detach", "-t", "--name", "alone", "--", &command(7)]);
+    attached("alone", 7);
+    let file = pod(&local, &serde_json::json!({ "name": "server", "command": command(9), "tty": true }).to_string());
+    said(&local, &["run", "--detach", "--pod", &file]);
+    attached("server", 9);
+}
+
+#[test]
+fn commands_go_into_the_task_that_runs() {
+    let local = cluster();
+    said(&local, &["run", "--detach", "--name", "web", "--", "sleep 1000"]);
+    until_running(&local, 1);
+    said(&local, &["run", "--name", "web", "--", "true"]);
+    assert_eq!(said(&local, &["exec", "web", "--", "echo here"]), "here\n");
+    said(&local, &["run", "--detach", "--name", "web", "--", "sleep 1000"]);
+    until_running(&local, 2);
+    for command in [&["exec", "web", "--", "true"][..], &["top", "--once", "web"], &["attach", "web"]] {
+        let refused = output(&local, command);
+        let expect = "'web' could be 2 tasks that run: name one as FRAMEWORK/TASK (0000/web, 0002/web)";
+        assert!(text(&refused.stderr).contains(expect), "{refused:?}");
+    }
+    assert_eq!(said(&local, &["exec", "0002/web", "--", "echo here"]), "here\n");
+    said(&local, &["cancel", "0000"]);
+    said(&local, &["cancel", "0002"]);
+    until_running(&local, 0);
 }

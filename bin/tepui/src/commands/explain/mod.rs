@@ -9,4 +9,4 @@ mod task;
 
 pub use command::{Explain, explain};
 pub use eligibility::{Eligibility, ExplainQuery};
-pub use task::meaning;
+pub use task::{advice_for, meaning};

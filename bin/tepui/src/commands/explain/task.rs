@@ -4,6 +4,7 @@ use messages::v1;
 use messages::v1::task_status::Reason;
 use model::is_terminal;
 
+use crate::commands::checks::killed_as_unhealthy;
 use crate::commands::state::{State, first_line, short};
 
 pub fn lines(state: &State, task: &v1::Task) -> Vec<String> {
@@ -25,9 +26,11 @@ pub fn lines(state: &State, task: &v1::Task) -> Vec<String> {
             line.push_str(&format!(": {}", first_line(message)));
         }
         if let Some(reason) = status.reason.and_then(|r| Reason::try_from(r).ok()) {
-            line.push_str(&format!(" ({})", meaning(reason)));
+            line.push_str(&format!(" ({})", meaning(reason, status.message())));
         }
         lines.push(line);
+        lines.extend(killed_as_unhealthy(status, task.health_check.as_deref()).map(|why| format!("  {why}")));
+        lines.extend(advice_for(status.message()).map(|advice| format!("  what to do: {advice}")));
     }
     if task.state() == v1::TaskState::TaskStaging {
         lines.push("it was sent to the agent, which is fetching its files or starting its executor".to_owned());
@@ -38,10 +41,21 @@ pub fn lines(state: &State, task: &v1::Task) -> Vec<String> {
     lines
 }
 
-/// Returns a plain text for a reason of Mesos.
-pub fn meaning(reason: Reason) -> &'static str {
+/// Returns what to do about a message that people meet.
+pub fn advice_for(message: &str) -> Option<&'static str> {
+    // The text is that of Mesos (`ComposingContainerizer`, `Slave`).
+    let lacks_docker = message.contains("None of the enabled containerizers");
+    lacks_docker.then_some(
+        "start agents with --containerizers=docker,mesos, or run the task in the containers of the agents themselves \
+         (without --containerizer docker)",
+    )
+}
+
+/// Returns a plain text for the reason of a status with this message.
+pub fn meaning(reason: Reason, message: &str) -> &'static str {
     use Reason::*;
     match reason {
+        ContainerLaunchFailed if !message.is_empty() => "its container could not be started",
         ContainerLaunchFailed => "its container could not be started; the agent's log and the sandbox's stderr say why",
         ContainerLimitationMemory => "it used more memory than it asked for",
         ContainerLimitationDisk => "it used more disk than it asked for",

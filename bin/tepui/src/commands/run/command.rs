@@ -20,7 +20,7 @@ use super::units::duration;
 use crate::batch::{self, Batch, Observer, Outcome, Plan, Progress, Source, Stalled};
 use crate::commands::cli::{CommandError, Target};
 use crate::commands::containers::terminal_size;
-use crate::commands::explain::meaning;
+use crate::commands::explain::{advice_for, meaning};
 use crate::commands::first_line;
 use crate::commands::numbers::{MAX_TASKS, cpus};
 use crate::commands::operate::amounts::megabytes;
@@ -74,9 +74,10 @@ pub struct Run {
     #[arg(long, conflicts_with = "command")]
     batch: Option<PathBuf>,
     /// Run the tasks of this file together on one agent; if one fails, the others end. The file is JSON:
-    /// {"name": "web", "tasks": [{"name": "a", "command": "sleep 1", "cpus": 0.1, "mem": 32}]}; each task may also have
-    /// image, tty, volumes, mounts, user, env, uris, disk, limits, health_check, health_checks, check, kill_grace and
-    /// max_completion_time; volumes and mounts are lists of what --volume and --mount take
+    /// {"name": "web", "tasks": [{"name": "a", "command": "sleep 1", "cpus": 0.1, "mem": 32}]}; the pod may also have
+    /// networks, ports and hostname, and each task image, tty, volumes, mounts, cap_add, cap_drop, user, env, uris, disk,
+    /// limits, health_check, health_checks, check, kill_grace and max_completion_time; volumes and mounts are lists of what
+    /// --volume and --mount take
     #[arg(long, conflicts_with_all = ["command", "batch", "instances", "image", "uri", "env"])]
     pod: Option<PathBuf>,
     /// Run the command in a terminal; its output is shown as that of `tepui attach`
@@ -103,7 +104,8 @@ pub struct Run {
     json: bool,
     #[command(flatten)]
     container: ContainerFlags,
-    /// The command: one word is a shell command line, several are a program and its arguments
+    /// The command: one word is a shell command line, several are a program and its arguments. In an image, words that are no
+    /// command line are arguments of its entrypoint, if it has one
     #[arg(last = true, required_unless_present_any = ["batch", "image", "pod"])]
     command: Vec<String>,
 }
@@ -205,11 +207,20 @@ fn exit_code_of_one(args: &Run, outcome: &Outcome) -> ExitCode {
         return ExitCode::FAILURE;
     };
     let by_its_command = task.message.contains("exited with status") || task.message.contains("terminated with signal");
-    if state != v1::TaskState::TaskFinished && !args.quiet && (!by_its_command || is_limit(task.reason.as_deref())) {
-        let (id, state) = (&task.info.task_id.value, state.as_str_name());
+    let id = &task.info.task_id.value;
+    if let (Some(why), false) = (&task.unhealthy, args.quiet) {
+        output::write_stderr(format_args!("tepui: task {id} is {}: {why}", state.as_str_name()));
+    } else if state != v1::TaskState::TaskFinished
+        && !args.quiet
+        && (!by_its_command || is_limit(task.reason.as_deref()))
+    {
         let reason = task.reason.as_deref().and_then(v1::task_status::Reason::from_str_name);
-        let reason = reason.map(|reason| format!(" ({})", meaning(reason))).unwrap_or_default();
-        output::write_stderr(format_args!("tepui: task {id} is {state}: {}{reason}", first_line(&task.message)));
+        let reason = reason.map(|reason| format!(" ({})", meaning(reason, &task.message))).unwrap_or_default();
+        let (state, message) = (state.as_str_name(), first_line(&task.message));
+        output::write_stderr(format_args!("tepui: task {id} is {state}: {message}{reason}"));
+        if let Some(advice) = advice_for(&task.message) {
+            output::write_stderr(format_args!("what to do: {advice}"));
+        }
     }
     ExitCode::from(batch::exit_code(state, &task.message))
 }
@@ -384,7 +395,13 @@ fn framework(args: &Run) -> v1::FrameworkInfo {
 /// Returns what to run. The name of a pod in its file becomes that of the framework, unless the command names another.
 fn plan(args: &mut Run) -> Result<Plan, CommandError> {
     let Some(path) = &args.pod else { return Ok(Plan::new(tasks(args)?)) };
-    let pod = pod::read(path, args.cpus, args.mem)?;
+    if let Some(flag) = args.container.for_one_task() {
+        return Err(CommandError::message(format!(
+            "--{flag} describes one task, and each task of --pod has its own: write it into the file of the pod"
+        )));
+    }
+    let user = user(args);
+    let pod = pod::read(path, pod::Defaults { cpus: args.cpus, mem: args.mem, user: &user })?;
     if let Some(name) = pod.name.filter(|_| args.name == DEFAULT_NAME) {
         args.name = name;
     }
@@ -392,7 +409,10 @@ fn plan(args: &mut Run) -> Result<Plan, CommandError> {
     for command in tasks.iter_mut().filter_map(|task| task.command.as_deref_mut()) {
         command.user = command.user.take().or_else(|| args.container.user.clone());
     }
-    Ok(Plan::pod(pod::executor(&args.name, pod::EXECUTOR), tasks))
+    let mut executor = pod::executor(&args.name, pod::EXECUTOR);
+    executor.container = pod.container;
+    executor.resources.extend(pod.ports);
+    Ok(Plan::pod(executor, tasks))
 }
 
 fn tasks(args: &Run) -> Result<Vec<v1::TaskInfo>, CommandError> {
@@ -438,13 +458,21 @@ fn task(
     variables.extend(container.variables.iter().map(|(name, value)| variable(name, value.clone())));
     let cache = args.uri_cache.then_some(true);
     let uris = args.uri.iter().map(|uri| v1::command_info::Uri { value: uri.clone(), cache, ..Default::default() });
+    let (command, label) = match &args.batch {
+        // The lines of a file are command lines, also if they have one word.
+        Some(_) => (container.shell_command(&words.concat()), None),
+        None => container.command(words)?,
+    };
     let command = v1::CommandInfo {
         uris: uris.collect(),
         environment: Some(Box::new(v1::Environment { variables })),
         user: args.container.user.clone(),
-        ..container.command(words)?
+        ..command
     };
     let (mut info, mut labels) = (container.info.clone(), container.labels.clone());
+    if let Some(label) = label {
+        labels.get_or_insert_default().labels.push(label);
+    }
     if args.tty {
         let plain =
             || Box::new(v1::ContainerInfo { r#type: v1::container_info::Type::Mesos.into(), ..Default::default() });

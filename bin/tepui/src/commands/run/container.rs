@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use messages::v1;
+use validation::container_labels;
 
 use super::capabilities::{self, Named, capability};
 use super::docker::{Containerizer, DockerFlags, docker};
@@ -11,7 +12,7 @@ use super::environment::{self, Variable, variable};
 use super::networks::{Publish, network_infos, port_resource, publish};
 use super::pod;
 use super::units::{duration, megabytes, seconds};
-use super::volumes::{mount, volume};
+use super::volumes::{Mounted, mount, tmpfs, volume};
 use crate::commands::cli::CommandError;
 
 /// The flags, with the names that docker and podman have for them.
@@ -21,6 +22,9 @@ pub struct ContainerFlags {
     /// The container image to run in; without a command it runs its own
     #[arg(long)]
     image: Option<String>,
+    /// The program to run instead of the image's entrypoint, with the words after -- as its arguments; '' for none
+    #[arg(long, value_name = "PROGRAM", requires = "image")]
+    entrypoint: Option<String>,
     /// Who runs the container: mesos, or docker for the Docker daemons of agents with --containerizers=docker,mesos
     #[arg(long, value_name = "NAME", value_enum, default_value_t)]
     containerizer: Containerizer,
@@ -45,8 +49,13 @@ pub struct ContainerFlags {
     )]
     volume: Vec<v1::Volume>,
     #[arg(long, value_name = "FIELDS", value_parser = mount)]
-    #[arg(help = "The same with names: type=bind,source=/SOURCE,target=/PATH[,readonly]")]
-    mount: Vec<v1::Volume>,
+    #[arg(
+        help = "The same with names: type=bind,source=/SOURCE,target=/PATH[,readonly], or type=tmpfs,target=/PATH[,tmpfs-size=64m]"
+    )]
+    mount: Vec<Mounted>,
+    /// Memory that is mounted on a path of the container with an image, e.g. /run:size=64m
+    #[arg(long, value_name = "PATH[:OPTIONS]", value_parser = tmpfs)]
+    tmpfs: Vec<String>,
     /// A network of the agents to join; host is the network of the agent [default: host]
     #[arg(long, alias = "net", value_name = "NAME")]
     network: Vec<String>,
@@ -68,7 +77,7 @@ pub struct ContainerFlags {
     /// A capability to take from those of docker's containers, or ALL
     #[arg(long, value_name = "NAME", value_parser = capability)]
     cap_drop: Vec<Named>,
-    /// Make the root file system read-only, with --containerizer docker; no message of Mesos carries it otherwise
+    /// Make the root file system of the image read-only; volumes, --tmpfs and the sandbox can be written to
     #[arg(long)]
     read_only: bool,
     /// A label of the task
@@ -141,11 +150,44 @@ pub struct Container {
     pub kill_policy: Option<Box<v1::KillPolicy>>,
     pub labels: Option<Box<v1::Labels>>,
     workdir: Option<String>,
+    entrypoint: Option<String>,
 }
 
 impl ContainerFlags {
     pub fn has_gpus(&self) -> bool {
         self.gpus.is_some()
+    }
+
+    /// Returns the name of a flag that is given and describes one task, whereas each task of a pod has its own; `None` if
+    /// there is none. The user is a default for all tasks of a pod.
+    pub fn for_one_task(&self) -> Option<&'static str> {
+        let times = [self.health_interval, self.health_timeout, self.health_start_period];
+        let given = [
+            ("image", self.image.is_some()),
+            ("containerizer", self.containerizer != Containerizer::default()),
+            ("entrypoint", self.entrypoint.is_some()),
+            ("tmpfs", !self.tmpfs.is_empty()),
+            ("docker-option", !self.docker_option.is_empty()),
+            ("env", !self.env.is_empty()),
+            ("env-file", !self.env_file.is_empty()),
+            ("workdir", self.workdir.is_some()),
+            ("volume", !self.volume.is_empty()),
+            ("mount", !self.mount.is_empty()),
+            ("network", !self.network.is_empty()),
+            ("publish", !self.publish.is_empty()),
+            ("hostname", self.hostname.is_some()),
+            ("gpus", self.gpus.is_some()),
+            ("shm-size", self.shm_size.is_some()),
+            ("cap-add", !self.cap_add.is_empty()),
+            ("cap-drop", !self.cap_drop.is_empty()),
+            ("read-only", self.read_only),
+            ("label", !self.label.is_empty()),
+            ("stop-timeout", self.stop_timeout.is_some()),
+            ("health-cmd", self.health_cmd.is_some()),
+            ("health-check", !self.health_check.is_empty()),
+            ("health-interval", times.iter().any(Option::is_some) || self.health_retries.is_some()),
+        ];
+        given.into_iter().find_map(|(flag, is_given)| is_given.then_some(flag))
     }
 
     /// Returns what the flags mean.
@@ -167,17 +209,46 @@ impl ContainerFlags {
         if !self.docker_option.is_empty() {
             return Err(refused("--docker-option needs --containerizer docker".to_owned()));
         }
-        if self.read_only {
-            return Err(refused(
-                "--read-only: no message of Mesos carries it, so the task would be able to write to its root file system; \
-                 protect what matters with --volume SOURCE:PATH:ro"
-                    .to_owned(),
-            ));
+        let tmpfs = self.tmpfs();
+        for (flag, is_given) in [("read-only", self.read_only), ("tmpfs", !tmpfs.is_empty())] {
+            if is_given && self.image.is_none() {
+                return Err(refused(format!(
+                    "--{flag} needs --image: without one, the task has the root file system of its agent"
+                )));
+            }
         }
-        let network_infos = network_infos(&self.network, &ports).map_err(refused)?;
+        let network_infos = network_infos(&self.network, &ports);
+        let network_infos = network_infos.map_err(|problem| refused(format!("--network: {problem}")))?;
         let user = self.user.as_deref().unwrap_or(default_user);
         let info = self.info(network_infos, matches!(user, "root" | "0"));
-        self.with(info, &ports, self.workdir.clone())
+        let mut container = self.with(info, &ports, self.workdir.clone())?;
+        let label = |key: &str, value: &str| v1::Label { key: key.to_owned(), value: Some(value.to_owned()) };
+        let read_only = self.read_only.then(|| label(container_labels::READ_ONLY, "true"));
+        let further: Vec<_> =
+            read_only.into_iter().chain(tmpfs.iter().map(|text| label(container_labels::TMPFS, text))).collect();
+        if !further.is_empty() {
+            container.labels.get_or_insert_default().labels.extend(further);
+        }
+        let own = container_labels::ContainerLabels::of(container.labels.as_deref());
+        own.and_then(|own| own.check(container.info.as_deref())).map_err(|error| refused(error.to_string()))?;
+        Ok(container)
+    }
+
+    /// Returns the mounts of memory, as texts of `--tmpfs`.
+    fn tmpfs(&self) -> Vec<String> {
+        let of_mount = |mounted: &Mounted| match mounted {
+            Mounted::Tmpfs(text) => Some(text.clone()),
+            Mounted::Volume(_) => None,
+        };
+        self.tmpfs.iter().cloned().chain(self.mount.iter().filter_map(of_mount)).collect()
+    }
+
+    fn volumes(&self) -> Vec<v1::Volume> {
+        let of_mount = |mounted: &Mounted| match mounted {
+            Mounted::Volume(volume) => Some(volume.clone()),
+            Mounted::Tmpfs(_) => None,
+        };
+        self.volume.iter().cloned().chain(self.mount.iter().filter_map(of_mount)).collect()
     }
 
     /// Returns what the flags mean for a container at Docker.
@@ -191,13 +262,15 @@ impl ContainerFlags {
             cap_drop: &self.cap_drop,
             read_only: self.read_only,
             shm_size: self.shm_size,
+            tmpfs: &self.tmpfs(),
+            entrypoint: self.entrypoint.as_deref(),
             options: &self.docker_option,
         };
         let (docker, network) = docker(&flags).map_err(CommandError::message)?;
         let info = v1::ContainerInfo {
             r#type: v1::container_info::Type::Docker.into(),
             docker: Some(Box::new(docker)),
-            volumes: self.volume.iter().chain(&self.mount).cloned().collect(),
+            volumes: self.volumes(),
             hostname: self.hostname.clone(),
             network_infos: network.into_iter().collect(),
             ..Default::default()
@@ -222,6 +295,7 @@ impl ContainerFlags {
             kill_policy: self.stop_timeout.map(kill_policy),
             labels: labels(self.label.iter().map(|text| label(text)).chain(self.named_checks()).collect()),
             workdir,
+            entrypoint: self.entrypoint.clone(),
         })
     }
 
@@ -234,10 +308,9 @@ impl ContainerFlags {
             linux_info.ipc_mode = Some(v1::linux_info::IpcMode::Private.into());
         }
         capabilities::add_to(&mut linux_info, &self.cap_add, &self.cap_drop, is_root);
-        let volumes: Vec<_> = self.volume.iter().chain(&self.mount).cloned().collect();
         let plain = v1::ContainerInfo { r#type: v1::container_info::Type::Mesos.into(), ..Default::default() };
         let info = v1::ContainerInfo {
-            volumes,
+            volumes: self.volumes(),
             hostname: self.hostname.clone(),
             mesos: self.image.as_deref().map(image),
             network_infos,
@@ -273,40 +346,64 @@ impl ContainerFlags {
 }
 
 impl Container {
-    /// Returns the command of a task for its words: one is a shell command line, several are a program and its
-    /// arguments, and none is the command of the image.
+    /// Returns a command line of the shell, in the directory of `--workdir`.
+    pub fn shell_command(&self, line: &str) -> v1::CommandInfo {
+        let value = match &self.workdir {
+            Some(directory) => format!("cd {} || exit\n{line}", quoted(directory)),
+            None => line.to_owned(),
+        };
+        v1::CommandInfo { value: Some(value), shell: Some(true), ..Default::default() }
+    }
+
+    /// Returns the command of a task for its words, and the label that goes with it. One word is a shell command line, several
+    /// are a program and its arguments, and none is the command of the image. In an image, words that are no command line are
+    /// arguments of its entrypoint, as in docker, or of `--entrypoint`.
     ///
     /// # Errors
     ///
-    /// `--workdir` is given without a command.
-    pub fn command(&self, words: &[String]) -> Result<v1::CommandInfo, CommandError> {
-        let shell = |line: String| v1::CommandInfo { value: Some(line), shell: Some(true), ..Default::default() };
+    /// `--workdir` or an empty `--entrypoint` is given without a command.
+    pub fn command(&self, words: &[String]) -> Result<(v1::CommandInfo, Option<v1::Label>), CommandError> {
         // Docker puts the value before the arguments; Mesos expects it among them, as execve(2) does.
         let is_docker = self.info.as_ref().is_some_and(|info| info.docker.is_some());
+        let has_image = is_docker || self.info.as_ref().is_some_and(|info| info.mesos.is_some());
         let program = |words: &[String]| v1::CommandInfo {
             value: words.first().cloned(),
             shell: Some(false),
             arguments: words.get(usize::from(is_docker && !words.is_empty())..).unwrap_or_default().to_vec(),
             ..Default::default()
         };
-        Ok(match (words, &self.workdir) {
-            ([line], None) => shell(line.clone()),
-            ([line], Some(directory)) => shell(format!("cd {} || exit\n{line}", quoted(directory))),
-            ([], Some(_)) => {
-                return Err(CommandError::message(
-                    "--workdir needs a command, because Mesos has no field for the directory of the image's own: \
-                     give the command after --",
-                ));
-            }
+        let is_line = |line: &str| !has_image || self.entrypoint.is_none() && line.contains(NOT_IN_A_NAME);
+        let directory = self.workdir.as_deref();
+        // Docker puts its own `entrypoint` before the words.
+        let entrypoint = self.entrypoint.as_ref().filter(|entrypoint| !is_docker && !entrypoint.is_empty());
+        let words: Vec<String> = entrypoint.into_iter().chain(words).cloned().collect();
+        if words.is_empty() && !is_docker && (directory.is_some() || self.entrypoint.is_some()) {
+            let flag = if directory.is_some() { "--workdir" } else { "--entrypoint ''" };
+            return Err(CommandError::message(format!(
+                "{flag} needs a command, because Mesos has no field for it beside the image's own: give the command after --"
+            )));
+        }
+        let command = match (words.as_slice(), directory) {
+            ([line], _) if is_line(line) => self.shell_command(line),
             (words, None) => program(words),
             // The shell replaces itself by the program.
             (words, Some(directory)) => {
                 let script = ["/bin/sh", "-c", r#"cd "$0" && exec "$@""#, directory].map(str::to_owned);
                 program(&[&script[..], words].concat())
             }
-        })
+        };
+        let extends = has_image && !is_docker && self.entrypoint.is_none() && directory.is_none();
+        let label = (extends && !words.is_empty() && command.shell == Some(false)).then(|| v1::Label {
+            key: container_labels::COMMAND.to_owned(),
+            value: Some(container_labels::ARGUMENTS.to_owned()),
+        });
+        Ok((command, label))
     }
 }
+
+/// Tells whether a character makes a word a command line of the shell: blanks, and what POSIX has quoted (2.2), without `=`
+/// and `%`, which are part of arguments.
+const NOT_IN_A_NAME: fn(char) -> bool = |char| char.is_whitespace() || "|&;<>()$`\\\"'*?[]#~!{}".contains(char);
 
 /// Returns a word of a shell.
 fn quoted(text: &str) -> String {

@@ -18,13 +18,18 @@ fn read(arguments: &[&str]) -> Result<Value, String> {
     let arguments = std::iter::once("run").chain(arguments.iter().copied());
     let parsed = Command::try_parse_from(arguments).map_err(|error| error.to_string())?;
     let container = parsed.flags.container("root").map_err(|error| error.to_string())?;
+    let (command, label) = container.command(&parsed.command).map_err(|error| error.to_string())?;
+    let mut labels = container.labels;
+    if let Some(label) = label {
+        labels.get_or_insert_default().labels.push(label);
+    }
     let task = v1::TaskInfo {
-        command: Some(Box::new(container.command(&parsed.command).map_err(|error| error.to_string())?)),
+        command: Some(Box::new(command)),
         container: container.info,
         resources: container.resources,
         health_check: container.health_check,
         kill_policy: container.kill_policy,
-        labels: container.labels,
+        labels,
         ..Default::default()
     };
     Ok(serde_json::from_slice(&wire::json::encode(&task)).unwrap())
@@ -68,6 +73,45 @@ fn flags_fill_the_messages_of_mesos() {
     check(&["--health-cmd=true", "--health-start-period=5s"], "/health_check/grace_period_seconds", json!(5.0));
 }
 
+/// Words after an image are arguments of its entrypoint, as in docker; command lines are for the shell.
+#[test]
+fn the_words_after_an_image_are_those_of_docker() {
+    let check = |arguments: &[&str], value: Value, words: Value, label: bool| {
+        let task = read(&[&["--image=i"], arguments].concat()).unwrap();
+        let found = (&task["command"]["value"], task["command"].get("arguments").cloned().unwrap_or(json!([])));
+        assert_eq!(found, (&value, words), "{arguments:?}: {task}");
+        let labels = task.pointer("/labels/labels/0");
+        let expect = json!({ "key": "tepui.command", "value": "arguments" });
+        assert_eq!(labels, label.then_some(&expect), "{arguments:?}: {task}");
+    };
+    check(&["--", "ls", "/"], json!("ls"), json!(["ls", "/"]), true);
+    check(&["--", "sh"], json!("sh"), json!(["sh"]), true);
+    check(&["--", "--port=80"], json!("--port=80"), json!(["--port=80"]), true);
+    check(&["--", "echo $A; pwd"], json!("echo $A; pwd"), json!([]), false);
+    check(&[], Value::Null, json!([]), false);
+    check(&["--entrypoint=/bin/x", "--", "a", "b c"], json!("/bin/x"), json!(["/bin/x", "a", "b c"]), false);
+    check(&["--entrypoint=/bin/x"], json!("/bin/x"), json!(["/bin/x"]), false);
+    check(&["--entrypoint=", "--", "a", "b"], json!("a"), json!(["a", "b"]), false);
+    let script = json!(["/bin/sh", "-c", "cd \"$0\" && exec \"$@\"", "/d", "ls"]);
+    check(&["-w", "/d", "--", "ls"], json!("/bin/sh"), script, false);
+    let at_docker = read(&["--containerizer=docker", "--image=i", "--entrypoint=/x", "--", "a"]).unwrap();
+    let parameters = json!([{ "key": "entrypoint", "value": "/x" }]);
+    assert_eq!(at_docker.pointer("/container/docker/parameters"), Some(&parameters));
+    assert_eq!((&at_docker["command"]["value"], &at_docker["command"]["shell"]), (&json!("a"), &json!(false)));
+}
+
+#[test]
+fn read_only_roots_and_memory_become_labels() {
+    let arguments = ["--image=i", "--read-only", "--tmpfs=/run", "--mount=type=tmpfs,target=/t,tmpfs-size=1m"];
+    let task = read(&arguments).unwrap();
+    let label = |key: &str, value: &str| json!({ "key": key, "value": value });
+    let expect = [label("tepui.read_only", "true"), label("tepui.tmpfs", "/run"), label("tepui.tmpfs", "/t:size=1m")];
+    assert_eq!(task["labels"]["labels"], json!(expect));
+    let task = read(&["--containerizer=docker", "--image=i", "--tmpfs=/run:size=1m"]).unwrap();
+    let parameters = json!([{ "key": "tmpfs", "value": "/run:size=1m" }]);
+    assert_eq!(task.pointer("/container/docker/parameters"), Some(&parameters));
+}
+
 #[test]
 fn flags_fill_the_description_for_docker() {
     let check = |arguments: &[&str], pointer: &str, expect: Value| {
@@ -108,11 +152,16 @@ fn invalid_flags_are_refused_with_advice() {
         let error = read(arguments).unwrap_err();
         assert!(error.contains(expect), "{arguments:?}: {error}");
     };
-    check(&["--read-only"], "no message of Mesos carries it");
+    check(&["--read-only"], "--read-only needs --image");
+    check(&["--tmpfs=/run"], "--tmpfs needs --image");
+    check(&["--image=a", "--tmpfs=/proc/x"], "which the agent mounts");
+    check(&["--image=a", "--mount=type=tmpfs,target=/a/b", "-v", "/a:/a"], "would hide the tmpfs");
+    check(&["--image=a", "--entrypoint="], "--entrypoint '' needs a command");
+    check(&["--entrypoint=x", "--", "a"], "--image");
     check(&["-w", "relative", "--", "pwd"], "begins with '/'");
     check(&["-w", "/d"], "--workdir needs a command");
     check(&["-u", "1000:1000"], "write the user alone");
-    check(&["-p", "8080:80"], "--publish needs --network NAME");
+    check(&["-p", "8080:80"], "a port needs a network");
     check(&["--gpus=all"], "give the number of GPUs");
     check(&["--gpus=0"], "give the number of GPUs");
     check(&["--health-interval=1m"], "--health-cmd");

@@ -27,6 +27,8 @@ pub struct DockerFlags<'a> {
     pub cap_drop: &'a [Named],
     pub read_only: bool,
     pub shm_size: Option<u32>,
+    pub tmpfs: &'a [String],
+    pub entrypoint: Option<&'a str>,
     pub options: &'a [String],
 }
 
@@ -56,6 +58,8 @@ pub fn docker(flags: &DockerFlags<'_>) -> Result<(v1::container_info::DockerInfo
     let mut parameters = Vec::new();
     parameters.extend(flags.workdir.map(|path| parameter("workdir", path.to_owned())));
     parameters.extend(flags.read_only.then(|| parameter("read-only", "true".to_owned())));
+    parameters.extend(flags.tmpfs.iter().map(|text| parameter("tmpfs", text.clone())));
+    parameters.extend(flags.entrypoint.map(|program| parameter("entrypoint", program.to_owned())));
     parameters.extend(flags.shm_size.map(|megabytes| parameter("shm-size", format!("{megabytes}m"))));
     for (key, named) in [("cap-add", flags.cap_add), ("cap-drop", flags.cap_drop)] {
         parameters.extend(named.iter().map(|named| parameter(key, named.to_string())));

@@ -17,6 +17,9 @@ const GUIDE: &str = include_str!("../../../../../docs/running.md");
 /// commands).
 const USES: &[(&str, &[&str])] = &[
     ("--image", &["--image=busybox"]),
+    ("--entrypoint", &["--image=busybox", "--entrypoint=/bin/x"]),
+    ("--read-only", &["--image=busybox", "--read-only"]),
+    ("--tmpfs", &["--image=busybox", "--tmpfs=/run"]),
     ("--user", &["--user=root"]),
     ("-u", &["-u", "root"]),
     ("--env", &["--env=A=b"]),

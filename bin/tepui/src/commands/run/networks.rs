@@ -56,15 +56,15 @@ fn range(text: &str) -> Option<(u32, u32)> {
 /// Returns what is wrong with the combination.
 pub fn network_infos(networks: &[String], ports: &[Publish]) -> Result<Vec<v1::NetworkInfo>, String> {
     if let Some(name) = networks.iter().find(|name| matches!(name.as_str(), "none" | "")) {
-        return Err(format!("--network '{name}': no message of Mesos carries it; name a network of the agents"));
+        return Err(format!("'{name}': no message of Mesos carries it; name a network of the agents"));
     }
     if networks.iter().any(|name| name == "host") && networks.len() > 1 {
-        return Err("--network host: the network of the agent is the only one then; leave out the others".to_owned());
+        return Err("'host': the network of the agent is the only one then; leave out the others".to_owned());
     }
     if let Some(name) =
         networks.iter().enumerate().find_map(|(at, name)| networks.get(..at)?.contains(name).then_some(name))
     {
-        return Err(format!("--network {name} is given twice"));
+        return Err(format!("'{name}' is given twice"));
     }
     let named = networks.iter().filter(|name| *name != "host");
     let mut infos: Vec<_> =
@@ -73,9 +73,7 @@ pub fn network_infos(networks: &[String], ports: &[Publish]) -> Result<Vec<v1::N
         (_, true) => {}
         (Some(first), false) => first.port_mappings = ports.to_vec(),
         (None, false) => {
-            return Err(
-                "--publish needs --network NAME: a task in the network of its agent has the agent's ports".to_owned()
-            );
+            return Err("a port needs a network: a task in the network of its agent has the agent's ports".to_owned());
         }
     }
     Ok(infos)
@@ -143,8 +141,8 @@ mod tests {
         check(&[], &[], Ok(&[]));
         check(&["host"], &[], Ok(&[]));
         check(&["a", "b"], &ports, Ok(&[("a", 1), ("b", 0)]));
-        check(&[], &ports, Err("--publish needs --network NAME"));
-        check(&["host"], &ports, Err("--publish needs --network NAME"));
+        check(&[], &ports, Err("a port needs a network"));
+        check(&["host"], &ports, Err("a port needs a network"));
         check(&["host", "a"], &[], Err("leave out the others"));
         check(&["a", "a"], &[], Err("given twice"));
         check(&["none"], &[], Err("no message of Mesos"));

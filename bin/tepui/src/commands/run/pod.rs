@@ -10,9 +10,11 @@ use messages::v1;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::capabilities;
 use super::command::scalar;
 use super::container::image;
-use super::volumes::{mount, volume};
+use super::networks::{network_infos, port_resource, publish};
+use super::volumes::{Mounted, mount, volume};
 use crate::commands::cli::CommandError;
 use crate::commands::numbers;
 use crate::commands::operate::amounts;
@@ -35,6 +37,13 @@ pub const EXAMPLE: &str = r#"{
 struct Pod {
     name: Option<String>,
     tasks: Vec<Task>,
+    /// The networks that all tasks join.
+    #[serde(default)]
+    networks: Vec<String>,
+    /// Ports of the agent that lead to ports in the first network.
+    #[serde(default)]
+    ports: Vec<String>,
+    hostname: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -68,6 +77,10 @@ struct Task {
     check: Option<Check>,
     kill_grace: Option<String>,
     max_completion_time: Option<String>,
+    #[serde(default)]
+    cap_add: Vec<String>,
+    #[serde(default)]
+    cap_drop: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -113,17 +126,31 @@ struct Tcp {
 pub struct PodPlan {
     pub name: Option<String>,
     pub tasks: Vec<v1::TaskInfo>,
+    /// The container of the executor, whose network is that of all tasks.
+    pub container: Option<Box<v1::ContainerInfo>>,
+    /// The ports of the agent that the pod needs.
+    pub ports: Option<v1::Resource>,
 }
 
-/// Reads the file of a pod. A task that does not name its cpus or memory gets these.
+/// The values that a task gets if the file gives it no other ones.
+#[derive(Debug, Clone, Copy)]
+pub struct Defaults<'a> {
+    pub cpus: f64,
+    /// In megabytes.
+    pub mem: f64,
+    /// The user on the agent.
+    pub user: &'a str,
+}
+
+/// Reads the file of a pod.
 ///
 /// # Errors
 ///
 /// Fails with a sentence that names the file and the key.
-pub fn read(path: &Path, cpus: f64, mem: f64) -> Result<PodPlan, CommandError> {
+pub fn read(path: &Path, defaults: Defaults<'_>) -> Result<PodPlan, CommandError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| CommandError::Io { doing: format!("read {}", path.display()), source })?;
-    parse(&text, cpus, mem).map_err(|problem| CommandError::Lines(format!("{}: {problem}", path.display())))
+    parse(&text, defaults).map_err(|problem| CommandError::Lines(format!("{}: {problem}", path.display())))
 }
 
 /// Returns the executor of a pod of this name, which runs its tasks as a group, with these resources for itself.
@@ -136,7 +163,7 @@ pub fn executor(name: &str, resources: [(&str, f64); 3]) -> v1::ExecutorInfo {
     }
 }
 
-fn parse(text: &str, cpus: f64, mem: f64) -> Result<PodPlan, String> {
+fn parse(text: &str, defaults: Defaults<'_>) -> Result<PodPlan, String> {
     let pod: Pod = serde_json::from_str(text)
         .map_err(|error| format!("{}. A pod looks like this:\n{EXAMPLE}", model::visible(&error.to_string())))?;
     if pod.tasks.is_empty() {
@@ -152,14 +179,50 @@ fn parse(text: &str, cpus: f64, mem: f64) -> Result<PodPlan, String> {
         if !names.insert(name.clone()) {
             return Err(format!("two tasks are called '{}'; give each a name of its own", model::visible(&name)));
         }
-        let info = info(task, cpus, mem, has_limits)
+        let info = info(task, defaults, has_limits)
             .map_err(|problem| format!("task '{}': {problem}", model::visible(&name)))?;
         tasks.push(info);
     }
-    Ok(PodPlan { name: pod.name, tasks })
+    let ports = pod.ports.iter().map(|text| publish(text)).collect::<Result<Vec<_>, _>>();
+    let ports = ports.map_err(|problem| format!("ports: {problem}"))?.concat();
+    let network_infos = network_infos(&pod.networks, &ports).map_err(|problem| format!("networks: {problem}"))?;
+    let plain = v1::ContainerInfo { r#type: v1::container_info::Type::Mesos.into(), ..Default::default() };
+    let container = v1::ContainerInfo { network_infos, hostname: pod.hostname, ..plain.clone() };
+    let container = (container != plain).then(|| Box::new(container));
+    Ok(PodPlan { name: pod.name, tasks, container, ports: port_resource(&ports) })
 }
 
-fn info(task: Task, cpus: f64, mem: f64, own_cgroup: bool) -> Result<v1::TaskInfo, String> {
+/// Returns the container of a task; `None` if it needs none of its own.
+fn container(task: &Task, user: &str, own_cgroup: bool) -> Result<Option<Box<v1::ContainerInfo>>, String> {
+    let of_list = |key: &str, list: &[String]| {
+        let read = list.iter().map(|name| capabilities::capability(name)).collect::<Result<Vec<_>, _>>();
+        read.map_err(|problem| format!("{key}: {problem}"))
+    };
+    let mut linux_info: Option<Box<v1::LinuxInfo>> = None;
+    let (add, drop) = (of_list("cap_add", &task.cap_add)?, of_list("cap_drop", &task.cap_drop)?);
+    capabilities::add_to(&mut linux_info, &add, &drop, matches!(user, "root" | "0"));
+    if own_cgroup {
+        linux_info.get_or_insert_default().share_cgroups = Some(false);
+    }
+    let volumes = task.volumes.iter().map(|text| volume(text).map_err(|why| format!("volumes: {why}")));
+    let mounts = task.mounts.iter().map(|text| match mount(text).map_err(|why| format!("mounts: {why}"))? {
+        Mounted::Volume(volume) => Ok(volume),
+        Mounted::Tmpfs(_) => Err(format!("mounts: '{text}': tasks of a pod cannot have a tmpfs")),
+    });
+    let plain = v1::ContainerInfo { r#type: v1::container_info::Type::Mesos.into(), ..Default::default() };
+    let info = v1::ContainerInfo {
+        mesos: task.image.as_deref().map(image),
+        volumes: volumes.chain(mounts).collect::<Result<_, String>>()?,
+        tty_info: task.tty.then(Box::default),
+        linux_info,
+        ..plain.clone()
+    };
+    Ok((info != plain).then(|| Box::new(info)))
+}
+
+fn info(task: Task, defaults: Defaults<'_>, own_cgroup: bool) -> Result<v1::TaskInfo, String> {
+    let Defaults { cpus, mem, user } = defaults;
+    let container = container(&task, task.user.as_deref().unwrap_or(user), own_cgroup)?;
     let amount = |value: &Option<Value>, read: fn(&str) -> Result<f64, String>| value.as_ref().map(|v| number(v, read));
     let mut resources = vec![
         scalar("cpus", amount(&task.cpus, numbers::cpus).transpose()?.unwrap_or(cpus)),
@@ -182,18 +245,6 @@ fn info(task: Task, cpus: f64, mem: f64, own_cgroup: bool) -> Result<v1::TaskInf
     command.environment = Some(Box::new(v1::Environment { variables: variables.collect() }));
     command.uris = task.uris.into_iter().map(|value| v1::command_info::Uri { value, ..Default::default() }).collect();
     command.user = task.user;
-    let plain = v1::ContainerInfo { r#type: v1::container_info::Type::Mesos.into(), ..Default::default() };
-    let volumes = task.volumes.iter().map(|text| volume(text).map_err(|why| format!("volumes: {why}")));
-    let mounts = task.mounts.iter().map(|text| mount(text).map_err(|why| format!("mounts: {why}")));
-    let container = v1::ContainerInfo {
-        mesos: task.image.as_deref().map(image),
-        tty_info: task.tty.then(Box::default),
-        volumes: volumes.chain(mounts).collect::<Result<_, _>>()?,
-        linux_info: own_cgroup
-            .then(|| Box::new(v1::LinuxInfo { share_cgroups: Some(false), ..v1::LinuxInfo::default() })),
-        ..plain.clone()
-    };
-    let info = (container != plain).then(|| Box::new(container));
     let mut labels = Vec::new();
     for (name, given) in task.health_checks {
         labels.push(health_check_label(
@@ -209,7 +260,7 @@ fn info(task: Task, cpus: f64, mem: f64, own_cgroup: bool) -> Result<v1::TaskInf
         task_id: v1::TaskId { value: task.name },
         resources,
         command: Some(Box::new(command)),
-        container: info,
+        container,
         limits: limits(&task.limits)?,
         health_check: task.health_check.map(health_check).transpose()?.map(Box::new),
         check: task.check.map(check).transpose()?.map(Box::new),
@@ -349,9 +400,28 @@ fn check(given: Check) -> Result<v1::CheckInfo, String> {
 mod tests {
     use super::*;
 
+    const DEFAULTS: Defaults<'_> = Defaults { cpus: 0.1, mem: 32.0, user: "root" };
+
+    #[test]
+    fn a_pod_has_networks_and_its_tasks_have_volumes_and_capabilities() {
+        let text = r#"{"networks": ["net"], "ports": ["8080:80"], "hostname": "h", "tasks": [{
+            "name": "a", "command": "x", "volumes": ["/a:/b:ro"], "mounts": ["type=bind,source=/c,target=/d"],
+            "cap_add": ["NET_ADMIN"], "cap_drop": ["ALL"], "tty": true}, {"name": "b", "command": "x"}]}"#;
+        let pod = parse(text, DEFAULTS).unwrap();
+        let shared = pod.container.unwrap();
+        let mappings = &shared.network_infos[0].port_mappings;
+        assert_eq!((shared.network_infos[0].name(), mappings[0].host_port, shared.hostname()), ("net", 8080, "h"));
+        assert_eq!(pod.ports.unwrap().ranges.unwrap().range[0].begin, 8080);
+        let own = pod.tasks[0].container.as_deref().unwrap();
+        let paths: Vec<_> = own.volumes.iter().map(|volume| volume.container_path.as_str()).collect();
+        let effective = own.linux_info.as_ref().unwrap().effective_capabilities.as_ref().unwrap();
+        assert_eq!((paths, effective.capabilities.len(), own.tty_info.is_some()), (vec!["/b", "/d"], 1, true));
+        assert_eq!(pod.tasks[1].container, None);
+    }
+
     #[test]
     fn a_pod_becomes_tasks() {
-        let pod = parse(EXAMPLE, 0.1, 32.0).unwrap();
+        let pod = parse(EXAMPLE, DEFAULTS).unwrap();
         assert_eq!(pod.name.as_deref(), Some("web"));
         let [server, log] = pod.tasks.as_slice() else { panic!("two tasks") };
         let amounts = |task: &v1::TaskInfo| {
@@ -377,7 +447,7 @@ mod tests {
         let text = r#"{"tasks": [
             {"name": "a", "command": "x", "tty": true, "volumes": ["/a:/b:ro"], "mounts": ["type=image,source=i,target=/c"]},
             {"name": "b", "command": "x"}]}"#;
-        let tasks = parse(text, 0.1, 32.0).unwrap().tasks;
+        let tasks = parse(text, DEFAULTS).unwrap().tasks;
         let container = tasks[0].container.as_deref().unwrap();
         assert!(container.tty_info.is_some());
         let [directory, of_image] = container.volumes.as_slice() else { panic!("two volumes") };
@@ -389,7 +459,7 @@ mod tests {
     #[test]
     fn the_invalid_part_is_named() {
         let check = |text: &str, expect: &str| {
-            let error = parse(text, 0.1, 32.0).unwrap_err();
+            let error = parse(text, DEFAULTS).unwrap_err();
             assert!(error.contains(expect), "{text}: {error}");
         };
         check("", "A pod looks like this");
@@ -404,7 +474,15 @@ mod tests {
         check(r#"{"tasks": [{"name": "a", "command": "x", "limits": {"gpus": 1}}]}"#, "no limit of 'gpus'");
         check(r#"{"tasks": [{"name": "a", "command": "x", "check": {}}]}"#, "exactly one of");
         check(r#"{"tasks": [{"name": "a", "command": "x", "volumes": ["/a:b"]}]}"#, "volumes: 'b' is not a path");
-        check(r#"{"tasks": [{"name": "a", "command": "x", "mounts": ["type=tmpfs"]}]}"#, "mounts: mounts of type");
+        check(r#"{"tasks": [{"name": "a", "command": "x", "mounts": ["type=npipe"]}]}"#, "mounts: mounts of type");
         check(r#"{"tasks": [{"name": "a", "command": "x", "kill_grace": "soon"}]}"#, "kill_grace");
+        check(r#"{"tasks": [{"name": "a", "command": "x", "volumes": ["a/b:/c"]}]}"#, "volumes: 'a/b'");
+        check(
+            r#"{"tasks": [{"name": "a", "command": "x", "mounts": ["type=tmpfs,target=/a"]}]}"#,
+            "tasks of a pod cannot have a tmpfs",
+        );
+        check(r#"{"tasks": [{"name": "a", "command": "x", "cap_add": ["FLY"]}]}"#, "cap_add: there is no capability");
+        check(r#"{"ports": ["80:80"], "tasks": [{"name": "a", "command": "x"}]}"#, "networks: a port needs a network");
+        check(r#"{"networks": ["none"], "tasks": [{"name": "a", "command": "x"}]}"#, "networks: 'none'");
     }
 }

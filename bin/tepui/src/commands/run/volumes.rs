@@ -47,8 +47,9 @@ pub fn volume(text: &str) -> Result<v1::Volume, String> {
 /// # Errors
 ///
 /// Returns what is wrong with the text.
-pub fn mount(text: &str) -> Result<v1::Volume, String> {
+pub fn mount(text: &str) -> Result<Mounted, String> {
     let mut mount = Mount::default();
+    let mut options = Vec::new();
     for field in text.split(',') {
         let (name, value) = match field.split_once('=') {
             Some((name, value)) => (name, Some(value)),
@@ -61,6 +62,7 @@ pub fn mount(text: &str) -> Result<v1::Volume, String> {
                     "bind" => Kind::Bind,
                     "volume" => Kind::Volume,
                     "image" => Kind::Image,
+                    "tmpfs" => Kind::Tmpfs,
                     kind => return Err(format!("mounts of type '{kind}': {}", no_message())),
                 }
             }
@@ -76,6 +78,8 @@ pub fn mount(text: &str) -> Result<v1::Volume, String> {
             "bind-propagation" => {
                 mount.propagation = propagation(given()?).ok_or_else(|| not_carried(field))?;
             }
+            "tmpfs-size" => options.push(format!("size={}", given()?)),
+            "tmpfs-mode" => options.push(format!("mode={}", given()?)),
             "volume-driver" => mount.driver = Some(given()?.to_owned()),
             "volume-opt" => {
                 let (key, value) = given()?.split_once('=').ok_or("'volume-opt' needs NAME=VALUE")?;
@@ -84,17 +88,46 @@ pub fn mount(text: &str) -> Result<v1::Volume, String> {
             _ => return Err(not_carried(field)),
         }
     }
-    mount.volume()
+    if mount.kind != Kind::Tmpfs {
+        return match options.is_empty() {
+            true => mount.volume().map(Mounted::Volume),
+            false => Err("tmpfs-size and tmpfs-mode are options of mounts of type=tmpfs".to_owned()),
+        };
+    }
+    let plain = Mount { kind: Kind::Tmpfs, target: mount.target.clone(), ..Mount::default() };
+    if mount != plain {
+        return Err("a mount of type=tmpfs has the options target, tmpfs-size and tmpfs-mode".to_owned());
+    }
+    let separator = if options.is_empty() { "" } else { ":" };
+    tmpfs(&format!("{}{separator}{}", mount.target, options.join(","))).map(Mounted::Tmpfs)
+}
+
+/// What is mounted by `--mount`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Mounted {
+    /// A directory of the agent, of a volume driver or of the sandbox.
+    Volume(v1::Volume),
+    /// Memory: `PATH[:OPTIONS]`.
+    Tmpfs(String),
+}
+
+/// Checks `PATH[:OPTIONS]` of `--tmpfs`, which becomes a label of the task.
+///
+/// # Errors
+///
+/// Returns what is wrong with the text.
+pub fn tmpfs(text: &str) -> Result<String, String> {
+    validation::container_labels::tmpfs(text).map(|_| text.to_owned())
 }
 
 fn no_message() -> &'static str {
-    "no message of Mesos carries it; use bind, volume or image"
+    "no message of Mesos carries it; use bind, volume, image or tmpfs"
 }
 
 fn not_carried(option: &str) -> String {
     format!(
         "'{option}' is not an option that a volume of Mesos can have; known are type, source, target, readonly, \
-         bind-propagation, volume-driver and volume-opt, and after a path ro, rw, rslave and rshared"
+         bind-propagation, volume-driver, volume-opt, tmpfs-size and tmpfs-mode, and after a path ro, rw, rslave and rshared"
     )
 }
 
@@ -108,13 +141,15 @@ fn propagation(option: &str) -> Option<Option<Propagation>> {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Bind,
     Volume,
     Image,
+    Tmpfs,
 }
 
+#[derive(PartialEq)]
 struct Mount {
     kind: Kind,
     source: Option<String>,
@@ -174,6 +209,7 @@ impl Mount {
                     ..Source::default()
                 }
             }
+            (Kind::Tmpfs, _) => return Err("a mount of type=tmpfs is no volume".to_owned()),
             (Kind::Volume, None) if driver.is_some() || !options.is_empty() => {
                 return Err("a volume of a driver needs source=NAME".to_owned());
             }
@@ -217,9 +253,10 @@ mod tests {
     #[test]
     fn volumes_are_read_as_docker_reads_them() {
         let check = |given: &str, expect: Result<&str, &str>| {
-            let read = if given.contains('=') { mount(given) } else { volume(given) };
+            let read = if given.contains('=') { mount(given) } else { volume(given).map(Mounted::Volume) };
             match (read, expect) {
-                (Ok(volume), Ok(expect)) => assert_eq!(shown(&volume), expect, "{given}"),
+                (Ok(Mounted::Volume(volume)), Ok(expect)) => assert_eq!(shown(&volume), expect, "{given}"),
+                (Ok(Mounted::Tmpfs(text)), Ok(expect)) => assert_eq!(format!("tmpfs {text}"), expect, "{given}"),
                 (Err(error), Err(expect)) => assert!(error.contains(expect), "{given}: {error}"),
                 (read, expect) => panic!("{given}: {read:?}, expected {expect:?}"),
             }
@@ -247,7 +284,13 @@ mod tests {
         check("type=image,target=/b", Err("needs source=IMAGE"));
         check("type=image,source=a,target=/b,volume-driver=x", Err("type=volume"));
         check("type=image,source=a,target=/b,bind-propagation=rslave", Err("directories of the agent"));
-        check("type=tmpfs,target=/b", Err("'tmpfs': no message of Mesos carries it"));
+        check("type=npipe,target=/b", Err("'npipe': no message of Mesos carries it"));
+        check("type=tmpfs,target=/b", Ok("tmpfs /b"));
+        check("type=tmpfs,dst=/b,tmpfs-size=64m,tmpfs-mode=755", Ok("tmpfs /b:size=64m,mode=755"));
+        check("type=tmpfs,dst=/b,tmpfs-size=much", Err("'much' is no size"));
+        check("type=tmpfs,source=/a,target=/b", Err("has the options target"));
+        check("type=tmpfs,target=/b,readonly", Err("has the options target"));
+        check("type=bind,source=/a,target=/b,tmpfs-size=1m", Err("type=tmpfs"));
         check("type=bind,target=/b", Err("a bind needs source=/PATH"));
         check("type=bind,source=a,target=/b", Err("a bind needs source=/PATH"));
         check("type=bind,source=/a", Err("is not a path in the container"));
