@@ -235,6 +235,25 @@ fn an_image_runs_its_entrypoint_with_the_words() {
 }
 
 #[test]
+fn an_image_without_tar_says_so() {
+    let Some(cluster) = cluster() else { return };
+    let begun = cluster.printed(&["--detach", "--name", "long", "--", "echo x > file; /bin/busybox sleep 1000"]);
+    assert_eq!(begun, "0000/long\n");
+    let expect = "the container has no program `tar`";
+    until("a copy is refused", || {
+        let mut copy = Command::new(TEPUI);
+        copy.args(["cp", "long:file", "-"]).env("TEPUI_MASTER", format!("127.0.0.1:{}", cluster.local.port));
+        let output = copy.stdin(Stdio::null()).output().unwrap();
+        let found = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success());
+        found.contains(expect).then(|| assert!(found.contains("put tar (or busybox) into its image"), "{found}"))
+    });
+    let mut cancel = Command::new(TEPUI);
+    cancel.args(["cancel", "0000"]).env("TEPUI_MASTER", format!("127.0.0.1:{}", cluster.local.port));
+    assert!(cancel.output().unwrap().status.success());
+}
+
+#[test]
 fn the_root_is_read_only_and_memory_is_mounted() {
     let Some(cluster) = cluster() else { return };
     check_read_only(&cluster);

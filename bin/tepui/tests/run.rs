@@ -120,6 +120,54 @@ fn flags_of_docker_reach_the_task_or_are_refused() {
 }
 
 #[test]
+fn the_health_check_that_killed_a_task_is_named() {
+    let local = cluster();
+    let health = ["--health-cmd=false", "--health-interval=100ms", "--health-retries=2", "--health-start-period=0s"];
+    let killed = output(&local, &[&["run"], &health[..], &["--", "sleep 1000"]].concat());
+    let why = "killed: its health check failed 2 times in a row";
+    assert_eq!(text(&killed.stderr), format!("tepui: task run is TASK_KILLED: {why}\n"));
+    assert_eq!(killed.status.code(), Some(143));
+    let explained = said(&local, &["explain", "task", "run"]);
+    assert!(explained.contains(why), "{explained}");
+    let several = output(&local, &[&["run", "-q", "-n", "2"], &health[..], &["--", "sleep 1000"]].concat());
+    assert!(text(&several.stdout).contains(&format!("run.1: {why}\n")), "{several:?}");
+}
+
+/// `mesos-execute` prints every update, and `tepui tasks` the results of checks.
+#[test]
+fn results_of_checks_are_shown() {
+    use std::io::BufRead;
+    let local = cluster();
+    let file = local.work.path().join("end");
+    let line = format!("until test -e {}; do sleep 0.05; done", file.display());
+    let scalar =
+        |name: &str, value: f64| serde_json::json!({ "name": name, "type": "SCALAR", "scalar": { "value": value } });
+    let task = serde_json::json!({
+        "name": "t", "task_id": { "value": "t" }, "command": { "value": line },
+        "resources": [scalar("cpus", 0.1), scalar("mem", 32.0)],
+        "health_check": { "type": "COMMAND", "command": { "value": "true" }, "delay_seconds": 0.0, "interval_seconds": 0.1 },
+        "check": { "type": "COMMAND", "command": { "command": { "value": "exit 4" } }, "delay_seconds": 0.0, "interval_seconds": 0.1 },
+    });
+    let mut command = Command::new(TEPUI);
+    command.args(["mesos-execute", &format!("--master=127.0.0.1:{}", local.port), &format!("--task={task}")]);
+    let mut execute = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = std::io::BufReader::new(execute.stdout.take().unwrap());
+    let mut seen = String::new();
+    while !seen.contains("  healthy?: 1\n") || !seen.contains("  check status: COMMAND exit code 4\n") {
+        assert_ne!(lines.read_line(&mut seen).unwrap(), 0, "{seen}");
+    }
+    let shown = said(&local, &["tasks"]);
+    let rows: Vec<&str> = shown.lines().collect();
+    assert!(rows[0].contains("HEALTH") && rows[0].contains("CHECK"), "{shown}");
+    assert!(rows[1].contains("healthy  exit 4"), "{shown}");
+    assert!(said(&local, &["tasks", "--json"]).contains(r#""exit_code":4"#));
+    let frameworks = testkit::http::get_blocking(local.port, "/frameworks").unwrap().body;
+    assert!(frameworks.contains("TASK_KILLING_STATE") && frameworks.contains("REVOCABLE_RESOURCES"), "{frameworks}");
+    std::fs::write(&file, "").unwrap();
+    assert!(execute.wait().unwrap().success());
+}
+
+#[test]
 fn mesos_execute_launches_task_groups() {
     let local = cluster();
     let task = |id: &str| {

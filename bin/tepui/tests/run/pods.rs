@@ -73,6 +73,18 @@ fn commands_run_inside_containers() {
         std::fs::write(&copied, "changed\n").unwrap();
         said(&local, &["cp", copied.to_str().unwrap(), &format!("{task}:file")]);
         check(&[task, "--", "cat", "file"], b"", 0, "changed\n");
+        // A link is copied as it is, and an archive goes through stdin and stdout.
+        check(&[task, "--", "ln -s file link; mkdir directory"], b"", 0, "");
+        let link = local.work.path().join(format!("link-{task}"));
+        said(&local, &["cp", &format!("{task}:link"), link.to_str().unwrap()]);
+        assert_eq!(std::fs::read_link(&link).unwrap(), Path::new("file"));
+        let archive = output(&local, &["cp", &format!("{task}:file"), "-"]);
+        assert!(archive.status.success() && archive.stdout.starts_with(b"file\0"), "{archive:?}");
+        let mut copy = tepui(&local, &["cp", "-", &format!("{task}:directory")]);
+        let mut copy = copy.stdin(Stdio::piped()).spawn().unwrap();
+        copy.stdin.take().unwrap().write_all(&archive.stdout).unwrap();
+        assert!(copy.wait().unwrap().success());
+        check(&[task, "--", "cat", "directory/file"], b"", 0, "changed\n");
         let missing = output(&local, &["cp", &format!("{task}:no-such-file"), copied.to_str().unwrap()]);
         assert!(!missing.status.success() && text(&missing.stderr).contains("no-such-file"), "{missing:?}");
 

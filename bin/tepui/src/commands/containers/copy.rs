@@ -287,7 +287,7 @@ impl Tar {
         let complaints = String::from_utf8_lossy(&self.complaints);
         output::write_stderr_lines(&complaints);
         if is_missing(end.exit_status, &complaints) {
-            output::write_stderr(NO_TAR);
+            output::write_stderr_lines(NO_TAR);
         }
         Ok(Some(exit_code(&end)))
     }
