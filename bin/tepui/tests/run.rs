@@ -161,7 +161,7 @@ fn results_of_checks_are_shown() {
     assert!(rows[0].contains("HEALTH") && rows[0].contains("CHECK"), "{shown}");
     assert!(rows[1].contains("healthy  exit 4"), "{shown}");
     assert!(said(&local, &["tasks", "--json"]).contains(r#""exit_code":4"#));
-    let frameworks = testkit::http::get_blocking(local.port, "/frameworks").unwrap().body;
+    let frameworks = testkit::http::get_blocking(local.port, "/master/frameworks").unwrap().body;
     assert!(frameworks.contains("TASK_KILLING_STATE") && frameworks.contains("REVOCABLE_RESOURCES"), "{frameworks}");
     std::fs::write(&file, "").unwrap();
     assert!(execute.wait().unwrap().success());

@@ -57,7 +57,9 @@ pub fn running_task<'a>(state: &'a State, given: &str) -> Result<&'a v1::Task, C
         several => {
             let frameworks = state.framework_ids();
             let id = |task: &&v1::Task| format!("{}/{}", frameworks.of(&task.framework_id.value), task.task_id.value);
-            let ids: Vec<String> = several.iter().take(5).map(id).collect();
+            let mut ids: Vec<String> = several.iter().map(id).collect();
+            ids.sort();
+            ids.truncate(5);
             let rest = if several.len() > ids.len() { ", ..." } else { "" };
             Err(CommandError::message(format!(
                 "'{given}' could be {} tasks that run: name one as FRAMEWORK/TASK ({}{rest})",
