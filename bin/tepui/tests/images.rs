@@ -207,7 +207,6 @@ fn images_are_counted_and_listed() {
         assert_eq!(found.matches("what to do: ").count(), 1, "{found}");
     };
     refused(&registry.image("other"), "what to do: check the name and the tag");
-    refused(&format!("127.0.0.1:{port}/app:x"), "or name a mirror with --docker_registry");
 }
 
 /// Words after an image with an entrypoint are its arguments; `--entrypoint` replaces it.

@@ -433,3 +433,28 @@ fn megabytes(bytes: u64) -> String {
     let tenths = bytes / 100_000;
     format!("{}.{} MB", tenths / 10, tenths % 10)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use provisioner::RegistryError;
+
+    #[test]
+    fn there_is_one_advice_for_a_pull_that_failed() {
+        let check = |error: RegistryError, expect: Option<&str>| {
+            let found = advice(&error.into());
+            assert_eq!(found.is_some(), expect.is_some(), "{found:?}");
+            assert!(found.unwrap_or_default().contains(expect.unwrap_or_default()), "{found:?}");
+        };
+        let url = || "https://registry.example.com/v2/".to_owned();
+        let status = |status| RegistryError::Status { url: url(), status, detail: String::new() };
+        let broken = RegistryError::Broken { url: url(), source: std::io::Error::other("x") };
+        check(broken, Some("name a mirror with --docker_registry"));
+        check(RegistryError::Unauthorized { url: url() }, Some("docker login"));
+        check(status(403), Some("docker login"));
+        check(status(429), Some("limits pulls"));
+        check(RegistryError::NotFound { what: "a".to_owned(), registry: url() }, Some("check the name and the tag"));
+        check(status(500), None);
+        check(RegistryError::Cancelled, None);
+    }
+}
