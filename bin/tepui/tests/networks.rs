@@ -9,7 +9,7 @@ use std::io::Read;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use processes::{Master, TEPUI};
 use serde_json::Value;
@@ -105,14 +105,26 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        // The tasks end with the agent and not with the test.
+        // The tasks end with the agent and not with the test. Nothing here may panic, since the test may have failed.
         for task in ["web", "other"] {
-            self.tepui(&["cancel", task]);
+            let mut cancel = Command::new(TEPUI);
+            cancel.args(["cancel", task]).env("TEPUI_MASTER", format!("127.0.0.1:{}", self.master.port));
+            let _ = cancel.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
         }
-        if self.agent.is_running() {
-            until("nothing runs any more", || self.is_empty().then_some(()));
+        let begun = Instant::now();
+        while self.agent.is_running() && !self.is_empty() && begun.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(20));
         }
         self.agent.kill();
+        // What the agent has not ended has the work directory in its environment.
+        let directory = format!("MESOS_DIRECTORY={}/", self.work.path().display());
+        for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+            let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+            if environment.split(|byte| *byte == 0).any(|variable| variable.starts_with(directory.as_bytes())) {
+                let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).output();
+            }
+        }
         for root in cgroup_roots(&cgroups_root(self.work.path())) {
             let _ = std::fs::remove_dir(root);
         }
