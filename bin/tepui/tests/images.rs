@@ -6,6 +6,9 @@
 mod hostile;
 mod processes;
 
+#[path = "images/gpus.rs"]
+mod gpus;
+
 #[path = "images/nested.rs"]
 mod nested;
 
@@ -64,7 +67,7 @@ fn cluster_with(environment: &[(&str, &str)]) -> Option<Cluster> {
 }
 
 /// Starts a cluster like [`cluster`] as the user `nobody`, where the kernel allows images without root.
-fn rootless_cluster() -> Option<Cluster> {
+fn rootless_cluster(environment: &[(&str, &str)]) -> Option<Cluster> {
     let Cluster { registry, .. } = cluster()?;
     let directory = tempfile::tempdir().unwrap();
     let (program, script) = (directory.path().join("tepui"), directory.path().join("start"));
@@ -83,7 +86,7 @@ fn rootless_cluster() -> Option<Cluster> {
         skipped(&current_test(), &String::from_utf8_lossy(&probe.stderr));
         return None;
     }
-    let local = LocalCluster::start_with_images(&script, 1, &["--resources=cpus:4;mem:1024"], &[]);
+    let local = LocalCluster::start_with_images(&script, 1, &["--resources=cpus:4;mem:1024"], environment);
     Some(Cluster { local, registry, _program: Some(directory) })
 }
 
@@ -260,7 +263,7 @@ fn the_root_is_read_only_and_memory_is_mounted() {
 
 #[test]
 fn the_root_is_read_only_and_memory_is_mounted_without_root() {
-    let Some(cluster) = rootless_cluster() else { return };
+    let Some(cluster) = rootless_cluster(&[]) else { return };
     check_read_only(&cluster);
 }
 
@@ -469,7 +472,7 @@ fn images_are_removed_when_the_disk_is_full_and_copies_work() {
 
 #[test]
 fn a_task_has_its_image_without_root() {
-    let Some(cluster) = rootless_cluster() else { return };
+    let Some(cluster) = rootless_cluster(&[]) else { return };
     let command = "cat /etc/greeting; id -u; ls /; echo x > /new && cat /new; echo y > file && cat file; \
                    ls /dev/null /proc/self/status; echo z > /proc/sys/kernel/hostname || echo read-only; \
                    cat /proc/self/setgroups";
@@ -480,6 +483,54 @@ fn a_task_has_its_image_without_root() {
         format!("hello from the image\n0\n{root}x\ny\n/dev/null\n/proc/self/status\nread-only\ndeny\n")
     );
     until("the root file systems are removed", || (cluster.roots() == 0).then_some(()));
+}
+
+/// Without root, overlayfs in a user namespace and the backend `copy` show the same tree: types, modes, owners, links and
+/// contents, after whiteouts, opaque directories and replaced files.
+#[test]
+fn backends_show_the_same_tree_without_root() {
+    let tree = |backend: &str| {
+        let cluster = rootless_cluster(&[("MESOS_IMAGE_PROVISIONER_BACKEND", backend)])?;
+        let lower = busybox()
+            .file("a/kept", "kept\n")
+            .file("a/removed", "removed\n")
+            .file("b/hidden/file", "hidden\n")
+            .file("c/file", "a file that becomes a directory\n")
+            .raw("a/secret", EntryType::Regular, b"for its owner\n", "", 0o600)
+            .raw("a/setuid", EntryType::Regular, b"program\n", "", 0o4755)
+            .raw("a/other-name", EntryType::Link, b"", "a/kept", 0o644)
+            .symlink("a/link", "kept")
+            .symlink("a/absolute", "/a/secret");
+        let upper = layer()
+            .raw("a/.wh.removed", EntryType::Regular, b"", "", 0o644)
+            .raw("b/.wh..wh..opq", EntryType::Regular, b"", "", 0o644)
+            .file("b/new", "new\n")
+            .raw("c/.wh.file", EntryType::Regular, b"", "", 0o644)
+            .file("c/other/file", "deeper\n");
+        cluster.registry.add_image("tree", &[lower.gzip(), upper.gzip()]);
+        let command = r#"export PATH=/nowhere; b=/bin/busybox
+            $b find /a /b /c /bin -exec $b stat -c '%n %F %a %u %g %N' {} \; | $b sort
+            $b find /a /b /c -type f -exec $b md5sum {} \; | $b sort
+            $b stat -c %h /a/kept; echo more >> /a/kept; $b cat /a/kept; $b rm /b/new; $b ls /b"#;
+        let mut run = Command::new(TEPUI);
+        run.args(["run", "--quiet", "--image", &cluster.registry.image("tree"), "--", command]);
+        let output = run.env("TEPUI_MASTER", format!("127.0.0.1:{}", cluster.local.port)).output().unwrap();
+        assert!(output.status.success(), "{backend}: {output:?}\n{}", cluster.local.output());
+        let mounts = cluster.printed(&[
+            "--",
+            "while read -r a b c d e f; do case $e in /) echo $f;; esac; done < /proc/self/mountinfo",
+        ]);
+        assert_eq!(mounts.contains(" overlay "), backend == "overlay", "{mounts}");
+        Some(String::from_utf8(output.stdout).unwrap())
+    };
+    let Some((overlay, copy)) = tree("overlay").zip(tree("copy")) else { return };
+    assert_eq!(overlay, copy);
+    for present in
+        ["/a/kept regular file 644 0 0", "/a/setuid regular file 4755", "/c/other/file", "'/a/link' -> 'kept'"]
+    {
+        assert!(overlay.contains(present), "{present}: {overlay}");
+    }
+    assert!(!overlay.contains("removed") && !overlay.contains("hidden"), "{overlay}");
 }
 
 /// The privileges, volumes, shared memory and host name that a task asks for are those of its program, which another

@@ -178,10 +178,20 @@ impl LocalCluster {
         environment: &[(&str, &str)],
     ) -> Self {
         let work = tempfile::tempdir().unwrap();
-        let store = work.path().join("images");
-        let mut command = Command::new(tepui.as_ref());
-        command.env("MESOS_DOCKER_STORE_DIR", store).envs(environment.iter().copied());
-        Self::start_command(command, tepui.as_ref(), work, free_ports(agents + 1), agents, flags)
+        Self::start_with_store(tepui.as_ref(), work, free_ports(agents + 1), agents, flags, environment)
+    }
+
+    fn start_with_store(
+        tepui: &Path,
+        work: tempfile::TempDir,
+        port: u16,
+        agents: usize,
+        flags: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
+        let mut command = Command::new(tepui);
+        command.env("MESOS_DOCKER_STORE_DIR", work.path().join("images")).envs(environment.iter().copied());
+        Self::start_command(command, tepui, work, port, agents, flags)
     }
 
     /// Starts a cluster in a directory, which another cluster may have used, at a port.
@@ -217,6 +227,16 @@ impl LocalCluster {
         self.program.kill();
         let work = std::mem::replace(&mut self.work, tempfile::tempdir().unwrap());
         Self::start_in(&self.tepui.clone(), work, self.port, agents, flags)
+    }
+}
+
+impl LocalCluster {
+    /// Restarts a cluster like [`LocalCluster::restart`], with the image store and the environment of
+    /// [`LocalCluster::start_with_images`].
+    pub fn restart_with_images(mut self, agents: usize, flags: &[&str], environment: &[(&str, &str)]) -> Self {
+        self.program.kill();
+        let work = std::mem::replace(&mut self.work, tempfile::tempdir().unwrap());
+        Self::start_with_store(&self.tepui.clone(), work, self.port, agents, flags, environment)
     }
 }
 
