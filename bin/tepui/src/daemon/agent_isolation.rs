@@ -57,6 +57,21 @@ pub(super) fn configure(flags: &AgentFlags, config: &mut containerizer::Config) 
         return Err(CommandError::message(problem));
     }
     Ok(())
+    if let (Some(name), Some(directory)) = (&flags.seccomp_profile_name, &flags.seccomp_config_dir)
+        && config.isolation.iter().any(|name| name.trim() == "linux/seccomp")
+    {
+        check_profile(name, &directory.join(name))?;
+    }
+    Ok(())
+}
+
+/// Checks the profile of all containers before one of them needs it.
+fn check_profile(name: &str, path: &Path) -> Result<(), CommandError> {
+    let refused = |problem: String| {
+        CommandError::message(format!("--seccomp_profile_name={name}: '{}': {problem}", path.display()))
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| refused(format!("cannot be read: {error}")))?;
+    containerizer::check_seccomp_profile(&text).map_err(|error| refused(error.to_string()))?;
 }
 
 /// Reads directories separated by colons.
@@ -180,6 +195,22 @@ mod tests {
     }
 
     #[test]
+    #[test]
+    fn the_profile_of_system_calls_is_checked() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("p");
+        let check = || check_profile("p", &path).map_err(|error| error.to_string());
+        assert!(
+            check().is_err_and(|said| said.contains("--seccomp_profile_name=p") && said.contains("cannot be read"))
+        );
+        for (profile, expect) in [("{}", "defaultAction"), (r#"{"defaultAction":"NO","syscalls":[]}"#, "'NO'")] {
+            std::fs::write(&path, profile).unwrap();
+            assert!(check().is_err_and(|said| said.contains(expect)), "{profile}");
+        }
+        std::fs::write(&path, r#"{"defaultAction":"SCMP_ACT_ERRNO","defaultErrno":"ENOSYS","syscalls":[]}"#).unwrap();
+        assert_eq!(check(), Ok(()));
+    }
+
     fn devices_are_those_of_this_machine() {
         let read = |text: &str| devices(&Json(text.to_owned())).map_err(|error| error.to_string());
         let null = r#"{"allowed_devices":[{"device":{"path":"/dev/null"},"access":{"read":true}}]}"#;

@@ -119,6 +119,7 @@ pub(crate) fn default_profile(architecture: Architecture) -> Profile {
     Profile {
         default_action: "SCMP_ACT_ERRNO".to_owned(),
         default_errno_ret: Some(ENOSYS),
+        default_errno: None,
         arch_map: None,
         architectures: None,
         syscalls,

@@ -1,9 +1,11 @@
-//! The format of profiles: that of Docker (`profiles/seccomp/default.json` of Moby), which Mesos reads, too.
+//! The format of profiles: that of Docker (`profiles/seccomp/default.json` of Moby), which Mesos reads, too, with the names of
+//! errors that `containers-common` adds (`seccomp.json` of podman and others).
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::errno;
 use super::syscalls::{self, Architecture};
 use crate::CapabilitySet;
 
@@ -16,6 +18,8 @@ pub(crate) enum ProfileError {
         "'{0}' is no action of seccomp: use SCMP_ACT_ALLOW, _ERRNO, _KILL, _KILL_PROCESS, _KILL_THREAD, _TRAP or _LOG"
     )]
     Action(String),
+    #[error("'{0}' is no error number: use a name such as EPERM, or a number")]
+    Errno(String),
     #[error("the operator '{0}' is unknown: use SCMP_CMP_NE, _LT, _LE, _EQ, _GE, _GT or _MASKED_EQ")]
     Operator(String),
     #[error("a system call has the arguments 0 to 5, not {0}")]
@@ -26,7 +30,9 @@ pub(crate) enum ProfileError {
     Capability(String),
     #[error("'{0}' is no version of Linux: use e.g. 4.8")]
     KernelVersion(String),
-    #[error("it denies the system call '{0}', which does not exist: correct the name, or remove it")]
+    #[error(
+        "it allows by default and denies the system call '{0}', which does not exist: correct the name, or remove it"
+    )]
     UnknownSyscall(String),
     #[error("its 'archMap' does not have {0}, the architecture of this machine: add it")]
     Architecture(&'static str),
@@ -47,8 +53,13 @@ impl Action {
         Action(0x0005_0000 | u32::from(number))
     }
 
-    fn parse(name: &str, errno: Option<u16>) -> Result<Self, ProfileError> {
+    /// `named` is the error as a text, which goes before the number `errno`.
+    fn parse(name: &str, errno: Option<u16>, named: Option<&str>) -> Result<Self, ProfileError> {
         const EPERM: u16 = 1;
+        let errno = match named.filter(|text| !text.is_empty()) {
+            Some(text) => Some(errno::number(text).ok_or_else(|| ProfileError::Errno(text.to_owned()))?),
+            None => errno,
+        };
         Ok(match name {
             "SCMP_ACT_ALLOW" => Action::ALLOW,
             "SCMP_ACT_ERRNO" => Action::errno(errno.unwrap_or(EPERM)),
@@ -119,6 +130,7 @@ pub(crate) struct Circumstances {
 pub(crate) struct Profile {
     pub(super) default_action: String,
     pub(super) default_errno_ret: Option<u16>,
+    pub(super) default_errno: Option<String>,
     pub(super) arch_map: Option<Vec<ArchitectureEntry>>,
     /// The older form of `archMap`.
     pub(super) architectures: Option<Vec<String>>,
@@ -144,6 +156,7 @@ pub(super) struct SyscallEntry {
     pub names: Vec<String>,
     pub action: String,
     pub errno_ret: Option<u16>,
+    pub errno: Option<String>,
     pub args: Option<Vec<ArgumentEntry>>,
     #[serde(rename = "comment")]
     pub _comment: Option<String>,
@@ -183,11 +196,11 @@ impl Profile {
     /// Returns the rules for a container.
     pub(super) fn rules(&self, given: &Circumstances) -> Result<Rules, ProfileError> {
         self.check_architecture(given.architecture)?;
-        let default = Action::parse(&self.default_action, self.default_errno_ret)?;
+        let default = Action::parse(&self.default_action, self.default_errno_ret, self.default_errno.as_deref())?;
         let numbers = given.architecture.syscalls();
         let mut by_number: BTreeMap<u32, Vec<Rule>> = BTreeMap::new();
         for entry in &self.syscalls {
-            let action = Action::parse(&entry.action, entry.errno_ret)?;
+            let action = Action::parse(&entry.action, entry.errno_ret, entry.errno.as_deref())?;
             let conditions = entry.args.iter().flatten().map(condition).collect::<Result<Vec<_>, _>>()?;
             if conditions.len() > 6 {
                 return Err(ProfileError::Conditions);
@@ -202,8 +215,9 @@ impl Profile {
                         by_number.entry(*number).or_default().push(rule);
                     }
                     Some(_) => {}
-                    // The system calls of other architectures cannot be made here.
-                    None if action.permits() || syscalls::is_known(name) => {}
+                    // The system calls of other architectures cannot be made here. Those that nobody knows are denied anyway,
+                    // as all without a rule, or are mistakes that would allow what was meant to be denied.
+                    None if action.permits() || !default.permits() || syscalls::is_known(name) => {}
                     None => return Err(ProfileError::UnknownSyscall(name.clone())),
                 }
             }

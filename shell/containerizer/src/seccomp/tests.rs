@@ -131,6 +131,37 @@ fn the_first_rule_counts_and_those_without_conditions_come_last() {
     assert_eq!((result(&filter, "socket", &[40]), result(&filter, "socket", &[2])), (ENOSYS, ALLOW));
 }
 
+/// A profile as Debian's package golang-github-containers-common has it: errors by name and by number, system calls of other
+/// architectures and of other times, and parts without content.
+#[test]
+fn a_profile_of_containers_common_is_understood() {
+    let text = r#"{"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":38,"defaultErrno":"ENOSYS",
+        "archMap":[{"architecture":"SCMP_ARCH_X86_64","subArchitectures":["SCMP_ARCH_X86","SCMP_ARCH_X32"]},
+                   {"architecture":"SCMP_ARCH_AARCH64","subArchitectures":["SCMP_ARCH_ARM"]}],
+        "syscalls":[
+        {"names":["bdflush","kexec_load","of_tomorrow"],"action":"SCMP_ACT_ERRNO","args":[],"comment":"","includes":{},
+         "excludes":{},"errnoRet":1,"errno":"EPERM"},
+        {"names":["read","_llseek","timerfd"],"action":"SCMP_ACT_ALLOW","args":[],"comment":"","includes":{},"excludes":{}},
+        {"names":["bpf"],"action":"SCMP_ACT_ALLOW","args":[],"comment":"","includes":{"caps":["CAP_SYS_ADMIN"]},"excludes":{}},
+        {"names":["bpf"],"action":"SCMP_ACT_ERRNO","args":[],"comment":"","includes":{},
+         "excludes":{"caps":["CAP_SYS_ADMIN"]},"errnoRet":2,"errno":"EACCES"},
+        {"names":["socket"],"action":"SCMP_ACT_ERRNO","args":[{"index":0,"value":16,"valueTwo":0,"op":"SCMP_CMP_EQ"},
+         {"index":2,"value":9,"valueTwo":0,"op":"SCMP_CMP_EQ"}],"comment":"","includes":{},
+         "excludes":{"caps":["CAP_AUDIT_WRITE"]},"errnoRet":22,"errno":"EINVAL"},
+        {"names":["socket"],"action":"SCMP_ACT_ALLOW","args":null,"comment":"","includes":{"minKernel":"4.8"},"excludes":{}}]}"#;
+    let profile = Profile::parse(text).unwrap();
+    let filter = compile(&profile, &given(CapabilitySet::EMPTY)).unwrap();
+    const EACCES: u32 = 0x0005_000d;
+    const EINVAL: u32 = 0x0005_0016;
+    assert_eq!(["kexec_load", "read", "bpf", "mount"].map(|n| result(&filter, n, &[])), [EPERM, ALLOW, EACCES, ENOSYS]);
+    assert_eq!([[16, 3, 9], [16, 3, 8]].map(|arguments| result(&filter, "socket", &arguments)), [EINVAL, ALLOW]);
+    let admin = compile(&profile, &given(CapabilitySet::of_name("SYS_ADMIN").unwrap())).unwrap();
+    assert_eq!(result(&admin, "bpf", &[]), ALLOW);
+    assert!(check_seccomp_profile(text).is_ok());
+    let misspelt = text.replace("EACCES", "EACCESS");
+    assert!(check_seccomp_profile(&misspelt).unwrap_err().to_string().contains("'EACCESS' is no error number"));
+}
+
 #[test]
 fn what_a_profile_denies_exists() {
     let check = |text: &str, expect: &str| {
