@@ -588,3 +588,67 @@ fn a_task_in_an_image_is_isolated_as_it_asks() {
     assert!(mounts.lines().any(|line| line.contains(" /dev/shm ") && line.contains("size=7168k")), "{mounts}");
     until("the root file systems are removed", || (cluster.roots() == 0).then_some(()));
 }
+
+/// The agent's description of a container is for executors and command tasks without one.
+#[test]
+fn a_task_without_a_container_has_that_of_the_agent() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("file"), "of the agent\n").unwrap();
+    let default = format!(
+        r#"{{"type":"MESOS","volumes":[{{"container_path":"given","mode":"RO","source":{{"type":"HOST_PATH","host_path":{{"path":"{}"}}}}}}]}}"#,
+        directory.path().display()
+    );
+    let Some(cluster) = cluster_with(&[("MESOS_DEFAULT_CONTAINER_INFO", &default)]) else { return };
+    let mut run = Command::new(TEPUI);
+    run.args(["run", "--quiet", "--", "cat given/file"]);
+    let output = run.env("TEPUI_MASTER", format!("127.0.0.1:{}", cluster.local.port)).stdin(Stdio::null()).output();
+    assert_eq!(String::from_utf8(output.unwrap().stdout).unwrap(), "of the agent\n");
+    let executor = format!(
+        r#""executor":{{"type":"CUSTOM","executor_id":{{"value":"e"}},"resources":{RESOURCES},
+        "command":{{"value":"cp given/file result"}}}}"#
+    );
+    cluster.execute(&executor);
+    assert_eq!(cluster.written("result"), "of the agent\n");
+    // A container of its own replaces it.
+    assert_eq!(cluster.printed(&["--", "ls -d given 2>/dev/null || cat /etc/greeting"]), "hello from the image\n");
+}
+
+#[test]
+fn an_agent_checks_the_container_of_tasks_without_one() {
+    let check = |text: &str, expect: &str| {
+        let work = tempfile::tempdir().unwrap();
+        let output = Command::new(TEPUI)
+            .args(["agent", "--master=127.0.0.1:1", "--port=0", "--ip=127.0.0.1"])
+            .arg(format!("--work_dir={}", work.path().display()))
+            .arg(format!("--runtime_dir={}", work.path().join("run").display()))
+            .args(["--launcher=posix", "--isolation=posix/cpu"])
+            .arg(format!("--default_container_info={text}"))
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains("--default_container_info"), "{text}: {output:?}");
+        assert!(said.contains(expect), "{text}: {said}");
+    };
+    check("[]", "");
+    check(r#"{"type":"DOCKER","docker":{"image":"x"}}"#, "'type' must be MESOS");
+    check(r#"{"type":"MESOS","linux_info":{"shm_size":1}}"#, "'namespaces/ipc'");
+}
+
+/// `linux/devices` makes a node for each device of the operator, with its numbers and the rights that the operator gives.
+#[test]
+fn a_task_in_an_image_has_the_devices_of_the_operator() {
+    let Some(path) = ["/dev/kmsg", "/dev/fuse", "/dev/loop-control"].into_iter().find(|path| Path::new(path).exists())
+    else {
+        return skipped(&current_test(), "the machine has no device besides those of every container");
+    };
+    let allowed = format!(r#"{{"allowed_devices":[{{"device":{{"path":"{path}"}},"access":{{"read":true}}}}]}}"#);
+    let isolation = ("MESOS_ISOLATION", "cgroups/cpu,docker/runtime,namespaces/pid,linux/devices");
+    let Some(cluster) = cluster_with(&[isolation, ("MESOS_ALLOWED_DEVICES", &allowed)]) else { return };
+    let printed = cluster.printed(&["--", &format!("ls -l {path}; ls /dev")]);
+    let numbers = std::os::unix::fs::MetadataExt::rdev(&std::fs::metadata(path).unwrap());
+    let (major, minor) = (rustix::fs::major(numbers), rustix::fs::minor(numbers));
+    let words: Vec<&str> = printed.lines().next().unwrap().split_whitespace().collect();
+    assert_eq!((words[0], words[4], words[5]), ("cr--r--r--", &*format!("{major},"), &*minor.to_string()), "{printed}");
+    assert!(printed.contains("null\n") && !printed.contains("mem\n"), "{printed}");
+}

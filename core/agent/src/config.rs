@@ -90,6 +90,8 @@ pub struct Config {
     pub default_executor: PathBuf,
     /// `--sandbox_directory`: the path of the sandbox in a container with its own root file system.
     pub sandbox_directory: String,
+    /// `--default_container_info`: the container of executors and command tasks that describe none.
+    pub default_container_info: Option<Box<v1::ContainerInfo>>,
     /// `--cgroups_enable_cfs`: without it a cpu limit is not computed from requests.
     pub cgroups_enable_cfs: bool,
     /// `--resource_estimator`.
@@ -125,9 +127,9 @@ impl Config {
             reconfiguration_policy: ReconfigurationPolicy::Equal,
             boot_id: None,
             registration_backoff_factor: Duration::from_secs(1),
+            gc_non_executor_container_sandboxes: false,
             gc_delay: Duration::from_secs(7 * 24 * 60 * 60),
             gc_disk_headroom: 0.1,
-            gc_non_executor_container_sandboxes: false,
             disk_watch_interval: Duration::from_secs(60),
             executor_environment_variables: Vec::new(),
             libprocess_ip: None,
@@ -137,6 +139,7 @@ impl Config {
             default_executor: launcher_dir.join("mesos-default-executor"),
             launcher_dir,
             sandbox_directory: "/mnt/mesos/sandbox".to_owned(),
+            default_container_info: None,
             cgroups_enable_cfs: false,
             estimator: ResourceEstimator::Noop,
             oversubscribed_resources_interval: Duration::from_secs(15),

@@ -71,14 +71,7 @@ pub fn check_nested(
     if container.r#type() == v1::container_info::Type::Docker {
         return Err(ValidationError::new("The provided ContainerInfo is not supported"));
     }
-    let mut container = container.clone();
-    // A nested container can share the pid namespace of its parent, whether that is the agent's or not.
-    if let Some(linux) = &mut container.linux_info
-        && (linux.share_pid_namespace == Some(true) || isolators.contains(&"namespaces/pid"))
-    {
-        linux.share_pid_namespace = None;
-    }
-    check("container", &container, isolators)
+    check("container", container, isolators)
 }
 
 /// Which containerizer carries a description out.
@@ -133,12 +126,6 @@ fn check_with<M: HasDescriptor>(
                 true => Ok(FieldVisit::Skip),
                 false => isolator(name),
             },
-            // `true` shares with the agent what a container with this isolator does not share.
-            Some(Support::Unless(value, name)) if set.word == Some(value) => match isolators.contains(&name) {
-                true => refuse(&format!("a way to share what the isolator '{name}' separates")),
-                false => Ok(FieldVisit::Skip),
-            },
-            Some(Support::Unless(_, name)) => isolator(name),
             Some(Support::Refused(missing)) => refuse(missing),
             None => refuse("any use for it"),
         }
@@ -304,7 +291,7 @@ mod tests {
 
         let share = |share| linux(LinuxInfo { share_pid_namespace: Some(share), ..Default::default() });
         for (share_it, isolators, expect) in [
-            (true, &["namespaces/pid"][..], false),
+            (true, &["namespaces/pid"][..], true),
             (true, &[], true),
             (false, &["namespaces/pid"], true),
             (false, &[], false),

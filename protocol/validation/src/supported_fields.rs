@@ -14,15 +14,13 @@ pub(crate) enum Support {
     Isolator(&'static str),
     /// These values are carried out; all others are refused, since the second part is missing.
     Only(&'static [&'static str], &'static str),
-    /// This value is carried out without an isolator, and every other one by this isolator.
-    Unless(&'static str, &'static str),
     /// These values are carried out without an isolator, and all values by this isolator.
     OrIsolator(&'static [&'static str], &'static str),
     /// The field is not supported yet. The text names the missing part.
     Refused(&'static str),
 }
 
-use Support::{ByField, Honoured, Informational, Isolator, Only, OrIsolator, Refused, Unless};
+use Support::{ByField, Honoured, Informational, Isolator, Only, OrIsolator, Refused};
 
 /// The messages whose fields are in the table, with the fields in the order of the schema.
 pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
@@ -142,8 +140,8 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
     (
         "mesos.v1.Image",
         &[
-            ("type", Only(&["DOCKER"], "images of this type")),
-            ("appc", Refused("images of type APPC; Docker and OCI images can be used")),
+            ("type", Only(&["DOCKER"], "images of this type: use DOCKER, which stands for OCI images, too")),
+            ("appc", Refused("images of type APPC: use DOCKER, which stands for OCI images, too")),
             ("docker", ByField),
             ("cached", Honoured),
         ],
@@ -189,7 +187,7 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
             ("capability_info", Isolator("linux/capabilities")),
             ("bounding_capabilities", Isolator("linux/capabilities")),
             ("effective_capabilities", Isolator("linux/capabilities")),
-            ("share_pid_namespace", Unless("true", "namespaces/pid")),
+            ("share_pid_namespace", OrIsolator(&["true"], "namespaces/pid")),
             ("seccomp", ByField),
             ("ipc_mode", OrIsolator(&["SHARE_PARENT"], "namespaces/ipc")),
             ("shm_size", Isolator("namespaces/ipc")),

@@ -308,6 +308,12 @@ impl Containers {
         });
     }
 
+    /// Checks that this agent can carry out the container of executors that describe none.
+    pub(crate) fn check_default(&self, container: &v1::ContainerInfo) -> Result<(), validation::ValidationError> {
+        let executor = v1::ExecutorInfo { container: Some(Box::new(container.clone())), ..v1::ExecutorInfo::default() };
+        validation::supported::check_executor(&executor, &self.containerizer.isolators())
+    }
+
     /// Makes the sandbox, its volumes and its files. It blocks for as long as the downloads take.
     fn prepare(&self, launch: &ContainerLaunch, cancelled: &Arc<AtomicBool>) -> Result<containerizer::Launch, String> {
         launch::check(launch, &self.containerizer.isolators()).map_err(|error| error.to_string())?;

@@ -12,6 +12,9 @@ pub enum Error {
     /// The containerizer cannot be started.
     #[error("cannot start the containerizer: {0}")]
     Containerizer(String),
+    /// The container of executors that describe none cannot be carried out.
+    #[error("--default_container_info: {0}")]
+    DefaultContainerInfo(validation::ValidationError),
     /// The program of the executor cannot be copied.
     #[error("cannot copy the executor from {path}")]
     Executor {

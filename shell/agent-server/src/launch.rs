@@ -150,7 +150,7 @@ pub fn describe(
         working_directory: launch.sandbox.clone(),
         user,
         limits: settings.limits(&launch.resources, &launch.limits),
-        rlimits: rlimits(launch.executor_info.container.as_deref()),
+        rlimits: rlimits(launch.executor_info.container.as_deref())?,
         binds: Vec::new(),
         requests,
         stdin: Input::Nothing,
@@ -296,13 +296,21 @@ pub fn ports(resources: &[v1::Resource]) -> Vec<(u16, u16)> {
     ranges.map(|range| (port(range.begin), port(range.end))).collect()
 }
 
-pub(super) fn rlimits(container: Option<&v1::ContainerInfo>) -> Vec<Rlimit> {
+/// Returns the resource limits that a container asks for. As in Mesos, both values are set, or none for no limit
+/// (`rlimits::set`).
+pub(super) fn rlimits(container: Option<&v1::ContainerInfo>) -> Result<Vec<Rlimit>, InvalidRequest> {
     let info = container.and_then(|container| container.rlimit_info.as_ref());
     let limits = info.map(|info| info.rlimits.as_slice()).unwrap_or_default();
-    let one = |limit: &v1::r_limit_info::RLimit| {
-        Some(Rlimit { kind: rlimit_kind(limit.r#type())?, soft: limit.soft, hard: limit.hard })
-    };
-    limits.iter().filter_map(one).collect()
+    let mut all = Vec::new();
+    for limit in limits {
+        let name = limit.r#type().as_str_name();
+        match (limit.soft, limit.hard) {
+            (Some(soft), Some(hard)) if soft > hard => return Err(InvalidRequest::RlimitOrder { name, soft, hard }),
+            (Some(_), None) | (None, Some(_)) => return Err(InvalidRequest::RlimitValues(name)),
+            (soft, hard) => all.extend(rlimit_kind(limit.r#type()).map(|kind| Rlimit { kind, soft, hard })),
+        }
+    }
+    Ok(all)
 }
 
 fn rlimit_kind(kind: v1::r_limit_info::r_limit::Type) -> Option<RlimitKind> {
@@ -326,4 +334,32 @@ fn rlimit_kind(kind: v1::r_limit_info::r_limit::Type) -> Option<RlimitKind> {
         Type::RlmtSigpending => RlimitKind::Sigpending,
         Type::RlmtStack => RlimitKind::Stack,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use v1::r_limit_info::RLimit;
+    use v1::r_limit_info::r_limit::Type;
+
+    #[test]
+    fn limits_that_the_kernel_refuses_are_named() {
+        let check = |soft: Option<u64>, hard: Option<u64>, expect: Result<(), &str>| {
+            let limit = RLimit { r#type: Some(Type::RlmtNofile.into()), soft, hard };
+            let info = Some(Box::new(v1::RLimitInfo { rlimits: vec![limit] }));
+            let container = v1::ContainerInfo { rlimit_info: info, ..Default::default() };
+            match (rlimits(Some(&container)), expect) {
+                (Ok(limits), Ok(())) => {
+                    assert_eq!(limits, [Rlimit { kind: RlimitKind::Nofile, soft, hard }]);
+                }
+                (Err(error), Err(expect)) => assert!(error.to_string().contains(expect), "{error}"),
+                (given, _) => panic!("{soft:?} {hard:?}: {given:?}"),
+            }
+        };
+        check(Some(5), Some(5), Ok(()));
+        check(None, None, Ok(()));
+        check(Some(10), Some(5), Err("the soft limit 10 of 'RLMT_NOFILE' is above its hard limit 5"));
+        check(Some(10), None, Err("'RLMT_NOFILE' has only one of 'soft' and 'hard'"));
+        check(None, Some(5), Err("'RLMT_NOFILE' has only one of 'soft' and 'hard'"));
+    }
 }

@@ -17,6 +17,19 @@ pub enum InvalidRequest {
     /// The number belongs to a later version of Mesos, or is missing.
     #[error("'container.linux_info' names an unknown capability: use those of CapabilityInfo in this version")]
     Capability,
+    /// The kernel refuses such a limit.
+    #[error("the soft limit {soft} of '{name}' is above its hard limit {hard}: lower 'soft' or raise 'hard'")]
+    RlimitOrder {
+        /// The kind of limit, as in `RLimitInfo`.
+        name: &'static str,
+        /// The soft limit.
+        soft: u64,
+        /// The hard limit.
+        hard: u64,
+    },
+    /// One value of a limit is missing.
+    #[error("the limit '{0}' has only one of 'soft' and 'hard': set both, or neither for no limit")]
+    RlimitValues(&'static str),
     /// The networks are not possible.
     #[error("{0}")]
     Network(#[from] super::networks::InvalidNetwork),
@@ -84,6 +97,7 @@ pub fn requests(
             .collect::<Result<_, _>>()?,
         image: image.map(|isolation| InImage { isolation, user: user.cloned(), has_root, needs_nvidia_driver: false }),
         capabilities: linux.map(capabilities).transpose()?.unwrap_or_default(),
+        share_pid_namespace: linux.is_some_and(|linux| linux.share_pid_namespace == Some(true)),
         ipc: linux.map(ipc).unwrap_or_default(),
         hostname: container.and_then(|container| container.hostname.clone()),
         networks: super::networks::requests(container)?,

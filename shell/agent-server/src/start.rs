@@ -118,6 +118,9 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
         },
     )
     .map_err(|error| Error::Containerizer(error.to_string()))?;
+    if let Some(container) = &config.default_container_info {
+        containers.check_default(container).map_err(Error::DefaultContainerInfo)?;
+    }
     let at_docker: BTreeMap<String, docker::Known> = opened
         .recovered_state
         .containers()

@@ -159,6 +159,8 @@ pub struct Config {
     pub capabilities: CapabilityRequest,
     /// The size of `/dev/shm` of containers that do not name it, in bytes (`--default_container_shm_size`).
     pub default_container_shm_size: Option<u64>,
+    /// Whether containers must not use the pid namespace of the agent (`--disallow_sharing_agent_pid_namespace`).
+    pub disallow_sharing_agent_pid_namespace: bool,
     /// Whether containers must not use the IPC namespace of the agent (`--disallow_sharing_agent_ipc_namespace`).
     pub disallow_sharing_agent_ipc_namespace: bool,
     /// The interval at which the disk usage of containers is measured (`--container_disk_watch_interval`).
@@ -210,6 +212,7 @@ impl Default for Config {
             rootless_images: false,
             capabilities: CapabilityRequest::default(),
             default_container_shm_size: None,
+            disallow_sharing_agent_pid_namespace: false,
             disallow_sharing_agent_ipc_namespace: false,
             container_disk_watch_interval: Duration::from_secs(15),
             enforce_container_disk_quota: false,

@@ -53,8 +53,6 @@ pub struct Launch {
 pub struct Nesting {
     /// Whether it has limits of its own, instead of sharing those of its parent (`share_cgroups` is false).
     pub own_cgroups: bool,
-    /// Whether it uses the pid namespace of its parent.
-    pub share_pid_namespace: bool,
     /// Whether it uses all namespaces of its parent (`ContainerClass::DEBUG` of Mesos).
     pub session: bool,
     /// The agent's description of it, which a later agent reads ([`Recovered::described`](crate::Recovered)).

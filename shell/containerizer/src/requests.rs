@@ -17,6 +17,8 @@ pub struct Requests {
     pub capabilities: CapabilityRequest,
     /// The filter of its system calls.
     pub seccomp: SeccompRequest,
+    /// Whether it uses the pid namespace of its parent, or that of the agent if it is top-level.
+    pub share_pid_namespace: bool,
     /// The System V IPC and the POSIX message queues and shared memory that it sees.
     pub ipc: IpcRequest,
     /// The host name; `None` for that of the host.

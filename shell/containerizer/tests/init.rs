@@ -201,22 +201,24 @@ fn a_nested_container_sees_what_its_parent_sees(test: &str) {
         host.sandbox("c").display()
     );
     let is_cpu = |line: &str| line.split(':').nth(1).is_some_and(|names| names.split(',').any(|name| name == "cpu"));
-    let run = |id: &str, nesting: Nesting| {
-        host.launch(nested(&host, id, &seen, nesting));
+    let run_with = |id: &str, nesting: Nesting, share_pid_namespace: bool| {
+        let mut launch = nested(&host, id, &seen, nesting);
+        launch.requests.share_pid_namespace = share_pid_namespace;
+        host.launch(launch);
         assert_eq!(host.exited(id), Some(0), "{}", host.read(id, "stderr"));
         let output = host.read(id, "stdout");
         let mut lines = output.lines().map(str::to_owned);
         assert_eq!(lines.next().as_deref(), Some("mounted"));
         (lines.next().unwrap(), lines.filter(|line| is_cpu(line)).collect::<Vec<_>>())
     };
+    let run = |id: &str, nesting: Nesting| run_with(id, nesting, false);
     let (first, cgroup) = run("c.own", Nesting::default());
     assert!(first.starts_with("init container-init"), "it has a pid namespace of its own: {first}");
     assert!(cgroup.iter().all(|line| line.ends_with("/c")), "it has the limits of its parent: {cgroup:?}");
-    for (id, nesting) in [
-        ("c.shares", Nesting { share_pid_namespace: true, ..Nesting::default() }),
-        ("c.session", Nesting { session: true, ..Nesting::default() }),
-    ] {
-        let (first, _) = run(id, nesting);
+    for (id, nesting, shares) in
+        [("c.shares", Nesting::default(), true), ("c.session", Nesting { session: true, ..Nesting::default() }, false)]
+    {
+        let (first, _) = run_with(id, nesting, shares);
         assert_eq!(first.trim(), "sleep 1000", "it has the pid namespace of its parent");
     }
     let controller_in_v1 = !cgroup.is_empty();

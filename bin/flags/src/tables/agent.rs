@@ -70,6 +70,8 @@ flags! {
             image_providers: Option<String>, in Bounds::Any => "The kinds of images that containers can have: DOCKER (with OCI images), the default.";
             default_container_shm_size: Option<Bytes> =>
                 "The size of /dev/shm of containers that do not name one, with namespaces/ipc; 64MB without it.";
+            disallow_sharing_agent_pid_namespace: bool = "false" =>
+                "With namespaces/pid, refuse containers that ask for the pid namespace of the agent.";
             disallow_sharing_agent_ipc_namespace: bool = "false" =>
                 "Refuse containers that ask for the IPC namespace of the agent, with namespaces/ipc.";
             host_path_volume_force_creation: String = "", in Bounds::Any =>
@@ -87,14 +89,14 @@ flags! {
                 "Removes images that no container uses when the disk of the store fills, e.g. {\"image_disk_headroom\":0.1,\"image_disk_watch_interval\":{\"nanoseconds\":3600000000000},\"excluded_images\":[]}. Without it, only PRUNE_IMAGES and `tepui image prune` remove images.";
             default_container_dns: Option<Json> =>
                 "How names are resolved in CNI networks whose plugin does not say it, and in networks of Docker, e.g. {\"mesos\":[{\"network_mode\":\"CNI\",\"dns\":{\"nameservers\":[\"8.8.8.8\"]}}],\"docker\":[{\"network_mode\":\"BRIDGE\",\"dns\":{\"nameservers\":[\"8.8.8.8\"]}}]}.";
+            default_container_info: Option<Json> =>
+                "The ContainerInfo of executors and command tasks that have none, e.g. {\"type\":\"MESOS\",\"volumes\":[{\"container_path\":\"/tmp\",\"host_path\":\"tmp\",\"mode\":\"RW\"}]}.";
             [NoEffect: "helpers are built in"] {
                 launcher_dir: PathBuf => "The directory of helper programs.";
             }
             [NoEffect: NOT_IMPLEMENTED] {
                 appc_simple_discovery_uri_prefix: String = "http://" => "Appc discovery prefix.";
                 appc_store_dir: PathBuf = "/tmp/mesos/store/appc" => "Appc image store.";
-                default_container_info: Json => "The ContainerInfo of executors that have none.";
-                disallow_sharing_agent_pid_namespace: bool = "false" => "Each container gets a PID namespace.";
                 volume_gid_range: String => "Group ids for shared volumes.";
             }
         }

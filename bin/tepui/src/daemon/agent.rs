@@ -11,6 +11,7 @@ use containerizer::Launcher;
 use flags::{
     AgentFlags, BackendName, ExecutorContainerizer, Json, LauncherName, Parsed, ReconfigurationName, RecoverName,
 };
+use messages::v1;
 use messages::v1::agent_info::capability::Type as Capability;
 use model::Upid;
 use provisioner::{Backend, Credentials, RegistrySettings};
@@ -118,6 +119,7 @@ fn core_config(flags: &AgentFlags, modules: &Modules, config: &mut agent::Config
         })?;
     }
     config.domain = domain(&flags.address)?;
+    config.default_container_info = default_container_info(flags.default_container_info.as_ref())?;
     config.switch_user = flags.switch_user;
     config.cgroups_enable_cfs = flags.cgroups_enable_cfs;
     config.executor_registration_timeout = flags.executor_registration_timeout;
@@ -127,9 +129,9 @@ fn core_config(flags: &AgentFlags, modules: &Modules, config: &mut agent::Config
     config.recovery_timeout = flags.recovery_timeout;
     config.registration_backoff_factor = flags.registration_backoff_factor;
     config.gc_delay = flags.gc_delay;
+    config.gc_non_executor_container_sandboxes = flags.gc_non_executor_container_sandboxes;
     config.gc_disk_headroom = flags.gc_disk_headroom;
     config.disk_watch_interval = flags.disk_watch_interval;
-    config.gc_non_executor_container_sandboxes = flags.gc_non_executor_container_sandboxes;
     config.oversubscribed_resources_interval = flags.oversubscribed_resources_interval;
     config.qos_correction_interval_min = flags.qos_correction_interval_min;
     config.estimator = oversubscription::estimator(flags.resource_estimator.as_deref(), modules, &flags.default_role)?;
@@ -218,6 +220,19 @@ fn containers(flags: &AgentFlags, config: &mut containerizer::Config) -> Result<
         config.runtime_dir = PathBuf::from("/var/run/mesos");
     }
     Ok(())
+}
+
+/// Reads a `ContainerInfo` in JSON. Whether this agent carries its fields out is checked when the isolators are known.
+fn default_container_info(given: Option<&Json>) -> Result<Option<Box<v1::ContainerInfo>>, CommandError> {
+    let Some(Json(text)) = given else { return Ok(None) };
+    let refused = |problem: String| CommandError::message(format!("--default_container_info: {problem}"));
+    let container: v1::ContainerInfo =
+        wire::decode_as(wire::ContentType::Json, text.as_bytes(), &wire::Limits::default())
+            .map_err(|error| refused(error.to_string()))?;
+    if container.r#type() != v1::container_info::Type::Mesos {
+        return Err(refused("'type' must be MESOS: containers of Docker are described by their tasks".to_owned()));
+    }
+    Ok(Some(Box::new(container)))
 }
 
 /// Removes `docker/runtime` from the isolators if `--image_providers` is set and does not name Docker. Without the

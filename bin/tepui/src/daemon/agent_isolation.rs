@@ -27,6 +27,7 @@ pub(super) fn configure(flags: &AgentFlags, config: &mut containerizer::Config) 
     config.container_disk_watch_interval = flags.container_disk_watch_interval;
     config.enforce_container_disk_quota = flags.enforce_container_disk_quota;
     config.default_container_shm_size = flags.default_container_shm_size.map(|size| size.0);
+    config.disallow_sharing_agent_pid_namespace = flags.disallow_sharing_agent_pid_namespace;
     config.disallow_sharing_agent_ipc_namespace = flags.disallow_sharing_agent_ipc_namespace;
     config.allowed_devices = flags.allowed_devices.as_ref().map(devices).transpose()?.unwrap_or_default();
     config.net_cls_handles = net_cls_handles(flags)?;
@@ -56,7 +57,6 @@ pub(super) fn configure(flags: &AgentFlags, config: &mut containerizer::Config) 
             format!("--seccomp_profile_name={name}: --seccomp_config_dir is missing, the directory of the profile");
         return Err(CommandError::message(problem));
     }
-    Ok(())
     if let (Some(name), Some(directory)) = (&flags.seccomp_profile_name, &flags.seccomp_config_dir)
         && config.isolation.iter().any(|name| name.trim() == "linux/seccomp")
     {
@@ -72,6 +72,7 @@ fn check_profile(name: &str, path: &Path) -> Result<(), CommandError> {
     };
     let text = std::fs::read_to_string(path).map_err(|error| refused(format!("cannot be read: {error}")))?;
     containerizer::check_seccomp_profile(&text).map_err(|error| refused(error.to_string()))?;
+    Ok(())
 }
 
 /// Reads directories separated by colons.
@@ -195,7 +196,6 @@ mod tests {
     }
 
     #[test]
-    #[test]
     fn the_profile_of_system_calls_is_checked() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("p");
@@ -211,6 +211,7 @@ mod tests {
         assert_eq!(check(), Ok(()));
     }
 
+    #[test]
     fn devices_are_those_of_this_machine() {
         let read = |text: &str| devices(&Json(text.to_owned())).map_err(|error| error.to_string());
         let null = r#"{"allowed_devices":[{"device":{"path":"/dev/null"},"access":{"read":true}}]}"#;

@@ -48,7 +48,8 @@ pub(crate) fn executor_environment(config: &Config, parameters: &Parameters<'_>)
         identity.insert(name.to_owned(), value);
     };
     let sandbox = executor.sandbox().to_string_lossy().into_owned();
-    let has_rootfs = executor.info().container.as_deref().is_some_and(has_image);
+    let container = executor.info().container.as_deref().or(config.default_container_info.as_deref());
+    let has_rootfs = container.is_some_and(has_image);
     set("MESOS_SANDBOX", if has_rootfs { config.sandbox_directory.clone() } else { sandbox.clone() });
     set("MESOS_DIRECTORY", sandbox);
     set("MESOS_FRAMEWORK_ID", executor.framework().to_string());

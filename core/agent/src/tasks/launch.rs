@@ -395,7 +395,9 @@ fn start_container(state: &mut State, cx: &mut Context<'_>, framework_id: &Frame
         framework: framework_id.clone(),
         executor: id.clone(),
         executor_info: executor_info_for_launch(executor, &state.config),
-        command_task: first_task.filter(|_| executor.is_command_task()),
+        command_task: first_task
+            .filter(|_| executor.is_command_task())
+            .map(|task| with_default_container(task, &state.config)),
         sandbox: executor.sandbox().to_owned(),
         user: executor.user().map(str::to_owned),
         environment,
@@ -439,14 +441,31 @@ pub(crate) fn deliver_queued(
 }
 
 /// Returns the executor for the launch. A DEFAULT executor comes without a command, and must be reported without one:
-/// the agent's own command is set for the container only.
+/// the agent's own command is set for the container only. So is the agent's description of a container
+/// (`Slave::launchExecutor` of Mesos).
 fn executor_info_for_launch(executor: &Executor, config: &Config) -> Arc<v1::ExecutorInfo> {
-    if executor.info().r#type() != v1::executor_info::Type::Default || executor.info().command.is_some() {
-        return executor.info().clone();
+    let info = executor.info();
+    let needs_command = info.r#type() == v1::executor_info::Type::Default && info.command.is_none();
+    let container = config.default_container_info.as_ref().filter(|_| info.container.is_none());
+    if !needs_command && container.is_none() {
+        return info.clone();
     }
-    let mut info = (**executor.info()).clone();
-    info.command = Some(Box::new(command_executor::default_executor_command(config)));
+    let mut info = (**info).clone();
+    if needs_command {
+        info.command = Some(Box::new(command_executor::default_executor_command(config)));
+    }
+    info.container = info.container.or_else(|| container.cloned());
     Arc::new(info)
+}
+
+/// Returns a command task for the launch, with the agent's description of a container if it has none.
+fn with_default_container(task: Arc<v1::TaskInfo>, config: &Config) -> Arc<v1::TaskInfo> {
+    match &config.default_container_info {
+        Some(container) if task.container.is_none() => {
+            Arc::new(v1::TaskInfo { container: Some(container.clone()), ..(*task).clone() })
+        }
+        _ => task,
+    }
 }
 
 /// Sets the role that masters before 1.2 leave out: the framework then has exactly one.

@@ -302,7 +302,6 @@ impl Containers {
         let description = Description { user: launch.user.clone(), session: launch.session };
         let nesting = Nesting {
             own_cgroups: linux.is_some_and(|linux| linux.share_cgroups == Some(false)),
-            share_pid_namespace: linux.is_some_and(|linux| linux.share_pid_namespace == Some(true)),
             session: launch.session,
             description: serde_json::to_vec(&description).map_err(other)?,
         };
@@ -324,7 +323,7 @@ impl Containers {
             working_directory: started.working_directory,
             user: started.user,
             limits: self.settings.limits(&launch.resources, &launch.limits),
-            rlimits: rlimits(launch.info.as_ref()),
+            rlimits: rlimits(launch.info.as_ref()).map_err(other)?,
             binds: Vec::new(),
             requests: requests.map_err(other)?,
             stdin,
@@ -382,6 +381,7 @@ fn program(command: &v1::CommandInfo) -> Result<(PathBuf, Vec<OsString>), NoComm
     let (program, argv) = resolved(Some(command), &ImageConfig::default())?;
     Ok((program.into(), argv.into_iter().map(OsString::from).collect()))
 }
+
 /// Adds the variables of an image to the environment of a container, and the place of the sandbox in it.
 fn in_root(mut environment: Vec<(OsString, OsString)>, info: &LaunchInfo) -> Vec<(OsString, OsString)> {
     let mut set = |name: &str, value: OsString| {

@@ -28,6 +28,7 @@ impl Isolator for CgroupsPids {
     fn usage(&self, container: &ContainerContext<'_>, usage: &mut Usage) {
         if let Some(cgroups) = container.cgroups {
             usage.threads = cgroups.threads(container.kernel);
+            usage.processes = usage.threads.map(|_| cgroups.pids(container.kernel).len() as u64);
         }
     }
 }

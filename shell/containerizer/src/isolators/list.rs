@@ -100,7 +100,11 @@ const LIST: [Entry; 28] = [
         make: |config| Box::new(CgroupsPerfEvent::new(config)),
     },
     Entry { name: "filesystem/linux", needs: Needs::Root, make: |_| Box::new(FilesystemLinux) },
-    Entry { name: "namespaces/pid", needs: Needs::Root, make: |_| Box::new(NamespacesPid) },
+    Entry {
+        name: "namespaces/pid",
+        needs: Needs::Root,
+        make: |config| Box::new(NamespacesPid { disallow_sharing: config.disallow_sharing_agent_pid_namespace }),
+    },
     Entry {
         name: "linux/capabilities",
         needs: Needs::Root,

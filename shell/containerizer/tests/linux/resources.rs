@@ -84,6 +84,40 @@ fn a_container_has_its_own_ipc_and_host_name() {
 }
 
 #[test]
+fn a_container_shares_the_processes_of_the_agent_only_if_it_may() {
+    let test = "a_container_shares_the_processes_of_the_agent_only_if_it_may";
+    let Some(mut host) = linux(test, &["namespaces/pid", "cgroups/pids"]) else { return };
+    let namespace = fs::read_link("/proc/self/ns/pid").unwrap().display().to_string();
+    let launch = |host: &Host, id: &str, shares: bool| {
+        let mut launch = host.shell(id, "readlink /proc/self/ns/pid; sleep 1000 & exec sleep 1000");
+        launch.requests.share_pid_namespace = shares;
+        host.containerizer().launch(launch).unwrap();
+        match host.event() {
+            Event::Launched { .. } => Ok(()),
+            Event::LaunchFailed { reason, .. } => Err(reason),
+            event => panic!("{event:?}"),
+        }
+    };
+    for (id, shares) in [("own", false), ("shared", true)] {
+        launch(&host, id, shares).unwrap();
+        until(|| host.read(id, "stdout").ends_with('\n').then_some(()));
+        assert_eq!(host.read(id, "stdout").trim_end() == namespace, shares, "{id}");
+        // The processes are those of the container in both cases: its init, its program and what that has started.
+        let count = |usage: containerizer::Usage| usage.processes.zip(usage.threads).filter(|counts| counts.0 >= 2);
+        if host.containerizer().missing_isolation().is_empty() {
+            let (processes, threads) = until(|| count(host.containerizer().usage(&crate::id(id)).unwrap()));
+            assert!(processes <= 3 && processes <= threads, "{processes} {threads}");
+        }
+        host.containerizer().destroy(&crate::id(id)).unwrap();
+        host.exited(id);
+    }
+    host.config.disallow_sharing_agent_pid_namespace = true;
+    host.restart();
+    let refused = launch(&host, "refused", true).unwrap_err();
+    assert!(refused.contains("Sharing agent pid namespace with top-level container is not allowed"), "{refused}");
+}
+
+#[test]
 fn a_container_that_uses_too_much_disk_is_ended() {
     let test = "a_container_that_uses_too_much_disk_is_ended";
     let Some(mut host) = linux(test, &["disk/du", "cgroups/mem"]) else { return };
