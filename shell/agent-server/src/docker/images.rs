@@ -51,7 +51,7 @@ impl DockerContainerizer {
                 Err(error) => return Err(error.into()),
             }
         }
-        let auth = self.auth(&image, sandbox)?.map(|auth| auth.header());
+        let auth = self.auth(&image, sandbox, cancelled)?.map(|auth| auth.header());
         let mut pull = Pull::default();
         self.client.stream(&Request::pull(&image, auth.as_deref()), SILENCE, cancelled, &mut |part| pull.push(part))?;
         pull.finish()?;
@@ -62,7 +62,7 @@ impl DockerContainerizer {
 
     /// Returns the credentials for the registry of an image: those of the agent, and those that the task has fetched into
     /// its sandbox.
-    fn auth(&self, image: &str, sandbox: &Path) -> Result<Option<RegistryAuth>, PullError> {
+    fn auth(&self, image: &str, sandbox: &Path, cancelled: &AtomicBool) -> Result<Option<RegistryAuth>, PullError> {
         let reference: ImageReference = image.parse().map_err(|_| InvalidImage(model::visible(image).into_owned()))?;
         let own = self.options.credentials.clone();
         let credentials = match fetched(sandbox)? {
@@ -70,7 +70,7 @@ impl DockerContainerizer {
             None => own,
         };
         let registry = reference.registry().unwrap_or("index.docker.io");
-        let login = credentials.login(registry)?;
+        let login = credentials.login(registry, cancelled)?;
         Ok(login.map(|login| RegistryAuth {
             username: login.username,
             password: login.password,
@@ -115,7 +115,9 @@ mod tests {
         let sandbox = tempfile::tempdir().unwrap();
         let user = || {
             let credentials = fetched(sandbox.path()).unwrap();
-            credentials.and_then(|credentials| credentials.login("r.x").unwrap()).map(|login| login.username)
+            credentials
+                .and_then(|credentials| credentials.login("r.x", &AtomicBool::default()).unwrap())
+                .map(|login| login.username)
         };
         assert_eq!(user(), None);
         std::fs::write(sandbox.path().join(".dockercfg"), r#"{"r.x":{"username":"old","password":"p"}}"#).unwrap();

@@ -269,7 +269,7 @@ impl RegistryClient {
         let values =
             response.headers().get_all(header::WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
         let challenge = Challenge::parse(values).ok_or_else(unauthorized)?;
-        let login = self.credentials.of(endpoint.authority())?;
+        let login = self.credentials.of(endpoint.authority(), &self.cancelled)?;
         let authorization = match (challenge, login) {
             (_, Some(Login::RegistryToken(token))) => format!("Bearer {token}"),
             (Challenge::Basic, Some(Login::Password { user, password })) => basic(&user, &password),

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::Write;
-use std::process::{Command, Stdio};
+use std::sync::atomic::AtomicBool;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 use super::RegistryError;
+use super::credential_helper::ask;
 
 /// Names and passwords by registry, and the credential helpers that have further ones.
 #[derive(Clone, Default)]
@@ -73,17 +73,6 @@ struct Entry {
     registrytoken: Option<String>,
 }
 
-/// The answer of `docker-credential-NAME get`.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct HelperAnswer {
-    username: String,
-    secret: String,
-}
-
-/// The user name with which helpers mark the secret as an identity token.
-const TOKEN_USER: &str = "<token>";
-
 impl Credentials {
     /// Reads a `config.json`. `place` names the file in errors, for instance by its flag.
     ///
@@ -116,9 +105,9 @@ impl Credentials {
     /// are any.
     ///
     /// # Errors
-    /// A credential helper fails.
-    pub fn login(&self, authority: &str) -> Result<Option<RegistryLogin>, RegistryError> {
-        let login = self.of(authority)?.map(|login| match login {
+    /// A credential helper fails, or does not answer before `cancelled` is set.
+    pub fn login(&self, authority: &str, cancelled: &AtomicBool) -> Result<Option<RegistryLogin>, RegistryError> {
+        let login = self.of(authority, cancelled)?.map(|login| match login {
             Login::Password { user, password } => {
                 RegistryLogin { username: user, password, ..RegistryLogin::default() }
             }
@@ -129,23 +118,35 @@ impl Credentials {
     }
 
     /// Returns the credentials for a registry, from a helper if one is named for it.
-    pub(super) fn of(&self, authority: &str) -> Result<Option<Login>, RegistryError> {
-        let key = registry_key(authority);
-        if let Some(login) = self.auths.get(&key) {
+    pub(super) fn of(&self, authority: &str, cancelled: &AtomicBool) -> Result<Option<Login>, RegistryError> {
+        if let Some(login) = self.auths.get(&registry_key(authority)) {
             return Ok(Some(login.clone()));
         }
-        match self.helpers.get(&key).or(self.default_helper.as_ref()) {
-            Some(helper) => ask(helper, authority),
+        match self.helper(authority) {
+            Some((helper, server)) => ask(helper, server, cancelled),
             None => Ok(None),
         }
     }
+
+    /// Returns the helper for a registry, and the name that it knows the registry by. `docker login` saves the credentials for
+    /// Docker's own registry under the URL that it once had.
+    fn helper<'a>(&'a self, authority: &'a str) -> Option<(&'a str, &'a str)> {
+        let key = registry_key(authority);
+        let helper = self.helpers.get(&key).or(self.default_helper.as_ref())?;
+        Some((helper, if key == DOCKER { DOCKER_URL } else { authority }))
+    }
 }
+
+/// The host of Docker's own registry in files of credentials.
+const DOCKER: &str = "index.docker.io";
+/// Its name for credential helpers.
+const DOCKER_URL: &str = "https://index.docker.io/v1/";
 
 /// Returns the host of an entry. Entries are URLs, hosts, or the name that Docker once gave its own registry.
 fn registry_key(text: &str) -> String {
     let bare = text.strip_prefix("https://").or(text.strip_prefix("http://")).unwrap_or(text);
     match bare.split('/').next().unwrap_or_default() {
-        "docker.io" | "index.docker.io" | "registry-1.docker.io" => "index.docker.io".to_owned(),
+        "docker.io" | "index.docker.io" | "registry-1.docker.io" => DOCKER.to_owned(),
         host => host.to_owned(),
     }
 }
@@ -168,41 +169,6 @@ fn login(entry: Entry) -> Result<Option<Login>, &'static str> {
     Ok(entry.username.zip(entry.password).map(|(user, password)| Login::Password { user, password }))
 }
 
-/// Runs `docker-credential-NAME get` (Docker's credential helper protocol). A helper that has no credentials prints a
-/// message for that, which is no error.
-fn ask(helper: &str, authority: &str) -> Result<Option<Login>, RegistryError> {
-    let program = format!("docker-credential-{helper}");
-    let failed = |problem: String| RegistryError::Credentials { place: program.clone(), problem };
-    if helper.contains('/') {
-        return Err(failed("the name of a credential helper has no '/'".to_owned()));
-    }
-    let mut child = Command::new(&program)
-        .arg("get")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| failed(format!("cannot run it: {error}")))?;
-    if let Some(mut input) = child.stdin.take() {
-        // A helper that does not read its input still gives an answer or an error of its own.
-        let _ = input.write_all(authority.as_bytes());
-    }
-    let output = child.wait_with_output().map_err(|error| failed(error.to_string()))?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    if !output.status.success() {
-        if text.contains("credentials not found") {
-            return Ok(None);
-        }
-        let errors = String::from_utf8_lossy(&output.stderr);
-        return Err(failed(format!("{}: {} {}", output.status, text.trim(), errors.trim())));
-    }
-    let answer: HelperAnswer = serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
-    Ok(Some(match answer.username.as_str() {
-        TOKEN_USER => Login::IdentityToken(answer.secret),
-        _ => Login::Password { user: answer.username, password: answer.secret },
-    }))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -217,7 +183,7 @@ mod tests {
             "t.x":{"identitytoken":"i"},"e.x":{}}}"#;
         let credentials = Credentials::parse(text, "--docker_config").unwrap();
         let check = |authority: &str, expect: Option<Login>| {
-            assert!(credentials.of(authority).unwrap() == expect, "{authority}")
+            assert!(credentials.of(authority, &AtomicBool::default()).unwrap() == expect, "{authority}")
         };
         check("registry-1.docker.io", password("u", "p"));
         check("r.x:5000", password("a", "b"));
@@ -227,12 +193,26 @@ mod tests {
     }
 
     #[test]
+    fn a_helper_is_asked_for_the_name_that_docker_saves() {
+        let text = r#"{"credsStore":"all","credHelpers":{"docker.io":"hub","r.x:5000":"own"}}"#;
+        let credentials = Credentials::parse(text, "t").unwrap();
+        for (authority, helper) in [
+            ("registry-1.docker.io", ("hub", "https://index.docker.io/v1/")),
+            ("index.docker.io", ("hub", "https://index.docker.io/v1/")),
+            ("r.x:5000", ("own", "r.x:5000")),
+            ("r.x", ("all", "r.x")),
+        ] {
+            assert_eq!(credentials.helper(authority), Some(helper), "{authority}");
+        }
+    }
+
+    #[test]
     fn an_image_overrides_the_agent() {
         let of = |word: &str| {
             let text = format!(r#"{{"auths":{{"r.x":{{"username":"{word}","password":"p"}}}}}}"#);
             Credentials::parse(&text, "t").unwrap()
         };
-        assert!(of("a").overlaid_by(of("b")).of("r.x").unwrap() == password("b", "p"));
+        assert!(of("a").overlaid_by(of("b")).of("r.x", &AtomicBool::default()).unwrap() == password("b", "p"));
     }
 
     #[test]
@@ -240,7 +220,7 @@ mod tests {
         let error = Credentials::parse(r#"{"auths":{"r.x":{"auth":"c2VjcmV0"}}}"#, "--docker_config").unwrap_err();
         let text = error.to_string();
         assert!(text.contains("--docker_config") && text.contains("r.x") && !text.contains("secret"), "{text}");
-        let helper = Credentials::parse(r#"{"credsStore":"../x"}"#, "t").unwrap().of("r.x");
+        let helper = Credentials::parse(r#"{"credsStore":"../x"}"#, "t").unwrap().of("r.x", &AtomicBool::default());
         assert!(helper.is_err());
         assert!(!format!("{:?}", Credentials::parse(r#"{"auths":{"r.x":{"auth":"dTpw"}}}"#, "t")).contains("dTpw"));
     }

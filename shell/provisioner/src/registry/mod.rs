@@ -3,6 +3,7 @@
 mod blob;
 mod challenge;
 mod client;
+mod credential_helper;
 mod credentials;
 mod endpoint;
 mod error;
