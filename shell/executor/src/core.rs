@@ -495,7 +495,8 @@ impl Executor {
 fn add_memory_limit(status: &mut v1::TaskStatus, limit: MemoryLimit) {
     let mebibytes = limit.bytes as f64 / f64::from(1 << 20);
     let exit = status.message.take().unwrap_or_default();
-    let requested = if limit.bytes > 0 { format!(": Requested: {mebibytes:.1}MB") } else { String::new() };
+    let requested =
+        if limit.bytes > 0 { format!(": Requested: {}", model::format_bytes(limit.bytes)) } else { String::new() };
     status.message = Some(format!("Memory limit exceeded{requested}; {exit}"));
     status.reason = Some(Reason::ContainerLimitationMemory.into());
     if limit.bytes > 0 {

@@ -180,7 +180,7 @@ fn a_lack_of_memory_is_told() {
         Fields::docker(json!({ "parameters": [{ "key": "memory-swap", "value": "64m" }] })),
     );
     assert!(said.contains("TASK_FAILED"), "{said}");
-    assert!(said.contains("Memory limit exceeded: Requested: 64.0MB"), "{said}");
+    assert!(said.contains("Memory limit exceeded: Requested: 64MB"), "{said}");
     assert!(said.contains("REASON_CONTAINER_LIMITATION_MEMORY"), "{said}");
 }
 

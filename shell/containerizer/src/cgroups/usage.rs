@@ -87,12 +87,20 @@ impl ContainerCgroups {
     pub(crate) fn oom_kills(&self, kernel: &dyn Kernel) -> u64 {
         let Some((version, path)) = self.location(Controller::Memory) else { return 0 };
         if version == Version::V1 {
-            return table(kernel, path, "memory.oom_control").get("oom_kill").copied().unwrap_or(0);
+            return self.oom_kills_v1(kernel).unwrap_or(0);
         }
         // The other counters include the cgroups below, where nested containers exceed limits of their own. This one exists
         // since Linux 5.17.
         let own = table(kernel, path, "memory.events.local").get("oom_group_kill").copied();
         own.unwrap_or_else(|| table(kernel, path, "memory.events").get("oom_kill").copied().unwrap_or(0))
+    }
+}
+
+impl ContainerCgroups {
+    /// Returns the number of kills that v1 counts; `None` if it does not count them, as before Linux 4.13.
+    pub(crate) fn oom_kills_v1(&self, kernel: &dyn Kernel) -> Option<u64> {
+        let (_, path) = self.location(Controller::Memory)?;
+        table(kernel, path, "memory.oom_control").get("oom_kill").copied()
     }
 }
 
@@ -106,10 +114,9 @@ pub(crate) fn memory_report(group: &ContainerCgroups, kernel: &dyn Kernel) -> Op
         // The file exists since Linux 5.19.
         Version::V2 => number(kernel, path, "memory.peak").or_else(|| number(kernel, path, "memory.current")),
     };
-    let megabytes = |bytes: u64| format!("{:.1}MB", bytes as f64 / f64::from(1 << 20));
-    let mut message = format!("Memory limit exceeded: Requested: {}", megabytes(limit));
+    let mut message = format!("Memory limit exceeded: Requested: {}", model::format_bytes(limit));
     if let Some(peak) = peak {
-        message.push_str(&format!(" Maximum Used: {}", megabytes(peak)));
+        message.push_str(&format!(" Maximum Used: {}", model::format_bytes(peak)));
     }
     if let Ok(statistics) = kernel.read(&path.join("memory.stat")) {
         message.push_str("\n\nMEMORY STATISTICS: \n");

@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use ids::ContainerId;
 use rustix::event::{EventfdFlags, eventfd};
@@ -16,6 +17,11 @@ use crate::cgroups::{ContainerCgroups, Controller, Version, memory_report};
 use crate::kernel::Kernel;
 use crate::launch_spec::LaunchSpec;
 use crate::{Error, Launch, Limitation, LimitationKind, Limits, Usage};
+
+/// The maximum of the time for which the kernel's choice of a process is waited for.
+const LONGEST_CHOICE: Duration = Duration::from_millis(200);
+/// The pause between two looks at its counter.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// Limits the memory of containers, and finds those that exceed it.
 #[derive(Debug, Default)]
@@ -120,13 +126,28 @@ fn eventfd_v1(kernel: &dyn Kernel, path: &Path) -> io::Result<OwnedFd> {
     Ok(counter)
 }
 
+/// Waits until the kernel has killed a process, after which its log names it. With v1 the notification comes before; a container
+/// that is ended at once leaves the kernel nothing to choose and to log. The kernel does not wait in between.
+fn wait_for_kill(kernel: &dyn Kernel, cgroups: &ContainerCgroups) {
+    let deadline = Instant::now() + LONGEST_CHOICE;
+    while cgroups.oom_kills_v1(kernel) == Some(0) && Instant::now() < deadline {
+        std::thread::sleep(PAUSE);
+    }
+}
+
 /// Returns whether the notification means that memory has run out. The descriptor then waits for the next one.
 fn is_out_of_memory(kernel: &dyn Kernel, cgroups: &ContainerCgroups, watch: &OwnedFd) -> bool {
     match cgroups.location(Controller::Memory) {
         None => false,
         // The notification comes before the kernel kills, so that no counter shows it yet.
         // Descriptors of other isolators are not eventfds, and have no eight bytes.
-        Some((Version::V1, _)) => rustix::io::read(watch, &mut [0u8; 8]) == Ok(8),
+        Some((Version::V1, _)) => {
+            let notified = rustix::io::read(watch, &mut [0u8; 8]) == Ok(8);
+            if notified {
+                wait_for_kill(kernel, cgroups);
+            }
+            notified
+        }
         // The notification may be about any event of the controller; reading the file clears its mark.
         Some((Version::V2, _)) => {
             if let Ok(file) = watch.try_clone().map(File::from) {
