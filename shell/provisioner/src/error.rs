@@ -42,6 +42,11 @@ pub enum Error {
         source: io::Error,
     },
     #[error(
+        "'{}' is no store of images ({why}): use the --docker_store_dir of an agent, or an empty or new directory",
+        path.display()
+    )]
+    NoStore { path: PathBuf, why: &'static str },
+    #[error(
         "no space left in the image store '{0}': free some with 'tepui image prune', or choose another --docker_store_dir"
     )]
     NoSpace(PathBuf),

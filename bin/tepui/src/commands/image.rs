@@ -213,13 +213,13 @@ pub async fn image(args: ImageArgs) -> Result<(), CommandError> {
         Command::List(args) => list(&args),
         Command::Pulls(args) => pulls::pulls(args).await,
         Command::Remove(args) => {
-            let report = Store::open(&args.place.store)?.remove(&args.image)?;
+            let report = Store::open_existing(&args.place.store)?.remove(&args.image)?;
             report_removed(&report);
             Ok(())
         }
         Command::Prune(args) => {
             let keep: BTreeSet<ImageReference> = args.keep.into_iter().collect();
-            report_removed(&Store::open(&args.place.store)?.prune(&keep)?);
+            report_removed(&Store::open_existing(&args.place.store)?.prune(&keep)?);
             Ok(())
         }
     }
@@ -362,7 +362,7 @@ fn options(args: &Pull, image: &ImageReference) -> Result<PullOptions, CommandEr
 
 fn list(args: &List) -> Result<(), CommandError> {
     // A store that is not there is not made by looking at it.
-    let store = args.place.store.exists().then(|| Store::open(&args.place.store)).transpose()?;
+    let store = args.place.store.exists().then(|| Store::open_existing(&args.place.store)).transpose()?;
     let images = store.as_ref().map(Store::list).transpose()?.unwrap_or_default();
     if args.json {
         output::json(serde_json::Value::from(images.iter().map(shown).collect::<Vec<_>>()));

@@ -15,6 +15,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
@@ -27,6 +28,9 @@ fn staged(path: &Path) -> PathBuf {
     path.with_extension(format!("{}.new", next_staging_name()))
 }
 
+/// The directories of a store, in the order in which they are made: by the first one, a store is recognised.
+const PARTS: [&str; 7] = ["images", "layers", "blobs", "implied", "ingest", "staging", "in-use"];
+
 /// The paths of one store.
 #[derive(Debug, Clone)]
 pub(super) struct Directories {
@@ -35,20 +39,51 @@ pub(super) struct Directories {
 
 impl Directories {
     /// Creates the directories that are missing. Only root (or the user of the agent) can read them, because images
-    /// contain secrets.
+    /// contain secrets. The permissions of what is there already stay as they are.
     ///
     /// # Errors
-    /// Returns the directory that cannot be created, with the error of the operating system.
+    /// Returns [`Error::NoStore`] for a directory with other contents, or the directory that cannot be created.
     pub fn create(root: &Path) -> Result<Self, Error> {
         let directories = Directories { root: root.to_owned() };
-        for name in ["", "images", "layers", "blobs", "implied", "ingest", "staging", "in-use"] {
-            let path = if name.is_empty() { root.to_owned() } else { root.join(name) };
-            fs::create_dir_all(&path).map_err(|source| directories.failed("create", &path, source))?;
+        // In this order, since another process may be making the store, which begins with the images.
+        if directories.has_contents()? && !directories.images().is_dir() {
+            return Err(Error::NoStore { path: root.to_owned(), why: "it has other contents" });
         }
-        let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
-        fs::set_permissions(root, private)
-            .map_err(|source| directories.failed("change the permissions of", root, source))?;
+        let parent = root.parent().unwrap_or(root);
+        fs::create_dir_all(parent).map_err(|source| directories.failed("create", parent, source))?;
+        for path in [root.to_owned()].into_iter().chain(PARTS.map(|name| root.join(name))) {
+            match fs::DirBuilder::new().mode(0o700).create(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+                made => made.map_err(|source| directories.failed("create", &path, source))?,
+            }
+        }
         Ok(directories)
+    }
+
+    /// Finds the directories of a store, and creates nothing.
+    ///
+    /// # Errors
+    /// Returns [`Error::NoStore`] for a directory that is missing or has no store.
+    pub fn existing(root: &Path) -> Result<Self, Error> {
+        let directories = Directories { root: root.to_owned() };
+        let images = directories.images();
+        match images.metadata() {
+            Ok(data) if data.is_dir() => Ok(directories),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                Err(directories.failed("read", &images, error))
+            }
+            _ if root.is_dir() => Err(Error::NoStore { path: root.to_owned(), why: "it has no images" }),
+            _ => Err(Error::NoStore { path: root.to_owned(), why: "it does not exist" }),
+        }
+    }
+
+    /// Returns whether the root exists and has anything in it but what a new file system has.
+    fn has_contents(&self) -> Result<bool, Error> {
+        match fs::read_dir(&self.root) {
+            Ok(entries) => Ok(entries.flatten().any(|entry| entry.file_name() != "lost+found")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(source) => Err(self.failed("read", &self.root, source)),
+        }
     }
 
     pub fn lock(&self) -> PathBuf {

@@ -22,7 +22,7 @@ impl Store {
     /// removed, except the beginnings of layers, which the next pull continues.
     ///
     /// # Errors
-    /// The directory cannot be made, read or written.
+    /// The directory cannot be made, read or written, or has other contents.
     pub fn open(root: &Path) -> Result<Self, Error> {
         let store = Store { directories: Directories::create(root)? };
         // If another process is pulling, its files are incomplete for now. They are cleaned up another time.
@@ -35,6 +35,14 @@ impl Store {
             store.settle_in_background();
         }
         Ok(store)
+    }
+
+    /// Opens the store in a directory to read it, or to remove images. Nothing is created.
+    ///
+    /// # Errors
+    /// The directory has no store, or cannot be read.
+    pub fn open_existing(root: &Path) -> Result<Self, Error> {
+        Ok(Store { directories: Directories::existing(root)? })
     }
 
     /// Returns all images, by reference.

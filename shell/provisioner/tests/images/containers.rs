@@ -192,3 +192,37 @@ fn a_copy_keeps_modes_and_hard_links() {
     let layer = s.store.layer_directory(s.pull("t").unwrap().layers[0]);
     assert_ne!(stat("p").ino(), std::fs::metadata(layer.join("p")).unwrap().ino(), "a copy is another file");
 }
+
+/// A store is made only where nothing else is, and to read one changes nothing.
+#[test]
+fn other_directories_are_no_stores() {
+    let directory = tempfile::tempdir().unwrap();
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o7777;
+    let at = |name: &str, permissions: u32, contents: &[&str]| {
+        let path = directory.path().join(name);
+        std::fs::create_dir(&path).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(permissions)).unwrap();
+        for name in contents {
+            std::fs::create_dir(path.join(name)).unwrap();
+        }
+        path
+    };
+    let said = |refused: Result<Store, Error>| refused.unwrap_err().to_string();
+    let missing = directory.path().join("above/missing");
+    assert!(said(Store::open_existing(&missing)).contains("it does not exist"));
+    assert!(!directory.path().join("above").exists());
+
+    let other = at("other", 0o1777, &["home"]);
+    assert!(said(Store::open_existing(&other)).contains("it has no images"));
+    assert!(said(Store::open(&other)).contains("it has other contents"));
+    assert_eq!((mode(&other), std::fs::read_dir(&other).unwrap().count()), (0o1777, 1));
+
+    // A new file system has a directory of its own.
+    for (path, permissions) in
+        [(at("empty", 0o755, &[]), 0o755), (at("disk", 0o750, &["lost+found"]), 0o750), (missing, 0o700)]
+    {
+        Store::open(&path).unwrap();
+        assert_eq!((mode(&path), mode(&path.join("layers"))), (permissions, 0o700), "{}", path.display());
+        assert_eq!(Store::open_existing(&path).unwrap().list().unwrap(), []);
+    }
+}
