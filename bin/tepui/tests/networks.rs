@@ -224,6 +224,30 @@ fn a_published_port_leads_to_the_task_whatever_happens_to_the_agent() {
     });
 }
 
+/// The health checks of a task are made where its program listens, which nobody else does.
+#[test]
+fn health_checks_are_made_in_the_network_of_the_task() {
+    isolated(|plugins| {
+        let cluster = Cluster::start(|work| networks(work, plugins));
+        let mut run = vec!["run", "--detach", "--name", "web", "--network", "web", "--health-interval", "1s"];
+        for check in ["a=http:80/", "b=tcp:80", "c=cmd:ip -o -4 addr show eth0 | grep -q 10.77."] {
+            run.extend(["--health-check", check]);
+        }
+        run.extend(["--", "python3", "-m", "http.server", "80"]);
+        cluster.said(&run);
+        until("the task is healthy", || {
+            let task = cluster.task("web", "TASK_RUNNING")?;
+            (task["statuses"].as_array()?.last()?["healthy"] == true).then_some(())
+        });
+        cluster.said(&["cancel", "web"]);
+        let run =
+            ["run", "--name", "other", "--network", "web", "--health-check", "a=tcp:81", "--health-interval", "1s"];
+        let retries = ["--health-retries", "2", "--health-start-period", "0s", "--", "sleep", "1000"];
+        cluster.refused(&[&run[..], &retries].concat());
+        assert!(cluster.task("other", "TASK_RUNNING").is_none());
+    });
+}
+
 #[test]
 fn networks_say_what_they_cannot_do() {
     isolated(|plugins| {
