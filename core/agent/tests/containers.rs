@@ -277,27 +277,6 @@ fn the_oldest_of_many_sessions_are_forgotten() {
     assert!(!log.contains("remove files"), "{log}");
 }
 
-/// Other containers that have ended are forgotten only if there is little room left.
-#[test]
-fn launches_are_not_refused_because_of_containers_that_have_ended() {
-    let mut scenario = with_nested();
-    for number in 0..10_100 {
-        let container = format!("C1.c{number}");
-        scenario.launches_in(&container, |_| {});
-        scenario.nested_event(&container, launched(8)).nested_event(&container, exited(Some(0)));
-        let log = scenario.take_log();
-        assert!(!log.contains("reply 503"), "{number}: {log}");
-        for removed in log.lines().filter_map(|line| line.strip_prefix("remove files of ")) {
-            assert!(number >= 8_990, "{number}");
-            scenario.nested_event(removed, |container| ContainerEvent::Removed { container, failed: None });
-        }
-        scenario.clear_log();
-    }
-    scenario.waits("C1.c0");
-    scenario.waits("C1.c10099");
-    check(&mut scenario, "reply 404 Container C1.c0 cannot be found\nreply 200 status 0");
-}
-
 #[test]
 fn nested_containers_end_with_their_parents() {
     let mut scenario = with_nested();

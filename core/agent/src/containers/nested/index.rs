@@ -138,3 +138,28 @@ impl NestedContainers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Containers other than sessions are forgotten only if there is little room left, and those that run never.
+    #[test]
+    fn the_oldest_is_forgotten_when_there_is_little_room() {
+        let mut all = NestedContainers::default();
+        let id = |number: usize| ContainerId::new(format!("C1.c{number}"));
+        let mut end = |number: usize, session: bool| {
+            let (state, sandbox) = (NestedState::Running(1), std::path::PathBuf::new());
+            all.insert(id(number), NestedContainer { state, user: None, sandbox, session, ends_before: 0 });
+            if number > 0 {
+                all.terminate(&id(number), WaitContainer::default());
+            }
+            all.oldest_beyond_bounds(&id(number))
+        };
+        for number in 0..MANY_CONTAINERS {
+            assert_eq!(end(number, false), None, "{number}");
+        }
+        assert_eq!(end(MANY_CONTAINERS, false), Some(id(1)));
+        assert_eq!(end(MANY_CONTAINERS + 1, true), Some(id(MANY_CONTAINERS + 1)));
+    }
+}
