@@ -107,6 +107,11 @@ pub fn framework<'a>(state: &'a State, given: &str) -> Result<&'a Framework, Com
     }
 }
 
+/// Returns whether the framework is registered and has no task, be it one that is over.
+pub fn has_launched_nothing(state: &State, given: &str) -> bool {
+    framework(state, given).is_ok() && !state.all_tasks().any(|task| is_of(state, task, given))
+}
+
 fn started(task: &v1::Task) -> f64 {
     task.statuses.first().and_then(|s| s.timestamp).unwrap_or_default()
 }

@@ -43,7 +43,7 @@ const ROTATED_AWAY: &str =
     "tepui: output was removed by rotation before it could be read; this goes on with the oldest there is";
 
 pub async fn logs(args: Logs) -> Result<(), CommandError> {
-    let state = State::get(&args.target.master).await?;
+    let state = state_with_task(&args).await?;
     let task = find::task(&state, &args.task)?;
     let agent = find::agent_of(&state, task)?;
     let sandbox = find::sandbox(&agent, task).await?;
@@ -88,6 +88,27 @@ pub async fn logs(args: Logs) -> Result<(), CommandError> {
             // There is no leader at the moment.
             Err(_) => over,
         };
+    }
+}
+
+/// Returns the state of the cluster. Whoever follows a task of a framework that has just started, as of `tepui run --detach`,
+/// waits until that framework has launched its first task.
+async fn state_with_task(args: &Logs) -> Result<State, CommandError> {
+    let mut waits = false;
+    loop {
+        let state = State::get(&args.target.master).await?;
+        let is_early = match find::split(&args.task) {
+            (Some(framework), _) if args.follow => find::has_launched_nothing(&state, framework),
+            _ => false,
+        };
+        if !is_early {
+            return Ok(state);
+        }
+        if !waits {
+            output::write_stderr("tepui: the framework has launched no task yet; waiting for its first one");
+            waits = true;
+        }
+        tokio::time::sleep(POLL).await;
     }
 }
 
