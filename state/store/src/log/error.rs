@@ -45,6 +45,11 @@ impl LogError {
         matches!(self, LogError::Foreign { .. } | LogError::Damaged { .. } | LogError::CutShort { .. })
     }
 
+    /// Returns whether a file or a directory was missing that had just been made.
+    pub(super) fn is_missing(&self) -> bool {
+        matches!(self, LogError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
     /// Returns whether the disk or the quota is full. A write may succeed once there is free space.
     pub fn is_full(&self) -> bool {
         let full = |kind| matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
 use super::frame::Frame;
@@ -292,6 +293,35 @@ fn a_log_that_vanishes_is_written_anew() {
             assert_eq!(in_snapshot + found.len() - 1, 1 + usize::from(entry_follows), "{number}");
         }
     }
+}
+
+/// Whoever removes the directory may do so in several passes, beside the writer.
+#[test]
+fn a_log_that_vanishes_while_it_is_written_anew_is_written_again() {
+    let outer = tempfile::tempdir().unwrap();
+    let records = outer.path().join("work/records");
+    let (writer, received) = writer(Log::open(&records).unwrap().0);
+    let ends = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !ends.load(Ordering::Relaxed) {
+                // Errors are those of what the writer makes at the same time.
+                let _ = fs::remove_dir_all(outer.path().join("work"));
+            }
+        });
+        let failed = (0..40).find_map(|entry| {
+            writer.write(entry).ok()?;
+            loop {
+                match received.recv_timeout(TIMEOUT) {
+                    Ok(Callback::Renewed) => (),
+                    Ok(Callback::Durable(entries)) if entries == [entry] => break None,
+                    other => break Some(other),
+                }
+            }
+        });
+        ends.store(true, Ordering::Relaxed);
+        assert!(failed.is_none(), "{failed:?}");
+    });
 }
 
 #[test]

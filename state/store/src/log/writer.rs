@@ -19,6 +19,10 @@ const MAX_GROUP: usize = 4 << 20;
 const PAUSE: Duration = Duration::from_secs(1);
 /// The interval in which an idle writer checks whether its log is still in its place.
 const CHECK: Duration = Duration::from_secs(1);
+/// The maximum of attempts to write a log anew while its directory is removed again and again.
+const RENEWALS: u32 = 500;
+/// The pause between these attempts.
+const RENEWAL_PAUSE: Duration = Duration::from_millis(10);
 /// The size in bytes below which a log is not compacted.
 const MIN_COMPACTION: u64 = 8 << 20;
 /// A log is compacted when it has grown by this factor since the last compaction.
@@ -161,7 +165,15 @@ impl<J: Journal> Committer<J> {
 
     /// Writes everything to a new log, since the old one is not in its place any more.
     fn renew(&mut self) -> Result<(), LogError> {
-        self.log.renew(self.journal.snapshot())?;
+        let mut attempts = 0;
+        while let Err(error) = self.log.renew(self.journal.snapshot()) {
+            attempts += 1;
+            if !error.is_missing() || attempts == RENEWALS {
+                return Err(error);
+            }
+            // Whoever removes the directory is still doing so.
+            thread::sleep(RENEWAL_PAUSE);
+        }
         self.compact_at = compaction_of(self.log.length());
         self.journal.on_event(WriterEvent::Renewed(self.log.path().to_owned()));
         Ok(())
