@@ -1,12 +1,14 @@
 //! The end and the removal of containers at Docker. The process that has looked after a container has ended, whatever
 //! became of the container.
 
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use ::docker::{Error, Request, container_name};
 use messages::v1;
 use model::{ContainerId, TaskId};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use tracing::{debug, warn};
 use uuid::Uuid;
 
@@ -21,6 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The maximum of passes in which the processes of a container are killed, above what any container needs that does not
 /// start others for ever.
 const MAX_KILL_PASSES: usize = 200;
+/// The time in which a killed process ends on a busy machine.
+const END: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 /// The pause between questions.
 const PAUSE: Duration = Duration::from_millis(500);
 /// The pause between attempts to remove a container.
@@ -118,20 +122,26 @@ impl DockerContainerizer {
     }
 }
 
-/// Kills the processes of a container without Docker. Returns how many there were.
+/// Kills the processes of a container without Docker, and waits for their end. Returns how many there were.
 fn kill_processes(name: &str) -> usize {
     let mut killed = 0;
+    let mut ending: Vec<OwnedFd> = Vec::new();
     for _ in 0..MAX_KILL_PASSES {
         let processes = processes(name);
         if processes.is_empty() {
             break;
         }
         killed = killed.max(processes.len());
+        ending = processes.iter().filter_map(|pid| pidfd_open(*pid, PidfdFlags::empty()).ok()).collect();
         for pid in processes {
             // It may have ended meanwhile.
             let _ = kill_process(pid, Signal::KILL);
         }
         std::thread::sleep(Duration::from_millis(20));
+    }
+    for process in &ending {
+        // A process loses its environment a little before it ends. One that cannot be ended is left to the kernel.
+        let _ = poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&END));
     }
     killed
 }
