@@ -15,7 +15,7 @@ use processes::{Master, TEPUI};
 use serde_json::Value;
 use tar::EntryType;
 use testkit::network::{ADDRESS, isolated};
-use testkit::process::Program;
+use testkit::process::{Program, kill_containers_of};
 use testkit::registry::{Registry, layer};
 use testkit::scratch::{cgroup_roots, cgroups_root, free_port};
 use testkit::skip::{current_test, skipped};
@@ -116,15 +116,7 @@ impl Drop for Cluster {
             std::thread::sleep(Duration::from_millis(20));
         }
         self.agent.kill();
-        // What the agent has not ended has the work directory in its environment.
-        let directory = format!("MESOS_DIRECTORY={}/", self.work.path().display());
-        for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-            let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
-            if environment.split(|byte| *byte == 0).any(|variable| variable.starts_with(directory.as_bytes())) {
-                let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).output();
-            }
-        }
+        kill_containers_of(self.work.path());
         for root in cgroup_roots(&cgroups_root(self.work.path())) {
             let _ = std::fs::remove_dir(root);
         }

@@ -8,6 +8,7 @@
 //! | `http` | a client that shows raw responses and event streams, a subscribed scheduler, a server that follows a
 //! script |
 //! | `network` | network namespaces of tests, and the plugins of CNI |
+//! | `nvml` | a library that stands in for that of NVIDIA's driver |
 //! | `process` | a program with its log, which ends with the test; a local cluster of Tepui |
 //! | `registry` | container images made on the spot, and a registry that serves them well or badly |
 //! | `scratch` | free ports, cgroup roots, a search for files |
@@ -55,6 +56,8 @@ pub mod http;
 pub mod inputs;
 #[cfg(feature = "hosts")]
 pub mod network;
+#[cfg(feature = "hosts")]
+pub mod nvml;
 #[cfg(feature = "hosts")]
 pub mod process;
 #[cfg(feature = "hosts")]

@@ -89,6 +89,23 @@ pub fn is_alive(pid: u32) -> bool {
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
 
+/// Kills the processes of the containers of an agent, which outlive it. Their environment names its work directory.
+pub fn kill_containers_of(work_dir: &Path) {
+    let below = format!("{}/", work_dir.display());
+    let is_of = |variable: &[u8]| {
+        let directory = variable.strip_prefix(b"MESOS_DIRECTORY=").or(variable.strip_prefix(b"MESOS_SANDBOX="));
+        directory.is_some_and(|directory| directory.starts_with(below.as_bytes()))
+    };
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+        let pid =
+            entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(rustix::process::Pid::from_raw);
+        if environment.split(|byte| *byte == 0).any(is_of) {
+            let _ = pid.map(|pid| rustix::process::kill_process(pid, rustix::process::Signal::KILL));
+        }
+    }
+}
+
 /// An installation of Apache Mesos 1.11: a directory with `master`, `agent` and `libexec`.
 #[derive(Debug, Clone)]
 pub struct GenuineMesos {

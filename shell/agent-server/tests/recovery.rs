@@ -16,6 +16,7 @@ use edge::Running;
 use serde_json::{Value, json};
 use support::{config, master, options};
 use testkit::http::{Scheduler, get};
+use testkit::process::kill_containers_of;
 use testkit::scratch::{cgroup_roots, cgroups_below, cgroups_root, find_file, free_port};
 use testkit::wait::{TIMEOUT, until_async};
 
@@ -231,20 +232,6 @@ fn is_early(status: &Value) -> bool {
     ["TASK_STARTING", "TASK_RUNNING"].iter().any(|early| status["state"] == *early)
 }
 
-/// Kills the processes of a work directory. A task may have started a new session, but its environment names its
-/// sandbox.
-fn kill_those_of(work: &Path) {
-    let names_it = |entry: &std::fs::DirEntry| {
-        let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
-        let sandbox = format!("MESOS_SANDBOX={}/", work.display());
-        environment.split(|byte| *byte == 0).any(|variable| variable.starts_with(sandbox.as_bytes()))
-    };
-    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten().filter(names_it) {
-        let pid = entry.file_name().to_str().and_then(|pid| pid.parse().ok()).and_then(rustix::process::Pid::from_raw);
-        let _ = pid.map(|pid| rustix::process::kill_process(pid, rustix::process::Signal::KILL));
-    }
-}
-
 /// A failing test leaves no process either.
 impl Drop for Cluster {
     fn drop(&mut self) {
@@ -258,7 +245,7 @@ impl Drop for Cluster {
                 .map(|pid| rustix::process::kill_process_group(pid, rustix::process::Signal::KILL));
             let _ = std::fs::remove_file(path);
         }
-        kill_those_of(self.work.path());
+        kill_containers_of(self.work.path());
         self.remove_cgroups();
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use testkit::http::get_blocking;
-use testkit::process::Program;
+use testkit::process::{Program, kill_containers_of};
 use testkit::scratch::{find_file, free_port};
 use testkit::wait::until;
 use wire::http::Response;
@@ -166,15 +166,7 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         self.agent.take();
-        // Executors outlive their agent. Their environment names the work directory.
-        let directory = format!("MESOS_DIRECTORY={}/", self.work.path().display());
-        for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-            let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
-            if environment.split(|byte| *byte == 0).any(|variable| variable.starts_with(directory.as_bytes())) {
-                let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).output();
-            }
-        }
+        kill_containers_of(self.work.path());
         // The cgroups of the agent are empty as soon as its processes are gone.
         let root = format!("tepui-docker-{}", self.port);
         let hierarchies = std::fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten();

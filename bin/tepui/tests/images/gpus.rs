@@ -1,38 +1,15 @@
 //! GPUs through a whole agent, with a stand-in for NVIDIA's library NVML. No driver serves the devices: the kernel refuses to
 //! open one with EPERM if the task may not use it, and with ENXIO if it may.
 
-use std::path::Path;
 use std::process::{Command, Stdio};
 
-use testkit::skip::{current_test, skipped};
+use testkit::nvml::{TWO_GPUS, library};
+use testkit::skip::current_test;
 use testkit::wait::until;
 
 use super::{Cluster, TEPUI, busybox, cluster_with};
 
-/// A library with the functions of nvml.h that an agent calls, for two GPUs.
-const STAND_IN: &str = r#"
-#include <string.h>
-static int minors[] = {3, 5};
-int nvmlInit_v2(void) { return 0; }
-int nvmlDeviceGetCount_v2(unsigned *count) { *count = 2; return 0; }
-int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **device) {
-    if (index > 1) return 2;
-    *device = &minors[index];
-    return 0;
-}
-int nvmlDeviceGetMinorNumber(void *device, unsigned *minor) { *minor = *(int *)device; return 0; }
-int nvmlSystemGetDriverVersion(char *text, unsigned length) { strncpy(text, "535.183.01", length); return 0; }
-const char *nvmlErrorString(int code) { return code == 2 ? "Invalid Argument" : "Unknown Error"; }
-"#;
 const ISOLATION: &str = "cgroups/cpu,cgroups/devices,docker/runtime,namespaces/pid,gpu/nvidia";
-
-/// Compiles the library. Returns whether there is a compiler.
-fn compile(directory: &Path) -> bool {
-    std::fs::write(directory.join("nvml.c"), STAND_IN).unwrap();
-    let mut compiler = Command::new("cc");
-    compiler.args(["-shared", "-fPIC", "-o"]).arg(directory.join("libnvidia-ml.so.1")).arg(directory.join("nvml.c"));
-    compiler.status().is_ok_and(|status| status.success())
-}
 
 fn tepui(cluster: &Cluster, arguments: &[&str]) -> (bool, String) {
     let mut command = Command::new(TEPUI);
@@ -63,8 +40,8 @@ fn devices(cluster: &Cluster, name: &str) -> String {
 #[test]
 fn tasks_have_gpus_of_their_own_also_after_a_restart() {
     let libraries = tempfile::tempdir().unwrap();
-    if !compile(libraries.path()) {
-        return skipped(&current_test(), "there is no C compiler for the library that stands in for NVML");
+    if library(&current_test(), libraries.path(), TWO_GPUS).is_none() {
+        return;
     }
     let path = libraries.path().display().to_string();
     let environment = [("MESOS_ISOLATION", ISOLATION), ("LD_LIBRARY_PATH", path.as_str())];

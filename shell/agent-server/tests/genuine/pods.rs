@@ -1,12 +1,13 @@
 //! A pod under Tepui's default executor at an agent of Mesos, and under that of Mesos at an agent of Tepui. The agent is
 //! restarted while the pod runs.
 
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde_json::{Value, json};
 use testkit::http::Scheduler;
-use testkit::process::GenuineMesos;
+use testkit::process::{GenuineMesos, Program};
 use testkit::scratch::find_file;
 use testkit::wait::{TIMEOUT, until_async};
 
@@ -32,16 +33,7 @@ pub async fn a_pod_goes_on(mesos: &GenuineMesos) {
     until_states(&mut cluster, &[("a", "TASK_RUNNING"), ("b", "TASK_RUNNING")]).await;
     sandbox(&cluster, "a").await;
 
-    let before = cluster.agent_id().await.expect("an agent");
-    cluster.agent.kill();
-    cluster.agent = genuine_agent(mesos, cluster.work.path(), cluster.address, cluster.port);
-    let deadline = Instant::now() + TIMEOUT;
-    while !is_registered(&cluster, &before).await {
-        assert!(Instant::now() < deadline, "the agent has not come back");
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-    std::fs::write(sandbox(&cluster, "a").await.join("end"), "").expect("written");
-    let ended = until_states(&mut cluster, &[("a", "TASK_FAILED"), ("b", "TASK_KILLED")]).await;
+    let ended = ends_after_restart(&mut cluster, |work, address, port| genuine_agent(mesos, work, address, port)).await;
     let message = ended.iter().find(|status| status["task_id"]["value"] == "a").map(|status| &status["message"]);
     assert_eq!(message, Some(&json!("Command exited with status 3")));
     cluster.stop().await;
@@ -88,20 +80,28 @@ pub async fn a_pod_of_the_genuine_executor_goes_on(mesos: &GenuineMesos) {
         seen.push(cluster.scheduler.acknowledged_status().await);
     }
 
-    let before = cluster.agent_id().await.expect("an agent");
-    cluster.agent.kill();
-    cluster.agent = our_agent(cluster.work.path(), cluster.address, cluster.port);
-    let deadline = Instant::now() + TIMEOUT;
-    while !is_registered(&cluster, &before).await {
-        assert!(Instant::now() < deadline, "the agent has not come back");
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-    std::fs::write(sandbox(&cluster, "a").await.join("end"), "").expect("written");
-    let ended = until_states(&mut cluster, &[("a", "TASK_FAILED"), ("b", "TASK_KILLED")]).await;
+    let ended = ends_after_restart(&mut cluster, our_agent).await;
     let failed = ended.iter().find(|status| status["state"] == "TASK_FAILED").expect("a failure");
     assert_eq!(failed["message"], "Command exited with status 3");
     cluster.stop().await;
     println!("a pod of the genuine executor goes on ... ok");
+}
+
+/// Restarts the agent, lets the task `a` end, and returns the updates until `b` has ended with it.
+async fn ends_after_restart(
+    cluster: &mut Cluster,
+    start: impl FnOnce(&Path, SocketAddr, u16) -> Program,
+) -> Vec<Value> {
+    let before = cluster.agent_id().await.expect("an agent");
+    cluster.agent.kill();
+    cluster.agent = start(cluster.work.path(), cluster.address, cluster.port);
+    let deadline = Instant::now() + TIMEOUT;
+    while !is_registered(cluster, &before).await {
+        assert!(Instant::now() < deadline, "the agent has not come back");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    std::fs::write(sandbox(cluster, "a").await.join("end"), "").expect("written");
+    until_states(cluster, &[("a", "TASK_FAILED"), ("b", "TASK_KILLED")]).await
 }
 
 /// Returns the sandbox of a task.

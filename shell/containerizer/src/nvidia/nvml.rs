@@ -196,42 +196,15 @@ fn loaded_path(library: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use testkit::nvml::{TWO_GPUS, library};
+
     use super::*;
-
-    /// Compiles a library with these functions; `None`, with a message, without a compiler.
-    fn library(test: &str, directory: &Path, source: &str) -> Option<PathBuf> {
-        let (code, library) = (directory.join("nvml.c"), directory.join(LIBRARY));
-        std::fs::write(&code, source).unwrap();
-        let built = std::process::Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&code).status();
-        match built {
-            Ok(status) if status.success() => Some(library),
-            failed => {
-                testkit::skip::skipped(test, &format!("a C compiler is needed: {failed:?}"));
-                None
-            }
-        }
-    }
-
-    const STAND_IN: &str = r#"
-        #include <string.h>
-        static int minors[] = {3, 5};
-        int nvmlInit_v2(void) { return 0; }
-        int nvmlDeviceGetCount_v2(unsigned *count) { *count = 2; return 0; }
-        int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **device) {
-            if (index > 1) return 2;
-            *device = &minors[index];
-            return 0;
-        }
-        int nvmlDeviceGetMinorNumber(void *device, unsigned *minor) { *minor = *(int *)device; return 0; }
-        int nvmlSystemGetDriverVersion(char *text, unsigned length) { strncpy(text, "535.183.01", length); return 0; }
-        const char *nvmlErrorString(int code) { return code == 2 ? "Invalid Argument" : "Unknown Error"; }
-    "#;
 
     #[test]
     fn the_library_of_the_driver_knows_the_gpus() {
         let directory = tempfile::tempdir().unwrap();
         let test = "the_library_of_the_driver_knows_the_gpus";
-        let Some(path) = library(test, directory.path(), STAND_IN) else { return };
+        let Some(path) = library(test, directory.path(), TWO_GPUS) else { return };
         let nvml = Nvml::load_from(&path).unwrap();
         assert_eq!(nvml.device_count().unwrap(), 2);
         assert_eq!((nvml.minor_number(0).unwrap(), nvml.minor_number(1).unwrap()), (3, 5));
