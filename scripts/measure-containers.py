@@ -21,6 +21,8 @@ import sys
 import tempfile
 import time
 
+from measuring import DockerDaemon, wait
+
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TEPUI = os.path.abspath(os.environ.get("TEPUI", os.path.join(HERE, "target/release/tepui")))
 IMAGE = "busybox"
@@ -30,14 +32,6 @@ FEW, MANY = 50, int(os.environ.get("MANY", "1000"))
 CPUS = 16
 # The resources of an agent on which launches do not wait for each other.
 LARGE = "cpus:1000;mem:1000000;disk:1000000"
-
-
-def wait(what, condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            sys.exit(f"gave up waiting: {what}")
-        time.sleep(0.02)
 
 
 def free_ports(count):
@@ -182,23 +176,15 @@ def measure_exec(cluster):
     wait("the tasks have ended", lambda: cluster.running() == 0)
 
 
-class Docker:
-    """A daemon with directories and a socket of its own, without network."""
+class Docker(DockerDaemon):
+    """A daemon with an image of busybox and a container that sleeps."""
 
     @staticmethod
     def start(work):
         if not shutil.which("dockerd") or not shutil.which("docker"):
             print("docker: not measured, docker.io is not installed")
             return None
-        self = Docker()
-        place = os.path.join(work, "docker")
-        os.makedirs(place)
-        flags = [f"--data-root={place}/data", f"--exec-root={place}/exec", "-H", f"unix://{place}/socket", f"--pidfile={place}/pid"]
-        flags += ["--bridge=none", "--iptables=false", "--ip-forward=false"]
-        log = open(os.path.join(work, "docker.log"), "w")
-        self.daemon = subprocess.Popen(["dockerd", *flags], stdout=log, stderr=log)
-        self.command = ["docker", "-H", f"unix://{place}/socket"]
-        wait("dockerd serves", lambda: subprocess.run([*self.command, "version"], capture_output=True).returncode == 0)
+        self = Docker(os.path.join(work, "docker"))
         layer = os.path.join(work, "busybox/blobs/sha256")
         largest = max((os.path.join(layer, name) for name in os.listdir(layer)), key=os.path.getsize)
         subprocess.run([*self.command, "import", largest, "busybox"], check=True, stdout=subprocess.DEVNULL)
@@ -216,9 +202,8 @@ class Docker:
         return count / (time.perf_counter() - begin)
 
     def stop(self):
-        subprocess.run([*self.command, "rm", "-f", "sleeper"], stdout=subprocess.DEVNULL)
-        self.daemon.terminate()
-        self.daemon.wait(30)
+        subprocess.run([*self.command, "rm", "-f", "sleeper"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        super().stop()
 
 
 class Scheduler:

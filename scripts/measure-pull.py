@@ -28,20 +28,14 @@ import tarfile
 import tempfile
 import time
 
+from measuring import DockerDaemon
+
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LAYER_BYTES = 50_000_000
 # What cannot be compressed in each layer.
 RANDOM_BYTES = 15_000_000
 # Larger files would fill a layer alone.
 LARGEST = 8_000_000
-
-
-def wait(what, condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            sys.exit(f"gave up waiting: {what}")
-        time.sleep(0.05)
 
 
 def files_of_this_machine():
@@ -181,27 +175,6 @@ class FileSystem:
         subprocess.run(["losetup", "--detach", self.device])
 
 
-class Docker:
-    """A daemon with directories and a socket of its own, without network."""
-
-    def __init__(self, place, image):
-        os.makedirs(place)
-        flags = [f"--data-root={place}/data", f"--exec-root={place}/exec", "-H", f"unix://{place}/socket", f"--pidfile={place}/pid"]
-        flags += ["--bridge=none", "--iptables=false", "--ip-forward=false"]
-        self.log = open(os.path.join(place, "log"), "w")
-        self.daemon = subprocess.Popen(["dockerd", *flags], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        self.client, self.image = ["docker", "-H", f"unix://{place}/socket"], image
-        try:
-            wait("dockerd serves", lambda: subprocess.run([*self.client, "version"], capture_output=True).returncode == 0)
-        except SystemExit:
-            self.stop()
-            raise
-
-    def stop(self):
-        self.daemon.terminate()
-        self.daemon.wait(60)
-
-
 class Program:
     """What is measured. `commands` returns the commands of a pull into a directory that does not exist."""
 
@@ -239,9 +212,9 @@ class PullOfDocker(Program):
         self.image = image
 
     def measure(self, place):
-        docker = Docker(place, self.image)
+        docker = DockerDaemon(place)
         try:
-            self.measure_commands([[*docker.client, "pull", "-q", self.image]], docker.daemon.pid)
+            self.measure_commands([[*docker.command, "pull", "-q", self.image]], docker.process.pid)
         finally:
             docker.stop()
 
