@@ -176,14 +176,19 @@ pub(super) fn with_image(
     command: Option<&v1::CommandInfo>,
     of_image: &[(String, String)],
 ) -> Vec<(String, String)> {
-    let own = command.and_then(|command| command.environment.as_deref()).map(|own| own.variables.as_slice());
     for (name, value) in of_image {
-        if !is_identity(name) && !own.unwrap_or_default().iter().any(|variable| variable.name == *name) {
+        if !is_identity(name) && !sets(command, name) {
             environment.retain(|(other, _)| other != name);
             environment.push((name.clone(), value.clone()));
         }
     }
     environment
+}
+
+/// Returns whether a command has a variable of this name.
+pub(super) fn sets(command: Option<&v1::CommandInfo>, name: &str) -> bool {
+    let own = command.and_then(|command| command.environment.as_deref()).map(|own| own.variables.as_slice());
+    own.unwrap_or_default().iter().any(|variable| variable.name == name)
 }
 
 /// Returns whether an executor finds its agent by a variable of this name.

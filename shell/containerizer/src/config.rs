@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ids::ContainerId;
 
-use crate::perf::parse_events;
+use crate::perf::{PerfEvent, parse_events};
 use crate::{AllowedDevice, CapabilityRequest, NetClassHandles, NetworkDns, Rotation};
 
 /// The way in which processes are started and tracked (`--launcher`).
@@ -92,7 +92,15 @@ impl PerfConfig {
     /// # Errors
     /// Returns which name is no event, in the words of Mesos.
     pub fn check(&self) -> Result<(), String> {
-        parse_events(&self.events).map(drop).map_err(|name| {
+        self.parsed_events().map(drop)
+    }
+
+    /// Returns the events by their names.
+    ///
+    /// # Errors
+    /// Returns which name is no event, in the words of Mesos.
+    pub(crate) fn parsed_events(&self) -> Result<Vec<PerfEvent>, String> {
+        parse_events(&self.events).map_err(|name| {
             format!(
                 "Invalid perf events: {{ {} }}: '{name}' is no event of PerfStatistics; --perf_events takes for instance \
                  cycles,instructions,task-clock",

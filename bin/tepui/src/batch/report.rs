@@ -52,8 +52,8 @@ impl Row {
     pub fn json(&self) -> Value {
         json!({
             "task": self.task, "state": self.state.map(|state| state.as_str_name()), "agent": self.agent,
-            "exit": self.exit, "reason": self.reason, "message": self.message, "unhealthy": self.unhealthy, "seconds": self.seconds,
-            "sandbox": self.sandbox,
+            "exit": self.exit, "reason": self.reason, "message": self.message,
+            "unhealthy": self.unhealthy, "seconds": self.seconds, "sandbox": self.sandbox,
         })
     }
 }

@@ -244,7 +244,7 @@ impl Containers {
             return Err(other(reason));
         }
         // The program gets the privileges of its parent.
-        let file = self.images.launch_info(&parent).map_err(other)?;
+        let file = self.images.launch_info(&parent);
         let words = [OsString::from("container-enter"), file.into(), pid.to_string().into(), program.into()];
         let argv = self.helper(words.into_iter().chain(argv));
         let program = Program::Path(HELPER.into());

@@ -58,15 +58,16 @@ impl Images {
 
     /// Returns whether a container has images.
     pub fn has_container(&self, container: &ContainerId) -> bool {
-        self.root.join("containers").join(container.as_str()).exists()
+        self.directory(container).exists()
     }
 
     /// Returns the file that describes a container with images to the launcher.
-    ///
-    /// # Errors
-    /// The store cannot be opened.
-    pub fn launch_info(&self, container: &ContainerId) -> Result<PathBuf, provisioner::Error> {
-        Ok(self.provisioner()?.directory(container.as_str()).join("launch_info"))
+    pub fn launch_info(&self, container: &ContainerId) -> PathBuf {
+        self.directory(container).join("launch_info")
+    }
+
+    fn directory(&self, container: &ContainerId) -> PathBuf {
+        self.root.join("containers").join(container.as_str())
     }
 
     /// Reads the description of a container with images.
@@ -74,7 +75,7 @@ impl Images {
     /// # Errors
     /// Returns [`ImageError::LaunchInfo`] if the file cannot be read or is damaged.
     pub fn read_launch_info(&self, container: &ContainerId) -> Result<LaunchInfo, ImageError> {
-        let path = self.root.join("containers").join(container.as_str()).join("launch_info");
+        let path = self.launch_info(container);
         let read = std::fs::read(&path).and_then(|bytes| Ok(serde_json::from_slice(&bytes)?));
         read.map_err(|source| ImageError::LaunchInfo { path, source })
     }

@@ -16,6 +16,7 @@ use provisioner::{Credentials, ImageConfig, ImageReference, Provided, PullOption
 use validation::container_labels::{ContainerLabels, Tmpfs};
 
 use super::images::Images;
+use crate::launch::sets;
 use crate::requests::{check_sources, command_info, container_info};
 
 /// The reason for which a container does not get its images.
@@ -364,11 +365,7 @@ pub fn nested_image(launch: &NestedLaunch) -> Option<&v1::Image> {
 
 /// Returns the variables of an image that the command does not replace by its own.
 fn not_replaced(of_image: &[String], command: Option<&v1::CommandInfo>) -> Vec<String> {
-    let own = command.and_then(|command| command.environment.as_deref()).map(|own| own.variables.as_slice());
-    let is_replaced = |variable: &str| {
-        let name = variable.split_once('=').map_or(variable, |(name, _)| name);
-        own.unwrap_or_default().iter().any(|own| own.name == name)
-    };
+    let is_replaced = |variable: &str| sets(command, variable.split_once('=').map_or(variable, |(name, _)| name));
     of_image.iter().filter(|variable| !is_replaced(variable)).cloned().collect()
 }
 

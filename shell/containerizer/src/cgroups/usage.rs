@@ -94,9 +94,7 @@ impl ContainerCgroups {
         let own = table(kernel, path, "memory.events.local").get("oom_group_kill").copied();
         own.unwrap_or_else(|| table(kernel, path, "memory.events").get("oom_kill").copied().unwrap_or(0))
     }
-}
 
-impl ContainerCgroups {
     /// Returns the number of kills that v1 counts; `None` if it does not count them, as before Linux 4.13.
     pub(crate) fn oom_kills_v1(&self, kernel: &dyn Kernel) -> Option<u64> {
         let (_, path) = self.location(Controller::Memory)?;

@@ -3,7 +3,7 @@
 use super::{ContainerContext, Isolator};
 use crate::cgroups::Controller;
 use crate::launch_spec::LaunchSpec;
-use crate::perf::{PerfEvent, PerfSampler, is_counted, parse_events};
+use crate::perf::{PerfEvent, PerfSampler, is_counted};
 use crate::{Config, Error, Launch, Usage};
 
 /// Counts the events of `--perf_events` for `--perf_duration` in each `--perf_interval`; none without the flag, as in
@@ -15,7 +15,7 @@ pub(crate) struct CgroupsPerfEvent {
 
 impl CgroupsPerfEvent {
     pub(super) fn new(config: &Config) -> Self {
-        let mut events = parse_events(&config.perf.events).unwrap_or_default();
+        let mut events = config.perf.parsed_events().unwrap_or_default();
         events.retain(|event| is_counted(event).is_ok());
         CgroupsPerfEvent { sampler: PerfSampler::new(events, config.perf.interval, config.perf.duration) }
     }
@@ -29,8 +29,7 @@ impl CgroupsPerfEvent {
         if perf.events.is_empty() {
             return Ok(Vec::new());
         }
-        perf.check().map_err(Error::Request)?;
-        let events = parse_events(&perf.events).unwrap_or_default();
+        let events = perf.parsed_events().map_err(Error::Request)?;
         let missing = |event: &PerfEvent| {
             let error = is_counted(event).err()?;
             let why = match error.raw_os_error() {

@@ -191,7 +191,7 @@ impl Worker {
             let kernel = Arc::clone(&self.starter.kernel);
             let context = Isolation::context(&*kernel, &id, cgroups.as_ref(), Some(pid));
             self.starter.isolation.isolators.recover(&context);
-            self.add_running(&id, process, cgroups, Limits::default(), state, true);
+            self.add_running(&id, process, cgroups, Limits::default(), state, false);
             recovered.alive.push((id, pid.as_raw_nonzero().get().cast_unsigned()));
         }
         self.end_orphans();
@@ -315,7 +315,7 @@ impl Worker {
                 let pid = process.pid;
                 let context = Isolation::context(&*self.starter.kernel, &id, cgroups.as_ref(), Some(pid));
                 let isolated = self.starter.isolation.isolators.isolate(&context);
-                self.add_running(&id, process, cgroups, limits, state, false);
+                self.add_running(&id, process, cgroups, limits, state, true);
                 let networks = self.starter.isolation.isolators.networks(&id);
                 let pid = pid.as_raw_nonzero().get().cast_unsigned();
                 (self.events)(Event::Launched { id: id.clone(), pid, networks });
@@ -340,14 +340,13 @@ impl Worker {
         cgroups: Option<ContainerCgroups>,
         limits: Limits,
         state: ContainerState,
-        is_recovered: bool,
+        limits_in_force: bool,
     ) {
         let started = state.started;
         if let Err(error) = self.rotator.watch(id.as_str(), state.rotated.unwrap_or_default()) {
             tracing::warn!(%id, %error, "outputs are not rotated");
         }
         let key = self.key(id);
-        let limits_in_force = !is_recovered;
         let known = ContainerHandle { pid: Some(process.pid), cgroups: cgroups.clone(), limits, limits_in_force };
         self.publish_running(id, known);
         if let Err(error) = self.poller.watch_exit(key, &process.pidfd) {

@@ -22,8 +22,9 @@ pub struct TaskContainer {
 }
 
 impl TaskContainer {
-    /// Finds the container of a task that runs. Tasks that are over are looked at only if no other task fits. A task that is named by its whole id is asked for alone, since the
-    /// state of a large cluster takes long; other names are searched in the whole state.
+    /// Finds the container of a task that runs. Tasks that are over are looked at only if no other task fits. A task that is
+    /// named by its whole id is asked for alone, since the state of a large cluster takes long; other names are searched in
+    /// the whole state.
     ///
     /// # Errors
     ///
